@@ -1,0 +1,204 @@
+"""Fixtures: a home of its own for every test, the command line in process and in processes of its own."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wa import cli
+from wa.app import App, system_now
+from wa.home import Home
+from wa.output import Output
+from wa.store import Store, open_store
+
+WA = str(Path(sys.executable).parent / "wa")
+REEM = "447700900123"
+REEM_JID = "447700900123@s.whatsapp.net"
+ADAM = "447700900456"
+ADAM_JID = "447700900456@s.whatsapp.net"
+
+
+@dataclass
+class Result:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """stdout as the one JSON value it has to be."""
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error object on stderr, which is its last line."""
+        return json.loads(self.err.splitlines()[-1])["error"]
+
+
+class FakeClock:
+    """A clock that stands still until it is told."""
+
+    def __init__(self, at: str = "2026-11-20T12:00:00") -> None:
+        self.at = datetime.fromisoformat(at).replace(tzinfo=timezone.utc)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def advance(self, **delta: float) -> None:
+        """Move it, forward or back."""
+        self.at += timedelta(**delta)
+
+
+class _Stdin(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A fresh WA_HOME on loopback, with no pause between two sends."""
+    for name in [name for name in os.environ if name.startswith(("WA_", "B2_", "API_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("WA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WA_TRANSPORT", "loopback")
+    monkeypatch.setenv("WA_TZ", "Europe/London")
+    monkeypatch.setenv("WA_SEND_SPACING", "0")
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def store(home: Home) -> Iterator[Store]:
+    """A connection to the store of this test."""
+    home.prepare()
+    opened = open_store(home)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def wa(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run a command line in this process: `wa("send", "447700900123", "Hello", now=clock)`."""
+
+    def run(
+        *args: str, stdin: str | bytes = "", now: Callable[[], datetime] = system_now, **env: str
+    ) -> Result:
+        out, err = io.StringIO(), io.StringIO()
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", _Stdin(io.BytesIO(data), encoding="utf-8"))
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            app = App(environ={**os.environ, **env}, now=now)
+            code = cli.run(args, app)
+        return Result(int(code), out.getvalue(), err.getvalue())
+
+    return run
+
+
+class Process:
+    """A `wa` process of its own, killed at the end of the test at the latest."""
+
+    def __init__(self, popen: subprocess.Popen[str]) -> None:
+        self.popen = popen
+        self.pid = popen.pid
+
+    def kill(self) -> None:
+        """SIGKILL, and wait for the end."""
+        self.popen.kill()
+        self.finish()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.popen.send_signal(number)
+
+    def finish(self, timeout: float = 60) -> Result:
+        """Wait for its end and return what it did."""
+        out, err = self.popen.communicate(timeout=timeout)
+        return Result(self.popen.returncode, out, err)
+
+
+@pytest.fixture
+def spawn() -> Iterator[Callable[..., Process]]:
+    """Start `wa ARGS` in a process of its own; `program` names another one to start."""
+    started: list[Process] = []
+
+    def start(*args: str, program: list[str] | None = None, stdin: str | None = None, **env: str) -> Process:
+        popen = subprocess.Popen(
+            [*(program or [WA]), *args],
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **env},
+        )
+        if stdin is not None:
+            assert popen.stdin is not None
+            popen.stdin.write(stdin)
+            popen.stdin.close()
+            popen.stdin = None
+        started.append(Process(popen))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.popen.poll() is None:
+            process.popen.kill()
+        process.popen.communicate()
+
+
+@pytest.fixture
+def shell(spawn: Callable[..., Process]) -> Callable[..., Result]:
+    """Run `wa ARGS` in a process of its own to its end."""
+
+    def run(*args: str, **options: Any) -> Result:
+        return spawn(*args, **options).finish()
+
+    return run
+
+
+def wait_for(condition: Callable[[], Any], timeout: float = 30, what: str = "the condition") -> Any:
+    """The first true value of `condition()`; fails the test after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not come true within {timeout} s")
+        time.sleep(0.01)
+    return value
+
+
+def is_owned(home: Home) -> bool:
+    """Whether a process holds the connection and is connected."""
+    from wa.home import lock_holder
+
+    return bool(lock_holder(home.session_lock))
+
+
+__all__ = [
+    "ADAM",
+    "ADAM_JID",
+    "REEM",
+    "REEM_JID",
+    "WA",
+    "FakeClock",
+    "Output",
+    "Process",
+    "Result",
+    "is_owned",
+    "wait_for",
+]

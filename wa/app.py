@@ -1,0 +1,149 @@
+"""What a command needs: home, settings, clock, store, lock and transport, each made when first used."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import cached_property
+from pathlib import Path
+
+from wa.errors import WaError
+from wa.home import Home, wake_owner
+from wa.output import Output
+from wa.settings import Settings, bad_setting, parse_settings
+from wa.store import Store, open_store
+from wa.transport import Transport
+
+
+def system_now() -> datetime:
+    """The system's clock, in UTC. The only place that reads it."""
+    return datetime.now(timezone.utc)
+
+
+@dataclass
+class App:
+    """The context of one command. A test replaces its attributes."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    now: Callable[[], datetime] = system_now
+    verbose: int = 0
+    json: bool = False
+
+    @cached_property
+    def values(self) -> dict[str, str]:
+        """Settings as text: the environment before `./.env` before `$WA_HOME/.env`."""
+        values = {**_dotenv(Path(".env")), **self.environ}
+        return {**_dotenv(_home_of(values) / ".env"), **values}
+
+    @cached_property
+    def home(self) -> Home:
+        """WA_HOME, made where it is missing."""
+        home = Home(_home_of(self.values))
+        home.prepare()
+        return home
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, checked."""
+        return parse_settings(self.values, _system_zone)
+
+    @cached_property
+    def store(self) -> Store:
+        """The main thread's connection to the store, which belongs to one transport."""
+        settings, home = self.settings, self.home
+        store = open_store(home)
+        bound = store.state().get("transport")
+        if bound not in (None, settings.transport):
+            store.close()
+            raise WaError(
+                "bad-setting",
+                f"{home.path} belongs to the transport {bound}, and WA_TRANSPORT is {settings.transport}",
+                f"set WA_TRANSPORT={bound}, or another WA_HOME",
+            )
+        return store
+
+    @cached_property
+    def transport(self) -> Transport:
+        """The way to WhatsApp. From its first use the home belongs to it.
+
+        Raises WaError `not-authorized` while no account is linked.
+        """
+        store = self.store
+        if self.settings.transport != "loopback":
+            raise not_linked()
+        from wa.loopback import LoopbackTransport
+
+        if "transport" not in store.state():
+            with store.write():
+                store.set_state("transport", self.settings.transport)
+        return LoopbackTransport(self.home, self.now)
+
+    @cached_property
+    def out(self) -> Output:
+        """Where data and talk go."""
+        return Output(sys.stdout, sys.stderr, json=self.json, zone=lambda: self.settings.zone)
+
+    @property
+    def me(self) -> str | None:
+        """Our own JID, None while no account is linked."""
+        if self.settings.transport == "loopback":
+            account = self.transport.account()
+            return account.jid if account else None
+        jid: str | None = self.store.value("SELECT jid FROM device WHERE id = 1")
+        return jid
+
+    def wake_owner(self) -> None:
+        """Tell whoever holds the connection that there is something to do."""
+        wake_owner(self.home.socket)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "store" in self.__dict__:
+            self.store.close()
+
+
+def not_linked() -> WaError:
+    """The error of a home without an account."""
+    return WaError(
+        "not-authorized",
+        "no WhatsApp account is linked to this home",
+        "to try everything without one, set WA_TRANSPORT=loopback",
+    )
+
+
+def _home_of(values: Mapping[str, str]) -> Path:
+    given = values.get("WA_HOME", "").strip()
+    if not given:
+        from platformdirs import user_data_path
+
+        return user_data_path("wa")
+    if "\0" in given:
+        raise bad_setting("WA_HOME", given, "the path of a directory")
+    try:
+        return Path(given).expanduser().absolute()
+    except RuntimeError:
+        raise bad_setting("WA_HOME", given, "the path of a directory") from None
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    try:
+        if not path.is_file():
+            return {}
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WaError("bad-setting", f"cannot read {path}: {error}", "mend the file, or remove it") from None
+    from io import StringIO
+
+    from dotenv import dotenv_values
+
+    found = dotenv_values(stream=StringIO(text), interpolate=False)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _system_zone() -> str:
+    from tzlocal import get_localzone_name
+
+    return get_localzone_name() or "UTC"

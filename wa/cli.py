@@ -1,0 +1,187 @@
+"""The root command, and the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from wa import __version__
+from wa.app import App
+from wa.commands.common import Json, app_of
+from wa.errors import ExitStatus, WaError
+from wa.home import storage_error
+from wa.output import one_line, to_json
+from wa.service import Terminated
+from wa.store import explain
+
+# Where each command is, so that only the module of the one that runs is loaded.
+COMMANDS = {
+    "status": "account",
+    "pause": "account",
+    "resume": "account",
+    "listen": "messages",
+    "send": "messages",
+    "chats": "messages",
+    "unread": "messages",
+    "groups": "messages",
+    "read": "messages",
+    "search": "messages",
+    "schedule": "schedule",
+    "run-scheduler": "schedule",
+    "contacts": "contacts",
+    "db": "data",
+    "loopback": "loopback",
+}
+
+
+class LazyGroup(TyperGroup):
+    """The root group: it loads a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The commands, `loopback` only where that transport is chosen."""
+        return [name for name in COMMANDS if name != "loopback" or _on_loopback(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name, or None."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = import_module(f"wa.commands.{COMMANDS[cmd_name]}")
+        found = typer.main.get_command(module.app)
+        return found.commands[cmd_name] if isinstance(found, TyperGroup) else found
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a reader that has gone away is no error."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(ExitStatus.OK) from None
+
+
+def _on_loopback(ctx: typer.Context) -> bool:
+    try:
+        return app_of(ctx).settings.transport == "loopback"
+    except WaError:
+        return False
+
+
+root = typer.Typer(
+    cls=LazyGroup,
+    name="wa",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"wa {__version__}")
+        raise typer.Exit
+
+
+@root.callback()
+def options(
+    ctx: typer.Context,
+    as_json: Json = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Log to stderr; twice: message texts too.")
+    ] = 0,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Your own WhatsApp account from a terminal: record, send now or later, never twice.
+
+    Example: wa send 447700900123 "Hello"
+    """
+    app_of(ctx).verbose = verbose
+    level = {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
+    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+
+
+def run(args: Sequence[str], app: App) -> int:
+    """Run one command line; the exit code. Whatever goes wrong is told on stderr."""
+    try:
+        try:
+            return _invoke(args, app)
+        except WaError:
+            raise
+        except Terminated:
+            return ExitStatus.OK
+        except sqlite3.Error as error:
+            raise explain(error, app.home) from error
+        except OSError as error:
+            raise storage_error(error, app.home.path) from error
+        finally:
+            app.close()
+    except WaError as error:
+        if app.verbose:
+            logging.getLogger(__name__).info("the error came from here", exc_info=error)
+        _tell(error, as_json=app.json or _wants_json(args))
+        return error.exit_status
+    except Exception as error:  # noqa: BLE001
+        if app.verbose:
+            raise
+        fault = WaError("internal", f"{type(error).__name__}: {error}", "a fault of wa's own; -v shows where")
+        _tell(fault, as_json=app.json or _wants_json(args))
+        return fault.exit_status
+
+
+def _invoke(args: Sequence[str], app: App) -> int:
+    for number, arg in enumerate(args, 1):
+        try:
+            arg.encode()
+        except UnicodeEncodeError:
+            raise WaError(
+                "usage", f"argument {number} is not valid UTF-8", "check the terminal's encoding"
+            ) from None
+    command = typer.main.get_command(root)
+    try:
+        result = command.main(args=list(args), prog_name="wa", standalone_mode=False, obj=app)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # the mark of Typer's usage errors
+            raise
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message())
+            return ExitStatus.USAGE
+        raise _usage(error) from None
+    if result == ExitStatus.INTERRUPTED:
+        raise WaError("interrupted", "interrupted")
+    return result if isinstance(result, int) else ExitStatus.OK
+
+
+def _usage(error: Any) -> WaError:
+    where = error.ctx.command_path if getattr(error, "ctx", None) else "wa"
+    return WaError("usage", error.format_message().rstrip("."), f"{where} --help")
+
+
+def _wants_json(args: Sequence[str]) -> bool:
+    end = args.index("--") if "--" in args else len(args)
+    return "--json" in args[:end]
+
+
+def _tell(error: WaError, *, as_json: bool) -> None:
+    if as_json:
+        detail = {"code": error.code, "message": error.message, "hint": error.hint}
+        sys.stderr.write(to_json({"error": detail}) + "\n")
+        return
+    sys.stderr.write(f"error: {one_line(error.message)}\n")
+    if error.hint:
+        sys.stderr.write(f"hint: {one_line(error.hint)}\n")
+
+
+def main() -> NoReturn:
+    """The console script."""
+    os.umask(0o077)
+    sys.exit(run(sys.argv[1:], App()))

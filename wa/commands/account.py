@@ -1,0 +1,120 @@
+"""status, pause, resume."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import typer
+
+from wa import inbox, messages, outbox, pacing, schedule
+from wa.app import App
+from wa.commands.common import Json, app_of
+from wa.errors import WaError
+from wa.home import lock_holder
+from wa.phone import phone_of_jid
+from wa.when import from_iso, to_iso
+
+PAUSE_SECONDS = 5.0
+
+app = typer.Typer()
+
+
+@app.command()
+def status(ctx: typer.Context, as_json: Json = False) -> None:
+    """Show the account, who holds the connection, and what waits to be sent.
+
+    Example: wa status
+    """
+    own = app_of(ctx)
+    own.out.result(_status(own), "\n".join(f"{name:<13} {text}" for name, text in _lines(own, _status(own))))
+
+
+def _status(own: App) -> dict[str, Any]:
+    store = own.store
+    device = store.row("SELECT jid, lid, push_name FROM device WHERE id = 1")
+    if device is None and own.settings.transport == "loopback":
+        account = own.transport.account()
+        device = {"jid": account.jid, "lid": account.lid, "push_name": account.push_name} if account else None
+    holder = lock_holder(own.home.session_lock)
+    block = pacing.blocked(store, own.now(), own.settings)
+    newest = messages.newest_time(store)
+    return {
+        "account": device,
+        "owner": {key: holder.get(key) for key in ("pid", "command", "since")} if holder else None,
+        "sending": pacing.word(block),
+        "sending_note": block.text if block and block.reason != "spacing" else None,
+        "queue": schedule.counts(store),
+        "spool": inbox.spooled(store),
+        "last_message_at": to_iso(messages.moment(newest)) if newest is not None else None,
+        "last_backup_at": None,
+    }
+
+
+def _lines(own: App, found: dict[str, Any]) -> list[tuple[str, str]]:
+    account, owner = found["account"], found["owner"]
+    name = (
+        f"{account['push_name'] or ''} +{phone_of_jid(account['jid'])}".strip() if account else "not linked"
+    )
+    held = "nobody"
+    if owner:
+        since = own.out.time(from_iso(owner["since"])) if owner["since"] else "just now"
+        held = f"wa {owner['command']} (pid {owner['pid']}) since {since}"
+    queue = ", ".join(f"{count} {status}" for status, count in sorted(found["queue"].items()))
+    last = found["last_message_at"]
+    lines = [
+        (
+            "account",
+            name
+            if own.settings.transport != "loopback"
+            else f"{name} (loopback: nothing leaves this machine)",
+        ),
+        ("connection", held),
+        ("sending", found["sending"] + (f": {found['sending_note']}" if found["sending_note"] else "")),
+        ("queue", queue or "empty"),
+        ("last message", own.out.time(from_iso(last)) if last else "none yet"),
+    ]
+    if found["queue"].get("unknown"):
+        lines.append(("unknown", "`wa schedule list --status unknown` shows what may have been sent"))
+    if found["spool"]:
+        stuck = inbox.stuck(own.store)
+        note = f", {len(stuck)} of them cannot be read: {stuck[0]}" if stuck else ""
+        lines.append(("spool", f"{found['spool']} events wait to be recorded{note}"))
+    return lines
+
+
+@app.command()
+def pause(ctx: typer.Context, as_json: Json = False) -> None:
+    """Stop all sending. What is queued stays queued; receiving goes on.
+
+    When it has returned with 0, nothing goes out any more.
+
+    Example: wa pause
+    """
+    own = app_of(ctx)
+    pacing.pause(own.store, own.now())
+    own.wake_owner()
+    deadline = time.monotonic() + PAUSE_SECONDS
+    while (sending := outbox.sending_ids(own.store)) and lock_holder(own.home.session_lock) is not None:
+        if time.monotonic() > deadline:
+            raise WaError(
+                "unknown-outcome",
+                f"paused, but still being sent: {', '.join(sending)}",
+                "what is not on its way yet stays; `wa schedule list` shows how these end",
+            )
+        time.sleep(0.02)
+    own.out.result({"sending": "paused"}, "paused: nothing is sent until `wa resume`")
+
+
+@app.command()
+def resume(ctx: typer.Context, as_json: Json = False) -> None:
+    """Start sending again, and take the computer's clock for right.
+
+    Example: wa resume
+    """
+    own = app_of(ctx)
+    pacing.resume(own.store, own.now())
+    own.wake_owner()
+    block = pacing.blocked(own.store, own.now(), own.settings)
+    note = f", but not yet: {block.text}" if block and block.text else ""
+    own.out.result({"sending": pacing.word(block)}, f"sending goes on{note}")

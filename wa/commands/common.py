@@ -1,0 +1,120 @@
+"""What the commands share: the context, common options and how a few things are shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+
+from wa import contacts
+from wa.app import App
+from wa.errors import WaError
+from wa.messages import moment
+from wa.phone import show_jid
+from wa.schedule import Recipient
+from wa.when import describe, from_iso, parse_duration
+
+
+def app_of(ctx: typer.Context) -> App:
+    """The context object of this run."""
+    found = ctx.find_object(App)
+    assert found is not None  # noqa: S101
+    return found
+
+
+def _set_json(ctx: typer.Context, value: bool) -> None:
+    if value:
+        app_of(ctx).json = True
+
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print JSON instead of a table.", callback=_set_json, show_default=False),
+]
+To = Annotated[
+    str,
+    typer.Argument(
+        metavar="TO",
+        help="A name or alias, a phone number, a JID, or me.",
+        autocompletion=lambda ctx, incomplete: complete_contact(ctx, incomplete),
+    ),
+]
+Chat = Annotated[
+    str,
+    typer.Argument(
+        metavar="CHAT",
+        help="A name, a phone number, a JID, or me.",
+        autocompletion=lambda ctx, incomplete: complete_contact(ctx, incomplete),
+    ),
+]
+
+
+def recipient(app: App, to: str) -> Recipient:
+    """Whom the user means."""
+    return contacts.resolve(app.store, to, app.settings.region, app.me)
+
+
+def chat_of(app: App, chat: str) -> Recipient:
+    """Which chat the user means."""
+    return contacts.resolve_chat(app.store, chat, app.settings.region, app.me)
+
+
+def read_text(text: str | None) -> str:
+    """The text of a message: the argument, or standard input for `-` and for none."""
+    if text is not None and text != "-":
+        return text
+    if text is None and sys.stdin.isatty():
+        raise WaError("usage", "there is no text", "give it as an argument, or on standard input")
+    data = sys.stdin.buffer.read()
+    try:
+        return data.decode("utf-8").removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise WaError(
+            "usage",
+            f"standard input is not UTF-8: byte {error.start} is {data[error.start]:#04x}",
+            "convert it first, e.g. iconv -f latin1 -t utf-8",
+        ) from None
+
+
+def grace_of(app: App, grace: str | None) -> timedelta:
+    """How late a message may go out."""
+    return parse_duration(grace) if grace else app.settings.grace
+
+
+def who(row: Mapping[str, Any]) -> str:
+    """The recipient of a queue row, as people know them."""
+    return row["contact_name"] or show_jid(row["to_jid"])
+
+
+def when_due(app: App, row: Mapping[str, Any]) -> str:
+    """A queue row's time, in the zone it was given in."""
+    from wa.when import load_zone
+
+    zone = load_zone(row["timezone"]) if row["timezone"] else app.settings.zone
+    return describe(from_iso(row["scheduled_at"]), zone, app.now())
+
+
+def shown_time(app: App, timestamp: int | None) -> str:
+    """A message's time, in our zone."""
+    return app.out.time(moment(timestamp)) if timestamp is not None else ""
+
+
+def body(row: Mapping[str, Any], content: str | None = None) -> str:
+    """What to show for a message's content."""
+    if row.get("deleted_at"):
+        return "(deleted)"
+    text = content if content is not None else row["content"] or ""
+    kind = row["message_type"]
+    return text if kind == "text" else f"[{kind}] {text}".rstrip()
+
+
+def complete_contact(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names for the shell's completion; none rather than an error."""
+    try:
+        app = ctx.find_object(App) or App()
+        return [row["name"] for row in contacts.listing(app.store)]
+    except Exception:  # noqa: BLE001
+        return []

@@ -1,0 +1,272 @@
+"""listen, send, chats, unread, groups, read, search."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+
+from wa import messages, schedule, service
+from wa.app import App, not_linked
+from wa.commands.common import Chat, Json, To, app_of, body, chat_of, read_text, recipient, shown_time, who
+from wa.errors import WaError
+from wa.outbox import Scope
+from wa.output import one_line
+from wa.owner import Owner
+from wa.phone import show_jid
+from wa.search import Filter
+from wa.search import search as search_messages
+from wa.when import parse_duration, parse_when
+
+app = typer.Typer()
+
+Before = Annotated[str | None, typer.Option(metavar="T", help="Only what was said before this time.")]
+After = Annotated[str | None, typer.Option(metavar="T", help="Only what was said at this time or later.")]
+
+
+@app.command()
+def send(
+    ctx: typer.Context,
+    to: To,
+    text: Annotated[str | None, typer.Argument(help="The text; - or none reads standard input.")] = None,
+    reply_to: Annotated[str | None, typer.Option(metavar="ID", help="The message this answers.")] = None,
+    wait: Annotated[float, typer.Option(min=0, max=86400, metavar="S", help="Seconds to wait.")] = 90,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Queue it, and do not wait.")] = False,
+    key: Annotated[str | None, typer.Option(metavar="K", help="The same key is never sent twice.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Send a message now, and wait until WhatsApp has it.
+
+    While `wa listen` or `wa run-scheduler` holds the connection, it sends the
+    message for us; otherwise we connect, send and disconnect.
+
+    Example: wa send 447700900123 "Hello"
+    """
+    own = app_of(ctx)
+    if own.me is None:
+        raise not_linked()
+    person = recipient(own, to)
+    now = own.now()
+    row = schedule.enqueue(
+        own.store,
+        person,
+        read_text(text),
+        now,
+        now,
+        grace=own.settings.grace,
+        immediate=True,
+        wait_until=None if no_wait else now + timedelta(seconds=wait),
+        key=key,
+        quoted_id=messages.find_in_chat(own.store, person.jid, reply_to) if reply_to else None,
+    )
+    if no_wait:
+        own.wake_owner()
+        own.out.result(row, f"queued {row['id']} for {who(row)}")
+        return
+    row = service.deliver(own, row["id"], wait)
+    own.out.result(row, f"sent to {who(row)}")
+
+
+@app.command()
+def listen(
+    ctx: typer.Context,
+    since: Annotated[int | None, typer.Option(min=0, metavar="ID", help="Begin behind this message.")] = None,
+    duration: Annotated[
+        str | None, typer.Option("--for", metavar="D", help="Stop after 90s, 15m, 6h …")
+    ] = None,
+    no_send: Annotated[bool, typer.Option("--no-send", help="Leave scheduled messages unsent.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Stay connected: record everything, print it, and send what is due.
+
+    Beside another listener it prints what that one records, and takes over
+    within two seconds when it ends. --json prints one object a line.
+
+    Example: wa listen --since 120 --json
+    """
+    own = app_of(ctx)
+    feed = _Feed(own, messages.newest_id(own.store) if since is None else since)
+    end = time.monotonic() + parse_duration(duration).total_seconds() if duration else None
+    service.serve(
+        own,
+        "listen --no-send" if no_send else "listen",
+        Scope.UNSCHEDULED if no_send else Scope.ALL,
+        until=lambda owner: end is not None and time.monotonic() >= end,
+        tick=feed.print_new,
+        every=service.STANDBY_SECONDS,
+    )
+
+
+class _Feed:
+    """Prints live messages as they are stored, whoever stores them, and trouble as it comes."""
+
+    def __init__(self, own: App, cursor: int) -> None:
+        self._own = own
+        self._cursor = cursor
+        self._version = -1
+        self._said: str | None = None
+        self._unknown = 0
+
+    def print_new(self, owner: Owner | None) -> None:
+        state = service.describe_owner(owner)
+        if state != self._said:
+            self._said = state
+            self._own.out.note(state)
+        if (version := self._own.store.version()) == self._version:
+            return
+        self._version = version
+        while rows := messages.live_after(self._own.store, self._cursor):
+            for row in rows:
+                self._own.out.event(row, _line(self._own, row))
+                self._cursor = row["id"]
+        self._warn()
+
+    def _warn(self) -> None:
+        unknown = schedule.counts(self._own.store).get("unknown", 0)
+        if unknown > self._unknown:
+            self._own.out.note(f"{unknown} may have been sent or not: `wa schedule list --status unknown`")
+        self._unknown = unknown
+
+
+def _line(own: App, row: Mapping[str, Any]) -> str:
+    """A message on a line of its own; further lines of its text are set in, lest they pass for others."""
+    chat = row["chat_name"] or show_jid(row["chat_jid"])
+    sender = row["sender_name"] or show_jid(row["sender"])
+    if row["is_from_me"]:
+        names = f"→ {chat}"
+    else:
+        names = f"{chat} · {sender}" if row["chat_jid"] != row["sender"] else sender
+    text = body(row).replace("\n", "\n    ")
+    marks = "".join(f" {each['emoji']}" for each in row.get("reactions", ()))
+    edited = " (edited)" if row["edited_at"] and not row["deleted_at"] else ""
+    return f"[{shown_time(own, row['timestamp'])}] {one_line(names)}: {text}{edited}{marks}"
+
+
+@app.command()
+def chats(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Argument(metavar="N", min=1, help="How many.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List the chats with the newest messages first.
+
+    Example: wa chats 5
+    """
+    _print_chats(app_of(ctx), limit, unread_only=False)
+
+
+@app.command()
+def unread(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the chats that have unread messages.
+
+    Example: wa unread
+    """
+    _print_chats(app_of(ctx), 1_000, unread_only=True)
+
+
+def _print_chats(own: App, limit: int, *, unread_only: bool) -> None:
+    def cells(row: Mapping[str, Any]) -> list[object]:
+        me = "→ " if row["last_is_from_me"] else ""
+        last = {"content": row["last_message"], "message_type": row["last_message_type"] or "text"}
+        return [
+            shown_time(own, row["last_message_time"]),
+            row["name"] or show_jid(row["id"]),
+            row["unread_count"] or "",
+            me + body(last),
+        ]
+
+    rows = messages.chats(own.store, limit, unread_only=unread_only)
+    empty = "nothing is unread" if unread_only else "no chats yet; `wa listen` records them"
+    own.out.table(rows, ["time", "chat", "unread", "last message"], cells, empty)
+
+
+@app.command()
+def groups(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the group chats and their members.
+
+    Example: wa groups
+    """
+
+    def cells(row: Mapping[str, Any]) -> list[object]:
+        members = ", ".join(each["name"] or show_jid(each["member_jid"]) for each in row["members"])
+        return [row["name"] or row["id"], row["id"], members]
+
+    own = app_of(ctx)
+    own.out.table(messages.groups(own.store), ["group", "id", "members"], cells, "no groups yet")
+
+
+@app.command()
+def read(
+    ctx: typer.Context,
+    chat: Chat,
+    limit: Annotated[int, typer.Argument(metavar="N", min=1, help="How many of the newest.")] = 50,
+    before: Before = None,
+    after: After = None,
+    mark_read: Annotated[bool, typer.Option("--mark-read", help="Tell the senders that we read it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show a conversation, oldest message first.
+
+    Example: wa read reem 20 --after "yesterday 18:00"
+    """
+    own = app_of(ctx)
+    found = chat_of(own, chat)
+    rows = messages.conversation(own.store, found.jid, limit, *_span(own, before, after))
+    if own.json:
+        own.out.table(rows, [], lambda row: [], "")
+    for row in rows:
+        own.out.line(_line(own, row))
+    if not rows:
+        own.out.note("no messages there")
+    if mark_read and messages.unread_of(own.store, found.jid):
+        service.ask(own, "mark-read", {"chat": found.jid}, "read")
+
+
+@app.command()
+def search(
+    ctx: typer.Context,
+    query: Annotated[str, typer.Argument(help="Words or parts of words; all of them must occur.")],
+    chat: Annotated[str | None, typer.Option(metavar="C", help="Only in this chat.")] = None,
+    sender: Annotated[str | None, typer.Option("--from", metavar="P", help="Only from this person.")] = None,
+    before: Before = None,
+    after: After = None,
+    kind: Annotated[str | None, typer.Option("--type", metavar="K", help="Only text, image, voice …")] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Find messages, newest first, by any part of any word.
+
+    Case and accents do not matter, and no character has a special meaning.
+
+    Example: wa search "birthday" --from reem
+    """
+    own = app_of(ctx)
+    if kind is not None and kind not in messages.TYPES:
+        raise WaError("usage", f"{kind!r} is not a type of message", "types: " + ", ".join(messages.TYPES))
+    start, end = _span(own, before, after)
+    narrowed = Filter(
+        chat=chat_of(own, chat).jid if chat else None,
+        sender=recipient(own, sender).jid if sender else None,
+        before=start,
+        after=end,
+        message_type=kind,
+    )
+
+    def cells(row: Mapping[str, Any]) -> list[object]:
+        return [
+            shown_time(own, row["timestamp"]),
+            row["chat_name"] or show_jid(row["chat_jid"]),
+            "me" if row["is_from_me"] else row["sender_name"] or show_jid(row["sender"]),
+            body(row, row["snippet"]),
+        ]
+
+    rows = search_messages(own.store, query, narrowed, limit)
+    own.out.table(rows, ["time", "chat", "from", "text"], cells, "nothing found")
+
+
+def _span(own: App, before: str | None, after: str | None) -> tuple[Any, Any]:
+    now, zone = own.now(), own.settings.zone
+    return tuple(parse_when(text, now, zone, past=True) if text else None for text in (before, after))  # type: ignore[return-value]

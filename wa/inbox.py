@@ -1,0 +1,213 @@
+"""What arrives: kept raw at once, made sense of in order, and only then forgotten."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from wa import messages, outbox
+from wa.store import BATCH, Row, Store
+from wa.transport import (
+    ChatRead,
+    Deleted,
+    Edited,
+    Event,
+    GroupInfo,
+    JidMapped,
+    MessageReceived,
+    Named,
+    Reacted,
+    ReceiptReceived,
+)
+from wa.when import to_iso
+
+BATCH_SECONDS = 0.2
+
+Decode = Callable[[str, bytes], list[Event]]
+
+
+def spool(store: Store, kind: str, payload: bytes, now: datetime) -> None:
+    """Keep a raw event: once this has returned, a kill cannot lose it.
+
+    Nothing else happens here, for what the transport hands over in the
+    meantime is lost if we die.
+    """
+    with store.write(durable=False):
+        store.execute(
+            "INSERT INTO spool (kind, payload, received_at) VALUES (?, ?, ?)", [kind, payload, to_iso(now)]
+        )
+
+
+def spooled(store: Store) -> int:
+    """How many events are kept and not yet recorded, those that cannot be included."""
+    return int(store.value("SELECT count(*) FROM spool"))
+
+
+def stuck(store: Store) -> list[str]:
+    """Why some of them cannot be recorded, the first few."""
+    rows = store.rows("SELECT kind, error FROM spool WHERE error IS NOT NULL ORDER BY id LIMIT 5")
+    return [f"{row['kind']}: {row['error']}" for row in rows]
+
+
+def apply(store: Store, decode: Decode, now: datetime) -> int:
+    """Record the next batch of the spool, in order; how many were dealt with.
+
+    What cannot be applied stays there with the reason and holds nothing up.
+    """
+    deadline = time.monotonic() + BATCH_SECONDS
+    done = 0
+    joins = False
+    with store.write(durable=False):
+        waiting = store.rows(
+            "SELECT id, kind, payload FROM spool WHERE error IS NULL ORDER BY id LIMIT ?", [BATCH]
+        )
+        for row in waiting:
+            joins |= _apply_one(store, decode, row, now)
+            done += 1
+            if time.monotonic() > deadline:
+                break
+    if joins:
+        messages.join_split_chats(store, now)
+    return done
+
+
+def _apply_one(store: Store, decode: Decode, row: Row, now: datetime) -> bool:
+    """Apply one raw event; whether it told us a hidden id's phone JID."""
+    try:
+        with store.savepoint():
+            events = decode(row["kind"], row["payload"])
+            for event in events:
+                apply_event(store, event, now)
+            store.execute("DELETE FROM spool WHERE id = ?", [row["id"]])
+    except Exception as error:  # a bug of ours must not hold up what follows
+        if not store.db.conn.in_transaction:  # the disk is full: nothing of the batch was written
+            raise
+        reason = f"{type(error).__name__}: {error}"[:500]
+        store.execute("UPDATE spool SET error = ? WHERE id = ?", [reason, row["id"]])
+        return False
+    return any(isinstance(event, JidMapped) for event in events)
+
+
+def apply_event(store: Store, event: Event, now: datetime) -> None:
+    """Record one event, in the caller's transaction."""
+    if isinstance(event, MessageReceived):
+        _message(store, event, now)
+    elif isinstance(event, Edited):
+        _edit(store, event)
+    elif isinstance(event, Deleted):
+        _delete(store, event)
+    elif isinstance(event, Reacted):
+        _react(store, event)
+    elif isinstance(event, ReceiptReceived):
+        _receipt(store, event, now)
+    elif isinstance(event, ChatRead):
+        messages.set_read(store, messages.canonical(store, event.chat_jid))
+    elif isinstance(event, JidMapped):
+        map_jid(store, event.lid, event.pn)
+    elif isinstance(event, Named):
+        _name(store, event.jid, event.name)
+    else:
+        _group(store, event, now)
+
+
+def map_jid(store: Store, lid: str, pn: str) -> None:
+    """Remember whose phone JID a hidden id stands for."""
+    store.execute(
+        "INSERT INTO jid_aliases VALUES (?, ?) ON CONFLICT (lid) DO UPDATE SET pn = excluded.pn", [lid, pn]
+    )
+
+
+def _message(store: Store, event: MessageReceived, now: datetime) -> None:
+    if event.push_name and not event.is_from_me:
+        _name(store, event.sender, event.push_name)
+    messages.record(store, event, "live", now)
+    if event.is_from_me:
+        outbox.prove_sent(store, [event.message_id], now)
+
+
+def _name(store: Store, jid: str, name: str) -> None:
+    jid = messages.canonical(store, jid)
+    store.execute(
+        "INSERT INTO push_names VALUES (?, ?) ON CONFLICT (jid) DO UPDATE SET name = excluded.name",
+        [jid, name],
+    )
+    store.execute("UPDATE chats SET name = ? WHERE id = ? AND NOT is_group", [name, jid])
+
+
+def _stored(store: Store, chat: str, message_id: str) -> Row | None:
+    return store.row(
+        "SELECT id, content, edited_at, deleted_at FROM messages WHERE chat_jid = ? AND message_id = ?",
+        [messages.canonical(store, chat), message_id],
+    )
+
+
+def _edit(store: Store, event: Edited) -> None:
+    """Keep the newest text, whatever the order in which edits arrive."""
+    found = _stored(store, event.chat_jid, event.message_id)
+    edited_at = to_iso(messages.moment(event.timestamp))
+    if found is None or found["deleted_at"] or (found["edited_at"] or "") > edited_at:
+        return
+    messages.replace_text(store, found["id"], found["content"], event.content)
+    store.execute("UPDATE messages SET edited_at = ? WHERE id = ?", [edited_at, found["id"]])
+
+
+def _delete(store: Store, event: Deleted) -> None:
+    """Leave a tombstone: that there was a message, and when it went."""
+    found = _stored(store, event.chat_jid, event.message_id)
+    if found is None or found["deleted_at"]:
+        return
+    messages.replace_text(store, found["id"], found["content"], None)
+    store.execute(
+        "UPDATE messages SET deleted_at = ?, raw_proto = NULL WHERE id = ?",
+        [to_iso(messages.moment(event.timestamp)), found["id"]],
+    )
+
+
+def _react(store: Store, event: Reacted) -> None:
+    """A person has one reaction to a message, the newest; an empty one is none."""
+    key = [
+        messages.canonical(store, event.chat_jid),
+        event.message_id,
+        messages.canonical(store, event.sender),
+    ]
+    store.execute(
+        "INSERT INTO reactions VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET emoji = excluded.emoji,"
+        " timestamp = excluded.timestamp WHERE excluded.timestamp >= timestamp",
+        [*key, event.emoji, event.timestamp],
+    )
+
+
+def _receipt(store: Store, event: ReceiptReceived, now: datetime) -> None:
+    chat = messages.canonical(store, event.chat_jid)
+    for message_id in event.message_ids:
+        store.insert(
+            "receipts",
+            {
+                "chat_jid": chat,
+                "message_id": message_id,
+                "recipient": messages.canonical(store, event.recipient),
+                "kind": event.kind,
+                "at": to_iso(messages.moment(event.timestamp)),
+            },
+            ignore=True,
+        )
+        messages.update_status(store, chat, message_id)
+    outbox.prove_sent(store, event.message_ids, now)
+
+
+def _group(store: Store, event: GroupInfo, now: datetime) -> None:
+    messages.touch_chat(store, event.jid, now)
+    if event.name is not None:
+        store.execute(
+            "UPDATE chats SET name = ?, updated_at = ? WHERE id = ?", [event.name, to_iso(now), event.jid]
+        )
+    if event.members is None:
+        return
+    store.execute("DELETE FROM group_members WHERE chat_jid = ?", [event.jid])
+    for member, role in event.members:
+        store.insert(
+            "group_members",
+            {"chat_jid": event.jid, "member_jid": messages.canonical(store, member), "role": role},
+            ignore=True,
+        )

@@ -1,0 +1,323 @@
+"""What was said: recorded once, in one chat a person, and found again."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from wa.errors import WaError
+from wa.phone import is_group, is_lid
+from wa.store import BATCH, Row, Store, fold
+from wa.transport import MessageReceived
+from wa.when import to_iso
+
+TYPES = (
+    "text", "image", "video", "audio", "voice", "document", "sticker", "location", "contact", "poll",
+    "reaction", "system", "other",
+)  # fmt: skip
+# Kinds that are not something to be read: they neither count as unread nor move their chat up.
+_SILENT = ("reaction", "system")
+PAD = "\n\n"  # so that a text's last two characters begin a trigram too
+
+
+def name_of(jid: str) -> str:
+    """SQL for the name to show for a JID: our contact's, else the push name, else the chat's."""
+    person = f"coalesce((SELECT pn FROM jid_aliases WHERE lid = {jid}), {jid})"
+    return (
+        "coalesce("
+        "(SELECT c.name FROM contact_phones p JOIN contacts c ON c.id = p.contact_id"
+        f" WHERE p.phone = replace({person}, '@s.whatsapp.net', '')),"
+        f" (SELECT n.name FROM push_names n WHERE n.jid = {jid}),"
+        f" (SELECT h.name FROM chats h WHERE h.id = {jid}))"
+    )
+
+
+ROW = (
+    "m.id, m.chat_jid, m.message_id, m.sender, m.content, m.timestamp, m.is_from_me, m.message_type,"
+    " m.status, m.quoted_id, m.edited_at, m.deleted_at, m.media_path, m.source, m.created_at,"
+    f" {name_of('m.chat_jid')} AS chat_name, {name_of('m.sender')} AS sender_name"
+)
+
+
+def moment(timestamp: int) -> datetime:
+    """A message's timestamp (Unix seconds) as a moment in UTC."""
+    return datetime.fromtimestamp(timestamp, timezone.utc)
+
+
+# ── Recording; all of these join the caller's transaction ───────────────────────────────────────────
+
+
+def canonical(store: Store, jid: str) -> str:
+    """The phone JID a hidden id stands for, where that is known; any other JID as it is."""
+    if not is_lid(jid):
+        return jid
+    return store.value("SELECT pn FROM jid_aliases WHERE lid = ?", [jid]) or jid
+
+
+def touch_chat(store: Store, jid: str, now: datetime) -> None:
+    """Make sure that the chat is there."""
+    at = to_iso(now)
+    row = {"id": jid, "is_group": is_group(jid), "created_at": at, "updated_at": at}
+    store.insert("chats", row, ignore=True)
+
+
+def record(store: Store, event: MessageReceived, source: str, now: datetime) -> int | None:
+    """Store a message, once; its id, or None where it was there already."""
+    chat = canonical(store, event.chat_jid)
+    unread = source == "live" and not event.is_from_me and event.message_type not in _SILENT
+    row: Row = {
+        "chat_jid": chat,
+        "message_id": event.message_id,
+        "sender": canonical(store, event.sender),
+        "content": event.content,
+        "timestamp": event.timestamp,
+        "is_from_me": event.is_from_me,
+        "message_type": event.message_type,
+        "status": "sent" if event.is_from_me else "received" if unread else "read",
+        "quoted_id": event.quoted_id,
+        "raw_proto": event.raw,
+        "source": source,
+        "created_at": to_iso(now),
+    }
+    number = store.insert("messages", row, ignore=True)
+    if number is None:
+        return None
+    touch_chat(store, chat, now)
+    index(store, number, event.content)
+    if event.message_type not in _SILENT:
+        store.execute(
+            "UPDATE chats SET last_message_time = max(coalesce(last_message_time, 0), ?),"
+            " unread_count = unread_count + ?, updated_at = ? WHERE id = ?",
+            [event.timestamp, unread, to_iso(now), chat],
+        )
+    return number
+
+
+def record_sent(
+    store: Store,
+    to_jid: str,
+    message_id: str,
+    text: str,
+    timestamp: int,
+    quoted_id: str | None,
+    now: datetime,
+) -> None:
+    """Store a message that we sent."""
+    me = store.value("SELECT jid FROM device WHERE id = 1") or "me"
+    event = MessageReceived(to_jid, message_id, me, timestamp, text, is_from_me=True, quoted_id=quoted_id)
+    record(store, event, "live", now)
+    update_status(store, canonical(store, to_jid), message_id)
+
+
+def is_confirmed(store: Store, to_jid: str, message_id: str) -> bool:
+    """Whether a receipt, or the message itself coming back, shows that ours went out."""
+    return bool(
+        store.value("SELECT 1 FROM receipts WHERE message_id = ? LIMIT 1", [message_id])
+        or store.value(
+            "SELECT 1 FROM messages WHERE chat_jid = ? AND message_id = ? AND is_from_me",
+            [canonical(store, to_jid), message_id],
+        )
+    )
+
+
+def update_status(store: Store, chat: str, message_id: str) -> None:
+    """Bring our message's status up to what its receipts say: sent, delivered, read."""
+    store.execute(
+        "UPDATE messages SET status = CASE"
+        " WHEN EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = :id AND r.kind IN ('read', 'played'))"
+        " THEN 'read'"
+        " WHEN EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = :id"
+        " AND r.kind IN ('delivered', 'inactive')) THEN 'delivered' ELSE status END"
+        " WHERE chat_jid = :chat AND message_id = :id AND is_from_me",
+        {"id": message_id, "chat": chat},
+    )
+
+
+def index(store: Store, number: int, text: str | None) -> None:
+    """Let search find the text of a message."""
+    if text:
+        store.execute("INSERT INTO messages_fts (rowid, folded) VALUES (?, ?)", [number, fold(text) + PAD])
+
+
+def replace_text(store: Store, number: int, old: str | None, new: str | None) -> None:
+    """Change a message's text, in the index too."""
+    if old:
+        store.execute(
+            "INSERT INTO messages_fts (messages_fts, rowid, folded) VALUES ('delete', ?, ?)",
+            [number, fold(old) + PAD],
+        )
+    index(store, number, new)
+    store.execute("UPDATE messages SET content = ? WHERE id = ?", [new, number])
+
+
+def join_split_chats(store: Store, now: datetime) -> None:
+    """Move what stands under a hidden id whose phone JID is known by now into that person's chat.
+
+    In short transactions; killed midway, the next call goes on.
+    """
+    split = store.rows("SELECT lid, pn FROM jid_aliases WHERE lid IN (SELECT id FROM chats)")
+    for alias in split:
+        while _move_some(store, alias["lid"], alias["pn"]):
+            pass
+        _merge_chat(store, alias["lid"], alias["pn"], now)
+
+
+def _move_some(store: Store, lid: str, pn: str) -> bool:
+    """Move a batch of messages; whether there may be more. Of doubles the older row stays."""
+    with store.write(durable=False):
+        batch = store.rows(
+            "SELECT id, message_id, content FROM messages WHERE chat_jid = ? LIMIT ?", [lid, BATCH]
+        )
+        for row in batch:
+            twin = store.row(
+                "SELECT id, content FROM messages WHERE chat_jid = ? AND message_id = ?",
+                [pn, row["message_id"]],
+            )
+            if twin is not None:
+                newer = max(twin, row, key=lambda each: each["id"])
+                replace_text(store, newer["id"], newer["content"], None)
+                store.execute("DELETE FROM messages WHERE id = ?", [newer["id"]])
+            store.execute(
+                "UPDATE messages SET chat_jid = :pn, sender = CASE sender WHEN :lid THEN :pn ELSE sender END"
+                " WHERE id = :id",
+                {"pn": pn, "lid": lid, "id": row["id"]},
+            )
+        return len(batch) == BATCH
+
+
+def _merge_chat(store: Store, lid: str, pn: str, now: datetime) -> None:
+    with store.write(durable=False):
+        touch_chat(store, pn, now)
+        store.execute("UPDATE OR REPLACE reactions SET chat_jid = ? WHERE chat_jid = ?", [pn, lid])
+        store.execute("UPDATE receipts SET chat_jid = ? WHERE chat_jid = ?", [pn, lid])
+        store.execute("UPDATE OR IGNORE push_names SET jid = ? WHERE jid = ?", [pn, lid])
+        store.execute(
+            "UPDATE chats SET name = coalesce(name, (SELECT name FROM chats WHERE id = :lid)),"
+            " last_message_time = (SELECT max(last_message_time) FROM chats WHERE id IN (:lid, :pn)),"
+            " unread_count = (SELECT count(*) FROM messages WHERE chat_jid = :pn AND status = 'received')"
+            " WHERE id = :pn",
+            {"lid": lid, "pn": pn},
+        )
+        store.execute("DELETE FROM chats WHERE id = ?", [lid])
+
+
+# ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def chats(store: Store, limit: int, *, unread_only: bool = False) -> list[Row]:
+    """The chats with the newest messages first, each with its last message."""
+    where = "WHERE unread_count > 0" if unread_only else ""
+    return store.rows(
+        f"SELECT h.id, {name_of('h.id')} AS name, h.is_group, h.unread_count, h.last_message_time,"
+        " m.content AS last_message, m.is_from_me AS last_is_from_me, m.message_type AS last_message_type,"
+        " h.created_at, h.updated_at"
+        f" FROM (SELECT * FROM chats {where} ORDER BY last_message_time DESC LIMIT ?) h"
+        " LEFT JOIN messages m ON m.id = (SELECT id FROM messages WHERE chat_jid = h.id"
+        " AND message_type NOT IN ('reaction', 'system') ORDER BY timestamp DESC, id DESC LIMIT 1)"
+        " ORDER BY h.last_message_time DESC, h.id",
+        [limit],
+    )
+
+
+def groups(store: Store) -> list[Row]:
+    """The group chats by name, each with its members."""
+    found = store.rows(
+        "SELECT id, name, is_group, unread_count, last_message_time, created_at, updated_at FROM chats"
+        " WHERE is_group ORDER BY name COLLATE NOCASE, id"
+    )
+    for group in found:
+        group["members"] = store.rows(
+            f"SELECT member_jid, role, {name_of('g.member_jid')} AS name FROM group_members g"
+            " WHERE chat_jid = ? ORDER BY member_jid",
+            [group["id"]],
+        )
+    return found
+
+
+def conversation(
+    store: Store, chat: str, limit: int, before: datetime | None = None, after: datetime | None = None
+) -> list[Row]:
+    """The newest messages of a chat in that span, oldest first, with their reactions."""
+    where, params = span(before, after)
+    found = store.rows(
+        f"SELECT {ROW} FROM messages m WHERE m.chat_jid = :chat AND m.message_type != 'reaction'{where}"
+        " ORDER BY m.timestamp DESC, m.id DESC LIMIT :limit",
+        {**params, "chat": chat, "limit": limit},
+    )
+    for row in found:
+        row["reactions"] = store.rows(
+            "SELECT sender, emoji, timestamp FROM reactions"
+            " WHERE chat_jid = ? AND message_id = ? AND emoji != ''",
+            [chat, row["message_id"]],
+        )
+    return found[::-1]
+
+
+def live_after(store: Store, cursor: int) -> list[Row]:
+    """The next live messages behind a cursor, in the order in which they were stored."""
+    return store.rows(
+        f"SELECT {ROW} FROM messages m WHERE m.id > ? AND m.source = 'live' ORDER BY m.id LIMIT {BATCH}",
+        [cursor],
+    )
+
+
+def newest_id(store: Store) -> int:
+    """The cursor behind which everything is still to come."""
+    return store.value("SELECT max(id) FROM messages") or 0
+
+
+def newest_time(store: Store) -> int | None:
+    """When the newest message was said, in Unix seconds."""
+    newest: int | None = store.value("SELECT max(timestamp) FROM messages")
+    return newest
+
+
+def unread_of(store: Store, chat: str) -> list[Row]:
+    """The (sender, message_id) of what we have not read in a chat."""
+    return store.rows(
+        "SELECT sender, message_id FROM messages WHERE chat_jid = ? AND status = 'received'"
+        " ORDER BY timestamp DESC LIMIT (SELECT unread_count FROM chats WHERE id = ?)",
+        [chat, chat],
+    )
+
+
+def set_read(store: Store, chat: str) -> None:
+    """Take a chat's messages for read."""
+    with store.write():
+        store.execute(
+            "UPDATE messages SET status = 'read' WHERE chat_jid = ? AND status = 'received'", [chat]
+        )
+        store.execute("UPDATE chats SET unread_count = 0 WHERE id = ?", [chat])
+
+
+def find_in_chat(store: Store, chat: str, message_id: str) -> str:
+    """The id of the message of a chat that `message_id` shortens. WaError `not-found`, `ambiguous`."""
+    ids = [
+        row["message_id"]
+        for row in store.rows(
+            "SELECT message_id FROM messages WHERE chat_jid = :chat AND message_id >= :id"
+            " AND message_id < :id || char(0x10ffff) ORDER BY message_id LIMIT 2",
+            {"chat": chat, "id": message_id},
+        )
+    ]
+    if not ids:
+        raise WaError(
+            "not-found", f"no message {message_id!r} in that chat", "`wa read CHAT --json` shows ids"
+        )
+    if len(ids) > 1 and ids[0] != message_id:
+        raise WaError(
+            "ambiguous", f"{message_id!r} fits several messages: {', '.join(ids)}", "give more of it"
+        )
+    return str(ids[0])
+
+
+def span(before: datetime | None, after: datetime | None) -> tuple[str, dict[str, Any]]:
+    """SQL (of messages m) and its parameters for a span of time."""
+    where, params = "", {}
+    if before is not None:
+        where += " AND m.timestamp < :before"
+        params["before"] = before.timestamp()
+    if after is not None:
+        where += " AND m.timestamp >= :after"
+        params["after"] = after.timestamp()
+    return where, params

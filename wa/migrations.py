@@ -1,0 +1,185 @@
+"""The schema, as the numbered steps that led to it. A step that was released never changes."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+
+def _run(db: Database, script: str) -> None:
+    """Run each statement by itself: executescript() would end the migration's transaction."""
+    for statement in script.split(";\n"):
+        if statement.strip():
+            db.conn.execute(statement)
+
+
+def m0001_messages(db: Database) -> None:
+    """People, chats and what was said in them."""
+    _run(
+        db,
+        """
+CREATE TABLE contacts (
+    id INTEGER PRIMARY KEY,
+    phone TEXT UNIQUE,
+    name TEXT NOT NULL,
+    aliases TEXT NOT NULL DEFAULT '[]',
+    tags TEXT NOT NULL DEFAULT '[]',
+    is_favorite INTEGER NOT NULL DEFAULT 0,
+    notes TEXT,
+    timezone TEXT,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+);
+CREATE TABLE contact_phones (
+    phone TEXT PRIMARY KEY,
+    contact_id INTEGER NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
+    label TEXT
+) WITHOUT ROWID;
+CREATE INDEX contact_phones_contact ON contact_phones (contact_id);
+CREATE TABLE chats (
+    id TEXT PRIMARY KEY,
+    name TEXT,
+    is_group INTEGER NOT NULL DEFAULT 0,
+    unread_count INTEGER NOT NULL DEFAULT 0,
+    last_message_time INTEGER,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX chats_recent ON chats (last_message_time);
+CREATE TABLE group_members (
+    chat_jid TEXT NOT NULL,
+    member_jid TEXT NOT NULL,
+    role TEXT NOT NULL DEFAULT 'member',
+    PRIMARY KEY (chat_jid, member_jid)
+) WITHOUT ROWID;
+CREATE TABLE push_names (jid TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    chat_jid TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    content TEXT,
+    timestamp INTEGER NOT NULL,
+    is_from_me INTEGER NOT NULL DEFAULT 0,
+    message_type TEXT NOT NULL DEFAULT 'text',
+    status TEXT,
+    quoted_id TEXT,
+    edited_at TEXT,
+    deleted_at TEXT,
+    media_path TEXT,
+    raw_proto BLOB,
+    source TEXT NOT NULL DEFAULT 'live',
+    created_at TEXT NOT NULL,
+    UNIQUE (chat_jid, message_id)
+);
+CREATE INDEX messages_by_chat ON messages (chat_jid, timestamp);
+CREATE INDEX messages_by_time ON messages (timestamp);
+CREATE VIRTUAL TABLE messages_fts USING fts5 (
+    folded, content='', tokenize='trigram case_sensitive 1', detail='none'
+);
+CREATE VIRTUAL TABLE messages_terms USING fts5vocab (messages_fts, row);
+CREATE TABLE reactions (
+    chat_jid TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    emoji TEXT NOT NULL,
+    timestamp INTEGER NOT NULL,
+    PRIMARY KEY (chat_jid, message_id, sender)
+) WITHOUT ROWID;
+CREATE TABLE receipts (
+    chat_jid TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (message_id, recipient, kind)
+) WITHOUT ROWID;
+CREATE TABLE jid_aliases (lid TEXT PRIMARY KEY, pn TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX jid_aliases_pn ON jid_aliases (pn);
+""",
+    )
+
+
+def m0002_queue(db: Database) -> None:
+    """What is to be sent, what was about to be, and what arrived and waits to be recorded."""
+    _run(
+        db,
+        """
+CREATE TABLE scheduled_messages (
+    id TEXT PRIMARY KEY,
+    to_jid TEXT NOT NULL,
+    to_phone TEXT,
+    contact_name TEXT,
+    message TEXT NOT NULL,
+    quoted_id TEXT,
+    scheduled_at TEXT NOT NULL,
+    timezone TEXT,
+    is_immediate INTEGER NOT NULL DEFAULT 0,
+    status TEXT NOT NULL DEFAULT 'pending' CHECK (
+        status IN ('pending', 'sending', 'sent', 'failed', 'unknown', 'cancelled', 'missed')
+    ),
+    error_code TEXT,
+    error_message TEXT,
+    created_at TEXT NOT NULL,
+    created_from TEXT NOT NULL DEFAULT 'cli',
+    updated_at TEXT,
+    sent_at TEXT,
+    message_id TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    expires_at TEXT,
+    not_before TEXT,
+    wait_until TEXT,
+    claimed_at TEXT,
+    wire_after INTEGER,
+    secret BLOB,
+    note TEXT,
+    series_id TEXT,
+    job_id TEXT,
+    idempotency_key TEXT UNIQUE
+);
+CREATE INDEX queue_due ON scheduled_messages (
+    max(scheduled_at, coalesce(not_before, '')), scheduled_at, id
+) WHERE status = 'pending';
+CREATE INDEX queue_by_status ON scheduled_messages (status, scheduled_at);
+CREATE INDEX queue_by_claim ON scheduled_messages (claimed_at) WHERE claimed_at IS NOT NULL;
+CREATE INDEX queue_by_message ON scheduled_messages (message_id) WHERE message_id IS NOT NULL;
+CREATE INDEX queue_waited ON scheduled_messages (wait_until)
+    WHERE status = 'pending' AND wait_until IS NOT NULL;
+CREATE TABLE wire (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    message_id TEXT NOT NULL,
+    to_jid TEXT NOT NULL,
+    at TEXT NOT NULL
+);
+CREATE TABLE spool (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    received_at TEXT NOT NULL,
+    error TEXT
+);
+CREATE TABLE requests (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    args TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'pending',
+    result TEXT,
+    expires_at TEXT NOT NULL
+);
+CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE device (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    jid TEXT,
+    lid TEXT,
+    push_name TEXT,
+    linked_at TEXT,
+    last_connected TEXT
+);
+""",
+    )
+
+
+STEPS = (m0001_messages, m0002_queue)
+migrations = Migrations("wa")
+for step in STEPS:
+    migrations()(step)

@@ -1,0 +1,352 @@
+"""The queue: everything that is sent is a row here, and goes out at most once.
+
+    pending ─claim→ sending ─┬→ sent        the server acknowledged
+       ▲                     ├→ failed      it provably did not go out
+       │                     └→ unknown     it may have gone out
+       └── retry (user)      pending → cancelled (user) · pending → missed (too late)
+
+Every function that writes opens a transaction, or joins the caller's.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from wa import messages, pacing
+from wa.errors import WaError
+from wa.settings import Settings
+from wa.store import Row, Store
+from wa.transport import Accepted, Evidence, NotOnWhatsApp, NotSent, Outgoing, Refused, SendError
+from wa.when import format_duration, from_iso, to_iso
+
+STATUSES = ("pending", "sending", "sent", "failed", "unknown", "cancelled", "missed")
+BACKOFF_FIRST, BACKOFF_MOST = 1.0, 300.0
+
+COLUMNS = (
+    "id, to_jid, to_phone, contact_name, message, quoted_id, scheduled_at, timezone, status, error_code,"
+    " error_message, created_at, created_from, updated_at, sent_at, message_id, attempts, expires_at,"
+    " not_before, note, series_id, job_id, idempotency_key"
+)
+# The index queue_due holds this very expression.
+_DUE = "max(scheduled_at, coalesce(not_before, ''))"
+
+
+CONFIRMED = "confirmed by a receipt"
+
+AskEvidence = Callable[[bytes, Sequence[str]], Evidence]
+
+
+class Scope(Enum):
+    """Which rows an owner sends."""
+
+    WAITED = "those a command waits for"
+    UNSCHEDULED = "those made to be sent at once"
+    ALL = "all that are due"
+
+
+_IN_SCOPE = {Scope.UNSCHEDULED: "AND is_immediate", Scope.ALL: ""}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A row that is ours to send, once."""
+
+    id: str
+    message: Outgoing
+
+
+def get(store: Store, row_id: str) -> Row:
+    """One row by its whole id."""
+    row = store.row(f"SELECT {COLUMNS} FROM scheduled_messages WHERE id = ?", [row_id])
+    if row is None:
+        raise WaError("not-found", f"there is no message {row_id}", "see `wa schedule list all`")
+    return row
+
+
+def update(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
+    """Change columns of a row, in the caller's transaction."""
+    columns = ", ".join(f"{name} = :{name}" for name in changes)
+    store.execute(
+        f"UPDATE scheduled_messages SET {columns}, updated_at = :updated_at WHERE id = :id",
+        {**changes, "updated_at": to_iso(now), "id": row_id},
+    )
+
+
+def seconds_to_next(store: Store, now: datetime, settings: Settings, scope: Scope) -> float | None:
+    """Seconds until `claim` may find something: 0 for now, None for never as things are."""
+    moments = [
+        store.value(
+            f"SELECT min({_DUE}) FROM scheduled_messages WHERE status = 'pending' AND wait_until > ?",
+            [to_iso(now)],
+        )
+    ]
+    if scope in _IN_SCOPE:
+        moments.append(
+            store.value(
+                f"SELECT {_DUE} FROM scheduled_messages WHERE status = 'pending' {_IN_SCOPE[scope]}"
+                f" ORDER BY {_DUE}, scheduled_at, id LIMIT 1"
+            )
+        )
+    due = min((from_iso(moment) for moment in moments if moment), default=None)
+    if due is None:
+        return None
+    block = pacing.blocked(store, now, settings) if due <= now else None
+    if block is not None:
+        if block.until is None:
+            return None
+        due = max(due, block.until)
+    return max(0.0, (due - now).total_seconds())
+
+
+def claim(store: Store, now: datetime, settings: Settings, scope: Scope) -> Claim | None:
+    """Take the next row that may go out now, committed as `sending` before anything is sent."""
+    with store.write():
+        if pacing.blocked(store, now, settings) is not None:
+            return None
+        for _ in range(100):  # a transaction is short even when a thousand rows have been missed
+            row = _candidate(store, now, scope)
+            if row is None:
+                return None
+            if not _withheld(store, row, now, settings):
+                return _take(store, row, now, settings)
+    return None
+
+
+def _candidate(store: Store, now: datetime, scope: Scope) -> Row | None:
+    params = {"now": to_iso(now)}
+    due = f"SELECT * FROM scheduled_messages WHERE status = 'pending' AND {_DUE} <= :now"
+    order = f"ORDER BY {_DUE}, scheduled_at, id LIMIT 1"
+    row = store.row(f"{due} AND wait_until > :now {order}", params)
+    if row is None and scope in _IN_SCOPE:
+        row = store.row(f"{due} {_IN_SCOPE[scope]} {order}", params)
+    return row
+
+
+def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool:
+    """Whether a row is too late to go out now: it is then `missed`, or waits for the quiet hours' end."""
+    due = from_iso(row["scheduled_at"])
+    expires = from_iso(row["expires_at"]) if row["expires_at"] else due + settings.grace
+    quiet_end = None
+    if settings.quiet_hours and not row["is_immediate"] and pacing.is_late(store, due, now):
+        quiet_end = settings.quiet_hours.end_if_quiet(now, settings.zone)
+    if expires < now or (quiet_end and expires < quiet_end):
+        late = format_duration(pacing.whole(now - due))
+        why = f"{late} late; its grace ended {to_iso(expires)}"
+        update(store, row["id"], now, status="missed", error_message=why, wait_until=None)
+        return True
+    if quiet_end:
+        update(store, row["id"], now, not_before=to_iso(quiet_end), note="late; waits for quiet hours to end")
+        return True
+    return False
+
+
+def _take(store: Store, row: Row, now: datetime, settings: Settings) -> Claim:
+    secret = os.urandom(32)
+    update(
+        store,
+        row["id"],
+        now,
+        status="sending",
+        secret=secret,
+        claimed_at=to_iso(now),
+        attempts=row["attempts"] + 1,
+        wire_after=store.value("SELECT coalesce(max(number), 0) FROM wire"),
+        message_id=None,
+        error_code=None,
+        error_message=None,
+    )
+    pacing.note_send(store, now, settings)
+    return Claim(row["id"], Outgoing(row["to_jid"], row["message"], secret, row["quoted_id"]))
+
+
+def mark_wire(store: Store, message_id: str, to_jid: str, now: datetime) -> None:
+    """Commit that a frame with this id is about to leave. It must not leave when this raises."""
+    with store.write():
+        store.insert("wire", {"message_id": message_id, "to_jid": to_jid, "at": to_iso(now)})
+
+
+def settle(store: Store, row_id: str, result: Accepted | SendError, ask: AskEvidence, now: datetime) -> str:
+    """Record how an attempt ended; the row's new status.
+
+    Evidence is asked for only where the result proves nothing, and before the
+    transaction, for it may take a while.
+    """
+    certain = isinstance(result, Accepted | NotSent) or (isinstance(result, Refused) and result.status < 500)
+    evidence = None if certain else _look_for_evidence(store, row_id, ask)
+    with store.write():
+        if isinstance(result, Accepted):
+            mark_sent(store, row_id, now, result.message_id, acknowledged=result.timestamp)
+        elif evidence is not None:
+            _settle_by_evidence(store, row_id, evidence, now, str(result))
+        elif isinstance(result, NotOnWhatsApp):
+            _fail(store, row_id, now, "recipient-not-found", str(result))
+        elif isinstance(result, Refused):
+            _refuse(store, row_id, now, result)
+        else:
+            _back_off(store, row_id, now, str(result))
+        return str(store.value("SELECT status FROM scheduled_messages WHERE id = ?", [row_id]))
+
+
+def settle_dead(store: Store, ask: AskEvidence, now: datetime) -> list[str]:
+    """Settle the attempts of processes that died; only for the holder of the session lock. Their ids."""
+    ids = sending_ids(store)
+    for row_id in ids:
+        settle(store, row_id, SendError("the process that sent it died before it was acknowledged"), ask, now)
+    return ids
+
+
+def prove_sent(store: Store, message_ids: Sequence[str], now: datetime) -> None:
+    """Evidence has come that these messages exist: unknown rows that are theirs were sent."""
+    for message_id in message_ids:
+        row_id = store.value(
+            "SELECT id FROM scheduled_messages WHERE message_id = ? AND status = 'unknown'", [message_id]
+        )
+        if row_id is not None:
+            mark_sent(store, row_id, now, message_id, note=CONFIRMED)
+
+
+def _look_for_evidence(store: Store, row_id: str, ask: AskEvidence) -> Evidence:
+    """No wire mark since the claim: not sent. Otherwise the transport tells."""
+    row = _whole_row(store, row_id)
+    marks = store.rows("SELECT message_id FROM wire WHERE number > ?", [row["wire_after"] or 0])
+    if not marks:
+        return Evidence(sent=False)
+    return ask(row["secret"], [mark["message_id"] for mark in marks])
+
+
+def _settle_by_evidence(store: Store, row_id: str, evidence: Evidence, now: datetime, why: str) -> None:
+    message_id = evidence.message_id
+    if evidence.sent is False:
+        _back_off(store, row_id, now, why)
+    elif evidence.sent or (
+        message_id and messages.is_confirmed(store, _whole_row(store, row_id)["to_jid"], message_id)
+    ):
+        mark_sent(store, row_id, now, message_id, note=CONFIRMED)
+    else:
+        update(
+            store,
+            row_id,
+            now,
+            status="unknown",
+            message_id=message_id,
+            error_code="unknown-outcome",
+            error_message=why,
+            wait_until=None,
+        )
+
+
+def mark_sent(
+    store: Store,
+    row_id: str,
+    now: datetime,
+    message_id: str | None,
+    *,
+    acknowledged: int | None = None,
+    note: str | None = None,
+) -> None:
+    """The row's end, and its message in the chat, in one transaction.
+
+    `acknowledged` is the server's time in Unix seconds; without it, the message
+    left when it was claimed.
+    """
+    row = _whole_row(store, row_id)
+    left = from_iso(row["claimed_at"] or row["scheduled_at"])
+    late = left - from_iso(row["scheduled_at"])
+    if note is None and late > pacing.LATE and not row["is_immediate"]:
+        note = f"sent {format_duration(pacing.whole(late))} late"
+    update(
+        store,
+        row_id,
+        now,
+        status="sent",
+        sent_at=to_iso(left if acknowledged is None else now),
+        message_id=message_id,
+        error_code=None,
+        error_message=None,
+        wait_until=None,
+        note=note,
+    )
+    pacing.release_brake(store)
+    if message_id:
+        timestamp = int(left.timestamp()) if acknowledged is None else acknowledged
+        messages.record_sent(
+            store, row["to_jid"], message_id, row["message"], timestamp, row["quoted_id"], now
+        )
+
+
+def _whole_row(store: Store, row_id: str) -> Row:
+    row = store.row("SELECT * FROM scheduled_messages WHERE id = ?", [row_id])
+    if row is None:
+        raise WaError("not-found", f"there is no message {row_id}", "see `wa schedule list all`")
+    return row
+
+
+def _fail(store: Store, row_id: str, now: datetime, code: str, why: str) -> None:
+    update(store, row_id, now, status="failed", error_code=code, error_message=why, wait_until=None)
+
+
+def _refuse(store: Store, row_id: str, now: datetime, refusal: Refused) -> None:
+    """An error the server answered with: the message did not go out."""
+    if refusal.status != 429:
+        _fail(store, row_id, now, "send-failed", str(refusal))
+        return
+    pacing.brake(store, now)
+    if _whole_row(store, row_id)["wait_until"]:  # whoever waits is told now, and decides
+        _fail(store, row_id, now, "rate-limit-exceeded", str(refusal))
+    else:
+        update(store, row_id, now, status="pending", note=str(refusal))
+
+
+def _back_off(store: Store, row_id: str, now: datetime, why: str) -> None:
+    """Try again later what provably was not sent, the last time at the end of its grace."""
+    attempts = _whole_row(store, row_id)["attempts"]
+    seconds = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(attempts - 1, 10)) * random.uniform(0.75, 1.25)  # noqa: S311
+    again = to_iso(now + timedelta(seconds=seconds))
+    update(store, row_id, now, status="pending", message_id=None, not_before=again, note=why)
+    store.execute(
+        "UPDATE scheduled_messages SET not_before = min(not_before, expires_at) WHERE id = ?", [row_id]
+    )
+
+
+def has_due(store: Store, now: datetime) -> bool:
+    """Whether a pending row's time has come."""
+    sql = f"SELECT 1 FROM scheduled_messages WHERE status = 'pending' AND {_DUE} <= ? LIMIT 1"
+    return store.value(sql, [to_iso(now)]) is not None
+
+
+def is_unsettled(store: Store, since: datetime) -> bool:
+    """Whether the outcome of something claimed after `since` is still open."""
+    sql = (
+        "SELECT 1 FROM scheduled_messages WHERE status IN ('sending', 'unknown') AND claimed_at >= ? LIMIT 1"
+    )
+    return store.value(sql, [to_iso(since)]) is not None
+
+
+def outcomes_since(store: Store, moment: datetime) -> list[str]:
+    """The statuses of the rows whose sending came to an end, of whatever kind, since then."""
+    sql = (
+        "SELECT status FROM scheduled_messages"
+        " WHERE status IN ('sent', 'failed', 'unknown', 'missed') AND updated_at >= ?"
+    )
+    return [row["status"] for row in store.rows(sql, [to_iso(moment)])]
+
+
+def sending_ids(store: Store) -> list[str]:
+    """The rows an attempt is under way for."""
+    return [row["id"] for row in store.rows("SELECT id FROM scheduled_messages WHERE status = 'sending'")]
+
+
+def prune_marks(store: Store, before: datetime) -> None:
+    """Forget wire marks so old that no attempt can be settled by them."""
+    with store.write(durable=False):
+        store.execute(
+            "DELETE FROM wire WHERE at < ? AND number < (SELECT coalesce(min(wire_after), 0)"
+            " FROM scheduled_messages WHERE status = 'sending')",
+            [to_iso(before)],
+        )

@@ -1,0 +1,124 @@
+"""What people and programs read: tables, lines and JSON, with other people's text made harmless."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TextIO
+from zoneinfo import ZoneInfo
+
+_FLAGS = ("is_from_me", "is_group", "is_favorite", "last_is_from_me")
+
+# C0 and C1 controls, ESC among them, and what turns the direction of text around: embeddings,
+# overrides and isolates (Unicode TR9); a message could rewrite what stands beside it on a terminal.
+_DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_BREAKS = re.compile("[\t\n\u2028\u2029]+")
+
+
+def clean(text: str) -> str:
+    """`text` without control and escape characters; line breaks stay."""
+    return _DANGEROUS.sub("", text).encode("utf-8", "replace").decode()
+
+
+def one_line(text: object) -> str:
+    """`text` cleaned, on a single line."""
+    return _BREAKS.sub(" ", clean("" if text is None else str(text)))
+
+
+def to_json(value: Any) -> str:
+    """One line of JSON in which no character can harm a terminal."""
+    text = jsonlib.dumps(value, ensure_ascii=False, default=str)
+    return re.sub(
+        "[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]",
+        lambda match: f"\\u{ord(match[0]):04x}",
+        text,
+    )
+
+
+def public(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as JSON shows it: flags as booleans."""
+    return {name: bool(value) if name in _FLAGS else value for name, value in row.items()}
+
+
+class Output:
+    """Data on stdout, talk on stderr."""
+
+    def __init__(self, out: TextIO, err: TextIO, *, json: bool, zone: Callable[[], ZoneInfo]) -> None:
+        self.json = json
+        self._out = out
+        self._err = err
+        self._zone = zone
+
+    def time(self, moment: datetime | None) -> str:
+        """A moment as people read it, in their zone."""
+        return moment.astimezone(self._zone()).strftime("%Y-%m-%d %H:%M") if moment else ""
+
+    def note(self, text: str) -> None:
+        """Say something that is not data."""
+        self._err.write(clean(text) + "\n")
+        self._err.flush()
+
+    def line(self, text: str) -> None:
+        """A line of data for people; nothing where JSON is wanted."""
+        if not self.json:
+            self._out.write(clean(text) + "\n")
+            self._out.flush()
+
+    def event(self, row: Mapping[str, Any], text: str) -> None:
+        """Something that just happened: an object a line, or a line of text."""
+        self._out.write((to_json(public(row)) if self.json else clean(text)) + "\n")
+        self._out.flush()
+
+    def result(self, value: Mapping[str, Any], text: str) -> None:
+        """The one thing that a command made or found."""
+        self.event(value, text)
+
+    def table(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        columns: Sequence[str],
+        cells: Callable[[Any], Sequence[object]],
+        empty: str,
+    ) -> None:
+        """Rows: an array in JSON, a table on a terminal, tab-separated lines in a pipe."""
+        if self.json:
+            self._array(rows)
+        elif self._out.isatty():
+            self._rich(rows, columns, cells, empty)
+        else:
+            for row in rows:
+                self._out.write("\t".join(one_line(cell) for cell in cells(row)) + "\n")
+            self._out.flush()
+
+    def _array(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Written as it is read, so that a long list needs no memory."""
+        between = "["
+        for row in rows:
+            self._out.write(between + to_json(public(row)))
+            between = ",\n "
+        self._out.write("]\n" if between != "[" else "[]\n")
+        self._out.flush()
+
+    def _rich(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        columns: Sequence[str],
+        cells: Callable[[Any], Sequence[object]],
+        empty: str,
+    ) -> None:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        for number, column in enumerate(columns):
+            last = number == len(columns) - 1
+            table.add_column(column, overflow="fold" if last else "ellipsis", no_wrap=not last)
+        for row in rows:
+            table.add_row(*(Text(one_line(cell)) for cell in cells(row)))
+        if table.row_count:
+            Console(file=self._out, highlight=False).print(table)
+        else:
+            self.note(empty)

@@ -1,0 +1,389 @@
+"""The process that holds the connection: it records what arrives and sends what is due.
+
+Four threads, each with one job and its own connection to the store. The
+transport's hands raw events to the spool. The applier makes records of them.
+The sender takes one row of the queue after the other. The main thread watches
+over the connection, answers requests and keeps the heartbeat.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from wa import inbox, messages, outbox, pacing
+from wa.errors import WaError
+from wa.home import FileLock, Home, WakeSocket
+from wa.outbox import Claim, Scope
+from wa.settings import Settings
+from wa.store import Store
+from wa.transport import (
+    Accepted,
+    Account,
+    Banned,
+    CaughtUp,
+    Connected,
+    ConnectFailed,
+    Disconnected,
+    Handlers,
+    LoggedOut,
+    Outdated,
+    ReadMark,
+    Replaced,
+    SendError,
+    Signal,
+    Transport,
+)
+from wa.when import to_iso
+
+LOOK_EVERY = 15 * 60.0
+"""Seconds after which the sender looks at the queue though nothing woke it."""
+HEARTBEAT = 10.0
+LOOK_AGAIN = 1.0
+"""Seconds after which the main thread looks at its deadlines though nothing woke it."""
+RECONNECT_FIRST, RECONNECT_MOST = 0.2, 30.0
+FINISH_SECONDS, CUT_SECONDS = 3.0, 1.0
+"""How long a message in hand may take when we are asked to stop, before and after the line is cut."""
+MARKS_KEPT = timedelta(days=30)
+
+
+class Owner:
+    """Owns the connection, and the session lock it is given, from `run` until it returns.
+
+    `caught_up` tells whether all that waited on the server has been handed over,
+    `trouble` why there was no connection the last time, and `settled` collects
+    the ids of rows whose attempt is over, for whoever reports them.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        transport: Transport,
+        now: Callable[[], datetime],
+        lock: FileLock,
+        command: str,
+        scope: Scope,
+    ) -> None:
+        self.home = home
+        self.caught_up = False
+        self.settled: deque[str] = deque()
+        self._settings = settings
+        self._transport = transport
+        self._now = now
+        self._lock = lock
+        self._about = {"command": command, "since": to_iso(now())}
+        self._scope = scope
+        self._store = Store(home)
+        self._spool_store = Store(home, any_thread=True)
+        self._mark_store = Store(home, any_thread=True)
+        self._socket = WakeSocket(home.socket)
+        self._signals: deque[Signal] = deque()
+        self.connected = False
+        self._connect_at: float | None = 0.0
+        self._failed_connects = 0
+        self.trouble: str | None = None
+        self._stopping = threading.Event()
+        self._drained = threading.Event()
+        self._error: BaseException | None = None
+        self._send_work = threading.Event()
+        self._apply_work = threading.Event()
+        self._sender = threading.Thread(
+            target=self._guard, args=(self._send_loop,), name="sender", daemon=True
+        )
+        self._applier = threading.Thread(
+            target=self._guard, args=(self._apply_loop,), name="applier", daemon=True
+        )
+        self._next_beat = 0.0
+        self._clock_offset = 0.0
+
+    # ── The main thread ─────────────────────────────────────────────────────────────────────────────
+
+    def run(self, until: Callable[[Owner], bool], tick: Callable[[Owner], None] | None = None) -> None:
+        """Work until `until(self)` or somebody asks to stop; `tick(self)` is called after whatever happened.
+
+        Raises what ended the work, when that is an error: WaError for an account
+        that cannot connect, or what `stop` was given.
+        """
+        try:
+            self._begin()
+            while not self._stopping.is_set() and not until(self):
+                self._look_after()
+                if tick is not None:
+                    tick(self)
+                if self._socket.wait(self._pause()):
+                    self._nudge()
+        finally:
+            self._finish()
+        if tick is not None:
+            tick(self)
+        if self._error is not None:
+            raise self._error
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """Ask the main thread to end the work, with an error or without. From any thread."""
+        self._error = self._error or error
+        self._stopping.set()
+        self._socket.wake()
+
+    def _begin(self) -> None:
+        now = self._now()
+        self._clock_offset = now.timestamp() - time.monotonic()
+        self._beat()
+        pacing.rebase(self._store, now)
+        self.settled.extend(outbox.settle_dead(self._store, self._transport.evidence, now))
+        outbox.prune_marks(self._store, now - MARKS_KEPT)
+        self._applier.start()
+        self._sender.start()
+        self._apply_work.set()
+
+    def _look_after(self) -> None:
+        while self._signals:
+            self._on_signal(self._signals.popleft())
+        if self._connect_at is not None and time.monotonic() >= self._connect_at:
+            self._connect()
+        if self.connected:
+            self._answer_requests()
+        if time.monotonic() >= self._next_beat:
+            self._beat()
+            self._watch_clock()
+
+    def _pause(self) -> float:
+        if self._signals:
+            return 0.0
+        until_connect = LOOK_AGAIN if self._connect_at is None else self._connect_at - time.monotonic()
+        return min(LOOK_AGAIN, until_connect)
+
+    def _nudge(self) -> None:
+        """Another process wants something done."""
+        self._send_work.set()
+        if self._connect_at is not None:
+            self._connect_at = min(self._connect_at, time.monotonic() + RECONNECT_FIRST)
+
+    def _beat(self) -> None:
+        self._next_beat = time.monotonic() + HEARTBEAT
+        self._lock.write({**self._about, "heartbeat": to_iso(self._now())})
+
+    def _watch_clock(self) -> None:
+        """Let the sender think again when somebody has set the clock."""
+        offset = self._now().timestamp() - time.monotonic()
+        if abs(offset - self._clock_offset) > 1:
+            pacing.rebase(self._store, self._now())
+            self._send_work.set()
+        self._clock_offset = offset
+
+    # ── The connection ──────────────────────────────────────────────────────────────────────────────
+
+    def _connect(self) -> None:
+        self._connect_at = None
+        if ban := pacing.ban_end(self._store, self._now()):
+            self.stop(_banned(to_iso(ban)))
+            return
+        try:
+            self._transport.connect(Handlers(self._on_event, self._notify, self._mark))
+        except ConnectFailed as error:
+            self._disconnected(str(error))
+
+    def _disconnected(self, reason: str) -> None:
+        self.connected = False
+        seconds = min(RECONNECT_MOST, RECONNECT_FIRST * 2 ** min(self._failed_connects, 10))
+        self._failed_connects += 1
+        self._connect_at = time.monotonic() + seconds * random.uniform(0.75, 1.25)  # noqa: S311
+        self.trouble = reason
+
+    def _notify(self, event: Signal) -> None:
+        self._signals.append(event)
+        self._socket.wake()
+
+    def _on_signal(self, event: Signal) -> None:
+        if isinstance(event, Connected):
+            self._failed_connects = 0
+            self._keep_account(event.account)
+            self.connected = True
+            self._send_work.set()
+        elif isinstance(event, CaughtUp):
+            self.caught_up = True
+        elif isinstance(event, Disconnected):
+            self._disconnected(event.reason)
+        elif isinstance(event, Banned):
+            pacing.ban(self._store, self._now(), event.seconds)
+            self.stop(_banned(to_iso(self._now() + timedelta(seconds=event.seconds))))
+        else:
+            self.stop(_end_of_connection(event))
+
+    def _keep_account(self, account: Account) -> None:
+        with self._store.write():
+            self._store.execute(
+                "INSERT INTO device VALUES (1, :jid, :lid, :name, :at, :at) ON CONFLICT (id) DO UPDATE SET"
+                " jid = :jid, lid = :lid, push_name = :name, last_connected = :at",
+                {
+                    "jid": account.jid,
+                    "lid": account.lid,
+                    "name": account.push_name,
+                    "at": to_iso(self._now()),
+                },
+            )
+            if account.lid:
+                inbox.map_jid(self._store, account.lid, account.jid)
+
+    # ── Requests of other commands ──────────────────────────────────────────────────────────────────
+
+    def _answer_requests(self) -> None:
+        for row in self._store.rows(
+            "SELECT * FROM requests WHERE status = 'pending' AND expires_at > ? ORDER BY id LIMIT 20",
+            [to_iso(self._now())],
+        ):
+            result: dict[str, Any] = {}
+            try:
+                self._mark_read(json.loads(row["args"])["chat"])
+                status = "done"
+            except SendError as error:
+                status, result = "failed", {"message": str(error)}
+            with self._store.write():
+                self._store.execute(
+                    "UPDATE requests SET status = ?, result = ? WHERE id = ?",
+                    [status, json.dumps(result), row["id"]],
+                )
+
+    def _mark_read(self, chat: str) -> None:
+        marks: dict[str, ReadMark] = {}
+        for row in messages.unread_of(self._store, chat):
+            mark = marks.setdefault(row["sender"], ReadMark(chat, row["sender"]))
+            mark.message_ids.append(row["message_id"])
+        for mark in marks.values():
+            self._transport.mark_read(mark)
+        messages.set_read(self._store, chat)
+
+    # ── What arrives ────────────────────────────────────────────────────────────────────────────────
+
+    def _on_event(self, kind: str, payload: bytes) -> None:
+        """Called by the transport's thread, which hands nothing over twice: keep it, and return."""
+        try:
+            inbox.spool(self._spool_store, kind, payload, self._now())
+        except BaseException as error:
+            self.stop(error)
+            raise
+        self._apply_work.set()
+
+    def _apply_loop(self) -> None:
+        store = Store(self.home)
+        try:
+            while True:
+                self._apply_work.wait()
+                self._apply_work.clear()
+                done = self._drained.is_set()
+                while inbox.apply(store, self._transport.decode, self._now()):
+                    self._socket.wake()
+                if done:
+                    return
+        finally:
+            store.close()
+
+    # ── What goes out ───────────────────────────────────────────────────────────────────────────────
+
+    def _mark(self, message_id: str, to_jid: str) -> None:
+        outbox.mark_wire(self._mark_store, message_id, to_jid, self._now())
+
+    def _send_loop(self) -> None:
+        store = Store(self.home)
+        try:
+            claim = None
+            while claim is not None or not self._stopping.is_set():
+                claim = self._wait_for_work(store) if claim is None else self._send_one(store, claim)
+        finally:
+            store.close()
+
+    def _wait_for_work(self, store: Store) -> Claim | None:
+        """Sleep until something is due or we are woken; what was claimed then."""
+        self._send_work.clear()
+        if self.connected and not self._stopping.is_set():
+            seconds = outbox.seconds_to_next(store, self._now(), self._settings, self._scope)
+            if seconds == 0:
+                return outbox.claim(store, self._now(), self._settings, self._scope)
+        else:
+            seconds = None
+        self._send_work.wait(LOOK_EVERY if seconds is None else min(seconds, LOOK_EVERY))
+        return None
+
+    def _send_one(self, store: Store, claim: Claim) -> Claim | None:
+        """Send a claimed row and record how it went; with the same commit the next row is claimed."""
+        result: Accepted | SendError
+        try:
+            result = self._transport.send(claim.message)
+        except SendError as error:
+            result = error
+        except Exception as error:  # whatever it was, it proves nothing
+            result = SendError(f"{type(error).__name__}: {error}")
+        following = None
+        ask = self._transport.evidence
+        if isinstance(result, Accepted):
+            with store.write():
+                outbox.settle(store, claim.id, result, ask, self._now())
+                if self.connected and not self._stopping.is_set():
+                    following = outbox.claim(store, self._now(), self._settings, self._scope)
+        else:
+            outbox.settle(store, claim.id, result, ask, self._now())
+        self.settled.append(claim.id)
+        self._socket.wake()
+        return following
+
+    # ── The end ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _guard(self, loop: Callable[[], None]) -> None:
+        """Run a thread's loop; what kills it ends the process, with its reason."""
+        try:
+            loop()
+        except BaseException as error:
+            self.stop(error)
+
+    def _finish(self) -> None:
+        """Finish what is in hand, take no more, record what has arrived."""
+        self._stopping.set()
+        self._send_work.set()
+        if self._sender.ident is not None:
+            self._sender.join(FINISH_SECONDS)
+        self._transport.disconnect()
+        self._drained.set()
+        self._apply_work.set()
+        if self._applier.ident is not None:
+            self._sender.join(CUT_SECONDS)
+            self._applier.join()
+        for store in (self._store, self._spool_store, self._mark_store):
+            store.close()
+        self._socket.close()
+        if not self._sender.is_alive():  # else the lock goes with the process: the attempt is not over
+            self._lock.release()
+
+
+def _banned(until: str) -> WaError:
+    return WaError(
+        "temporary-ban",
+        f"WhatsApp has banned this account until {until}",
+        "wait until then; the queue stays as it is",
+    )
+
+
+def _end_of_connection(event: LoggedOut | Replaced | Outdated) -> WaError:
+    if isinstance(event, LoggedOut):
+        return WaError(
+            "not-authorized",
+            "WhatsApp has logged this device out",
+            "link it again with `wa link`; the queue stays as it is",
+        )
+    if isinstance(event, Replaced):
+        return WaError(
+            "replaced",
+            "another process connected with this device's session",
+            "stop the other one (a copy of this home on another machine?), then start again",
+        )
+    return WaError(
+        "client-outdated",
+        "WhatsApp no longer accepts this version of the client",
+        "upgrade wa (pip install -U wa), then start again",
+    )

@@ -1,0 +1,123 @@
+"""Phone numbers and JIDs, WhatsApp's addresses (user@server)."""
+
+from __future__ import annotations
+
+import re
+
+import phonenumbers
+
+from wa.errors import WaError
+
+USER_SERVER = "s.whatsapp.net"
+GROUP_SERVER = "g.us"
+LID_SERVER = "lid"
+
+# ITU-T E.164 allows 15 digits; the shortest numbers in use with their country code have 7.
+_PHONE = re.compile(r"[1-9][0-9]{6,14}")
+_USER_OF_SERVER = {
+    USER_SERVER: _PHONE,
+    LID_SERVER: re.compile(r"[0-9]{1,20}"),
+    GROUP_SERVER: re.compile(r"[0-9]{5,32}(-[0-9]{5,20})?"),
+    "broadcast": re.compile(r"[0-9]{1,20}|status"),
+    "newsletter": re.compile(r"[0-9]{1,32}"),
+}
+_PUNCTUATION = re.compile(r"[\s().\-/\u00a0\u2010-\u2015]+")
+
+
+def known_region(region: str) -> bool:
+    """Whether `region` is an ISO 3166 code that has phone numbers."""
+    return region in phonenumbers.SUPPORTED_REGIONS
+
+
+def parse_phone(text: str, region: str | None) -> str | None:
+    """The international digits of a phone number, or None where `text` is not one.
+
+    `+44 7700 900123`, `0044…` and plain digits with the country code need no
+    region; `07700 900123` needs one. Raises WaError `usage` for a national
+    number while no region is set.
+    """
+    bare = _PUNCTUATION.sub("", text)
+    if not bare.isascii() or not re.fullmatch(r"\+?[0-9]+", bare):
+        return None
+    digits = bare.removeprefix("+")
+    if bare.startswith("00"):
+        digits = bare[2:]
+    elif bare.startswith("0"):
+        return _national(bare, region)
+    return digits if _PHONE.fullmatch(digits) else None
+
+
+def _national(digits: str, region: str | None) -> str | None:
+    if not 5 <= len(digits) <= 15:
+        return None
+    if region is None:
+        raise WaError(
+            "usage",
+            f"{digits} has no country code",
+            "write it as 447700900123, or set WA_REGION (GB, DE, …) for national numbers",
+        )
+    try:
+        number = phonenumbers.parse(digits, region)
+    except phonenumbers.NumberParseException:
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")
+
+
+def parse_jid(text: str) -> str | None:
+    """`text` as a JID without its device part, or None where it has no `@`.
+
+    Raises WaError `recipient-not-found` where it has one and is no JID.
+    """
+    user, at, server = text.strip().rpartition("@")
+    if not at:
+        return None
+    user = re.sub(r":[0-9]+$", "", user)
+    form = _USER_OF_SERVER.get(server.lower())
+    if form is None:
+        raise WaError(
+            "recipient-not-found",
+            f"{text!r} is not a WhatsApp address: its server is unknown",
+            "addresses end in @s.whatsapp.net, @g.us, @lid, @broadcast or @newsletter",
+        )
+    if not form.fullmatch(user):
+        raise WaError(
+            "recipient-not-found",
+            f"{text!r} is not a WhatsApp address: {user!r} does not fit @{server.lower()}",
+            "a person is 447700900123@s.whatsapp.net, a group 1203…@g.us",
+        )
+    return f"{user}@{server.lower()}"
+
+
+def parse_address(text: str) -> str | None:
+    """The JID that a JID or an international phone number stands for; None for anything else."""
+    if jid := parse_jid(text):
+        return jid
+    phone = parse_phone(text, None) if not text.strip().startswith("0") else None
+    return jid_of_phone(phone) if phone else None
+
+
+def jid_of_phone(phone: str) -> str:
+    """The JID of a person with this phone number."""
+    return f"{phone}@{USER_SERVER}"
+
+
+def phone_of_jid(jid: str) -> str | None:
+    """The phone number in a person's JID; None for groups, hidden ids and the rest."""
+    user, _, server = jid.partition("@")
+    return user if server == USER_SERVER else None
+
+
+def is_group(jid: str) -> bool:
+    """Whether the JID is a group's."""
+    return jid.endswith("@" + GROUP_SERVER)
+
+
+def is_lid(jid: str) -> bool:
+    """Whether the JID is a hidden id (LID), which stands for somebody's phone number."""
+    return jid.endswith("@" + LID_SERVER)
+
+
+def show_jid(jid: str) -> str:
+    """A JID as people like to read it: `+447700900123` for a person, else as it is."""
+    phone = phone_of_jid(jid)
+    return f"+{phone}" if phone else jid

@@ -1,0 +1,243 @@
+"""Rows of the queue as their user makes, finds and changes them.
+
+Each function that writes is one transaction, which re-reads the row first: what
+it says was done, was done before anything could be sent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from wa.errors import WaError
+from wa.outbox import COLUMNS, get, mark_sent, update
+from wa.store import Row, Store
+from wa.when import from_iso, to_iso
+
+MAX_TEXT = 65_536
+"""Characters in one message, WhatsApp's own limit."""
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Whom a message is for."""
+
+    jid: str
+    phone: str | None
+    name: str | None
+
+
+def enqueue(
+    store: Store,
+    to: Recipient,
+    text: str,
+    scheduled_at: datetime,
+    now: datetime,
+    *,
+    grace: timedelta,
+    zone: str | None = None,
+    immediate: bool = False,
+    wait_until: datetime | None = None,
+    key: str | None = None,
+    quoted_id: str | None = None,
+) -> Row:
+    """Add a message to the queue, or return the row that already has this key.
+
+    Raises WaError `usage` for an empty text and for a key that was used with
+    another recipient or text, `message-too-long`.
+    """
+    check_text(text)
+    row: Row = {
+        "id": f"{int(now.timestamp() * 1000)}_{secrets.token_hex(3)}",
+        "to_jid": to.jid,
+        "to_phone": to.phone,
+        "contact_name": to.name,
+        "message": text,
+        "quoted_id": quoted_id,
+        "scheduled_at": to_iso(scheduled_at),
+        "timezone": zone,
+        "is_immediate": immediate,
+        "wait_until": to_iso(wait_until) if wait_until else None,
+        "created_at": to_iso(now),
+        "updated_at": to_iso(now),
+        "expires_at": to_iso(scheduled_at + grace),
+        "idempotency_key": key,
+    }
+    with store.write():
+        if key is not None and (first := _by_key(store, key)):
+            if (first["to_jid"], first["message"]) != (to.jid, text):
+                raise WaError(
+                    "usage",
+                    f"the key {key!r} was used for another recipient or text ({first['id']})",
+                    "choose another key, or repeat the first message as it was",
+                )
+            return first
+        store.insert("scheduled_messages", row)
+    return get(store, row["id"])
+
+
+def check_text(text: str) -> None:
+    """Refuse what cannot be a message. Raises WaError `usage` and `message-too-long`."""
+    if not text.strip():
+        raise WaError("usage", "the text is empty", "give the text as an argument, or on standard input")
+    if len(text) > MAX_TEXT:
+        raise WaError(
+            "message-too-long",
+            f"the text has {len(text):,} characters; WhatsApp takes {MAX_TEXT:,}",
+            "send it in parts",
+        )
+
+
+def _by_key(store: Store, key: str) -> Row | None:
+    return store.row(f"SELECT {COLUMNS} FROM scheduled_messages WHERE idempotency_key = ?", [key])
+
+
+def find(store: Store, text: str) -> str:
+    """The id that `text` shortens: a unique prefix, or what follows the `_`.
+
+    Raises WaError `not-found` and `ambiguous`.
+    """
+    like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    found = store.rows(
+        "SELECT id FROM scheduled_messages WHERE id = :text OR id LIKE :prefix ESCAPE '\\'"
+        " OR id LIKE :suffix ESCAPE '\\' ORDER BY id = :text DESC, id LIMIT 10",
+        {"text": text, "prefix": f"{like}%", "suffix": f"%\\_{like}"},
+    )
+    ids = [row["id"] for row in found]
+    if not text or not ids:
+        raise WaError("not-found", f"there is no message {text!r} in the queue", "see `wa schedule list all`")
+    if len(ids) > 1 and ids[0] != text:
+        raise WaError("ambiguous", f"{text!r} fits several messages: {', '.join(ids)}", "give more of the id")
+    return str(ids[0])
+
+
+def listing(store: Store, status: str | None) -> Iterator[Row]:
+    """Rows by their time: the one status, all for "all", or what is not over yet."""
+    sql = f"SELECT {COLUMNS} FROM scheduled_messages"
+    if status is None:
+        sql += " WHERE status IN ('pending', 'sending', 'unknown')"
+    elif status != "all":
+        sql += " WHERE status = :status"
+    cursor = store.execute(f"{sql} ORDER BY scheduled_at, id", {"status": status} if status else ())
+    names = [column[0] for column in cursor.description]
+    return (dict(zip(names, values, strict=True)) for values in cursor)
+
+
+def counts(store: Store) -> dict[str, int]:
+    """How many rows there are of each status that occurs."""
+    return dict(store.execute("SELECT status, count(*) FROM scheduled_messages GROUP BY status").fetchall())
+
+
+def cancel(store: Store, row_id: str, now: datetime) -> Row:
+    """Withdraw a pending row: after this it does not go out. Raises as `_expect` says."""
+    with store.write():
+        _expect(store, row_id, "cancelled", ("pending",))
+        update(store, row_id, now, status="cancelled", wait_until=None)
+    return get(store, row_id)
+
+
+def edit(store: Store, row_id: str, now: datetime, changes: Row) -> Row:
+    """Change columns of a pending row. Raises as `_expect` says."""
+    with store.write():
+        _expect(store, row_id, "edited", ("pending",))
+        update(store, row_id, now, **changes)
+    return get(store, row_id)
+
+
+def new_time(row: Row, moment: datetime, grace: timedelta) -> Row:
+    """The changes that move a row to another time, with as much grace as it had."""
+    if row["expires_at"]:
+        grace = from_iso(row["expires_at"]) - from_iso(row["scheduled_at"])
+    return {"scheduled_at": to_iso(moment), "expires_at": to_iso(moment + grace), "not_before": None}
+
+
+def retry(
+    store: Store,
+    row_id: str,
+    now: datetime,
+    *,
+    force: bool,
+    wait_until: datetime | None,
+    grace: timedelta,
+) -> Row:
+    """Put a failed or missed row, with `force` also an unknown one, back to be sent now."""
+    with store.write():
+        row = get(store, row_id)
+        if row["status"] == "unknown" and not force:
+            raise WaError(
+                "unknown-outcome",
+                f"{row_id} may have been sent already",
+                "look at the chat; then `wa schedule resolve`, or `retry --force` to send it again",
+            )
+        _expect(store, row_id, "retried", ("failed", "missed", "unknown"))
+        update(
+            store,
+            row_id,
+            now,
+            status="pending",
+            scheduled_at=to_iso(now),
+            expires_at=to_iso(now + grace),
+            not_before=None,
+            is_immediate=True,
+            wait_until=to_iso(wait_until) if wait_until else None,
+            message_id=None,
+            error_code=None,
+            error_message=None,
+            note=f"first due {row['scheduled_at']}",
+        )
+    return get(store, row_id)
+
+
+def resolve(store: Store, row_id: str, outcome: str, now: datetime) -> Row:
+    """Settle an unknown row by the user's word, `sent` or `failed`."""
+    with store.write():
+        _expect(store, row_id, "resolved", ("unknown",))
+        if outcome == "sent":
+            mark_sent(store, row_id, now, get(store, row_id)["message_id"], note="resolved by hand")
+        else:
+            update(store, row_id, now, status="failed", error_code="send-failed", note="resolved by hand")
+    return get(store, row_id)
+
+
+def give_up(store: Store, row_id: str, now: datetime, error: WaError | None) -> Row:
+    """Withdraw a row nobody will wait for any more, unless it was claimed; the row as it then is."""
+    with store.write():
+        row = get(store, row_id)
+        if row["status"] == "pending":
+            update(
+                store,
+                row_id,
+                now,
+                status="failed" if error else "cancelled",
+                error_code=error.code if error else None,
+                error_message=error.message if error else None,
+                wait_until=None,
+            )
+    return get(store, row_id)
+
+
+def stop_waiting(store: Store, row_id: str, now: datetime) -> Row:
+    """Leave a row to whoever sends the queue; the row as it then is."""
+    with store.write():
+        update(store, row_id, now, wait_until=None)
+    return get(store, row_id)
+
+
+def _expect(store: Store, row_id: str, verb: str, allowed: tuple[str, ...]) -> None:
+    """Raise unless the row may be changed: `unknown-outcome` where it may have gone, else `wrong-state`."""
+    row = get(store, row_id)
+    if row["status"] in allowed:
+        return
+    if row["status"] in ("sending", "unknown"):
+        raise WaError(
+            "unknown-outcome",
+            f"{row_id} is {row['status']}: it may have been sent, and cannot be {verb}",
+            f"wa schedule show {row_id}",
+        )
+    raise WaError(
+        "wrong-state",
+        f"{row_id} is {row['status']} and cannot be {verb}",
+        f"only {' or '.join(allowed)} messages can be {verb}",
+    )

@@ -1,0 +1,253 @@
+"""How a command gets something done by the owner: by being it, or by waiting for whoever is."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from types import FrameType
+from typing import TypeVar
+
+from wa import outbox, pacing, schedule
+from wa.app import App
+from wa.errors import WaError
+from wa.home import FileLock, lock_holder
+from wa.outbox import Scope
+from wa.owner import Owner
+from wa.store import Row
+from wa.when import to_iso
+
+LOOK_SECONDS = 0.02
+"""How often a command that waits looks for its result."""
+STANDBY_SECONDS = 0.25
+"""How often a listener beside another one looks whether it is alone now, and for what is new."""
+PROOF_SECONDS = 3.0
+"""How long a sender waits for a receipt that settles an unknown outcome."""
+CONNECT_SECONDS = 60.0
+REQUEST_SECONDS = 30.0
+UNSETTLED = timedelta(hours=24)
+SENDS_SCHEDULED = ("listen", "run-scheduler", "run-scheduler --once")
+
+T = TypeVar("T")
+Watch = Callable[[Owner | None], T]
+
+
+class Terminated(Exception):
+    """SIGTERM came: a supervisor wants us gone."""
+
+
+@contextmanager
+def stop_signals(stop: Callable[[BaseException], None]) -> Iterator[None]:
+    """For a while, SIGTERM and Ctrl-C ask for a clean end instead of making a sudden one."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop(KeyboardInterrupt() if number == signal.SIGINT else Terminated())
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.signal(each, on_signal) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def serve(
+    app: App,
+    command: str,
+    scope: Scope,
+    until: Watch[bool],
+    tick: Watch[None] | None = None,
+    every: float = LOOK_SECONDS,
+) -> None:
+    """Hold the connection until `until(owner)`, or, while another process holds it, stand by (owner None).
+
+    `tick(owner)` is called after whatever happened. Raises WaError where the
+    connection ends for good, KeyboardInterrupt and Terminated.
+    """
+    lock = FileLock(app.home.session_lock)
+    asked: list[BaseException] = []
+    stopped = threading.Event()
+    owner: Owner | None = None
+
+    def stop(error: BaseException) -> None:
+        asked.append(error)
+        stopped.set()
+        if owner is not None:
+            owner.stop()
+
+    with stop_signals(stop):
+        while not stopped.is_set() and not until(None):
+            if lock.acquire():
+                owner = Owner(app.home, app.settings, app.transport, app.now, lock, command, scope)
+                owner.run(lambda own: stopped.is_set() or until(own), tick)
+                break
+            if tick is not None:
+                tick(None)
+            stopped.wait(every)
+    if asked:
+        raise asked[0]
+
+
+def describe_owner(owner: Owner | None) -> str:
+    """The state of the connection, in words."""
+    if owner is None:
+        return "another wa process holds the connection; standing by"
+    if owner.connected:
+        return "connected"
+    return f"not connected: {owner.trouble}; trying again" if owner.trouble else "connecting"
+
+
+def deliver(app: App, row_id: str, wait: float) -> Row:
+    """Wait until a row is sent, up to `wait` seconds; the row.
+
+    When this raises anything but `unknown-outcome` and `still-queued`, nothing
+    of the row can go out later: it was withdrawn before any claim.
+    """
+    app.wake_owner()
+    waiting = _Waiting(app, row_id, wait)
+    try:
+        serve(app, "send", Scope.WAITED, waiting.over)
+    except (KeyboardInterrupt, Terminated):
+        return _outcome(schedule.give_up(app.store, row_id, app.now(), None), interrupted=True)
+    except WaError as error:
+        row = schedule.give_up(app.store, row_id, app.now(), error)
+        if row["status"] != "failed" or row["error_code"] != error.code:
+            return _outcome(row)
+        raise
+    return _outcome(schedule.stop_waiting(app.store, row_id, app.now()))
+
+
+class _Waiting:
+    """Whether the wait for one row is over."""
+
+    def __init__(self, app: App, row_id: str, wait: float) -> None:
+        self._app = app
+        self._row_id = row_id
+        self._deadline = time.monotonic() + wait
+        self._proof_deadline: float | None = None
+        self._told: str | None = None
+
+    def over(self, owner: Owner | None) -> bool:
+        """Whether there is nothing left to wait for. Raises WaError where waiting cannot help."""
+        row = outbox.get(self._app.store, self._row_id)
+        left = self._deadline - time.monotonic()
+        if row["status"] == "unknown":  # a receipt may be on its way
+            if self._proof_deadline is None:
+                self._proof_deadline = time.monotonic() + min(PROOF_SECONDS, max(left, 0))
+            return time.monotonic() >= self._proof_deadline
+        if row["status"] not in ("pending", "sending"):
+            return True
+        if row["status"] == "pending":
+            self._watch_blocks(left)
+        return left <= 0
+
+    def _watch_blocks(self, left: float) -> None:
+        """Give up at once where waiting cannot help; say so where the user can."""
+        app = self._app
+        block = pacing.blocked(app.store, app.now(), app.settings)
+        if block is None or block.reason == "spacing":
+            return
+        if block.reason == "ban":
+            raise WaError("temporary-ban", block.text, "wait until then")
+        until = block.until if block.reason in ("brake", "daily-limit") else None
+        if until and (until - app.now()).total_seconds() > left:
+            raise WaError("rate-limit-exceeded", block.text, "`wa schedule add … --at` queues it for later")
+        if block.text != self._told:
+            self._told = block.text
+            app.out.note(block.text)
+
+
+def _outcome(row: Row, *, interrupted: bool = False) -> Row:
+    """The row when it was sent, else the error that says what became of it."""
+    row_id, status, why = row["id"], row["status"], row["error_message"]
+    if status == "sent":
+        return row
+    if status in ("unknown", "sending"):
+        raise WaError(
+            "unknown-outcome",
+            f"{row_id} may have been sent: {why or 'it was not acknowledged in time'}",
+            f"look at the chat, then `wa schedule resolve {row_id} sent|failed`",
+        )
+    if status == "pending":
+        raise WaError(
+            "still-queued",
+            f"{row_id} is not sent yet, and stays queued",
+            f"a listener or run-scheduler sends it; `wa schedule cancel {row_id}` withdraws it",
+        )
+    if interrupted:
+        raise WaError("interrupted", "interrupted before anything was sent; the message was withdrawn")
+    raise WaError(
+        row["error_code"] or "send-failed",
+        f"not sent: {why or status}",
+        f"`wa schedule retry {row_id}` tries again" if status == "failed" else None,
+    )
+
+
+def send_due(app: App) -> list[str]:
+    """Send what is due and settle what can be settled, once; the statuses that came of it.
+
+    Where another process that sends scheduled messages holds the connection,
+    waits until it has done so. Raises WaError `network-error`, `in-use`.
+    """
+    since = app.now() - UNSETTLED
+    if not outbox.has_due(app.store, app.now()) and not outbox.is_unsettled(app.store, since):
+        return []
+    app.wake_owner()
+    deadline = time.monotonic() + CONNECT_SECONDS
+    started = app.now()
+
+    def over(owner: Owner | None) -> bool:
+        late = time.monotonic() > deadline
+        if owner is None:
+            holder = lock_holder(app.home.session_lock)
+            if late and holder is not None and holder.get("command") not in SENDS_SCHEDULED:
+                raise WaError(
+                    "in-use",
+                    f"`wa {holder.get('command')}` (pid {holder.get('pid')}) holds the connection",
+                    "let it send too (without --no-send), or stop it",
+                )
+            return holder is not None and (late or _is_quiet(app))
+        if not owner.caught_up:
+            if late:
+                why = owner.trouble or "no answer"
+                raise WaError(
+                    "network-error", f"no connection to WhatsApp: {why}", "the queue stays as it is"
+                )
+            return False
+        return _is_quiet(app)
+
+    serve(app, "run-scheduler --once", Scope.ALL, over)
+    return outbox.outcomes_since(app.store, started)
+
+
+def _is_quiet(app: App) -> bool:
+    """Whether nothing is being sent, and nothing could be by waiting a little."""
+    if outbox.sending_ids(app.store):
+        return False
+    block = pacing.blocked(app.store, app.now(), app.settings)
+    return not outbox.has_due(app.store, app.now()) or (block is not None and block.reason != "spacing")
+
+
+def ask(app: App, kind: str, args: dict[str, str], command: str) -> None:
+    """Have the owner do something, or do it ourselves. Raises WaError `network-error`."""
+    store = app.store
+    with store.write():
+        row = {"kind": kind, "args": json.dumps(args)}
+        expires = app.now() + timedelta(seconds=REQUEST_SECONDS)
+        number = store.insert("requests", {**row, "expires_at": to_iso(expires)})
+    app.wake_owner()
+    deadline = time.monotonic() + REQUEST_SECONDS
+
+    def status() -> str:
+        return str(store.value("SELECT status FROM requests WHERE id = ?", [number]))
+
+    serve(app, command, Scope.WAITED, lambda owner: status() != "pending" or time.monotonic() > deadline)
+    if status() != "done":
+        raise WaError("network-error", "WhatsApp could not be reached", "nothing was changed; try again")

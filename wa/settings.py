@@ -1,0 +1,119 @@
+"""What may be set from outside, read from a plain mapping and checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from wa.errors import WaError
+from wa.when import QuietHours, load_zone, parse_duration, parse_quiet_hours
+
+TRANSPORTS = ("neonize", "loopback")
+NAMES = (
+    "WA_TRANSPORT",
+    "WA_TZ",
+    "WA_REGION",
+    "WA_SEND_SPACING",
+    "WA_DAILY_LIMIT",
+    "WA_GRACE",
+    "WA_QUIET_HOURS",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings in force, each already of its own type."""
+
+    transport: str
+    zone: ZoneInfo
+    region: str | None
+    send_spacing: float
+    """Seconds between two sends; 0 for none."""
+    daily_limit: int | None
+    grace: timedelta
+    quiet_hours: QuietHours | None
+
+
+def parse_settings(values: Mapping[str, str], system_zone: Callable[[], str]) -> Settings:
+    """Check `values` (names we do not know are ignored) and fill in the defaults.
+
+    An empty value counts as not set. Raises WaError `bad-setting`, which names
+    the variable, the value and what is allowed.
+    """
+    given = {name: values[name].strip() for name in NAMES if values.get(name, "").strip()}
+    return Settings(
+        transport=_choice("WA_TRANSPORT", given.get("WA_TRANSPORT", "neonize"), TRANSPORTS),
+        zone=_zone(given.get("WA_TZ") or system_zone()),
+        region=_region(given.get("WA_REGION")),
+        send_spacing=_seconds("WA_SEND_SPACING", given.get("WA_SEND_SPACING", "1.0")),
+        daily_limit=_limit("WA_DAILY_LIMIT", given.get("WA_DAILY_LIMIT")),
+        grace=_grace(given.get("WA_GRACE", "6h")),
+        quiet_hours=_quiet_hours(given.get("WA_QUIET_HOURS")),
+    )
+
+
+def bad_setting(name: str, value: str, allowed: str) -> WaError:
+    """The error for a variable whose value makes no sense."""
+    return WaError("bad-setting", f"{name}={value!r} is not valid", f"{name} must be {allowed}")
+
+
+def _choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise bad_setting(name, value, " or ".join(allowed))
+    return value
+
+
+def _zone(value: str) -> ZoneInfo:
+    try:
+        return load_zone(value)
+    except WaError:
+        raise bad_setting("WA_TZ", value, "an IANA time zone such as Europe/London") from None
+
+
+def _region(value: str | None) -> str | None:
+    if value is None:
+        return None
+    if len(value) != 2 or not value.isascii() or not value.isalpha():
+        raise bad_setting("WA_REGION", value, "a two-letter country code such as GB")
+    from wa.phone import known_region  # the number tables are slow to load, and seldom needed
+
+    if not known_region(value.upper()):
+        raise bad_setting("WA_REGION", value, "a two-letter country code such as GB")
+    return value.upper()
+
+
+def _seconds(name: str, value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= 3600:  # false for nan too
+        raise bad_setting(name, value, "a number of seconds from 0 to 3600")
+    return seconds
+
+
+def _limit(name: str, value: str | None) -> int | None:
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) <= 9 and int(value) > 0):
+        raise bad_setting(name, value, "a whole number above 0")
+    return int(value)
+
+
+def _grace(value: str) -> timedelta:
+    try:
+        return parse_duration(value)
+    except WaError:
+        raise bad_setting("WA_GRACE", value, "a duration such as 90s, 15m, 6h, 2d or 1w") from None
+
+
+def _quiet_hours(value: str | None) -> QuietHours | None:
+    if value is None:
+        return None
+    try:
+        return parse_quiet_hours(value)
+    except WaError:
+        raise bad_setting("WA_QUIET_HOURS", value, "a span such as 22:00-08:00") from None

@@ -1,0 +1,275 @@
+"""How the rest of wa sees WhatsApp: a few calls, and what comes back.
+
+An implementation hands every recordable event to `Handlers.event` in its raw
+form, on a thread of its own, and never again: whoever gets it must keep it.
+`decode` makes sense of that form later, in no hurry, and needs no connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who we are."""
+
+    jid: str
+    lid: str | None = None
+    push_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One attempt to send a message. The secret is made afresh for each."""
+
+    to_jid: str
+    text: str
+    secret: bytes
+    quoted_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The server's acknowledgement."""
+
+    message_id: str
+    timestamp: int
+    """Unix seconds, by the server's clock."""
+
+
+class SendError(Exception):
+    """A send did not return an acknowledgement; unless a subclass says more, it may have gone out."""
+
+
+class NotSent(SendError):
+    """It provably did not go out, and may be tried again later."""
+
+
+class NotConnected(NotSent):
+    """There was no connection before the call."""
+
+
+class NotOnWhatsApp(NotSent):
+    """Nobody has this number or address; trying again does not help."""
+
+
+class Refused(SendError):
+    """The server answered with an error."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the server returned error {status}")
+        self.status = status
+
+
+class ConnectFailed(Exception):
+    """No connection could be made now."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What can be found out afterwards about an attempt that never returned."""
+
+    sent: bool | None
+    """False: provably not sent. True: it went out. None: it may have gone."""
+    message_id: str | None = None
+
+
+# What is recorded. JIDs are as the server wrote them, without a device part.
+
+
+@dataclass(frozen=True)
+class MessageReceived:
+    """A message of any kind, from anybody, ourselves on another device included."""
+
+    chat_jid: str
+    message_id: str
+    sender: str
+    timestamp: int
+    content: str | None
+    message_type: str = "text"
+    is_from_me: bool = False
+    push_name: str | None = None
+    quoted_id: str | None = None
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Edited:
+    """The sender changed the text of a message."""
+
+    chat_jid: str
+    message_id: str
+    content: str
+    timestamp: int
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """A message was deleted for everyone."""
+
+    chat_jid: str
+    message_id: str
+    timestamp: int
+
+
+@dataclass(frozen=True)
+class Reacted:
+    """Somebody reacted; an empty emoji takes the reaction back."""
+
+    chat_jid: str
+    message_id: str
+    sender: str
+    emoji: str
+    timestamp: int
+
+
+@dataclass(frozen=True)
+class ReceiptReceived:
+    """Word about messages: `delivered`, `inactive`, `read`, `played`, `sender` or `retry`."""
+
+    chat_jid: str
+    message_ids: tuple[str, ...]
+    recipient: str
+    kind: str
+    timestamp: int
+
+
+@dataclass(frozen=True)
+class ChatRead:
+    """We read the chat on another device."""
+
+    chat_jid: str
+
+
+@dataclass(frozen=True)
+class JidMapped:
+    """A hidden id and the phone JID it stands for."""
+
+    lid: str
+    pn: str
+
+
+@dataclass(frozen=True)
+class Named:
+    """The name somebody gave themselves (push name)."""
+
+    jid: str
+    name: str
+
+
+@dataclass(frozen=True)
+class GroupInfo:
+    """A group as it is now; members are (JID, role) pairs, None where the event did not list them."""
+
+    jid: str
+    name: str | None
+    members: tuple[tuple[str, str], ...] | None = None
+
+
+Event = (
+    MessageReceived | Edited | Deleted | Reacted | ReceiptReceived | ChatRead | JidMapped | Named | GroupInfo
+)
+
+
+# What happens to the connection.
+
+
+@dataclass(frozen=True)
+class Connected:
+    """Logged in."""
+
+    account: Account
+
+
+@dataclass(frozen=True)
+class CaughtUp:
+    """All that waited on the server while we were away has been handed over."""
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """The line dropped; connect() again."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class LoggedOut:
+    """The account no longer knows this device."""
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """Another process connected as this device."""
+
+
+@dataclass(frozen=True)
+class Banned:
+    """WhatsApp refuses the account for a while."""
+
+    seconds: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """WhatsApp refuses this version of the client."""
+
+
+Signal = Connected | CaughtUp | Disconnected | LoggedOut | Replaced | Banned | Outdated
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """Where a transport delivers. All of them are quick, and may be called from any thread."""
+
+    event: Callable[[str, bytes], None]
+    """(kind, raw payload) of something to record. When it raises, the transport takes no more."""
+    signal: Callable[[Signal], None]
+    mark: Callable[[str, str], None]
+    """(message id, JID), right before a frame leaves. When it raises, the frame must not leave."""
+
+
+@dataclass
+class ReadMark:
+    """What marking as read needs to know about messages of one chat and sender."""
+
+    chat_jid: str
+    sender: str
+    message_ids: list[str] = field(default_factory=list)
+
+
+class Transport(Protocol):
+    """A connection to WhatsApp, or to a stand-in."""
+
+    def account(self) -> Account | None:
+        """The linked account, None before linking; needs no connection."""
+
+    def connect(self, handlers: Handlers) -> None:
+        """Begin to connect; `Connected` follows as a signal. Raises ConnectFailed."""
+
+    def disconnect(self) -> None:
+        """Close the line. When it returns, no further event will be handed over."""
+
+    def send(self, message: Outgoing) -> Accepted:
+        """Hand a message over and wait for the acknowledgement.
+
+        `Handlers.mark` is called before it leaves. Raises a SendError. Calls come
+        one at a time.
+        """
+
+    def evidence(self, secret: bytes, marked: Sequence[str]) -> Evidence:
+        """What became of the attempt with this secret, whose call is over.
+
+        `marked` are the message ids marked since it began, at least one. Needs no
+        connection.
+        """
+
+    def mark_read(self, mark: ReadMark) -> None:
+        """Tell the senders that their messages were read. Raises a SendError."""
+
+    def decode(self, kind: str, payload: bytes) -> list[Event]:
+        """The events in a raw payload. Raises for one it cannot read."""

@@ -1,0 +1,328 @@
+"""Human times, durations, zones and quiet hours. Nothing here reads the clock: `now` is always given.
+
+A small closed grammar: what it does not know is refused with the reading so far, never guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+from wa.errors import WaError
+
+UTC = timezone.utc
+_SECOND = timedelta(seconds=1)
+_YEARS = range(1000, 9999)
+_EXAMPLES = 'Type for example "18:30", "tomorrow 9am", "in 2 hours", "fri 14:00" or "2026-12-25 10:00".'
+_NAMES = (
+    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
+    "January February March April May June July August September October November December",
+)
+_WEEKDAYS, _MONTHS = (names.split() for names in _NAMES)
+# Where each stands, by every beginning of its name from three letters on: `thu`, `thurs`.
+_WEEKDAY, _MONTH = (
+    {name[:size].lower(): i for i, name in enumerate(names) for size in range(3, len(name) + 1)}
+    for names in (_WEEKDAYS, _MONTHS)
+)
+_NEARBY = {"yesterday": -1, "today": 0, "tomorrow": 1}
+_UNITS = ("week", "day", "hour", "minute", "second")
+
+# Longer numbers are no match, so int() never meets more digits than it takes.
+_NUMBER = "[0-9]{1,30}"
+_SHORT_SPAN = re.compile("".join(rf"(?:(?P<{u}s>{_NUMBER}){u[0]})?" for u in _UNITS))
+_SPAN = re.compile(" ?".join(rf"(?:(?P<{u}s>{_NUMBER}) ?{u[0]}(?:{u[1:]}s?)?)?" for u in _UNITS))
+_ONE = re.compile(rf"an? (?=(?:{'|'.join(_UNITS)})$)")
+_RELATIVE = re.compile(r"in (?P<ahead>.+)|(?P<back>.+) ago")
+_CLOCK = re.compile(r"([0-9]{1,2})(?::([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?)?(?: ?([ap])m)?")
+_MONTH_FIRST = re.compile(rf"^({'|'.join(_MONTH)}) ([0-9]{{1,2}})(?= |$)")
+_DAY = re.compile(
+    rf"(?P<named>(?P<near>{'|'.join(_NEARBY)})|(?P<next>next )?(?P<weekday>{'|'.join(_WEEKDAY)})"
+    rf"|(?P<day>[0-9]{{1,2}}) (?P<month>{'|'.join(_MONTH)})(?: (?P<year>[0-9]{{4}}))?"
+    r"|(?P<iso>[0-9]{4}-[0-9]{2}-[0-9]{2}))(?:(?: at | |(?(iso)t| ))(?P<clock>.+))?"
+)
+_OFFSET = re.compile(r"(.+?) ?(?:z|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)")
+_NUMERIC = re.compile(r"([0-9]{1,2})([/.-])([0-9]{1,2})(?:\2([0-9]{4}|[0-9]{2}))?(?: (?:at )?(.+))?")
+_QUIET = re.compile(r"([0-9]{1,2}:[0-9]{2}) ?- ?([0-9]{1,2}:[0-9]{2})")
+
+
+def parse_when(text: str, now: datetime, zone: ZoneInfo, *, past: bool = False) -> datetime:
+    """The moment, in UTC, that a person means by `text` in `zone` at the aware moment `now`.
+
+    What leaves something out (a time without a day, a day without a year) is the next such moment, and
+    a moment before `now` or a day without a time is refused. With `past`, for looking back, it is the most
+    recent one, and a day without a time is its 00:00. Raises WaError("usage").
+    """
+    shown = _shown(text)
+    try:
+        moment = _read(" ".join(text.lower().split()), shown, now, zone, past)
+    except OverflowError:
+        moment = datetime.max.replace(tzinfo=UTC)
+    if moment.year not in _YEARS:
+        message = f"{shown} was read as a moment outside the years {_YEARS[0]} to {_YEARS[-1]}"
+        raise WaError("usage", message, _EXAMPLES)
+    if moment < now and not past:
+        hint = f"Type a time that is still to come. {_EXAMPLES}"
+        raise WaError("usage", f"{shown} is in the past: {_wall_text(moment, zone)}", hint)
+    return moment
+
+
+def _shown(text: str) -> str:
+    """`text` in quotes for a message, on one line and not endless."""
+    line = " ".join(text.split())
+    return f'"{line}"' if len(line) <= 60 else f'"{line[:60]}…"'
+
+
+def _read(words: str, shown: str, now: datetime, zone: ZoneInfo, past: bool) -> datetime:
+    today = now.astimezone(zone).date()
+    if relative := _RELATIVE.fullmatch(words):
+        return _read_relative(relative, shown, now, zone)
+    if bare := _read_clock(words):
+        days = [today, today + timedelta(days=-1 if past else 1)]
+        moments = [resolve_wall(datetime.combine(day, bare), zone) for day in days]
+        return next(m for m in moments if (m <= now if past else m > now))
+    found = _DAY.fullmatch(_MONTH_FIRST.sub(r"\2 \1", words))
+    if found is None:
+        raise _not_understood(words, shown)
+    days, text = _days_meant(found, today, past), found["clock"]
+    if not days:
+        reading = f'{shown} was read as the day "{found["named"]}"'
+        raise WaError("usage", f"{reading}, which does not exist", _EXAMPLES)
+    if text is None and not past and days[0] >= today:
+        message = f"{shown} was read as {_day_text(days[0])} in {zone}, without a time of day"
+        raise WaError("usage", message, f'Add a time: "{shown[1:-1]} 10:00".')
+    if found["iso"] and (offset := _OFFSET.fullmatch(text or "")):
+        ahead = timedelta(hours=int(offset[3] or 0), minutes=int(offset[4] or 0))
+        fixed = timezone(-ahead if offset[2] == "-" else ahead)
+        return datetime.combine(days[0], _clock_on(days[0], offset[1], shown), fixed).astimezone(UTC)
+    clock = _clock_on(days[0], text, shown) if text else time()
+    moments = [resolve_wall(datetime.combine(day, clock), zone) for day in days]
+    return next((m for m in moments if m > now), moments[0])
+
+
+def _read_relative(relative: re.Match[str], shown: str, now: datetime, zone: ZoneInfo) -> datetime:
+    """`in 2 hours` or `2 hours ago`: days and weeks keep the wall-clock time, the rest is elapsed time."""
+    amount = relative["ahead"] or relative["back"]
+    span = _SPAN.fullmatch(_ONE.sub("1 ", amount))
+    if span is None:
+        fault = "is negative" if amount.startswith("-") else "is not an amount of time"
+        hint = 'Type seconds, minutes, hours, days or weeks: "in 2 hours", "in 90s", "in 1h30m".'
+        raise WaError("usage", f"{shown} was read as a distance from now, but {_shown(amount)} {fault}", hint)
+    days, elapsed = _span_parts(span)
+    if not days and not elapsed and span["seconds"] is None:
+        raise WaError("usage", f"{shown} is no distance at all from now", 'Type "in 0 seconds" to mean now.')
+    sign = 1 if relative["ahead"] else -1
+    wall = now.astimezone(zone).replace(tzinfo=None)
+    start = resolve_wall(wall + sign * days, zone) if days else now.astimezone(UTC)
+    return start + sign * elapsed
+
+
+def _span_parts(span: re.Match[str]) -> tuple[timedelta, timedelta]:
+    """The weeks and days, and the hours, minutes and seconds, of a matched span."""
+    count = {unit: int(number) for unit, number in span.groupdict(default="0").items()}
+    days = timedelta(weeks=count.pop("weeks"), days=count.pop("days"))
+    return days, timedelta(**count)
+
+
+def _read_clock(text: str) -> time | None:
+    match = _CLOCK.fullmatch({"noon": "12:00", "midnight": "00:00"}.get(text, text))
+    if match is None or not (match[2] or match[5]):
+        return None
+    hour, minute, second = map(int, match.groups("0")[:3])
+    if half := match[5]:
+        hour = hour % 12 + (12 if half == "p" else 0) if 1 <= hour <= 12 else 24
+    try:
+        return time(hour, minute, second, int((match[4] or "0").ljust(6, "0")[:6]))
+    except ValueError:
+        return None
+
+
+def _days_meant(found: re.Match[str], today: date, past: bool) -> list[date]:
+    """The dates that a matched day may be, the likeliest first. Empty when it does not exist."""
+    if found["near"]:
+        return [today + timedelta(days=_NEARBY[found["near"]])]
+    if found["weekday"]:
+        step = -1 if past and not found["next"] else 1
+        distance = (step * (_WEEKDAY[found["weekday"]] - today.weekday()) - 1) % 7 + 1
+        return [today + timedelta(days=step * distance)]
+    if found["iso"]:
+        year, month, day = map(int, found["iso"].split("-"))
+        return _existing([year], month, day)
+    month, day = _MONTH[found["month"]] + 1, int(found["day"])
+    if found["year"]:
+        return _existing([int(found["year"])], month, day)
+    step = -1 if past else 1  # and eight years may lie between two 29ths of February
+    days = _existing(range(today.year, today.year + 9 * step, step), month, day)
+    return [d for d in days if d <= today][:1] if past else [d for d in days if d >= today]
+
+
+def _existing(years: Iterable[int], month: int, day: int) -> list[date]:
+    """The dates of that day in those of the years that have it."""
+    firsts = [date(year, month, 1) for year in years if 0 < year < 10000 and 0 < month < 13]
+    return [d for first in firsts if (d := first + timedelta(days=day - 1)).month == month]
+
+
+def _clock_on(day: date, text: str, shown: str) -> time:
+    reading = f"{shown} was read as a time on {_day_text(day)}"
+    if text == "midnight":
+        hint = 'Type "00:00" for the start of that day, or "00:00" and the day after for its end.'
+        raise WaError("usage", f"{reading}, but its midnight can be read in two ways: start or end", hint)
+    clock = _read_clock(text)
+    if clock is None:
+        hint = 'After the day, type a time such as "18:30", "9am", "9:30 pm" or "noon".'
+        raise WaError("usage", f"{reading}, but {_shown(text)} is not a time of day", hint)
+    return clock
+
+
+def _not_understood(words: str, shown: str) -> WaError:
+    """The error for text that is no day and no time, as helpful as the text allows."""
+    if words.startswith("tonight"):
+        return WaError("usage", f"{shown} does not say which hours are night", 'Type "today 20:00".')
+    numeric = _NUMERIC.fullmatch(words)
+    first, _, second, year, clock = numeric.groups("") if numeric else ("", "", "", "", "")
+    year = year and f"20{year}"[-4:]
+    orders = dict.fromkeys([(first, second), (second, first)]) if numeric else ()
+    days = [d for day, month in orders for d in _existing([int(year or 2000)], int(month), int(day))]
+    if not days:
+        return WaError("usage", f"{shown} was not understood as a day or a time", _EXAMPLES)
+    names = [f"{d.day} {_MONTHS[d.month - 1]} {year}".rstrip() for d in days]
+    clock = clock if _read_clock(clock) else "10:00"
+    hint = "Type " + " or ".join(f'"{name} {clock}"' for name in names) + "."
+    if len(names) == 2:
+        return WaError("usage", f"{shown} can be read in two ways: {' or '.join(names)}", hint)
+    return WaError("usage", f"{shown} was read as {names[0]}, but a month in digits is easily mistaken", hint)
+
+
+def resolve_wall(naive: datetime, zone: ZoneInfo) -> datetime:
+    """The moment, in UTC, when the wall clock of `zone` shows `naive`: the first, if it does so twice.
+
+    A time that the clock skips becomes the moment of the skip. OverflowError at the calendar's edge.
+    """
+    moment = naive.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if moment.astimezone(zone).replace(tzinfo=None) == naive:
+        return moment
+    # Its two readings lie on either side of the skip, which is at a whole second of UTC.
+    before = naive.replace(tzinfo=zone, fold=1, microsecond=0).astimezone(UTC)
+    skipped, span = naive.replace(tzinfo=zone), range((moment - before) // _SECOND)
+    return (
+        before + bisect_left(span, skipped, key=lambda n: (before + n * _SECOND).astimezone(zone)) * _SECOND
+    )
+
+
+def describe(moment: datetime, zone: ZoneInfo, now: datetime) -> str:
+    """`Thu 24 Dec 2026 10:00 Europe/London, in 33 days`."""
+    return f"{_wall_text(moment, zone)}, {distance(moment, now.astimezone(zone))}"
+
+
+def _day_text(day: date) -> str:
+    return f"{_WEEKDAYS[day.weekday()][:3]} {day.day} {_MONTHS[day.month - 1][:3]} {day.year}"
+
+
+def _wall_text(moment: datetime, zone: ZoneInfo) -> str:
+    """The wall-clock time, with the UTC offset where the clock shows that time twice."""
+    local = moment.astimezone(zone)
+    precision = "seconds" if local.second else "minutes"
+    twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    clock = (local if twice else local.replace(tzinfo=None)).isoformat(timespec=precision)[11:]
+    return f"{_day_text(local)} {clock} {zone}"
+
+
+def distance(moment: datetime, now: datetime) -> str:
+    """How far `moment` is from `now` in its largest unit: `in 33 days`, `in 36 hours`, `3 minutes ago`.
+
+    From two on, days are those of the wall clock of `now`'s zone, which a clock change does not shorten.
+    """
+    seconds = round((moment.astimezone(UTC) - now.astimezone(UTC)).total_seconds())
+    wall = moment.astimezone(now.tzinfo).replace(tzinfo=None) - now.replace(tzinfo=None)
+    days = abs(round(wall.total_seconds())) // 86400
+    sizes = ((days if days > 1 else 0, "day"), (abs(seconds) // 3600, "hour"), (abs(seconds) // 60, "minute"))
+    count, unit = next((pair for pair in sizes if pair[0]), (abs(seconds), "second"))
+    if not count:
+        return "now"
+    amount = f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"in {amount}" if seconds > 0 else f"{amount} ago"
+
+
+def parse_duration(text: str) -> timedelta:
+    """The length, above zero, of `90s`, `15m`, `6h`, `2d` (48 hours), `1w` or `1h30m`. WaError("usage")."""
+    span = _SHORT_SPAN.fullmatch(text.strip().lower())
+    try:
+        length = sum(_span_parts(span), timedelta()) if span else timedelta()
+    except OverflowError:
+        length = timedelta()
+    if not length:
+        hint = 'Type a number above zero and s, m, h, d or w: "90s", "15m", "6h", "2d", "1w", "1h30m".'
+        raise WaError("usage", f"{_shown(text)} is not a usable duration", hint)
+    return length
+
+
+def format_duration(d: timedelta) -> str:
+    """The text that parse_duration reads as `d`, which is cut to whole seconds and not negative: `1h30m`."""
+    seconds = d // _SECOND
+    if seconds and seconds % 604800 == 0:
+        return f"{seconds // 604800}w"
+    text = ""
+    for size, letter in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
+        count, seconds = divmod(seconds, size)
+        text += f"{count}{letter}" if count else ""
+    return text or "0s"
+
+
+def to_iso(moment: datetime) -> str:
+    """`2026-12-24T10:00:00.000Z`: UTC, cut to milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def from_iso(text: str) -> datetime:
+    """The moment that to_iso wrote; its fraction may have any length. Raises WaError("usage")."""
+    seconds, _, fraction = text[:-1].partition(".")
+    try:
+        if len(seconds) == 19 and text.endswith("Z"):
+            return datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}+00:00")
+    except ValueError:
+        pass
+    raise WaError(
+        "usage", f"{_shown(text)} is not a moment in UTC", 'Write it as "2026-12-24T10:00:00.000Z".'
+    )
+
+
+def load_zone(name: str) -> ZoneInfo:
+    """The IANA zone of that name. Raises WaError("usage") when there is none."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        # Unknown, or the name of a directory, of another file or of a place outside the zones.
+        hint = 'Type an IANA zone such as "Europe/London", "America/New_York" or "UTC".'
+        raise WaError("usage", f"{_shown(name)} is not a known time zone", hint) from None
+
+
+@dataclass(frozen=True)
+class QuietHours:
+    """The hours of each day, by the wall clock, from `start` to just before `end`, over midnight or not."""
+
+    start: time
+    end: time
+
+    def end_if_quiet(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
+        """The end, in UTC, of the quiet hours that `moment` is in, or None when it is in none."""
+        today = moment.astimezone(zone).date()
+        overnight = timedelta(days=1 if self.end < self.start else 0)
+        for day in (today - timedelta(days=1), today):
+            start = resolve_wall(datetime.combine(day, self.start), zone)
+            end = resolve_wall(datetime.combine(day + overnight, self.end), zone)
+            if start <= moment < end:
+                return end
+        return None
+
+
+def parse_quiet_hours(text: str) -> QuietHours:
+    """Read `22:00-08:00`. Raises WaError("usage") for anything else, and when both ends are the same."""
+    match = _QUIET.fullmatch(" ".join(text.split()))
+    start, end = (_read_clock(match[1]), _read_clock(match[2])) if match else (None, None)
+    if start is None or end is None or start == end:
+        message = f"{_shown(text)} is not a span between two different times of day"
+        raise WaError("usage", message, 'Type the first and the last, such as "22:00-08:00".')
+    return QuietHours(start, end)
