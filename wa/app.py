@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wa.errors import WaError
 from wa.home import Home, wake_owner
 from wa.output import Output
 from wa.settings import Settings, bad_setting, parse_settings
 from wa.store import Store, open_store
-from wa.transport import Transport
+
+if TYPE_CHECKING:
+    from wa.transport import Transport
 
 
 def system_now() -> datetime:
@@ -67,19 +70,19 @@ class App:
 
     @cached_property
     def transport(self) -> Transport:
-        """The way to WhatsApp. From its first use the home belongs to it.
-
-        Raises WaError `not-authorized` while no account is linked.
-        """
-        store = self.store
+        """The way to WhatsApp. Raises WaError `not-authorized` while no account is linked."""
+        self._bind()
         if self.settings.transport != "loopback":
             raise not_linked()
         from wa.loopback import LoopbackTransport
 
-        if "transport" not in store.state():
-            with store.write():
-                store.set_state("transport", self.settings.transport)
         return LoopbackTransport(self.home, self.now)
+
+    def _bind(self) -> None:
+        """From the first message sent or to be sent, the home belongs to its transport."""
+        if "transport" not in self.store.state():
+            with self.store.write():
+                self.store.set_state("transport", self.settings.transport)
 
     @cached_property
     def out(self) -> Output:
@@ -92,6 +95,7 @@ class App:
         if self.settings.transport == "loopback":
             account = self.transport.account()
             return account.jid if account else None
+        self._bind()
         jid: str | None = self.store.value("SELECT jid FROM device WHERE id = 1")
         return jid
 
@@ -144,6 +148,10 @@ def _dotenv(path: Path) -> dict[str, str]:
 
 
 def _system_zone() -> str:
-    from tzlocal import get_localzone_name
+    """The IANA name of the system's zone."""
+    found = Path("/etc/localtime").resolve()
+    if "TZ" not in os.environ and "zoneinfo" in found.parts:
+        return "/".join(found.parts[found.parts.index("zoneinfo") + 1 :])
+    from tzlocal import get_localzone_name  # knows all the other ways, and takes 40 ms to load
 
     return get_localzone_name() or "UTC"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
@@ -16,10 +16,9 @@ from typer.core import TyperGroup
 from wa import __version__
 from wa.app import App
 from wa.commands.common import Json, app_of
-from wa.errors import ExitStatus, WaError
+from wa.errors import ExitStatus, Terminated, WaError
 from wa.home import storage_error
 from wa.output import one_line, to_json
-from wa.service import Terminated
 from wa.store import explain
 
 # Where each command is, so that only the module of the one that runs is loaded.
@@ -104,8 +103,11 @@ def options(
     Example: wa send 447700900123 "Hello"
     """
     app_of(ctx).verbose = verbose
-    level = {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
-    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+    if verbose:
+        import logging
+
+        level = logging.INFO if verbose == 1 else logging.DEBUG
+        logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
 
 
 def run(args: Sequence[str], app: App) -> int:
@@ -125,7 +127,7 @@ def run(args: Sequence[str], app: App) -> int:
             app.close()
     except WaError as error:
         if app.verbose:
-            logging.getLogger(__name__).info("the error came from here", exc_info=error)
+            traceback.print_exception(error)
         _tell(error, as_json=app.json or _wants_json(args))
         return error.exit_status
     except Exception as error:  # noqa: BLE001
@@ -156,8 +158,6 @@ def _invoke(args: Sequence[str], app: App) -> int:
             typer.echo(error.format_message())
             return ExitStatus.USAGE
         raise _usage(error) from None
-    if result == ExitStatus.INTERRUPTED:
-        raise WaError("interrupted", "interrupted")
     return result if isinstance(result, int) else ExitStatus.OK
 
 

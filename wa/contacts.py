@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from wa.errors import WaError
 from wa.messages import canonical
 from wa.phone import is_group, jid_of_phone, parse_jid, parse_phone, phone_of_jid, show_jid
-from wa.schedule import Recipient
 from wa.store import Row, Store, fold
 from wa.when import to_iso
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Whom a message is for."""
+
+    jid: str
+    phone: str | None
+    name: str | None
 
 
 def add(

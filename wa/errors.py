@@ -43,8 +43,11 @@ EXIT_OF_CODE: dict[str, ExitStatus] = {
     "bad-data": ExitStatus.BAD_DATA,
     "corrupt": ExitStatus.BAD_DATA,
     "newer-version": ExitStatus.BAD_DATA,
-    "interrupted": ExitStatus.INTERRUPTED,
 }
+
+
+class Terminated(Exception):
+    """SIGTERM came: a supervisor wants us gone."""
 
 
 class WaError(Exception):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wa.errors import WaError
 from wa.phone import is_group, is_lid
 from wa.store import BATCH, Row, Store, fold
-from wa.transport import MessageReceived
 from wa.when import to_iso
+
+if TYPE_CHECKING:
+    from wa.transport import MessageReceived
 
 TYPES = (
     "text", "image", "video", "audio", "voice", "document", "sticker", "location", "contact", "poll",
@@ -103,6 +105,8 @@ def record_sent(
     now: datetime,
 ) -> None:
     """Store a message that we sent."""
+    from wa.transport import MessageReceived  # not needed by the commands that only read
+
     me = store.value("SELECT jid FROM device WHERE id = 1") or "me"
     event = MessageReceived(to_jid, message_id, me, timestamp, text, is_from_me=True, quoted_id=quoted_id)
     record(store, event, "live", now)

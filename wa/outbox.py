@@ -16,23 +16,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
 
 from wa import messages, pacing
 from wa.errors import WaError
+from wa.schedule import expect, get, update
 from wa.settings import Settings
 from wa.store import Row, Store
 from wa.transport import Accepted, Evidence, NotOnWhatsApp, NotSent, Outgoing, Refused, SendError
 from wa.when import format_duration, from_iso, to_iso
 
-STATUSES = ("pending", "sending", "sent", "failed", "unknown", "cancelled", "missed")
 BACKOFF_FIRST, BACKOFF_MOST = 1.0, 300.0
 
-COLUMNS = (
-    "id, to_jid, to_phone, contact_name, message, quoted_id, scheduled_at, timezone, status, error_code,"
-    " error_message, created_at, created_from, updated_at, sent_at, message_id, attempts, expires_at,"
-    " not_before, note, series_id, job_id, idempotency_key"
-)
 # The index queue_due holds this very expression.
 _DUE = "max(scheduled_at, coalesce(not_before, ''))"
 
@@ -59,23 +53,6 @@ class Claim:
 
     id: str
     message: Outgoing
-
-
-def get(store: Store, row_id: str) -> Row:
-    """One row by its whole id."""
-    row = store.row(f"SELECT {COLUMNS} FROM scheduled_messages WHERE id = ?", [row_id])
-    if row is None:
-        raise WaError("not-found", f"there is no message {row_id}", "see `wa schedule list all`")
-    return row
-
-
-def update(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
-    """Change columns of a row, in the caller's transaction."""
-    columns = ", ".join(f"{name} = :{name}" for name in changes)
-    store.execute(
-        f"UPDATE scheduled_messages SET {columns}, updated_at = :updated_at WHERE id = :id",
-        {**changes, "updated_at": to_iso(now), "id": row_id},
-    )
 
 
 def seconds_to_next(store: Store, now: datetime, settings: Settings, scope: Scope) -> float | None:
@@ -285,6 +262,17 @@ def _whole_row(store: Store, row_id: str) -> Row:
     if row is None:
         raise WaError("not-found", f"there is no message {row_id}", "see `wa schedule list all`")
     return row
+
+
+def resolve(store: Store, row_id: str, outcome: str, now: datetime) -> Row:
+    """Settle an unknown row by the user's word, `sent` or `failed`."""
+    with store.write():
+        expect(store, row_id, "resolved", ("unknown",))
+        if outcome == "sent":
+            mark_sent(store, row_id, now, get(store, row_id)["message_id"], note="resolved by hand")
+        else:
+            update(store, row_id, now, status="failed", error_code="send-failed", note="resolved by hand")
+    return get(store, row_id)
 
 
 def _fail(store: Store, row_id: str, now: datetime, code: str, why: str) -> None:

@@ -9,6 +9,7 @@ over the connection, answers requests and keeps the heartbeat.
 from __future__ import annotations
 
 import json
+import logging
 import random
 import threading
 import time
@@ -41,6 +42,8 @@ from wa.transport import (
     Transport,
 )
 from wa.when import to_iso
+
+log = logging.getLogger(__name__)
 
 LOOK_EVERY = 15 * 60.0
 """Seconds after which the sender looks at the queue though nothing woke it."""
@@ -191,6 +194,7 @@ class Owner:
             self._disconnected(str(error))
 
     def _disconnected(self, reason: str) -> None:
+        log.info("no connection: %s", reason)
         self.connected = False
         seconds = min(RECONNECT_MOST, RECONNECT_FIRST * 2 ** min(self._failed_connects, 10))
         self._failed_connects += 1
@@ -202,6 +206,7 @@ class Owner:
         self._socket.wake()
 
     def _on_signal(self, event: Signal) -> None:
+        log.info("%s", event)
         if isinstance(event, Connected):
             self._failed_connects = 0
             self._keep_account(event.account)
@@ -264,6 +269,7 @@ class Owner:
 
     def _on_event(self, kind: str, payload: bytes) -> None:
         """Called by the transport's thread, which hands nothing over twice: keep it, and return."""
+        log.debug("received %s: %r", kind, payload)
         try:
             inbox.spool(self._spool_store, kind, payload, self._now())
         except BaseException as error:
@@ -314,12 +320,15 @@ class Owner:
     def _send_one(self, store: Store, claim: Claim) -> Claim | None:
         """Send a claimed row and record how it went; with the same commit the next row is claimed."""
         result: Accepted | SendError
+        log.info("%s goes to %s", claim.id, claim.message.to_jid)
+        log.debug("%s says %r", claim.id, claim.message.text)
         try:
             result = self._transport.send(claim.message)
         except SendError as error:
             result = error
         except Exception as error:  # whatever it was, it proves nothing
             result = SendError(f"{type(error).__name__}: {error}")
+        log.info("%s: %s", claim.id, result)
         following = None
         ask = self._transport.evidence
         if isinstance(result, Accepted):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import phonenumbers
-
 from wa.errors import WaError
 
 USER_SERVER = "s.whatsapp.net"
@@ -26,6 +24,8 @@ _PUNCTUATION = re.compile(r"[\s().\-/\u00a0\u2010-\u2015]+")
 
 def known_region(region: str) -> bool:
     """Whether `region` is an ISO 3166 code that has phone numbers."""
+    import phonenumbers  # its tables are slow to load, and seldom needed
+
     return region in phonenumbers.SUPPORTED_REGIONS
 
 
@@ -56,6 +56,8 @@ def _national(digits: str, region: str | None) -> str | None:
             f"{digits} has no country code",
             "write it as 447700900123, or set WA_REGION (GB, DE, …) for national numbers",
         )
+    import phonenumbers
+
     try:
         number = phonenumbers.parse(digits, region)
     except phonenumbers.NumberParseException:

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from wa.contacts import Recipient
 from wa.errors import WaError
-from wa.outbox import COLUMNS, get, mark_sent, update
 from wa.store import Row, Store
 from wa.when import from_iso, to_iso
 
+STATUSES = ("pending", "sending", "sent", "failed", "unknown", "cancelled", "missed")
+COLUMNS = (
+    "id, to_jid, to_phone, contact_name, message, quoted_id, scheduled_at, timezone, status, error_code,"
+    " error_message, created_at, created_from, updated_at, sent_at, message_id, attempts, expires_at,"
+    " not_before, note, series_id, job_id, idempotency_key"
+)
 MAX_TEXT = 65_536
 """Characters in one message, WhatsApp's own limit."""
-
-
-@dataclass(frozen=True)
-class Recipient:
-    """Whom a message is for."""
-
-    jid: str
-    phone: str | None
-    name: str | None
 
 
 def enqueue(
@@ -39,7 +36,6 @@ def enqueue(
     grace: timedelta,
     zone: str | None = None,
     immediate: bool = False,
-    wait_until: datetime | None = None,
     key: str | None = None,
     quoted_id: str | None = None,
 ) -> Row:
@@ -59,7 +55,6 @@ def enqueue(
         "scheduled_at": to_iso(scheduled_at),
         "timezone": zone,
         "is_immediate": immediate,
-        "wait_until": to_iso(wait_until) if wait_until else None,
         "created_at": to_iso(now),
         "updated_at": to_iso(now),
         "expires_at": to_iso(scheduled_at + grace),
@@ -130,18 +125,35 @@ def counts(store: Store) -> dict[str, int]:
     return dict(store.execute("SELECT status, count(*) FROM scheduled_messages GROUP BY status").fetchall())
 
 
+def get(store: Store, row_id: str) -> Row:
+    """One row by its whole id."""
+    row = store.row(f"SELECT {COLUMNS} FROM scheduled_messages WHERE id = ?", [row_id])
+    if row is None:
+        raise WaError("not-found", f"there is no message {row_id}", "see `wa schedule list all`")
+    return row
+
+
+def update(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
+    """Change columns of a row, in the caller's transaction."""
+    columns = ", ".join(f"{name} = :{name}" for name in changes)
+    store.execute(
+        f"UPDATE scheduled_messages SET {columns}, updated_at = :updated_at WHERE id = :id",
+        {**changes, "updated_at": to_iso(now), "id": row_id},
+    )
+
+
 def cancel(store: Store, row_id: str, now: datetime) -> Row:
-    """Withdraw a pending row: after this it does not go out. Raises as `_expect` says."""
+    """Withdraw a pending row: after this it does not go out. Raises as `expect` says."""
     with store.write():
-        _expect(store, row_id, "cancelled", ("pending",))
+        expect(store, row_id, "cancelled", ("pending",))
         update(store, row_id, now, status="cancelled", wait_until=None)
     return get(store, row_id)
 
 
 def edit(store: Store, row_id: str, now: datetime, changes: Row) -> Row:
-    """Change columns of a pending row. Raises as `_expect` says."""
+    """Change columns of a pending row. Raises as `expect` says."""
     with store.write():
-        _expect(store, row_id, "edited", ("pending",))
+        expect(store, row_id, "edited", ("pending",))
         update(store, row_id, now, **changes)
     return get(store, row_id)
 
@@ -159,7 +171,6 @@ def retry(
     now: datetime,
     *,
     force: bool,
-    wait_until: datetime | None,
     grace: timedelta,
 ) -> Row:
     """Put a failed or missed row, with `force` also an unknown one, back to be sent now."""
@@ -171,7 +182,7 @@ def retry(
                 f"{row_id} may have been sent already",
                 "look at the chat; then `wa schedule resolve`, or `retry --force` to send it again",
             )
-        _expect(store, row_id, "retried", ("failed", "missed", "unknown"))
+        expect(store, row_id, "retried", ("failed", "missed", "unknown"))
         update(
             store,
             row_id,
@@ -181,23 +192,11 @@ def retry(
             expires_at=to_iso(now + grace),
             not_before=None,
             is_immediate=True,
-            wait_until=to_iso(wait_until) if wait_until else None,
             message_id=None,
             error_code=None,
             error_message=None,
             note=f"first due {row['scheduled_at']}",
         )
-    return get(store, row_id)
-
-
-def resolve(store: Store, row_id: str, outcome: str, now: datetime) -> Row:
-    """Settle an unknown row by the user's word, `sent` or `failed`."""
-    with store.write():
-        _expect(store, row_id, "resolved", ("unknown",))
-        if outcome == "sent":
-            mark_sent(store, row_id, now, get(store, row_id)["message_id"], note="resolved by hand")
-        else:
-            update(store, row_id, now, status="failed", error_code="send-failed", note="resolved by hand")
     return get(store, row_id)
 
 
@@ -218,6 +217,13 @@ def give_up(store: Store, row_id: str, now: datetime, error: WaError | None) -> 
     return get(store, row_id)
 
 
+def start_waiting(store: Store, row_id: str, until: datetime, now: datetime) -> None:
+    """Let a pending row go out before others, and by any owner: a command waits for it."""
+    with store.write():
+        if get(store, row_id)["status"] == "pending":
+            update(store, row_id, now, wait_until=to_iso(until))
+
+
 def stop_waiting(store: Store, row_id: str, now: datetime) -> Row:
     """Leave a row to whoever sends the queue; the row as it then is."""
     with store.write():
@@ -225,7 +231,7 @@ def stop_waiting(store: Store, row_id: str, now: datetime) -> Row:
     return get(store, row_id)
 
 
-def _expect(store: Store, row_id: str, verb: str, allowed: tuple[str, ...]) -> None:
+def expect(store: Store, row_id: str, verb: str, allowed: tuple[str, ...]) -> None:
     """Raise unless the row may be changed: `unknown-outcome` where it may have gone, else `wrong-state`."""
     row = get(store, row_id)
     if row["status"] in allowed:

@@ -14,9 +14,9 @@ from typing import TypeVar
 
 from wa import outbox, pacing, schedule
 from wa.app import App
-from wa.errors import WaError
+from wa.errors import Terminated, WaError
 from wa.home import FileLock, lock_holder
-from wa.outbox import Scope
+from wa.outbox import Scope as Scope  # part of what `serve` is asked
 from wa.owner import Owner
 from wa.store import Row
 from wa.when import to_iso
@@ -34,10 +34,6 @@ SENDS_SCHEDULED = ("listen", "run-scheduler", "run-scheduler --once")
 
 T = TypeVar("T")
 Watch = Callable[[Owner | None], T]
-
-
-class Terminated(Exception):
-    """SIGTERM came: a supervisor wants us gone."""
 
 
 @contextmanager
@@ -110,12 +106,17 @@ def deliver(app: App, row_id: str, wait: float) -> Row:
     When this raises anything but `unknown-outcome` and `still-queued`, nothing
     of the row can go out later: it was withdrawn before any claim.
     """
+    schedule.start_waiting(app.store, row_id, app.now() + timedelta(seconds=wait), app.now())
     app.wake_owner()
     waiting = _Waiting(app, row_id, wait)
     try:
         serve(app, "send", Scope.WAITED, waiting.over)
     except (KeyboardInterrupt, Terminated):
-        return _outcome(schedule.give_up(app.store, row_id, app.now(), None), interrupted=True)
+        row = schedule.give_up(app.store, row_id, app.now(), None)
+        if row["status"] != "cancelled":
+            return _outcome(row)
+        app.out.note("nothing was sent; the message was withdrawn")
+        raise KeyboardInterrupt from None
     except WaError as error:
         row = schedule.give_up(app.store, row_id, app.now(), error)
         if row["status"] != "failed" or row["error_code"] != error.code:
@@ -136,7 +137,7 @@ class _Waiting:
 
     def over(self, owner: Owner | None) -> bool:
         """Whether there is nothing left to wait for. Raises WaError where waiting cannot help."""
-        row = outbox.get(self._app.store, self._row_id)
+        row = schedule.get(self._app.store, self._row_id)
         left = self._deadline - time.monotonic()
         if row["status"] == "unknown":  # a receipt may be on its way
             if self._proof_deadline is None:
@@ -164,7 +165,7 @@ class _Waiting:
             app.out.note(block.text)
 
 
-def _outcome(row: Row, *, interrupted: bool = False) -> Row:
+def _outcome(row: Row) -> Row:
     """The row when it was sent, else the error that says what became of it."""
     row_id, status, why = row["id"], row["status"], row["error_message"]
     if status == "sent":
@@ -181,8 +182,6 @@ def _outcome(row: Row, *, interrupted: bool = False) -> Row:
             f"{row_id} is not sent yet, and stays queued",
             f"a listener or run-scheduler sends it; `wa schedule cancel {row_id}` withdraws it",
         )
-    if interrupted:
-        raise WaError("interrupted", "interrupted before anything was sent; the message was withdrawn")
     raise WaError(
         row["error_code"] or "send-failed",
         f"not sent: {why or status}",

@@ -9,6 +9,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
+from wa.phone import known_region
 from wa.when import QuietHours, load_zone, parse_duration, parse_quiet_hours
 
 TRANSPORTS = ("neonize", "loopback")
@@ -78,8 +79,6 @@ def _region(value: str | None) -> str | None:
         return None
     if len(value) != 2 or not value.isascii() or not value.isalpha():
         raise bad_setting("WA_REGION", value, "a two-letter country code such as GB")
-    from wa.phone import known_region  # the number tables are slow to load, and seldom needed
-
     if not known_region(value.upper()):
         raise bad_setting("WA_REGION", value, "a two-letter country code such as GB")
     return value.upper()

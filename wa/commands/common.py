@@ -14,7 +14,6 @@ from wa.app import App
 from wa.errors import WaError
 from wa.messages import moment
 from wa.phone import show_jid
-from wa.schedule import Recipient
 from wa.when import describe, from_iso, parse_duration
 
 
@@ -52,12 +51,12 @@ Chat = Annotated[
 ]
 
 
-def recipient(app: App, to: str) -> Recipient:
+def recipient(app: App, to: str) -> contacts.Recipient:
     """Whom the user means."""
     return contacts.resolve(app.store, to, app.settings.region, app.me)
 
 
-def chat_of(app: App, chat: str) -> Recipient:
+def chat_of(app: App, chat: str) -> contacts.Recipient:
     """Which chat the user means."""
     return contacts.resolve_chat(app.store, chat, app.settings.region, app.me)
 

@@ -1,25 +1,28 @@
-"""listen, send, chats, unread, groups, read, search."""
+"""listen, send, chats, unread, groups, read, search.
+
+What only a connection needs is imported where it is used: a list is shown at once.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wa import messages, schedule, service
+from wa import messages, schedule
 from wa.app import App, not_linked
 from wa.commands.common import Chat, Json, To, app_of, body, chat_of, read_text, recipient, shown_time, who
 from wa.errors import WaError
-from wa.outbox import Scope
 from wa.output import one_line
-from wa.owner import Owner
 from wa.phone import show_jid
 from wa.search import Filter
 from wa.search import search as search_messages
 from wa.when import parse_duration, parse_when
+
+if TYPE_CHECKING:
+    from wa.owner import Owner
 
 app = typer.Typer()
 
@@ -45,6 +48,8 @@ def send(
 
     Example: wa send 447700900123 "Hello"
     """
+    from wa import service
+
     own = app_of(ctx)
     if own.me is None:
         raise not_linked()
@@ -58,7 +63,6 @@ def send(
         now,
         grace=own.settings.grace,
         immediate=True,
-        wait_until=None if no_wait else now + timedelta(seconds=wait),
         key=key,
         quoted_id=messages.find_in_chat(own.store, person.jid, reply_to) if reply_to else None,
     )
@@ -87,13 +91,15 @@ def listen(
 
     Example: wa listen --since 120 --json
     """
+    from wa import service
+
     own = app_of(ctx)
     feed = _Feed(own, messages.newest_id(own.store) if since is None else since)
     end = time.monotonic() + parse_duration(duration).total_seconds() if duration else None
     service.serve(
         own,
         "listen --no-send" if no_send else "listen",
-        Scope.UNSCHEDULED if no_send else Scope.ALL,
+        service.Scope.UNSCHEDULED if no_send else service.Scope.ALL,
         until=lambda owner: end is not None and time.monotonic() >= end,
         tick=feed.print_new,
         every=service.STANDBY_SECONDS,
@@ -111,7 +117,10 @@ class _Feed:
         self._unknown = 0
 
     def print_new(self, owner: Owner | None) -> None:
-        state = service.describe_owner(owner)
+        """What `service.serve` calls after whatever happened."""
+        from wa.service import describe_owner
+
+        state = describe_owner(owner)
         if state != self._said:
             self._said = state
             self._own.out.note(state)
@@ -222,6 +231,8 @@ def read(
     if not rows:
         own.out.note("no messages there")
     if mark_read and messages.unread_of(own.store, found.jid):
+        from wa import service
+
         service.ask(own, "mark-read", {"chat": found.jid}, "read")
 
 

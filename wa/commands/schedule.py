@@ -1,21 +1,24 @@
-"""schedule add|list|show|edit|cancel|retry|resolve, run-scheduler."""
+"""schedule add|list|show|edit|cancel|retry|resolve, run-scheduler.
+
+What only a connection needs is imported where it is used: a list is shown at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wa import outbox, service
 from wa import schedule as queue
 from wa.app import App
 from wa.commands.common import Json, To, app_of, grace_of, read_text, recipient, when_due, who
 from wa.errors import ExitStatus, WaError
-from wa.outbox import Scope
-from wa.owner import Owner
 from wa.when import load_zone, parse_when, to_iso
+
+if TYPE_CHECKING:
+    from wa.owner import Owner
+    from wa.service import Watch
 
 app = typer.Typer()
 schedule = typer.Typer(help="Messages to be sent later.", no_args_is_help=True)
@@ -85,8 +88,8 @@ def list_(
 
     Example: wa schedule list --status all
     """
-    if status not in (None, "all", *outbox.STATUSES):
-        raise WaError("usage", f"{status!r} is not a status", f"statuses: {', '.join(outbox.STATUSES)}, all")
+    if status not in (None, "all", *queue.STATUSES):
+        raise WaError("usage", f"{status!r} is not a status", f"statuses: {', '.join(queue.STATUSES)}, all")
     own = app_of(ctx)
 
     def cells(row: Mapping[str, Any]) -> list[object]:
@@ -111,7 +114,7 @@ def show(ctx: typer.Context, id: Id, as_json: Json = False) -> None:  # noqa: A0
     Example: wa schedule show a1b2c3
     """
     own = app_of(ctx)
-    row = outbox.get(own.store, queue.find(own.store, id))
+    row = queue.get(own.store, queue.find(own.store, id))
     _print(own, row)
 
 
@@ -137,7 +140,7 @@ def edit(
     Example: wa schedule edit a1b2c3 --at "tomorrow 9am"
     """
     own = app_of(ctx)
-    row = outbox.get(own.store, queue.find(own.store, id))
+    row = queue.get(own.store, queue.find(own.store, id))
     changes: dict[str, Any] = {}
     if text is not None:
         queue.check_text(text)
@@ -186,11 +189,12 @@ def retry(
         queue.find(own.store, id),
         now,
         force=force,
-        wait_until=None if no_wait else now + timedelta(seconds=wait),
         grace=own.settings.grace,
     )
     own.wake_owner()
     if not no_wait:
+        from wa import service
+
         row = service.deliver(own, row["id"], wait)
     own.out.result(row, f"{row['status']}: {row['id']} for {who(row)}")
 
@@ -210,8 +214,10 @@ def resolve(
         raise WaError(
             "usage", f"the outcome is sent or failed, not {outcome!r}", "look at the chat on your phone"
         )
+    from wa import outbox
+
     own = app_of(ctx)
-    row = queue.resolve(own.store, queue.find(own.store, id), outcome, own.now())
+    row = outbox.resolve(own.store, queue.find(own.store, id), outcome, own.now())
     own.out.result(row, f"{row['status']}: {row['id']} for {who(row)}")
 
 
@@ -227,10 +233,17 @@ def run_scheduler(
 
     Example: wa run-scheduler --once
     """
+    from wa import service
+
     own = app_of(ctx)
     if not once:
         service.serve(
-            own, "run-scheduler", Scope.ALL, lambda owner: False, _report(own), service.STANDBY_SECONDS
+            own,
+            "run-scheduler",
+            service.Scope.ALL,
+            lambda owner: False,
+            _report(own),
+            service.STANDBY_SECONDS,
         )
         return
     outcomes = service.send_due(own)
@@ -243,16 +256,18 @@ def run_scheduler(
         raise typer.Exit(ExitStatus.NOT_SENT)
 
 
-def _report(own: App) -> service.Watch[None]:
+def _report(own: App) -> Watch[None]:
+    from wa.service import describe_owner
+
     said: list[str] = []
 
     def tick(owner: Owner | None) -> None:
-        state = service.describe_owner(owner)
+        state = describe_owner(owner)
         if said[-1:] != [state]:
             said[:] = [state]
             own.out.note(f"{to_iso(own.now())} {state}")
         while owner is not None and owner.settled:
-            row = outbox.get(own.store, owner.settled.popleft())
+            row = queue.get(own.store, owner.settled.popleft())
             why = f": {row['error_message']}" if row["error_message"] else ""
             own.out.note(f"{to_iso(own.now())} {row['id']} {row['status']} ({who(row)}){why}")
 
