@@ -95,11 +95,22 @@ def send_the_receipts(wa, store):
 def test_three_hundred_messages_and_a_scheduler_killed_at_every_point(
     home, store, wa, spawn, shell, receipts
 ):
+    kill_the_scheduler(home, store, wa, spawn, shell, receipts, seed=20261231, rounds=33)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(30))
+def test_a_thousand_kills(home, store, wa, spawn, shell, seed):
+    kill_the_scheduler(home, store, wa, spawn, shell, "off" if seed % 2 else "on", seed, rounds=34)
+
+
+def kill_the_scheduler(home, store, wa, spawn, shell, receipts, seed, rounds):
+    """Send 300 messages with a scheduler that is killed at one point after the other, and at random."""
     texts = fill(store, 300)
     wa("loopback", "fault", "receipts", receipts)
-    chance = random.Random(20261231)
+    chance = random.Random(seed)
     kills = 0
-    for round_ in range(33):
+    for round_ in range(rounds):
         if round_ % 3 == 2:
             kills += killed_at_random(home, spawn, chance.uniform(0, 0.25)) == -9
         else:

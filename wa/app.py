@@ -71,15 +71,15 @@ class App:
     @cached_property
     def transport(self) -> Transport:
         """The way to WhatsApp. Raises WaError `not-authorized` while no account is linked."""
-        self._bind()
         if self.settings.transport != "loopback":
             raise not_linked()
         from wa.loopback import LoopbackTransport
 
+        self.bind()
         return LoopbackTransport(self.home, self.now)
 
-    def _bind(self) -> None:
-        """From the first message sent or to be sent, the home belongs to its transport."""
+    def bind(self) -> None:
+        """Let the home belong to its transport, from the first message sent or to be sent."""
         if "transport" not in self.store.state():
             with self.store.write():
                 self.store.set_state("transport", self.settings.transport)
@@ -95,7 +95,6 @@ class App:
         if self.settings.transport == "loopback":
             account = self.transport.account()
             return account.jid if account else None
-        self._bind()
         jid: str | None = self.store.value("SELECT jid FROM device WHERE id = 1")
         return jid
 

@@ -106,7 +106,7 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
     elif isinstance(event, JidMapped):
         map_jid(store, event.lid, event.pn)
     elif isinstance(event, Named):
-        _name(store, event.jid, event.name)
+        name_jid(store, event.jid, event.name)
     else:
         _group(store, event, now)
 
@@ -120,13 +120,14 @@ def map_jid(store: Store, lid: str, pn: str) -> None:
 
 def _message(store: Store, event: MessageReceived, now: datetime) -> None:
     if event.push_name and not event.is_from_me:
-        _name(store, event.sender, event.push_name)
+        name_jid(store, event.sender, event.push_name)
     messages.record(store, event, "live", now)
     if event.is_from_me:
         outbox.prove_sent(store, [event.message_id], now)
 
 
-def _name(store: Store, jid: str, name: str) -> None:
+def name_jid(store: Store, jid: str, name: str) -> None:
+    """Remember the name somebody gave themselves."""
     jid = messages.canonical(store, jid)
     store.execute(
         "INSERT INTO push_names VALUES (?, ?) ON CONFLICT (jid) DO UPDATE SET name = excluded.name",

@@ -114,8 +114,10 @@ class Output:
 
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         for number, column in enumerate(columns):
-            last = number == len(columns) - 1
-            table.add_column(column, overflow="fold" if last else "ellipsis", no_wrap=not last)
+            if number == len(columns) - 1:  # the text, which may take several lines
+                table.add_column(column, overflow="fold", min_width=20)
+            else:
+                table.add_column(column, overflow="ellipsis", no_wrap=True)
         for row in rows:
             table.add_row(*(Text(one_line(cell)) for cell in cells(row)))
         if table.row_count:

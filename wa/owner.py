@@ -236,6 +236,8 @@ class Owner:
             )
             if account.lid:
                 inbox.map_jid(self._store, account.lid, account.jid)
+            if account.push_name:
+                inbox.name_jid(self._store, account.jid, account.push_name)
 
     # ── Requests of other commands ──────────────────────────────────────────────────────────────────
 

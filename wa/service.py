@@ -91,13 +91,13 @@ def serve(
         raise asked[0]
 
 
-def describe_owner(owner: Owner | None) -> str:
-    """The state of the connection, in words."""
+def describe_owner(owner: Owner | None) -> str | None:
+    """The state of the connection, in words; None while the first attempt is under way."""
     if owner is None:
         return "another wa process holds the connection; standing by"
     if owner.connected:
         return "connected"
-    return f"not connected: {owner.trouble}; trying again" if owner.trouble else "connecting"
+    return f"not connected: {owner.trouble}; trying again" if owner.trouble else None
 
 
 def deliver(app: App, row_id: str, wait: float) -> Row:
@@ -195,12 +195,11 @@ def send_due(app: App) -> list[str]:
     Where another process that sends scheduled messages holds the connection,
     waits until it has done so. Raises WaError `network-error`, `in-use`.
     """
-    since = app.now() - UNSETTLED
-    if not outbox.has_due(app.store, app.now()) and not outbox.is_unsettled(app.store, since):
+    now = app.now()
+    if _nothing_to_send(app) and not outbox.is_unsettled(app.store, now - UNSETTLED):
         return []
     app.wake_owner()
     deadline = time.monotonic() + CONNECT_SECONDS
-    started = app.now()
 
     def over(owner: Owner | None) -> bool:
         late = time.monotonic() > deadline
@@ -223,13 +222,18 @@ def send_due(app: App) -> list[str]:
         return _is_quiet(app)
 
     serve(app, "run-scheduler --once", Scope.ALL, over)
-    return outbox.outcomes_since(app.store, started)
+    return outbox.outcomes_since(app.store, now)
 
 
 def _is_quiet(app: App) -> bool:
     """Whether nothing is being sent, and nothing could be by waiting a little."""
     if outbox.sending_ids(app.store):
         return False
+    return _nothing_to_send(app)
+
+
+def _nothing_to_send(app: App) -> bool:
+    """Whether nothing is due, or nothing may be sent for longer than the pause between two sends."""
     block = pacing.blocked(app.store, app.now(), app.settings)
     return not outbox.has_due(app.store, app.now()) or (block is not None and block.reason != "spacing")
 

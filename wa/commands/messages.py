@@ -121,7 +121,7 @@ class _Feed:
         from wa.service import describe_owner
 
         state = describe_owner(owner)
-        if state != self._said:
+        if state is not None and state != self._said:
             self._said = state
             self._own.out.note(state)
         if (version := self._own.store.version()) == self._version:

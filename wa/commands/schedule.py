@@ -14,7 +14,7 @@ from wa import schedule as queue
 from wa.app import App
 from wa.commands.common import Json, To, app_of, grace_of, read_text, recipient, when_due, who
 from wa.errors import ExitStatus, WaError
-from wa.when import load_zone, parse_when, to_iso
+from wa.when import from_iso, load_zone, parse_when, to_iso
 
 if TYPE_CHECKING:
     from wa.owner import Owner
@@ -64,6 +64,7 @@ def add(
     zone = load_zone(tz) if tz else own.settings.zone
     now = own.now()
     moment = parse_when(at, now, zone)
+    own.bind()
     row = queue.enqueue(
         own.store,
         recipient(own, to),
@@ -97,7 +98,7 @@ def list_(
         return [
             row["id"],
             row["status"],
-            when_due(own, row),
+            own.out.time(from_iso(row["scheduled_at"])),
             who(row),
             row["message"] + (f"  ({note})" if note else ""),
         ]
@@ -263,7 +264,7 @@ def _report(own: App) -> Watch[None]:
 
     def tick(owner: Owner | None) -> None:
         state = describe_owner(owner)
-        if said[-1:] != [state]:
+        if state is not None and said[-1:] != [state]:
             said[:] = [state]
             own.out.note(f"{to_iso(own.now())} {state}")
         while owner is not None and owner.settled:
