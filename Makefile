@@ -1,29 +1,44 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types docs docs-check bench soak clean
+# The tests come last in `make check`, also with -j.
+.NOTPARALLEL:
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-$(READY): pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[dev]'
-	touch $@
+# wa alone, which is all that the demo needs
+INSTALLED := $(VENV)/.installed
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "$(PYTHON) is older than 3.10; try: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	  { echo "$(PYTHON) has no venv; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "installing wa into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --editable .
+	@touch $@
 
-demo: $(READY)  ## the main job in ten seconds, on a stand-in for WhatsApp
-	@PATH=$(CURDIR)/$(BIN):$$PATH sh docs/demo.sh
+# and what works on it
+READY := $(VENV)/.ready
+$(READY): $(INSTALLED)
+	@echo "installing what tests and checks need into $(VENV)"
+	@$(BIN)/python -m pip install -qq --editable '.[dev]'
+	@touch $@
 
-test: $(READY)  ## all tests
-	@$(BIN)/python -m pytest -q -n 2
+demo: $(INSTALLED)  ## the main job in ten seconds, on a stand-in for WhatsApp
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
+
+test: $(READY)  ## all tests but the long ones
+	@$(BIN)/python -m pytest -q -n 2 -m 'not soak'
 
 lint: $(READY)  ## ruff and codespell
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell wa tests docs README.md
+	$(BIN)/codespell wa tests docs README.md Makefile ecosystem.config.js
 
 types: $(READY)  ## mypy, strict
 	$(BIN)/mypy --strict wa
@@ -32,7 +47,7 @@ docs: $(READY)  ## write the help texts into docs/commands.md
 	$(BIN)/cog -r docs/commands.md
 
 docs-check: $(READY)  ## are the help texts in the docs those of the commands?
-	$(BIN)/cog --check docs/commands.md
+	$(BIN)/cog --check --diff docs/commands.md
 
 check: lint types docs-check test  ## what CI runs
 

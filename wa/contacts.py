@@ -119,10 +119,7 @@ def resolve_chat(store: Store, text: str, region: str | None, me: str | None) ->
     except WaError as error:
         if error.code != "recipient-not-found":
             raise
-        rows = store.rows(
-            "SELECT id, name FROM chats WHERE name IS NOT NULL AND instr(fold(name), ?) = 1", [fold(text)]
-        )
-        jid = _only({row["id"]: row["name"] for row in rows}, text)
+        jid = _chat_by_name(store, text, exact=True) or _chat_by_name(store, text, exact=False)
         if jid is None:
             raise WaError("not-found", f"there is no chat {text!r}", "`wa chats` lists them") from None
         found = Recipient(jid, phone_of_jid(jid), None)
@@ -130,6 +127,13 @@ def resolve_chat(store: Store, text: str, region: str | None, me: str | None) ->
         who = found.name or show_jid(found.jid)
         raise WaError("not-found", f"there is no chat with {who}", "`wa chats` lists them")
     return found
+
+
+def _chat_by_name(store: Store, text: str, *, exact: bool) -> str | None:
+    needle = fold(text.strip())
+    condition = "fold(name) = :needle" if exact else "instr(fold(name), :needle) = 1"
+    sql = f"SELECT id, name FROM chats WHERE name IS NOT NULL AND :needle != '' AND {condition}"
+    return _only({row["id"]: row["name"] for row in store.rows(sql, {"needle": needle})}, text)
 
 
 def _resolve_address(store: Store, text: str, region: str | None, me: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -45,8 +46,8 @@ def spooled(store: Store) -> int:
 
 
 def stuck(store: Store) -> list[str]:
-    """Why some of them cannot be recorded, the first few."""
-    rows = store.rows("SELECT kind, error FROM spool WHERE error IS NOT NULL ORDER BY id LIMIT 5")
+    """Why some of them cannot be recorded, a reason each, up to a thousand."""
+    rows = store.rows("SELECT kind, error FROM spool WHERE error IS NOT NULL ORDER BY id LIMIT 1000")
     return [f"{row['kind']}: {row['error']}" for row in rows]
 
 
@@ -63,9 +64,9 @@ def apply(store: Store, decode: Decode, now: datetime) -> int:
             "SELECT id, kind, payload FROM spool WHERE error IS NULL ORDER BY id LIMIT ?", [BATCH]
         )
         for row in waiting:
-            joins |= _apply_one(store, decode, row, now)
+            joins = _apply_one(store, decode, row, now)
             done += 1
-            if time.monotonic() > deadline:
+            if joins or time.monotonic() > deadline:  # what follows must find the chat joined
                 break
     if joins:
         messages.join_split_chats(store, now)
@@ -73,20 +74,20 @@ def apply(store: Store, decode: Decode, now: datetime) -> int:
 
 
 def _apply_one(store: Store, decode: Decode, row: Row, now: datetime) -> bool:
-    """Apply one raw event; whether it told us a hidden id's phone JID."""
+    """Apply one raw event; whether it told us that two chats are one."""
     try:
         with store.savepoint():
             events = decode(row["kind"], row["payload"])
             for event in events:
                 apply_event(store, event, now)
             store.execute("DELETE FROM spool WHERE id = ?", [row["id"]])
+    except sqlite3.OperationalError:  # the disk, not the event: nothing of the batch is written
+        raise
     except Exception as error:  # a bug of ours must not hold up what follows
-        if not store.db.conn.in_transaction:  # the disk is full: nothing of the batch was written
-            raise
         reason = f"{type(error).__name__}: {error}"[:500]
         store.execute("UPDATE spool SET error = ? WHERE id = ?", [reason, row["id"]])
         return False
-    return any(isinstance(event, JidMapped) for event in events)
+    return any(isinstance(event, JidMapped) and messages.is_split(store, event.lid) for event in events)
 
 
 def apply_event(store: Store, event: Event, now: datetime) -> None:
@@ -94,15 +95,15 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
     if isinstance(event, MessageReceived):
         _message(store, event, now)
     elif isinstance(event, Edited):
-        _edit(store, event)
+        _edit(store, event, now)
     elif isinstance(event, Deleted):
-        _delete(store, event)
+        _delete(store, event, now)
     elif isinstance(event, Reacted):
         _react(store, event)
     elif isinstance(event, ReceiptReceived):
         _receipt(store, event, now)
     elif isinstance(event, ChatRead):
-        messages.set_read(store, messages.canonical(store, event.chat_jid))
+        messages.set_read(store, messages.canonical(store, event.chat_jid), messages.newest_id(store))
     elif isinstance(event, JidMapped):
         map_jid(store, event.lid, event.pn)
     elif isinstance(event, Named):
@@ -113,15 +114,18 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
 
 def map_jid(store: Store, lid: str, pn: str) -> None:
     """Remember whose phone JID a hidden id stands for."""
+    if store.value("SELECT 1 FROM jid_aliases WHERE lid = ? AND pn = ?", [lid, pn]):
+        return
     store.execute(
         "INSERT INTO jid_aliases VALUES (?, ?) ON CONFLICT (lid) DO UPDATE SET pn = excluded.pn", [lid, pn]
     )
+    messages.rename_reactions(store, "sender", lid, pn)
 
 
 def _message(store: Store, event: MessageReceived, now: datetime) -> None:
+    messages.record(store, event, "live", now)
     if event.push_name and not event.is_from_me:
         name_jid(store, event.sender, event.push_name)
-    messages.record(store, event, "live", now)
     if event.is_from_me:
         outbox.prove_sent(store, [event.message_id], now)
 
@@ -139,24 +143,32 @@ def name_jid(store: Store, jid: str, name: str) -> None:
 def _stored(store: Store, chat: str, message_id: str) -> Row | None:
     return store.row(
         "SELECT id, content, edited_at, deleted_at FROM messages WHERE chat_jid = ? AND message_id = ?",
-        [messages.canonical(store, chat), message_id],
+        [chat, message_id],
     )
 
 
-def _edit(store: Store, event: Edited) -> None:
+def _edit(store: Store, event: Edited, now: datetime) -> None:
     """Keep the newest text, whatever the order in which edits arrive."""
-    found = _stored(store, event.chat_jid, event.message_id)
+    chat = messages.canonical(store, event.chat_jid)
+    found = _stored(store, chat, event.message_id)
     edited_at = to_iso(messages.moment(event.timestamp))
-    if found is None or found["deleted_at"] or (found["edited_at"] or "") > edited_at:
+    if found is None:
+        messages.record_early(store, chat, event.message_id, event.content, event.timestamp, now)
+        return
+    if found["deleted_at"] or (found["edited_at"] or "") > edited_at:
         return
     messages.replace_text(store, found["id"], found["content"], event.content)
     store.execute("UPDATE messages SET edited_at = ? WHERE id = ?", [edited_at, found["id"]])
 
 
-def _delete(store: Store, event: Deleted) -> None:
+def _delete(store: Store, event: Deleted, now: datetime) -> None:
     """Leave a tombstone: that there was a message, and when it went."""
-    found = _stored(store, event.chat_jid, event.message_id)
-    if found is None or found["deleted_at"]:
+    chat = messages.canonical(store, event.chat_jid)
+    found = _stored(store, chat, event.message_id)
+    if found is None:
+        messages.record_early(store, chat, event.message_id, None, event.timestamp, now)
+        return
+    if found["deleted_at"]:
         return
     messages.replace_text(store, found["id"], found["content"], None)
     store.execute(
@@ -167,16 +179,12 @@ def _delete(store: Store, event: Deleted) -> None:
 
 def _react(store: Store, event: Reacted) -> None:
     """A person has one reaction to a message, the newest; an empty one is none."""
-    key = [
-        messages.canonical(store, event.chat_jid),
-        event.message_id,
-        messages.canonical(store, event.sender),
-    ]
-    store.execute(
-        "INSERT INTO reactions VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET emoji = excluded.emoji,"
-        " timestamp = excluded.timestamp WHERE excluded.timestamp >= timestamp",
-        [*key, event.emoji, event.timestamp],
-    )
+    key = {
+        "chat_jid": messages.canonical(store, event.chat_jid),
+        "message_id": event.message_id,
+        "sender": messages.canonical(store, event.sender),
+    }
+    messages.react(store, key, event.emoji, event.timestamp)
 
 
 def _receipt(store: Store, event: ReceiptReceived, now: datetime) -> None:

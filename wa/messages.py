@@ -59,12 +59,17 @@ def canonical(store: Store, jid: str) -> str:
 def touch_chat(store: Store, jid: str, now: datetime) -> None:
     """Make sure that the chat is there."""
     at = to_iso(now)
-    row = {"id": jid, "is_group": is_group(jid), "created_at": at, "updated_at": at}
+    name = store.value("SELECT name FROM push_names WHERE jid = ?", [jid])
+    row = {"id": jid, "name": name, "is_group": is_group(jid), "created_at": at, "updated_at": at}
     store.insert("chats", row, ignore=True)
 
 
 def record(store: Store, event: MessageReceived, source: str, now: datetime) -> int | None:
-    """Store a message, once; its id, or None where it was there already."""
+    """Store a message, once; its id, or None where it was there already.
+
+    Raises ValueError for a time that no calendar has.
+    """
+    moment(event.timestamp)
     chat = canonical(store, event.chat_jid)
     unread = source == "live" and not event.is_from_me and event.message_type not in _SILENT
     row: Row = {
@@ -83,16 +88,59 @@ def record(store: Store, event: MessageReceived, source: str, now: datetime) -> 
     }
     number = store.insert("messages", row, ignore=True)
     if number is None:
-        return None
+        early = _take_early(store, chat, event.message_id)
+        if early is None:
+            return None
+        row.update(early)
+        number = store.insert("messages", row)
+        assert number is not None  # noqa: S101
     touch_chat(store, chat, now)
-    index(store, number, event.content)
+    index(store, number, row["content"])
     if event.message_type not in _SILENT:
         store.execute(
             "UPDATE chats SET last_message_time = max(coalesce(last_message_time, 0), ?),"
             " unread_count = unread_count + ?, updated_at = ? WHERE id = ?",
             [event.timestamp, unread, to_iso(now), chat],
         )
+    if event.is_from_me:
+        update_status(store, chat, event.message_id)
     return number
+
+
+def record_early(store: Store, chat: str, message_id: str, text: str | None, at: int, now: datetime) -> None:
+    """Keep what was done to a message that is still to come: its new text, or None for its deletion."""
+    done_at = to_iso(moment(at))
+    row = {
+        "chat_jid": chat,
+        "message_id": message_id,
+        "sender": chat,
+        "content": text,
+        "timestamp": at,
+        "status": "early",
+        "edited_at": done_at if text is not None else None,
+        "deleted_at": done_at if text is None else None,
+        "source": "history",
+        "created_at": to_iso(now),
+    }
+    number = store.insert("messages", row)
+    assert number is not None  # noqa: S101
+    touch_chat(store, chat, now)
+    index(store, number, text)
+
+
+def _take_early(store: Store, chat: str, message_id: str) -> Row | None:
+    """Remove what `record_early` kept, and return what it says of the message."""
+    found = store.row(
+        "SELECT id, content, edited_at, deleted_at FROM messages"
+        " WHERE chat_jid = ? AND message_id = ? AND status = 'early'",
+        [chat, message_id],
+    )
+    if found is None:
+        return None
+    number = found.pop("id")
+    replace_text(store, number, found["content"], None)
+    store.execute("DELETE FROM messages WHERE id = ?", [number])
+    return found
 
 
 def record_sent(
@@ -110,7 +158,6 @@ def record_sent(
     me = store.value("SELECT jid FROM device WHERE id = 1") or "me"
     event = MessageReceived(to_jid, message_id, me, timestamp, text, is_from_me=True, quoted_id=quoted_id)
     record(store, event, "live", now)
-    update_status(store, canonical(store, to_jid), message_id)
 
 
 def is_confirmed(store: Store, to_jid: str, message_id: str) -> bool:
@@ -154,6 +201,11 @@ def replace_text(store: Store, number: int, old: str | None, new: str | None) ->
     store.execute("UPDATE messages SET content = ? WHERE id = ?", [new, number])
 
 
+def is_split(store: Store, lid: str) -> bool:
+    """Whether messages stand under this hidden id, whose phone JID is known."""
+    return bool(store.value("SELECT 1 FROM chats WHERE id = ?", [lid]))
+
+
 def join_split_chats(store: Store, now: datetime) -> None:
     """Move what stands under a hidden id whose phone JID is known by now into that person's chat.
 
@@ -167,42 +219,85 @@ def join_split_chats(store: Store, now: datetime) -> None:
 
 
 def _move_some(store: Store, lid: str, pn: str) -> bool:
-    """Move a batch of messages; whether there may be more. Of doubles the older row stays."""
+    """Move a batch of messages; whether there may be more."""
+    columns = "id, message_id, content, edited_at, deleted_at, status, is_from_me"
     with store.write(durable=False):
-        batch = store.rows(
-            "SELECT id, message_id, content FROM messages WHERE chat_jid = ? LIMIT ?", [lid, BATCH]
-        )
+        batch = store.rows(f"SELECT {columns} FROM messages WHERE chat_jid = ? LIMIT ?", [lid, BATCH])
         for row in batch:
             twin = store.row(
-                "SELECT id, content FROM messages WHERE chat_jid = ? AND message_id = ?",
+                f"SELECT {columns} FROM messages WHERE chat_jid = ? AND message_id = ?",
                 [pn, row["message_id"]],
             )
             if twin is not None:
-                newer = max(twin, row, key=lambda each: each["id"])
-                replace_text(store, newer["id"], newer["content"], None)
-                store.execute("DELETE FROM messages WHERE id = ?", [newer["id"]])
+                _merge_doubles(store, row, twin)
             store.execute(
                 "UPDATE messages SET chat_jid = :pn, sender = CASE sender WHEN :lid THEN :pn ELSE sender END"
                 " WHERE id = :id",
                 {"pn": pn, "lid": lid, "id": row["id"]},
             )
+            if row["is_from_me"]:
+                update_status(store, pn, row["message_id"])
         return len(batch) == BATCH
+
+
+def _merge_doubles(store: Store, *doubles: Row) -> None:
+    """Of a message stored twice the older row stays, with the newest text and what is known of either."""
+    kept, gone = sorted(doubles, key=lambda row: (row["status"] == "early", row["id"]))
+    newer = gone if (gone["edited_at"] or "") > (kept["edited_at"] or "") else kept
+    deleted_at = kept["deleted_at"] or gone["deleted_at"]
+    replace_text(store, gone["id"], gone["content"], None)
+    store.execute("DELETE FROM messages WHERE id = ?", [gone["id"]])
+    replace_text(store, kept["id"], kept["content"], None if deleted_at else newer["content"])
+    status = "read" if "read" in (kept["status"], gone["status"]) else kept["status"]
+    store.execute(
+        "UPDATE messages SET edited_at = ?, deleted_at = ?, status = ? WHERE id = ?",
+        [newer["edited_at"], deleted_at, status, kept["id"]],
+    )
 
 
 def _merge_chat(store: Store, lid: str, pn: str, now: datetime) -> None:
     with store.write(durable=False):
         touch_chat(store, pn, now)
-        store.execute("UPDATE OR REPLACE reactions SET chat_jid = ? WHERE chat_jid = ?", [pn, lid])
+        rename_reactions(store, "chat_jid", lid, pn)
         store.execute("UPDATE receipts SET chat_jid = ? WHERE chat_jid = ?", [pn, lid])
         store.execute("UPDATE OR IGNORE push_names SET jid = ? WHERE jid = ?", [pn, lid])
         store.execute(
             "UPDATE chats SET name = coalesce(name, (SELECT name FROM chats WHERE id = :lid)),"
-            " last_message_time = (SELECT max(last_message_time) FROM chats WHERE id IN (:lid, :pn)),"
-            " unread_count = (SELECT count(*) FROM messages WHERE chat_jid = :pn AND status = 'received')"
+            " last_message_time = (SELECT max(last_message_time) FROM chats WHERE id IN (:lid, :pn))"
             " WHERE id = :pn",
             {"lid": lid, "pn": pn},
         )
+        count_unread(store, pn)
         store.execute("DELETE FROM chats WHERE id = ?", [lid])
+
+
+def react(store: Store, key: Row, emoji: str, timestamp: int) -> None:
+    """Keep a person's newest reaction to a message; an empty one takes it back."""
+    store.execute(
+        "INSERT INTO reactions VALUES (:chat_jid, :message_id, :sender, :emoji, :timestamp)"
+        " ON CONFLICT DO UPDATE SET emoji = excluded.emoji, timestamp = excluded.timestamp"
+        " WHERE excluded.timestamp >= timestamp",
+        {**key, "emoji": emoji, "timestamp": timestamp},
+    )
+
+
+def rename_reactions(store: Store, column: str, lid: str, pn: str) -> None:
+    """Let reactions of or in `lid` be those of `pn`."""
+    for row in store.rows(f"SELECT * FROM reactions WHERE {column} = ?", [lid]):
+        renamed = {
+            name: pn if row[name] == lid else row[name] for name in ("chat_jid", "message_id", "sender")
+        }
+        react(store, renamed, row["emoji"], row["timestamp"])
+    store.execute(f"DELETE FROM reactions WHERE {column} = ?", [lid])
+
+
+def count_unread(store: Store, chat: str) -> None:
+    """Bring a chat's count of unread messages up to date."""
+    store.execute(
+        "UPDATE chats SET unread_count = (SELECT count(*) FROM messages WHERE chat_jid = :chat"
+        " AND status = 'received') WHERE id = :chat",
+        {"chat": chat},
+    )
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
@@ -214,6 +309,7 @@ def chats(store: Store, limit: int, *, unread_only: bool = False) -> list[Row]:
     return store.rows(
         f"SELECT h.id, {name_of('h.id')} AS name, h.is_group, h.unread_count, h.last_message_time,"
         " m.content AS last_message, m.is_from_me AS last_is_from_me, m.message_type AS last_message_type,"
+        " m.deleted_at AS last_deleted_at,"
         " h.created_at, h.updated_at"
         f" FROM (SELECT * FROM chats {where} ORDER BY last_message_time DESC LIMIT ?) h"
         " LEFT JOIN messages m ON m.id = (SELECT id FROM messages WHERE chat_jid = h.id"
@@ -276,22 +372,22 @@ def newest_time(store: Store) -> int | None:
     return newest
 
 
-def unread_of(store: Store, chat: str) -> list[Row]:
-    """The (sender, message_id) of what we have not read in a chat."""
+def unread_of(store: Store, chat: str, up_to: int) -> list[Row]:
+    """The (sender, message_id) of what we have not read in a chat, up to the message with that id."""
     return store.rows(
-        "SELECT sender, message_id FROM messages WHERE chat_jid = ? AND status = 'received'"
-        " ORDER BY timestamp DESC LIMIT (SELECT unread_count FROM chats WHERE id = ?)",
-        [chat, chat],
+        "SELECT sender, message_id FROM messages WHERE chat_jid = ? AND status = 'received' AND id <= ?",
+        [chat, up_to],
     )
 
 
-def set_read(store: Store, chat: str) -> None:
-    """Take a chat's messages for read."""
+def set_read(store: Store, chat: str, up_to: int) -> None:
+    """Take a chat's messages for read, up to the one with that id."""
     with store.write():
         store.execute(
-            "UPDATE messages SET status = 'read' WHERE chat_jid = ? AND status = 'received'", [chat]
+            "UPDATE messages SET status = 'read' WHERE chat_jid = ? AND status = 'received' AND id <= ?",
+            [chat, up_to],
         )
-        store.execute("UPDATE chats SET unread_count = 0 WHERE id = ?", [chat])
+        count_unread(store, chat)
 
 
 def find_in_chat(store: Store, chat: str, message_id: str) -> str:

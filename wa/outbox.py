@@ -25,11 +25,13 @@ from wa.store import Row, Store
 from wa.transport import Accepted, Evidence, NotOnWhatsApp, NotSent, Outgoing, Refused, SendError
 from wa.when import format_duration, from_iso, to_iso
 
-BACKOFF_FIRST, BACKOFF_MOST = 1.0, 300.0
+BACKOFF_FIRST, BACKOFF_MOST = timedelta(seconds=1), timedelta(minutes=5)
 
 # The index queue_due holds this very expression.
 _DUE = "max(scheduled_at, coalesce(not_before, ''))"
 
+LAST_TRY = timedelta(seconds=1)
+"""How long before the end of its grace a row is tried for the last time."""
 
 CONFIRMED = "confirmed by a receipt"
 
@@ -110,11 +112,11 @@ def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool
     due = from_iso(row["scheduled_at"])
     expires = from_iso(row["expires_at"]) if row["expires_at"] else due + settings.grace
     quiet_end = None
-    if settings.quiet_hours and not row["is_immediate"] and pacing.is_late(store, due, now):
+    if settings.quiet_hours and not row["is_immediate"] and pacing.is_late(store, due, now, settings):
         quiet_end = settings.quiet_hours.end_if_quiet(now, settings.zone)
     if expires < now or (quiet_end and expires < quiet_end):
-        late = format_duration(pacing.whole(now - due))
-        why = f"{late} late; its grace ended {to_iso(expires)}"
+        ends = "ended" if expires < now else "ends in the quiet hours,"
+        why = f"{format_duration(pacing.whole(now - due))} late; its grace {ends} {to_iso(expires)}"
         update(store, row["id"], now, status="missed", error_message=why, wait_until=None)
         return True
     if quiet_end:
@@ -249,7 +251,8 @@ def mark_sent(
         wait_until=None,
         note=note,
     )
-    pacing.release_brake(store)
+    if acknowledged is not None:
+        pacing.release_brake(store)
     if message_id:
         timestamp = int(left.timestamp()) if acknowledged is None else acknowledged
         messages.record_sent(
@@ -285,21 +288,22 @@ def _refuse(store: Store, row_id: str, now: datetime, refusal: Refused) -> None:
         _fail(store, row_id, now, "send-failed", str(refusal))
         return
     pacing.brake(store, now)
-    if _whole_row(store, row_id)["wait_until"]:  # whoever waits is told now, and decides
+    wait_until = _whole_row(store, row_id)["wait_until"]
+    if wait_until and wait_until > to_iso(now):  # whoever waits is told now, and decides
         _fail(store, row_id, now, "rate-limit-exceeded", str(refusal))
     else:
         update(store, row_id, now, status="pending", note=str(refusal))
 
 
 def _back_off(store: Store, row_id: str, now: datetime, why: str) -> None:
-    """Try again later what provably was not sent, the last time at the end of its grace."""
-    attempts = _whole_row(store, row_id)["attempts"]
-    seconds = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(attempts - 1, 10)) * random.uniform(0.75, 1.25)  # noqa: S311
-    again = to_iso(now + timedelta(seconds=seconds))
-    update(store, row_id, now, status="pending", message_id=None, not_before=again, note=why)
-    store.execute(
-        "UPDATE scheduled_messages SET not_before = min(not_before, expires_at) WHERE id = ?", [row_id]
-    )
+    """Try again later what provably was not sent, the last time just before its grace ends."""
+    row = _whole_row(store, row_id)
+    jitter = random.uniform(0.75, 1.25)  # noqa: S311
+    again = now + min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(row["attempts"] - 1, 10)) * jitter
+    last = from_iso(row["expires_at"]) - LAST_TRY if row["expires_at"] else again
+    if now < last < again:
+        again = last
+    update(store, row_id, now, status="pending", message_id=None, not_before=to_iso(again), note=why)
 
 
 def has_due(store: Store, now: datetime) -> bool:

@@ -238,6 +238,7 @@ class Owner:
                 inbox.map_jid(self._store, account.lid, account.jid)
             if account.push_name:
                 inbox.name_jid(self._store, account.jid, account.push_name)
+        messages.join_split_chats(self._store, self._now())
 
     # ── Requests of other commands ──────────────────────────────────────────────────────────────────
 
@@ -248,7 +249,7 @@ class Owner:
         ):
             result: dict[str, Any] = {}
             try:
-                self._mark_read(json.loads(row["args"])["chat"])
+                self._mark_read(**json.loads(row["args"]))
                 status = "done"
             except SendError as error:
                 status, result = "failed", {"message": str(error)}
@@ -258,14 +259,14 @@ class Owner:
                     [status, json.dumps(result), row["id"]],
                 )
 
-    def _mark_read(self, chat: str) -> None:
+    def _mark_read(self, chat: str, up_to: int) -> None:
         marks: dict[str, ReadMark] = {}
-        for row in messages.unread_of(self._store, chat):
+        for row in messages.unread_of(self._store, chat, up_to):
             mark = marks.setdefault(row["sender"], ReadMark(chat, row["sender"]))
             mark.message_ids.append(row["message_id"])
         for mark in marks.values():
             self._transport.mark_read(mark)
-        messages.set_read(self._store, chat)
+        messages.set_read(self._store, chat, up_to)
 
     # ── What arrives ────────────────────────────────────────────────────────────────────────────────
 
@@ -282,6 +283,7 @@ class Owner:
     def _apply_loop(self) -> None:
         store = Store(self.home)
         try:
+            messages.join_split_chats(store, self._now())
             while True:
                 self._apply_work.wait()
                 self._apply_work.clear()

@@ -40,9 +40,12 @@ def pause(store: Store, now: datetime) -> None:
 
 
 def resume(store: Store, now: datetime) -> None:
-    """Allow sending again, and take the clock as it is now for right."""
+    """Allow sending again, and take the clock as it is now for right: what lies ahead of it counts as now."""
     with store.write():
         store.set_state("paused", None)
+        store.execute(
+            "UPDATE scheduled_messages SET claimed_at = :now WHERE claimed_at > :now", {"now": to_iso(now)}
+        )
         newest = _newest_moment(store)
         if newest and newest > now:
             store.set_state("clock_trusted_to", to_iso(newest))
@@ -153,20 +156,23 @@ def ban_end(store: Store, now: datetime) -> datetime | None:
 def note_send(store: Store, now: datetime, settings: Settings) -> None:
     """Start the pause that follows a send; for the transaction of the claim."""
     gap = settings.send_spacing * random.uniform(0.75, 1.25)  # noqa: S311
-    store.set_state("pacing", {"at": to_iso(now), "gap": gap, "since": to_iso(_run_began(store, now))})
+    store.set_state(
+        "pacing", {"at": to_iso(now), "gap": gap, "since": to_iso(_run_began(store, now, settings))}
+    )
 
 
-def _run_began(store: Store, now: datetime) -> datetime:
+def _run_began(store: Store, now: datetime, settings: Settings) -> datetime:
     """When the present run of sends began; `now` where there is none."""
     pacing = store.state().get("pacing")
-    if pacing and timedelta() <= now - from_iso(pacing["at"]) <= STREAK:
+    longest = max(STREAK, timedelta(seconds=2 * settings.send_spacing))
+    if pacing and timedelta() <= now - from_iso(pacing["at"]) <= longest:
         return from_iso(pacing["since"])
     return now
 
 
-def is_late(store: Store, due: datetime, now: datetime) -> bool:
+def is_late(store: Store, due: datetime, now: datetime, settings: Settings) -> bool:
     """Whether a message missed its time for another reason than its turn in a run of sends."""
-    return min(now, _run_began(store, now)) - due > LATE
+    return min(now, _run_began(store, now, settings)) - due > LATE
 
 
 def brake(store: Store, now: datetime) -> None:

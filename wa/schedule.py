@@ -162,7 +162,12 @@ def new_time(row: Row, moment: datetime, grace: timedelta) -> Row:
     """The changes that move a row to another time, with as much grace as it had."""
     if row["expires_at"]:
         grace = from_iso(row["expires_at"]) - from_iso(row["scheduled_at"])
-    return {"scheduled_at": to_iso(moment), "expires_at": to_iso(moment + grace), "not_before": None}
+    return {
+        "scheduled_at": to_iso(moment),
+        "expires_at": to_iso(moment + grace),
+        "not_before": None,
+        "is_immediate": False,
+    }
 
 
 def retry(
@@ -227,7 +232,11 @@ def start_waiting(store: Store, row_id: str, until: datetime, now: datetime) -> 
 def stop_waiting(store: Store, row_id: str, now: datetime) -> Row:
     """Leave a row to whoever sends the queue; the row as it then is."""
     with store.write():
-        update(store, row_id, now, wait_until=None)
+        store.execute(
+            "UPDATE scheduled_messages SET wait_until = NULL, updated_at = ?"
+            " WHERE id = ? AND wait_until IS NOT NULL",
+            [to_iso(now), row_id],
+        )
     return get(store, row_id)
 
 

@@ -70,7 +70,7 @@ def _match(store: Store, word: str) -> str:
     like = store.execute(
         "SELECT term FROM messages_terms WHERE term >= ? AND term < ?", [word, word + chr(0x10FFFF)]
     )
-    return "(" + (" OR ".join(_quoted(term) for (term,) in like) or _quoted(word + PAD)) + ")"
+    return "(" + (" OR ".join(_quoted(term) for (term,) in like) or _quoted((word + PAD)[:3])) + ")"
 
 
 def _quoted(term: str) -> str:
@@ -81,7 +81,7 @@ def _filters(narrowed: Filter) -> tuple[str, dict[str, Any]]:
     where, params = span(narrowed.before, narrowed.after)
     for name, condition in (
         ("chat", "m.chat_jid = :chat"),
-        ("sender", "m.sender IN (:sender, (SELECT lid FROM jid_aliases WHERE pn = :sender))"),
+        ("sender", "(m.sender = :sender OR m.sender IN (SELECT lid FROM jid_aliases WHERE pn = :sender))"),
         ("message_type", "m.message_type = :message_type"),
     ):
         if (value := getattr(narrowed, name)) is not None:

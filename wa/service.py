@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from wa import outbox, pacing, schedule
 from wa.app import App
@@ -238,7 +238,7 @@ def _nothing_to_send(app: App) -> bool:
     return not outbox.has_due(app.store, app.now()) or (block is not None and block.reason != "spacing")
 
 
-def ask(app: App, kind: str, args: dict[str, str], command: str) -> None:
+def ask(app: App, kind: str, args: dict[str, Any], command: str) -> None:
     """Have the owner do something, or do it ourselves. Raises WaError `network-error`."""
     store = app.store
     with store.write():

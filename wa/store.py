@@ -128,8 +128,8 @@ class Store:
         """Insert a row; its rowid, or None where `ignore` met one that is there."""
         names = ", ".join(row)
         marks = ", ".join(f":{name}" for name in row)
-        verb = "INSERT OR IGNORE" if ignore else "INSERT"
-        cursor = self.execute(f"{verb} INTO {table} ({names}) VALUES ({marks})", row)
+        otherwise = "ON CONFLICT DO NOTHING" if ignore else ""  # OR IGNORE would pass over a missing value
+        cursor = self.execute(f"INSERT INTO {table} ({names}) VALUES ({marks}) {otherwise}", row)
         return cursor.lastrowid if cursor.rowcount else None
 
     def state(self) -> dict[str, Any]:
@@ -235,6 +235,11 @@ def explain(error: sqlite3.Error, home: Home) -> WaError:
         f"cannot use {home.store}: {text}",
         f"check that {home.path} can be written and has room",
     )
+
+
+def account(store: Store) -> Row | None:
+    """The linked account, as it was when last connected."""
+    return store.row("SELECT jid, lid, push_name FROM device WHERE id = 1")
 
 
 _COUNTED = ("contacts", "chats", "messages", "reactions", "receipts", "scheduled_messages", "spool")

@@ -180,6 +180,7 @@ def _print_chats(own: App, limit: int, *, unread_only: bool) -> None:
     def cells(row: Mapping[str, Any]) -> list[object]:
         me = "→ " if row["last_is_from_me"] else ""
         last = {"content": row["last_message"], "message_type": row["last_message_type"] or "text"}
+        last["deleted_at"] = row["last_deleted_at"]
         return [
             shown_time(own, row["last_message_time"]),
             row["name"] or show_jid(row["id"]),
@@ -230,10 +231,11 @@ def read(
         own.out.line(_line(own, row))
     if not rows:
         own.out.note("no messages there")
-    if mark_read and messages.unread_of(own.store, found.jid):
+    shown = max((row["id"] for row in rows), default=0)
+    if mark_read and messages.unread_of(own.store, found.jid, shown):
         from wa import service
 
-        service.ask(own, "mark-read", {"chat": found.jid}, "read")
+        service.ask(own, "mark-read", {"chat": found.jid, "up_to": shown}, "read")
 
 
 @app.command()

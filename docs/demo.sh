@@ -1,0 +1,103 @@
+#!/bin/sh
+# The main job in about ten seconds, on a stand-in for WhatsApp: `make demo`.
+# The people are made up. Everything happens in a directory that is removed at the end.
+set -eu
+
+home=$(mktemp -d "${TMPDIR:-/tmp}/wa-demo.XXXXXX")
+scheduler=
+
+finish() {
+    status=$?
+    trap - EXIT
+    trap '' HUP INT TERM
+    if [ -n "$scheduler" ]; then
+        kill "$scheduler" 2>/dev/null || true
+        wait "$scheduler" || true
+    fi
+    rm -rf "$home"
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Your own settings, and a .env in the directory you are in, have no say here.
+for name in $(env | sed -n 's/^\(WA_[A-Z_]*\)=.*/\1/p'); do
+    unset "$name"
+done
+export WA_HOME="$home" WA_TRANSPORT=loopback
+cd "$home"
+
+say() {
+    printf '\n%s\n' "$1"
+}
+
+show() { # the command line as one would type it
+    printf '$'
+    for word in "$@"; do
+        case $word in
+            *[!A-Za-z0-9_./:=+%-]*) printf ' "%s"' "$word" ;;
+            *) printf ' %s' "$word" ;;
+        esac
+    done
+    printf '\n'
+}
+
+run() {
+    show "$@"
+    "$@"
+}
+
+fail() {
+    printf 'demo: %s\n' "$1" >&2
+    exit 1
+}
+
+say 'You know two people. Each has a name, a number and what else you call them.'
+run wa contacts add "Nadia Sample" 447700900123 --alias sister
+run wa contacts add "Tom Sample" 12025550123 --alias plumber
+
+say 'Nadia writes to you. (The stand-in plays her part; the id is her message'\''s.)'
+run wa loopback say sister "Are we still on for Saturday?"
+
+say 'You listen for a second. What arrives is recorded and printed.'
+run wa listen --for 1s
+
+say 'You answer. The command returns when the server has the message.'
+run wa send sister "Yes! Ten o'clock at the station."
+
+say 'The plumber gets a message too, but later: in four seconds.'
+run wa schedule add plumber "Could you come on Monday?" --at "in 4 seconds"
+run wa schedule list
+
+say 'The scheduler holds the connection and sends what is due. It runs on while you do other things.'
+printf '$ wa run-scheduler &\n'
+wa run-scheduler &
+scheduler=$!
+run wa loopback say sister "Lovely, see you on Saturday"
+
+looks=0
+until wa schedule list --status sent | grep -q 'come on Monday'; do
+    kill -0 "$scheduler" 2>/dev/null || fail 'the scheduler ended by itself'
+    looks=$((looks + 1))
+    [ "$looks" -lt 60 ] || fail 'the scheduled message was not sent'
+    sleep 0.1
+done
+
+say 'It went out. Meanwhile Nadia'\''s second message was recorded: two of hers are unread.'
+run wa schedule list --status sent
+run wa chats
+run wa search saturday
+
+say 'How things stand, with the scheduler still at work; then it is told to stop.'
+run wa status
+show kill %1
+kill "$scheduler"
+wait "$scheduler" || fail 'the scheduler did not end cleanly'
+scheduler=
+
+say 'And the other side: what the server accepted, each message once.'
+run wa loopback delivered
+
+say 'That was all. Nothing is left running, and the directory is removed. README.md goes on from here.'

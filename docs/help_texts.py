@@ -1,0 +1,80 @@
+"""The commands as `docs/commands.md` and the tests of the docs see them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import typer
+
+from wa.app import App
+from wa.cli import root
+
+# The commands that play the other side are shown on loopback only; nothing here touches a home.
+_APP = App(environ={"WA_TRANSPORT": "loopback", "WA_TZ": "UTC"})
+_WIDTH = 80
+
+
+def commands() -> Iterator[Any]:
+    """The context of every command and group, the root first, each group before what is in it."""
+    yield from _walk("wa", typer.main.get_command(root), None)
+
+
+def _walk(name: str, command: Any, parent: Any) -> Iterator[Any]:
+    ctx = command.context_class(
+        command,
+        info_name=name,
+        parent=parent,
+        obj=_APP,
+        terminal_width=_WIDTH,
+        max_content_width=_WIDTH,
+        **command.context_settings,
+    )
+    yield ctx
+    if is_group(ctx):
+        for each in command.list_commands(ctx):
+            yield from _walk(each, command.get_command(ctx, each), ctx)
+
+
+def is_group(ctx: Any) -> bool:
+    """Whether it only holds other commands."""
+    return hasattr(ctx.command, "list_commands")
+
+
+def help_text(ctx: Any) -> str:
+    """What `--help` says, plain and 80 columns wide on every machine."""
+    ctx.command.rich_markup_mode = None
+    return str(ctx.command.get_help(ctx)).strip()
+
+
+def summary(ctx: Any) -> str:
+    """The first sentence of the help, on one line."""
+    paragraph = (ctx.command.help or "").split("\n\n")[0]
+    return " ".join(paragraph.split())
+
+
+def example(ctx: Any) -> str | None:
+    """The command line after `Example:` in the help."""
+    marked = [line.strip() for line in (ctx.command.help or "").splitlines() if "Example: " in line]
+    return marked[0].removeprefix("Example: ") if marked else None
+
+
+def parse(line: Sequence[str] | str) -> str:
+    """Parse a command line (`wa …`) as far as can be done without running it; the path of its command.
+
+    Raises Typer's usage errors, and what a callback of an option raises.
+    """
+    words = shlex.split(line) if isinstance(line, str) else list(line)
+    command: Any = typer.main.get_command(root)
+    ctx, name, rest = None, words[0], words[1:]
+    while True:
+        ctx = command.make_context(name, rest, parent=ctx, obj=App(environ=_APP.environ))
+        if not is_group(ctx):
+            return str(ctx.command_path)
+        name, command, rest = command.resolve_command(ctx, [*ctx._protected_args, *ctx.args])
+
+
+def as_markdown() -> str:
+    """All help texts, a section each."""
+    return "\n".join(f"## {ctx.command_path}\n\n```text\n{help_text(ctx)}\n```\n" for ctx in commands())

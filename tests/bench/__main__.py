@@ -1,0 +1,89 @@
+"""Measure, print the table, leave nothing behind. Exits with 0 whatever the numbers are."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench import footprint, history, searching, sending
+from tests.bench.table import Row, render
+from wa.home import Home
+
+SECTIONS = ("history", "start", "search", "memory", "send", "queue", "lateness")
+ON_HISTORY = {"history", "start", "search", "memory", "send"}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of everything is measured."""
+
+    messages: int = 1_000_000
+    runs: int = 9
+    searches: int = 41
+    queue: int = 10_000
+    scheduled: int = 1_000
+    scheduled_seconds: float = 60.0
+
+
+QUICK = Sizes(messages=12_000, runs=2, searches=5, queue=300, scheduled=60, scheduled_seconds=2.0)
+
+
+def tell(text: str) -> None:
+    """Say how far it is, where that is not part of the table."""
+    sys.stderr.write(f"[{time.strftime('%H:%M:%S')}] {text}\n")
+
+
+def measure(scratch: Path, sizes: Sizes, only: set[str]) -> Iterator[Row]:
+    """Every section that is asked for; one that fails is a row that says so."""
+    big = Home(scratch / "big")
+    if "history" not in only and only & ON_HISTORY:
+        history.build(big, sizes.messages, tell)
+    sections: dict[str, Callable[[], list[Row]]] = {
+        "history": lambda: history.measure(big, scratch, sizes.messages, tell),
+        "start": lambda: footprint.start(big, sizes.runs, tell),
+        "search": lambda: searching.measure(big, sizes.searches, tell),
+        "memory": lambda: footprint.memory(big, tell),
+        "send": lambda: sending.beside_listener(big, sizes.runs, tell),
+        "queue": lambda: sending.pace(scratch, sizes.queue, tell),
+        "lateness": lambda: sending.lateness(scratch, sizes.scheduled, sizes.scheduled_seconds, tell),
+    }
+    for name in SECTIONS:
+        if name in only:
+            yield from _attempt(name, sections[name])
+
+
+def _attempt(name: str, section: Callable[[], list[Row]]) -> list[Row]:
+    try:
+        return section()
+    except Exception as error:
+        return [Row(f"{name}: not measured, {type(error).__name__}: {error}", "", met=False)]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, under half a minute")
+    parser.add_argument("--messages", type=int, metavar="N", help="messages in the store")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="some sections alone")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """The command."""
+    options = _options()
+    sizes = QUICK if options.quick else Sizes()
+    if options.messages:
+        sizes = Sizes(**{**vars(sizes), "messages": options.messages})
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    with tempfile.TemporaryDirectory(prefix="wa-bench-") as directory:
+        rows = list(measure(Path(directory), sizes, set(options.only)))
+    sys.stdout.write(render(rows))
+
+
+if __name__ == "__main__":
+    main()

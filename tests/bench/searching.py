@@ -1,0 +1,101 @@
+"""Search: ours against the SQL one would write by hand, knowing how common the word is."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+from tests.bench import corpus
+from tests.bench.table import Row, at_most
+from wa.home import Home
+from wa.messages import ROW
+from wa.search import Filter, search
+from wa.store import Store, fold
+
+LIMIT = 50
+GOAL = 1.5
+SECONDS = 6.0
+"""How long one word may be measured."""
+
+WORDS = (
+    ("a rare word", corpus.RARE),
+    ("a middling word", corpus.MIDDLING),
+    ("a common word", corpus.COMMON),
+    ("two characters, rare", corpus.RARE_TWO),
+    ("two characters, common", corpus.COMMON_TWO),
+    ("two Chinese characters, rare", corpus.RARE_CHINESE),
+    ("two Chinese characters, common", corpus.COMMON_CHINESE),
+    ("a word that nobody wrote", "zzyzx"),
+)
+
+_NEWEST = (
+    f"SELECT {ROW} FROM messages m WHERE instr(fold(m.content), :word)"
+    f" ORDER BY m.timestamp DESC, m.id DESC LIMIT {LIMIT}"
+)
+_INDEX = (
+    f"SELECT {ROW} FROM messages m WHERE m.id IN (SELECT h.id FROM messages_fts f"
+    " CROSS JOIN messages h ON h.id = f.rowid"
+    " WHERE messages_fts MATCH :match AND instr(fold(h.content), :word)"
+    f" ORDER BY h.timestamp DESC, h.id DESC LIMIT {LIMIT}) ORDER BY m.timestamp DESC, m.id DESC"
+)
+_TERMS = "SELECT term FROM messages_terms WHERE term >= ? AND term < ?"
+
+Query = Callable[[], list[Any]]
+
+
+def by_newest(conn: sqlite3.Connection, word: str) -> Query:
+    """Look through the newest until there are enough: right for a common word."""
+    return lambda: conn.execute(_NEWEST, {"word": word}).fetchall()
+
+
+def by_index(conn: sqlite3.Connection, word: str) -> Query:
+    """Ask the index for all: right for a rare word."""
+
+    def run() -> list[Any]:
+        if len(word) >= 3:
+            terms, join = [word[i : i + 3] for i in range(len(word) - 2)], " AND "
+        else:
+            terms = [term for (term,) in conn.execute(_TERMS, [word, word + "\U0010ffff"])]
+            join = " OR "
+        match = join.join('"' + term.replace('"', '""') + '"' for term in terms)
+        return conn.execute(_INDEX, {"word": word, "match": match or '"   "'}).fetchall()
+
+    return run
+
+
+def measure(home: Home, runs: int, tell: Callable[[str], None]) -> list[Row]:
+    """The rows of the table."""
+    store = Store(home)
+    conn = sqlite3.connect(home.store, isolation_level=None)
+    conn.create_function("fold", 1, fold, deterministic=True)
+    count = store.value("SELECT count(*) FROM messages")
+    rows = []
+    for what, word in WORDS:
+        tell(f"search: {what}")
+        floors = (by_newest(conn, word), by_index(conn, word))
+        ours, floor = _compare(lambda word=word: search(store, word, Filter(), LIMIT), floors, runs)  # type: ignore[misc]
+        rows.append(at_most(f"search in {count:,}: {what}, p50", ours * 1000, floor * 1000, GOAL))
+    conn.close()
+    store.close()
+    return rows
+
+
+def _compare(ours: Query, floors: tuple[Query, Query], runs: int) -> tuple[float, float]:
+    """Median seconds of ours and of the quicker of the two, in turns."""
+    floor = min(floors, key=_seconds)
+    if [row["id"] for row in ours()] != [row[0] for row in floor()]:
+        raise RuntimeError("the two answers differ")
+    deadline = time.monotonic() + SECONDS
+    pairs = [(_seconds(ours), _seconds(floor))]
+    while len(pairs) < runs and time.monotonic() < deadline:
+        pairs.append((_seconds(ours), _seconds(floor)))
+    return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
+
+
+def _seconds(query: Query) -> float:
+    began = time.perf_counter()
+    query()
+    return time.perf_counter() - began

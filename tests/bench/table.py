@@ -1,0 +1,59 @@
+"""The one table that a run prints."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement: ours, its floor, the ratio of the two and what is aimed at."""
+
+    what: str
+    ours: str
+    floor: str = ""
+    ratio: str = ""
+    goal: str = ""
+    met: bool | None = None
+
+
+HEADS = ("what", "ours", "floor", "ratio", "goal", "met?")
+
+
+def at_most(what: str, ours: float, floor: float, goal: float, unit: str = "ms") -> Row:
+    """A row where less is better, and `goal` the largest ratio."""
+    ratio = ours / floor
+    return Row(what, show(ours, unit), show(floor, unit), f"{ratio:.2f}", f"≤ {goal:g} ×", ratio <= goal)
+
+
+def show(value: float, unit: str) -> str:
+    """A number with as many digits as mean something."""
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    return f"{value:,.{digits}f} {unit}"
+
+
+def render(rows: Iterable[Row]) -> str:
+    """The rows in columns, the numbers to the right."""
+    lines = [HEADS, *((r.what, r.ours, r.floor, r.ratio, r.goal, _mark(r.met)) for r in rows)]
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, tuple("─" * width for width in widths))
+    return "\n".join(_line(cells, widths) for cells in lines) + "\n"
+
+
+def _line(cells: Iterable[str], widths: list[int]) -> str:
+    padded = []
+    for number, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        space = " " * (width - _width(cell))
+        padded.append(space + cell if 0 < number < 4 else cell + space)
+    return "  ".join(padded).rstrip()
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that `text` takes."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _mark(met: bool | None) -> str:
+    return "" if met is None else "yes" if met else "NO"

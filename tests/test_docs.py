@@ -1,0 +1,207 @@
+"""The docs say what the commands do: every command is in them, and everything in them exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wa import settings
+from wa.errors import EXIT_OF_CODE, ExitStatus
+from wa.loopback_server import FAULTS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LOOPBACK = (ROOT / "docs/loopback.md").read_text(encoding="utf-8")
+
+sys.path.insert(0, str(ROOT / "docs"))
+import help_texts  # noqa: E402
+
+CONTEXTS = {ctx.command_path: ctx for ctx in help_texts.commands()}
+LEAVES = [path for path, ctx in CONTEXTS.items() if not help_texts.is_group(ctx)]
+
+
+def table(text: str, header: str) -> list[list[str]]:
+    """The rows of the Markdown table whose first line is `header`, as cells."""
+    lines = text.split(header + "\n", 1)[1].splitlines()[1:]
+    rows = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def code_lines(text: str) -> list[str]:
+    """The lines of all code blocks, continued ones joined."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return "\n".join(blocks).replace("\\\n", " ").splitlines()
+
+
+def wa_commands(line: str) -> list[list[str]]:
+    """The calls of wa in a line of shell or crontab, each as its words."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.commenters, lexer.whitespace_split = "#", True
+    commands: list[list[str]] = [[]]
+    for word in lexer:
+        if set(word) <= set("|&;<>()"):
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    found = []
+    for words in commands:
+        while words and (re.fullmatch(r"[A-Z_]+=.*|[*/0-9]+|\$", words[0])):
+            words = words[1:]
+        if words and words[0].rpartition("/")[2] == "wa":
+            # a bare number before a redirection is the file descriptor's
+            found.append(["wa", *words[1:]])
+    return found
+
+
+def test_the_walk_finds_the_commands():
+    assert {"wa", "wa send", "wa schedule", "wa schedule add", "wa loopback say"} <= set(CONTEXTS)
+    assert len(LEAVES) >= 25
+
+
+@pytest.mark.parametrize("path", CONTEXTS)
+def test_a_command_has_help(path):
+    ctx = CONTEXTS[path]
+    assert help_texts.summary(ctx), "no help"
+    for param in ctx.command.params:
+        assert getattr(param, "help", None), f"{param.name} has no help"
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_a_command_has_an_example_of_itself(path):
+    example = help_texts.example(CONTEXTS[path])
+    assert example, "no `Example:` line"
+    assert help_texts.parse(example) == path
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_a_command_has_a_line_in_the_readme(path):
+    listed = {row[0].strip("`"): row[1] for row in table(README, "| command | does |")}
+    assert listed.get(path)
+
+
+def test_the_readme_lists_no_command_that_does_not_exist():
+    listed = [row[0].strip("`") for row in table(README, "| command | does |")]
+    assert sorted(listed) == sorted(LEAVES)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/loopback.md"])
+def test_command_lines_in_code_blocks_are_real(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    calls = [words for line in code_lines(text) for words in wa_commands(line)]
+    assert len(calls) >= 8
+    for words in calls:
+        if words[1:] != ["--install-completion"]:  # it would be installed
+            help_texts.parse([word for word in words if word not in ("2",)])
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/loopback.md"])
+def test_commands_named_in_the_text_are_real(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for quoted in re.findall(r"`(wa [a-z][^`\n]*)`", text):
+        words = [word for word in shlex.split(quoted) if not word.startswith("-") and word != "K"]
+        assert any(" ".join(words[:size]) in LEAVES or " ".join(words) in CONTEXTS for size in range(2, 4)), (
+            quoted
+        )
+
+
+def test_the_finder_of_command_lines_finds_them():
+    assert wa_commands('$ wa send a "b c"  # wa status') == [["wa", "send", "a", "b c"]]
+    assert wa_commands("echo x | WA_TZ=UTC .venv/bin/wa chats 5 && wa unread") == [
+        ["wa", "chats", "5"],
+        ["wa", "unread"],
+    ]
+    assert wa_commands("* * * * * /home/you/wa run-scheduler --once") == [["wa", "run-scheduler", "--once"]]
+    assert wa_commands("make demo   # wa") == []
+
+
+def test_commands_md_is_current():
+    check = [sys.executable, "-m", "cogapp", "--check", "docs/commands.md"]
+    found = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, "make docs" + found.stdout + found.stderr
+
+
+def test_commands_md_is_plain():
+    text = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    assert not re.search("[\x1b\u2500-\u257f]", text)
+    for path in CONTEXTS:
+        assert f"## {path}\n" in text
+
+
+def test_the_readme_has_the_exit_codes():
+    rows = table(README, "| exit | means | codes |")
+    assert [int(row[0]) for row in rows] == [status.value for status in ExitStatus]
+    listed = {code: int(row[0]) for row in rows for code in re.findall(r"`([a-z-]+)`", row[2])}
+    assert listed == {code: status.value for code, status in EXIT_OF_CODE.items()}
+
+
+def test_the_readme_has_the_settings():
+    rows = table(README, "| variable | default | meaning |")
+    assert [row[0].strip("`") for row in rows] == ["WA_HOME", *settings.NAMES]
+
+
+def test_the_readme_has_the_defaults_of_the_settings():
+    rows = {row[0].strip("`"): row[1].strip("`") for row in table(README, "| variable | default | meaning |")}
+    given = {name: rows[name] for name in settings.NAMES if rows[name] not in ("none", "the system's zone")}
+    assert settings.parse_settings(given, lambda: "UTC") == settings.parse_settings({}, lambda: "UTC")
+
+
+def test_the_states_are_explained():
+    from wa.schedule import STATUSES
+
+    assert [row[0].strip("`") for row in table(README, "| state | means |")] == list(STATUSES)
+
+
+def test_the_forms_of_a_time_are_read():
+    from datetime import datetime, timezone
+    from zoneinfo import ZoneInfo
+
+    from wa.when import parse_when
+
+    now = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
+    forms = [each for row in table(README, "| form | examples |") for each in re.findall("`(.+?)`", row[1])]
+    assert len(forms) >= 12
+    for form in forms:
+        assert parse_when(form, now, ZoneInfo("Europe/London")) > now
+
+
+def test_the_faults_are_explained():
+    named = [row[0].strip("`").split()[0] for row in table(LOOPBACK, "| fault | what happens |")]
+    assert sorted(named) == sorted(FAULTS)
+
+
+def test_the_json_lines_in_the_docs_are_accepted(wa):
+    for line in code_lines(LOOPBACK):
+        for said in re.findall(r"\{.*\}", line):
+            assert wa("loopback", "say", "-", stdin=said).code == 0
+
+
+def test_the_faults_in_the_docs_are_accepted(wa):
+    for row in table(LOOPBACK, "| fault | what happens |"):
+        assert wa("loopback", "fault", *row[0].strip("`").split()).code == 0
+
+
+def test_links_lead_somewhere():
+    for name in ("README.md", "docs/loopback.md", "docs/commands.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            assert (ROOT / name).parent.joinpath(target).exists(), target
+        for anchor in re.findall(r"\]\(#([^)]+)\)", text):
+            assert f"# {anchor.replace('-', ' ').lower()}\n" in text.lower(), anchor
+
+
+def test_only_made_up_numbers_are_shown():
+    """Ofcom's numbers for drama, and 555-01xx."""
+    for path in [ROOT / "README.md", *(ROOT / "docs").iterdir()]:
+        if not path.is_file():
+            continue
+        for number in re.findall(r"(?<![\w.])\+?(?:44|1)\d{9,11}(?!\d)", path.read_text(encoding="utf-8")):
+            assert re.fullmatch(r"\+?(447700900\d{3}|1\d{3}55501\d{2}|1795232000)", number), number
