@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, is_owned, wait_for
 
-from wa import inbox, messages, search
+from wa import inbox, joining, messages, search
 from wa.app import system_now
 from wa.home import lock_holder
 from wa.loopback import LoopbackTransport
@@ -617,7 +617,7 @@ def test_a_large_join_is_done_in_short_transactions(store, split, monkeypatch):
     """No more rows of messages than a batch has may change between two commits."""
     changed = [0]
     store.db.conn.set_trace_callback(lambda sql: _count(sql, changed))
-    messages.join_split_chats(store, NOW)
+    joining.join_split_chats(store, NOW)
     store.db.conn.set_trace_callback(None)
     _check_joined(store)
     assert sum(changed) >= 5_000
@@ -634,9 +634,9 @@ def _count(sql, changed):
 @pytest.mark.parametrize("batches", [1, 4, 10])
 def test_a_join_that_was_killed_goes_on(store, split, batches):
     for _ in range(batches):
-        messages._move_some(store, LID, REEM_JID)
+        joining._move_some(store, LID, REEM_JID)
     assert store.value("SELECT count(*) FROM chats") == 2
-    messages.join_split_chats(store, NOW)
+    joining.join_split_chats(store, NOW)
     _check_joined(store)
 
 
@@ -663,12 +663,12 @@ def test_messages_stored_while_a_join_is_under_way_are_neither_lost_nor_doubled(
     """Another connection goes on recording between two batches."""
     other = Store(home)
     for number in range(4):
-        messages._move_some(store, LID, REEM_JID)
+        joining._move_some(store, LID, REEM_JID)
         with other.write():
             inbox.apply_event(other, hidden(f"N{number}", "meanwhile"), NOW)
             inbox.apply_event(other, hidden(f"H{4_990 + number}", "again"), NOW)
     other.close()
-    messages.join_split_chats(store, NOW)
+    joining.join_split_chats(store, NOW)
     rows = store.rows("SELECT message_id, chat_jid FROM messages")
     assert len(rows) == len({row["message_id"] for row in rows}) == 5_504
     assert {row["chat_jid"] for row in rows} == {REEM_JID}

@@ -22,7 +22,7 @@ LAYERS = [
     {"wa.app"},
     {"wa.output"},
     {"wa.owner"},
-    {"wa.inbox", "wa.outbox", "wa.messages", "wa.contacts", "wa.schedule", "wa.pacing", "wa.search"},
+    {"wa.inbox", "wa.ends", "wa.joining", "wa.outbox", "wa.messages", "wa.contacts", "wa.schedule", "wa.pacing", "wa.search"},
     {"wa.loopback", "wa.loopback_server", "wa.transport"},
     {"wa.store", "wa.migrations", "wa.home"},
     {"wa.when", "wa.phone", "wa.settings", "wa.errors"},

@@ -13,7 +13,7 @@ from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wa import inbox, messages, search
+from wa import inbox, joining, search
 from wa.errors import WaError
 from wa.home import Home
 from wa.search import Filter, snippet
@@ -47,10 +47,12 @@ def say(put):
     count = iter(range(10**9))
 
     def record(*texts, **fields):
+        events = []
         for text in texts:
             number = next(count)
             event = MessageReceived(REEM_JID, str(number), REEM_JID, AT + number, text)
-            put(replace(event, **fields))
+            events.append(replace(event, **fields))
+        put(*events)
 
     return record
 
@@ -308,7 +310,7 @@ def test_after_chats_were_joined_a_message_is_found_once(store, say, put, way):
     say("double", message_id="D")
     say("single", chat_jid=LID, sender=LID)
     put(JidMapped(LID, REEM_JID))
-    messages.join_split_chats(store, NOW)
+    joining.join_split_chats(store, NOW)
     assert found(store, "double") == ["double"]
     assert found(store, "single", chat=REEM_JID) == ["single"]
     assert store.value("SELECT count(*) FROM messages_fts WHERE messages_fts MATCH '\"dou\"'") == 1

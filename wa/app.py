@@ -15,7 +15,7 @@ from wa.errors import WaError
 from wa.home import Home, wake_owner
 from wa.output import Output
 from wa.settings import Settings, bad_setting, parse_settings
-from wa.store import Store, open_store
+from wa.store import Store, linked_account, open_store
 
 if TYPE_CHECKING:
     from wa.transport import Transport
@@ -95,8 +95,8 @@ class App:
         if self.settings.transport == "loopback":
             account = self.transport.account()
             return account.jid if account else None
-        jid: str | None = self.store.value("SELECT jid FROM device WHERE id = 1")
-        return jid
+        linked = linked_account(self.store)
+        return linked["jid"] if linked else None
 
     def wake_owner(self) -> None:
         """Tell whoever holds the connection that there is something to do."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from wa import messages, outbox
+from wa import joining, messages, outbox
 from wa.store import BATCH, Row, Store
 from wa.transport import (
     ChatRead,
@@ -69,7 +69,7 @@ def apply(store: Store, decode: Decode, now: datetime) -> int:
             if joins or time.monotonic() > deadline:  # what follows must find the chat joined
                 break
     if joins:
-        messages.join_split_chats(store, now)
+        joining.join_split_chats(store, now)
     return done
 
 
@@ -87,7 +87,7 @@ def _apply_one(store: Store, decode: Decode, row: Row, now: datetime) -> bool:
         reason = f"{type(error).__name__}: {error}"[:500]
         store.execute("UPDATE spool SET error = ? WHERE id = ?", [reason, row["id"]])
         return False
-    return any(isinstance(event, JidMapped) and messages.is_split(store, event.lid) for event in events)
+    return any(isinstance(event, JidMapped) and joining.is_split(store, event.lid) for event in events)
 
 
 def apply_event(store: Store, event: Event, now: datetime) -> None:
@@ -103,7 +103,7 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
     elif isinstance(event, ReceiptReceived):
         _receipt(store, event, now)
     elif isinstance(event, ChatRead):
-        messages.set_read(store, messages.canonical(store, event.chat_jid), messages.newest_id(store))
+        messages.set_read(store, messages.canonical(store, event.chat_jid))
     elif isinstance(event, JidMapped):
         map_jid(store, event.lid, event.pn)
     elif isinstance(event, Named):

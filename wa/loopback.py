@@ -118,9 +118,8 @@ class LoopbackTransport:
             last, kind, payload = waiting
             if kind == "receipt":
                 handlers.event(kind, payload)
-                server.remove_incoming(last)
-            else:
-                server.remove_incoming(last)
+                server.remove_incoming(last, token)
+            elif server.remove_incoming(last, token):
                 handlers.event(kind, payload)
         return None
 

@@ -200,9 +200,10 @@ class Loopback:
         ).fetchone()
         return row
 
-    def remove_incoming(self, number: int) -> None:
-        """Forget an event: it was handed over, or is just going to be."""
-        self._db.execute("DELETE FROM incoming WHERE id = ?", [number])
+    def remove_incoming(self, number: int, token: str) -> bool:
+        """Forget an event that was handed over, or is just going to be; False where it is not ours."""
+        sql = "DELETE FROM incoming WHERE id = ? AND (SELECT token FROM connection) = ?"
+        return self._db.execute(sql, [number, token]).rowcount > 0
 
     def note_read(self, mark: ReadMark) -> None:
         """Remember that these messages were marked as read."""

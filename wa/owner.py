@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import random
 import threading
 import time
@@ -18,8 +19,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from wa import inbox, messages, outbox, pacing
-from wa.errors import WaError
+from wa import inbox, joining, messages, outbox, pacing
+from wa.ends import banned, end_of_connection
 from wa.home import FileLock, Home, WakeSocket
 from wa.outbox import Claim, Scope
 from wa.settings import Settings
@@ -33,10 +34,7 @@ from wa.transport import (
     ConnectFailed,
     Disconnected,
     Handlers,
-    LoggedOut,
-    Outdated,
     ReadMark,
-    Replaced,
     SendError,
     Signal,
     Transport,
@@ -81,7 +79,7 @@ class Owner:
         self._transport = transport
         self._now = now
         self._lock = lock
-        self._about = {"command": command, "since": to_iso(now())}
+        self._about = {"pid": os.getpid(), "command": command, "since": to_iso(now())}
         self._scope = scope
         self._store = Store(home)
         self._spool_store = Store(home, any_thread=True)
@@ -186,7 +184,7 @@ class Owner:
     def _connect(self) -> None:
         self._connect_at = None
         if ban := pacing.ban_end(self._store, self._now()):
-            self.stop(_banned(to_iso(ban)))
+            self.stop(banned(to_iso(ban)))
             return
         try:
             self._transport.connect(Handlers(self._on_event, self._notify, self._mark))
@@ -218,9 +216,9 @@ class Owner:
             self._disconnected(event.reason)
         elif isinstance(event, Banned):
             pacing.ban(self._store, self._now(), event.seconds)
-            self.stop(_banned(to_iso(self._now() + timedelta(seconds=event.seconds))))
+            self.stop(banned(to_iso(self._now() + timedelta(seconds=event.seconds))))
         else:
-            self.stop(_end_of_connection(event))
+            self.stop(end_of_connection(event))
 
     def _keep_account(self, account: Account) -> None:
         with self._store.write():
@@ -238,7 +236,7 @@ class Owner:
                 inbox.map_jid(self._store, account.lid, account.jid)
             if account.push_name:
                 inbox.name_jid(self._store, account.jid, account.push_name)
-        messages.join_split_chats(self._store, self._now())
+        joining.join_split_chats(self._store, self._now())
 
     # ── Requests of other commands ──────────────────────────────────────────────────────────────────
 
@@ -283,7 +281,7 @@ class Owner:
     def _apply_loop(self) -> None:
         store = Store(self.home)
         try:
-            messages.join_split_chats(store, self._now())
+            joining.join_split_chats(store, self._now())
             while True:
                 self._apply_work.wait()
                 self._apply_work.clear()
@@ -372,31 +370,3 @@ class Owner:
         self._socket.close()
         if not self._sender.is_alive():  # else the lock goes with the process: the attempt is not over
             self._lock.release()
-
-
-def _banned(until: str) -> WaError:
-    return WaError(
-        "temporary-ban",
-        f"WhatsApp has banned this account until {until}",
-        "wait until then; the queue stays as it is",
-    )
-
-
-def _end_of_connection(event: LoggedOut | Replaced | Outdated) -> WaError:
-    if isinstance(event, LoggedOut):
-        return WaError(
-            "not-authorized",
-            "WhatsApp has logged this device out",
-            "link it again with `wa link`; the queue stays as it is",
-        )
-    if isinstance(event, Replaced):
-        return WaError(
-            "replaced",
-            "another process connected with this device's session",
-            "stop the other one (a copy of this home on another machine?), then start again",
-        )
-    return WaError(
-        "client-outdated",
-        "WhatsApp no longer accepts this version of the client",
-        "upgrade wa (pip install -U wa), then start again",
-    )

@@ -237,7 +237,7 @@ def explain(error: sqlite3.Error, home: Home) -> WaError:
     )
 
 
-def account(store: Store) -> Row | None:
+def linked_account(store: Store) -> Row | None:
     """The linked account, as it was when last connected."""
     return store.row("SELECT jid, lid, push_name FROM device WHERE id = 1")
 

@@ -79,9 +79,13 @@ def main() -> None:
     sizes = QUICK if options.quick else Sizes()
     if options.messages:
         sizes = Sizes(**{**vars(sizes), "messages": options.messages})
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="wa-bench-") as directory:
-        rows = list(measure(Path(directory), sizes, set(options.only)))
+        try:
+            rows.extend(measure(Path(directory), sizes, set(options.only)))
+        except KeyboardInterrupt:
+            tell("interrupted; this is what was measured until then")
     sys.stdout.write(render(rows))
 
 

@@ -89,7 +89,8 @@ class Raw:
         return time.perf_counter() - began
 
     def _rows(self, events: Sequence[MessageReceived]) -> Batch:
-        found, texts, newest = [], [], {}
+        found, texts = [], []
+        newest: dict[str, int] = {}
         for event in events:
             self._last += 1
             found.append(self._row(event))

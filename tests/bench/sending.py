@@ -16,11 +16,11 @@ from tests.bench.processes import WA, running, seconds_of, wait_until
 from tests.bench.table import Row, at_most, show
 from wa import schedule
 from wa.app import system_now
+from wa.contacts import Recipient
 from wa.home import Home
 from wa.loopback_server import Loopback
 from wa.messages import PAD
 from wa.phone import phone_of_jid
-from wa.schedule import Recipient
 from wa.store import fold, open_store
 from wa.when import from_iso, to_iso
 

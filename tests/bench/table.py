@@ -36,7 +36,10 @@ def show(value: float, unit: str) -> str:
 
 def render(rows: Iterable[Row]) -> str:
     """The rows in columns, the numbers to the right."""
-    lines = [HEADS, *((r.what, r.ours, r.floor, r.ratio, r.goal, _mark(r.met)) for r in rows)]
+    lines: list[tuple[str, ...]] = [
+        HEADS,
+        *((r.what, r.ours, r.floor, r.ratio, r.goal, _mark(r.met)) for r in rows),
+    ]
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, tuple("─" * width for width in widths))
     return "\n".join(_line(cells, widths) for cells in lines) + "\n"

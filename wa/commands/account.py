@@ -13,6 +13,7 @@ from wa.commands.common import Json, app_of
 from wa.errors import WaError
 from wa.home import lock_holder
 from wa.phone import phone_of_jid
+from wa.store import linked_account
 from wa.when import from_iso, to_iso
 
 PAUSE_SECONDS = 5.0
@@ -32,10 +33,10 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
 
 def _status(own: App) -> dict[str, Any]:
     store = own.store
-    device = store.row("SELECT jid, lid, push_name FROM device WHERE id = 1")
+    device = linked_account(store)
     if device is None and own.settings.transport == "loopback":
-        account = own.transport.account()
-        device = {"jid": account.jid, "lid": account.lid, "push_name": account.push_name} if account else None
+        me = own.transport.account()
+        device = {"jid": me.jid, "lid": me.lid, "push_name": me.push_name} if me else None
     holder = lock_holder(own.home.session_lock)
     block = pacing.blocked(store, own.now(), own.settings)
     newest = messages.newest_time(store)
@@ -52,10 +53,8 @@ def _status(own: App) -> dict[str, Any]:
 
 
 def _lines(own: App, found: dict[str, Any]) -> list[tuple[str, str]]:
-    account, owner = found["account"], found["owner"]
-    name = (
-        f"{account['push_name'] or ''} +{phone_of_jid(account['jid'])}".strip() if account else "not linked"
-    )
+    me, owner = found["account"], found["owner"]
+    name = f"{me['push_name'] or ''} +{phone_of_jid(me['jid'])}".strip() if me else "not linked"
     held = "nobody"
     if owner:
         since = own.out.time(from_iso(owner["since"])) if owner["since"] else "just now"
