@@ -3,17 +3,16 @@
 # The people are made up. Everything happens in a directory that is removed at the end.
 set -eu
 
-home=$(mktemp -d "${TMPDIR:-/tmp}/wa-demo.XXXXXX")
-scheduler=
+home=
 
 finish() {
     status=$?
     trap - EXIT
     trap '' HUP INT TERM
-    if [ -n "$scheduler" ]; then
-        kill "$scheduler" 2>/dev/null || true
-        wait "$scheduler" || true
-    fi
+    set +u # where nothing was started, $! is not set
+    while [ -n "$!" ] && kill "$!" 2>/dev/null; do
+        sleep 0.5
+    done
     rm -rf "$home"
     exit "$status"
 }
@@ -21,6 +20,7 @@ trap finish EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+home=$(mktemp -d "${TMPDIR:-/tmp}/wa-demo.XXXXXX")
 
 # Your own settings, and a .env in the directory you are in, have no say here.
 for name in $(env | sed -n 's/^\(WA_[A-Z_]*\)=.*/\1/p'); do
@@ -95,7 +95,7 @@ run wa status
 show kill %1
 kill "$scheduler"
 wait "$scheduler" || fail 'the scheduler did not end cleanly'
-scheduler=
+trap 'rm -rf "$home"' EXIT # nothing is left to stop
 
 say 'And the other side: what the server accepted, each message once.'
 run wa loopback delivered

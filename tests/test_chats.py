@@ -17,6 +17,7 @@ from wa.loopback_server import ACCOUNT, Loopback
 from wa.search import Filter
 from wa.store import BATCH, Store, check
 from wa.transport import (
+    ChatRead,
     Deleted,
     Edited,
     GroupInfo,
@@ -504,10 +505,7 @@ def test_of_doubles_a_deleted_one_deletes_both(store, put, first):
 
 
 def test_doubles_one_of_which_was_read_are_read(store, put, wa):
-    put(hidden("A"), from_reem("A"))
-    with store.write():
-        messages.set_read(store, REEM_JID)
-    put(JidMapped(LID, REEM_JID))
+    put(hidden("A"), from_reem("A"), ChatRead(REEM_JID), JidMapped(LID, REEM_JID))
     assert wa("chats", "--json").json[0]["unread_count"] == 0
     assert wa("unread", "--json").json == []
 

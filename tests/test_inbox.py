@@ -646,6 +646,14 @@ def _check_invariants(store, events):
     )
     assert set(stored.values()) <= {1}
     assert set(stored) == said
+    texts = {row["message_id"]: row["content"] for row in store.rows("SELECT * FROM messages")}
+    edits = [event.timestamp for event in events if isinstance(event, Edited)]
+    if edits and "R1" in texts:
+        assert texts["R1"] == ("edited twice" if AT + 20 in edits else "edited once")
+    if any(isinstance(event, Deleted) for event in events):
+        assert texts.get("R2") is None
+    if any(isinstance(event, ReceiptReceived) and event.kind == "read" for event in events) and "M0" in texts:
+        assert store.value("SELECT status FROM messages WHERE message_id = 'M0'") == "read"
     for row in store.rows("SELECT * FROM chats"):
         unread = store.value(
             "SELECT count(*) FROM messages WHERE chat_jid = ? AND status = 'received'", [row["id"]]

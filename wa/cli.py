@@ -53,7 +53,12 @@ class LazyGroup(TyperGroup):
         if cmd_name not in self.list_commands(ctx):
             return None
         module = import_module(f"wa.commands.{COMMANDS[cmd_name]}")
-        found = typer.main.get_command(module.app)
+        only = typer.Typer(add_completion=False)  # to build all commands of the module takes its time
+        only.registered_groups = [each for each in module.app.registered_groups if each.name == cmd_name]
+        only.registered_commands = [
+            each for each in module.app.registered_commands if _name_of(each) == cmd_name
+        ]
+        found = typer.main.get_command(only)
         return found.commands[cmd_name] if isinstance(found, TyperGroup) else found
 
     def invoke(self, ctx: Any) -> Any:
@@ -63,6 +68,10 @@ class LazyGroup(TyperGroup):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(ExitStatus.OK) from None
+
+
+def _name_of(command: Any) -> str:
+    return str(command.name or command.callback.__name__.replace("_", "-"))
 
 
 def _on_loopback(ctx: typer.Context) -> bool:

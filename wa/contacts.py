@@ -24,7 +24,13 @@ class Recipient:
 
 
 def add(
-    store: Store, name: str, phone: str, aliases: Iterable[str], region: str | None, now: datetime
+    store: Store,
+    name: str,
+    phone: str,
+    aliases: Iterable[str],
+    region: str | None,
+    now: datetime,
+    timezone: str | None = None,
 ) -> Row:
     """Add a person. Raises WaError `usage` for a bad or a known number, or no name."""
     name = " ".join(name.split())
@@ -37,7 +43,7 @@ def add(
         if owner := _by_phone(store, digits):
             raise WaError("usage", f"+{digits} is {owner['name']}'s already", "wa contacts search " + digits)
         at = to_iso(now)
-        row: Row = {"phone": digits, "name": name, "created_at": at, "updated_at": at}
+        row: Row = {"phone": digits, "name": name, "timezone": timezone, "created_at": at, "updated_at": at}
         row["aliases"] = json.dumps(sorted({alias.strip() for alias in aliases} - {""}), ensure_ascii=False)
         number = store.insert("contacts", row)
         store.insert("contact_phones", {"phone": digits, "contact_id": number})
@@ -84,9 +90,17 @@ def _read(store: Store, where: str, params: Iterable[object] = ()) -> list[Row]:
 
 def _by_phone(store: Store, phone: str) -> Row | None:
     return store.row(
-        "SELECT c.id, c.name FROM contact_phones p JOIN contacts c ON c.id = p.contact_id WHERE p.phone = ?",
+        "SELECT c.id, c.name, c.timezone FROM contact_phones p JOIN contacts c ON c.id = p.contact_id"
+        " WHERE p.phone = ?",
         [phone],
     )
+
+
+def timezone_of(store: Store, person: Recipient) -> str | None:
+    """The zone that was noted for somebody."""
+    contact = _by_phone(store, person.phone) if person.phone else None
+    zone: str | None = contact["timezone"] if contact else None
+    return zone
 
 
 def name_for(store: Store, jid: str) -> str | None:
@@ -139,7 +153,7 @@ def _chat_by_name(store: Store, text: str, *, exact: bool) -> str | None:
 def _resolve_address(store: Store, text: str, region: str | None, me: str | None) -> str | None:
     if fold(text) == "me":
         if me is None:
-            raise WaError("not-authorized", "no account is linked, so there is no `me`", "wa link")
+            raise WaError("not-authorized", "no account is linked, so there is no `me`", "name somebody else")
         return me
     if jid := parse_jid(text):
         return jid

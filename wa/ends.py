@@ -21,7 +21,7 @@ def end_of_connection(event: LoggedOut | Replaced | Outdated) -> WaError:
         return WaError(
             "not-authorized",
             "WhatsApp has logged this device out",
-            "link it again with `wa link`; the queue stays as it is",
+            "the account has to be linked again; the queue stays as it is",
         )
     if isinstance(event, Replaced):
         return WaError(

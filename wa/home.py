@@ -96,7 +96,7 @@ class Home:
 def storage_error(error: OSError, path: Path) -> WaError:
     """What an operating system's refusal means to the user."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    hint = None
+    hint = f"check that {path} is a place that can be written"
     if error.errno in (errno.EACCES, errno.EPERM):
         hint = f"check who owns {path}: ls -ld {path}"
     elif error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

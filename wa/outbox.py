@@ -263,7 +263,7 @@ def mark_sent(
 def _whole_row(store: Store, row_id: str) -> Row:
     row = store.row("SELECT * FROM scheduled_messages WHERE id = ?", [row_id])
     if row is None:
-        raise WaError("not-found", f"there is no message {row_id}", "see `wa schedule list all`")
+        raise WaError("not-found", f"there is no message {row_id}", "see `wa schedule list --status all`")
     return row
 
 

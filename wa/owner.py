@@ -174,8 +174,8 @@ class Owner:
     def _watch_clock(self) -> None:
         """Let the sender think again when somebody has set the clock."""
         offset = self._now().timestamp() - time.monotonic()
+        pacing.rebase(self._store, self._now())
         if abs(offset - self._clock_offset) > 1:
-            pacing.rebase(self._store, self._now())
             self._send_work.set()
         self._clock_offset = offset
 

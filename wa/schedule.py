@@ -102,7 +102,9 @@ def find(store: Store, text: str) -> str:
     )
     ids = [row["id"] for row in found]
     if not text or not ids:
-        raise WaError("not-found", f"there is no message {text!r} in the queue", "see `wa schedule list all`")
+        raise WaError(
+            "not-found", f"there is no message {text!r} in the queue", "see `wa schedule list --status all`"
+        )
     if len(ids) > 1 and ids[0] != text:
         raise WaError("ambiguous", f"{text!r} fits several messages: {', '.join(ids)}", "give more of the id")
     return str(ids[0])
@@ -120,6 +122,11 @@ def listing(store: Store, status: str | None) -> Iterator[Row]:
     return (dict(zip(names, values, strict=True)) for values in cursor)
 
 
+def recent(store: Store, limit: int) -> list[Row]:
+    """The rows made last, newest first."""
+    return store.rows(f"SELECT {COLUMNS} FROM scheduled_messages ORDER BY id DESC LIMIT ?", [limit])
+
+
 def counts(store: Store) -> dict[str, int]:
     """How many rows there are of each status that occurs."""
     return dict(store.execute("SELECT status, count(*) FROM scheduled_messages GROUP BY status").fetchall())
@@ -129,7 +136,7 @@ def get(store: Store, row_id: str) -> Row:
     """One row by its whole id."""
     row = store.row(f"SELECT {COLUMNS} FROM scheduled_messages WHERE id = ?", [row_id])
     if row is None:
-        raise WaError("not-found", f"there is no message {row_id}", "see `wa schedule list all`")
+        raise WaError("not-found", f"there is no message {row_id}", "see `wa schedule list --status all`")
     return row
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from wa import outbox, pacing, schedule
 from wa.app import App
+from wa.ends import banned
 from wa.errors import Terminated, WaError
 from wa.home import FileLock, lock_holder
 from wa.outbox import Scope as Scope  # part of what `serve` is asked
@@ -67,7 +68,7 @@ def serve(
     `tick(owner)` is called after whatever happened. Raises WaError where the
     connection ends for good, KeyboardInterrupt and Terminated.
     """
-    lock = FileLock(app.home.session_lock)
+    transport, lock = app.transport, FileLock(app.home.session_lock)
     asked: list[BaseException] = []
     stopped = threading.Event()
     owner: Owner | None = None
@@ -81,7 +82,7 @@ def serve(
     with stop_signals(stop):
         while not stopped.is_set() and not until(None):
             if lock.acquire():
-                owner = Owner(app.home, app.settings, app.transport, app.now, lock, command, scope)
+                owner = Owner(app.home, app.settings, transport, app.now, lock, command, scope)
                 owner.run(lambda own: stopped.is_set() or until(own), tick)
                 break
             if tick is not None:
@@ -106,6 +107,7 @@ def deliver(app: App, row_id: str, wait: float) -> Row:
     When this raises anything but `unknown-outcome` and `still-queued`, nothing
     of the row can go out later: it was withdrawn before any claim.
     """
+    pacing.rebase(app.store, app.now())
     schedule.start_waiting(app.store, row_id, app.now() + timedelta(seconds=wait), app.now())
     app.wake_owner()
     waiting = _Waiting(app, row_id, wait)
@@ -115,7 +117,8 @@ def deliver(app: App, row_id: str, wait: float) -> Row:
         row = schedule.give_up(app.store, row_id, app.now(), None)
         if row["status"] != "cancelled":
             return _outcome(row)
-        app.out.note("nothing was sent; the message was withdrawn")
+        if not app.out.json:
+            app.out.note("nothing was sent; the message was withdrawn")
         raise KeyboardInterrupt from None
     except WaError as error:
         row = schedule.give_up(app.store, row_id, app.now(), error)
@@ -160,7 +163,7 @@ class _Waiting:
         until = block.until if block.reason in ("brake", "daily-limit") else None
         if until and (until - app.now()).total_seconds() > left:
             raise WaError("rate-limit-exceeded", block.text, "`wa schedule add … --at` queues it for later")
-        if block.text != self._told:
+        if block.text != self._told and not app.out.json:
             self._told = block.text
             app.out.note(block.text)
 
@@ -196,6 +199,9 @@ def send_due(app: App) -> list[str]:
     waits until it has done so. Raises WaError `network-error`, `in-use`.
     """
     now = app.now()
+    pacing.rebase(app.store, now)
+    if outbox.has_due(app.store, now) and (ban := pacing.ban_end(app.store, now)):
+        raise banned(to_iso(ban))
     if _nothing_to_send(app) and not outbox.is_unsettled(app.store, now - UNSETTLED):
         return []
     app.wake_owner()
@@ -211,7 +217,14 @@ def send_due(app: App) -> list[str]:
                     f"`wa {holder.get('command')}` (pid {holder.get('pid')}) holds the connection",
                     "let it send too (without --no-send), or stop it",
                 )
-            return holder is not None and (late or _is_quiet(app))
+            quiet = holder is not None and _is_quiet(app)
+            if late and holder is not None and not quiet:
+                raise WaError(
+                    "network-error",
+                    f"`wa {holder.get('command')}` (pid {holder.get('pid')}) has not sent what is due",
+                    "`wa status` tells what keeps it; the queue stays as it is",
+                )
+            return quiet
         if not owner.caught_up:
             if late:
                 why = owner.trouble or "no answer"

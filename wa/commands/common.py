@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -14,7 +15,7 @@ from wa.app import App
 from wa.errors import WaError
 from wa.messages import moment
 from wa.phone import show_jid
-from wa.when import describe, from_iso, parse_duration
+from wa.when import describe, from_iso, load_zone, parse_duration
 
 
 def app_of(ctx: typer.Context) -> App:
@@ -78,6 +79,20 @@ def read_text(text: str | None) -> str:
         ) from None
 
 
+def zone_for(app: App, person: contacts.Recipient, name: str | None) -> ZoneInfo:
+    """The zone in which a time is read: the one named, the contact's own for `contact`, or ours."""
+    if name is None:
+        return app.settings.zone
+    if name != "contact":
+        return load_zone(name)
+    known = contacts.timezone_of(app.store, person)
+    if known is None:
+        raise WaError(
+            "usage", f"no time zone is known for {person.name or show_jid(person.jid)}", "give --tz a zone"
+        )
+    return load_zone(known)
+
+
 def grace_of(app: App, grace: str | None) -> timedelta:
     """How late a message may go out."""
     return parse_duration(grace) if grace else app.settings.grace
@@ -90,8 +105,6 @@ def who(row: Mapping[str, Any]) -> str:
 
 def when_due(app: App, row: Mapping[str, Any]) -> str:
     """A queue row's time, in the zone it was given in."""
-    from wa.when import load_zone
-
     zone = load_zone(row["timezone"]) if row["timezone"] else app.settings.zone
     return describe(from_iso(row["scheduled_at"]), zone, app.now())
 

@@ -10,6 +10,7 @@ import typer
 from wa import contacts as people
 from wa.app import App
 from wa.commands.common import Json, app_of
+from wa.when import load_zone
 
 app = typer.Typer()
 contacts = typer.Typer(help="People, their numbers and what you call them.", no_args_is_help=True)
@@ -24,6 +25,7 @@ def add(
     alias: Annotated[
         list[str] | None, typer.Option(metavar="A", help="Another name; may be repeated.")
     ] = None,
+    tz: Annotated[str | None, typer.Option(metavar="Z", help="The zone this person lives in.")] = None,
     as_json: Json = False,
 ) -> None:
     """Add a person.
@@ -31,7 +33,8 @@ def add(
     Example: wa contacts add "Reem" 447700900123 --alias Sister
     """
     own = app_of(ctx)
-    row = people.add(own.store, name, phone, alias or [], own.settings.region, own.now())
+    zone = str(load_zone(tz)) if tz else None
+    row = people.add(own.store, name, phone, alias or [], own.settings.region, own.now(), zone)
     own.out.result(row, f"added {row['name']} +{row['phone']}")
 
 

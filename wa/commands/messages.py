@@ -225,17 +225,17 @@ def read(
     own = app_of(ctx)
     found = chat_of(own, chat)
     rows = messages.conversation(own.store, found.jid, limit, *_span(own, before, after))
+    shown = max((row["id"] for row in rows), default=0)
+    if mark_read and messages.unread_of(own.store, found.jid, shown):
+        from wa import service
+
+        service.ask(own, "mark-read", {"chat": found.jid, "up_to": shown}, "read")
     if own.json:
         own.out.table(rows, [], lambda row: [], "")
     for row in rows:
         own.out.line(_line(own, row))
     if not rows:
         own.out.note("no messages there")
-    shown = max((row["id"] for row in rows), default=0)
-    if mark_read and messages.unread_of(own.store, found.jid, shown):
-        from wa import service
-
-        service.ask(own, "mark-read", {"chat": found.jid, "up_to": shown}, "read")
 
 
 @app.command()

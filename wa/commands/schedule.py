@@ -12,7 +12,7 @@ import typer
 
 from wa import schedule as queue
 from wa.app import App
-from wa.commands.common import Json, To, app_of, grace_of, read_text, recipient, when_due, who
+from wa.commands.common import Json, To, app_of, grace_of, read_text, recipient, when_due, who, zone_for
 from wa.errors import ExitStatus, WaError
 from wa.when import from_iso, load_zone, parse_when, to_iso
 
@@ -29,7 +29,7 @@ def _complete_id(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Ids for the shell's completion; none rather than an error."""
     try:
         own = ctx.find_object(App) or App()
-        rows = queue.listing(own.store, None)
+        rows = queue.recent(own.store, 200)
         return [(row["id"], f"{who(row)}: {row['message'][:30]}") for row in rows]
     except Exception:  # noqa: BLE001
         return []
@@ -51,7 +51,9 @@ def add(
     to: To,
     text: Annotated[str, typer.Argument(help="The text; - reads standard input.")],
     at: Annotated[str, typer.Option(metavar="WHEN", help='"25 dec 10:00", "tomorrow 9am", "in 2 hours" …')],
-    tz: Annotated[str | None, typer.Option(metavar="Z", help="The zone in which WHEN is read.")] = None,
+    tz: Annotated[
+        str | None, typer.Option(metavar="Z", help="The zone in which WHEN is read, or contact for theirs.")
+    ] = None,
     grace: Annotated[str | None, typer.Option(metavar="D", help="How late it may still go out.")] = None,
     key: Annotated[str | None, typer.Option(metavar="K", help="The same key is never queued twice.")] = None,
     as_json: Json = False,
@@ -61,13 +63,14 @@ def add(
     Example: wa schedule add reem "Happy birthday!" --at "25 dec 10:00"
     """
     own = app_of(ctx)
-    zone = load_zone(tz) if tz else own.settings.zone
+    person = recipient(own, to)
+    zone = zone_for(own, person, tz)
     now = own.now()
     moment = parse_when(at, now, zone)
     own.bind()
     row = queue.enqueue(
         own.store,
-        recipient(own, to),
+        person,
         read_text(text),
         moment,
         now,
