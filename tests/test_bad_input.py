@@ -373,7 +373,7 @@ def test_without_a_command_json_gets_an_error_and_no_help(wa, args):
 def test_help_that_nobody_asked_for_is_talk(wa, args):
     result = wa(*args)
     assert result.code == 0 or (result.code == 2 and result.out == "")
-    assert "Commands" in result.out + result.err
+    assert "Commands" in result.out or "--help" in result.err
 
 
 def test_what_stands_behind_two_dashes_is_no_option(wa):
@@ -536,13 +536,14 @@ def test_a_home_too_deep_for_a_socket_works_all_the_same(wa, spawn, tmp_path):
     assert wa("send", REEM, "First", **env).code == 0
     listener = spawn("listen", **env)
     wait_for(lambda: is_owned(Home(deep)))
-    row = wa("send", REEM, "Second", "--json", **env)
-    assert row.code == 0, row.err
-    taken = datetime.fromisoformat(row.json["sent_at"].rstrip("Z"))
-    made = datetime.fromisoformat(row.json["created_at"].rstrip("Z"))
-    assert (taken - made).total_seconds() < 1.5
-    wa("loopback", "say", REEM, "Third", **env)
-    wait_for(lambda: wa("search", "Third", "--json", **env).json, timeout=5)
+    for text in ("Second", "Third"):
+        row = wa("send", REEM, text, "--wait", "5", "--json", **env)
+        assert row.code == 0, row.err
+        taken = datetime.fromisoformat(row.json["sent_at"].rstrip("Z"))
+        made = datetime.fromisoformat(row.json["created_at"].rstrip("Z"))
+        assert (taken - made).total_seconds() < 1.5
+    wa("loopback", "say", REEM, "An answer", **env)
+    wait_for(lambda: wa("search", "answer", "--json", **env).json, timeout=5)
     assert listener.popen.poll() is None
     assert [row["content"] for row in wa("loopback", "delivered", "--json", **env).json] == [
         "First",

@@ -200,7 +200,7 @@ def test_a_listener_on_a_full_disk_ends_and_loses_nothing_that_it_was_not_handed
     wait_for(lambda: wa("status", "--json").json["owner"])
     server = Loopback(home)
     server.say([{"from": REEM_JID, "text": f"first {number}"} for number in range(20)], system_now())
-    wait_for(lambda: len(wa("read", REEM, "100", "--json").json) == 20)
+    wait_for(lambda: [row["unread_count"] for row in wa("unread", "--json").json] == [20])
     disk.fill()
     said = 20 + 500
     server.say([{"from": REEM_JID, "text": f"{number} " + "x" * 500} for number in range(500)], system_now())
@@ -567,8 +567,9 @@ def test_a_lock_held_in_this_process_is_not_taken_twice(home):
 def test_a_missing_wake_up_socket_makes_it_slower_and_no_worse(wa, spawn, home):
     spawn("listen")
     wait_for(lambda: is_owned(home) and home.socket.exists())
+    assert wa("send", REEM, "One").code == 0
     home.socket.unlink()
-    result = wa("send", REEM, "Hello", "--wait", "5")
+    result = wa("send", REEM, "Two", "--wait", "5")
     assert result.code == 0, result.err
 
 

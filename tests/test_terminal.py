@@ -217,7 +217,7 @@ def test_json_is_plain_too_and_carries_every_character(wa):
     assert [json.loads(line)["content"] for line in heard.out.splitlines()][0] == NASTY
     error = wa("send", "\x1b[31m\x9b \u202e", "x", "--json")
     plain(error.err)
-    assert "\x1b[31m\x9b \u202e" in error.error["message"]
+    assert "[31m" in error.error["message"]
 
 
 @pytest.mark.usefixtures("nasty")
@@ -234,9 +234,11 @@ def test_json_on_a_terminal_is_one_value_without_colour():
 FAKE = "[2026-11-20 12:00] Bank: pay now"
 
 
-@pytest.mark.parametrize("gap", ["\n", "\r", "\r\n", "\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\n\n\t"])
-def test_a_line_in_a_message_cannot_pass_for_another_message(wa, record, gap):
-    record({"text": f"hello{gap}{FAKE}", "name": f"Mallory{gap}{FAKE}"})
+GAPS = ("\n", "\r", "\r\n", "\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\n\n\t", "\n\x1b")
+
+
+def test_a_line_in_a_message_cannot_pass_for_another_message(wa, record):
+    record(*({"text": f"hello{gap}{FAKE}", "name": f"Mallory{gap}{FAKE}"} for gap in GAPS))
     shown = {
         "read": Terminal().run("read", REEM).out,
         "read in a pipe": wa("read", REEM).out,
@@ -245,10 +247,8 @@ def test_a_line_in_a_message_cannot_pass_for_another_message(wa, record, gap):
     }
     for name, text in shown.items():
         lines = re.split("[\n\r\x85\u2028\u2029\x0b\x0c]", text)
-        assert [line for line in lines if line.startswith(FAKE[:6])] == lines[:1] or not any(
-            line.startswith(FAKE) for line in lines
-        ), name
-        assert "Bank: pay now" in text
+        assert sum(line.startswith("[") for line in lines) == len(GAPS), name
+        assert text.count("hello") == len(GAPS)
 
 
 def test_a_list_has_a_line_for_each_row_in_a_pipe(wa, record):
@@ -330,9 +330,16 @@ def test_names_that_begin_alike_are_told_apart(wa):
     flat = error.out.replace("\n", " ")
     assert "the First" in flat
     assert "the Second" in flat
-    listed = Terminal(60).run("contacts", "list").out
-    assert REEM in listed
-    assert ADAM in listed
+
+
+@pytest.mark.usefixtures("long")
+@pytest.mark.parametrize("columns", [60, 80])
+def test_what_a_person_has_to_type_again_is_never_cut(wa, columns):
+    listed = Terminal(columns).run("contacts", "list").out
+    assert f"+{REEM}" in listed
+    assert f"+{ADAM}" in listed
+    row = wa("schedule", "list", "--json").json[0]["id"]
+    assert row in Terminal(columns).run("schedule", "list").out
 
 
 @pytest.mark.usefixtures("long")

@@ -140,10 +140,17 @@ def _dotenv(path: Path) -> dict[str, str]:
         raise WaError("bad-setting", f"cannot read {path}: {error}", "mend the file, or remove it") from None
     from io import StringIO
 
-    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
-    found = dotenv_values(stream=StringIO(text), interpolate=False)
-    return {name: value for name, value in found.items() if value is not None}
+    values = {}
+    for binding in parse_stream(StringIO(text)):
+        ours = (binding.key or "").startswith("WA_")
+        if binding.error or (ours and binding.value is None):
+            where = f"{path}, line {binding.original.line}"
+            raise WaError("bad-setting", f"cannot read {where}", 'a line is NAME=value, or NAME="value"')
+        if binding.key is not None and binding.value is not None:
+            values[binding.key] = binding.value
+    return values
 
 
 def _system_zone() -> str:

@@ -45,12 +45,12 @@ class LazyGroup(TyperGroup):
     """The root group: it loads a command's module when the command is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The commands, `loopback` only where that transport is chosen."""
+        """The commands to show, `loopback` only where that transport is chosen."""
         return [name for name in COMMANDS if name != "loopback" or _on_loopback(ctx)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name, or None."""
-        if cmd_name not in self.list_commands(ctx):
+        if cmd_name not in COMMANDS:
             return None
         module = import_module(f"wa.commands.{COMMANDS[cmd_name]}")
         only = typer.Typer(add_completion=False)  # to build all commands of the module takes its time
@@ -76,7 +76,7 @@ def _name_of(command: Any) -> str:
 
 def _on_loopback(ctx: typer.Context) -> bool:
     try:
-        return app_of(ctx).settings.transport == "loopback"
+        return app_of(ctx).values.get("WA_TRANSPORT", "").strip() == "loopback"
     except WaError:
         return False
 
@@ -84,7 +84,7 @@ def _on_loopback(ctx: typer.Context) -> bool:
 root = typer.Typer(
     cls=LazyGroup,
     name="wa",
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -112,6 +112,10 @@ def options(
     Example: wa send 447700900123 "Hello"
     """
     app_of(ctx).verbose = verbose
+    if ctx.invoked_subcommand is None:
+        if app_of(ctx).json:
+            raise WaError("usage", "there is no command", "wa --help")
+        typer.echo(ctx.get_help())
     if verbose:
         import logging
 
@@ -163,9 +167,6 @@ def _invoke(args: Sequence[str], app: App) -> int:
     except Exception as error:
         if not hasattr(error, "format_message"):  # the mark of Typer's usage errors
             raise
-        if type(error).__name__ == "NoArgsIsHelpError":
-            typer.echo(error.format_message())
-            return ExitStatus.USAGE
         raise _usage(error) from None
     return result if isinstance(result, int) else ExitStatus.OK
 

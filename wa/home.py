@@ -62,7 +62,9 @@ class Home:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = self.path.stat()
         except FileExistsError:
-            raise WaError("bad-setting", f"WA_HOME={str(self.path)!r} is a file, not a directory") from None
+            raise WaError(
+                "bad-setting", f"WA_HOME={str(self.path)!r} is a file", "WA_HOME must be a directory"
+            ) from None
         except OSError as error:
             raise storage_error(error, self.path) from error
         if found.st_uid != os.geteuid():

@@ -15,7 +15,7 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.home import FileLock, Home, storage_error
-from wa.phone import is_group, jid_of_phone
+from wa.phone import is_group, jid_of_phone, parse_address
 from wa.transport import (
     Account,
     ChatRead,
@@ -50,7 +50,18 @@ EVENTS: dict[str, Callable[..., Event]] = {
     "name": Named,
     "group": GroupInfo,
 }
-_MESSAGE_TYPES = ("text", "image", "video", "audio", "voice", "document", "sticker", "location", "contact")
+_MESSAGE_TYPES = (
+    "text",
+    "image",
+    "video",
+    "audio",
+    "voice",
+    "document",
+    "sticker",
+    "location",
+    "contact",
+    "poll",
+)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS delivered (
@@ -151,7 +162,7 @@ class Loopback:
 
     def faults(self) -> dict[str, str]:
         """The faults in force, by name."""
-        return dict(self._db.execute("SELECT name, value FROM faults WHERE name != 'not-on-whatsapp'"))
+        return dict(self._db.execute("SELECT name, group_concat(value, ' ') FROM faults GROUP BY name"))
 
     def is_unregistered(self, jid: str) -> bool:
         """Whether `not-on-whatsapp` was said of this JID."""
@@ -224,7 +235,12 @@ def _check_fault(name: str, value: str | None) -> str | None:
     if value is None:
         raise WaError("usage", f"{name} needs a value", f"wa loopback fault {name} VALUE")
     if name == "not-on-whatsapp":
-        return value if "@" in value else jid_of_phone(value.removeprefix("+"))
+        jid = parse_address(value)
+        if jid is None:
+            raise WaError(
+                "usage", f"{value!r} is not a phone number", f"wa loopback fault {name} 447700900123"
+            )
+        return jid
     if value == "off":
         return None
     try:

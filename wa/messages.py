@@ -27,10 +27,10 @@ def name_of(jid: str) -> str:
     person = f"coalesce((SELECT pn FROM jid_aliases WHERE lid = {jid}), {jid})"
     return (
         "coalesce("
-        "(SELECT c.name FROM contact_phones p JOIN contacts c ON c.id = p.contact_id"
+        "(SELECT known.name FROM contact_phones p JOIN contacts known ON known.id = p.contact_id"
         f" WHERE p.phone = replace({person}, '@s.whatsapp.net', '')),"
-        f" (SELECT n.name FROM push_names n WHERE n.jid = {jid}),"
-        f" (SELECT h.name FROM chats h WHERE h.id = {jid}))"
+        f" (SELECT own.name FROM push_names own WHERE own.jid = {jid}),"
+        f" (SELECT named.name FROM chats named WHERE named.id = {jid}))"
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -157,7 +157,7 @@ def settle(store: Store, row_id: str, result: Accepted | SendError, ask: AskEvid
     transaction, for it may take a while.
     """
     certain = isinstance(result, Accepted | NotSent) or (isinstance(result, Refused) and result.status < 500)
-    evidence = None if certain else _look_for_evidence(store, row_id, ask)
+    evidence = None if certain else _look_for_evidence(store, row_id, ask, result)
     with store.write():
         if isinstance(result, Accepted):
             mark_sent(store, row_id, now, result.message_id, acknowledged=result.timestamp)
@@ -190,13 +190,18 @@ def prove_sent(store: Store, message_ids: Sequence[str], now: datetime) -> None:
             mark_sent(store, row_id, now, message_id, note=CONFIRMED)
 
 
-def _look_for_evidence(store: Store, row_id: str, ask: AskEvidence) -> Evidence:
-    """No wire mark since the claim: not sent. Otherwise the transport tells."""
+def _look_for_evidence(store: Store, row_id: str, ask: AskEvidence, result: object) -> Evidence:
+    """No wire mark since the claim: not sent. Otherwise the transport tells.
+
+    A server that answered with an error of its own (5xx) may have passed the
+    message on all the same.
+    """
     row = _whole_row(store, row_id)
     marks = store.rows("SELECT message_id FROM wire WHERE number > ?", [row["wire_after"] or 0])
     if not marks:
         return Evidence(sent=False)
-    return ask(row["secret"], [mark["message_id"] for mark in marks])
+    found = ask(row["secret"], [mark["message_id"] for mark in marks])
+    return replace(found, sent=found.sent or None) if isinstance(result, Refused) else found
 
 
 def _settle_by_evidence(store: Store, row_id: str, evidence: Evidence, now: datetime, why: str) -> None:

@@ -39,7 +39,7 @@ from wa.transport import (
     Signal,
     Transport,
 )
-from wa.when import to_iso
+from wa.when import describe, to_iso
 
 log = logging.getLogger(__name__)
 
@@ -184,12 +184,15 @@ class Owner:
     def _connect(self) -> None:
         self._connect_at = None
         if ban := pacing.ban_end(self._store, self._now()):
-            self.stop(banned(to_iso(ban)))
+            self.stop(banned(self._shown(ban)))
             return
         try:
             self._transport.connect(Handlers(self._on_event, self._notify, self._mark))
         except ConnectFailed as error:
             self._disconnected(str(error))
+
+    def _shown(self, moment: datetime) -> str:
+        return describe(moment, self._settings.zone, self._now())
 
     def _disconnected(self, reason: str) -> None:
         log.info("no connection: %s", reason)
@@ -216,7 +219,7 @@ class Owner:
             self._disconnected(event.reason)
         elif isinstance(event, Banned):
             pacing.ban(self._store, self._now(), event.seconds)
-            self.stop(banned(to_iso(self._now() + timedelta(seconds=event.seconds))))
+            self.stop(banned(self._shown(self._now() + timedelta(seconds=event.seconds))))
         else:
             self.stop(end_of_connection(event))
 

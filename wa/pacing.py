@@ -13,7 +13,7 @@ from typing import Any
 from wa import messages
 from wa.settings import Settings
 from wa.store import Store
-from wa.when import format_duration, from_iso, to_iso
+from wa.when import describe, format_duration, from_iso, to_iso
 
 LATE = timedelta(minutes=1)
 """Behind its time by more than this, a message is late."""
@@ -84,13 +84,19 @@ def blocked(store: Store, now: datetime, settings: Settings) -> Block | None:
     """What keeps everything from being sent at this moment."""
     state = store.state()
     if "paused" in state:
-        return Block("paused", None, "sending is paused; `wa resume` restarts it")
+        return Block("paused", None, "nothing goes out until `wa resume`")
     if ban := ban_end(store, now):
-        return Block("ban", ban, f"WhatsApp has banned this account until {to_iso(ban)}")
+        return Block(
+            "ban", ban, f"WhatsApp has banned this account until {describe(ban, settings.zone, now)}"
+        )
     if "brake" in state:
         until = from_iso(state["brake"]["at"]) + timedelta(seconds=state["brake"]["seconds"])
         if until > now:
-            return Block("brake", until, f"WhatsApp asked for a rest; sending goes on at {to_iso(until)}")
+            return Block(
+                "brake",
+                until,
+                f"WhatsApp asked for a rest; sending goes on at {describe(until, settings.zone, now)}",
+            )
     if (newest := _newest_moment(store)) and newest > now + CLOCK_SLACK:
         trusted = state.get("clock_trusted_to")
         if trusted is None or newest > from_iso(trusted):
@@ -123,7 +129,8 @@ def _pacing(store: Store, state: dict[str, Any], now: datetime, settings: Settin
             return Block(
                 "daily-limit",
                 until,
-                f"{settings.daily_limit} messages were sent in 24 hours; the next may go at {to_iso(until)}",
+                f"{settings.daily_limit} messages were sent in 24 hours; the next may go at"
+                f" {describe(until, settings.zone, now)}",
             )
     pacing = state.get("pacing")
     if pacing and settings.send_spacing:

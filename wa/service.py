@@ -20,7 +20,7 @@ from wa.home import FileLock, lock_holder
 from wa.outbox import Scope as Scope  # part of what `serve` is asked
 from wa.owner import Owner
 from wa.store import Row
-from wa.when import to_iso
+from wa.when import describe, to_iso
 
 LOOK_SECONDS = 0.02
 """How often a command that waits looks for its result."""
@@ -185,11 +185,10 @@ def _outcome(row: Row) -> Row:
             f"{row_id} is not sent yet, and stays queued",
             f"a listener or run-scheduler sends it; `wa schedule cancel {row_id}` withdraws it",
         )
-    raise WaError(
-        row["error_code"] or "send-failed",
-        f"not sent: {why or status}",
-        f"`wa schedule retry {row_id}` tries again" if status == "failed" else None,
-    )
+    hint = f"`wa schedule retry {row_id}` tries again"
+    if row["error_code"] == "recipient-not-found":
+        hint = "check the number; it has to be on WhatsApp"
+    raise WaError(row["error_code"] or "send-failed", f"not sent: {why or status}", hint)
 
 
 def send_due(app: App) -> list[str]:
@@ -201,7 +200,7 @@ def send_due(app: App) -> list[str]:
     now = app.now()
     pacing.rebase(app.store, now)
     if outbox.has_due(app.store, now) and (ban := pacing.ban_end(app.store, now)):
-        raise banned(to_iso(ban))
+        raise banned(describe(ban, app.settings.zone, now))
     if _nothing_to_send(app) and not outbox.is_unsettled(app.store, now - UNSETTLED):
         return []
     app.wake_owner()

@@ -52,6 +52,17 @@ Chat = Annotated[
 ]
 
 
+def finite(value: float) -> float:
+    """Seconds to wait, which `nan` is not."""
+    if value != value:
+        raise typer.BadParameter("a number of seconds is needed")
+    return value
+
+
+Wait = Annotated[float, typer.Option(min=0, max=86400, metavar="S", help="Seconds to wait.", callback=finite)]
+Count = Annotated[int, typer.Option(min=1, max=1_000_000, metavar="N", help="At most so many.")]
+
+
 def recipient(app: App, to: str) -> contacts.Recipient:
     """Whom the user means."""
     return contacts.resolve(app.store, to, app.settings.region, app.me)
@@ -95,7 +106,7 @@ def zone_for(app: App, person: contacts.Recipient, name: str | None) -> ZoneInfo
 
 def grace_of(app: App, grace: str | None) -> timedelta:
     """How late a message may go out."""
-    return parse_duration(grace) if grace else app.settings.grace
+    return app.settings.grace if grace is None else parse_duration(grace)
 
 
 def who(row: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from wa.commands.common import Json, app_of
 from wa.when import load_zone
 
 app = typer.Typer()
-contacts = typer.Typer(help="People, their numbers and what you call them.", no_args_is_help=True)
+contacts = typer.Typer(help="People, their numbers and what you call them.")
 app.add_typer(contacts, name="contacts")
 
 

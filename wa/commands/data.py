@@ -9,7 +9,7 @@ from wa.commands.common import Json, app_of
 from wa.errors import WaError
 
 app = typer.Typer()
-db = typer.Typer(help="The database: figures and integrity.", no_args_is_help=True)
+db = typer.Typer(help="The database: figures and integrity.")
 app.add_typer(db, name="db")
 
 

@@ -17,7 +17,7 @@ from wa.phone import parse_address, show_jid
 from wa.when import from_iso
 
 app = typer.Typer()
-loopback = typer.Typer(help="Play the other side of the stand-in for WhatsApp.", no_args_is_help=True)
+loopback = typer.Typer(help="Play the other side of the stand-in for WhatsApp.")
 app.add_typer(loopback, name="loopback")
 
 
@@ -62,17 +62,20 @@ def _json_lines() -> Iterator[dict[str, Any]]:
         except ValueError as error:
             raise WaError("bad-data", f"line {number} is not JSON: {error}", "one object a line") from None
         if not isinstance(line, dict) or not line.get("from"):
-            raise WaError(
-                "bad-data", f"line {number} has no `from`", '{"from": "447700900123", "text": "Hello"}'
-            )
+            example = '{"from": "447700900123", "text": "Hello"}'
+            raise WaError("bad-data", f"line {number} has no `from`", example)
+        if not isinstance(line.get("timestamp", 0), int):
+            raise WaError("bad-data", f"the timestamp of line {number} is not a whole number", "Unix seconds")
         yield line
 
 
 def _address(own: App, line: dict[str, Any]) -> dict[str, Any]:
-    sender = str(line["from"])
-    if sender == "me":
-        return {**line, "from": ACCOUNT.jid}
-    return {**line, "from": parse_address(sender) or recipient(own, sender).jid}
+    named = {key: str(line[key]) for key in ("from", "to") if line.get(key)}
+    return {**line, **{key: _jid(own, name) for key, name in named.items()}}
+
+
+def _jid(own: App, name: str) -> str:
+    return ACCOUNT.jid if name == "me" else parse_address(name) or recipient(own, name).jid
 
 
 @loopback.command()

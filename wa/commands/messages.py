@@ -13,7 +13,20 @@ import typer
 
 from wa import messages, schedule
 from wa.app import App, not_linked
-from wa.commands.common import Chat, Json, To, app_of, body, chat_of, read_text, recipient, shown_time, who
+from wa.commands.common import (
+    Chat,
+    Count,
+    Json,
+    To,
+    Wait,
+    app_of,
+    body,
+    chat_of,
+    read_text,
+    recipient,
+    shown_time,
+    who,
+)
 from wa.errors import WaError
 from wa.output import one_line
 from wa.phone import show_jid
@@ -36,7 +49,7 @@ def send(
     to: To,
     text: Annotated[str | None, typer.Argument(help="The text; - or none reads standard input.")] = None,
     reply_to: Annotated[str | None, typer.Option(metavar="ID", help="The message this answers.")] = None,
-    wait: Annotated[float, typer.Option(min=0, max=86400, metavar="S", help="Seconds to wait.")] = 90,
+    wait: Wait = 90,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Queue it, and do not wait.")] = False,
     key: Annotated[str | None, typer.Option(metavar="K", help="The same key is never sent twice.")] = None,
     as_json: Json = False,
@@ -70,14 +83,17 @@ def send(
         own.wake_owner()
         own.out.result(row, f"queued {row['id']} for {who(row)}")
         return
+    sent_before = row["sent_at"]
     row = service.deliver(own, row["id"], wait)
-    own.out.result(row, f"sent to {who(row)}")
+    own.out.result(row, f"already sent to {who(row)}" if sent_before else f"sent to {who(row)}")
 
 
 @app.command()
 def listen(
     ctx: typer.Context,
-    since: Annotated[int | None, typer.Option(min=0, metavar="ID", help="Begin behind this message.")] = None,
+    since: Annotated[
+        int | None, typer.Option(min=0, max=2**62, metavar="ID", help="Begin behind this message.")
+    ] = None,
     duration: Annotated[
         str | None, typer.Option("--for", metavar="D", help="Stop after 90s, 15m, 6h …")
     ] = None,
@@ -157,7 +173,7 @@ def _line(own: App, row: Mapping[str, Any]) -> str:
 @app.command()
 def chats(
     ctx: typer.Context,
-    limit: Annotated[int, typer.Argument(metavar="N", min=1, help="How many.")] = 20,
+    limit: Annotated[int, typer.Argument(metavar="N", min=1, max=1_000_000, help="How many.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List the chats with the newest messages first.
@@ -212,7 +228,9 @@ def groups(ctx: typer.Context, as_json: Json = False) -> None:
 def read(
     ctx: typer.Context,
     chat: Chat,
-    limit: Annotated[int, typer.Argument(metavar="N", min=1, help="How many of the newest.")] = 50,
+    limit: Annotated[
+        int, typer.Argument(metavar="N", min=1, max=1_000_000, help="How many of the newest.")
+    ] = 50,
     before: Before = None,
     after: After = None,
     mark_read: Annotated[bool, typer.Option("--mark-read", help="Tell the senders that we read it.")] = False,
@@ -247,7 +265,7 @@ def search(
     before: Before = None,
     after: After = None,
     kind: Annotated[str | None, typer.Option("--type", metavar="K", help="Only text, image, voice …")] = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 50,
+    limit: Count = 50,
     as_json: Json = False,
 ) -> None:
     """Find messages, newest first, by any part of any word.
@@ -282,4 +300,4 @@ def search(
 
 def _span(own: App, before: str | None, after: str | None) -> tuple[Any, Any]:
     now, zone = own.now(), own.settings.zone
-    return tuple(parse_when(text, now, zone, past=True) if text else None for text in (before, after))  # type: ignore[return-value]
+    return tuple(None if text is None else parse_when(text, now, zone, past=True) for text in (before, after))  # type: ignore[return-value]

@@ -12,7 +12,7 @@ import typer
 
 from wa import schedule as queue
 from wa.app import App
-from wa.commands.common import Json, To, app_of, grace_of, read_text, recipient, when_due, who, zone_for
+from wa.commands.common import Json, To, Wait, app_of, grace_of, read_text, recipient, when_due, who, zone_for
 from wa.errors import ExitStatus, WaError
 from wa.when import from_iso, load_zone, parse_when, to_iso
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wa.service import Watch
 
 app = typer.Typer()
-schedule = typer.Typer(help="Messages to be sent later.", no_args_is_help=True)
+schedule = typer.Typer(help="Messages to be sent later.")
 app.add_typer(schedule, name="schedule")
 
 
@@ -41,7 +41,6 @@ Id = Annotated[
         metavar="ID", help="The id, its beginning, or the part after _.", autocompletion=_complete_id
     ),
 ]
-Wait = Annotated[float, typer.Option(min=0, max=86400, metavar="S", help="Seconds to wait.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait.")]
 
 
@@ -251,9 +250,8 @@ def run_scheduler(
         )
         return
     outcomes = service.send_due(own)
-    own.out.note(
-        ", ".join(f"{outcomes.count(each)} {each}" for each in sorted(set(outcomes))) or "nothing was due"
-    )
+    if outcomes:  # cron sends a mail about whatever is said
+        own.out.note(", ".join(f"{outcomes.count(each)} {each}" for each in sorted(set(outcomes))))
     if "unknown" in outcomes:
         raise typer.Exit(ExitStatus.UNKNOWN)
     if "failed" in outcomes:
