@@ -425,7 +425,7 @@ def test_no_start_connects_before_a_ban_ends(wa, fails, rows, delivered, monkeyp
         patch.setattr(LoopbackTransport, "connect", connect)
         clock.advance(minutes=59)
         message, _ = fails("temporary-ban", *command, now=clock, talk=True)
-    assert "2026-11-20T13:05" in message
+    assert "13:05" in message
     assert delivered() == []
     clock.advance(minutes=2)
     assert wa("run-scheduler", "--once", now=clock).code == 0

@@ -14,6 +14,7 @@ import wa
 ROOT = Path(wa.__file__).parent
 # From the top down. A module imports from its own line and from those below it, never from above.
 LAYERS = [
+    {"wa.__main__"},
     {"wa.cli"},
     {"wa.commands.account", "wa.commands.contacts", "wa.commands.data", "wa.commands.loopback",
      "wa.commands.messages", "wa.commands.schedule"},

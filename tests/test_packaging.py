@@ -43,7 +43,7 @@ def test_the_wheel_installs_the_command(wheel):
     parser = configparser.ConfigParser()
     (entry_points,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     parser.read_string(wheel.read(entry_points).decode())
-    assert dict(parser["console_scripts"]) == {"wa": "wa.cli:main"}
+    assert dict(parser["console_scripts"]) == {"wa": "wa.__main__:main"}
 
 
 def test_the_wheel_says_what_it_is(wheel):

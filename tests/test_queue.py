@@ -496,11 +496,19 @@ def test_uncertain_with_a_mark_asks_for_evidence_of_this_attempt(store, clock, r
     assert messages.conversation(store, REEM_JID, 10) == []
 
 
-@pytest.mark.parametrize("result", UNCERTAIN, ids=str)
-def test_uncertain_and_provably_not_sent_is_pending_again(store, clock, result):
+def test_uncertain_and_provably_not_sent_is_pending_again(store, clock):
     claim = claimed(store, clock())
     outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
-    assert outbox.settle(store, claim.id, result, answer(Evidence(sent=False)), clock()) == "pending"
+    never_came = answer(Evidence(sent=False))
+    assert outbox.settle(store, claim.id, SendError("timed out"), never_came, clock()) == "pending"
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_server_that_failed_may_have_passed_it_on(store, clock, status):
+    claim = claimed(store, clock())
+    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    never_came = answer(Evidence(sent=False))
+    assert outbox.settle(store, claim.id, Refused(status), never_came, clock()) == "unknown"
 
 
 @pytest.mark.parametrize("result", UNCERTAIN, ids=str)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wa.errors import WaError
-from wa.home import Home, wake_owner
+from wa.home import Home, storage_error, wake_owner
 from wa.output import Output
 from wa.settings import Settings, bad_setting, parse_settings
 from wa.store import Store, linked_account, open_store
@@ -136,7 +136,9 @@ def _dotenv(path: Path) -> dict[str, str]:
         if not path.is_file():
             return {}
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except UnicodeDecodeError as error:
         raise WaError("bad-setting", f"cannot read {path}: {error}", "mend the file, or remove it") from None
     from io import StringIO
 

@@ -164,6 +164,8 @@ def _invoke(args: Sequence[str], app: App) -> int:
         result = command.main(args=list(args), prog_name="wa", standalone_mode=False, obj=app)
     except typer.Abort:
         raise KeyboardInterrupt from None
+    except SystemExit:  # Typer's way to end when the reader of its help has gone away
+        return ExitStatus.OK
     except Exception as error:
         if not hasattr(error, "format_message"):  # the mark of Typer's usage errors
             raise
@@ -194,4 +196,7 @@ def _tell(error: WaError, *, as_json: bool) -> None:
 def main() -> NoReturn:
     """The console script."""
     os.umask(0o077)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     sys.exit(run(sys.argv[1:], App()))

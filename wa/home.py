@@ -172,6 +172,13 @@ class FileLock:
             self.release()
 
 
+def describe_holder(holder: dict[str, Any]) -> str:
+    """Who holds a lock, in words."""
+    if "command" not in holder:
+        return "another program"
+    return f"`wa {holder['command']}` (pid {holder.get('pid')})"
+
+
 def lock_holder(path: Path) -> dict[str, Any] | None:
     """What the holder of a lock wrote into it; None where nobody holds it.
 
@@ -199,8 +206,8 @@ def lock_holder(path: Path) -> dict[str, Any] | None:
 class WakeSocket:
     """The owner's ear: other processes, threads and signals wake a wait on it.
 
-    A home whose path is too long for a socket has none; then every wait ends
-    within a second, so that the owner looks by itself.
+    A home where no socket can be, for its path is too long or something is in
+    its place, has none; the owner looks every second anyway.
     """
 
     def __init__(self, path: Path) -> None:
@@ -213,12 +220,9 @@ class WakeSocket:
             path.unlink(missing_ok=True)
             self._outer.bind(str(path))
             path.chmod(0o600)
-        except OSError as error:
+        except OSError:
             self._outer.close()
             self._outer = None
-            # "AF_UNIX path too long" has no errno
-            if error.errno not in (None, errno.ENAMETOOLONG):
-                raise storage_error(error, path) from error
 
     @property
     def fileno(self) -> int:
@@ -237,9 +241,7 @@ class WakeSocket:
     def wait(self, seconds: float) -> bool:
         """Sleep until woken or `seconds` have passed; whether another process did it."""
         ears = [self._inner]
-        if self._outer is None:
-            seconds = min(seconds, 1.0)
-        else:
+        if self._outer is not None:
             ears.append(self._outer)
         ready = select.select(ears, [], [], max(0.0, seconds))[0]
         for ear in ready:

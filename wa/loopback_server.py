@@ -248,7 +248,7 @@ def _check_fault(name: str, value: str | None) -> str | None:
     except ValueError:
         number = -1
     if not 0 <= number <= 10**9:
-        raise WaError("usage", f"{name} takes a number or off, not {value!r}", None)
+        raise WaError("usage", f"{name} takes a number or off, not {value!r}", f"wa loopback fault {name} 3")
     return str(number) if number or name == "ack-timeout" else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,17 @@ TYPES = (
 )  # fmt: skip
 # Kinds that are not something to be read: they neither count as unread nor move their chat up.
 _SILENT = ("reaction", "system")
+_WRITTEN = (
+    "chat_jid", "message_id", "sender", "content", "timestamp", "is_from_me", "message_type", "status",
+    "quoted_id", "raw_proto", "source", "created_at",
+)  # fmt: skip
+_LAST_SECOND = 253_402_300_799
+"""The end of the year 9999, behind which no calendar of ours goes."""
+_RECEIPT = "EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = messages.message_id AND r.kind IN "
+_STATUS_BY_RECEIPTS = (
+    f"UPDATE messages SET status = CASE WHEN {_RECEIPT} ('read', 'played')) THEN 'read'"
+    f" WHEN {_RECEIPT} ('delivered', 'inactive')) THEN 'delivered' ELSE status END"
+)
 PAD = "\n\n"  # so that a text's last two characters begin a trigram too
 
 
@@ -65,46 +77,72 @@ def touch_chat(store: Store, jid: str, now: datetime) -> None:
 
 
 def record(store: Store, event: MessageReceived, source: str, now: datetime) -> int | None:
-    """Store a message, once; its id, or None where it was there already.
+    """Store a message, once; its id, or None where it was there already. Raises as `record_many`."""
+    return newest_id(store) if record_many(store, [event], source, now) else None
 
-    Raises ValueError for a time that no calendar has.
+
+def record_many(store: Store, events: Sequence[MessageReceived], source: str, now: datetime) -> int:
+    """Store messages, each once, in their order; how many were new.
+
+    One statement for all rows of a table, for history comes by the hundred
+    thousand. Raises ValueError for a time that no calendar has.
     """
-    moment(event.timestamp)
-    chat = canonical(store, event.chat_jid)
+    before = newest_id(store)
+    rows = [_row_of(store, event, source, to_iso(now)) for event in events]
+    sql = f"INSERT INTO messages ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
+    new = store.db.conn.executemany(f"{sql} ON CONFLICT DO NOTHING", rows).rowcount
+    if new < len(rows):
+        for row in rows:
+            early = _take_early(store, row[0], row[1])
+            if early is not None:
+                new += 1
+                store.insert("messages", {**dict(zip(_WRITTEN, row, strict=True)), **early})
+    if new:
+        _file_new(store, before, to_iso(now))
+    return new
+
+
+def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple[Any, ...]:
+    """The values of the columns _WRITTEN."""
+    if not 0 <= event.timestamp <= _LAST_SECOND:
+        raise ValueError(f"{event.timestamp} is not a time in Unix seconds")
     unread = source == "live" and not event.is_from_me and event.message_type not in _SILENT
-    row: Row = {
-        "chat_jid": chat,
-        "message_id": event.message_id,
-        "sender": canonical(store, event.sender),
-        "content": event.content,
-        "timestamp": event.timestamp,
-        "is_from_me": event.is_from_me,
-        "message_type": event.message_type,
-        "status": "sent" if event.is_from_me else "received" if unread else "read",
-        "quoted_id": event.quoted_id,
-        "raw_proto": event.raw,
-        "source": source,
-        "created_at": to_iso(now),
-    }
-    number = store.insert("messages", row, ignore=True)
-    if number is None:
-        early = _take_early(store, chat, event.message_id)
-        if early is None:
-            return None
-        row.update(early)
-        number = store.insert("messages", row)
-        assert number is not None  # noqa: S101
-    touch_chat(store, chat, now)
-    index(store, number, row["content"])
-    if event.message_type not in _SILENT:
-        store.execute(
-            "UPDATE chats SET last_message_time = max(coalesce(last_message_time, 0), ?),"
-            " unread_count = unread_count + ?, updated_at = ? WHERE id = ?",
-            [event.timestamp, unread, to_iso(now), chat],
-        )
-    if event.is_from_me:
-        update_status(store, chat, event.message_id)
-    return number
+    return (
+        canonical(store, event.chat_jid),
+        event.message_id,
+        canonical(store, event.sender),
+        event.content,
+        event.timestamp,
+        event.is_from_me,
+        event.message_type,
+        "sent" if event.is_from_me else "received" if unread else "read",
+        event.quoted_id,
+        event.raw,
+        source,
+        at,
+    )
+
+
+def _file_new(store: Store, before: int, at: str) -> None:
+    """Bring index, chats and receipts up to date with the messages behind `before`."""
+    params = {"before": before, "pad": PAD, "at": at}
+    store.execute(
+        "INSERT INTO messages_fts (rowid, folded) SELECT id, fold(content) || :pad FROM messages"
+        " WHERE id > :before AND content != ''",
+        params,
+    )
+    store.execute(
+        "INSERT INTO chats (id, name, is_group, unread_count, last_message_time, created_at, updated_at)"
+        " SELECT chat_jid, (SELECT name FROM push_names WHERE jid = chat_jid), chat_jid LIKE '%@g.us',"
+        " sum(status = 'received'),"
+        " max(CASE WHEN message_type NOT IN ('reaction', 'system') THEN timestamp END), :at, :at"
+        " FROM messages WHERE id > :before GROUP BY chat_jid"
+        " ON CONFLICT (id) DO UPDATE SET unread_count = unread_count + excluded.unread_count,"
+        " last_message_time = max(coalesce(last_message_time, excluded.last_message_time),"
+        " coalesce(excluded.last_message_time, last_message_time)), updated_at = excluded.updated_at",
+        params,
+    )
+    store.execute(f"{_STATUS_BY_RECEIPTS} WHERE id > :before AND is_from_me", params)
 
 
 def record_early(store: Store, chat: str, message_id: str, text: str | None, at: int, now: datetime) -> None:
@@ -174,13 +212,7 @@ def is_confirmed(store: Store, to_jid: str, message_id: str) -> bool:
 def update_status(store: Store, chat: str, message_id: str) -> None:
     """Bring our message's status up to what its receipts say: sent, delivered, read."""
     store.execute(
-        "UPDATE messages SET status = CASE"
-        " WHEN EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = :id AND r.kind IN ('read', 'played'))"
-        " THEN 'read'"
-        " WHEN EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = :id"
-        " AND r.kind IN ('delivered', 'inactive')) THEN 'delivered' ELSE status END"
-        " WHERE chat_jid = :chat AND message_id = :id AND is_from_me",
-        {"id": message_id, "chat": chat},
+        f"{_STATUS_BY_RECEIPTS} WHERE chat_jid = ? AND message_id = ? AND is_from_me", [chat, message_id]
     )
 
 

@@ -74,6 +74,7 @@ CREATE TABLE messages (
 );
 CREATE INDEX messages_by_chat ON messages (chat_jid, timestamp);
 CREATE INDEX messages_by_time ON messages (timestamp);
+CREATE INDEX messages_live ON messages (timestamp) WHERE source = 'live';
 CREATE VIRTUAL TABLE messages_fts USING fts5 (
     folded, content='', tokenize='trigram case_sensitive 1', detail='none'
 );
@@ -140,6 +141,9 @@ CREATE TABLE scheduled_messages (
 CREATE INDEX queue_due ON scheduled_messages (
     max(scheduled_at, coalesce(not_before, '')), scheduled_at, id
 ) WHERE status = 'pending';
+CREATE INDEX queue_now ON scheduled_messages (
+    max(scheduled_at, coalesce(not_before, '')), scheduled_at, id
+) WHERE status = 'pending' AND is_immediate;
 CREATE INDEX queue_by_status ON scheduled_messages (status, scheduled_at);
 CREATE INDEX queue_by_claim ON scheduled_messages (claimed_at) WHERE claimed_at IS NOT NULL;
 CREATE INDEX queue_by_message ON scheduled_messages (message_id) WHERE message_id IS NOT NULL;

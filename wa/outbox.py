@@ -27,7 +27,8 @@ from wa.when import format_duration, from_iso, to_iso
 
 BACKOFF_FIRST, BACKOFF_MOST = timedelta(seconds=1), timedelta(minutes=5)
 
-# The index queue_due holds this very expression.
+# The indexes named in the queries hold this very expression. Left to itself, SQLite takes the one by status,
+# and sorts all that is pending for each claim.
 _DUE = "max(scheduled_at, coalesce(not_before, ''))"
 
 LAST_TRY = timedelta(seconds=1)
@@ -46,7 +47,12 @@ class Scope(Enum):
     ALL = "all that are due"
 
 
-_IN_SCOPE = {Scope.UNSCHEDULED: "AND is_immediate", Scope.ALL: ""}
+_QUEUE = "scheduled_messages INDEXED BY"
+_IN_SCOPE = {
+    Scope.UNSCHEDULED: f"{_QUEUE} queue_now WHERE status = 'pending' AND is_immediate",
+    Scope.ALL: f"{_QUEUE} queue_due WHERE status = 'pending'",
+}
+_WAITED = f"{_QUEUE} queue_waited WHERE status = 'pending' AND wait_until > :now"
 
 
 @dataclass(frozen=True)
@@ -59,18 +65,11 @@ class Claim:
 
 def seconds_to_next(store: Store, now: datetime, settings: Settings, scope: Scope) -> float | None:
     """Seconds until `claim` may find something: 0 for now, None for never as things are."""
-    moments = [
-        store.value(
-            f"SELECT min({_DUE}) FROM scheduled_messages WHERE status = 'pending' AND wait_until > ?",
-            [to_iso(now)],
-        )
-    ]
+    params = {"now": to_iso(now)}
+    moments = [store.value(f"SELECT min({_DUE}) FROM {_WAITED}", params)]
     if scope in _IN_SCOPE:
         moments.append(
-            store.value(
-                f"SELECT {_DUE} FROM scheduled_messages WHERE status = 'pending' {_IN_SCOPE[scope]}"
-                f" ORDER BY {_DUE}, scheduled_at, id LIMIT 1"
-            )
+            store.value(f"SELECT {_DUE} FROM {_IN_SCOPE[scope]} ORDER BY {_DUE}, scheduled_at, id LIMIT 1")
         )
     due = min((from_iso(moment) for moment in moments if moment), default=None)
     if due is None:
@@ -99,11 +98,10 @@ def claim(store: Store, now: datetime, settings: Settings, scope: Scope) -> Clai
 
 def _candidate(store: Store, now: datetime, scope: Scope) -> Row | None:
     params = {"now": to_iso(now)}
-    due = f"SELECT * FROM scheduled_messages WHERE status = 'pending' AND {_DUE} <= :now"
-    order = f"ORDER BY {_DUE}, scheduled_at, id LIMIT 1"
-    row = store.row(f"{due} AND wait_until > :now {order}", params)
+    order = f"AND {_DUE} <= :now ORDER BY {_DUE}, scheduled_at, id LIMIT 1"
+    row = store.row(f"SELECT * FROM {_WAITED} {order}", params)
     if row is None and scope in _IN_SCOPE:
-        row = store.row(f"{due} {_IN_SCOPE[scope]} {order}", params)
+        row = store.row(f"SELECT * FROM {_IN_SCOPE[scope]} {order}", params)
     return row
 
 
@@ -313,7 +311,7 @@ def _back_off(store: Store, row_id: str, now: datetime, why: str) -> None:
 
 def has_due(store: Store, now: datetime) -> bool:
     """Whether a pending row's time has come."""
-    sql = f"SELECT 1 FROM scheduled_messages WHERE status = 'pending' AND {_DUE} <= ? LIMIT 1"
+    sql = f"SELECT 1 FROM {_IN_SCOPE[Scope.ALL]} AND {_DUE} <= ? LIMIT 1"
     return store.value(sql, [to_iso(now)]) is not None
 
 

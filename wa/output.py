@@ -9,7 +9,12 @@ from datetime import datetime
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
+from wa.errors import WaError
+
 _FLAGS = ("is_from_me", "is_group", "is_favorite", "last_is_from_me")
+
+# What a person may have to type again, and so is never cut short.
+_TYPED = ("id", "phone")
 
 # C0 and C1 controls, ESC among them, and what turns the direction of text around: embeddings,
 # overrides and isolates (Unicode TR9); a message could rewrite what stands beside it on a terminal.
@@ -55,6 +60,24 @@ class Output:
         """A moment as people read it, in their zone."""
         return moment.astimezone(self._zone()).strftime("%Y-%m-%d %H:%M") if moment else ""
 
+    def _put(self, text: str) -> None:
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise WaError(
+                "storage-error", f"cannot write the output: {error.strerror}", "the command itself is done"
+            ) from error
+
+    def success(self, value: Mapping[str, Any], text: str) -> None:
+        """The result of what cannot be undone: it is done even when nobody can be told."""
+        try:
+            self.result(value, text)
+        except WaError as error:
+            self.note(f"warning: {error.message}; {text}")
+
     def note(self, text: str) -> None:
         """Say something that is not data."""
         self._err.write(clean(text) + "\n")
@@ -63,13 +86,11 @@ class Output:
     def line(self, text: str) -> None:
         """A line of data for people; nothing where JSON is wanted."""
         if not self.json:
-            self._out.write(clean(text) + "\n")
-            self._out.flush()
+            self._put(clean(text) + "\n")
 
     def event(self, row: Mapping[str, Any], text: str) -> None:
         """Something that just happened: an object a line, or a line of text."""
-        self._out.write((to_json(public(row)) if self.json else clean(text)) + "\n")
-        self._out.flush()
+        self._put((to_json(public(row)) if self.json else clean(text)) + "\n")
 
     def result(self, value: Mapping[str, Any], text: str) -> None:
         """The one thing that a command made or found."""
@@ -89,17 +110,15 @@ class Output:
             self._rich(rows, columns, cells, empty)
         else:
             for row in rows:
-                self._out.write("\t".join(one_line(cell) for cell in cells(row)) + "\n")
-            self._out.flush()
+                self._put("\t".join(one_line(cell) for cell in cells(row)) + "\n")
 
     def _array(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Written as it is read, so that a long list needs no memory."""
         between = "["
         for row in rows:
-            self._out.write(between + to_json(public(row)))
+            self._put(between + to_json(public(row)))
             between = ",\n "
-        self._out.write("]\n" if between != "[" else "[]\n")
-        self._out.flush()
+        self._put("]\n" if between != "[" else "[]\n")
 
     def _rich(
         self,
@@ -108,18 +127,23 @@ class Output:
         cells: Callable[[Any], Sequence[object]],
         empty: str,
     ) -> None:
+        from rich.cells import cell_len
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
+        shown = [[one_line(cell) for cell in cells(row)] for row in rows]
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         for number, column in enumerate(columns):
             if number == len(columns) - 1:  # the text, which may take several lines
                 table.add_column(column, overflow="fold", min_width=20)
+            elif column in _TYPED:
+                width = max((cell_len(row[number]) for row in shown), default=0)
+                table.add_column(column, no_wrap=True, min_width=width)
             else:
                 table.add_column(column, overflow="ellipsis", no_wrap=True)
-        for row in rows:
-            table.add_row(*(Text(one_line(cell)) for cell in cells(row)))
+        for row in shown:
+            table.add_row(*map(Text, row))
         if table.row_count:
             Console(file=self._out, highlight=False).print(table)
         else:

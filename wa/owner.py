@@ -84,6 +84,7 @@ class Owner:
         self._store = Store(home)
         self._spool_store = Store(home, any_thread=True)
         self._mark_store = Store(home, any_thread=True)
+        self._send_store: Store | None = None
         self._socket = WakeSocket(home.socket)
         self._signals: deque[Signal] = deque()
         self.connected = False
@@ -101,7 +102,9 @@ class Owner:
         self._applier = threading.Thread(
             target=self._guard, args=(self._apply_loop,), name="applier", daemon=True
         )
-        self._next_beat = 0.0
+        self._next_beat = self._next_look = 0.0
+        self._asked = False
+        self._seen = -1
         self._clock_offset = 0.0
 
     # ── The main thread ─────────────────────────────────────────────────────────────────────────────
@@ -149,8 +152,12 @@ class Owner:
             self._on_signal(self._signals.popleft())
         if self._connect_at is not None and time.monotonic() >= self._connect_at:
             self._connect()
-        if self.connected:
+        if self.connected and (self._asked or time.monotonic() >= self._next_look):
+            self._asked, self._next_look = False, time.monotonic() + LOOK_AGAIN
             self._answer_requests()
+            if (version := self._store.version()) != self._seen:  # whoever wrote could perhaps not wake us
+                self._seen = version
+                self._send_work.set()
         if time.monotonic() >= self._next_beat:
             self._beat()
             self._watch_clock()
@@ -163,6 +170,7 @@ class Owner:
 
     def _nudge(self) -> None:
         """Another process wants something done."""
+        self._asked = True
         self._send_work.set()
         if self._connect_at is not None:
             self._connect_at = min(self._connect_at, time.monotonic() + RECONNECT_FIRST)
@@ -299,10 +307,14 @@ class Owner:
     # ── What goes out ───────────────────────────────────────────────────────────────────────────────
 
     def _mark(self, message_id: str, to_jid: str) -> None:
-        outbox.mark_wire(self._mark_store, message_id, to_jid, self._now())
+        """Called by the transport, on the sender's thread (which has a connection at hand) or its own."""
+        mine = threading.current_thread() is self._sender
+        store = self._send_store if mine else self._mark_store
+        assert store is not None  # noqa: S101
+        outbox.mark_wire(store, message_id, to_jid, self._now())
 
     def _send_loop(self) -> None:
-        store = Store(self.home)
+        store = self._send_store = Store(self.home)
         try:
             claim = None
             while claim is not None or not self._stopping.is_set():

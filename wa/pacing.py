@@ -85,7 +85,7 @@ def blocked(store: Store, now: datetime, settings: Settings) -> Block | None:
     state = store.state()
     if "paused" in state:
         return Block("paused", None, "nothing goes out until `wa resume`")
-    if ban := ban_end(store, now):
+    if "ban" in state and (ban := ban_end(store, now)):
         return Block(
             "ban", ban, f"WhatsApp has banned this account until {describe(ban, settings.zone, now)}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +12,12 @@ from wa.errors import WaError
 from wa.messages import PAD, ROW, span
 from wa.store import Row, Store, fold
 
-SCAN = 5_000
-"""How many of the newest messages a search looks through before it asks the index."""
-CANDIDATES = 20_000
-"""Hits up to which the index's answer is sorted; of more, the newest are found sooner by looking."""
+CANDIDATES = 2_500
+"""Hits of the index that are sorted before anything else is tried."""
+SCAN = 10_000
+"""How many of the newest messages are looked through for a common word."""
+MOST_CANDIDATES = 60_000
+"""Hits of the index that are sorted when that was not enough."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,9 @@ class Filter:
 def search(store: Store, query: str, narrowed: Filter, limit: int) -> list[Row]:
     """Messages that contain every word of `query`, newest first, each with a `snippet`.
 
-    The newest are looked through first: that alone finds a common word. The
-    index has the rare ones. What is common, but not among the newest, is
-    again found soonest by looking.
+    The index finds the rare words. Of a common one it has too many hits to sort
+    them all: then the newest messages are looked through, and only when that is
+    not enough, a larger answer of the index, or everything.
     """
     words = sorted({fold(word) for word in query.split()} - {""}, key=len, reverse=True)
     if not words:
@@ -41,36 +44,60 @@ def search(store: Store, query: str, narrowed: Filter, limit: int) -> list[Row]:
     where, params = _filters(narrowed)
     params.update({f"w{i}": word for i, word in enumerate(words)}, limit=limit)
     hit = " AND ".join(f"instr(fold(m.content), :w{i})" for i in range(len(words)))
-    newest = "ORDER BY m.timestamp DESC, m.id DESC"
-    found = store.rows(
-        f"SELECT {ROW} FROM (SELECT * FROM messages m WHERE true{where} {newest} LIMIT {SCAN}) m"
-        f" WHERE {hit} {newest} LIMIT :limit",
-        params,
-    )
-    if len(found) < limit:
-        found = _search_index(store, words, f"{where} AND {hit} {newest} LIMIT :limit", params)
+    newest = "ORDER BY m.timestamp DESC, m.id DESC LIMIT :limit"
+    ids = _candidates(store, words, CANDIDATES)
+    if ids is None:
+        found = store.rows(
+            f"SELECT {ROW} FROM messages m WHERE m.timestamp >= coalesce((SELECT timestamp FROM messages"
+            f" ORDER BY timestamp DESC LIMIT 1 OFFSET {SCAN}), 0){where} AND {hit} {newest}",
+            params,
+        )
+        if len(found) < limit:
+            ids = _candidates(store, words, MOST_CANDIDATES)
+            if ids is None:
+                found = store.rows(
+                    f"SELECT {ROW} FROM messages m WHERE true{where} AND {hit} {newest}", params
+                )
+    if ids is not None:
+        params["ids"] = json.dumps(ids)
+        found = store.rows(
+            f"SELECT {ROW} FROM messages m WHERE m.id IN (SELECT m.id FROM json_each(:ids) j"
+            f" CROSS JOIN messages m ON m.id = j.value WHERE {hit}{where} {newest}) {newest}",
+            params,
+        )
     for row in found:
         row["snippet"] = snippet(row["content"], words)
     return found
 
 
-def _search_index(store: Store, words: Sequence[str], rest: str, params: dict[str, Any]) -> list[Row]:
-    params["match"] = " AND ".join(_match(store, word) for word in words)
-    candidates = f"SELECT rowid FROM messages_fts WHERE messages_fts MATCH :match LIMIT {CANDIDATES + 1}"
-    if store.value(f"SELECT count(*) FROM ({candidates})", params) <= CANDIDATES:
-        return store.rows(f"SELECT {ROW} FROM messages m WHERE m.id IN ({candidates}){rest}", params)
-    return store.rows(f"SELECT {ROW} FROM messages m WHERE true{rest}", params)
+def _candidates(store: Store, words: Sequence[str], most: int) -> list[int] | None:
+    """The ids of messages that may hold all the words; None where there are too many."""
+    terms = [match for word in words if (match := _match(store, word, most))]
+    if not terms:
+        return None
+    ids = [
+        number
+        for (number,) in store.execute(
+            "SELECT rowid FROM messages_fts WHERE messages_fts MATCH ? LIMIT ?",
+            [" AND ".join(terms), most + 1],
+        )
+    ]
+    return ids if len(ids) <= most else None
 
 
-def _match(store: Store, word: str) -> str:
-    """A full-text query that no message with this word escapes."""
+def _match(store: Store, word: str, most: int) -> str | None:
+    """A full-text query that no message with this word escapes; None where it would be of no use."""
     if len(word) >= 3:
-        terms = sorted({word[i : i + 3] for i in range(len(word) - 2)})
-        return " AND ".join(map(_quoted, terms))
-    like = store.execute(
-        "SELECT term FROM messages_terms WHERE term >= ? AND term < ?", [word, word + chr(0x10FFFF)]
-    )
-    return "(" + (" OR ".join(_quoted(term) for (term,) in like) or _quoted((word + PAD)[:3])) + ")"
+        return " AND ".join(map(_quoted, sorted({word[i : i + 3] for i in range(len(word) - 2)})))
+    found, hits = [], 0
+    for term, messages in store.execute(
+        "SELECT term, doc FROM messages_terms WHERE term >= ? AND term < ?", [word, word + chr(0x10FFFF)]
+    ):
+        found.append(_quoted(term))
+        hits += messages
+        if hits > 3 * most:  # a message may hold several of them
+            return None
+    return "(" + (" OR ".join(found) or _quoted((word + PAD)[:3])) + ")"
 
 
 def _quoted(term: str) -> str:
@@ -93,6 +120,8 @@ def _filters(narrowed: Filter) -> tuple[str, dict[str, Any]]:
 def snippet(text: str, words: Sequence[str], width: int = 70) -> str:
     """The part of `text` around the first of the folded `words`, on one line."""
     flat = " ".join(text.split())
+    if len(flat) <= width:
+        return flat
     start = next((i for i in _positions(flat, words)), 0)
     left = max(0, min(start - width // 3, len(flat) - width))
     part = flat[left : left + width]
@@ -101,6 +130,9 @@ def snippet(text: str, words: Sequence[str], width: int = 70) -> str:
 
 def _positions(text: str, words: Sequence[str]) -> Iterator[int]:
     """Where in `text` (not in its folded form, which may be longer or shorter) a word begins."""
+    if text.isascii():
+        yield from (at for word in words if (at := fold(text).find(word)) >= 0)
+        return
     folded, origin = "", []
     for i, char in enumerate(text):
         part = fold(char)

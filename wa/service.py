@@ -16,7 +16,7 @@ from wa import outbox, pacing, schedule
 from wa.app import App
 from wa.ends import banned
 from wa.errors import Terminated, WaError
-from wa.home import FileLock, lock_holder
+from wa.home import FileLock, describe_holder, lock_holder
 from wa.outbox import Scope as Scope  # part of what `serve` is asked
 from wa.owner import Owner
 from wa.store import Row
@@ -125,7 +125,8 @@ def deliver(app: App, row_id: str, wait: float) -> Row:
         if row["status"] != "failed" or row["error_code"] != error.code:
             return _outcome(row)
         raise
-    return _outcome(schedule.stop_waiting(app.store, row_id, app.now()))
+    block = pacing.blocked(app.store, app.now(), app.settings)
+    return _outcome(schedule.stop_waiting(app.store, row_id, app.now()), block.text if block else "")
 
 
 class _Waiting:
@@ -168,7 +169,7 @@ class _Waiting:
             app.out.note(block.text)
 
 
-def _outcome(row: Row) -> Row:
+def _outcome(row: Row, waits_for: str = "") -> Row:
     """The row when it was sent, else the error that says what became of it."""
     row_id, status, why = row["id"], row["status"], row["error_message"]
     if status == "sent":
@@ -182,7 +183,7 @@ def _outcome(row: Row) -> Row:
     if status == "pending":
         raise WaError(
             "still-queued",
-            f"{row_id} is not sent yet, and stays queued",
+            f"{row_id} is not sent yet, and stays queued" + (f": {waits_for}" if waits_for else ""),
             f"a listener or run-scheduler sends it; `wa schedule cancel {row_id}` withdraws it",
         )
     hint = f"`wa schedule retry {row_id}` tries again"
@@ -213,14 +214,14 @@ def send_due(app: App) -> list[str]:
             if late and holder is not None and holder.get("command") not in SENDS_SCHEDULED:
                 raise WaError(
                     "in-use",
-                    f"`wa {holder.get('command')}` (pid {holder.get('pid')}) holds the connection",
+                    f"{describe_holder(holder)} holds the connection",
                     "let it send too (without --no-send), or stop it",
                 )
             quiet = holder is not None and _is_quiet(app)
             if late and holder is not None and not quiet:
                 raise WaError(
                     "network-error",
-                    f"`wa {holder.get('command')}` (pid {holder.get('pid')}) has not sent what is due",
+                    f"{describe_holder(holder)} has not sent what is due",
                     "`wa status` tells what keeps it; the queue stays as it is",
                 )
             return quiet

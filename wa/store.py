@@ -216,13 +216,18 @@ def _migrate(store: Store) -> None:
 def explain(error: sqlite3.Error, home: Home) -> WaError:
     """What an error of SQLite's means to the user."""
     text = str(error)
-    if "not a database" in text or "malformed" in text or "unsupported file format" in text:
+    if (
+        "decode to UTF-8" in text
+        or "not a database" in text
+        or "malformed" in text
+        or "unsupported file format" in text
+    ):
         return WaError(
             "corrupt",
             f"{home.store} is damaged: {text}",
             "move it away and restore a copy; `wa db check` tells more",
         )
-    if "full" in text:
+    if "is full" in text or ("I/O" in text and not home.has_room()):
         return storage_error(OSError(errno.ENOSPC, text), home.store)
     if "locked" in text:
         return WaError(

@@ -277,16 +277,14 @@ def to_iso(moment: datetime) -> str:
 
 
 def from_iso(text: str) -> datetime:
-    """The moment that to_iso wrote; its fraction may have any length. Raises WaError("usage")."""
+    """The moment that to_iso wrote; its fraction may have any length. Raises WaError("corrupt")."""
     seconds, _, fraction = text[:-1].partition(".")
     try:
         if len(seconds) == 19 and text.endswith("Z"):
             return datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}+00:00")
     except ValueError:
         pass
-    raise WaError(
-        "usage", f"{_shown(text)} is not a moment in UTC", 'Write it as "2026-12-24T10:00:00.000Z".'
-    )
+    raise WaError("corrupt", f"{_shown(text)} is stored where a time should be", "`wa db check` looks at it")
 
 
 def load_zone(name: str) -> ZoneInfo:

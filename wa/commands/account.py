@@ -11,7 +11,7 @@ from wa import inbox, messages, outbox, pacing, schedule
 from wa.app import App
 from wa.commands.common import Json, app_of
 from wa.errors import WaError
-from wa.home import lock_holder
+from wa.home import describe_holder, lock_holder
 from wa.phone import phone_of_jid
 from wa.store import linked_account
 from wa.when import from_iso, to_iso
@@ -42,7 +42,9 @@ def _status(own: App) -> dict[str, Any]:
     newest = messages.newest_time(store)
     return {
         "account": device,
-        "owner": {key: holder.get(key) for key in ("pid", "command", "since")} if holder else None,
+        "owner": {key: holder.get(key) for key in ("pid", "command", "since")}
+        if holder is not None
+        else None,
         "sending": pacing.word(block),
         "sending_note": block.text if block and block.reason != "spacing" else None,
         "queue": schedule.counts(store),
@@ -58,7 +60,7 @@ def _lines(own: App, found: dict[str, Any]) -> list[tuple[str, str]]:
     held = "nobody"
     if owner:
         since = own.out.time(from_iso(owner["since"])) if owner["since"] else "just now"
-        held = f"wa {owner['command']} (pid {owner['pid']}) since {since}"
+        held = f"{describe_holder(owner)} since {since}" if owner["command"] else "another program"
     queue = ", ".join(f"{count} {status}" for status, count in sorted(found["queue"].items()))
     last = found["last_message_at"]
     lines = [

@@ -14,6 +14,7 @@ from wa import contacts
 from wa.app import App
 from wa.errors import WaError
 from wa.messages import moment
+from wa.output import one_line
 from wa.phone import show_jid
 from wa.when import describe, from_iso, load_zone, parse_duration
 
@@ -111,7 +112,7 @@ def grace_of(app: App, grace: str | None) -> timedelta:
 
 def who(row: Mapping[str, Any]) -> str:
     """The recipient of a queue row, as people know them."""
-    return row["contact_name"] or show_jid(row["to_jid"])
+    return one_line(row["contact_name"] or show_jid(row["to_jid"]))
 
 
 def when_due(app: App, row: Mapping[str, Any]) -> str:

@@ -85,7 +85,7 @@ def send(
         return
     sent_before = row["sent_at"]
     row = service.deliver(own, row["id"], wait)
-    own.out.result(row, f"already sent to {who(row)}" if sent_before else f"sent to {who(row)}")
+    own.out.success(row, f"already sent to {who(row)}" if sent_before else f"sent to {who(row)}")
 
 
 @app.command()
@@ -111,7 +111,7 @@ def listen(
 
     own = app_of(ctx)
     feed = _Feed(own, messages.newest_id(own.store) if since is None else since)
-    end = time.monotonic() + parse_duration(duration).total_seconds() if duration else None
+    end = None if duration is None else time.monotonic() + parse_duration(duration).total_seconds()
     service.serve(
         own,
         "listen --no-send" if no_send else "listen",
@@ -164,7 +164,7 @@ def _line(own: App, row: Mapping[str, Any]) -> str:
         names = f"→ {chat}"
     else:
         names = f"{chat} · {sender}" if row["chat_jid"] != row["sender"] else sender
-    text = body(row).replace("\n", "\n    ")
+    text = "\n    ".join(body(row).splitlines())
     marks = "".join(f" {each['emoji']}" for each in row.get("reactions", ()))
     edited = " (edited)" if row["edited_at"] and not row["deleted_at"] else ""
     return f"[{shown_time(own, row['timestamp'])}] {one_line(names)}: {text}{edited}{marks}"

@@ -199,7 +199,7 @@ def retry(
         from wa import service
 
         row = service.deliver(own, row["id"], wait)
-    own.out.result(row, f"{row['status']}: {row['id']} for {who(row)}")
+    own.out.success(row, f"{row['status']}: {row['id']} for {who(row)}")
 
 
 @schedule.command()
