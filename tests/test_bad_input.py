@@ -548,4 +548,5 @@ def test_a_home_too_deep_for_a_socket_works_all_the_same(wa, spawn, tmp_path):
     assert [row["content"] for row in wa("loopback", "delivered", "--json", **env).json] == [
         "First",
         "Second",
+        "Third",
     ]

@@ -595,7 +595,7 @@ def test_from_iso(text: str, expected: datetime) -> None:
     ],
 )
 def test_what_from_iso_refuses(text: str) -> None:
-    with pytest.raises(WaError, match="is not a moment in UTC"):
+    with pytest.raises(WaError, match="stored where a time should be"):
         from_iso(text)
 
 
@@ -721,7 +721,7 @@ def test_any_text_is_read_or_refused(text: str, now: datetime, zone: ZoneInfo, p
 @law
 @given(st.text())
 def test_any_text_is_a_setting_or_refused(text: str) -> None:
-    for parse in (parse_duration, parse_quiet_hours, load_zone, from_iso):
+    for parse in (parse_duration, parse_quiet_hours, load_zone):
         found = answer(parse, text)
         assert not isinstance(found, WaError) or found.code == "usage"
 

@@ -39,7 +39,9 @@ class App:
     def values(self) -> dict[str, str]:
         """Settings as text: the environment before `./.env` before `$WA_HOME/.env`."""
         values = {**_dotenv(Path(".env")), **self.environ}
-        return {**_dotenv(_home_of(values) / ".env"), **values}
+        home = _home_of(values)
+        # A home that cannot be looked into is told of by whoever prepares it.
+        return {**(_dotenv(home / ".env") if os.access(home, os.X_OK) else {}), **values}
 
     @cached_property
     def home(self) -> Home:

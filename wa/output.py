@@ -15,6 +15,8 @@ _FLAGS = ("is_from_me", "is_group", "is_favorite", "last_is_from_me")
 
 # What a person may have to type again, and so is never cut short.
 _TYPED = ("id", "phone")
+_LAST_WIDTH = 20
+"""Columns of the terminal that are kept for the last column, the text."""
 
 # C0 and C1 controls, ESC among them, and what turns the direction of text around: embeddings,
 # overrides and isolates (Unicode TR9); a message could rewrite what stands beside it on a terminal.
@@ -132,19 +134,29 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
+        console = Console(file=self._out, highlight=False)
         shown = [[one_line(cell) for cell in cells(row)] for row in rows]
+        widths = [max(map(cell_len, each)) for each in zip(columns, *shown, strict=True)]
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-        for number, column in enumerate(columns):
-            if number == len(columns) - 1:  # the text, which may take several lines
-                table.add_column(column, overflow="fold", min_width=20)
-            elif column in _TYPED:
-                width = max((cell_len(row[number]) for row in shown), default=0)
-                table.add_column(column, no_wrap=True, min_width=width)
-            else:
-                table.add_column(column, overflow="ellipsis", no_wrap=True)
+        for column, width in zip(columns[:-1], _shrunk(columns, widths, console.width), strict=True):
+            table.add_column(column, overflow="ellipsis", no_wrap=True, width=width)
+        table.add_column(columns[-1], overflow="fold")
         for row in shown:
             table.add_row(*map(Text, row))
         if table.row_count:
-            Console(file=self._out, highlight=False).print(table)
+            console.print(table)
         else:
             self.note(empty)
+
+
+def _shrunk(columns: Sequence[str], widths: Sequence[int], room: int) -> list[int]:
+    """The widths of all columns but the last, the widest cut until that one has some room too."""
+    wanted = list(widths[:-1])
+    room -= min(_LAST_WIDTH, widths[-1]) + 2 * len(wanted)
+    cut = [number for number in range(len(wanted)) if columns[number] not in _TYPED]
+    while cut and sum(wanted) > room:
+        widest = max(cut, key=lambda number: wanted[number])
+        if wanted[widest] <= 1:
+            break
+        wanted[widest] -= 1
+    return wanted

@@ -213,15 +213,19 @@ def _migrate(store: Store) -> None:
             session.release()
 
 
+_DAMAGE = (
+    "not a database",
+    "malformed",
+    "unsupported file format",
+    "decode to UTF-8",
+    "user-defined function raised",  # fold() was given what is no text
+)
+
+
 def explain(error: sqlite3.Error, home: Home) -> WaError:
     """What an error of SQLite's means to the user."""
     text = str(error)
-    if (
-        "decode to UTF-8" in text
-        or "not a database" in text
-        or "malformed" in text
-        or "unsupported file format" in text
-    ):
+    if any(sign in text for sign in _DAMAGE):
         return WaError(
             "corrupt",
             f"{home.store} is damaged: {text}",
