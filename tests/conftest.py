@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 
-from wa import cli
+from wa import cli, service
 from wa.app import App, system_now
 from wa.home import Home
-from wa.output import Output
+from wa.loopback_server import Loopback
+from wa.outbox import Scope
 from wa.store import Store, open_store
 
 WA = str(Path(sys.executable).parent / "wa")
@@ -189,6 +190,30 @@ def is_owned(home: Home) -> bool:
     return bool(lock_holder(home.session_lock))
 
 
+def own(clock: Callable[[], datetime], until: Callable[[], Any], scope: Scope = Scope.ALL) -> None:
+    """Hold the connection in this process until `until()`."""
+    app = App(environ=dict(os.environ), now=clock)
+    deadline = time.monotonic() + 30
+
+    def over(_: object) -> bool:
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        return bool(until())
+
+    try:
+        service.serve(app, "run-scheduler", scope, over)
+    finally:
+        app.close()
+
+
+def delivered(home: Home) -> list[str]:
+    """The texts that the stand-in accepted, in order."""
+    server = Loopback(home)
+    try:
+        return [row["content"] for row in server.delivered()]
+    finally:
+        server.close()
+
+
 __all__ = [
     "ADAM",
     "ADAM_JID",
@@ -196,9 +221,10 @@ __all__ = [
     "REEM_JID",
     "WA",
     "FakeClock",
-    "Output",
     "Process",
     "Result",
+    "delivered",
     "is_owned",
+    "own",
     "wait_for",
 ]

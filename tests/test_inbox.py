@@ -7,7 +7,7 @@ import random
 import sqlite3
 import tempfile
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -666,3 +666,14 @@ def _check_invariants(store, events):
     )
     assert store.value("SELECT count(*) FROM messages_fts") == with_text
     assert check(store) == []
+
+
+def test_what_could_not_be_recorded_is_tried_again_by_the_next_owner(store, home, wa):
+    """A version that can read it records it, in a home that an older one has used."""
+    payload = json.dumps(asdict(message("A"))).encode()
+    inbox.spool(store, "message", payload, NOW)
+    inbox.apply(store, lambda kind, raw: 1 / 0, NOW)
+    assert inbox.stuck(store) == ["message: ZeroDivisionError: division by zero"]
+    assert wa("listen", "--for", "1s").code == 0
+    assert only(store)["message_id"] == "A"
+    assert inbox.spooled(store) == 0

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from conftest import REEM, REEM_JID, FakeClock
+from conftest import REEM, REEM_JID, FakeClock, delivered
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -17,8 +17,6 @@ from hypothesis import strategies as st
 from wa import messages, outbox, pacing, schedule, service
 from wa.app import App
 from wa.contacts import Recipient
-from wa.home import Home
-from wa.loopback_server import Loopback
 from wa.outbox import Claim, Scope
 from wa.settings import Settings, parse_settings
 from wa.store import Store
@@ -103,15 +101,6 @@ def own(clock: Callable[[], datetime], over: Callable[[], Any], **env: str) -> N
         service.serve(app, "run-scheduler", Scope.ALL, is_over)
     finally:
         app.close()
-
-
-def delivered(home: Home) -> list[str]:
-    """The texts that were accepted, in order."""
-    server = Loopback(home)
-    try:
-        return [row["content"] for row in server.delivered()]
-    finally:
-        server.close()
 
 
 def add_the_late_ones(store: Store, now: datetime, **options: Any) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import ADAM, REEM, REEM_JID, FakeClock, is_owned, wait_for
+from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_owned, own, wait_for
 
-from wa import outbox, owner, pacing, schedule, service
-from wa.app import App, system_now
+from wa import outbox, owner, pacing, schedule
+from wa.app import system_now
 from wa.commands import account
 from wa.contacts import Recipient
 from wa.home import Home, lock_holder
@@ -90,30 +88,6 @@ def until(store: Store, now: datetime, how: Settings = PLAIN) -> datetime | None
 
 def status_of(store: Store, row_id: str) -> str:
     return str(schedule.get(store, row_id)["status"])
-
-
-def own(clock: Callable[[], datetime], over: Callable[[], Any], scope: Scope = Scope.ALL) -> None:
-    """Hold the connection in this process until `over()`."""
-    app = App(environ=dict(os.environ), now=clock)
-    deadline = time.monotonic() + 30
-
-    def is_over(_: object) -> bool:
-        assert time.monotonic() < deadline, "what was waited for did not happen"
-        return bool(over())
-
-    try:
-        service.serve(app, "run-scheduler", scope, is_over)
-    finally:
-        app.close()
-
-
-def delivered(home: Home) -> list[str]:
-    """The texts that were accepted, in order."""
-    server = Loopback(home)
-    try:
-        return [row["content"] for row in server.delivered()]
-    finally:
-        server.close()
 
 
 # ── Spacing ─────────────────────────────────────────────────────────────────────────────────────────

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import ADAM, REEM, REEM_JID, FakeClock, is_owned, wait_for
+from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_owned, own, wait_for
 
 from wa import inbox, messages, outbox, owner, pacing, schedule, service
 from wa.app import App
 from wa.contacts import Recipient
 from wa.errors import WaError
-from wa.home import Home
 from wa.loopback import LoopbackTransport
 from wa.loopback_server import ACCOUNT, Loopback
 from wa.outbox import Claim, Scope
@@ -130,30 +127,6 @@ def arrive(store: Store, event: Any, now: datetime) -> None:
 
 def receipt(message_id: str, kind: str = "delivered") -> ReceiptReceived:
     return ReceiptReceived(REEM_JID, (message_id,), REEM_JID, kind, 1_795_000_000)
-
-
-def own(clock: Callable[[], datetime], until: Callable[[], Any], scope: Scope = Scope.ALL) -> None:
-    """Hold the connection in this process until `until()`."""
-    app = App(environ=dict(os.environ), now=clock)
-    deadline = time.monotonic() + 30
-
-    def over(_: object) -> bool:
-        assert time.monotonic() < deadline, "what was waited for did not happen"
-        return bool(until())
-
-    try:
-        service.serve(app, "run-scheduler", scope, over)
-    finally:
-        app.close()
-
-
-def delivered(home: Home) -> list[str]:
-    """The texts that were accepted, in order."""
-    server = Loopback(home)
-    try:
-        return [row["content"] for row in server.delivered()]
-    finally:
-        server.close()
 
 
 # ── The claim ───────────────────────────────────────────────────────────────────────────────────────

@@ -6,13 +6,12 @@ import random
 from datetime import timedelta
 
 import pytest
-from conftest import REEM, REEM_JID, is_owned, wait_for
+from conftest import REEM, REEM_JID, delivered, is_owned, wait_for
 
 from wa import schedule
 from wa.app import system_now
 from wa.contacts import Recipient
 from wa.home import wake_owner
-from wa.loopback_server import Loopback
 from wa.when import parse_duration
 
 ROUNDS = 500
@@ -34,13 +33,6 @@ def due_soon(store, home, text, chance):
     row = schedule.enqueue(store, TO, text, due, now, grace=parse_duration("6h"))
     wake_owner(home.socket)
     return row["id"]
-
-
-def delivered(home):
-    server = Loopback(home)
-    texts = [row["content"] for row in server.delivered()]
-    server.close()
-    return texts
 
 
 def settled(store):

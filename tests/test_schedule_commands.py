@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, is_owned, wait_for
+from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered, is_owned, wait_for
 
 from wa import owner, schedule, service
 from wa.app import system_now
@@ -47,15 +47,6 @@ def add_due(store: Store, text: str = "Hello", ago: timedelta = timedelta(second
     now = system_now()
     row = schedule.enqueue(store, REEM_TO, text, now - ago, now - ago, grace=6 * HOUR)
     return str(row["id"])
-
-
-def delivered(home: Home) -> list[str]:
-    """The texts that were accepted, in order."""
-    server = Loopback(home)
-    try:
-        return [row["content"] for row in server.delivered()]
-    finally:
-        server.close()
 
 
 def connection(home: Home) -> str | None:

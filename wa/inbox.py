@@ -51,6 +51,12 @@ def stuck(store: Store) -> list[str]:
     return [f"{row['kind']}: {row['error']}" for row in rows]
 
 
+def retry_stuck(store: Store) -> None:
+    """Let what could not be recorded be tried again: perhaps this version knows how."""
+    with store.write():
+        store.execute("UPDATE spool SET error = NULL WHERE error IS NOT NULL")
+
+
 def apply(store: Store, decode: Decode, now: datetime) -> int:
     """Record the next batch of the spool, in order; how many were dealt with.
 

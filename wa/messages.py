@@ -136,7 +136,8 @@ def _file_new(store: Store, before: int, at: str) -> None:
         " SELECT chat_jid, (SELECT name FROM push_names WHERE jid = chat_jid), chat_jid LIKE '%@g.us',"
         " sum(status = 'received'),"
         " max(CASE WHEN message_type NOT IN ('reaction', 'system') THEN timestamp END), :at, :at"
-        " FROM messages WHERE id > :before GROUP BY chat_jid"
+        # Without NOT INDEXED all chats there are would be gone through, to have them in order.
+        " FROM messages NOT INDEXED WHERE id > :before GROUP BY chat_jid"
         " ON CONFLICT (id) DO UPDATE SET unread_count = unread_count + excluded.unread_count,"
         " last_message_time = max(coalesce(last_message_time, excluded.last_message_time),"
         " coalesce(excluded.last_message_time, last_message_time)), updated_at = excluded.updated_at",

@@ -142,6 +142,7 @@ class Owner:
         self._beat()
         pacing.rebase(self._store, now)
         self.settled.extend(outbox.settle_dead(self._store, self._transport.evidence, now))
+        inbox.retry_stuck(self._store)
         outbox.prune_marks(self._store, now - MARKS_KEPT)
         self._applier.start()
         self._sender.start()
