@@ -19,7 +19,7 @@ from wa.commands.common import Json, app_of
 from wa.errors import ExitStatus, Terminated, WaError
 from wa.home import storage_error
 from wa.output import one_line, to_json
-from wa.store import explain
+from wa.store import explain, is_damaged
 
 # Where each command is, so that only the module of the one that runs is loaded.
 COMMANDS = {
@@ -147,6 +147,8 @@ def run(args: Sequence[str], app: App) -> int:
         if app.verbose:
             raise
         fault = WaError("internal", f"{type(error).__name__}: {error}", "a fault of wa's own; -v shows where")
+        if "store" in vars(app) and is_damaged(app.home):  # what is stored made no sense
+            fault = explain(sqlite3.DatabaseError(f"malformed: {error}"), app.home)
         _tell(fault, as_json=app.json or _wants_json(args))
         return fault.exit_status
 

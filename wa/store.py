@@ -213,11 +213,31 @@ def _migrate(store: Store) -> None:
             session.release()
 
 
+def is_damaged(home: Home) -> bool:
+    """Whether the database itself is broken, and not only what was asked of it."""
+    try:
+        conn = sqlite3.connect(home.store, timeout=BUSY_TIMEOUT)
+        try:
+            return bool(conn.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+        finally:
+            conn.close()
+    except sqlite3.OperationalError:
+        return False
+    except sqlite3.DatabaseError:
+        return True
+
+
+def _is_odd(text: str) -> bool:
+    """Whether an error is none of those that the disk or another process causes."""
+    return not any(sign in text for sign in ("full", "I/O", "locked", "unable to open", "readonly"))
+
+
 _DAMAGE = (
     "not a database",
     "malformed",
     "unsupported file format",
     "decode to UTF-8",
+    "vtable constructor failed",
     "user-defined function raised",  # fold() was given what is no text
 )
 
@@ -225,7 +245,7 @@ _DAMAGE = (
 def explain(error: sqlite3.Error, home: Home) -> WaError:
     """What an error of SQLite's means to the user."""
     text = str(error)
-    if any(sign in text for sign in _DAMAGE):
+    if any(sign in text for sign in _DAMAGE) or (_is_odd(text) and is_damaged(home)):
         return WaError(
             "corrupt",
             f"{home.store} is damaged: {text}",

@@ -117,7 +117,10 @@ def who(row: Mapping[str, Any]) -> str:
 
 def when_due(app: App, row: Mapping[str, Any]) -> str:
     """A queue row's time, in the zone it was given in."""
-    zone = load_zone(row["timezone"]) if row["timezone"] else app.settings.zone
+    try:
+        zone = load_zone(row["timezone"] or "")
+    except WaError:  # none was given, or one that this machine does not know
+        zone = app.settings.zone
     return describe(from_iso(row["scheduled_at"]), zone, app.now())
 
 
