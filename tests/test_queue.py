@@ -1134,3 +1134,16 @@ def test_a_queued_row_that_was_given_a_time_is_a_scheduled_one(wa, store, clock)
     clock.advance(hours=2)
     assert take(store, clock(), scope=Scope.UNSCHEDULED) is None
     assert take(store, clock(), scope=Scope.ALL) is not None
+
+
+def test_what_was_settled_while_evidence_was_looked_for_stays_settled(store, clock):
+    """An attempt taken for dead that was not: its own word, that it was sent, is not overwritten."""
+    claim = claimed(store, clock())
+    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
+
+    def sent_meanwhile(secret, marked):
+        outbox.settle(store, claim.id, Accepted("3EB0AA", int(clock().timestamp())), never, clock())
+        return Evidence(sent=False)
+
+    assert outbox.settle(store, claim.id, SendError("died"), sent_meanwhile, clock()) == "sent"
+    assert schedule.get(store, claim.id)["status"] == "sent"

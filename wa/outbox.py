@@ -155,8 +155,12 @@ def settle(store: Store, row_id: str, result: Accepted | SendError, ask: AskEvid
     transaction, for it may take a while.
     """
     certain = isinstance(result, Accepted | NotSent) or (isinstance(result, Refused) and result.status < 500)
+    secret = _whole_row(store, row_id)["secret"]
     evidence = None if certain else _look_for_evidence(store, row_id, ask, result)
     with store.write():
+        row = _whole_row(store, row_id)
+        if (row["status"], row["secret"]) != ("sending", secret) and not isinstance(result, Accepted):
+            return str(row["status"])  # settled by somebody else meanwhile: that word stands
         if isinstance(result, Accepted):
             mark_sent(store, row_id, now, result.message_id, acknowledged=result.timestamp)
         elif evidence is not None:
