@@ -154,16 +154,18 @@ def settle(store: Store, row_id: str, result: Accepted | SendError, ask: AskEvid
     Evidence is asked for only where the result proves nothing, and before the
     transaction, for it may take a while.
     """
-    certain = isinstance(result, Accepted | NotSent) or (isinstance(result, Refused) and result.status < 500)
+    if isinstance(result, Accepted):
+        with store.write():
+            mark_sent(store, row_id, now, result.message_id, acknowledged=result.timestamp)
+        return "sent"
     secret = _whole_row(store, row_id)["secret"]
+    certain = isinstance(result, NotSent) or (isinstance(result, Refused) and result.status < 500)
     evidence = None if certain else _look_for_evidence(store, row_id, ask, result)
     with store.write():
         row = _whole_row(store, row_id)
-        if (row["status"], row["secret"]) != ("sending", secret) and not isinstance(result, Accepted):
+        if (row["status"], row["secret"]) != ("sending", secret):
             return str(row["status"])  # settled by somebody else meanwhile: that word stands
-        if isinstance(result, Accepted):
-            mark_sent(store, row_id, now, result.message_id, acknowledged=result.timestamp)
-        elif evidence is not None:
+        if evidence is not None:
             _settle_by_evidence(store, row_id, evidence, now, str(result))
         elif isinstance(result, NotOnWhatsApp):
             _fail(store, row_id, now, "recipient-not-found", str(result))
