@@ -27,6 +27,9 @@ for name in $(env | sed -n 's/^\(WA_[A-Z_]*\)=.*/\1/p'); do
     unset "$name"
 done
 export WA_HOME="$home" WA_TRANSPORT=loopback
+samples=$(cd "$(dirname "$0")/../contacts" && pwd)
+mkdir "$home/contacts"
+cp "$samples/family.vcf" "$samples/friends.vcf" "$samples/aliases.txt" "$home/contacts"
 cd "$home"
 
 say() {
@@ -54,9 +57,12 @@ fail() {
     exit 1
 }
 
-say 'You know two people. Each has a name, a number and what else you call them.'
-run wa contacts add "Nadia Sample" 447700900123 --alias sister
-run wa contacts add "Tom Sample" 12025550123 --alias plumber
+say 'You bring your address books, exported from a phone and a mail program, and what you call people.'
+run wa contacts import-vcf contacts/family.vcf contacts/friends.vcf
+run wa contacts import-aliases contacts/aliases.txt
+run wa contacts add "Adam Sample" 447700900456 --alias neighbour
+run wa contacts list
+run wa contacts search zoe
 
 say 'Nadia writes to you. (The stand-in plays her part; the id is her message'\''s.)'
 run wa loopback say sister "Are we still on for Saturday?"

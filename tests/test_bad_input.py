@@ -333,7 +333,7 @@ def test_a_key_stands_for_one_message(refused, wa):
         ["chats", "5", "6"],
         ["schedule", "nonsense"],
         ["schedule", "list", "all", "more"],
-        ["contacts", "remove", "Reem"],
+        ["contacts", "remove", "Reem", "Adam"],
         ["db", "vacuum"],
         ["send", REEM, "Hello", "there"],
         ["send", REEM, "--wait"],

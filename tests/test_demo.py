@@ -65,8 +65,15 @@ def test_the_story(start, tmp_path):
     assert popen.returncode == 0, out
     assert "error:" not in out
     steps = [
-        '$ wa contacts add "Nadia Sample" 447700900123',
-        "added Nadia Sample",
+        "$ wa contacts import-vcf contacts/family.vcf contacts/friends.vcf",
+        "5 added, 1 updated",
+        "$ wa contacts import-aliases contacts/aliases.txt",
+        '$ wa contacts add "Adam Sample" 447700900456',
+        "added Adam Sample",
+        "$ wa contacts list",
+        "Sister, Nadi",
+        "$ wa contacts search zoe",
+        "Zoë Exempel",
         '$ wa loopback say sister "Are we still on for Saturday?"',
         "$ wa listen --for 1s",
         "Nadia Sample: Are we still on for Saturday?",

@@ -23,11 +23,13 @@ LAYERS = [
     {"wa.app"},
     {"wa.output"},
     {"wa.owner"},
-    {"wa.inbox", "wa.ends", "wa.joining", "wa.outbox", "wa.messages", "wa.contacts", "wa.schedule",
-     "wa.pacing", "wa.search"},
+    {"wa.exchange", "wa.legacy", "wa.legacy_chats", "wa.legacy_records"},
+    {"wa.inbox", "wa.ends", "wa.addressbook", "wa.joining", "wa.outbox", "wa.messages", "wa.contacts",
+     "wa.schedule", "wa.pacing", "wa.search"},
     {"wa.loopback", "wa.loopback_server", "wa.transport"},
-    {"wa.store", "wa.migrations", "wa.home"},
-    {"wa.when", "wa.phone", "wa.settings", "wa.errors"},
+    {"wa.store", "wa.migrations", "wa.home", "wa.bucket"},
+    {"wa.when", "wa.phone", "wa.settings", "wa.errors", "wa.vcard", "wa.contentlines",
+     "wa.jsonstream"},
 ]  # fmt: skip
 PURE = sorted(LAYERS[-1])
 LEVEL = {module: number for number, layer in enumerate(LAYERS) for module in layer}

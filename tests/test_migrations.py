@@ -38,6 +38,11 @@ QUEUE = {
     "state": "key value",
     "device": "id jid lid push_name linked_at last_connected",
 }
+PEOPLE = {
+    "contact_cards": "digest contact_id name",
+    "jobs": "id title status scheduled_start_at created_at completed_at current_recipient_index"
+    " current_part_index recipients_sent recipients_failed last_sent_at config message_parts recipients",
+}
 
 
 def tables(db):
@@ -107,6 +112,7 @@ def test_every_step_says_what_it_brings():
     [
         pytest.param(1, set(), MESSAGES, id="m0001_messages"),
         pytest.param(2, set(MESSAGES) | {"push_names"}, QUEUE, id="m0002_queue"),
+        pytest.param(3, set(MESSAGES) | set(QUEUE) | {"push_names"}, PEOPLE, id="m0003_people"),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

@@ -71,8 +71,8 @@ def test_every_import_of_the_package_is_asked_for(wheel):
     (metadata,) = [name for name in wheel.namelist() if name.endswith("METADATA")]
     asked = Parser().parsestr(wheel.read(metadata).decode()).get_all("Requires-Dist")
     names = {re.match(r"[A-Za-z0-9_.-]+", each)[0].replace("-", "_") for each in asked if ";" not in each}
-    names = {{"python_dotenv": "dotenv"}.get(name, name) for name in names}
-    names.add("rich")  # Typer's own, always with it
+    names = {{"python_dotenv": "dotenv", "python_dateutil": "dateutil"}.get(name, name) for name in names}
+    names |= {"rich", "botocore"}  # Typer's own and boto3's own, always with them
     imported = set()
     for path in (ROOT / "wa").rglob("*.py"):
         found = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)

@@ -260,7 +260,7 @@ def test_a_list_has_a_line_for_each_row_in_a_pipe(wa, record):
         (["chats"], 2, 4),
         (["search", "pay"], 2, 4),
         (["groups"], 1, 3),
-        (["contacts", "list"], 1, 3),
+        (["contacts", "list"], 1, 4),
         (["schedule", "list"], 1, 5),
     ):
         lines = wa(*command).out.splitlines()

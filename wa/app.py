@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from wa.errors import WaError
 from wa.home import Home, storage_error, wake_owner
 from wa.output import Output
-from wa.settings import Settings, bad_setting, parse_settings
+from wa.settings import Settings, Storage, bad_setting, parse_settings, parse_storage
 from wa.store import Store, linked_account, open_store
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ class App:
     def settings(self) -> Settings:
         """The settings, checked."""
         return parse_settings(self.values, _system_zone)
+
+    @cached_property
+    def storage(self) -> Storage | None:
+        """The S3-compatible storage, where one is set."""
+        return parse_storage(self.values)
 
     @cached_property
     def store(self) -> Store:

@@ -36,6 +36,7 @@ COMMANDS = {
     "schedule": "schedule",
     "run-scheduler": "schedule",
     "contacts": "contacts",
+    "migrate-s3": "data",
     "db": "data",
     "loopback": "loopback",
 }

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TypeVar
 
 from wa.errors import WaError
 from wa.messages import canonical
 from wa.phone import is_group, jid_of_phone, parse_jid, parse_phone, phone_of_jid, show_jid
 from wa.store import Row, Store, fold
-from wa.when import to_iso
+
+Key = TypeVar("Key", int, str)
+_WITH_PHONES = (
+    "SELECT c.*, (SELECT json_group_array(json_object('phone', p.phone, 'label', p.label))"
+    " FROM contact_phones p WHERE p.contact_id = c.id) AS phones FROM contacts c"
+)
+_FAVOURITES_FIRST = "ORDER BY c.is_favorite DESC, fold(c.name), c.id"
+_TYPO_FROM = 5
+"""Letters a word needs so that one of them may be wrong: shorter ones are all alike."""
 
 
 @dataclass(frozen=True)
@@ -23,72 +31,39 @@ class Recipient:
     name: str | None
 
 
-def add(
-    store: Store,
-    name: str,
-    phone: str,
-    aliases: Iterable[str],
-    region: str | None,
-    now: datetime,
-    timezone: str | None = None,
-) -> Row:
-    """Add a person. Raises WaError `usage` for a bad or a known number, or no name."""
-    name = " ".join(name.split())
-    if not name:
-        raise WaError("usage", "the name is empty", 'wa contacts add "Reem" 447700900123')
-    digits = parse_phone(phone, region)
-    if digits is None:
-        raise WaError("usage", f"{phone!r} is not a phone number", "write it as 447700900123")
-    with store.write():
-        if owner := _by_phone(store, digits):
-            raise WaError("usage", f"+{digits} is {owner['name']}'s already", "wa contacts search " + digits)
-        at = to_iso(now)
-        row: Row = {"phone": digits, "name": name, "timezone": timezone, "created_at": at, "updated_at": at}
-        row["aliases"] = json.dumps(sorted({alias.strip() for alias in aliases} - {""}), ensure_ascii=False)
-        number = store.insert("contacts", row)
-        store.insert("contact_phones", {"phone": digits, "contact_id": number})
-    return _read(store, "WHERE id = ?", [number])[0]
+# ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def listing(store: Store) -> list[Row]:
-    """All contacts, favourites first, then by name."""
-    return sorted(_read(store, ""), key=lambda row: (not row["is_favorite"], fold(row["name"])))
+def read(store: Store, where: str = "", params: Iterable[object] = ()) -> Iterator[Row]:
+    """Contacts (table c), favourites first, then by name; each with its numbers, the main one first."""
+    cursor = store.execute(f"{_WITH_PHONES} {where} {_FAVOURITES_FIRST}", list(params))
+    names = [column[0] for column in cursor.description]
+    for values in cursor:
+        row = dict(zip(names, values, strict=True))
+        for name in ("aliases", "tags", "phones"):
+            row[name] = json.loads(row[name])
+        row["phones"].sort(key=lambda each: (each["phone"] != row["phone"], each["phone"]))
+        yield row
 
 
-def search(store: Store, text: str) -> list[Row]:
-    """Contacts with `text` in name, alias, number, tag or note: exact, then prefix, then any part."""
-    needle = fold(text.strip())
-    digits = "".join(c for c in needle if c.isdigit())
-    number = digits if digits and not any(c.isalpha() for c in needle) else None
-    ranked = []
-    for row in listing(store):
-        words = [row["name"], *row["aliases"], *row["tags"], row["notes"] or ""]
-        rank = min((_rank(fold(word), needle) for word in words), default=9)
-        if number:
-            rank = min(rank, *(_rank(phone, number) for phone in row["phones"]), 9)
-        if rank < 9:
-            ranked.append((rank, row))
-    return [row for _, row in sorted(ranked, key=lambda pair: pair[0])]
+def get(store: Store, number: int) -> Row:
+    """One contact by its id."""
+    return next(read(store, "WHERE c.id = ?", [number]))
 
 
-def _rank(word: str, needle: str) -> int:
-    if word == needle:
-        return 0
-    if word.startswith(needle):
-        return 1
-    return 2 if needle in word else 9
+def listing(store: Store, tag: str | None = None, *, favorites: bool = False) -> Iterator[Row]:
+    """All contacts, or those with a tag, or the favourites."""
+    where, params = ["true"], []
+    if tag is not None:
+        where.append("EXISTS (SELECT 1 FROM json_each(c.tags) t WHERE fold(t.value) = ?)")
+        params.append(fold(tag.strip()))
+    if favorites:
+        where.append("c.is_favorite")
+    return read(store, f"WHERE {' AND '.join(where)}", params)
 
 
-def _read(store: Store, where: str, params: Iterable[object] = ()) -> list[Row]:
-    rows = store.rows(f"SELECT * FROM contacts {where}", list(params))
-    for row in rows:
-        row["aliases"], row["tags"] = json.loads(row["aliases"]), json.loads(row["tags"])
-        found = store.rows("SELECT phone FROM contact_phones WHERE contact_id = ?", [row["id"]])
-        row["phones"] = [each["phone"] for each in found]
-    return rows
-
-
-def _by_phone(store: Store, phone: str) -> Row | None:
+def by_phone(store: Store, phone: str) -> Row | None:
+    """Whose number this is."""
     return store.row(
         "SELECT c.id, c.name, c.timezone FROM contact_phones p JOIN contacts c ON c.id = p.contact_id"
         " WHERE p.phone = ?",
@@ -98,7 +73,7 @@ def _by_phone(store: Store, phone: str) -> Row | None:
 
 def timezone_of(store: Store, person: Recipient) -> str | None:
     """The zone that was noted for somebody."""
-    contact = _by_phone(store, person.phone) if person.phone else None
+    contact = by_phone(store, person.phone) if person.phone else None
     zone: str | None = contact["timezone"] if contact else None
     return zone
 
@@ -108,8 +83,109 @@ def name_for(store: Store, jid: str) -> str | None:
     if is_group(jid):
         name: str | None = store.value("SELECT name FROM chats WHERE id = ?", [jid])
         return name
-    contact = _by_phone(store, phone_of_jid(jid) or "")
+    contact = by_phone(store, phone_of_jid(jid) or "")
     return str(contact["name"]) if contact else None
+
+
+# ── Searching ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def search(store: Store, text: str) -> list[Row]:
+    """Contacts with `text` in a name, alias, number, tag or note; the best match first.
+
+    Exact comes before prefix, prefix before any part, that before every word
+    somewhere, and where nothing has it, a word with one letter wrong;
+    favourites come first among equals.
+    """
+    needle = folded(text)
+    if not needle:
+        return []
+    digits = "".join(char for char in needle if char.isdecimal())
+    number = digits if digits and not any(char.isalpha() for char in needle) else needle
+    words = needle.split()
+    hay = "fold(c.name || char(10) || c.aliases || char(10) || c.tags || char(10) || coalesce(c.notes, ''))"
+    having = " AND ".join(f"instr({hay}, ?)" for _ in words)
+    numbered = "EXISTS (SELECT 1 FROM contact_phones p WHERE p.contact_id = c.id AND instr(p.phone, ?))"
+    # What JSON escapes (quotes, backslashes) is not found in the column as it is, and looked for below.
+    plain = not any(char in '"\\' for char in needle)
+    where = f"WHERE ({having}) OR {numbered}" if plain else ""
+    ranked = [
+        (rank, row)
+        for row in read(store, where, [*words, number] if plain else [])
+        if (rank := _rank(row, needle, words, number)) is not None
+    ]
+    if not ranked and all(len(word) >= _TYPO_FROM or word in needle for word in words):
+        return [row for row in read(store) if _is_nearly(row, words)]
+    return [row for _, row in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def _rank(row: Row, needle: str, words: list[str], number: str) -> int | None:
+    texts = [folded(each) for each in (row["name"], *row["aliases"], *row["tags"], row["notes"] or "")]
+    phones = [each["phone"] for each in row["phones"]]
+    if needle in texts or number in phones:
+        return 0
+    if any(each.startswith(needle) for each in texts) or any(each.startswith(number) for each in phones):
+        return 1
+    if any(needle in each for each in texts) or any(number in each for each in phones):
+        return 2
+    return 3 if all(any(word in each for each in texts) for word in words) else None
+
+
+def _is_nearly(row: Row, words: list[str]) -> bool:
+    names = [word for each in (row["name"], *row["aliases"]) for word in folded(each).split()]
+    return all(
+        any(word in name or (len(word) >= _TYPO_FROM and _one_off(word, name)) for name in names)
+        for word in words
+    )
+
+
+def _one_off(one: str, other: str) -> bool:
+    """Whether one letter wrong, missing or too many, or two swapped, make the one the other."""
+    if abs(len(one) - len(other)) > 1:
+        return False
+    start = 0
+    while start < min(len(one), len(other)) and one[start] == other[start]:
+        start += 1
+    a, b = one[start:], other[start:]
+    return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[1::-1] == b[:2] and a[2:] == b[2:])
+
+
+# ── Whom a word means ───────────────────────────────────────────────────────────────────────────────
+
+
+def folded(text: str) -> str:
+    """A name as it is compared: case, accents and the number of spaces do not matter."""
+    return " ".join(fold(text).split())
+
+
+def find(store: Store, text: str, region: str | None) -> Row:
+    """The contact that a name, an alias, a number, the unique beginning of a name, or an id means.
+
+    Raises WaError `not-found` and `ambiguous`.
+    """
+    found = _people(store, folded(text), exact=True)
+    if not found and (phone := _phone_in(text, region)) and (owner := by_phone(store, phone)):
+        found = {owner["id"]: owner["name"]}
+    if not found:
+        found = _people(store, folded(text), exact=False)
+    if not found and text.isascii() and text.isdigit():
+        found = {
+            row["id"]: row["name"] for row in store.rows("SELECT id, name FROM contacts WHERE id = ?", [text])
+        }
+    number = _only(found, text)
+    if number is None:
+        raise WaError(
+            "not-found", f"there is no contact {text!r}", "`wa contacts search` looks for part of a name"
+        )
+    return get(store, number)
+
+
+def _phone_in(text: str, region: str | None) -> str | None:
+    try:
+        jid = parse_jid(text)
+        return phone_of_jid(jid) if jid else parse_phone(text, region)
+    except WaError:
+        return None
 
 
 def resolve(store: Store, text: str, region: str | None, me: str | None) -> Recipient:
@@ -119,7 +195,7 @@ def resolve(store: Store, text: str, region: str | None, me: str | None) -> Reci
     `me` before linking), `usage` (a national number and no region).
     """
     jid = _resolve_address(store, text.strip(), region, me)
-    jid = canonical(store, jid or _resolve_name(store, text.strip(), region))
+    jid = canonical(store, jid or _resolve_name(store, text.strip()))
     return Recipient(jid, phone_of_jid(jid), name_for(store, jid))
 
 
@@ -160,18 +236,21 @@ def _resolve_address(store: Store, text: str, region: str | None, me: str | None
     try:
         phone = parse_phone(text, region)
     except WaError:  # perhaps a name all the same
-        if _only(_names(store, fold(text), exact=True), text):
+        if _only(_names(store, folded(text), exact=True), text):
             return None
         raise
     return jid_of_phone(phone) if phone else None
 
 
-def _resolve_name(store: Store, text: str, region: str | None) -> str:
-    needle = fold(text)
-    jid = None
-    if needle:
-        jid = _only(_names(store, needle, exact=True), text) or _only(
-            _names(store, needle, exact=False), text
+def _resolve_name(store: Store, text: str) -> str:
+    needle = folded(text)
+    jid = _only(_names(store, needle, exact=True), text) or _only(_names(store, needle, exact=False), text)
+    if jid is None and (silent := _people(store, needle, exact=True) or _people(store, needle, exact=False)):
+        name = next(iter(silent.values()))
+        raise WaError(
+            "recipient-not-found",
+            f"no number is known for {name}",
+            "wa contacts edit NAME --phone 447700900123",
         )
     if jid is None:
         raise WaError(
@@ -182,23 +261,41 @@ def _resolve_name(store: Store, text: str, region: str | None) -> str:
     return jid
 
 
+def called(store: Store, word: str) -> list[Row]:
+    """The contacts that have exactly this name or alias."""
+    return [get(store, number) for number in _people(store, folded(word), exact=True)]
+
+
 def _names(store: Store, needle: str, *, exact: bool) -> dict[str, str]:
-    """JIDs and shown names of the contacts and groups with such a name or alias."""
-    found: dict[str, str] = {}
-    names = store.execute(
-        "SELECT id, name, name, phone FROM contacts UNION ALL"
-        " SELECT c.id, a.value, c.name, c.phone FROM contacts c, json_each(c.aliases) a UNION ALL"
-        " SELECT id, name, name, NULL FROM chats WHERE is_group AND name IS NOT NULL"
-    )
-    for key, name, shown, phone in names:
-        folded = fold(name)
-        if folded == needle or (not exact and folded.startswith(needle)):
-            jid = jid_of_phone(phone) if phone else str(key)
-            found[jid] = f"{shown} ({show_jid(jid)})"
+    """JIDs and shown names of the contacts with a number, and of the groups, with such a name or alias."""
+    found = {}
+    for number, shown in _people(store, needle, exact=exact).items():
+        if phone := store.value("SELECT phone FROM contacts WHERE id = ?", [number]):
+            found[jid_of_phone(phone)] = shown
+    for jid, name in store.execute("SELECT id, name FROM chats WHERE is_group AND name IS NOT NULL"):
+        if _fits(folded(name), needle, exact=exact):
+            found[jid] = f"{name} ({jid})"
     return found
 
 
-def _only(found: dict[str, str], text: str) -> str | None:
+def _people(store: Store, needle: str, *, exact: bool) -> dict[int, str]:
+    """Ids and shown names of the contacts with such a name or alias."""
+    rows = store.execute(
+        "SELECT id, name, name, phone FROM contacts UNION ALL"
+        " SELECT c.id, a.value, c.name, c.phone FROM contacts c, json_each(c.aliases) a"
+    )
+    return {
+        number: f"{shown} ({'+' + phone if phone else f'no number, id {number}'})"
+        for number, name, shown, phone in rows
+        if _fits(folded(name), needle, exact=exact)
+    }
+
+
+def _fits(name: str, needle: str, *, exact: bool) -> bool:
+    return bool(needle) and (name == needle if exact else name.startswith(needle))
+
+
+def _only(found: Mapping[Key, str], text: str) -> Key | None:
     if len(found) > 1:
         shown = sorted(found.values())
         more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""

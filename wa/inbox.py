@@ -125,7 +125,7 @@ def map_jid(store: Store, lid: str, pn: str) -> None:
     store.execute(
         "INSERT INTO jid_aliases VALUES (?, ?) ON CONFLICT (lid) DO UPDATE SET pn = excluded.pn", [lid, pn]
     )
-    messages.rename_reactions(store, "sender", lid, pn)
+    joining.rename_reactions(store, "sender", lid, pn)
 
 
 def _message(store: Store, event: MessageReceived, now: datetime) -> None:

@@ -65,7 +65,7 @@ def _merge_doubles(store: Store, *doubles: Row) -> None:
 def _merge_chat(store: Store, lid: str, pn: str, now: datetime) -> None:
     with store.write(durable=False):
         messages.touch_chat(store, pn, now)
-        messages.rename_reactions(store, "chat_jid", lid, pn)
+        rename_reactions(store, "chat_jid", lid, pn)
         store.execute("UPDATE receipts SET chat_jid = ? WHERE chat_jid = ?", [pn, lid])
         store.execute("UPDATE OR IGNORE push_names SET jid = ? WHERE jid = ?", [pn, lid])
         store.execute(
@@ -76,3 +76,13 @@ def _merge_chat(store: Store, lid: str, pn: str, now: datetime) -> None:
         )
         messages.count_unread(store, pn)
         store.execute("DELETE FROM chats WHERE id = ?", [lid])
+
+
+def rename_reactions(store: Store, column: str, lid: str, pn: str) -> None:
+    """Let reactions of or in `lid` be those of `pn`."""
+    for row in store.rows(f"SELECT * FROM reactions WHERE {column} = ?", [lid]):
+        renamed = {
+            name: pn if row[name] == lid else row[name] for name in ("chat_jid", "message_id", "sender")
+        }
+        messages.react(store, renamed, row["emoji"], row["timestamp"])
+    store.execute(f"DELETE FROM reactions WHERE {column} = ?", [lid])

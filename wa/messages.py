@@ -31,6 +31,9 @@ _STATUS_BY_RECEIPTS = (
     f"UPDATE messages SET status = CASE WHEN {_RECEIPT} ('read', 'played')) THEN 'read'"
     f" WHEN {_RECEIPT} ('delivered', 'inactive')) THEN 'delivered' ELSE status END"
 )
+MADE_UP = "migrated-"
+"""How the id begins of a message that came without one from the tool before this."""
+_IS_MADE_UP = "message_id >= 'migrated-' AND message_id < 'migrated.'"
 PAD = "\n\n"  # so that a text's last two characters begin a trigram too
 
 
@@ -87,6 +90,9 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
     One statement for all rows of a table, for history comes by the hundred
     thousand. Raises ValueError for a time that no calendar has.
     """
+    if source != "migration" and store.value(f"SELECT 1 FROM messages WHERE {_IS_MADE_UP} LIMIT 1"):
+        for event in events:
+            _name_migrated(store, event)
     before = newest_id(store)
     rows = [_row_of(store, event, source, to_iso(now)) for event in events]
     sql = f"INSERT INTO messages ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
@@ -100,6 +106,19 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
     if new:
         _file_new(store, before, to_iso(now))
     return new
+
+
+def _name_migrated(store: Store, event: MessageReceived) -> None:
+    """Give a message that was migrated without an id the one under which it comes now."""
+    chat = canonical(store, event.chat_jid)
+    params = {"chat": chat, "id": event.message_id, "at": event.timestamp, "text": event.content or ""}
+    store.execute(
+        f"UPDATE messages SET message_id = :id, sender = :sender WHERE id = (SELECT id FROM messages"
+        f" WHERE {_IS_MADE_UP} AND chat_jid = :chat AND timestamp = :at AND is_from_me = :from_me"
+        " AND coalesce(content, '') = :text ORDER BY id LIMIT 1)"
+        " AND NOT EXISTS (SELECT 1 FROM messages WHERE chat_jid = :chat AND message_id = :id)",
+        {**params, "from_me": event.is_from_me, "sender": canonical(store, event.sender)},
+    )
 
 
 def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple[Any, ...]:
@@ -242,16 +261,6 @@ def react(store: Store, key: Row, emoji: str, timestamp: int) -> None:
         " WHERE excluded.timestamp >= timestamp",
         {**key, "emoji": emoji, "timestamp": timestamp},
     )
-
-
-def rename_reactions(store: Store, column: str, lid: str, pn: str) -> None:
-    """Let reactions of or in `lid` be those of `pn`."""
-    for row in store.rows(f"SELECT * FROM reactions WHERE {column} = ?", [lid]):
-        renamed = {
-            name: pn if row[name] == lid else row[name] for name in ("chat_jid", "message_id", "sender")
-        }
-        react(store, renamed, row["emoji"], row["timestamp"])
-    store.execute(f"DELETE FROM reactions WHERE {column} = ?", [lid])
 
 
 def count_unread(store: Store, chat: str) -> None:

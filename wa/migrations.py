@@ -183,7 +183,43 @@ CREATE TABLE device (
     )
 
 
-STEPS = (m0001_messages, m0002_queue)
+def m0003_people(db: Database) -> None:
+    """What came from address books and from the tool before this one."""
+    _run(
+        db,
+        """
+CREATE TABLE contact_cards (
+    digest TEXT PRIMARY KEY,
+    contact_id INTEGER NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
+    name TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX contact_cards_contact ON contact_cards (contact_id);
+CREATE INDEX messages_made_up ON messages (chat_jid, timestamp)
+    WHERE message_id >= 'migrated-' AND message_id < 'migrated.';
+CREATE TABLE jobs (
+    id TEXT PRIMARY KEY,
+    title TEXT,
+    status TEXT NOT NULL CHECK (
+        status IN ('pending', 'running', 'paused', 'completed', 'failed', 'cancelled')
+    ),
+    scheduled_start_at TEXT,
+    created_at TEXT NOT NULL,
+    completed_at TEXT,
+    current_recipient_index INTEGER NOT NULL DEFAULT 0,
+    current_part_index INTEGER NOT NULL DEFAULT 0,
+    recipients_sent INTEGER NOT NULL DEFAULT 0,
+    recipients_failed INTEGER NOT NULL DEFAULT 0,
+    last_sent_at TEXT,
+    error_message TEXT,
+    config TEXT NOT NULL DEFAULT '{}',
+    message_parts TEXT NOT NULL DEFAULT '[]',
+    recipients TEXT NOT NULL DEFAULT '[]'
+);
+""",
+    )
+
+
+STEPS = (m0001_messages, m0002_queue, m0003_people)
 migrations = Migrations("wa")
 for step in STEPS:
     migrations()(step)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json as jsonlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
@@ -49,6 +50,20 @@ def public(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: bool(value) if name in _FLAGS else value for name, value in row.items()}
 
 
+class Progress:
+    """A bar for each file that is read."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+
+    def begin(self, name: str, size: int) -> Callable[[int], object]:
+        """Show a file of so many bytes; what is returned is called with the number of each further ones."""
+        if self._bar is None:
+            return lambda read: None
+        task = self._bar.add_task(name, total=size)
+        return lambda read: self._bar.update(task, advance=read)
+
+
 class Output:
     """Data on stdout, talk on stderr."""
 
@@ -85,10 +100,32 @@ class Output:
         self._err.write(clean(text) + "\n")
         self._err.flush()
 
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """A bar on a terminal for how far files were read; nothing elsewhere."""
+        if self.json or not self._err.isatty():
+            yield Progress(None)
+            return
+        from rich import progress
+        from rich.console import Console
+
+        columns = (
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.DownloadColumn(),
+            progress.TimeRemainingColumn(),
+        )
+        with progress.Progress(*columns, console=Console(file=self._err), transient=True) as bar:
+            yield Progress(bar)
+
     def line(self, text: str) -> None:
         """A line of data for people; nothing where JSON is wanted."""
         if not self.json:
             self._put(clean(text) + "\n")
+
+    def data(self, text: str) -> None:
+        """Part of a file, as it is; made harmless where a person would see it."""
+        self._put(clean(text) if self._out.isatty() else text)
 
     def event(self, row: Mapping[str, Any], text: str) -> None:
         """Something that just happened: an object a line, or a line of text."""

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from typing import TYPE_CHECKING
 
 from wa.errors import WaError
+
+if TYPE_CHECKING:
+    import phonenumbers
 
 USER_SERVER = "s.whatsapp.net"
 GROUP_SERVER = "g.us"
@@ -12,6 +17,9 @@ LID_SERVER = "lid"
 
 # ITU-T E.164 allows 15 digits; the shortest numbers in use with their country code have 7.
 _PHONE = re.compile(r"[1-9][0-9]{6,14}")
+_FEWEST_DIGITS = 5
+"""Less is a short code of an operator's, not somebody's number."""
+_FEWEST_INTERNATIONAL = 11
 _USER_OF_SERVER = {
     USER_SERVER: _PHONE,
     LID_SERVER: re.compile(r"[0-9]{1,20}"),
@@ -36,6 +44,8 @@ def parse_phone(text: str, region: str | None) -> str | None:
     region; `07700 900123` needs one. Raises WaError `usage` for a national
     number while no region is set.
     """
+    if text.strip().startswith(("+", "00")):  # +44 (0)7700 …: the 0 is only for callers at home
+        text = text.replace("(0)", "")
     bare = _PUNCTUATION.sub("", text)
     if not bare.isascii() or not re.fullmatch(r"\+?[0-9]+", bare):
         return None
@@ -63,6 +73,54 @@ def _national(digits: str, region: str | None) -> str | None:
     except phonenumbers.NumberParseException:
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")
+
+
+def read_number(text: str, region: str | None) -> tuple[str, str | None]:
+    """The international digits of a number in somebody's address book, and what is doubtful about them.
+
+    Without `+` or `00` a number is read as one of `region`, or as international
+    where only that makes sense; without a region, as international where it has
+    11 digits and is one in use, or more digits and could be one. Raises ValueError that says why it is none.
+    """
+    import phonenumbers
+
+    text = text.strip()
+    digits = "".join(str(unicodedata.digit(char)) for char in text if char.isdecimal())
+    if len(digits) < _FEWEST_DIGITS:
+        raise ValueError("it is too short for a phone number" if digits else "there is no number in it")
+    is_international = bool(re.match(r"(tel:)?[\s(]*(\+|\uff0b|00)", text, re.IGNORECASE))
+    readings = []
+    if is_international:
+        readings.append(_parsed(re.sub(r"^[\s(]*00", "+", text), None))
+    elif region:
+        readings += [_parsed(text, region), _parsed(f"+{digits}", None)]
+    elif digits[0] != "0" and len(digits) >= _FEWEST_INTERNATIONAL:
+        readings.append(_parsed(f"+{digits}", None))
+    found = [each for each in readings if each is not None]
+    valid = [each for each in found if phonenumbers.is_valid_number(each)]
+    possible = [each for each in found if phonenumbers.is_possible_number(each)]
+    if (
+        not is_international
+        and not region
+        and not (valid or (possible and len(digits) > _FEWEST_INTERNATIONAL))
+    ):
+        raise ValueError("it has no country code; say --region GB (or DE, …) if that is where it is from")
+    for number in valid or found:
+        number.extension = None
+        whole = f"{number.country_code}{phonenumbers.national_significant_number(number)}"
+        if _PHONE.fullmatch(whole):
+            is_sure = valid or (is_international and possible)  # some in use are not known to be valid
+            return whole, None if is_sure else f"it may be wrong; it was taken as +{whole}"
+    raise ValueError("it is not a phone number")
+
+
+def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    import phonenumbers
+
+    try:
+        return phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
 
 
 def parse_jid(text: str) -> str | None:

@@ -13,14 +13,17 @@ from typing import Any
 
 from wa.contacts import Recipient
 from wa.errors import WaError
+from wa.messages import name_of
 from wa.store import Row, Store
 from wa.when import from_iso, to_iso
 
 STATUSES = ("pending", "sending", "sent", "failed", "unknown", "cancelled", "missed")
 COLUMNS = (
-    "id, to_jid, to_phone, contact_name, message, quoted_id, scheduled_at, timezone, status, error_code,"
+    "id, to_jid, to_phone, message, quoted_id, scheduled_at, timezone, status, error_code,"
     " error_message, created_at, created_from, updated_at, sent_at, message_id, attempts, expires_at,"
-    " not_before, note, series_id, job_id, idempotency_key"
+    " not_before, note, series_id, job_id, idempotency_key,"
+    # the name that the recipient has today; where there is none, the one of when the row was made
+    f" coalesce({name_of('to_jid')}, contact_name) AS contact_name"
 )
 MAX_TEXT = 65_536
 """Characters in one message, WhatsApp's own limit."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,26 @@ NAMES = (
     "WA_DAILY_LIMIT",
     "WA_GRACE",
     "WA_QUIET_HOURS",
+    "B2_BUCKET",
+    "B2_S3_ENDPOINT",
+    "B2_ACCESS_KEY_ID",
+    "B2_SECRET_ACCESS_KEY",
+    "B2_PREFIX",
+    "B2_REGION",
 )
+_NEEDED_FOR_STORAGE = NAMES[7:11]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A place in an S3-compatible bucket."""
+
+    bucket: str
+    endpoint: str
+    key_id: str
+    secret: str = field(repr=False)
+    prefix: str
+    region: str | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +73,36 @@ def parse_settings(values: Mapping[str, str], system_zone: Callable[[], str]) ->
         daily_limit=_limit("WA_DAILY_LIMIT", given.get("WA_DAILY_LIMIT")),
         grace=_grace(given.get("WA_GRACE", "6h")),
         quiet_hours=_quiet_hours(given.get("WA_QUIET_HOURS")),
+    )
+
+
+def parse_storage(values: Mapping[str, str]) -> Storage | None:
+    """The S3-compatible storage that is set, or None. Raises WaError `bad-setting`, also for half of one."""
+    given = {name: values[name].strip() for name in NAMES if values.get(name, "").strip()}
+    missing = [name for name in _NEEDED_FOR_STORAGE if name not in given]
+    if len(missing) == len(_NEEDED_FOR_STORAGE):
+        return None
+    if missing:
+        raise WaError(
+            "bad-setting",
+            f"of the storage, {' and '.join(missing)} is not set",
+            f"set all of {', '.join(_NEEDED_FOR_STORAGE)}, or none",
+        )
+    endpoint = given["B2_S3_ENDPOINT"]
+    if not re.fullmatch(r"https?://[^\s/?#]+/?", endpoint):
+        raise bad_setting(
+            "B2_S3_ENDPOINT", endpoint, "an address such as https://s3.eu-central-003.backblazeb2.com"
+        )
+    prefix = given.get("B2_PREFIX", "whatsapp/").lstrip("/")
+    if ".." in prefix.split("/"):
+        raise bad_setting("B2_PREFIX", prefix, "a folder in the bucket such as whatsapp/")
+    return Storage(
+        given["B2_BUCKET"],
+        endpoint,
+        given["B2_ACCESS_KEY_ID"],
+        given["B2_SECRET_ACCESS_KEY"],
+        prefix if not prefix or prefix.endswith("/") else f"{prefix}/",
+        given.get("B2_REGION"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import sqlite3
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -100,6 +101,25 @@ class Store:
                 self.execute("RELEASE part")
             raise
         self.execute("RELEASE part")
+
+    @contextmanager
+    def rehearse(self, *tables: str) -> Iterator[None]:
+        """Let what is written to these tables go to copies of them, which are thrown away at the end."""
+        for table in tables:
+            for kind, sql in self.execute(
+                "SELECT type, sql FROM main.sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL"
+                " ORDER BY type DESC",
+                [table],
+            ).fetchall():
+                self.execute(
+                    re.sub(rf"CREATE {kind} ", f"CREATE {kind} temp.", sql, count=1, flags=re.IGNORECASE)
+                )
+            self.execute(f"INSERT INTO temp.{table} SELECT * FROM main.{table}")
+        try:
+            yield
+        finally:
+            for table in reversed(tables):
+                self.execute(f"DROP TABLE temp.{table}")
 
     def execute(self, sql: str, params: Params = ()) -> sqlite3.Cursor:
         """Run one statement."""

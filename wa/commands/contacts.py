@@ -1,74 +1,400 @@
-"""contacts add|list|search."""
+"""contacts list|search|show|add|edit|remove|alias|tag|favorite|merge|import-vcf|import-aliases|export."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wa import contacts as people
 from wa.app import App
-from wa.commands.common import Json, app_of
+from wa.commands.common import Json, app_of, complete_contact
+from wa.errors import ExitStatus, WaError
+from wa.output import one_line
+from wa.vcard import tidy
 from wa.when import load_zone
+
+if TYPE_CHECKING:
+    from wa.exchange import Report
 
 app = typer.Typer()
 contacts = typer.Typer(help="People, their numbers and what you call them.")
 app.add_typer(contacts, name="contacts")
+
+Who = Annotated[
+    str,
+    typer.Argument(
+        metavar="WHO",
+        help="A name or alias, the beginning of one, a number, or an id.",
+        autocompletion=lambda ctx, incomplete: complete_contact(ctx, incomplete),
+    ),
+]
+Aliases = Annotated[
+    list[str] | None, typer.Option("--alias", metavar="A", help="Another name; may be repeated.")
+]
+Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="G", help="A tag; may be repeated.")]
+Zone = Annotated[str | None, typer.Option("--tz", metavar="Z", help="The zone this person lives in.")]
+Notes = Annotated[str | None, typer.Option(metavar="TEXT", help="Anything worth knowing.")]
+Region = Annotated[
+    str | None, typer.Option(metavar="R", help="The country of numbers that have no country code: GB, DE …")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
+
+
+@contacts.command(name="list")
+def list_(
+    ctx: typer.Context,
+    tag: Annotated[str | None, typer.Option(metavar="G", help="Only those with this tag.")] = None,
+    favorites: Annotated[bool, typer.Option("--favorites", help="Only the favourites.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List all contacts, the favourites first.
+
+    Example: wa contacts list --tag family
+    """
+    own = app_of(ctx)
+    _table(
+        own, people.listing(own.store, tag, favorites=favorites), "no contacts; `wa contacts add NAME PHONE`"
+    )
+
+
+@contacts.command()
+def search(
+    ctx: typer.Context,
+    text: Annotated[str, typer.Argument(help="Part of a name, alias, number, tag or note.")],
+    as_json: Json = False,
+) -> None:
+    """Find contacts by part of what is known of them, best match first.
+
+    Example: wa contacts search reem
+    """
+    own = app_of(ctx)
+    _table(own, people.search(own.store, text), "nobody found")
+
+
+@contacts.command()
+def show(ctx: typer.Context, who: Who, as_json: Json = False) -> None:
+    """Show all there is to know about a person.
+
+    Example: wa contacts show reem
+    """
+    own = app_of(ctx)
+    row = _find(own, who)
+    shown = {
+        "name": row["name"] + _star(row),
+        "numbers": ", ".join(
+            f"+{each['phone']}" + (f" ({each['label']})" if each["label"] else "") for each in row["phones"]
+        ),
+        "aliases": ", ".join(row["aliases"]),
+        "tags": ", ".join(row["tags"]),
+        "zone": row["timezone"],
+        "notes": (row["notes"] or "").replace("\n", "\n" + " " * 10),
+        "id": row["id"],
+    }
+    own.out.result(row, "\n".join(f"{name:<9} {value}" for name, value in shown.items() if value))
 
 
 @contacts.command()
 def add(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="What you call this person.")],
-    phone: Annotated[str, typer.Argument(help="The number with its country code: 447700900123.")],
-    alias: Annotated[
-        list[str] | None, typer.Option(metavar="A", help="Another name; may be repeated.")
+    phone: Annotated[
+        list[str] | None,
+        typer.Argument(help="The number with its country code: 447700900123. The first is the main one."),
     ] = None,
-    tz: Annotated[str | None, typer.Option(metavar="Z", help="The zone this person lives in.")] = None,
+    alias: Aliases = None,
+    tag: Tags = None,
+    notes: Notes = None,
+    tz: Zone = None,
+    favorite: Annotated[bool, typer.Option("--favorite", help="A favourite.")] = False,
     as_json: Json = False,
 ) -> None:
     """Add a person.
 
     Example: wa contacts add "Reem" 447700900123 --alias Sister
     """
+    from wa import addressbook
+
     own = app_of(ctx)
-    zone = str(load_zone(tz)) if tz else None
-    row = people.add(own.store, name, phone, alias or [], own.settings.region, own.now(), zone)
-    own.out.result(row, f"added {row['name']} +{row['phone']}")
-
-
-@contacts.command(name="list")
-def list_(ctx: typer.Context, as_json: Json = False) -> None:
-    """List all contacts.
-
-    Example: wa contacts list
-    """
-    own = app_of(ctx)
-    _print(own, people.listing(own.store), "no contacts yet; `wa contacts add NAME PHONE`")
+    person = addressbook.Person(
+        name,
+        dict.fromkeys(addressbook.checked_phone(each, own.settings.region) for each in phone or []),
+        _words(alias),
+        _words(tag),
+        is_favorite=favorite,
+        notes=tidy(notes or ""),
+        timezone=_zone(tz),
+    )
+    row = addressbook.add(own.store, person, own.now())
+    own.out.result(row, f"added {_label(row)}")
 
 
 @contacts.command()
-def search(
+def edit(
     ctx: typer.Context,
-    text: Annotated[str, typer.Argument(help="Part of a name, alias or number.")],
+    who: Who,
+    name: Annotated[str | None, typer.Option(metavar="N", help="The new name.")] = None,
+    phone: Annotated[
+        list[str] | None, typer.Option(metavar="P", help="The main number from now on; the others stay.")
+    ] = None,
+    remove_phone: Annotated[list[str] | None, typer.Option(metavar="P", help="A number to forget.")] = None,
+    notes: Notes = None,
+    tz: Zone = None,
     as_json: Json = False,
 ) -> None:
-    """Find contacts by part of a name, an alias or a number.
+    """Change what is known of a person. An empty text takes notes or zone away.
 
-    Example: wa contacts search reem
+    Example: wa contacts edit reem --name "Reem Sample" --tz Asia/Dubai
+    """
+    from wa import addressbook
+
+    own = app_of(ctx)
+    row = _find(own, who)
+    changes: dict[str, Any] = {}
+    if name is not None:
+        changes["name"] = addressbook.checked_name(name)
+    if notes is not None:
+        changes["notes"] = tidy(notes) or None
+    if tz is not None:
+        changes["timezone"] = _zone(tz)
+    new = [addressbook.checked_phone(each, own.settings.region) for each in phone or []]
+    gone = [addressbook.checked_phone(each, own.settings.region) for each in remove_phone or []]
+    known = {each["phone"] for each in row["phones"]}
+    if stranger := next((each for each in gone if each not in known), None):
+        raise WaError(
+            "not-found", f"+{stranger} is not a number of {row['name']}", f"wa contacts show {row['id']}"
+        )
+    if not (changes or new or gone):
+        raise WaError("usage", "there is nothing to change", "give --name, --phone, --notes or --tz")
+    row = addressbook.edit(own.store, row["id"], changes, own.now(), phones=new, without=gone)
+    own.out.result(row, f"changed {_label(row)}")
+
+
+@contacts.command()
+def remove(ctx: typer.Context, who: Who, as_json: Json = False) -> None:
+    """Forget a person. The chat and its messages stay.
+
+    Example: wa contacts remove reem
+    """
+    from wa import addressbook
+
+    own = app_of(ctx)
+    row = _find(own, who)
+    addressbook.remove(own.store, row["id"])
+    own.out.result(row, f"removed {_label(row)}")
+
+
+@contacts.command()
+def alias(
+    ctx: typer.Context,
+    who: Who,
+    aliases: Annotated[list[str], typer.Argument(metavar="ALIAS…", help="What else you call this person.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Take them away.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Give a person other names, by which commands find them too.
+
+    Example: wa contacts alias reem Sister Reemy
     """
     own = app_of(ctx)
-    _print(own, people.search(own.store, text), "nobody found")
+    row = _change_words(own, who, "aliases", aliases, remove=remove)
+    own.out.result(row, f"{row['name']}: {', '.join(row['aliases']) or 'no aliases'}")
 
 
-def _print(own: App, rows: list[dict[str, Any]], empty: str) -> None:
+@contacts.command()
+def tag(
+    ctx: typer.Context,
+    who: Who,
+    tags: Annotated[list[str], typer.Argument(metavar="TAG…", help="What this person belongs to.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Take them away.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a person under tags.
+
+    Example: wa contacts tag reem family
+    """
+    own = app_of(ctx)
+    row = _change_words(own, who, "tags", tags, remove=remove)
+    own.out.result(row, f"{row['name']}: {', '.join(row['tags']) or 'no tags'}")
+
+
+@contacts.command()
+def favorite(
+    ctx: typer.Context,
+    who: Who,
+    off: Annotated[bool, typer.Option("--off", help="Not any more.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a person a favourite, who comes first in lists.
+
+    Example: wa contacts favorite reem
+    """
+    from wa import addressbook
+
+    own = app_of(ctx)
+    row = addressbook.edit(own.store, _find(own, who)["id"], {"is_favorite": not off}, own.now())
+    own.out.result(row, f"{row['name']} is {'not a favourite any more' if off else 'a favourite'}")
+
+
+@contacts.command()
+def merge(
+    ctx: typer.Context,
+    who: Who,
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="Who goes into WHO, in the same ways.")],
+    as_json: Json = False,
+) -> None:
+    """Make one person of two: WHO keeps the name, and gets all that is known of OTHER.
+
+    Example: wa contacts merge "Reem Sample" "Reem work"
+    """
+    from wa import addressbook
+
+    own = app_of(ctx)
+    row, gone = _find(own, who), _find(own, other)
+    row = addressbook.merge(own.store, row["id"], gone["id"], own.now())
+    own.out.result(row, f"merged {_label(gone)} into {_label(row)}")
+
+
+@contacts.command(name="import-vcf")
+def import_vcf(
+    ctx: typer.Context,
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="vCard files; - is standard input.")],
+    region: Region = None,
+    charset: Annotated[
+        str, typer.Option(metavar="C", help="What lines are in that are not UTF-8 and do not say.")
+    ] = "cp1252",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Take people from vCard files. A second time changes nothing.
+
+    Example: wa contacts import-vcf contacts/*.vcf --region GB
+    """
+    from wa import exchange
+
+    own = app_of(ctx)
+    report = exchange.import_cards(
+        own.store,
+        files,
+        sys.stdin.buffer,
+        own.now(),
+        region=region or own.settings.region,
+        charset=charset,
+        dry_run=dry_run,
+    )
+    _report(own, report, dry_run=dry_run)
+
+
+@contacts.command(name="import-aliases")
+def import_aliases(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The file; - is standard input.")],
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Take aliases from a file with lines such as: Reem: Sister, Reemy, R.
+
+    Example: wa contacts import-aliases contacts/aliases.txt
+    """
+    from wa import exchange
+
+    own = app_of(ctx)
+    report = exchange.import_aliases(
+        own.store, file, sys.stdin.buffer, own.now(), region=own.settings.region, dry_run=dry_run
+    )
+    _report(own, report, dry_run=dry_run)
+
+
+@contacts.command()
+def export(
+    ctx: typer.Context,
+    form: Annotated[str | None, typer.Option("--format", metavar="F", help="vcf, json, csv or txt.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file, instead of standard output.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write all contacts out. What is exported as vCard and imported again is the same.
+
+    Example: wa contacts export --out people.vcf
+    """
+    from wa import exchange
+
+    own = app_of(ctx)
+    form = form or ("json" if own.json else (out.suffix[1:].lower() if out else "") or "vcf")
+    if form not in exchange.FORMATS:
+        raise WaError("usage", f"{form!r} is not a format", f"formats: {', '.join(exchange.FORMATS)}")
+    pieces = exchange.FORMATS[form](people.read(own.store))
+    if out is not None:
+        exchange.write_file(out, pieces)
+        own.out.note(f"written to {out}")
+        return
+    for piece in pieces:
+        own.out.data(piece)
+
+
+# ── What they share ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _find(own: App, who: str) -> dict[str, Any]:
+    return people.find(own.store, who, own.settings.region)
+
+
+def _change_words(own: App, who: str, column: str, words: list[str], *, remove: bool) -> dict[str, Any]:
+    from wa import addressbook
+
+    row = addressbook.change_words(own.store, _find(own, who)["id"], column, words, own.now(), remove=remove)
+    if column == "aliases" and not remove:
+        for word in words:
+            others = [each["name"] for each in people.called(own.store, word) if each["id"] != row["id"]]
+            if others:
+                own.out.note(
+                    f"warning: {word} is {', '.join(others)} too, so it will not do to write to one of them"
+                )
+    return row
+
+
+def _words(words: list[str] | None) -> list[str]:
+    return [word.strip() for word in words or [] if word.strip()]
+
+
+def _zone(name: str | None) -> str | None:
+    return str(load_zone(name)) if name else None
+
+
+def _report(own: App, report: Report, *, dry_run: bool) -> None:
+    """Say what an import did. The exit code tells if something was left out."""
+    for kind, places in (("", report.problems), ("warning: ", report.warnings)):
+        for place in places:
+            card = f" ({place['card']})" if place["card"] else ""
+            own.out.note(one_line(f"{place['file']}:{place['line']}: {kind}{place['reason']}{card}"))
+    counts = ", ".join(
+        f"{getattr(report, kind)} {kind}" for kind in ("added", "updated", "unchanged", "skipped")
+    )
+    own.out.result(asdict(report), counts + (" (nothing was written)" if dry_run else ""))
+    if report.skipped:
+        raise typer.Exit(ExitStatus.BAD_DATA)
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    return str(row["name"]) + (f" +{row['phone']}" if row["phone"] else "")
+
+
+def _star(row: Mapping[str, Any]) -> str:
+    return " ★" if row["is_favorite"] else ""
+
+
+def _table(own: App, rows: Iterable[Mapping[str, Any]], empty: str) -> None:
     def cells(row: Mapping[str, Any]) -> list[object]:
-        star = " ★" if row["is_favorite"] else ""
         return [
-            row["name"] + star,
-            ", ".join("+" + each for each in row["phones"]),
+            row["name"] + _star(row),
+            ", ".join("+" + each["phone"] for each in row["phones"]),
             ", ".join(row["aliases"]),
+            ", ".join(row["tags"]),
         ]
 
-    own.out.table(rows, ["name", "phone", "aliases"], cells, empty)
+    own.out.table(rows, ["name", "phone", "aliases", "tags"], cells, empty)

@@ -1,12 +1,16 @@
-"""db stats|check."""
+"""migrate-s3, db stats|check."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from wa import store as storage
 from wa.commands.common import Json, app_of
-from wa.errors import WaError
+from wa.errors import ExitStatus, WaError
 
 app = typer.Typer()
 db = typer.Typer(help="The database: figures and integrity.")
@@ -39,3 +43,61 @@ def check(ctx: typer.Context, as_json: Json = False) -> None:
             "stop what uses it, keep a copy, and restore the last good one",
         )
     own.out.result({"ok": True}, "ok")
+
+
+@app.command()
+def migrate_s3(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="DIR", help="A folder with the files, instead of the bucket."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Take over contacts, scheduled messages, jobs and chats from the JSON files of wa.js.
+
+    They are read from the bucket that B2_BUCKET and its like name, or from a
+    folder. It may be run again: nothing doubles. Messages that were due in the
+    past come in as missed; where some are still to be sent, sending is paused.
+
+    Example: wa migrate-s3 --from backups/ --dry-run
+    """
+    from wa.legacy import Folder, Migration, Source
+
+    own = app_of(ctx)
+    source: Source
+    if folder is not None:
+        source = Folder(folder)
+    elif own.storage is not None:
+        from wa.bucket import Bucket
+
+        source = Bucket(own.storage)
+    else:
+        raise WaError("bad-setting", "no storage is set", "set B2_BUCKET and the rest, or give --from DIR")
+    settings = own.settings
+    migration = Migration(
+        own.store, own.now(), settings.zone, settings.region, settings.grace, dry_run=dry_run
+    )
+    with own.out.progress() as progress:
+        tallies = migration.run(source, progress)
+    own.wake_owner()
+
+    def cells(row: Mapping[str, Any]) -> list[object]:
+        reasons = "; ".join(
+            f"{each['count']} × {each['reason']} ({each['example']})" for each in row["reasons"]
+        )
+        return [row["file"], row["read"], row["written"], row["already_there"], row["skipped"], reasons]
+
+    rows = [tally.row() for tally in tallies]
+    columns = ["file", "read", "written", "already there", "skipped", "why"]
+    own.out.table(rows, columns, cells, "nothing to take over")
+    if dry_run:
+        own.out.note("nothing was written")
+    elif migration.queued:
+        waiting = f"{migration.queued} still to be sent, so sending is paused"
+        own.out.note(f"{waiting}: stop the old scheduler, then `wa resume`")
+    if any(row["reasons"] for row in rows):
+        raise typer.Exit(ExitStatus.BAD_DATA)

@@ -1,0 +1,316 @@
+"""Contacts as they are made, changed, merged, imported and exported.
+
+A card that was imported is remembered by its digest: the same card never changes
+anything again, and a name that a card brought is not one that the user chose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+
+from wa import contacts
+from wa.contacts import folded
+from wa.errors import WaError
+from wa.phone import parse_phone
+from wa.store import Row, Store
+from wa.vcard import tidy
+from wa.when import to_iso
+
+TABLES = ("contacts", "contact_phones", "contact_cards")
+"""What everything here writes to."""
+
+
+@dataclass
+class Person:
+    """What is to be known of somebody, with numbers as international digits, the main one first."""
+
+    name: str
+    phones: dict[str, str | None] = field(default_factory=dict)
+    """Labels by number."""
+    aliases: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    is_favorite: bool = False
+    notes: str | None = None
+    timezone: str | None = None
+    is_named: bool = True
+    """False where the name is only a number."""
+
+
+# ── By hand ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def checked_phone(text: str, region: str | None) -> str:
+    """The international digits of a number that somebody typed. Raises WaError `usage`."""
+    digits = parse_phone(text, region)
+    if digits is None:
+        raise WaError("usage", f"{text!r} is not a phone number", "write it as 447700900123")
+    return digits
+
+
+def checked_name(text: str) -> str:
+    """A name without space around it. Raises WaError `usage` where nothing is left."""
+    name = tidy(text)
+    if not folded(name):
+        raise WaError("usage", "the name is empty", 'wa contacts add "Reem" 447700900123')
+    return name
+
+
+def add(store: Store, person: Person, now: datetime) -> Row:
+    """Add somebody. Raises WaError `usage` for a number that is known, or no name."""
+    person.name = checked_name(person.name)
+    with store.write():
+        for phone in person.phones:
+            _expect_free(store, phone, None)
+        number = _insert(store, person, now)
+    return contacts.get(store, number)
+
+
+def edit(
+    store: Store,
+    number: int,
+    changes: Row,
+    now: datetime,
+    *,
+    phones: Sequence[str] = (),
+    without: Iterable[str] = (),
+) -> Row:
+    """Change columns of a contact; the last of `phones` becomes its main number, `without` are taken away.
+
+    Raises WaError `usage` for a number that is somebody else's.
+    """
+    with store.write():
+        for phone in phones:
+            _expect_free(store, phone, number)
+            row = {"phone": phone, "contact_id": number}
+            store.insert("contact_phones", row, ignore=True)
+            changes = {**changes, "phone": phone}
+        for phone in without:
+            store.execute("DELETE FROM contact_phones WHERE phone = ? AND contact_id = ?", [phone, number])
+        _update(store, number, changes, now)
+        store.execute(  # where the main number was taken away, another one is
+            "UPDATE contacts SET phone = (SELECT min(phone) FROM contact_phones WHERE contact_id = :id)"
+            " WHERE id = :id AND phone NOT IN (SELECT phone FROM contact_phones WHERE contact_id = :id)",
+            {"id": number},
+        )
+    return contacts.get(store, number)
+
+
+def change_words(
+    store: Store, number: int, column: str, words: Iterable[str], now: datetime, *, remove: bool = False
+) -> Row:
+    """Add aliases or tags, or take them away. Raises WaError `usage` where there is none to add."""
+    wanted = [word for word in map(tidy, words) if folded(word)]
+    if not wanted:
+        raise WaError("usage", "there is nothing to add or remove", f"give the {column}")
+    with store.write():
+        row = contacts.get(store, number)
+        gone = {folded(word) for word in wanted}
+        kept = [word for word in row[column] if folded(word) not in gone] if remove else row[column]
+        found = kept if remove else _united(row[column], wanted)
+        if found != row[column]:
+            _update(store, number, {column: json.dumps(found, ensure_ascii=False)}, now)
+    return contacts.get(store, number)
+
+
+def remove(store: Store, number: int) -> None:
+    """Forget a contact. Its chat and messages stay."""
+    with store.write():
+        store.execute("DELETE FROM contacts WHERE id = ?", [number])
+
+
+def merge(store: Store, number: int, other: int, now: datetime) -> Row:
+    """Let `other` go into a contact: nothing of it is lost, and its name becomes an alias."""
+    if number == other:
+        raise WaError("usage", "both are the same contact", "name two contacts")
+    with store.write():
+        _absorb(store, number, other, now)
+    return contacts.get(store, number)
+
+
+def _absorb(store: Store, number: int, other: int, now: datetime) -> None:
+    gone = contacts.get(store, other)
+    person = Person(
+        gone["name"],
+        aliases=gone["aliases"],
+        tags=gone["tags"],
+        is_favorite=bool(gone["is_favorite"]),
+        notes=gone["notes"],
+        timezone=gone["timezone"],
+        is_named=not _is_number(gone["name"]),
+    )
+    for table in ("contact_phones", "contact_cards"):
+        store.execute(f"UPDATE {table} SET contact_id = ? WHERE contact_id = ?", [number, other])
+    store.execute("DELETE FROM contacts WHERE id = ?", [other])
+    row = contacts.get(store, number)
+    changes = _additions(row, person, keep_name=True)
+    if row["phone"] is None and gone["phone"]:
+        changes["phone"] = gone["phone"]
+    _update(store, number, changes, now)
+
+
+# ── From cards ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def put(store: Store, person: Person, now: datetime) -> tuple[str, dict[str, str]]:
+    """Take a card into the contacts, in the caller's transaction.
+
+    Says `added`, `updated` or `unchanged`, and which of its numbers stay with
+    somebody else: {number: name}.
+    """
+    key = hashlib.sha256(json.dumps(asdict(person), sort_keys=True).encode()).hexdigest()[:32]
+    known: int | None = store.value("SELECT contact_id FROM contact_cards WHERE digest = ?", [key])
+    if known is not None:
+        return "unchanged", _taken(store, person, known)
+    same = _same(store, person)
+    outcome, number = "added", None
+    if not same:
+        taken = _taken(store, person, None)
+        free = {phone: label for phone, label in person.phones.items() if phone not in taken}
+        number = _insert(store, Person(**{**vars(person), "phones": free}), now)
+    else:
+        number = same[0]
+        for other in same[1:]:
+            _absorb(store, number, other, now)
+        outcome = "updated" if _apply(store, number, person, now) or same[1:] else "unchanged"
+    store.insert("contact_cards", {"digest": key, "contact_id": number, "name": person.name})
+    return outcome, _taken(store, person, number)
+
+
+def _same(store: Store, person: Person) -> list[int]:
+    """The contacts that a card is of, the one with its name first.
+
+    A number that both have says so, unless each has another one besides and
+    their names have nothing in common: a landline has many owners.
+    """
+    if not person.phones:
+        found = store.value(
+            "SELECT id FROM contacts WHERE phone IS NULL AND name = ? ORDER BY id LIMIT 1", [person.name]
+        )
+        return [found] if found is not None else []
+    owners: dict[int, Row] = {}
+    for phone in person.phones:
+        if owner := contacts.by_phone(store, phone):
+            owners.setdefault(owner["id"], contacts.get(store, owner["id"]))
+    akin = {number: _is_akin(row, person) for number, row in owners.items()}
+    same = []
+    for number, row in owners.items():
+        theirs = {each["phone"] for each in row["phones"]}
+        if akin[number] or theirs <= person.phones.keys() or person.phones.keys() <= theirs:
+            same.append(number)
+    return sorted(same, key=lambda number: not akin[number])
+
+
+def _is_akin(row: Row, person: Person) -> bool:
+    """Whether one of the names of one is a part of one of the other's: Zoe, Zoë Sample."""
+    ours = [set(folded(name).split()) for name in (row["name"], *row["aliases"])]
+    theirs = [set(folded(name).split()) for name in (person.name, *person.aliases)]
+    return any(a and b and (a <= b or b <= a) for a in ours for b in theirs)
+
+
+def _taken(store: Store, person: Person, number: int | None) -> dict[str, str]:
+    owners = {phone: contacts.by_phone(store, phone) for phone in person.phones}
+    return {phone: owner["name"] for phone, owner in owners.items() if owner and owner["id"] != number}
+
+
+def _apply(store: Store, number: int, person: Person, now: datetime) -> bool:
+    """Bring a contact up to date with a card; whether that changed anything."""
+    row = contacts.get(store, number)
+    from_card = store.value(
+        "SELECT 1 FROM contact_cards WHERE contact_id = ? AND name = ?", [number, row["name"]]
+    )
+    changes = _additions(row, person, keep_name=not from_card and not _is_number(row["name"]))
+    labels = {each["phone"]: each["label"] for each in row["phones"]}
+    is_changed = False
+    for phone, label in person.phones.items():
+        if phone not in labels:
+            new = {"phone": phone, "contact_id": number, "label": label}
+            is_changed |= store.insert("contact_phones", new, ignore=True) is not None
+        elif label and label != labels[phone]:
+            store.execute("UPDATE contact_phones SET label = ? WHERE phone = ?", [label, phone])
+            is_changed = True
+    taken = _taken(store, person, number)
+    mine = next((phone for phone in person.phones if phone not in taken), None)
+    if row["phone"] is None and mine:
+        changes["phone"] = mine
+    if changes or is_changed:
+        _update(store, number, changes, now)
+    return bool(changes) or is_changed
+
+
+def _additions(row: Row, person: Person, *, keep_name: bool) -> Row:
+    """The columns in which a card adds something to a contact."""
+    changes: Row = {}
+    aliases = list(person.aliases)
+    if person.is_named and person.name != row["name"]:
+        other = person.name
+        if not keep_name:
+            changes["name"], other = person.name, row["name"]
+        if not _is_number(other):
+            aliases = [other, *aliases]
+    name = folded(str(changes.get("name", row["name"])))
+    aliases = _united(row["aliases"], (each for each in aliases if folded(each) != name))
+    if aliases != row["aliases"]:
+        changes["aliases"] = json.dumps(aliases, ensure_ascii=False)
+    if (tags := _united(row["tags"], person.tags)) != row["tags"]:
+        changes["tags"] = json.dumps(tags, ensure_ascii=False)
+    if person.notes and person.notes not in (row["notes"] or ""):
+        changes["notes"] = f"{row['notes']}\n\n{person.notes}" if row["notes"] else person.notes
+    if person.is_favorite and not row["is_favorite"]:
+        changes["is_favorite"] = True
+    if person.timezone and not row["timezone"]:
+        changes["timezone"] = person.timezone
+    return changes
+
+
+def _united(words: list[str], more: Iterable[str]) -> list[str]:
+    """Both, each once, whatever its case and accents."""
+    known = {folded(word) for word in words}
+    found = list(words)
+    for word in more:
+        if folded(word) not in known:
+            known.add(folded(word))
+            found.append(word)
+    return found
+
+
+def _is_number(name: str) -> bool:
+    return re.fullmatch(r"[\d\s+().\-/]+", name) is not None
+
+
+def _insert(store: Store, person: Person, now: datetime) -> int:
+    at = to_iso(now)
+    row: Row = {
+        "phone": next(iter(person.phones), None),
+        "name": person.name,
+        "aliases": json.dumps(_united([], person.aliases), ensure_ascii=False),
+        "tags": json.dumps(_united([], person.tags), ensure_ascii=False),
+        "is_favorite": person.is_favorite,
+        "notes": person.notes or None,
+        "timezone": person.timezone,
+        "created_at": at,
+        "updated_at": at,
+    }
+    number = store.insert("contacts", row)
+    assert number is not None  # noqa: S101
+    for phone, label in person.phones.items():
+        store.insert("contact_phones", {"phone": phone, "contact_id": number, "label": label})
+    return number
+
+
+def _update(store: Store, number: int, changes: Row, now: datetime) -> None:
+    columns = ", ".join(f"{name} = :{name}" for name in (*changes, "updated_at"))
+    params = {**changes, "updated_at": to_iso(now), "id": number}
+    store.execute(f"UPDATE contacts SET {columns} WHERE id = :id", params)
+
+
+def _expect_free(store: Store, phone: str, number: int | None) -> None:
+    owner = contacts.by_phone(store, phone)
+    if owner and owner["id"] != number:
+        raise WaError(
+            "usage", f"+{phone} is {owner['name']}'s already", "wa contacts show, edit or merge changes that"
+        )

@@ -1,0 +1,146 @@
+"""S3-compatible storage: Backblaze B2, Garage and others, through boto3."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from wa.errors import WaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wa.settings import Storage
+
+_REFUSED = ("AccessDenied", "Forbidden", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "401")
+_ABSENT = ("NoSuchKey", "404")
+
+
+class Bucket:
+    """A bucket's objects below the prefix of the settings. Nothing is asked before it is needed."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._client = self._connected(storage.region or _region_in(storage.endpoint) or "us-east-1")
+
+    def _connected(self, region: str) -> Any:
+        import boto3  # a quarter of a second
+        from botocore.config import Config
+
+        storage = self._storage
+        return boto3.session.Session().client(
+            "s3",
+            endpoint_url=storage.endpoint,
+            region_name=region,
+            aws_access_key_id=storage.key_id,
+            aws_secret_access_key=storage.secret,
+            config=Config(
+                connect_timeout=10,
+                read_timeout=60,
+                retries={"max_attempts": 3, "mode": "standard"},
+                s3={"addressing_style": "path"},
+                request_checksum_calculation="when_required",  # servers of some years ago know none
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    def open(self, name: str) -> tuple[Body, int] | None:
+        """An object to read and its size in bytes, or None where there is none.
+
+        Raises WaError `network-error` and `storage-error`.
+        """
+        key = self._storage.prefix + name
+        with self._explained():
+            try:
+                found = self._get(key)
+            except Exception as error:
+                if _code_of(error) in _ABSENT:
+                    return None
+                raise
+        return Body(self, found["Body"]), int(found["ContentLength"])
+
+    def _get(self, key: str) -> Any:
+        try:
+            return self._client.get_object(Bucket=self._storage.bucket, Key=key)
+        except Exception as error:
+            region = _region_wanted(error)
+            if self._storage.region or not region:
+                raise
+            self._client = self._connected(region)
+            return self._client.get_object(Bucket=self._storage.bucket, Key=key)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Whatever boto3 raises, as something the user can act on; never with a key in it."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        storage = self._storage
+        where = f"{storage.endpoint}, bucket {storage.bucket}"
+        try:
+            yield
+        except ClientError as error:
+            code = _code_of(error)
+            if code == "NoSuchBucket":
+                raise WaError(
+                    "storage-error",
+                    f"there is no bucket {storage.bucket} at {storage.endpoint}",
+                    "check B2_BUCKET",
+                ) from None
+            if code in _REFUSED:
+                raise WaError(
+                    "storage-error",
+                    f"{where}: access was refused ({code})",
+                    "check B2_ACCESS_KEY_ID and B2_SECRET_ACCESS_KEY, and what that key may do",
+                ) from None
+            raise WaError("storage-error", f"{where}: {code}", "try again later") from None
+        except (BotoCoreError, OSError) as error:
+            reason = type(error).__name__
+            raise WaError(
+                "network-error",
+                f"{where} cannot be reached ({reason})",
+                "check B2_S3_ENDPOINT and the network",
+            ) from None
+
+
+class Body:
+    """An object's content as a file to read; a line that drops is a WaError like any other."""
+
+    def __init__(self, bucket: Bucket, body: Any) -> None:
+        self._bucket = bucket
+        self._body = body
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        with self._bucket._explained():
+            return bytes(self._body.read(None if size < 0 else size))
+
+    def close(self) -> None:
+        """End the transfer."""
+        self._body.close()
+
+
+def _code_of(error: Exception) -> str:
+    response = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def _region_in(endpoint: str) -> str | None:
+    """The region that stands in the address: https://s3.eu-central-003.backblazeb2.com."""
+    found = re.match(r"https?://s3[.-]([a-z]+-[a-z]+-[0-9]+)\.", endpoint)
+    return found[1] if found else None
+
+
+def _region_wanted(error: Exception) -> str | None:
+    """The region that a server says it is in when it refuses another: Garage's is `garage`."""
+    if _code_of(error) not in (
+        "AuthorizationHeaderMalformed",
+        "InvalidRegion",
+        "AuthorizationQueryParametersError",
+    ):
+        return None
+    detail: dict[str, Any] = error.response["Error"]  # type: ignore[attr-defined]
+    said = re.search(
+        r"(?:expect\w*|should be)\D{0,12}?['\"/:]+([a-z][a-z0-9-]+)", str(detail.get("Message", ""))
+    )
+    return str(detail.get("Region") or (said[1] if said else "garage"))

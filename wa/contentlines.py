@@ -1,0 +1,152 @@
+"""The lines of a vCard file: ends, folding and encodings, as programs really write them (RFC 6350 §3.2)."""
+
+from __future__ import annotations
+
+import codecs
+import quopri
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+_CHUNK = 65_536
+_LONGEST = 1_000_000
+"""Bytes of one line that are kept; photos are longer, and nobody's name is."""
+_BREAK = re.compile(rb"\r+\n|\n|\r(?!\Z)")  # some programs write \r\r\n
+_HEAD = re.compile(rb"[ \t]*(?:([\w-]+)\.)?([A-Za-z][\w-]*)((?:;(?:\"[^\"]*\"|[^\":])*)?):", re.ASCII)
+_PARAM = re.compile(r';\s*([^;:="]*)(?:=((?:"[^"]*"|[^";])*))?')
+
+
+@dataclass
+class Line:
+    """A logical line: what was folded is one again. Its value is not decoded yet."""
+
+    number: int
+    """Of its first line in the file, counted from 1."""
+    group: str = ""
+    name: str = ""
+    """In capitals; empty where the line is not `name:value` at all."""
+    params: str = ""
+    is_kept: bool = True
+    is_cut: bool = False
+    parts: list[bytes] = field(default_factory=list)
+
+    def continues(self, text: bytes) -> bool:
+        """Whether the next line of the file belongs to this one."""
+        if text.strip().upper() in (b"BEGIN:VCARD", b"END:VCARD"):
+            return False
+        if self._is_soft or text[:1] in (b" ", b"\t"):
+            return True
+        # The rest of a picture that was not folded. What we keep has no such rest.
+        return bool(text) and not self.is_kept and not _HEAD.match(text)
+
+    @property
+    def _is_quoted_printable(self) -> bool:
+        return "QUOTED-PRINTABLE" in self.params.upper()
+
+    @property
+    def _is_soft(self) -> bool:
+        return self._is_quoted_printable and self.parts[-1].endswith(b"=")
+
+    def add(self, text: bytes, is_cut: bool) -> None:
+        """Take the next line of the file into this one."""
+        if not self._is_soft:
+            text = text[1:]
+        elif not text:  # where each line end was doubled
+            return
+        elif self.is_kept:
+            self.parts[-1] = self.parts[-1][:-1]
+        self.is_cut |= is_cut or sum(map(len, self.parts)) > _LONGEST
+        if self.is_kept and not self.is_cut:
+            self.parts.append(text)
+        else:
+            self.parts[-1:] = [text[-1:]]
+
+    def param(self, name: str) -> list[str]:
+        """The values of a parameter; with ``""`` those that vCard 2.1 writes without a name."""
+        found = []
+        for key, value in _PARAM.findall(self.params):
+            key, value = key.strip().upper(), value.replace('"', "")
+            if key == name and value:
+                found += [each.strip() for each in value.split(",")]
+            elif not name and not value:
+                found.append(key)
+        return found
+
+    @property
+    def charset(self) -> str | None:
+        """The codec that the line names, where that is not UTF-8."""
+        for name in self.param("CHARSET"):
+            try:
+                codec = codecs.lookup(name).name
+            except LookupError:
+                continue
+            # What calls itself Latin-1 is the Windows code page of the same letters, and some more.
+            return {"utf-8": None, "ascii": None, "iso8859-1": "cp1252"}.get(codec, codec)
+        return None
+
+    @property
+    def value(self) -> bytes:
+        """What follows the name and the parameters."""
+        whole = b"".join(self.parts)
+        match = _HEAD.match(whole)
+        raw = whole[match.end() :] if match else b""
+        return quopri.decodestring(raw.rstrip(b"=")) if self._is_quoted_printable else raw
+
+
+def read_lines(stream: BinaryIO, kept: Collection[str]) -> Iterator[Line]:
+    """The logical lines of a file; of properties that are not `kept`, without their values."""
+    line: Line | None = None
+    for number, (text, is_cut) in enumerate(_physical(_pieces(stream)), 1):
+        if line and line.continues(text):
+            line.add(text, is_cut)
+            continue
+        if line:
+            yield line
+        line = _begun(number, text.removeprefix(codecs.BOM_UTF8), is_cut, kept) if text.strip() else None
+    if line:
+        yield line
+
+
+def _begun(number: int, text: bytes, is_cut: bool, kept: Collection[str]) -> Line:
+    head = _HEAD.match(text)
+    if not head:
+        return Line(number, is_cut=is_cut, parts=[text])
+    group, name = (head[1] or b"").decode().lower(), head[2].decode().upper()
+    line = Line(number, group, name, head[3].decode("utf-8", "replace"), name in kept, is_cut)
+    line.parts = [text if line.is_kept else text[-1:]]
+    return line
+
+
+def _physical(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Lines without their ends, each with whether it was cut for its length."""
+    rest, is_cut = b"", False
+    for piece in pieces:
+        *lines, rest = _BREAK.split(rest + piece)
+        for line in lines:
+            yield line, is_cut
+            is_cut = False
+        if len(rest) > _LONGEST:
+            rest, is_cut = rest[:1000] + rest[-1:], True
+    for line in rest.split(b"\r"):
+        if line:
+            yield line, is_cut
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    """The file bit by bit, as UTF-8 or in an old code page, without a byte order mark."""
+    piece = stream.read(_CHUNK)
+    wide = _wide_encoding(piece)
+    decoder = codecs.getincrementaldecoder(wide)("replace") if wide else None
+    while piece:
+        yield decoder.decode(piece).encode("utf-8", "replace") if decoder else piece
+        piece = stream.read(_CHUNK)
+
+
+def _wide_encoding(start: bytes) -> str | None:
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    # Without a mark, the zeros of BEGIN tell.
+    return {b"B\0E\0": "utf-16-le", b"\0B\0E": "utf-16-be"}.get(start[:4])

@@ -1,0 +1,105 @@
+"""JSON files read as a stream, element by element: a large one needs no more memory than a small one."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import ijson
+
+_CHUNK = 65_536
+Event = tuple[str, Any]
+
+
+class Readable(Protocol):
+    """What bytes can be read from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes."""
+
+
+class Damaged(Exception):
+    """The file is not JSON from some place on; what came before it was read."""
+
+
+class _Text:
+    """A file as UTF-8, whatever single bytes of it are not; without a byte order mark."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
+
+    def read(self, size: int) -> bytes:
+        """The next bytes; none at the end of the file alone."""
+        while True:
+            piece = self._stream.read(max(size, 1) if size else 0)
+            text = self._decoder.decode(piece, final=not piece and bool(size))
+            if text or not piece:
+                return text.encode()
+
+
+def events(stream: Readable) -> Iterator[Event]:
+    """What stands in the file, in order. Raises Damaged where it goes wrong."""
+    try:
+        yield from ijson.basic_parse(_Text(stream), buf_size=_CHUNK)
+    except ijson.IncompleteJSONError:
+        raise Damaged("it ends in the middle") from None
+    except (ijson.JSONError, ValueError):
+        raise Damaged("it is not JSON any more") from None
+
+
+def elements(source: Iterator[Event], wrapper: str) -> Iterator[tuple[str, Event]]:
+    """Where each record of a file begins: of a list, of an object by id, of either inside `wrapper`.
+
+    Whoever takes one reads it, with `value` or on its own, before the next.
+    """
+    event, _ = next(source)
+    yield from _inside(source, event, wrapper)
+
+
+def _inside(source: Iterator[Event], kind: str, wrapper: str | None) -> Iterator[tuple[str, Event]]:
+    for number, (event, value) in enumerate(source):
+        if kind == "start_array":
+            if event == "end_array":
+                return
+            yield str(number), (event, value)
+            continue
+        if event == "end_map":
+            return
+        key, first = str(value), next(source)
+        if key == wrapper and first[0] in ("start_array", "start_map"):
+            yield from _inside(source, first[0], None)
+        else:
+            yield key, first
+
+
+def inside(source: Iterator[Event], first: Event) -> Iterator[tuple[str, Event]]:
+    """Where each element of the list or object begins that `first` has begun."""
+    return _inside(source, first[0], None)
+
+
+def value(source: Iterator[Event], first: Event) -> Any:
+    """The whole value that `first` begins."""
+    event, scalar = first
+    if event not in ("start_map", "start_array"):
+        return scalar
+    root: Any = {} if event == "start_map" else []
+    open_ones, key = [root], ""
+    for event, scalar in source:
+        if event == "map_key":
+            key = scalar
+            continue
+        if event in ("end_map", "end_array"):
+            open_ones.pop()
+            if not open_ones:
+                break
+            continue
+        new: Any = {} if event == "start_map" else [] if event == "start_array" else scalar
+        if isinstance(open_ones[-1], list):
+            open_ones[-1].append(new)
+        else:
+            open_ones[-1][key] = new
+        if event in ("start_map", "start_array"):
+            open_ones.append(new)
+    return root
