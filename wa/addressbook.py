@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
 from wa import contacts
@@ -39,6 +39,10 @@ class Person:
     timezone: str | None = None
     is_named: bool = True
     """False where the name is only a number."""
+    is_chosen: bool = False
+    """Whether the user chose the name, and no import may change it."""
+    numbers_as_written: list[str] = field(default_factory=list)
+    """By which a card is known again when its numbers are read with another region."""
 
 
 # ── By hand ─────────────────────────────────────────────────────────────────────────────────────────
@@ -62,7 +66,7 @@ def checked_name(text: str) -> str:
 
 def add(store: Store, person: Person, now: datetime) -> Row:
     """Add somebody. Raises WaError `usage` for a number that is known, or no name."""
-    person.name = checked_name(person.name)
+    person = replace(person, name=checked_name(person.name), is_chosen=True)
     with store.write():
         for phone in person.phones:
             _expect_free(store, phone, None)
@@ -84,19 +88,22 @@ def edit(
     Raises WaError `usage` for a number that is somebody else's.
     """
     with store.write():
+        row = contacts.get(store, number)
+        before = {each["phone"] for each in row["phones"]}
         for phone in phones:
             _expect_free(store, phone, number)
-            row = {"phone": phone, "contact_id": number}
-            store.insert("contact_phones", row, ignore=True)
+            store.insert("contact_phones", {"phone": phone, "contact_id": number}, ignore=True)
             changes = {**changes, "phone": phone}
         for phone in without:
             store.execute("DELETE FROM contact_phones WHERE phone = ? AND contact_id = ?", [phone, number])
-        _update(store, number, changes, now)
-        store.execute(  # where the main number was taken away, another one is
-            "UPDATE contacts SET phone = (SELECT min(phone) FROM contact_phones WHERE contact_id = :id)"
-            " WHERE id = :id AND phone NOT IN (SELECT phone FROM contact_phones WHERE contact_id = :id)",
-            {"id": number},
-        )
+        after = {each["phone"] for each in contacts.get(store, number)["phones"]}
+        if changes.get("phone", row["phone"]) not in after:  # the main number was taken away
+            changes = {**changes, "phone": min(after, default=None)}
+        if "name" in changes:
+            store.execute("UPDATE contacts SET is_named_by_user = 1 WHERE id = ?", [number])
+        changes = {name: value for name, value in changes.items() if value != row[name]}
+        if changes or before != after:
+            _update(store, number, changes, now)
     return contacts.get(store, number)
 
 
@@ -129,6 +136,7 @@ def merge(store: Store, number: int, other: int, now: datetime) -> Row:
         raise WaError("usage", "both are the same contact", "name two contacts")
     with store.write():
         _absorb(store, number, other, now)
+        store.execute("UPDATE contacts SET is_named_by_user = 1 WHERE id = ?", [number])
     return contacts.get(store, number)
 
 
@@ -162,47 +170,59 @@ def put(store: Store, person: Person, now: datetime) -> tuple[str, dict[str, str
     Says `added`, `updated` or `unchanged`, and which of its numbers stay with
     somebody else: {number: name}.
     """
-    key = hashlib.sha256(json.dumps(asdict(person), sort_keys=True).encode()).hexdigest()[:32]
-    known: int | None = store.value("SELECT contact_id FROM contact_cards WHERE digest = ?", [key])
+    digest, as_written = _digest(asdict(person)), _digest({**asdict(person), "phones": None})
+    known: int | None = store.value("SELECT contact_id FROM contact_cards WHERE digest = ?", [digest])
     if known is not None:
         return "unchanged", _taken(store, person, known)
-    same = _same(store, person)
-    outcome, number = "added", None
-    if not same:
-        taken = _taken(store, person, None)
-        free = {phone: label for phone, label in person.phones.items() if phone not in taken}
-        number = _insert(store, Person(**{**vars(person), "phones": free}), now)
-    else:
+    known = store.value("SELECT contact_id FROM contact_cards WHERE as_written = ?", [as_written])
+    same = _same(store, person, known)
+    if same:
         number = same[0]
         for other in same[1:]:
             _absorb(store, number, other, now)
         outcome = "updated" if _apply(store, number, person, now) or same[1:] else "unchanged"
-    store.insert("contact_cards", {"digest": key, "contact_id": number, "name": person.name})
+    else:
+        taken = _taken(store, person, None)
+        free = {phone: label for phone, label in person.phones.items() if phone not in taken}
+        outcome, number = "added", _insert(store, replace(person, phones=free), now)
+    store.insert("contact_cards", {"digest": digest, "as_written": as_written, "contact_id": number})
     return outcome, _taken(store, person, number)
 
 
-def _same(store: Store, person: Person) -> list[int]:
-    """The contacts that a card is of, the one with its name first.
+def _digest(content: Row) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _same(store: Store, person: Person, known: int | None) -> list[int]:
+    """The contacts that a card is of, the one to keep first.
 
     A number that both have says so, unless each has another one besides and
-    their names have nothing in common: a landline has many owners.
+    their names have nothing in common: a landline has many owners. Of several,
+    those that the user named differently are not made one.
     """
-    if not person.phones:
-        found = store.value(
+    if known is None and not person.numbers_as_written and not person.phones:
+        known = store.value(
             "SELECT id FROM contacts WHERE phone IS NULL AND name = ? ORDER BY id LIMIT 1", [person.name]
         )
-        return [found] if found is not None else []
-    owners: dict[int, Row] = {}
-    for phone in person.phones:
-        if owner := contacts.by_phone(store, phone):
-            owners.setdefault(owner["id"], contacts.get(store, owner["id"]))
-    akin = {number: _is_akin(row, person) for number, row in owners.items()}
-    same = []
-    for number, row in owners.items():
+    numbers = {owner["id"] for phone in person.phones if (owner := contacts.by_phone(store, phone))}
+    found = []
+    for number in sorted(numbers - {known}):
+        row = contacts.get(store, number)
         theirs = {each["phone"] for each in row["phones"]}
-        if akin[number] or theirs <= person.phones.keys() or person.phones.keys() <= theirs:
-            same.append(number)
-    return sorted(same, key=lambda number: not akin[number])
+        akin = _is_akin(row, person)
+        if person.is_chosen and _is_chosen(store, number) and not akin:
+            continue  # the user has them as two
+        if akin or theirs <= person.phones.keys() or person.phones.keys() <= theirs:
+            found.append((not _is_chosen(store, number), not akin, number))
+    same = [number for *_, number in sorted(found)]
+    if known is not None:
+        same.insert(0, known)
+    return [number for number in same if number in same[:1] or not _is_chosen(store, number)]
+
+
+def _is_chosen(store: Store, number: int) -> bool:
+    """Whether the user chose the name of a contact."""
+    return bool(store.value("SELECT is_named_by_user FROM contacts WHERE id = ?", [number]))
 
 
 def _is_akin(row: Row, person: Person) -> bool:
@@ -220,10 +240,7 @@ def _taken(store: Store, person: Person, number: int | None) -> dict[str, str]:
 def _apply(store: Store, number: int, person: Person, now: datetime) -> bool:
     """Bring a contact up to date with a card; whether that changed anything."""
     row = contacts.get(store, number)
-    from_card = store.value(
-        "SELECT 1 FROM contact_cards WHERE contact_id = ? AND name = ?", [number, row["name"]]
-    )
-    changes = _additions(row, person, keep_name=not from_card and not _is_number(row["name"]))
+    changes = _additions(row, person, keep_name=_is_chosen(store, number))
     labels = {each["phone"]: each["label"] for each in row["phones"]}
     is_changed = False
     for phone, label in person.phones.items():
@@ -258,7 +275,7 @@ def _additions(row: Row, person: Person, *, keep_name: bool) -> Row:
         changes["aliases"] = json.dumps(aliases, ensure_ascii=False)
     if (tags := _united(row["tags"], person.tags)) != row["tags"]:
         changes["tags"] = json.dumps(tags, ensure_ascii=False)
-    if person.notes and person.notes not in (row["notes"] or ""):
+    if person.notes and f"\n\n{person.notes}\n\n" not in f"\n\n{row['notes']}\n\n":
         changes["notes"] = f"{row['notes']}\n\n{person.notes}" if row["notes"] else person.notes
     if person.is_favorite and not row["is_favorite"]:
         changes["is_favorite"] = True
@@ -292,6 +309,7 @@ def _insert(store: Store, person: Person, now: datetime) -> int:
         "is_favorite": person.is_favorite,
         "notes": person.notes or None,
         "timezone": person.timezone,
+        "is_named_by_user": person.is_chosen,
         "created_at": at,
         "updated_at": at,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import sys
 import traceback
@@ -196,10 +197,15 @@ def _tell(error: WaError, *, as_json: bool) -> None:
         sys.stderr.write(f"hint: {one_line(error.hint)}\n")
 
 
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise Terminated
+
+
 def main() -> NoReturn:
     """The console script."""
     os.umask(0o077)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever started us
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:], App()))

@@ -14,7 +14,8 @@ from wa.store import Row, Store, fold
 
 Key = TypeVar("Key", int, str)
 _WITH_PHONES = (
-    "SELECT c.*, (SELECT json_group_array(json_object('phone', p.phone, 'label', p.label))"
+    "SELECT c.id, c.phone, c.name, c.aliases, c.tags, c.is_favorite, c.notes, c.timezone, c.created_at,"
+    " c.updated_at, (SELECT json_group_array(json_object('phone', p.phone, 'label', p.label))"
     " FROM contact_phones p WHERE p.contact_id = c.id) AS phones FROM contacts c"
 )
 _FAVOURITES_FIRST = "ORDER BY c.is_favorite DESC, fold(c.name), c.id"
@@ -103,12 +104,12 @@ def search(store: Store, text: str) -> list[Row]:
     digits = "".join(char for char in needle if char.isdecimal())
     number = digits if digits and not any(char.isalpha() for char in needle) else needle
     words = needle.split()
-    hay = "fold(c.name || char(10) || c.aliases || char(10) || c.tags || char(10) || coalesce(c.notes, ''))"
+    phones = "(SELECT group_concat(p.phone) FROM contact_phones p WHERE p.contact_id = c.id)"
+    hay = f"fold(c.name || c.aliases || c.tags || coalesce(c.notes, '') || coalesce({phones}, ''))"
     having = " AND ".join(f"instr({hay}, ?)" for _ in words)
-    numbered = "EXISTS (SELECT 1 FROM contact_phones p WHERE p.contact_id = c.id AND instr(p.phone, ?))"
     # What JSON escapes (quotes, backslashes) is not found in the column as it is, and looked for below.
     plain = not any(char in '"\\' for char in needle)
-    where = f"WHERE ({having}) OR {numbered}" if plain else ""
+    where = f"WHERE ({having}) OR instr({phones}, ?)" if plain else ""
     ranked = [
         (rank, row)
         for row in read(store, where, [*words, number] if plain else [])
@@ -128,7 +129,7 @@ def _rank(row: Row, needle: str, words: list[str], number: str) -> int | None:
         return 1
     if any(needle in each for each in texts) or any(number in each for each in phones):
         return 2
-    return 3 if all(any(word in each for each in texts) for word in words) else None
+    return 3 if all(any(word in each for each in (*texts, *phones)) for word in words) else None
 
 
 def _is_nearly(row: Row, words: list[str]) -> bool:
@@ -244,21 +245,32 @@ def _resolve_address(store: Store, text: str, region: str | None, me: str | None
 
 def _resolve_name(store: Store, text: str) -> str:
     needle = folded(text)
-    jid = _only(_names(store, needle, exact=True), text) or _only(_names(store, needle, exact=False), text)
-    if jid is None and (silent := _people(store, needle, exact=True) or _people(store, needle, exact=False)):
-        name = next(iter(silent.values()))
-        raise WaError(
-            "recipient-not-found",
-            f"no number is known for {name}",
-            "wa contacts edit NAME --phone 447700900123",
-        )
-    if jid is None:
-        raise WaError(
-            "recipient-not-found",
-            f"nobody is called {text!r}, and it is not a phone number or an address",
-            "`wa contacts search` looks for part of a name; a number needs its country code",
-        )
-    return jid
+    found = _names(store, needle, exact=True)
+    # Who has no number is not passed over for somebody whose name only begins like that.
+    silent = {} if found else _silent(store, needle, exact=True)
+    if not found and not silent:
+        found = _names(store, needle, exact=False)
+        silent = _silent(store, needle, exact=False)
+    if jid := _only({**found, **silent}, text):
+        if jid in silent:
+            raise WaError(
+                "recipient-not-found",
+                f"no number is known for {silent[jid]}",
+                "wa contacts edit NAME --phone 447700900123",
+            )
+        return jid
+    raise WaError(
+        "recipient-not-found",
+        f"nobody is called {text!r}, and it is not a phone number or an address",
+        "`wa contacts search` looks for part of a name; a number needs its country code",
+    )
+
+
+def _silent(store: Store, needle: str, *, exact: bool) -> dict[str, str]:
+    """The contacts without a number that have such a name or alias, by their id."""
+    found = _people(store, needle, exact=exact)
+    without = store.execute("SELECT id FROM contacts WHERE phone IS NULL")
+    return {str(number): found[number] for (number,) in without if number in found}
 
 
 def called(store: Store, word: str) -> list[Row]:

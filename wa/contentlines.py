@@ -14,6 +14,9 @@ _LONGEST = 1_000_000
 """Bytes of one line that are kept; photos are longer, and nobody's name is."""
 _BREAK = re.compile(rb"\r+\n|\n|\r(?!\Z)")  # some programs write \r\r\n
 _HEAD = re.compile(rb"[ \t]*(?:([\w-]+)\.)?([A-Za-z][\w-]*)((?:;(?:\"[^\"]*\"|[^\":])*)?):", re.ASCII)
+_BETWEEN = re.compile(
+    rb"(?i)(?<=END:VCARD)(?=BEGIN:VCARD)"
+)  # two files put together, the first without a line end
 _PARAM = re.compile(r';\s*([^;:="]*)(?:=((?:"[^"]*"|[^";])*))?')
 
 
@@ -29,6 +32,9 @@ class Line:
     params: str = ""
     is_kept: bool = True
     is_cut: bool = False
+    """Whether it was too long to be kept whole."""
+    is_ended: bool = True
+    """False for a last line without a line end: the file may have been cut off in it."""
     parts: list[bytes] = field(default_factory=list)
 
     def continues(self, text: bytes) -> bool:
@@ -37,12 +43,18 @@ class Line:
             return False
         if self._is_soft or text[:1] in (b" ", b"\t"):
             return True
-        # The rest of a picture that was not folded. What we keep has no such rest.
-        return bool(text) and not self.is_kept and not _HEAD.match(text)
+        # The rest of a picture that was not folded.
+        return bool(text) and self._is_base64 and not _HEAD.match(text)
 
     @property
     def _is_quoted_printable(self) -> bool:
         return "QUOTED-PRINTABLE" in self.params.upper()
+
+    @property
+    def _is_base64(self) -> bool:
+        return not self.is_kept and any(
+            each.upper() in ("B", "BASE64") for each in (*self.param("ENCODING"), *self.param(""))
+        )
 
     @property
     def _is_soft(self) -> bool:
@@ -97,13 +109,16 @@ class Line:
 def read_lines(stream: BinaryIO, kept: Collection[str]) -> Iterator[Line]:
     """The logical lines of a file; of properties that are not `kept`, without their values."""
     line: Line | None = None
-    for number, (text, is_cut) in enumerate(_physical(_pieces(stream)), 1):
-        if line and line.continues(text):
-            line.add(text, is_cut)
-            continue
+    for number, (whole, is_cut, is_ended) in enumerate(_physical(_pieces(stream)), 1):
+        for text in _BETWEEN.split(whole.removeprefix(codecs.BOM_UTF8)):
+            if line and line.continues(text):
+                line.add(text, is_cut)
+                continue
+            if line:
+                yield line
+            line = _begun(number, text, is_cut, kept) if text.strip() else None
         if line:
-            yield line
-        line = _begun(number, text.removeprefix(codecs.BOM_UTF8), is_cut, kept) if text.strip() else None
+            line.is_ended = is_ended
     if line:
         yield line
 
@@ -118,19 +133,18 @@ def _begun(number: int, text: bytes, is_cut: bool, kept: Collection[str]) -> Lin
     return line
 
 
-def _physical(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Lines without their ends, each with whether it was cut for its length."""
+def _physical(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool, bool]]:
+    """Lines without their ends, each with whether it was cut for its length, and whether it has an end."""
     rest, is_cut = b"", False
     for piece in pieces:
         *lines, rest = _BREAK.split(rest + piece)
         for line in lines:
-            yield line, is_cut
+            yield line, is_cut, True
             is_cut = False
         if len(rest) > _LONGEST:
             rest, is_cut = rest[:1000] + rest[-1:], True
-    for line in rest.split(b"\r"):
-        if line:
-            yield line, is_cut
+    for line in rest.splitlines(keepends=True):
+        yield line.rstrip(b"\r"), is_cut, line.endswith(b"\r")
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:
@@ -139,7 +153,7 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
     wide = _wide_encoding(piece)
     decoder = codecs.getincrementaldecoder(wide)("replace") if wide else None
     while piece:
-        yield decoder.decode(piece).encode("utf-8", "replace") if decoder else piece
+        yield decoder.decode(piece).encode("utf-8", "replace") if decoder else piece.replace(b"\0", b"")
         piece = stream.read(_CHUNK)
 
 
@@ -148,5 +162,9 @@ def _wide_encoding(start: bytes) -> str | None:
         return "utf-32"
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    # Without a mark, the zeros of BEGIN tell.
-    return {b"B\0E\0": "utf-16-le", b"\0B\0E": "utf-16-be"}.get(start[:4])
+    # Without a mark, the zeros between the letters of BEGIN:VCARD tell.
+    start = start[:64]
+    for name, zeros in (("utf-16-le", start[1::2]), ("utf-16-be", start[::2])):
+        if len(zeros) > 4 and zeros.count(0) == len(zeros):
+            return name
+    return None

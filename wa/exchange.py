@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -176,6 +175,7 @@ def _person(file: str, card: Card, report: Report, region: str | None) -> tuple[
         card.notes,
         card.timezone,
         is_named=card.is_named,
+        numbers_as_written=[tel.text for tel in card.tels],
     )
     return person, {phone: tel.line for phone, tel in found.items()}
 
@@ -252,16 +252,6 @@ def as_vcf(rows: Iterable[Row]) -> Iterator[str]:
     return (write_card(card_of(row)) for row in rows)
 
 
-def as_json(rows: Iterable[Row]) -> Iterator[str]:
-    """Contacts as one JSON array."""
-    between = "["
-    for row in rows:
-        shown = {**row, "is_favorite": bool(row["is_favorite"])}
-        yield between + json.dumps(shown, ensure_ascii=False)
-        between = ",\n "
-    yield "]\n" if between != "[" else "[]\n"
-
-
 def as_csv(rows: Iterable[Row]) -> Iterator[str]:
     """Contacts as CSV (RFC 4180); what there may be several of is joined with `; `."""
 
@@ -292,7 +282,6 @@ def as_txt(rows: Iterable[Row]) -> Iterator[str]:
 
 FORMATS: dict[str, Callable[[Iterable[Row]], Iterator[str]]] = {
     "vcf": as_vcf,
-    "json": as_json,
     "csv": as_csv,
     "txt": as_txt,
 }
@@ -301,7 +290,9 @@ FORMATS: dict[str, Callable[[Iterable[Row]], Iterator[str]]] = {
 def write_file(path: Path, pieces: Iterable[str]) -> None:
     """Write a file for its owner alone; it is whole, or as it was before. Raises WaError `storage-error`."""
     try:
-        with _replaced(path) as file:
+        # What is no file, such as a pipe or a terminal, is written to as it is.
+        special = path.exists() and not path.is_file() and not path.is_dir()
+        with path.open("w", encoding="utf-8", newline="") if special else _replaced(path) as file:
             for piece in pieces:
                 file.write(piece)
     except OSError as error:

@@ -27,10 +27,13 @@ def join_split_chats(store: Store, now: datetime) -> None:
 
 def _move_some(store: Store, lid: str, pn: str) -> bool:
     """Move a batch of messages; whether there may be more."""
-    columns = "id, message_id, content, edited_at, deleted_at, status, is_from_me"
+    columns = "id, message_id, content, edited_at, deleted_at, status, is_from_me, timestamp, sender"
     with store.write(durable=False):
         batch = store.rows(f"SELECT {columns} FROM messages WHERE chat_jid = ? LIMIT ?", [lid, BATCH])
+        made_up = messages.has_made_up(store)
         for row in batch:
+            if made_up:
+                _unite_made_up(store, row, pn)
             twin = store.row(
                 f"SELECT {columns} FROM messages WHERE chat_jid = ? AND message_id = ?",
                 [pn, row["message_id"]],
@@ -45,6 +48,24 @@ def _move_some(store: Store, lid: str, pn: str) -> bool:
             if row["is_from_me"]:
                 messages.update_status(store, pn, row["message_id"])
         return len(batch) == BATCH
+
+
+def _unite_made_up(store: Store, row: Row, pn: str) -> None:
+    """Let a message that was migrated without an id, in either chat, have the id of its like in the other."""
+    if not row["message_id"].startswith(messages.MADE_UP):
+        messages.name_made_up(
+            store, {**row, "chat_jid": pn, "sender": pn if not row["is_from_me"] else row["sender"]}
+        )
+        return
+    like = store.value(
+        "SELECT message_id FROM messages WHERE chat_jid = :pn AND timestamp = :timestamp"
+        " AND source != 'migration' AND is_from_me = :is_from_me"
+        " AND coalesce(content, '') = coalesce(:content, '') LIMIT 1",
+        {**row, "pn": pn},
+    )
+    if like:
+        row["message_id"] = like
+        store.execute("UPDATE messages SET message_id = :message_id WHERE id = :id", row)
 
 
 def _merge_doubles(store: Store, *doubles: Row) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import sys
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -23,12 +24,24 @@ class Damaged(Exception):
     """The file is not JSON from some place on; what came before it was read."""
 
 
+class Unreadable(Exception):
+    """A value that is JSON, and yet makes no sense; it stands where the value would."""
+
+
+_NO_TEXT = "\ufdd0"
+"""A character that is none (Unicode §23.7), in the place of bytes that are not UTF-8."""
+_DEEPEST = 100
+_LARGEST = 10**40
+_MOST_DIGITS = 1_000_000
+codecs.register_error("wa-mark", lambda error: (_NO_TEXT, error.end))  # type: ignore[attr-defined]
+
+
 class _Text:
-    """A file as UTF-8, whatever single bytes of it are not; without a byte order mark."""
+    """A file as UTF-8, with a mark where single bytes of it are not; without a byte order mark."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("wa-mark")
 
     def read(self, size: int) -> bytes:
         """The next bytes; none at the end of the file alone."""
@@ -41,6 +54,8 @@ class _Text:
 
 def events(stream: Readable) -> Iterator[Event]:
     """What stands in the file, in order. Raises Damaged where it goes wrong."""
+    # At Python's own limit for the digits of a number, the parser loses what stands before it too.
+    getattr(sys, "set_int_max_str_digits", int)(_MOST_DIGITS)
     try:
         yield from ijson.basic_parse(_Text(stream), buf_size=_CHUNK)
     except ijson.IncompleteJSONError:
@@ -49,44 +64,48 @@ def events(stream: Readable) -> Iterator[Event]:
         raise Damaged("it is not JSON any more") from None
 
 
-def elements(source: Iterator[Event], wrapper: str) -> Iterator[tuple[str, Event]]:
+def elements(source: Iterator[Event], wrapper: str) -> Iterator[tuple[str | int, Event]]:
     """Where each record of a file begins: of a list, of an object by id, of either inside `wrapper`.
 
-    Whoever takes one reads it, with `value` or on its own, before the next.
+    With it comes its key or its number, counted from 1. Whoever takes one reads
+    it, with `value` or on its own, before the next. Raises Damaged.
     """
     event, _ = next(source)
     yield from _inside(source, event, wrapper)
+    next(source, None)  # what stands behind the end is damage too
 
 
-def _inside(source: Iterator[Event], kind: str, wrapper: str | None) -> Iterator[tuple[str, Event]]:
-    for number, (event, value) in enumerate(source):
+def _inside(source: Iterator[Event], kind: str, wrapper: str | None) -> Iterator[tuple[str | int, Event]]:
+    for number, (event, scalar) in enumerate(source, 1):
         if kind == "start_array":
             if event == "end_array":
                 return
-            yield str(number), (event, value)
+            yield number, (event, scalar)
             continue
         if event == "end_map":
             return
-        key, first = str(value), next(source)
+        key, first = str(scalar), next(source)
         if key == wrapper and first[0] in ("start_array", "start_map"):
             yield from _inside(source, first[0], None)
         else:
             yield key, first
 
 
-def inside(source: Iterator[Event], first: Event) -> Iterator[tuple[str, Event]]:
+def inside(source: Iterator[Event], first: Event) -> Iterator[tuple[str | int, Event]]:
     """Where each element of the list or object begins that `first` has begun."""
     return _inside(source, first[0], None)
 
 
 def value(source: Iterator[Event], first: Event) -> Any:
-    """The whole value that `first` begins."""
-    event, scalar = first
-    if event not in ("start_map", "start_array"):
-        return scalar
-    root: Any = {} if event == "start_map" else []
+    """The whole value that `first` begins; Unreadable where it has bytes, numbers or depths that none has."""
+    trouble = _trouble(first[1])
+    if first[0] not in ("start_map", "start_array"):
+        return trouble or first[1]
+    root: Any = {} if first[0] == "start_map" else []
     open_ones, key = [root], ""
     for event, scalar in source:
+        if type(scalar) in (str, int):
+            trouble = trouble or _trouble(scalar)
         if event == "map_key":
             key = scalar
             continue
@@ -102,4 +121,14 @@ def value(source: Iterator[Event], first: Event) -> Any:
             open_ones[-1][key] = new
         if event in ("start_map", "start_array"):
             open_ones.append(new)
-    return root
+            if len(open_ones) > _DEEPEST:
+                trouble = trouble or Unreadable("it is nested too deeply")
+    return trouble or root
+
+
+def _trouble(scalar: Any) -> Unreadable | None:
+    if isinstance(scalar, str) and _NO_TEXT in scalar:
+        return Unreadable("it has bytes in it that are not UTF-8")
+    if isinstance(scalar, int) and abs(scalar) > _LARGEST:
+        return Unreadable("a number in it is too large")
+    return None

@@ -29,6 +29,7 @@ from wa.legacy_chats import ChatReader
 from wa.legacy_records import RecordReader, Skip, Tally
 from wa.store import Store
 
+Keyed = tuple[str | int, Any]
 FILES = ("contacts.json", "scheduled.json", "scheduled-messages.json", "jobs.json", "chats.json")
 _BATCH = 100
 """Records a transaction, so that a listener beside it is not kept waiting."""
@@ -142,7 +143,7 @@ class Migration:
                 return
 
 
-def _batch(records: Iterator[tuple[str, Any]]) -> tuple[list[tuple[str, Any]], Damaged | None]:
+def _batch(records: Iterator[Keyed]) -> tuple[list[Keyed], Damaged | None]:
     """The next records, and the damage in which they end."""
     batch = []
     try:

@@ -13,11 +13,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from wa import messages
 from wa.errors import WaError
-from wa.jsonstream import Damaged, Event, elements, inside, value
+from wa.jsonstream import Damaged, Event, Unreadable, elements, inside, value
 from wa.legacy_records import Tally
 from wa.phone import is_group, jid_of_phone, parse_jid, parse_phone
 from wa.schedule import MAX_TEXT
@@ -71,8 +72,10 @@ class ChatReader:
             "CREATE TEMP TABLE met (chat TEXT, id TEXT, PRIMARY KEY (chat, id)) WITHOUT ROWID"
         )
         try:
+            self._tally.chats = 0
             for key, first in elements(source, "chats"):
-                self._read_chat(source, key, first)
+                self._read_chat(source, str(key), first)
+                self._tally.chats += 1
         finally:
             self._store.execute("DROP TABLE likes")
             self._store.execute("DROP TABLE met")
@@ -94,7 +97,7 @@ class ChatReader:
                 elif name == "messages" and begin[1] is not None:
                     self._tally.skip("the messages of a chat are not a list", key)
                 elif name in ("id", "name", "alias"):
-                    known[name] = value(source, begin)
+                    known[str(name)] = value(source, begin)
                 else:
                     value(source, begin)
             chat = known["id"] if isinstance(known.get("id"), str) else key
@@ -137,11 +140,14 @@ class ChatReader:
 
     def _record(self, chat: str, named: str, found: list[_Message]) -> int:
         ordinals = self._ordinals(named, found)
-        there = self._stored(chat, found)
+        there, changed = self._stored(chat, found)
         fresh = []
         for message, ordinal in zip(found, ordinals, strict=True):
             if message.message_id is None and ordinal < there[message.likeness]:
                 continue  # it came by another way, or in an earlier run
+            if message.message_id is None and changed[message.likeness[:2]]:
+                changed[message.likeness[:2]] -= 1  # it was edited or deleted since
+                continue
             number = message.message_id or _made_up_id(named, message, ordinal)
             fresh.append(_event(chat, number, message))
         if self._dry_run:
@@ -172,15 +178,20 @@ class ChatReader:
         )
         return ordinals
 
-    def _stored(self, chat: str, found: list[_Message]) -> Counter[tuple[int, bool, str]]:
-        """How many messages of each likeness are stored."""
+    def _stored(
+        self, chat: str, found: list[_Message]
+    ) -> tuple[Counter[tuple[int, bool, str]], Counter[tuple[int, bool]]]:
+        """How many messages of each likeness are stored; and how many with another text since."""
         times = json.dumps(sorted({each.timestamp for each in found if each.message_id is None}))
         rows = self._store.execute(
-            "SELECT timestamp, is_from_me, coalesce(content, '') FROM json_each(?) t CROSS JOIN messages m"
-            " ON m.chat_jid = ? AND m.timestamp = t.value WHERE m.status IS NOT 'early'",
+            "SELECT timestamp, is_from_me, coalesce(content, ''),"
+            " edited_at IS NOT NULL OR deleted_at IS NOT NULL FROM json_each(?) t"
+            " CROSS JOIN messages m ON m.chat_jid = ? AND m.timestamp = t.value"
+            " WHERE m.status IS NOT 'early'",
             [times, chat],
-        )
-        return Counter((time, bool(from_me), text) for time, from_me, text in rows)
+        ).fetchall()
+        same = Counter((time, bool(mine), text) for time, mine, text, is_changed in rows if not is_changed)
+        return same, Counter((time, bool(mine)) for time, mine, _, is_changed in rows if is_changed)
 
     def _count_new(self, fresh: list[MessageReceived]) -> int:
         """How many would be written, if something were."""
@@ -224,6 +235,8 @@ def _jid_of(chat: Any) -> str | None:
 
 
 def _read_message(record: Any, chat: str, me: str) -> _Message:
+    if isinstance(record, Unreadable):
+        raise _Bad(str(record))
     if not isinstance(record, dict):
         raise _Bad("it is not an object")
     raw = _part(record, "rawMessage")
@@ -278,7 +291,7 @@ def _timestamp(record: Row, raw: Row) -> int:
             )
         elif isinstance(found, str):
             found = int(found) if found.isascii() and found.isdigit() and len(found) < 20 else None
-        if found is None or isinstance(found, bool) or not 0 < found < 10**15:
+        if not isinstance(found, (int, Decimal)) or isinstance(found, bool) or not 0 < found < 10**15:
             continue
         seconds = int(found)
         return seconds // 1000 if seconds > 10**11 else seconds

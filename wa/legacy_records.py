@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from wa import addressbook, pacing
 from wa.addressbook import Person
 from wa.errors import WaError
+from wa.jsonstream import Unreadable
 from wa.phone import jid_of_phone, parse_jid, parse_phone, phone_of_jid
 from wa.schedule import MAX_TEXT
 from wa.store import Row, Store
@@ -27,6 +28,8 @@ class Tally:
     """What became of the records of one file: read is the sum of the three others."""
 
     file: str
+    chats: int | None = None
+    """How many chats the messages are in, where they are."""
     read: int = 0
     written: int = 0
     already_there: int = 0
@@ -47,7 +50,8 @@ class Tally:
 
     def row(self) -> Row:
         """The tally as a row of the final table."""
-        return {**vars(self), "reasons": list(self.reasons.values())}
+        shown = {**vars(self), "reasons": list(self.reasons.values())}
+        return {name: each for name, each in shown.items() if each is not None}
 
 
 Complain = Callable[[str, str], None]
@@ -68,7 +72,7 @@ class RecordReader:
         self.queued = 0
         """Messages that came in to be sent later."""
 
-    def take_contact(self, key: str, record: Any, complain: Complain) -> bool:
+    def take_contact(self, key: str | int, record: Any, complain: Complain) -> bool:
         """Whether somebody is new, or something of them."""
         record = _object(record)
         given = record.get("phones")
@@ -77,12 +81,7 @@ class RecordReader:
         if not isinstance(numbers, list) or not isinstance(listed, list):
             raise Skip("its numbers are not a list")
         phones: dict[str, str | None] = {}
-        for number in [
-            *numbers,
-            *listed,
-            record.get("phone"),
-            *([] if key.isdigit() and len(key) < 7 else [key]),
-        ]:
+        for number in [*numbers, *listed, record.get("phone"), key if isinstance(key, str) else None]:
             if number is not None and (phone := self._phone(number)):
                 phones.setdefault(phone, None)
         person = Person(
@@ -92,6 +91,7 @@ class RecordReader:
             [tidy(each) for each in _texts(record, "tags")],
             bool(record.get("favorite") or record.get("is_favorite") or record.get("isFavorite")),
             tidy(_text(record, "notes", "")) or None,
+            is_chosen=True,  # it is what they are used to
         )
         if not person.name:
             raise Skip("it has no name")
@@ -109,24 +109,22 @@ class RecordReader:
         except WaError:
             return None
 
-    def take_scheduled(self, key: str, record: Any, complain: Complain) -> bool:
+    def take_scheduled(self, key: str | int, record: Any, complain: Complain) -> bool:
         """Whether a message is new. What is due in the past is never queued."""
         record = _object(record)
         jid = self._recipient(record)
-        text = _text(record, "message", record.get("text"))
+        text = _text(record, "message", record.get("text", ...))
         if not text.strip():
             raise Skip("its text is empty")
-        if len(text) > MAX_TEXT:
-            raise Skip("its text is longer than a message can be")
         due = self._moment(_first(record, "scheduledTime", "scheduledAt", "scheduled_at"))
         if due is None:
             raise Skip("it has no time")
-        status = _status_of(record.get("status", "pending"))
+        status = _status_of(record.get("status"))
         if status == "pending" and due <= self.now:
             status = "missed"
         made = self._moment(_first(record, "createdAt", "created_at")) or self.now
         row: Row = {
-            "id": _text(record, "id", None) or _id_of(due, jid, text),
+            "id": _text(record, "id", None) or (key if isinstance(key, str) else _id_of(due, jid, text)),
             "to_jid": jid,
             "to_phone": phone_of_jid(jid),
             "contact_name": _text(record, "contactName", record.get("contact_name")) or None,
@@ -160,7 +158,7 @@ class RecordReader:
             raise Skip("its recipient is not a number or an address")
         return jid or jid_of_phone(str(phone))
 
-    def take_job(self, key: str, record: Any, complain: Complain) -> bool:
+    def take_job(self, key: str | int, record: Any, complain: Complain) -> bool:
         """Whether a job is new."""
         record = _object(record)
         progress = record.get("progress") or {}
@@ -170,13 +168,15 @@ class RecordReader:
             raise Skip("its progress or config is not an object")
         if not all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in _list(parts)):
             raise Skip("a part of it has no text")
+        if any(len(part["text"]) > MAX_TEXT for part in parts):
+            raise Skip("a part of it is too long")
         if not all(isinstance(each, str) for each in _list(recipients)):
             raise Skip("a recipient of it is not a string")
         known = {**record, **progress}
         status = record.get("status", "pending")
         made = self._moment(_first(record, "createdAt", "created_at")) or self.now
         row: Row = {
-            "id": _text(record, "id"),
+            "id": _text(record, "id", key if isinstance(key, str) else ...),
             "title": _text(record, "title", None) or (parts[0]["text"][:50] if parts else None),
             # Whether an unfinished one goes on is for its owner to say.
             "status": status if status in ("completed", "failed", "cancelled") else "paused",
@@ -223,6 +223,8 @@ class RecordReader:
 
 
 def _object(record: Any) -> Row:
+    if isinstance(record, Unreadable):
+        raise Skip(str(record))
     if not isinstance(record, dict):
         raise Skip("it is not an object")
     return record
@@ -241,6 +243,8 @@ def _text(record: Row, name: str, default: Any = ...) -> Any:
         found = default
     if found is ... or not isinstance(found, (str, type(None))):
         raise Skip(f"its {name} is {'missing' if found is ... else 'not a string'}")
+    if found and len(found) > MAX_TEXT:
+        raise Skip(f"its {name} is too long")
     return found if default is None else found or ""
 
 
@@ -248,6 +252,8 @@ def _texts(record: Row, name: str) -> list[str]:
     found = record.get(name) or []
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
         raise Skip(f"its {name} are not strings")
+    if any(len(each) > MAX_TEXT for each in found):
+        raise Skip(f"one of its {name} is too long")
     return found
 
 
@@ -257,7 +263,7 @@ def _first(record: Row, *names: str) -> Any:
 
 def _number(record: Row, *names: str) -> int:
     found = _first(record, *names) or 0
-    if not isinstance(found, int):
+    if not isinstance(found, int) or not 0 <= found < 2**31:
         raise Skip("a count of it is not a number")
     return found
 

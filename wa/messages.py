@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from wa.errors import WaError
 from wa.phone import is_group, is_lid
 from wa.store import BATCH, Row, Store, fold
 from wa.when import to_iso
@@ -90,9 +89,19 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
     One statement for all rows of a table, for history comes by the hundred
     thousand. Raises ValueError for a time that no calendar has.
     """
-    if source != "migration" and store.value(f"SELECT 1 FROM messages WHERE {_IS_MADE_UP} LIMIT 1"):
+    if source != "migration" and has_made_up(store):
         for event in events:
-            _name_migrated(store, event)
+            chat, sender = canonical(store, event.chat_jid), canonical(store, event.sender)
+            key = {"chat_jid": chat, "message_id": event.message_id, "sender": sender}
+            name_made_up(
+                store,
+                {
+                    **key,
+                    "timestamp": event.timestamp,
+                    "is_from_me": event.is_from_me,
+                    "content": event.content,
+                },
+            )
     before = newest_id(store)
     rows = [_row_of(store, event, source, to_iso(now)) for event in events]
     sql = f"INSERT INTO messages ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
@@ -108,16 +117,20 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
     return new
 
 
-def _name_migrated(store: Store, event: MessageReceived) -> None:
+def has_made_up(store: Store) -> bool:
+    """Whether messages were migrated without an id."""
+    return bool(store.value(f"SELECT 1 FROM messages WHERE {_IS_MADE_UP} LIMIT 1"))
+
+
+def name_made_up(store: Store, row: Row) -> None:
     """Give a message that was migrated without an id the one under which it comes now."""
-    chat = canonical(store, event.chat_jid)
-    params = {"chat": chat, "id": event.message_id, "at": event.timestamp, "text": event.content or ""}
     store.execute(
-        f"UPDATE messages SET message_id = :id, sender = :sender WHERE id = (SELECT id FROM messages"
-        f" WHERE {_IS_MADE_UP} AND chat_jid = :chat AND timestamp = :at AND is_from_me = :from_me"
-        " AND coalesce(content, '') = :text ORDER BY id LIMIT 1)"
-        " AND NOT EXISTS (SELECT 1 FROM messages WHERE chat_jid = :chat AND message_id = :id)",
-        {**params, "from_me": event.is_from_me, "sender": canonical(store, event.sender)},
+        "UPDATE messages SET message_id = :message_id, sender = :sender WHERE id = (SELECT id FROM messages"
+        f" WHERE {_IS_MADE_UP} AND chat_jid = :chat_jid AND timestamp = :timestamp"
+        " AND is_from_me = :is_from_me AND coalesce(content, '') = coalesce(:content, '')"
+        " ORDER BY id LIMIT 1)"
+        " AND NOT EXISTS (SELECT 1 FROM messages WHERE chat_jid = :chat_jid AND message_id = :message_id)",
+        row,
     )
 
 
@@ -361,27 +374,6 @@ def set_read(store: Store, chat: str, up_to: int | None = None) -> None:
             {"chat": chat, "up_to": up_to},
         )
         count_unread(store, chat)
-
-
-def find_in_chat(store: Store, chat: str, message_id: str) -> str:
-    """The id of the message of a chat that `message_id` shortens. WaError `not-found`, `ambiguous`."""
-    ids = [
-        row["message_id"]
-        for row in store.rows(
-            "SELECT message_id FROM messages WHERE chat_jid = :chat AND message_id >= :id"
-            " AND message_id < :id || char(0x10ffff) ORDER BY message_id LIMIT 2",
-            {"chat": chat, "id": message_id},
-        )
-    ]
-    if not ids:
-        raise WaError(
-            "not-found", f"no message {message_id!r} in that chat", "`wa read CHAT --json` shows ids"
-        )
-    if len(ids) > 1 and ids[0] != message_id:
-        raise WaError(
-            "ambiguous", f"{message_id!r} fits several messages: {', '.join(ids)}", "give more of it"
-        )
-    return str(ids[0])
 
 
 def span(before: datetime | None, after: datetime | None) -> tuple[str, dict[str, Any]]:

@@ -188,11 +188,14 @@ def m0003_people(db: Database) -> None:
     _run(
         db,
         """
+ALTER TABLE contacts ADD COLUMN is_named_by_user INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX contacts_without_phone ON contacts (name) WHERE phone IS NULL;
 CREATE TABLE contact_cards (
     digest TEXT PRIMARY KEY,
-    contact_id INTEGER NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
-    name TEXT NOT NULL
+    as_written TEXT NOT NULL,
+    contact_id INTEGER NOT NULL REFERENCES contacts(id) ON DELETE CASCADE
 ) WITHOUT ROWID;
+CREATE INDEX contact_cards_as_written ON contact_cards (as_written);
 CREATE INDEX contact_cards_contact ON contact_cards (contact_id);
 CREATE INDEX messages_made_up ON messages (chat_jid, timestamp)
     WHERE message_id >= 'migrated-' AND message_id < 'migrated.';

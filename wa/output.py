@@ -50,6 +50,15 @@ def public(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: bool(value) if name in _FLAGS else value for name, value in row.items()}
 
 
+def array(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Rows as one JSON array, in pieces, so that a long list needs no memory."""
+    between = "["
+    for row in rows:
+        yield between + to_json(public(row))
+        between = ",\n "
+    yield "]\n" if between != "[" else "[]\n"
+
+
 class Progress:
     """A bar for each file that is read."""
 
@@ -144,20 +153,13 @@ class Output:
     ) -> None:
         """Rows: an array in JSON, a table on a terminal, tab-separated lines in a pipe."""
         if self.json:
-            self._array(rows)
+            for piece in array(rows):
+                self._put(piece)
         elif self._out.isatty():
             self._rich(rows, columns, cells, empty)
         else:
             for row in rows:
                 self._put("\t".join(one_line(cell) for cell in cells(row)) + "\n")
-
-    def _array(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Written as it is read, so that a long list needs no memory."""
-        between = "["
-        for row in rows:
-            self._put(between + to_json(public(row)))
-            between = ",\n "
-        self._put("]\n" if between != "[" else "[]\n")
 
     def _rich(
         self,

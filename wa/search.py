@@ -117,6 +117,27 @@ def _filters(narrowed: Filter) -> tuple[str, dict[str, Any]]:
     return where, params
 
 
+def find_in_chat(store: Store, chat: str, message_id: str) -> str:
+    """The id of the message of a chat that `message_id` shortens. WaError `not-found`, `ambiguous`."""
+    ids = [
+        row["message_id"]
+        for row in store.rows(
+            "SELECT message_id FROM messages WHERE chat_jid = :chat AND message_id >= :id"
+            " AND message_id < :id || char(0x10ffff) ORDER BY message_id LIMIT 2",
+            {"chat": chat, "id": message_id},
+        )
+    ]
+    if not ids:
+        raise WaError(
+            "not-found", f"no message {message_id!r} in that chat", "`wa read CHAT --json` shows ids"
+        )
+    if len(ids) > 1 and ids[0] != message_id:
+        raise WaError(
+            "ambiguous", f"{message_id!r} fits several messages: {', '.join(ids)}", "give more of it"
+        )
+    return str(ids[0])
+
+
 def snippet(text: str, words: Sequence[str], width: int = 70) -> str:
     """The part of `text` around the first of the folded `words`, on one line."""
     flat = " ".join(text.split())

@@ -89,19 +89,19 @@ def parse_storage(values: Mapping[str, str]) -> Storage | None:
             f"set all of {', '.join(_NEEDED_FOR_STORAGE)}, or none",
         )
     endpoint = given["B2_S3_ENDPOINT"]
-    if not re.fullmatch(r"https?://[^\s/?#]+/?", endpoint):
+    if not re.fullmatch(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?/?", endpoint, re.ASCII):
         raise bad_setting(
             "B2_S3_ENDPOINT", endpoint, "an address such as https://s3.eu-central-003.backblazeb2.com"
         )
     prefix = given.get("B2_PREFIX", "whatsapp/").lstrip("/")
     if ".." in prefix.split("/"):
-        raise bad_setting("B2_PREFIX", prefix, "a folder in the bucket such as whatsapp/")
+        raise bad_setting("B2_PREFIX", prefix, "how names in the bucket begin, such as whatsapp/")
     return Storage(
         given["B2_BUCKET"],
         endpoint,
         given["B2_ACCESS_KEY_ID"],
         given["B2_SECRET_ACCESS_KEY"],
-        prefix if not prefix or prefix.endswith("/") else f"{prefix}/",
+        prefix,
         given.get("B2_REGION"),
     )
 

@@ -111,7 +111,9 @@ def read_cards(stream: BinaryIO, charset: str = "cp1252") -> Iterator[Card | Pro
 
 def _cut_off(lines: list[Line], charset: str) -> Card:
     """The last card of a file that ends in the middle of it, without the line in which it ends."""
-    last = lines.pop() if len(lines) > 1 else lines[0]
+    last = lines[-1]
+    if not last.is_ended and len(lines) > 1:
+        lines = lines[:-1]
     card = _card(lines, charset, is_whole=False)
     card.problems.append(Problem(last.number, card.name or None, "the file ends in the middle of this card"))
     return card
@@ -156,8 +158,9 @@ def _text_of(line: Line, charset: str) -> tuple[str, bool]:
         return raw.decode("utf-8"), False
     except UnicodeDecodeError:
         text = raw.decode("utf-8", "replace")
-    # Letters of two bytes and more show that it is UTF-8 all the same, only damaged.
-    is_utf8 = any("\x7f" < char != "\ufffd" for char in text)
+    # Where most of it makes sense, it is UTF-8 all the same, only damaged.
+    damage = text.count("\ufffd")
+    is_utf8 = sum(char > "\x7f" for char in text) > 2 * damage
     return (text, False) if is_utf8 else (raw.decode(charset, "replace"), True)
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import footprint, history, searching, sending
+from tests.bench import footprint, history, importing, searching, sending
 from tests.bench.table import Row, render
 from wa.home import Home
 
-SECTIONS = ("history", "start", "search", "memory", "send", "queue", "lateness")
+SECTIONS = ("history", "start", "search", "memory", "send", "queue", "lateness", "importing")
 ON_HISTORY = {"history", "start", "search", "memory", "send"}
 
 
@@ -29,9 +29,20 @@ class Sizes:
     queue: int = 10_000
     scheduled: int = 1_000
     scheduled_seconds: float = 60.0
+    chats_bytes: int = 500_000_000
+    cards: int = 10_000
 
 
-QUICK = Sizes(messages=12_000, runs=2, searches=5, queue=300, scheduled=60, scheduled_seconds=2.0)
+QUICK = Sizes(
+    messages=12_000,
+    runs=2,
+    searches=5,
+    queue=300,
+    scheduled=60,
+    scheduled_seconds=2.0,
+    chats_bytes=10_000_000,
+    cards=500,
+)
 
 
 def tell(text: str) -> None:
@@ -52,6 +63,7 @@ def measure(scratch: Path, sizes: Sizes, only: set[str]) -> Iterator[Row]:
         "send": lambda: sending.beside_listener(big, sizes.runs, tell),
         "queue": lambda: sending.pace(scratch, sizes.queue, tell),
         "lateness": lambda: sending.lateness(scratch, sizes.scheduled, sizes.scheduled_seconds, tell),
+        "importing": lambda: importing.measure(scratch, sizes.chats_bytes, sizes.cards, tell),
     }
     for name in SECTIONS:
         if name in only:

@@ -14,7 +14,7 @@ from wa import contacts as people
 from wa.app import App
 from wa.commands.common import Json, app_of, complete_contact
 from wa.errors import ExitStatus, WaError
-from wa.output import one_line
+from wa.output import array, clean, one_line
 from wa.vcard import tidy
 from wa.when import load_zone
 
@@ -92,10 +92,12 @@ def show(ctx: typer.Context, who: Who, as_json: Json = False) -> None:
         "aliases": ", ".join(row["aliases"]),
         "tags": ", ".join(row["tags"]),
         "zone": row["timezone"],
-        "notes": (row["notes"] or "").replace("\n", "\n" + " " * 10),
         "id": row["id"],
     }
-    own.out.result(row, "\n".join(f"{name:<9} {value}" for name, value in shown.items() if value))
+    lines = [f"{name:<9} {one_line(value)}" for name, value in shown.items() if value]
+    notes = clean(row["notes"] or "").splitlines()
+    lines += [f"{'notes' if number == 0 else '':<9} {line}" for number, line in enumerate(notes)]
+    own.out.result(row, "\n".join(lines))
 
 
 @contacts.command()
@@ -202,7 +204,7 @@ def alias(
     """
     own = app_of(ctx)
     row = _change_words(own, who, "aliases", aliases, remove=remove)
-    own.out.result(row, f"{row['name']}: {', '.join(row['aliases']) or 'no aliases'}")
+    own.out.result(row, one_line(f"{row['name']}: {', '.join(row['aliases']) or 'no aliases'}"))
 
 
 @contacts.command()
@@ -219,7 +221,7 @@ def tag(
     """
     own = app_of(ctx)
     row = _change_words(own, who, "tags", tags, remove=remove)
-    own.out.result(row, f"{row['name']}: {', '.join(row['tags']) or 'no tags'}")
+    own.out.result(row, one_line(f"{row['name']}: {', '.join(row['tags']) or 'no tags'}"))
 
 
 @contacts.command()
@@ -237,7 +239,7 @@ def favorite(
 
     own = app_of(ctx)
     row = addressbook.edit(own.store, _find(own, who)["id"], {"is_favorite": not off}, own.now())
-    own.out.result(row, f"{row['name']} is {'not a favourite any more' if off else 'a favourite'}")
+    own.out.result(row, f"{one_line(row['name'])} is {'not a favourite any more' if off else 'a favourite'}")
 
 
 @contacts.command()
@@ -277,14 +279,9 @@ def import_vcf(
     from wa import exchange
 
     own = app_of(ctx)
+    region = region or own.settings.region
     report = exchange.import_cards(
-        own.store,
-        files,
-        sys.stdin.buffer,
-        own.now(),
-        region=region or own.settings.region,
-        charset=charset,
-        dry_run=dry_run,
+        own.store, files, sys.stdin.buffer, own.now(), region=region, charset=charset, dry_run=dry_run
     )
     _report(own, report, dry_run=dry_run)
 
@@ -326,15 +323,16 @@ def export(
 
     own = app_of(ctx)
     form = form or ("json" if own.json else (out.suffix[1:].lower() if out else "") or "vcf")
-    if form not in exchange.FORMATS:
-        raise WaError("usage", f"{form!r} is not a format", f"formats: {', '.join(exchange.FORMATS)}")
-    pieces = exchange.FORMATS[form](people.read(own.store))
+    formats = {**exchange.FORMATS, "json": array}
+    if form not in formats:
+        raise WaError("usage", f"{form!r} is not a format", f"formats: {', '.join(formats)}")
+    pieces = formats[form](people.read(own.store))
     if out is not None:
         exchange.write_file(out, pieces)
         own.out.note(f"written to {out}")
         return
     for piece in pieces:
-        own.out.data(piece)
+        own.out.data(clean(piece) if form == "txt" else piece)
 
 
 # ── What they share ─────────────────────────────────────────────────────────────────────────────────
@@ -359,7 +357,7 @@ def _change_words(own: App, who: str, column: str, words: list[str], *, remove: 
 
 
 def _words(words: list[str] | None) -> list[str]:
-    return [word.strip() for word in words or [] if word.strip()]
+    return list(filter(None, map(tidy, words or [])))
 
 
 def _zone(name: str | None) -> str | None:
@@ -381,7 +379,7 @@ def _report(own: App, report: Report, *, dry_run: bool) -> None:
 
 
 def _label(row: Mapping[str, Any]) -> str:
-    return str(row["name"]) + (f" +{row['phone']}" if row["phone"] else "")
+    return one_line(row["name"]) + (f" +{row['phone']}" if row["phone"] else "")
 
 
 def _star(row: Mapping[str, Any]) -> str:

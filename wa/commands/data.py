@@ -89,7 +89,14 @@ def migrate_s3(
         reasons = "; ".join(
             f"{each['count']} × {each['reason']} ({each['example']})" for each in row["reasons"]
         )
-        return [row["file"], row["read"], row["written"], row["already_there"], row["skipped"], reasons]
+        return [
+            row["file"],
+            row["read"],
+            row["written"],
+            row["already_there"],
+            row["skipped"],
+            reasons,
+        ]
 
     rows = [tally.row() for tally in tallies]
     columns = ["file", "read", "written", "already there", "skipped", "why"]

@@ -62,6 +62,7 @@ def send(
     Example: wa send 447700900123 "Hello"
     """
     from wa import service
+    from wa.search import find_in_chat
 
     own = app_of(ctx)
     if own.me is None:
@@ -77,7 +78,7 @@ def send(
         grace=own.settings.grace,
         immediate=True,
         key=key,
-        quoted_id=messages.find_in_chat(own.store, person.jid, reply_to) if reply_to else None,
+        quoted_id=find_in_chat(own.store, person.jid, reply_to) if reply_to else None,
     )
     if no_wait:
         own.wake_owner()
