@@ -52,7 +52,7 @@ docs-check: $(READY)  ## are the help texts in the docs those of the commands?
 check: lint types docs-check test  ## what CI runs
 
 bench: $(READY)  ## speed and memory beside their floors
-	@$(BIN)/python -m tests.bench
+	@PYTHONPATH=tests $(BIN)/python -m bench
 
 soak: $(READY)  ## long runs, with more kills than a commit needs
 	@$(BIN)/python -m pytest -q -m soak --timeout 3600

@@ -1,6 +1,6 @@
 """Made-up files of the tool that `wa migrate-s3` takes over from, the same at every run.
 
-`python -m tests.legacy_data DIR` writes contacts.json, scheduled-messages.json, jobs.json and
+`python tests/legacy_data.py DIR` writes contacts.json, scheduled-messages.json, jobs.json and
 chats.json; `--bytes N` instead writes one chats.json of that size, in no more memory than a
 single message needs.
 """
@@ -444,7 +444,7 @@ def essence(store: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m tests.legacy_data", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python tests/legacy_data.py", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--chats", type=int, default=CHATS, metavar="N")
     parser.add_argument("--messages", type=int, default=MESSAGES, metavar="N")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -115,8 +116,10 @@ def search(store: Store, text: str) -> list[Row]:
         for row in read(store, where, [*words, number] if plain else [])
         if (rank := _rank(row, needle, words, number)) is not None
     ]
-    if not ranked and all(len(word) >= _TYPO_FROM or word in needle for word in words):
-        return [row for row in read(store) if _is_nearly(row, words)]
+    if not ranked and any(len(word) >= _TYPO_FROM for word in words):
+        rows = store.execute("SELECT id, name, aliases FROM contacts")
+        near = [number for number, *names in rows if _is_nearly(folded(" ".join(names)), words)]
+        return list(read(store, "WHERE c.id IN (SELECT value FROM json_each(?))", [json.dumps(near)]))
     return [row for _, row in sorted(ranked, key=lambda pair: pair[0])]
 
 
@@ -132,10 +135,10 @@ def _rank(row: Row, needle: str, words: list[str], number: str) -> int | None:
     return 3 if all(any(word in each for each in (*texts, *phones)) for word in words) else None
 
 
-def _is_nearly(row: Row, words: list[str]) -> bool:
-    names = [word for each in (row["name"], *row["aliases"]) for word in folded(each).split()]
+def _is_nearly(text: str, words: list[str]) -> bool:
+    names = re.findall(r"\w+", text)
     return all(
-        any(word in name or (len(word) >= _TYPO_FROM and _one_off(word, name)) for name in names)
+        word in text or (len(word) >= _TYPO_FROM and any(_one_off(word, name) for name in names))
         for word in words
     )
 

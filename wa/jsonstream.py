@@ -104,8 +104,8 @@ def value(source: Iterator[Event], first: Event) -> Any:
     root: Any = {} if first[0] == "start_map" else []
     open_ones, key = [root], ""
     for event, scalar in source:
-        if type(scalar) in (str, int):
-            trouble = trouble or _trouble(scalar)
+        if scalar.__class__ is str and _NO_TEXT in scalar or scalar.__class__ is int and scalar > _LARGEST:
+            trouble = _trouble(scalar)
         if event == "map_key":
             key = scalar
             continue
@@ -129,6 +129,6 @@ def value(source: Iterator[Event], first: Event) -> Any:
 def _trouble(scalar: Any) -> Unreadable | None:
     if isinstance(scalar, str) and _NO_TEXT in scalar:
         return Unreadable("it has bytes in it that are not UTF-8")
-    if isinstance(scalar, int) and abs(scalar) > _LARGEST:
+    if isinstance(scalar, int) and scalar > _LARGEST:
         return Unreadable("a number in it is too large")
     return None

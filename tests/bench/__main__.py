@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import footprint, history, importing, searching, sending
-from tests.bench.table import Row, render
+from bench import footprint, history, importing, searching, sending
+from bench.table import Row, render
 from wa.home import Home
 
 SECTIONS = ("history", "start", "search", "memory", "send", "queue", "lateness", "importing")
@@ -78,7 +78,7 @@ def _attempt(name: str, section: Callable[[], list[Row]]) -> list[Row]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller sizes, under half a minute")
     parser.add_argument("--messages", type=int, metavar="N", help="messages in the store")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="some sections alone")

@@ -11,10 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
-from tests.bench import corpus
-from tests.bench.processes import WA, environment, running, seconds_of, seconds_on_terminal
-from tests.bench.sending import fill
-from tests.bench.table import Row, at_most
+from bench import corpus
+from bench.processes import WA, environment, running, seconds_of, seconds_on_terminal
+from bench.sending import fill
+from bench.table import Row, at_most
 from wa.app import system_now
 from wa.home import Home
 

@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.bench import corpus
-from tests.bench.corpus import Corpus
-from tests.bench.table import Row
+from bench import corpus
+from bench.corpus import Corpus
+from bench.table import Row
 from wa import contacts, inbox, messages
 from wa.app import system_now
 from wa.home import Home

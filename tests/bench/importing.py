@@ -12,9 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tests import legacy_data
-from tests.bench.processes import WA, environment, seconds_of
-from tests.bench.table import Row, show
+import legacy_data
+
+from bench.processes import WA, environment, seconds_of
+from bench.table import Row, show
 from wa.app import system_now
 from wa.home import Home
 from wa.messages import PAD

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from tests.bench import corpus
-from tests.bench.table import Row, at_most
+from bench import corpus
+from bench.table import Row, at_most
 from wa.home import Home
 from wa.messages import ROW
 from wa.search import Filter, search

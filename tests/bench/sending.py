@@ -11,9 +11,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.bench import corpus
-from tests.bench.processes import WA, running, seconds_of, wait_until
-from tests.bench.table import Row, at_most, show
+from bench import corpus
+from bench.processes import WA, running, seconds_of, wait_until
+from bench.table import Row, at_most, show
 from wa import schedule
 from wa.app import system_now
 from wa.contacts import Recipient

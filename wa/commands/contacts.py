@@ -25,6 +25,8 @@ app = typer.Typer()
 contacts = typer.Typer(help="People, their numbers and what you call them.")
 app.add_typer(contacts, name="contacts")
 
+_WARNINGS = 20
+"""How many lines are shown of those that were taken with a doubt."""
 Who = Annotated[
     str,
     typer.Argument(
@@ -57,9 +59,8 @@ def list_(
     Example: wa contacts list --tag family
     """
     own = app_of(ctx)
-    _table(
-        own, people.listing(own.store, tag, favorites=favorites), "no contacts; `wa contacts add NAME PHONE`"
-    )
+    rows = people.listing(own.store, tag, favorites=favorites)
+    _table(own, rows, "no contacts; `wa contacts add NAME PHONE`")
 
 
 @contacts.command()
@@ -85,7 +86,7 @@ def show(ctx: typer.Context, who: Who, as_json: Json = False) -> None:
     own = app_of(ctx)
     row = _find(own, who)
     shown = {
-        "name": row["name"] + _star(row),
+        "name": row["name"] + " ★" * row["is_favorite"],
         "numbers": ", ".join(
             f"+{each['phone']}" + (f" ({each['label']})" if each["label"] else "") for each in row["phones"]
         ),
@@ -350,9 +351,7 @@ def _change_words(own: App, who: str, column: str, words: list[str], *, remove: 
         for word in words:
             others = [each["name"] for each in people.called(own.store, word) if each["id"] != row["id"]]
             if others:
-                own.out.note(
-                    f"warning: {word} is {', '.join(others)} too, so it will not do to write to one of them"
-                )
+                own.out.note(f"warning: {word} is {', '.join(others)} too, and so means neither of them")
     return row
 
 
@@ -366,10 +365,12 @@ def _zone(name: str | None) -> str | None:
 
 def _report(own: App, report: Report, *, dry_run: bool) -> None:
     """Say what an import did. The exit code tells if something was left out."""
-    for kind, places in (("", report.problems), ("warning: ", report.warnings)):
-        for place in places:
-            card = f" ({place['card']})" if place["card"] else ""
-            own.out.note(one_line(f"{place['file']}:{place['line']}: {kind}{place['reason']}{card}"))
+    for place in report.problems:
+        own.out.note(_told(place))
+    for place in report.warnings[:_WARNINGS]:
+        own.out.note(f"warning: {_told(place)}")
+    if len(report.warnings) > _WARNINGS:
+        own.out.note(f"warning: {len(report.warnings) - _WARNINGS} more such lines; --json has them all")
     counts = ", ".join(
         f"{getattr(report, kind)} {kind}" for kind in ("added", "updated", "unchanged", "skipped")
     )
@@ -378,18 +379,19 @@ def _report(own: App, report: Report, *, dry_run: bool) -> None:
         raise typer.Exit(ExitStatus.BAD_DATA)
 
 
+def _told(place: Mapping[str, Any]) -> str:
+    card = f" ({place['card']})" if place["card"] else ""
+    return one_line(f"{place['file']}:{place['line']}: {place['reason']}{card}")
+
+
 def _label(row: Mapping[str, Any]) -> str:
     return one_line(row["name"]) + (f" +{row['phone']}" if row["phone"] else "")
-
-
-def _star(row: Mapping[str, Any]) -> str:
-    return " ★" if row["is_favorite"] else ""
 
 
 def _table(own: App, rows: Iterable[Mapping[str, Any]], empty: str) -> None:
     def cells(row: Mapping[str, Any]) -> list[object]:
         return [
-            row["name"] + _star(row),
+            row["name"] + " ★" * row["is_favorite"],
             ", ".join("+" + each["phone"] for each in row["phones"]),
             ", ".join(row["aliases"]),
             ", ".join(row["tags"]),
