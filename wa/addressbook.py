@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from wa import contacts
@@ -170,7 +170,7 @@ def put(store: Store, person: Person, now: datetime) -> tuple[str, dict[str, str
     Says `added`, `updated` or `unchanged`, and which of its numbers stay with
     somebody else: {number: name}.
     """
-    digest, as_written = _digest(asdict(person)), _digest({**asdict(person), "phones": None})
+    digest, as_written = _digest(vars(person)), _digest({**vars(person), "phones": None})
     known: int | None = store.value("SELECT contact_id FROM contact_cards WHERE digest = ?", [digest])
     if known is not None:
         return "unchanged", _taken(store, person, known)
@@ -197,8 +197,9 @@ def _same(store: Store, person: Person, known: int | None) -> list[int]:
     """The contacts that a card is of, the one to keep first.
 
     A number that both have says so, unless each has another one besides and
-    their names have nothing in common: a landline has many owners. Of several,
-    those that the user named differently are not made one.
+    their names have nothing in common: a landline has many owners. Several
+    contacts are only made one where the name says so too, and the user did not
+    name them.
     """
     if known is None and not person.numbers_as_written and not person.phones:
         known = store.value(
@@ -207,17 +208,17 @@ def _same(store: Store, person: Person, known: int | None) -> list[int]:
     numbers = {owner["id"] for phone in person.phones if (owner := contacts.by_phone(store, phone))}
     found = []
     for number in sorted(numbers - {known}):
-        row = contacts.get(store, number)
+        row, is_chosen = contacts.get(store, number), _is_chosen(store, number)
         theirs = {each["phone"] for each in row["phones"]}
-        akin = _is_akin(row, person)
-        if person.is_chosen and _is_chosen(store, number) and not akin:
+        is_akin = _is_akin(row, person)
+        if person.is_chosen and is_chosen and not is_akin:
             continue  # the user has them as two
-        if akin or theirs <= person.phones.keys() or person.phones.keys() <= theirs:
-            found.append((not _is_chosen(store, number), not akin, number))
-    same = [number for *_, number in sorted(found)]
-    if known is not None:
-        same.insert(0, known)
-    return [number for number in same if number in same[:1] or not _is_chosen(store, number)]
+        if is_akin or theirs <= person.phones.keys() or person.phones.keys() <= theirs:
+            found.append((not is_chosen, not is_akin, number))
+    found.sort()
+    first = [known] if known is not None else [number for *_, number in found[:1]]
+    others = [number for may_merge, stranger, number in found if may_merge and not stranger]
+    return first + [number for number in others if number not in first]
 
 
 def _is_chosen(store: Store, number: int) -> bool:
