@@ -509,8 +509,8 @@ def test_people_who_share_a_number_stay_two(take: Any, home: Home) -> None:
 
 @pytest.mark.parametrize(
     ("name", "numbers_of_card"),
-    [("Reem", [REEM_TEL, ZOE_TEL]), ("HADDÁD", [REEM_TEL, ZOE_TEL]), ("Somebody", [REEM_TEL])],
-    ids=["a part of the name", "another part", "no number besides"],
+    [("Reem", [REEM_TEL, ZOE_TEL]), ("HADDÁD", [REEM_TEL, ZOE_TEL]), ("Somebody", [ADAM_TEL])],
+    ids=["a part of the name", "another part", "the main number of both"],
 )
 def test_people_who_share_a_number_and_are_one(take: Any, name: str, numbers_of_card: list[str]) -> None:
     take(card("FN:Reem Haddad", f"TEL;HOME:{REEM_TEL}", f"TEL;CELL:{ADAM_TEL}"))
@@ -518,6 +518,14 @@ def test_people_who_share_a_number_and_are_one(take: Any, name: str, numbers_of_
     (contact,) = found.people
     assert names_of(contact) == {"Reem Haddad", name}
     assert len(numbers(contact)) == len({REEM, ADAM} | {ZOE if ZOE_TEL in numbers_of_card else REEM})
+
+
+def test_who_has_only_the_landline_of_another_is_not_that_other(take: Any) -> None:
+    take(card("FN:Jane Doe", f"TEL;CELL:{ADAM_TEL}", f"TEL;HOME:{REEM_TEL}"))
+    found = take(card("FN:John Roe", f"TEL;HOME:{REEM_TEL}"))
+    assert found.names == ["Jane Doe", "John Roe"]
+    assert numbers(found.named("John Roe")) == []
+    assert found.told_of(4)
 
 
 def test_a_contact_with_one_number_alone_gets_the_others_of_its_card(take: Any) -> None:

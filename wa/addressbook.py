@@ -41,8 +41,8 @@ class Person:
     """False where the name is only a number."""
     is_chosen: bool = False
     """Whether the user chose the name, and no import may change it."""
-    numbers_as_written: list[str] = field(default_factory=list)
-    """By which a card is known again when its numbers are read with another region."""
+    numbers_as_written: dict[str, str | None] = field(default_factory=dict)
+    """And as what each was read: a card is known again when they are read with another region."""
 
 
 # ── By hand ─────────────────────────────────────────────────────────────────────────────────────────
@@ -98,7 +98,9 @@ def edit(
             store.execute("DELETE FROM contact_phones WHERE phone = ? AND contact_id = ?", [phone, number])
         after = {each["phone"] for each in contacts.get(store, number)["phones"]}
         if changes.get("phone", row["phone"]) not in after:  # the main number was taken away
-            changes = {**changes, "phone": min(after, default=None)}
+            rest = contacts.get(store, number)["phones"]
+            rest.sort(key=lambda each: "mobile" not in (each["label"] or ""))
+            changes = {**changes, "phone": rest[0]["phone"] if rest else None}
         if "name" in changes:
             store.execute("UPDATE contacts SET is_named_by_user = 1 WHERE id = ?", [number])
         changes = {name: value for name, value in changes.items() if value != row[name]}
@@ -125,8 +127,9 @@ def change_words(
 
 
 def remove(store: Store, number: int) -> None:
-    """Forget a contact. Its chat and messages stay."""
+    """Forget a contact. Its chat and messages stay. Raises WaError `not-found`."""
     with store.write():
+        contacts.get(store, number)
         store.execute("DELETE FROM contacts WHERE id = ?", [number])
 
 
@@ -170,11 +173,15 @@ def put(store: Store, person: Person, now: datetime) -> tuple[str, dict[str, str
     Says `added`, `updated` or `unchanged`, and which of its numbers stay with
     somebody else: {number: name}.
     """
-    digest, as_written = _digest(vars(person)), _digest({**vars(person), "phones": None})
+    digest, as_written = (
+        _digest(vars(person)),
+        _digest({**vars(person), "phones": None, "numbers_as_written": list(person.numbers_as_written)}),
+    )
     known: int | None = store.value("SELECT contact_id FROM contact_cards WHERE digest = ?", [digest])
     if known is not None:
         return "unchanged", _taken(store, person, known)
-    known = store.value("SELECT contact_id FROM contact_cards WHERE as_written = ?", [as_written])
+    if person.numbers_as_written:
+        known = _read_anew(store, person, as_written)
     same = _same(store, person, known)
     if same:
         number = same[0]
@@ -185,8 +192,21 @@ def put(store: Store, person: Person, now: datetime) -> tuple[str, dict[str, str
         taken = _taken(store, person, None)
         free = {phone: label for phone, label in person.phones.items() if phone not in taken}
         outcome, number = "added", _insert(store, replace(person, phones=free), now)
-    store.insert("contact_cards", {"digest": digest, "as_written": as_written, "contact_id": number})
+    card = {"digest": digest, "as_written": as_written, "contact_id": number}
+    store.insert("contact_cards", {**card, "numbers": json.dumps(person.numbers_as_written)})
     return outcome, _taken(store, person, number)
+
+
+def _read_anew(store: Store, person: Person, as_written: str) -> int | None:
+    """The contact of a card that came before, without the numbers that are read as others now."""
+    known: int | None = None
+    for row in store.rows("SELECT contact_id, numbers FROM contact_cards WHERE as_written = ?", [as_written]):
+        known = row["contact_id"]
+        for written, phone in json.loads(row["numbers"]).items():
+            if phone and person.numbers_as_written.get(written) not in (None, phone):
+                store.execute("DELETE FROM contact_phones WHERE phone = ? AND contact_id = ?", [phone, known])
+                store.execute("UPDATE contacts SET phone = NULL WHERE id = ? AND phone = ?", [known, phone])
+    return known
 
 
 def _digest(content: Row) -> str:
@@ -196,24 +216,22 @@ def _digest(content: Row) -> str:
 def _same(store: Store, person: Person, known: int | None) -> list[int]:
     """The contacts that a card is of, the one to keep first.
 
-    A number that both have says so, unless each has another one besides and
-    their names have nothing in common: a landline has many owners. Several
-    contacts are only made one where the name says so too, and the user did not
-    name them.
+    A number that both have says so where it is the main one of both, or where
+    one name is a part of the other: a landline has many owners. Several contacts
+    are only made one where the name says so, and the user did not name them.
     """
     if known is None and not person.numbers_as_written and not person.phones:
         known = store.value(
-            "SELECT id FROM contacts WHERE phone IS NULL AND name = ? ORDER BY id LIMIT 1", [person.name]
+            "SELECT id FROM contacts INDEXED BY contacts_without_phone"
+            " WHERE phone IS NULL AND name = ? ORDER BY id LIMIT 1",
+            [person.name],
         )
     numbers = {owner["id"] for phone in person.phones if (owner := contacts.by_phone(store, phone))}
     found = []
     for number in sorted(numbers - {known}):
         row, is_chosen = contacts.get(store, number), _is_chosen(store, number)
-        theirs = {each["phone"] for each in row["phones"]}
-        is_akin = _is_akin(row, person)
-        if person.is_chosen and is_chosen and not is_akin:
-            continue  # the user has them as two
-        if is_akin or theirs <= person.phones.keys() or person.phones.keys() <= theirs:
+        is_akin = _is_akin(row, person) and not _have_own_mobiles(row, person)
+        if is_akin or (row["phone"] == next(iter(person.phones)) and not (is_chosen and person.is_chosen)):
             found.append((not is_chosen, not is_akin, number))
     found.sort()
     first = [known] if known is not None else [number for *_, number in found[:1]]
@@ -228,9 +246,20 @@ def _is_chosen(store: Store, number: int) -> bool:
 
 def _is_akin(row: Row, person: Person) -> bool:
     """Whether one of the names of one is a part of one of the other's: Zoe, Zoë Sample."""
+    if _is_number(row["name"]) or not person.is_named:
+        return True  # one of them has no name that could speak against it
     ours = [set(folded(name).split()) for name in (row["name"], *row["aliases"])]
     theirs = [set(folded(name).split()) for name in (person.name, *person.aliases)]
     return any(a and b and (a <= b or b <= a) for a in ours for b in theirs)
+
+
+def _have_own_mobiles(row: Row, person: Person) -> bool:
+    """Whether each has another mobile for a main number, as John Smith and John Smith Jr. have."""
+    if folded(row["name"]) == folded(person.name):
+        return False
+    ours = {each["phone"] for each in row["phones"] if "mobile" in (each["label"] or "")}
+    theirs = {phone for phone, label in person.phones.items() if "mobile" in (label or "")}
+    return bool(ours and theirs and not ours & theirs)
 
 
 def _taken(store: Store, person: Person, number: int | None) -> dict[str, str]:
@@ -241,7 +270,10 @@ def _taken(store: Store, person: Person, number: int | None) -> dict[str, str]:
 def _apply(store: Store, number: int, person: Person, now: datetime) -> bool:
     """Bring a contact up to date with a card; whether that changed anything."""
     row = contacts.get(store, number)
-    changes = _additions(row, person, keep_name=_is_chosen(store, number))
+    is_chosen = _is_chosen(store, number)
+    changes = _additions(row, person, keep_name=is_chosen)
+    if person.is_chosen and not is_chosen:
+        store.execute("UPDATE contacts SET is_named_by_user = 1 WHERE id = ?", [number])
     labels = {each["phone"]: each["label"] for each in row["phones"]}
     is_changed = False
     for phone, label in person.phones.items():
@@ -253,7 +285,9 @@ def _apply(store: Store, number: int, person: Person, now: datetime) -> bool:
             is_changed = True
     taken = _taken(store, person, number)
     mine = next((phone for phone in person.phones if phone not in taken), None)
-    if row["phone"] is None and mine:
+    # WhatsApp is on mobiles: a landline gives way to one, unless the user put it there.
+    better = not is_chosen and "mobile" in (person.phones.get(mine or "") or "")
+    if mine and (row["phone"] is None or (better and "mobile" not in (labels.get(row["phone"]) or ""))):
         changes["phone"] = mine
     if changes or is_changed:
         _update(store, number, changes, now)

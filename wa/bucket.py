@@ -22,6 +22,8 @@ class Bucket:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self.refused: WaError | None = None
+        """Why an object was not read that may only be absent: a key that may not list is told no more."""
         self._client = self._connected(storage.region or _region_in(storage.endpoint) or "us-east-1")
 
     def _connected(self, region: str) -> Any:
@@ -29,21 +31,22 @@ class Bucket:
         from botocore.config import Config
 
         storage = self._storage
-        return boto3.session.Session().client(
-            "s3",
-            endpoint_url=storage.endpoint,
-            region_name=region,
-            aws_access_key_id=storage.key_id,
-            aws_secret_access_key=storage.secret,
-            config=Config(
-                connect_timeout=10,
-                read_timeout=60,
-                retries={"max_attempts": 3, "mode": "standard"},
-                s3={"addressing_style": "path"},
-                request_checksum_calculation="when_required",  # servers of some years ago know none
-                response_checksum_validation="when_required",
-            ),
-        )
+        with self._explained():
+            return boto3.session.Session().client(
+                "s3",
+                endpoint_url=storage.endpoint,
+                region_name=region,
+                aws_access_key_id=storage.key_id,
+                aws_secret_access_key=storage.secret,
+                config=Config(
+                    connect_timeout=10,
+                    read_timeout=60,
+                    retries={"max_attempts": 3, "mode": "standard"},
+                    s3={"addressing_style": "path"},
+                    request_checksum_calculation="when_required",  # servers of some years ago know none
+                    response_checksum_validation="when_required",
+                ),
+            )
 
     def open(self, name: str) -> tuple[Body, int] | None:
         """An object to read and its size in bytes, or None where there is none.
@@ -56,6 +59,9 @@ class Bucket:
                 found = self._get(key)
             except Exception as error:
                 if _code_of(error) in _ABSENT:
+                    return None
+                if _code_of(error) in ("AccessDenied", "403"):
+                    self.refused = self._refusal(_code_of(error))
                     return None
                 raise
         return Body(self, found["Body"]), int(found["ContentLength"])
@@ -73,7 +79,13 @@ class Bucket:
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Whatever boto3 raises, as something the user can act on; never with a key in it."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            EndpointResolutionError,
+            InvalidRegionError,
+            ParamValidationError,
+        )
 
         storage = self._storage
         where = f"{storage.endpoint}, bucket {storage.bucket}"
@@ -88,12 +100,14 @@ class Bucket:
                     "check B2_BUCKET",
                 ) from None
             if code in _REFUSED:
-                raise WaError(
-                    "storage-error",
-                    f"{where}: access was refused ({code})",
-                    "check B2_ACCESS_KEY_ID and B2_SECRET_ACCESS_KEY, and what that key may do",
-                ) from None
+                raise self._refusal(code) from None
             raise WaError("storage-error", f"{where}: {code}", "try again later") from None
+        except (ValueError, InvalidRegionError, ParamValidationError, EndpointResolutionError) as error:
+            raise WaError(
+                "bad-setting",
+                f"the storage settings cannot be used: {type(error).__name__}",
+                "check B2_S3_ENDPOINT, B2_BUCKET and B2_REGION",
+            ) from None
         except (BotoCoreError, OSError) as error:
             reason = type(error).__name__
             raise WaError(
@@ -101,6 +115,13 @@ class Bucket:
                 f"{where} cannot be reached ({reason})",
                 "check B2_S3_ENDPOINT and the network",
             ) from None
+
+    def _refusal(self, code: str) -> WaError:
+        return WaError(
+            "storage-error",
+            f"{self._storage.endpoint}, bucket {self._storage.bucket}: access was refused ({code})",
+            "check B2_ACCESS_KEY_ID and B2_SECRET_ACCESS_KEY, and what that key may do",
+        )
 
 
 class Body:

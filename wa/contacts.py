@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,6 +21,10 @@ _WITH_PHONES = (
     " FROM contact_phones p WHERE p.contact_id = c.id) AS phones FROM contacts c"
 )
 _FAVOURITES_FIRST = "ORDER BY c.is_favorite DESC, fold(c.name), c.id"
+_CALLED = (
+    "SELECT id, name FROM contacts UNION ALL SELECT c.id, a.value FROM contacts c, json_each(c.aliases) a"
+)
+_MOST_WORDS = 30
 _TYPO_FROM = 5
 """Letters a word needs so that one of them may be wrong: shorter ones are all alike."""
 
@@ -49,8 +54,10 @@ def read(store: Store, where: str = "", params: Iterable[object] = ()) -> Iterat
 
 
 def get(store: Store, number: int) -> Row:
-    """One contact by its id."""
-    return next(read(store, "WHERE c.id = ?", [number]))
+    """One contact by its id. Raises WaError `not-found`."""
+    for row in read(store, "WHERE c.id = ?", [number]):
+        return row
+    raise WaError("not-found", f"there is no contact {number} any more", "wa contacts list")
 
 
 def listing(store: Store, tag: str | None = None, *, favorites: bool = False) -> Iterator[Row]:
@@ -104,7 +111,7 @@ def search(store: Store, text: str) -> list[Row]:
         return []
     digits = "".join(char for char in needle if char.isdecimal())
     number = digits if digits and not any(char.isalpha() for char in needle) else needle
-    words = needle.split()
+    words = needle.split()[:_MOST_WORDS]
     phones = "(SELECT group_concat(p.phone) FROM contact_phones p WHERE p.contact_id = c.id)"
     hay = f"fold(c.name || c.aliases || c.tags || coalesce(c.notes, '') || coalesce({phones}, ''))"
     having = " AND ".join(f"instr({hay}, ?)" for _ in words)
@@ -158,30 +165,40 @@ def _one_off(one: str, other: str) -> bool:
 
 
 def folded(text: str) -> str:
-    """A name as it is compared: case, accents and the number of spaces do not matter."""
+    """A name as it is compared: case, accents, spaces and what cannot be seen do not matter."""
+    if not text.isascii():
+        text = "".join(char for char in text if unicodedata.category(char) != "Cf")
     return " ".join(fold(text).split())
 
 
-def find(store: Store, text: str, region: str | None) -> Row:
-    """The contact that a name, an alias, a number, the unique beginning of a name, or an id means.
+def find(store: Store, text: str, region: str | None, *, exact: bool = False) -> Row:
+    """The contact that a name, an alias, a number, an id, or the unique beginning of a name means.
 
-    Raises WaError `not-found` and `ambiguous`.
+    With `exact`, no beginning will do. Raises WaError `not-found` and `ambiguous`.
     """
     found = _people(store, folded(text), exact=True)
     if not found and (phone := _phone_in(text, region)) and (owner := by_phone(store, phone)):
         found = {owner["id"]: owner["name"]}
-    if not found:
-        found = _people(store, folded(text), exact=False)
     if not found and text.isascii() and text.isdigit():
-        found = {
-            row["id"]: row["name"] for row in store.rows("SELECT id, name FROM contacts WHERE id = ?", [text])
-        }
-    number = _only(found, text)
-    if number is None:
+        rows = store.rows("SELECT id, name FROM contacts WHERE CAST(id AS TEXT) = ?", [text])
+        found = {row["id"]: row["name"] for row in rows}
+    number = _only(found or _people(store, folded(text), exact=False), text)
+    if number is None or (exact and not found):
+        whole = " (the whole name is needed)" if number else ""
         raise WaError(
-            "not-found", f"there is no contact {text!r}", "`wa contacts search` looks for part of a name"
+            "not-found",
+            f"there is no contact {text!r}{whole}",
+            "`wa contacts search` looks for part of a name",
         )
     return get(store, number)
+
+
+def directory(store: Store) -> dict[str, set[int]]:
+    """The ids of the contacts by each name and alias, as `folded`."""
+    found: dict[str, set[int]] = {}
+    for number, name in store.execute(_CALLED):
+        found.setdefault(folded(name), set()).add(number)
+    return found
 
 
 def _phone_in(text: str, region: str | None) -> str | None:
@@ -211,8 +228,9 @@ def resolve_chat(store: Store, text: str, region: str | None, me: str | None) ->
     try:
         found = resolve(store, text, region, me)
     except WaError as error:
-        if error.code != "recipient-not-found":
-            raise
+        needle = folded(text)
+        if error.code != "recipient-not-found" or _silent(store, needle, exact=True):
+            raise  # it is not somebody whose own name only begins like that
         jid = _chat_by_name(store, text, exact=True) or _chat_by_name(store, text, exact=False)
         if jid is None:
             raise WaError("not-found", f"there is no chat {text!r}", "`wa chats` lists them") from None
@@ -235,9 +253,9 @@ def _resolve_address(store: Store, text: str, region: str | None, me: str | None
         if me is None:
             raise WaError("not-authorized", "no account is linked, so there is no `me`", "name somebody else")
         return me
-    if jid := parse_jid(text):
-        return jid
     try:
+        if jid := parse_jid(text):
+            return jid
         phone = parse_phone(text, region)
     except WaError:  # perhaps a name all the same
         if _only(_names(store, folded(text), exact=True), text):
@@ -295,14 +313,14 @@ def _names(store: Store, needle: str, *, exact: bool) -> dict[str, str]:
 
 def _people(store: Store, needle: str, *, exact: bool) -> dict[int, str]:
     """Ids and shown names of the contacts with such a name or alias."""
+    found = {number for number, name in store.execute(_CALLED) if _fits(folded(name), needle, exact=exact)}
     rows = store.execute(
-        "SELECT id, name, name, phone FROM contacts UNION ALL"
-        " SELECT c.id, a.value, c.name, c.phone FROM contacts c, json_each(c.aliases) a"
+        "SELECT id, name, phone FROM contacts WHERE id IN (SELECT value FROM json_each(?))",
+        [json.dumps(list(found))],
     )
     return {
-        number: f"{shown} ({'+' + phone if phone else f'no number, id {number}'})"
-        for number, name, shown, phone in rows
-        if _fits(folded(name), needle, exact=exact)
+        number: f"{name} ({'+' + phone if phone else f'no number, id {number}'})"
+        for number, name, phone in rows
     }
 
 

@@ -12,12 +12,20 @@ from typing import BinaryIO
 _CHUNK = 65_536
 _LONGEST = 1_000_000
 """Bytes of one line that are kept; photos are longer, and nobody's name is."""
-_BREAK = re.compile(rb"\r+\n|\n|\r(?!\Z)")  # some programs write \r\r\n
+_BREAK = re.compile(rb"\r{1,3}\n|\n|\r(?!\Z)")  # some programs write \r\r\n
 _HEAD = re.compile(rb"[ \t]*(?:([\w-]+)\.)?([A-Za-z][\w-]*)((?:;(?:\"[^\"]*\"|[^\":])*)?):", re.ASCII)
 _BETWEEN = re.compile(
     rb"(?i)(?<=END:VCARD)(?=BEGIN:VCARD)"
 )  # two files put together, the first without a line end
 _PARAM = re.compile(r';\s*([^;:="]*)(?:=((?:"[^"]*"|[^";])*))?')
+
+
+def is_text_encoding(name: str) -> bool:
+    """Whether this names an encoding of text, and not base64 or the like."""
+    try:
+        return isinstance(b"\xe9".decode(name, "replace"), str)
+    except (LookupError, ValueError):  # UnicodeError is a ValueError
+        return False
 
 
 @dataclass
@@ -36,10 +44,11 @@ class Line:
     is_ended: bool = True
     """False for a last line without a line end: the file may have been cut off in it."""
     parts: list[bytes] = field(default_factory=list)
+    _length: int = 0
 
     def continues(self, text: bytes) -> bool:
         """Whether the next line of the file belongs to this one."""
-        if text.strip().upper() in (b"BEGIN:VCARD", b"END:VCARD"):
+        if text.rstrip().upper() in (b"BEGIN:VCARD", b"END:VCARD"):
             return False
         if self._is_soft or text[:1] in (b" ", b"\t"):
             return True
@@ -68,7 +77,8 @@ class Line:
             return
         elif self.is_kept:
             self.parts[-1] = self.parts[-1][:-1]
-        self.is_cut |= is_cut or sum(map(len, self.parts)) > _LONGEST
+        self._length += len(text)
+        self.is_cut |= is_cut or self._length > _LONGEST
         if self.is_kept and not self.is_cut:
             self.parts.append(text)
         else:
@@ -88,11 +98,8 @@ class Line:
     @property
     def charset(self) -> str | None:
         """The codec that the line names, where that is not UTF-8."""
-        for name in self.param("CHARSET"):
-            try:
-                codec = codecs.lookup(name).name
-            except LookupError:
-                continue
+        for name in filter(is_text_encoding, self.param("CHARSET")):
+            codec = codecs.lookup(name).name
             # What calls itself Latin-1 is the Windows code page of the same letters, and some more.
             return {"utf-8": None, "ascii": None, "iso8859-1": "cp1252"}.get(codec, codec)
         return None

@@ -6,8 +6,8 @@ import codecs
 import csv
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice
@@ -17,6 +17,7 @@ from typing import IO, BinaryIO
 
 from wa import addressbook, contacts
 from wa.addressbook import Person
+from wa.contentlines import is_text_encoding
 from wa.errors import WaError
 from wa.home import storage_error
 from wa.phone import known_region, read_number
@@ -85,7 +86,7 @@ def opened(name: str, stdin: BinaryIO) -> Iterator[BinaryIO]:
 
 def import_cards(
     store: Store,
-    files: Iterable[str],
+    files: Sequence[str],
     stdin: BinaryIO,
     now: datetime,
     *,
@@ -93,33 +94,33 @@ def import_cards(
     charset: str = "cp1252",
     dry_run: bool = False,
 ) -> Report:
-    """Take the cards of files into the contacts. All files are opened before anything is written.
+    """Take the cards of files into the contacts. All files are looked at before anything is written.
 
     Raises WaError `bad-data` where no file has a card in it, `usage` for an
     unknown region or charset, and what `opened` raises.
     """
-    try:
-        b"".decode(charset)
-    except LookupError:
-        raise WaError("usage", f"{charset!r} is not an encoding", "such as cp1251 or iso-8859-7") from None
+    if not is_text_encoding(charset):
+        raise WaError("usage", f"{charset!r} is not an encoding", "such as cp1251 or iso-8859-7")
     if region and not known_region(region.upper()):
         raise WaError("usage", f"{region!r} is not a country", "use a two-letter country code such as GB")
+    for file in files:
+        with opened(file, stdin):
+            pass
     report, has_cards = Report(), False
-    with ExitStack() as stack:
-        streams = [(file, stack.enter_context(opened(file, stdin))) for file in files]
-        stack.enter_context(store.rehearse(*addressbook.TABLES) if dry_run else nullcontext())
-        for file, stream in streams:
-            cards = read_cards(stream, charset)
-            start = list(islice(cards, 2))  # what is no card at all is one stray line
-            if not any(isinstance(card, Card) for card in start):
-                report.skip(file, Problem(1, None, "there is no vCard in it"))
-                continue
-            has_cards = True
-            cards = chain(start, cards)
-            while batch := list(islice(cards, _BATCH)):
-                with store.write():
-                    for card in batch:
-                        _import_card(store, file, card, report, region and region.upper(), now)
+    with store.rehearse(*addressbook.TABLES) if dry_run else nullcontext():
+        for file in files:
+            with opened(file, stdin) as stream:
+                cards = read_cards(stream, charset)
+                start = list(islice(cards, 2))  # what is no card at all is one stray line
+                if not any(isinstance(card, Card) for card in start):
+                    report.skip(file, Problem(1, None, "there is no vCard in it"))
+                    continue
+                has_cards = True
+                cards = chain(start, cards)
+                while batch := list(islice(cards, _BATCH)):
+                    with store.write():
+                        for card in batch:
+                            _import_card(store, file, card, report, region and region.upper(), now)
     if not has_cards:
         raise WaError(
             "bad-data", f"there is no vCard in {', '.join(files)}", "export one from an address book"
@@ -151,9 +152,11 @@ def _import_card(
 def _person(file: str, card: Card, report: Report, region: str | None) -> tuple[Person, dict[str, int]]:
     """What a card says, and in which line each number stands."""
     found: dict[str, Tel] = {}
+    written: dict[str, str | None] = {}
     for tel in card.tels:
         if not tel.text and not tel.waid:
             continue
+        written[tel.waid or tel.text] = None
         try:
             phone, doubt = read_number(f"+{tel.waid}" if tel.waid else tel.text, region)
         except ValueError as error:
@@ -162,6 +165,7 @@ def _person(file: str, card: Card, report: Report, region: str | None) -> tuple[
         if doubt:
             report.warn(file, Problem(tel.line, card.name or None, f"{tel.text[:_SHOWN]!r}: {doubt}"))
         found.setdefault(phone, tel)
+        written[tel.waid or tel.text] = phone
     phones = sorted(found, key=lambda phone: _how_unlikely_on_whatsapp(found[phone]))
     name = card.name
     if not card.is_named:
@@ -175,7 +179,7 @@ def _person(file: str, card: Card, report: Report, region: str | None) -> tuple[
         card.notes,
         card.timezone,
         is_named=card.is_named,
-        numbers_as_written=[tel.text for tel in card.tels],
+        numbers_as_written=written,
     )
     return person, {phone: tel.line for phone, tel in found.items()}
 
@@ -196,9 +200,13 @@ def import_aliases(
     """Take lines such as `Reem: Sister, Reemy, R`; `#` begins a comment. Raises what `opened` raises."""
     report = Report()
     with opened(file, stdin) as stream, store.rehearse(*addressbook.TABLES) if dry_run else nullcontext():
-        for number, line in enumerate(_text_lines(stream.read()), 1):
-            if line.strip() and not line.lstrip().startswith("#"):
-                _import_alias(store, file, number, line, report, region, now)
+        known = contacts.directory(store)
+        lines = enumerate(_text_lines(stream.read()), 1)
+        while batch := list(islice(lines, _BATCH)):
+            with store.write():
+                for number, line in batch:
+                    if line.strip() and not line.lstrip().startswith("#"):
+                        _import_alias(store, file, number, line, report, known, region, now)
     return report
 
 
@@ -211,20 +219,38 @@ def _text_lines(raw: bytes) -> list[str]:
 
 
 def _import_alias(
-    store: Store, file: str, number: int, line: str, report: Report, region: str | None, now: datetime
+    store: Store,
+    file: str,
+    number: int,
+    line: str,
+    report: Report,
+    known: dict[str, set[int]],
+    region: str | None,
+    now: datetime,
 ) -> None:
     name, _, rest = (part.strip() for part in line.partition(":"))
     aliases = [each for each in rest.split(",") if each.strip()]
     if not name or not aliases:
         report.skip(file, Problem(number, None, f"{line[:_SHOWN]!r} is not `Name: alias, alias`"))
         return
+    called = known.get(contacts.folded(name), set())
     try:
-        row = contacts.find(store, name, region)
+        contact = (
+            next(iter(called)) if len(called) == 1 else contacts.find(store, name, region, exact=True)["id"]
+        )
     except WaError as error:
         report.skip(file, Problem(number, name, error.message))
         return
-    changed = addressbook.change_words(store, row["id"], "aliases", aliases, now)
-    report.count("updated" if changed["aliases"] != row["aliases"] else "unchanged")
+    before = contacts.get(store, contact)
+    for alias in aliases:
+        if known.get(contacts.folded(alias), set()) - {contact}:
+            report.warn(
+                file, Problem(number, name, f"{alias.strip()!r} is somebody else too, and so means neither")
+            )
+    changed = addressbook.change_words(store, contact, "aliases", aliases, now)
+    for alias in changed["aliases"]:
+        known.setdefault(contacts.folded(alias), set()).add(contact)
+    report.count("updated" if changed["aliases"] != before["aliases"] else "unchanged")
 
 
 # ── Out ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -289,6 +315,7 @@ FORMATS: dict[str, Callable[[Iterable[Row]], Iterator[str]]] = {
 
 def write_file(path: Path, pieces: Iterable[str]) -> None:
     """Write a file for its owner alone; it is whole, or as it was before. Raises WaError `storage-error`."""
+    path = path.resolve()  # a link stays one
     try:
         # What is no file, such as a pipe or a terminal, is written to as it is.
         special = path.exists() and not path.is_file() and not path.is_dir()

@@ -30,10 +30,10 @@ def _move_some(store: Store, lid: str, pn: str) -> bool:
     columns = "id, message_id, content, edited_at, deleted_at, status, is_from_me, timestamp, sender"
     with store.write(durable=False):
         batch = store.rows(f"SELECT {columns} FROM messages WHERE chat_jid = ? LIMIT ?", [lid, BATCH])
-        made_up = messages.has_made_up(store)
+        made_up, used = messages.has_made_up(store), set[str]()
         for row in batch:
             if made_up:
-                _unite_made_up(store, row, pn)
+                _unite_made_up(store, row, pn, used)
             twin = store.row(
                 f"SELECT {columns} FROM messages WHERE chat_jid = ? AND message_id = ?",
                 [pn, row["message_id"]],
@@ -50,20 +50,22 @@ def _move_some(store: Store, lid: str, pn: str) -> bool:
         return len(batch) == BATCH
 
 
-def _unite_made_up(store: Store, row: Row, pn: str) -> None:
+def _unite_made_up(store: Store, row: Row, pn: str, used: set[str]) -> None:
     """Let a message that was migrated without an id, in either chat, have the id of its like in the other."""
     if not row["message_id"].startswith(messages.MADE_UP):
         messages.name_made_up(
             store, {**row, "chat_jid": pn, "sender": pn if not row["is_from_me"] else row["sender"]}
         )
         return
-    like = store.value(
+    likes = store.rows(
         "SELECT message_id FROM messages WHERE chat_jid = :pn AND timestamp = :timestamp"
         " AND source != 'migration' AND is_from_me = :is_from_me"
-        " AND coalesce(content, '') = coalesce(:content, '') LIMIT 1",
+        " AND coalesce(content, '') = coalesce(:content, '')",
         {**row, "pn": pn},
     )
+    like = next((each["message_id"] for each in likes if each["message_id"] not in used), None)
     if like:
+        used.add(like)
         row["message_id"] = like
         store.execute("UPDATE messages SET message_id = :message_id WHERE id = :id", row)
 

@@ -11,25 +11,23 @@ makes no sense is skipped and told; it costs nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from wa import addressbook
 from wa.errors import WaError
 from wa.home import storage_error
-from wa.jsonstream import Damaged, Readable, elements, events, value
+from wa.jsonstream import Damaged, Readable, elements, events, next_batch, value
 from wa.legacy_chats import ChatReader
 from wa.legacy_records import RecordReader, Skip, Tally
 from wa.store import Store
 
-Keyed = tuple[str | int, Any]
 FILES = ("contacts.json", "scheduled.json", "scheduled-messages.json", "jobs.json", "chats.json")
 _BATCH = 100
 """Records a transaction, so that a listener beside it is not kept waiting."""
@@ -38,12 +36,17 @@ _BATCH = 100
 class Source(Protocol):
     """Where the files are."""
 
+    refused: WaError | None
+    """Why a file could not be looked at, where it may be that it is only absent."""
+
     def open(self, name: str) -> tuple[Readable, int] | None:
         """A file to read and its size in bytes; None where there is none."""
 
 
 class Folder:
     """Files in a directory. Raises WaError `not-found` where there is none."""
+
+    refused: WaError | None = None
 
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
@@ -54,9 +57,12 @@ class Folder:
         """A file to read and its size in bytes; None where there is none."""
         path = self._path / name
         try:
-            return path.open("rb"), path.stat().st_size
+            size = path.stat().st_size
+            return path.open("rb"), size
         except FileNotFoundError:
             return None
+        except IsADirectoryError:
+            raise WaError("bad-data", f"{path} is a directory", "move it away") from None
         except OSError as error:
             raise storage_error(error, path) from error
 
@@ -71,7 +77,9 @@ class Migration:
     """In which times without a zone are read."""
     region: str | None
     grace: timedelta
+    """How late what is pending may go out."""
     dry_run: bool = False
+    tallies: list[Tally] = field(default_factory=list)
 
     @cached_property
     def _records(self) -> RecordReader:
@@ -82,26 +90,32 @@ class Migration:
         """How many messages came in that are still to be sent."""
         return self._records.queued
 
-    def run(self, source: Source, progress: Progress) -> list[Tally]:
-        """Take all files that are there.
+    def find(self, source: Source) -> list[str]:
+        """The names of the files that are there.
 
-        Raises WaError `not-found` where there is none, and before anything is
-        written `bad-data` where one is not JSON or neither list nor object.
+        Raises WaError `not-found` where there is none, `bad-data` where one is
+        neither a list nor an object of JSON.
         """
         there = [name for name in FILES if _is_there(source, name)]
         if not there:
-            raise WaError(
+            raise source.refused or WaError(
                 "not-found", f"none of {', '.join(FILES)} is there", "check the folder, or B2_PREFIX"
             )
+        return there
+
+    def run(self, source: Source, names: Iterable[str], progress: Progress) -> None:
+        """Take the files; what came of it is in `tallies`, also where it ends in an error."""
         rehearsed = (*addressbook.TABLES, "scheduled_messages", "jobs", "state")
         with self.store.rehearse(*rehearsed) if self.dry_run else nullcontext():
-            return [self._take(source, name, progress) for name in there]
+            for name in names:
+                self._take(source, name, progress)
 
-    def _take(self, source: Source, name: str, progress: Progress) -> Tally:
-        found = source.open(name)
+    def _take(self, source: Source, name: str, progress: Progress) -> None:
         tally = Tally(name)
+        self.tallies.append(tally)
+        found = source.open(name)
         if found is None:  # gone since it was looked for
-            return tally
+            return
         stream, size = found
         counted = _Counted(stream, progress.begin(name, size))
         try:
@@ -114,8 +128,7 @@ class Migration:
                 f"the file is damaged, and was read no further: {error}", f"after {tally.read} records"
             )
         finally:
-            stream.close()  # type: ignore[attr-defined]
-        return tally
+            stream.close()
 
     def _take_records(self, name: str, tally: Tally, stream: Readable) -> None:
         reader = self._records
@@ -126,7 +139,7 @@ class Migration:
         source = events(stream)
         records = ((key, value(source, first)) for key, first in elements(source, wrapper))
         while True:
-            batch, damage = _batch(records)
+            batch, damage = next_batch(records, _BATCH)
             with self.store.write():
                 for key, record in batch:
                     try:
@@ -143,17 +156,6 @@ class Migration:
                 return
 
 
-def _batch(records: Iterator[Keyed]) -> tuple[list[Keyed], Damaged | None]:
-    """The next records, and the damage in which they end."""
-    batch = []
-    try:
-        for record in islice(records, _BATCH):
-            batch.append(record)
-    except Damaged as error:
-        return batch, error
-    return batch, None
-
-
 class Progress(Protocol):
     """Who is told how far a file has been read."""
 
@@ -168,8 +170,13 @@ class Tell(Protocol):
 
 
 class _Counted:
+    """A file that tells how much of it was read."""
+
     def __init__(self, stream: Readable, tell: Tell) -> None:
         self._stream, self._tell = stream, tell
+
+    def close(self) -> None:
+        self._stream.close()
 
     def read(self, size: int = -1) -> bytes:
         piece = self._stream.read(size)
@@ -186,7 +193,7 @@ def _is_there(source: Source, name: str) -> bool:
     try:
         start = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
     finally:
-        stream.close()  # type: ignore[attr-defined]
+        stream.close()
     if not start.startswith((b"{", b"[")):
         raise WaError(
             "bad-data",

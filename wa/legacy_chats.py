@@ -14,13 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from tempfile import TemporaryFile
 from typing import Any
 
 from wa import messages
 from wa.errors import WaError
-from wa.jsonstream import Damaged, Event, Unreadable, elements, inside, value
+from wa.jsonstream import Event, Unreadable, elements, inside, next_batch, value
 from wa.legacy_records import Tally
-from wa.phone import is_group, jid_of_phone, parse_jid, parse_phone
+from wa.phone import is_group, parse_address
 from wa.schedule import MAX_TEXT
 from wa.store import BATCH, Row, Store
 from wa.transport import MessageReceived
@@ -29,7 +30,6 @@ from wa.transport import MessageReceived
 _PLACEHOLDER = re.compile(
     r"\[(?:Image|Video|Voice Note|Audio|Document|Other message type)\] ?(?:undefined$)?"
 )
-_TYPES = ("text", "image", "video", "audio", "voice", "document", "sticker", "location", "contact", "poll")
 
 
 class _Bad(Exception):
@@ -54,12 +54,19 @@ class _Message:
         """What it has in common with its equals."""
         return self.timestamp, self.is_from_me, self.text
 
+    @property
+    def likeness_key(self) -> int:
+        """The same in a number that grows with time, which keeps neighbours together in an index."""
+        return (self.timestamp << 24) ^ (hash(self.likeness) & 0xFFFFFF)
+
 
 class ChatReader:
     """Reads chats into the store, and counts into a tally."""
 
     def __init__(self, store: Store, now: datetime, tally: Tally, *, dry_run: bool) -> None:
         self._store, self._now, self._tally, self._dry_run = store, now, tally, dry_run
+        self._used: Counter[tuple[int, bool]] = Counter()
+        """How many messages of the chat were taken for ones that were edited or deleted since."""
         self._number = 0
         """Of the message at hand in the file."""
         self._me = store.value("SELECT jid FROM device WHERE id = 1") or "me"
@@ -67,7 +74,7 @@ class ChatReader:
     def read(self, source: Iterator[Event]) -> None:
         """Take all chats. Raises Damaged where the file is; what came before is taken."""
         # How many of each likeness a chat had so far; on disk, for a chat may have millions.
-        self._store.execute("CREATE TEMP TABLE likes (digest BLOB PRIMARY KEY, n INTEGER) WITHOUT ROWID")
+        self._store.execute("CREATE TEMP TABLE likes (likeness INTEGER PRIMARY KEY, n INTEGER)")
         self._store.execute(
             "CREATE TEMP TABLE met (chat TEXT, id TEXT, PRIMARY KEY (chat, id)) WITHOUT ROWID"
         )
@@ -82,18 +89,22 @@ class ChatReader:
 
     def _read_chat(self, source: Iterator[Event], key: str, first: Event) -> None:
         if first[0] == "start_array":  # the messages alone, by the chat's id
-            self._read_messages(source, first, key)
+            self._take_all(key, (value(source, each) for _, each in inside(source, first)))
         elif first[0] != "start_map":
             self._tally.skip("a chat is not an object", key)
         else:
-            known: Row = {}
-            early: list[Any] = []
+            self._read_fields(source, key, first)
+
+    def _read_fields(self, source: Iterator[Event], key: str, first: Event) -> None:
+        known: Row = {}
+        with TemporaryFile("w+", encoding="utf-8") as aside:
             for name, begin in inside(source, first):
                 if name == "messages" and begin[0] in ("start_array", "start_map"):
+                    records = (value(source, each) for _, each in inside(source, begin))
                     if "id" in known or _jid_of(key):
-                        self._read_messages(source, begin, known.get("id", key))
+                        self._take_all(known.get("id", key), records)
                     else:  # a list of chats, and this one says only later which it is
-                        early = [value(source, each) for _, each in inside(source, begin)]
+                        aside.writelines(json.dumps(each, default=_plain) + "\n" for each in records)
                 elif name == "messages" and begin[1] is not None:
                     self._tally.skip("the messages of a chat are not a list", key)
                 elif name in ("id", "name", "alias"):
@@ -101,22 +112,21 @@ class ChatReader:
                 else:
                     value(source, begin)
             chat = known["id"] if isinstance(known.get("id"), str) else key
-            self._take(chat, early)
-            self._name(chat, known.get("name") or known.get("alias"))
+            aside.seek(0)
+            self._take_all(chat, map(json.loads, aside))
+        self._name(chat, known.get("name") or known.get("alias"))
 
-    def _read_messages(self, source: Iterator[Event], first: Event, chat: Any) -> None:
-        batch: list[Any] = []
+    def _take_all(self, chat: Any, records: Iterator[Any]) -> None:
+        """Record one chat's messages. Raises Damaged where they end in damage; what came before is taken."""
         self._store.execute("DELETE FROM likes")
-        try:
-            for _, begin in inside(source, first):
-                batch.append(value(source, begin))
-                if len(batch) == BATCH:
-                    self._take(chat, batch)
-                    batch = []
-        except Damaged:
+        self._used.clear()
+        while True:
+            batch, damage = next_batch(records, BATCH)
             self._take(chat, batch)
-            raise
-        self._take(chat, batch)
+            if damage:
+                raise damage
+            if not batch:
+                return
 
     def _take(self, chat: Any, records: Sequence[Any]) -> None:
         """Record a batch of one chat's messages."""
@@ -145,36 +155,33 @@ class ChatReader:
         for message, ordinal in zip(found, ordinals, strict=True):
             if message.message_id is None and ordinal < there[message.likeness]:
                 continue  # it came by another way, or in an earlier run
-            if message.message_id is None and changed[message.likeness[:2]]:
-                changed[message.likeness[:2]] -= 1  # it was edited or deleted since
+            when = message.likeness[:2]
+            if message.message_id is None and changed[when] > self._used[when]:
+                self._used[when] += 1  # it was edited or deleted since
                 continue
             number = message.message_id or _made_up_id(named, message, ordinal)
             fresh.append(_event(chat, number, message))
         if self._dry_run:
             return self._count_new(fresh)
-        for message in found:
-            if message.push_name and not message.is_from_me:
-                row = {"jid": messages.canonical(self._store, message.sender), "name": message.push_name}
+        for sender, name in {(each.sender, each.push_name) for each in found if not each.is_from_me}:
+            if name:
+                row = {"jid": messages.canonical(self._store, sender), "name": name}
                 self._store.insert("push_names", row, ignore=True)
         return messages.record_many(self._store, fresh, "migration", self._now) if fresh else 0
 
     def _ordinals(self, chat: str, found: list[_Message]) -> list[int]:
         """How many equals of each message the chat has had before it."""
-        digests = [
-            hashlib.blake2b(repr(each.likeness).encode("utf-8", "replace"), digest_size=8).digest()
-            for each in found
-        ]
-        marks = ",".join("?" * len(digests))
-        before = Counter(
-            dict(self._store.execute(f"SELECT digest, n FROM likes WHERE digest IN ({marks})", digests))
-        )
+        keys = [each.likeness_key for each in found]
+        marks = ",".join("?" * len(keys))
+        sql = f"SELECT likeness, n FROM likes WHERE likeness IN ({marks})"
+        before = Counter(dict(self._store.execute(sql, keys)))
         ordinals = []
-        for digest in digests:
-            ordinals.append(before[digest])
-            before[digest] += 1
+        for key in keys:
+            ordinals.append(before[key])
+            before[key] += 1
         self._store.db.conn.executemany(
-            "INSERT INTO likes VALUES (?, ?) ON CONFLICT (digest) DO UPDATE SET n = excluded.n",
-            [(digest, before[digest]) for digest in set(digests)],
+            "INSERT INTO likes VALUES (?, ?) ON CONFLICT (likeness) DO UPDATE SET n = excluded.n",
+            before.items(),
         )
         return ordinals
 
@@ -224,14 +231,15 @@ class ChatReader:
 
 
 def _jid_of(chat: Any) -> str | None:
-    if not isinstance(chat, str):
-        return None
     try:
-        jid = parse_jid(chat.replace("@c.us", "@s.whatsapp.net"))
-        phone = None if jid else parse_phone(chat, None)
+        return parse_address(chat.replace("@c.us", "@s.whatsapp.net")) if isinstance(chat, str) else None
     except WaError:
         return None
-    return jid or (jid_of_phone(phone) if phone else None)
+
+
+def _plain(found: Any) -> Any:
+    """What json.dumps() cannot write: a number with a fraction, or what could not be read."""
+    return str(found) if isinstance(found, Unreadable) else float(found)
 
 
 def _read_message(record: Any, chat: str, me: str) -> _Message:
@@ -255,7 +263,7 @@ def _read_message(record: Any, chat: str, me: str) -> _Message:
         text == "[Voice Note]" or _part(_part(raw, "message"), "audioMessage").get("ptt")
     ):
         kind = "voice"
-    kind = kind if kind in _TYPES else "other"
+    kind = kind if kind in messages.TYPES and kind not in messages.SILENT else "other"
     number = key.get("id")
     return _Message(
         number if isinstance(number, str) and number else None,
@@ -291,10 +299,11 @@ def _timestamp(record: Row, raw: Row) -> int:
             )
         elif isinstance(found, str):
             found = int(found) if found.isascii() and found.isdigit() and len(found) < 20 else None
-        if not isinstance(found, (int, Decimal)) or isinstance(found, bool) or not 0 < found < 10**15:
+        if not isinstance(found, (int, float, Decimal)) or isinstance(found, bool) or not 0 < found < 10**15:
             continue
-        seconds = int(found)
-        return seconds // 1000 if seconds > 10**11 else seconds
+        seconds = int(found) // 1000 if found > 10**11 else int(found)
+        if seconds <= messages.LAST_SECOND:
+            return seconds
     raise _Bad("its time cannot be read")
 
 

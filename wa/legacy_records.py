@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from wa import addressbook, pacing
+from wa import addressbook, pacing, schedule
 from wa.addressbook import Person
 from wa.errors import WaError
 from wa.jsonstream import Unreadable
@@ -18,7 +18,7 @@ from wa.phone import jid_of_phone, parse_jid, parse_phone, phone_of_jid
 from wa.schedule import MAX_TEXT
 from wa.store import Row, Store
 from wa.vcard import tidy
-from wa.when import resolve_wall, to_iso
+from wa.when import from_iso, resolve_wall, to_iso
 
 _SHOWN = 80
 
@@ -62,6 +62,10 @@ class Skip(Exception):
     """A record that makes no sense, and why."""
 
 
+_LATEST = datetime(9990, 1, 1, tzinfo=timezone.utc)
+"""After which a grace may end beyond what a calendar knows."""
+
+
 class RecordReader:
     """Takes one record at a time, in the caller's transaction. Raises Skip for what makes no sense."""
 
@@ -71,27 +75,36 @@ class RecordReader:
         self.store, self.now, self.zone, self.region, self.grace = store, now, zone, region, grace
         self.queued = 0
         """Messages that came in to be sent later."""
+        self._taken: set[str] = set()
+        """Ids of scheduled messages and jobs that this run has met."""
 
     def take_contact(self, key: str | int, record: Any, complain: Complain) -> bool:
         """Whether somebody is new, or something of them."""
         record = _object(record)
-        given = record.get("phones")
-        numbers = [given.get("primary"), given.get("secondary")] if isinstance(given, dict) else given or []
-        listed = record.get("numbers") or []
-        if not isinstance(numbers, list) or not isinstance(listed, list):
-            raise Skip("its numbers are not a list")
+        numbers = _numbers_of(record)
         phones: dict[str, str | None] = {}
-        for number in [*numbers, *listed, record.get("phone"), key if isinstance(key, str) else None]:
-            if number is not None and (phone := self._phone(number)):
-                phones.setdefault(phone, None)
+        written: dict[str, str | None] = {}
+        for number, label in numbers.items():
+            written[number] = phone = self._phone(number)
+            if phone:
+                phones.setdefault(phone, label)
+            else:
+                complain("a number of it cannot be read", f"{number} of record {key}")
+        if not phones and isinstance(key, str):  # by which the old tool kept its contacts
+            written[key] = phone = self._phone(key)
+            if phone:
+                phones[phone] = None
+            elif any(map(str.isdigit, key)):
+                complain("a number of it cannot be read", f"{key}")
         person = Person(
             tidy(_text(record, "name")),
             phones,
             [tidy(each) for each in _texts(record, "aliases")],
             [tidy(each) for each in _texts(record, "tags")],
-            bool(record.get("favorite") or record.get("is_favorite") or record.get("isFavorite")),
+            any(record.get(name) in (True, 1) for name in ("favorite", "is_favorite", "isFavorite")),
             tidy(_text(record, "notes", "")) or None,
             is_chosen=True,  # it is what they are used to
+            numbers_as_written=written,
         )
         if not person.name:
             raise Skip("it has no name")
@@ -100,9 +113,7 @@ class RecordReader:
             complain("a number of it is somebody else's, and stays so", f"+{phone} of {person.name}: {owner}")
         return outcome != "unchanged"
 
-    def _phone(self, text: Any) -> str | None:
-        if not isinstance(text, str):
-            raise Skip("a number of it is not a string")
+    def _phone(self, text: str) -> str | None:
         try:
             jid = parse_jid(text)
             return phone_of_jid(jid) if jid else parse_phone(text, self.region)
@@ -119,6 +130,8 @@ class RecordReader:
         due = self._moment(_first(record, "scheduledTime", "scheduledAt", "scheduled_at"))
         if due is None:
             raise Skip("it has no time")
+        if due > _LATEST:
+            raise Skip("its time is out of all reason")
         status = _status_of(record.get("status"))
         if status == "pending" and due <= self.now:
             status = "missed"
@@ -140,11 +153,34 @@ class RecordReader:
             # What was missed stays missed, also when this machine's clock turns out to have been ahead.
             "expires_at": to_iso(due + self.grace if status == "pending" else due),
         }
-        if self.store.insert("scheduled_messages", row, ignore=True) is None:
+        if row["id"] in self._taken and self._differs(row):  # another message of this run has its id
+            row["id"] = _id_of(due, jid, text)
+        self._taken.add(row["id"])
+        if self.store.insert("scheduled_messages", row, ignore=True) is None and not self._catch_up(row):
             return False
         if status == "pending":  # in one transaction: a scheduler that runs beside must not be quicker
             self.queued += 1
             pacing.pause(self.store, self.now)
+        return True
+
+    def _differs(self, row: Row) -> bool:
+        stored = schedule.get(self.store, row["id"])
+        return any(stored[name] != row[name] for name in ("to_jid", "message", "scheduled_at"))
+
+    def _catch_up(self, row: Row) -> bool:
+        """Whether a message that waits here since an earlier run was sent, deleted or changed there since."""
+        stored = schedule.get(self.store, row["id"])
+        # What was touched here is not the old tool's any more.
+        if stored["status"] != "pending" or stored["updated_at"] != stored["created_at"]:
+            return False
+        if stored["created_from"] != "migration":
+            return False
+        if stored["status"] == row["status"] and not self._differs(row):
+            return False
+        changes = {
+            name: value for name, value in row.items() if name not in ("id", "updated_at", "created_at")
+        }
+        schedule.update(self.store, row["id"], from_iso(stored["created_at"]), **changes)
         return True
 
     def _recipient(self, record: Row) -> str:
@@ -195,6 +231,11 @@ class RecordReader:
             "message_parts": _json(parts),
             "recipients": _json(recipients),
         }
+        if row["id"] in self._taken:
+            same = "message_parts = :message_parts AND recipients = :recipients"
+            if not self.store.value(f"SELECT 1 FROM jobs WHERE id = :id AND {same}", row):
+                raise Skip("another job has its id")
+        self._taken.add(row["id"])
         return self.store.insert("jobs", row, ignore=True) is not None
 
     def _moment(self, when: Any) -> datetime | None:
@@ -246,6 +287,28 @@ def _text(record: Row, name: str, default: Any = ...) -> Any:
     if found and len(found) > MAX_TEXT:
         raise Skip(f"its {name} is too long")
     return found if default is None else found or ""
+
+
+def _numbers_of(record: Row) -> dict[str, str | None]:
+    """The numbers of a contact as they are written, with a label where there is one."""
+    found: dict[str, str | None] = {}
+    given = record.get("phones") or {}
+    if isinstance(given, dict):
+        for name, number in given.items():
+            found.setdefault(_as_number(number), None if name in ("primary", "secondary") else name)
+        given = []
+    for number in [*_list(given), *_list(record.get("numbers") or []), record.get("phone")]:
+        found.setdefault(_as_number(number), None)
+    found.pop("", None)
+    return found
+
+
+def _as_number(found: Any) -> str:
+    if isinstance(found, (str, int)) and not isinstance(found, bool):
+        return str(found)
+    if found is None:
+        return ""
+    raise Skip("a number of it is not a string")
 
 
 def _texts(record: Row, name: str) -> list[str]:

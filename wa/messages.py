@@ -18,12 +18,12 @@ TYPES = (
     "reaction", "system", "other",
 )  # fmt: skip
 # Kinds that are not something to be read: they neither count as unread nor move their chat up.
-_SILENT = ("reaction", "system")
+SILENT = ("reaction", "system")
 _WRITTEN = (
     "chat_jid", "message_id", "sender", "content", "timestamp", "is_from_me", "message_type", "status",
     "quoted_id", "raw_proto", "source", "created_at",
 )  # fmt: skip
-_LAST_SECOND = 253_402_300_799
+LAST_SECOND = 253_402_300_799
 """The end of the year 9999, behind which no calendar of ours goes."""
 _RECEIPT = "EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = messages.message_id AND r.kind IN "
 _STATUS_BY_RECEIPTS = (
@@ -36,16 +36,26 @@ _IS_MADE_UP = "message_id >= 'migrated-' AND message_id < 'migrated.'"
 PAD = "\n\n"  # so that a text's last two characters begin a trigram too
 
 
-def name_of(jid: str) -> str:
-    """SQL for the name to show for a JID: our contact's, else the push name, else the chat's."""
+def our_name_of(jid: str) -> str:
+    """SQL for our contact's name for a JID."""
     person = f"coalesce((SELECT pn FROM jid_aliases WHERE lid = {jid}), {jid})"
     return (
-        "coalesce("
         "(SELECT known.name FROM contact_phones p JOIN contacts known ON known.id = p.contact_id"
-        f" WHERE p.phone = replace({person}, '@s.whatsapp.net', '')),"
-        f" (SELECT own.name FROM push_names own WHERE own.jid = {jid}),"
+        f" WHERE p.phone = replace({person}, '@s.whatsapp.net', ''))"
+    )
+
+
+def their_name_of(jid: str) -> str:
+    """SQL for the name that a person or a group has given itself."""
+    return (
+        f"coalesce((SELECT own.name FROM push_names own WHERE own.jid = {jid}),"
         f" (SELECT named.name FROM chats named WHERE named.id = {jid}))"
     )
+
+
+def name_of(jid: str) -> str:
+    """SQL for the name to show for a JID: our contact's, else the push name, else the chat's."""
+    return f"coalesce({our_name_of(jid)}, {their_name_of(jid)})"
 
 
 ROW = (
@@ -91,17 +101,7 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
     """
     if source != "migration" and has_made_up(store):
         for event in events:
-            chat, sender = canonical(store, event.chat_jid), canonical(store, event.sender)
-            key = {"chat_jid": chat, "message_id": event.message_id, "sender": sender}
-            name_made_up(
-                store,
-                {
-                    **key,
-                    "timestamp": event.timestamp,
-                    "is_from_me": event.is_from_me,
-                    "content": event.content,
-                },
-            )
+            name_made_up(store, dict(zip(_WRITTEN, _row_of(store, event, source, ""), strict=True)))
     before = newest_id(store)
     rows = [_row_of(store, event, source, to_iso(now)) for event in events]
     sql = f"INSERT INTO messages ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
@@ -119,13 +119,17 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
 
 def has_made_up(store: Store) -> bool:
     """Whether messages were migrated without an id."""
-    return bool(store.value(f"SELECT 1 FROM messages WHERE {_IS_MADE_UP} LIMIT 1"))
+    return bool(
+        store.value(f"SELECT 1 FROM messages INDEXED BY messages_made_up WHERE {_IS_MADE_UP} LIMIT 1")
+    )
 
 
 def name_made_up(store: Store, row: Row) -> None:
     """Give a message that was migrated without an id the one under which it comes now."""
     store.execute(
-        "UPDATE messages SET message_id = :message_id, sender = :sender WHERE id = (SELECT id FROM messages"
+        "UPDATE messages SET message_id = :message_id, sender = :sender WHERE id = ("
+        # SQLite would rather go through all messages of the chat.
+        "SELECT id FROM messages INDEXED BY messages_made_up"
         f" WHERE {_IS_MADE_UP} AND chat_jid = :chat_jid AND timestamp = :timestamp"
         " AND is_from_me = :is_from_me AND coalesce(content, '') = coalesce(:content, '')"
         " ORDER BY id LIMIT 1)"
@@ -136,9 +140,9 @@ def name_made_up(store: Store, row: Row) -> None:
 
 def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple[Any, ...]:
     """The values of the columns _WRITTEN."""
-    if not 0 <= event.timestamp <= _LAST_SECOND:
+    if not 0 <= event.timestamp <= LAST_SECOND:
         raise ValueError(f"{event.timestamp} is not a time in Unix seconds")
-    unread = source == "live" and not event.is_from_me and event.message_type not in _SILENT
+    unread = source == "live" and not event.is_from_me and event.message_type not in SILENT
     return (
         canonical(store, event.chat_jid),
         event.message_id,

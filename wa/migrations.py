@@ -193,6 +193,7 @@ CREATE INDEX contacts_without_phone ON contacts (name) WHERE phone IS NULL;
 CREATE TABLE contact_cards (
     digest TEXT PRIMARY KEY,
     as_written TEXT NOT NULL,
+    numbers TEXT NOT NULL,
     contact_id INTEGER NOT NULL REFERENCES contacts(id) ON DELETE CASCADE
 ) WITHOUT ROWID;
 CREATE INDEX contact_cards_as_written ON contact_cards (as_written);

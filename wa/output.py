@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
@@ -105,9 +105,10 @@ class Output:
             self.note(f"warning: {error.message}; {text}")
 
     def note(self, text: str) -> None:
-        """Say something that is not data."""
-        self._err.write(clean(text) + "\n")
-        self._err.flush()
+        """Say something that is not data; where nobody listens, the work goes on."""
+        with suppress(OSError):
+            self._err.write(clean(text) + "\n")
+            self._err.flush()
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:

@@ -41,19 +41,21 @@ def parse_phone(text: str, region: str | None) -> str | None:
     """The international digits of a phone number, or None where `text` is not one.
 
     `+44 7700 900123`, `0044…` and plain digits with the country code need no
-    region; `07700 900123` needs one. Raises WaError `usage` for a national
-    number while no region is set.
+    region; `07700 900123` needs one. With a region, digits alone are a national
+    number where there is such a one, else international. Raises WaError `usage`
+    for a national number while no region is set.
     """
     if text.strip().startswith(("+", "00")):  # +44 (0)7700 …: the 0 is only for callers at home
         text = text.replace("(0)", "")
     bare = _PUNCTUATION.sub("", text)
     if not bare.isascii() or not re.fullmatch(r"\+?[0-9]+", bare):
         return None
-    digits = bare.removeprefix("+")
-    if bare.startswith("00"):
-        digits = bare[2:]
-    elif bare.startswith("0"):
+    if bare.startswith(("+", "00")):
+        digits = bare.removeprefix("+").removeprefix("00")
+    elif region or bare.startswith("0"):
         return _national(bare, region)
+    else:
+        digits = bare
     return digits if _PHONE.fullmatch(digits) else None
 
 
@@ -68,50 +70,57 @@ def _national(digits: str, region: str | None) -> str | None:
         )
     import phonenumbers
 
-    try:
-        number = phonenumbers.parse(digits, region)
-    except phonenumbers.NumberParseException:
+    number, _ = _best(digits, digits, region)
+    if number is None or not phonenumbers.is_possible_number(number):
         return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")
+    return _whole(number)
 
 
 def read_number(text: str, region: str | None) -> tuple[str, str | None]:
     """The international digits of a number in somebody's address book, and what is doubtful about them.
 
     Without `+` or `00` a number is read as one of `region`, or as international
-    where only that makes sense; without a region, as international where it has
+    where only that is in use or possible; without a region, as international where it has
     11 digits and is one in use, or more digits and could be one. Raises ValueError that says why it is none.
     """
     import phonenumbers
 
-    text = text.strip()
+    text = "".join(char for char in text.strip() if unicodedata.category(char) != "Cf")
     digits = "".join(str(unicodedata.digit(char)) for char in text if char.isdecimal())
     if len(digits) < _FEWEST_DIGITS:
         raise ValueError("it is too short for a phone number" if digits else "there is no number in it")
     is_international = bool(re.match(r"(tel:)?[\s(]*(\+|\uff0b|00)", text, re.IGNORECASE))
-    readings = []
     if is_international:
-        readings.append(_parsed(re.sub(r"^[\s(]*00", "+", text), None))
-    elif region:
-        readings += [_parsed(text, region), _parsed(f"+{digits}", None)]
-    elif digits[0] != "0" and len(digits) >= _FEWEST_INTERNATIONAL:
-        readings.append(_parsed(f"+{digits}", None))
-    found = [each for each in readings if each is not None]
-    valid = [each for each in found if phonenumbers.is_valid_number(each)]
-    possible = [each for each in found if phonenumbers.is_possible_number(each)]
-    if (
-        not is_international
-        and not region
-        and not (valid or (possible and len(digits) > _FEWEST_INTERNATIONAL))
-    ):
-        raise ValueError("it has no country code; say --region GB (or DE, …) if that is where it is from")
-    for number in valid or found:
-        number.extension = None
-        whole = f"{number.country_code}{phonenumbers.national_significant_number(number)}"
-        if _PHONE.fullmatch(whole):
-            is_sure = valid or (is_international and possible)  # some in use are not known to be valid
-            return whole, None if is_sure else f"it may be wrong; it was taken as +{whole}"
-    raise ValueError("it is not a phone number")
+        number = _parsed(re.sub(r"^[\s(]*00", "+", text), None)
+        is_sure = number is not None and phonenumbers.is_possible_number(number)
+    else:
+        number, is_sure = _best(text, digits, region)
+        enough = _FEWEST_INTERNATIONAL + (not is_sure)
+        if not region and (number is None or digits[0] == "0" or len(digits) < enough):
+            raise ValueError("it has no country code; say --region GB (or DE, …) if that is where it is from")
+    whole = _whole(number) if number else ""
+    if not _PHONE.fullmatch(whole):
+        raise ValueError("it is not a phone number")
+    return whole, None if is_sure else f"it may be wrong; it was taken as +{whole}"
+
+
+def _best(text: str, digits: str, region: str | None) -> tuple[phonenumbers.PhoneNumber | None, bool]:
+    """What a number without `+` is, national rather than international; and whether it is one in use."""
+    import phonenumbers
+
+    readings = [_parsed(text, region)] if region else []
+    found = [each for each in [*readings, _parsed(f"+{digits}", None)] if each is not None]
+    for is_so in (phonenumbers.is_valid_number, phonenumbers.is_possible_number):
+        for number in found:
+            if is_so(number):
+                return number, is_so is phonenumbers.is_valid_number
+    return (found[0] if region and found else None), False
+
+
+def _whole(number: phonenumbers.PhoneNumber) -> str:
+    import phonenumbers
+
+    return f"{number.country_code}{phonenumbers.national_significant_number(number)}"
 
 
 def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:

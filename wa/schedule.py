@@ -13,7 +13,7 @@ from typing import Any
 
 from wa.contacts import Recipient
 from wa.errors import WaError
-from wa.messages import name_of
+from wa.messages import our_name_of, their_name_of
 from wa.store import Row, Store
 from wa.when import from_iso, to_iso
 
@@ -22,8 +22,9 @@ COLUMNS = (
     "id, to_jid, to_phone, message, quoted_id, scheduled_at, timezone, status, error_code,"
     " error_message, created_at, created_from, updated_at, sent_at, message_id, attempts, expires_at,"
     " not_before, note, series_id, job_id, idempotency_key,"
-    # the name that the recipient has today; where there is none, the one of when the row was made
-    f" coalesce({name_of('to_jid')}, contact_name) AS contact_name"
+    # what we call the recipient today; else as when the row was made; else as they call themselves
+    f" CASE WHEN to_jid LIKE '%@g.us' THEN coalesce({their_name_of('to_jid')}, contact_name)"
+    f" ELSE coalesce({our_name_of('to_jid')}, contact_name, {their_name_of('to_jid')}) END AS contact_name"
 )
 MAX_TEXT = 65_536
 """Characters in one message, WhatsApp's own limit."""

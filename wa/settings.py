@@ -29,7 +29,7 @@ NAMES = (
     "B2_PREFIX",
     "B2_REGION",
 )
-_NEEDED_FOR_STORAGE = NAMES[7:11]
+_NEEDED_FOR_STORAGE = ("B2_BUCKET", "B2_S3_ENDPOINT", "B2_ACCESS_KEY_ID", "B2_SECRET_ACCESS_KEY")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Storage:
     key_id: str
     secret: str = field(repr=False)
     prefix: str
+    """How the names of all objects begin, with its slash."""
     region: str | None
 
 

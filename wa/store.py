@@ -105,21 +105,28 @@ class Store:
     @contextmanager
     def rehearse(self, *tables: str) -> Iterator[None]:
         """Let what is written to these tables go to copies of them, which are thrown away at the end."""
-        for table in tables:
-            for kind, sql in self.execute(
-                "SELECT type, sql FROM main.sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL"
-                " ORDER BY type DESC",
-                [table],
-            ).fetchall():
-                self.execute(
-                    re.sub(rf"CREATE {kind} ", f"CREATE {kind} temp.", sql, count=1, flags=re.IGNORECASE)
-                )
-            self.execute(f"INSERT INTO temp.{table} SELECT * FROM main.{table}")
         try:
+            self.execute("BEGIN")  # all copies are of one moment
+            for table in tables:
+                self._copy_away(table)
+            self.execute("COMMIT")
             yield
         finally:
+            if self.db.conn.in_transaction:
+                self.execute("ROLLBACK")
             for table in reversed(tables):
-                self.execute(f"DROP TABLE temp.{table}")
+                self.execute(f"DROP TABLE IF EXISTS temp.{table}")
+
+    def _copy_away(self, table: str) -> None:
+        made = self.execute(
+            "SELECT sql FROM main.sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL ORDER BY type DESC",
+            [table],
+        ).fetchall()
+        for (sql,) in made:
+            temporary, count = re.subn(r"^(CREATE\s+(?:UNIQUE\s+)?(?:TABLE|INDEX)\s+)", r"\1temp.", sql)
+            assert count == 1, sql  # noqa: S101
+            self.execute(temporary)
+        self.execute(f"INSERT INTO temp.{table} SELECT * FROM main.{table}")
 
     def execute(self, sql: str, params: Params = ()) -> sqlite3.Cursor:
         """Run one statement."""

@@ -20,6 +20,9 @@ _OURS = (
     "BEGIN", "END", "AGENT", "FN", "N", "ORG", "NICKNAME", "TEL", "X-ABLABEL", "CATEGORIES", "NOTE", "TZ",
     "X-FAVORITE",
 )  # fmt: skip
+# Phones wrap names and numbers in marks of the direction of writing.
+_UNSEEN = "[\\s\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+"
+_AROUND = re.compile(f"\\A{_UNSEEN}|{_UNSEEN}\\Z")
 _ESCAPED = re.compile(r"\\([nN,;:\\])")
 
 # What says which of somebody's numbers it is, as the three versions name it. The others say what it
@@ -207,9 +210,9 @@ def _fill(card: Card, texts: dict[str, list[str]]) -> None:
 
 
 def tidy(text: str) -> str:
-    """`text` with line ends as ours are, and without space around it."""
+    """`text` with line ends as ours are, and without what cannot be seen around it."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text.replace("\0", "").strip()
+    return re.sub(_AROUND, "", text.replace("\0", ""))
 
 
 def _unescaped(text: str) -> str:

@@ -186,7 +186,7 @@ def remove(ctx: typer.Context, who: Who, as_json: Json = False) -> None:
     from wa import addressbook
 
     own = app_of(ctx)
-    row = _find(own, who)
+    row = _find(own, who, exact=True)
     addressbook.remove(own.store, row["id"])
     own.out.result(row, f"removed {_label(row)}")
 
@@ -257,7 +257,7 @@ def merge(
     from wa import addressbook
 
     own = app_of(ctx)
-    row, gone = _find(own, who), _find(own, other)
+    row, gone = _find(own, who, exact=True), _find(own, other, exact=True)
     row = addressbook.merge(own.store, row["id"], gone["id"], own.now())
     own.out.result(row, f"merged {_label(gone)} into {_label(row)}")
 
@@ -339,8 +339,8 @@ def export(
 # ── What they share ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _find(own: App, who: str) -> dict[str, Any]:
-    return people.find(own.store, who, own.settings.region)
+def _find(own: App, who: str, *, exact: bool = False) -> dict[str, Any]:
+    return people.find(own.store, who, own.settings.region, exact=exact)
 
 
 def _change_words(own: App, who: str, column: str, words: list[str], *, remove: bool) -> dict[str, Any]:

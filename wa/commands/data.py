@@ -81,30 +81,30 @@ def migrate_s3(
     migration = Migration(
         own.store, own.now(), settings.zone, settings.region, settings.grace, dry_run=dry_run
     )
-    with own.out.progress() as progress:
-        tallies = migration.run(source, progress)
-    own.wake_owner()
-
-    def cells(row: Mapping[str, Any]) -> list[object]:
-        reasons = "; ".join(
-            f"{each['count']} × {each['reason']} ({each['example']})" for each in row["reasons"]
-        )
-        return [
-            row["file"],
-            row["read"],
-            row["written"],
-            row["already_there"],
-            row["skipped"],
-            reasons,
-        ]
-
-    rows = [tally.row() for tally in tallies]
+    names = migration.find(source)
+    if not dry_run:
+        own.bind()
+    try:
+        with own.out.progress() as progress:
+            migration.run(source, names, progress)
+    except WaError:
+        for tally in migration.tallies:  # what was done before stays done
+            own.out.note("  ".join(map(str, _tally_cells(tally.row()))))
+        raise
+    finally:
+        if migration.queued and not dry_run:
+            own.wake_owner()
+            waiting = f"{migration.queued} still to be sent, so sending is paused"
+            own.out.note(f"{waiting}: stop the old scheduler, then `wa resume`")
+    rows = [tally.row() for tally in migration.tallies]
     columns = ["file", "read", "written", "already there", "skipped", "why"]
-    own.out.table(rows, columns, cells, "nothing to take over")
+    own.out.table(rows, columns, _tally_cells, "nothing to take over")
     if dry_run:
         own.out.note("nothing was written")
-    elif migration.queued:
-        waiting = f"{migration.queued} still to be sent, so sending is paused"
-        own.out.note(f"{waiting}: stop the old scheduler, then `wa resume`")
     if any(row["reasons"] for row in rows):
         raise typer.Exit(ExitStatus.BAD_DATA)
+
+
+def _tally_cells(row: Mapping[str, Any]) -> list[object]:
+    reasons = "; ".join(f"{each['count']} × {each['reason']} ({each['example']})" for each in row["reasons"])
+    return [row["file"], row["read"], row["written"], row["already_there"], row["skipped"], reasons]
