@@ -116,6 +116,9 @@ def change_words(
     wanted = [word for word in map(tidy, words) if folded(word)]
     if not wanted:
         raise WaError("usage", "there is nothing to add or remove", f"give the {column}")
+    useless = [word for word in wanted if folded(word) == "me" or re.fullmatch(r"\+?[\d ]{7,}", word)]
+    if column == "aliases" and useless and not remove:
+        raise WaError("usage", f"{useless[0]!r} means somebody else already", "choose a word")
     with store.write():
         row = contacts.get(store, number)
         gone = {folded(word) for word in wanted}
@@ -167,11 +170,11 @@ def _absorb(store: Store, number: int, other: int, now: datetime) -> None:
 # ── From cards ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def put(store: Store, person: Person, now: datetime) -> tuple[str, dict[str, str]]:
+def put(store: Store, person: Person, now: datetime) -> tuple[str, dict[str, str], str | None]:
     """Take a card into the contacts, in the caller's transaction.
 
-    Says `added`, `updated` or `unchanged`, and which of its numbers stay with
-    somebody else: {number: name}.
+    Says `added`, `updated` or `unchanged`, which of its numbers stay with
+    somebody else ({number: name}), and another name that the contact had or has.
     """
     digest, as_written = (
         _digest(vars(person)),
@@ -179,12 +182,15 @@ def put(store: Store, person: Person, now: datetime) -> tuple[str, dict[str, str
     )
     known: int | None = store.value("SELECT contact_id FROM contact_cards WHERE digest = ?", [digest])
     if known is not None:
-        return "unchanged", _taken(store, person, known)
+        return "unchanged", _taken(store, person, known), None
     if person.numbers_as_written:
         known = _read_anew(store, person, as_written)
     same = _same(store, person, known)
+    other_name = None
     if same:
         number = same[0]
+        row = contacts.get(store, number)
+        other_name = None if _is_akin(row, person) else row["name"]
         for other in same[1:]:
             _absorb(store, number, other, now)
         outcome = "updated" if _apply(store, number, person, now) or same[1:] else "unchanged"
@@ -194,7 +200,7 @@ def put(store: Store, person: Person, now: datetime) -> tuple[str, dict[str, str
         outcome, number = "added", _insert(store, replace(person, phones=free), now)
     card = {"digest": digest, "as_written": as_written, "contact_id": number}
     store.insert("contact_cards", {**card, "numbers": json.dumps(person.numbers_as_written)})
-    return outcome, _taken(store, person, number)
+    return outcome, _taken(store, person, number), other_name
 
 
 def _read_anew(store: Store, person: Person, as_written: str) -> int | None:
@@ -305,7 +311,8 @@ def _additions(row: Row, person: Person, *, keep_name: bool) -> Row:
         if not _is_number(other):
             aliases = [other, *aliases]
     name = folded(str(changes.get("name", row["name"])))
-    aliases = _united(row["aliases"], (each for each in aliases if folded(each) != name))
+    own = [each for each in row["aliases"] if "name" not in changes or folded(each) != name]
+    aliases = _united(own, (each for each in aliases if folded(each) != name))
     if aliases != row["aliases"]:
         changes["aliases"] = json.dumps(aliases, ensure_ascii=False)
     if (tags := _united(row["tags"], person.tags)) != row["tags"]:

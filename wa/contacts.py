@@ -110,7 +110,8 @@ def search(store: Store, text: str) -> list[Row]:
     if not needle:
         return []
     digits = "".join(char for char in needle if char.isdecimal())
-    number = digits if digits and not any(char.isalpha() for char in needle) else needle
+    # Without the 0 of a national number: how it is stored, whatever the country.
+    number = digits.lstrip("0") if digits and not any(char.isalpha() for char in needle) else needle
     words = needle.split()[:_MOST_WORDS]
     phones = "(SELECT group_concat(p.phone) FROM contact_phones p WHERE p.contact_id = c.id)"
     hay = f"fold(c.name || c.aliases || c.tags || coalesce(c.notes, '') || coalesce({phones}, ''))"
@@ -177,6 +178,8 @@ def find(store: Store, text: str, region: str | None, *, exact: bool = False) ->
     With `exact`, no beginning will do. Raises WaError `not-found` and `ambiguous`.
     """
     found = _people(store, folded(text), exact=True)
+    named = {key: shown for key, shown in found.items() if folded(get(store, key)["name"]) == folded(text)}
+    found = named if len(named) == 1 else found  # a name wins over somebody else's alias
     if not found and (phone := _phone_in(text, region)) and (owner := by_phone(store, phone)):
         found = {owner["id"]: owner["name"]}
     if not found and text.isascii() and text.isdigit():
@@ -333,6 +336,8 @@ def _only(found: Mapping[Key, str], text: str) -> Key | None:
         shown = sorted(found.values())
         more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
         raise WaError(
-            "ambiguous", f"{text!r} may be {', '.join(shown[:5])}{more}", "give the whole name, or the number"
+            "ambiguous",
+            f"{text!r} may be {', '.join(shown[:5])}{more}",
+            "give the whole name, the number, or the id",
         )
     return next(iter(found), None)

@@ -142,8 +142,10 @@ def _import_card(
     if not person.name:
         report.skip(file, Problem(card.line, None, "this card has neither a name nor a number"))
         return
-    outcome, taken = addressbook.put(store, person, now)
+    outcome, taken, other = addressbook.put(store, person, now)
     report.count(outcome)
+    if other:
+        report.warn(file, Problem(card.line, person.name, f"it has the number of {other}: they are one now"))
     for phone, owner in taken.items():
         reason = f"+{phone} is {owner}'s, and stays so"
         report.skip(file, Problem(lines[phone], card.name, reason))
@@ -247,7 +249,11 @@ def _import_alias(
             report.warn(
                 file, Problem(number, name, f"{alias.strip()!r} is somebody else too, and so means neither")
             )
-    changed = addressbook.change_words(store, contact, "aliases", aliases, now)
+    try:
+        changed = addressbook.change_words(store, contact, "aliases", aliases, now)
+    except WaError as error:
+        report.skip(file, Problem(number, name, error.message))
+        return
     for alias in changed["aliases"]:
         known.setdefault(contacts.folded(alias), set()).add(contact)
     report.count("updated" if changed["aliases"] != before["aliases"] else "unchanged")

@@ -32,6 +32,9 @@ _PLACEHOLDER = re.compile(
 )
 
 
+_TEXTS = ("message", "text", "content", "body", "caption")
+
+
 class _Bad(Exception):
     """A message that makes no sense, and why."""
 
@@ -249,7 +252,7 @@ def _read_message(record: Any, chat: str, me: str) -> _Message:
         raise _Bad("it is not an object")
     raw = _part(record, "rawMessage")
     key = _part(raw, "key")
-    text = next((record[name] for name in ("message", "text", "content") if record.get(name) is not None), "")
+    text = next((record[name] for name in _TEXTS if record.get(name) is not None), "")
     if not isinstance(text, str):
         raise _Bad("its text is not a string")
     if len(text) > MAX_TEXT:

@@ -108,7 +108,7 @@ class RecordReader:
         )
         if not person.name:
             raise Skip("it has no name")
-        outcome, taken = addressbook.put(self.store, person, self.now)
+        outcome, taken, _ = addressbook.put(self.store, person, self.now)
         for phone, owner in taken.items():
             complain("a number of it is somebody else's, and stays so", f"+{phone} of {person.name}: {owner}")
         return outcome != "unchanged"

@@ -15,7 +15,7 @@ from wa.errors import WaError
 _FLAGS = ("is_from_me", "is_group", "is_favorite", "last_is_from_me")
 
 # What a person may have to type again, and so is never cut short.
-_TYPED = ("id", "phone")
+_TYPED = ("id", "phone", "when")
 _LAST_WIDTH = 20
 """Columns of the terminal that are kept for the last column, the text."""
 
@@ -81,6 +81,11 @@ class Output:
         self._out = out
         self._err = err
         self._zone = zone
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a table has to do with the width that there is."""
+        return not self.json and self._out.isatty()
 
     def time(self, moment: datetime | None) -> str:
         """A moment as people read it, in their zone."""
@@ -156,7 +161,7 @@ class Output:
         if self.json:
             for piece in array(rows):
                 self._put(piece)
-        elif self._out.isatty():
+        elif self.on_terminal:
             self._rich(rows, columns, cells, empty)
         else:
             for row in rows:

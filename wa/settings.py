@@ -86,7 +86,7 @@ def parse_storage(values: Mapping[str, str]) -> Storage | None:
     if missing:
         raise WaError(
             "bad-setting",
-            f"of the storage, {' and '.join(missing)} is not set",
+            f"of the storage settings, {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
             f"set all of {', '.join(_NEEDED_FOR_STORAGE)}, or none",
         )
     endpoint = given["B2_S3_ENDPOINT"]

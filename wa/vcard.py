@@ -18,11 +18,13 @@ from wa.when import load_zone
 
 _OURS = (
     "BEGIN", "END", "AGENT", "FN", "N", "ORG", "NICKNAME", "TEL", "X-ABLABEL", "CATEGORIES", "NOTE", "TZ",
-    "X-FAVORITE",
+    "X-FAVORITE", "X-ANDROID-CUSTOM",
 )  # fmt: skip
 # Phones wrap names and numbers in marks of the direction of writing.
 _UNSEEN = "[\\s\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+"
 _AROUND = re.compile(f"\\A{_UNSEEN}|{_UNSEEN}\\Z")
+_OF_EVERYBODY = ("myContacts", "* myContacts")
+"""The category that Google puts all people under."""
 _ESCAPED = re.compile(r"\\([nN,;:\\])")
 
 # What says which of somebody's numbers it is, as the three versions name it. The others say what it
@@ -199,8 +201,13 @@ def _fill(card: Card, texts: dict[str, list[str]]) -> None:
     card.name = tidy(_unescaped(first("FN"))) or tidy(assembled) or tidy(organisation)
     if not card.name:
         card.name, card.is_named = tidy(number), False
-    card.aliases = _listed(texts.get("NICKNAME", []))
-    card.tags = _listed(texts.get("CATEGORIES", []))
+    android = [_fields(text) for text in texts.get("X-ANDROID-CUSTOM", [])]  # its way to write a nickname
+    nicknames = [fields[1] for fields in android if fields[0].endswith("/nickname") and fields[1:]]
+    card.aliases = list(dict.fromkeys([*_listed(texts.get("NICKNAME", [])), *filter(None, nicknames)]))
+    # Google puts everybody under this one.
+    card.tags = [
+        tag for tag in _listed(texts.get("CATEGORIES", [])) if tag not in ("myContacts", "* myContacts")
+    ]
     card.notes = "\n\n".join(filter(None, (tidy(_unescaped(each)) for each in texts.get("NOTE", [])))) or None
     card.is_favorite = first("X-FAVORITE").strip() == "1"
     try:

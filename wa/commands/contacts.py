@@ -35,6 +35,7 @@ Who = Annotated[
         autocompletion=lambda ctx, incomplete: complete_contact(ctx, incomplete),
     ),
 ]
+WholeWho = Annotated[str, typer.Argument(metavar="WHO", help="The whole name or alias, a number, or an id.")]
 Aliases = Annotated[
     list[str] | None, typer.Option("--alias", metavar="A", help="Another name; may be repeated.")
 ]
@@ -178,7 +179,7 @@ def edit(
 
 
 @contacts.command()
-def remove(ctx: typer.Context, who: Who, as_json: Json = False) -> None:
+def remove(ctx: typer.Context, who: WholeWho, as_json: Json = False) -> None:
     """Forget a person. The chat and its messages stay.
 
     Example: wa contacts remove reem
@@ -246,7 +247,7 @@ def favorite(
 @contacts.command()
 def merge(
     ctx: typer.Context,
-    who: Who,
+    who: WholeWho,
     other: Annotated[str, typer.Argument(metavar="OTHER", help="Who goes into WHO, in the same ways.")],
     as_json: Json = False,
 ) -> None:
@@ -390,11 +391,10 @@ def _label(row: Mapping[str, Any]) -> str:
 
 def _table(own: App, rows: Iterable[Mapping[str, Any]], empty: str) -> None:
     def cells(row: Mapping[str, Any]) -> list[object]:
-        return [
-            row["name"] + " ★" * row["is_favorite"],
-            ", ".join("+" + each["phone"] for each in row["phones"]),
-            ", ".join(row["aliases"]),
-            ", ".join(row["tags"]),
-        ]
+        phones = ["+" + each["phone"] for each in row["phones"]]
+        if own.out.on_terminal and phones[2:]:
+            phones = [*phones[:1], f"{len(phones) - 1} more"]
+        name = row["name"] + " ★" * row["is_favorite"]
+        return [name, ", ".join(phones), ", ".join(row["aliases"]), ", ".join(row["tags"])]
 
     own.out.table(rows, ["name", "phone", "aliases", "tags"], cells, empty)
