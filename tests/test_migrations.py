@@ -39,7 +39,7 @@ QUEUE = {
     "device": "id jid lid push_name linked_at last_connected",
 }
 PEOPLE = {
-    "contacts": "is_named_by_user",
+    "contacts": "is_settled",
     "contact_cards": "digest as_written numbers contact_id",
     "jobs": "id title status scheduled_start_at created_at completed_at current_recipient_index"
     " current_part_index recipients_sent recipients_failed last_sent_at config message_parts recipients",

@@ -101,8 +101,8 @@ def edit(
             rest = contacts.get(store, number)["phones"]
             rest.sort(key=lambda each: "mobile" not in (each["label"] or ""))
             changes = {**changes, "phone": rest[0]["phone"] if rest else None}
-        if "name" in changes:
-            store.execute("UPDATE contacts SET is_named_by_user = 1 WHERE id = ?", [number])
+        if "name" in changes or phones:
+            store.execute("UPDATE contacts SET is_settled = 1 WHERE id = ?", [number])
         changes = {name: value for name, value in changes.items() if value != row[name]}
         if changes or before != after:
             _update(store, number, changes, now)
@@ -142,7 +142,7 @@ def merge(store: Store, number: int, other: int, now: datetime) -> Row:
         raise WaError("usage", "both are the same contact", "name two contacts")
     with store.write():
         _absorb(store, number, other, now)
-        store.execute("UPDATE contacts SET is_named_by_user = 1 WHERE id = ?", [number])
+        store.execute("UPDATE contacts SET is_settled = 1 WHERE id = ?", [number])
     return contacts.get(store, number)
 
 
@@ -246,8 +246,8 @@ def _same(store: Store, person: Person, known: int | None) -> list[int]:
 
 
 def _is_chosen(store: Store, number: int) -> bool:
-    """Whether the user chose the name of a contact."""
-    return bool(store.value("SELECT is_named_by_user FROM contacts WHERE id = ?", [number]))
+    """Whether the user chose the name or the main number of a contact, and no import may change them."""
+    return bool(store.value("SELECT is_settled FROM contacts WHERE id = ?", [number]))
 
 
 def _is_akin(row: Row, person: Person) -> bool:
@@ -279,7 +279,7 @@ def _apply(store: Store, number: int, person: Person, now: datetime) -> bool:
     is_chosen = _is_chosen(store, number)
     changes = _additions(row, person, keep_name=is_chosen)
     if person.is_chosen and not is_chosen:
-        store.execute("UPDATE contacts SET is_named_by_user = 1 WHERE id = ?", [number])
+        store.execute("UPDATE contacts SET is_settled = 1 WHERE id = ?", [number])
     labels = {each["phone"]: each["label"] for each in row["phones"]}
     is_changed = False
     for phone, label in person.phones.items():
@@ -351,7 +351,7 @@ def _insert(store: Store, person: Person, now: datetime) -> int:
         "is_favorite": person.is_favorite,
         "notes": person.notes or None,
         "timezone": person.timezone,
-        "is_named_by_user": person.is_chosen,
+        "is_settled": person.is_chosen,
         "created_at": at,
         "updated_at": at,
     }

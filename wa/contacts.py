@@ -180,7 +180,7 @@ def find(store: Store, text: str, region: str | None, *, exact: bool = False) ->
     found = _people(store, folded(text), exact=True)
     named = {key: shown for key, shown in found.items() if folded(get(store, key)["name"]) == folded(text)}
     found = named if len(named) == 1 else found  # a name wins over somebody else's alias
-    if not found and (phone := _phone_in(text, region)) and (owner := by_phone(store, phone)):
+    if not found and (phone := phone_in(text, region)) and (owner := by_phone(store, phone)):
         found = {owner["id"]: owner["name"]}
     if not found and text.isascii() and text.isdigit():
         rows = store.rows("SELECT id, name FROM contacts WHERE CAST(id AS TEXT) = ?", [text])
@@ -204,7 +204,8 @@ def directory(store: Store) -> dict[str, set[int]]:
     return found
 
 
-def _phone_in(text: str, region: str | None) -> str | None:
+def phone_in(text: str, region: str | None) -> str | None:
+    """The number that a word is, alone or in a JID; None where it is none."""
     try:
         jid = parse_jid(text)
         return phone_of_jid(jid) if jid else parse_phone(text, region)

@@ -14,9 +14,8 @@ _LONGEST = 1_000_000
 """Bytes of one line that are kept; photos are longer, and nobody's name is."""
 _BREAK = re.compile(rb"\r{1,3}\n|\n|\r(?!\Z)")  # some programs write \r\r\n
 _HEAD = re.compile(rb"[ \t]*(?:([\w-]+)\.)?([A-Za-z][\w-]*)((?:;(?:\"[^\"]*\"|[^\":])*)?):", re.ASCII)
-_BETWEEN = re.compile(
-    rb"(?i)(?<=END:VCARD)(?=BEGIN:VCARD)"
-)  # two files put together, the first without a line end
+_BETWEEN = re.compile(rb"(?i)(?<=\AEND:VCARD)(?=BEGIN:VCARD)")
+"""Where two files were put together, the first without a line end."""
 _PARAM = re.compile(r';\s*([^;:="]*)(?:=((?:"[^"]*"|[^";])*))?')
 
 

@@ -236,13 +236,13 @@ def _import_alias(
         report.skip(file, Problem(number, None, f"{line[:_SHOWN]!r} is not `Name: alias, alias`"))
         return
     called = known.get(contacts.folded(name), set())
-    try:
-        contact = (
-            next(iter(called)) if len(called) == 1 else contacts.find(store, name, region, exact=True)["id"]
-        )
-    except WaError as error:
-        report.skip(file, Problem(number, name, error.message))
+    if not called and (owner := contacts.by_phone(store, contacts.phone_in(name, region) or "")):
+        called = {owner["id"]}
+    if len(called) != 1:
+        reason = "several contacts are called" if called else "there is no contact"
+        report.skip(file, Problem(number, name, f"{reason} {name!r}"))
         return
+    (contact,) = called
     before = contacts.get(store, contact)
     for alias in aliases:
         if known.get(contacts.folded(alias), set()) - {contact}:

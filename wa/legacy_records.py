@@ -153,8 +153,10 @@ class RecordReader:
             # What was missed stays missed, also when this machine's clock turns out to have been ahead.
             "expires_at": to_iso(due + self.grace if status == "pending" else due),
         }
-        if row["id"] in self._taken and self._differs(row):  # another message of this run has its id
-            row["id"] = _id_of(due, jid, text)
+        other_id = _id_of(due, jid, text)  # for where another message of one run has the same id
+        is_other = row["id"] in self._taken and self._differs(row)
+        if is_other or self.store.value("SELECT 1 FROM scheduled_messages WHERE id = ?", [other_id]):
+            row["id"] = other_id
         self._taken.add(row["id"])
         if self.store.insert("scheduled_messages", row, ignore=True) is None and not self._catch_up(row):
             return False

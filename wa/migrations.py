@@ -188,7 +188,7 @@ def m0003_people(db: Database) -> None:
     _run(
         db,
         """
-ALTER TABLE contacts ADD COLUMN is_named_by_user INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE contacts ADD COLUMN is_settled INTEGER NOT NULL DEFAULT 1;
 CREATE INDEX contacts_without_phone ON contacts (name) WHERE phone IS NULL;
 CREATE TABLE contact_cards (
     digest TEXT PRIMARY KEY,

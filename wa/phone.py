@@ -47,7 +47,7 @@ def parse_phone(text: str, region: str | None) -> str | None:
     """
     if text.strip().startswith(("+", "00")):  # +44 (0)7700 …: the 0 is only for callers at home
         text = text.replace("(0)", "")
-    bare = _PUNCTUATION.sub("", text)
+    bare = _PUNCTUATION.sub("", _seen(text))
     if not bare.isascii() or not re.fullmatch(r"\+?[0-9]+", bare):
         return None
     if bare.startswith(("+", "00")):
@@ -57,6 +57,11 @@ def parse_phone(text: str, region: str | None) -> str | None:
     else:
         digits = bare
     return digits if _PHONE.fullmatch(digits) else None
+
+
+def _seen(text: str) -> str:
+    """`text` without the marks that phones wrap numbers in, which nobody sees."""
+    return text if text.isascii() else "".join(char for char in text if unicodedata.category(char) != "Cf")
 
 
 def _national(digits: str, region: str | None) -> str | None:
@@ -85,7 +90,7 @@ def read_number(text: str, region: str | None) -> tuple[str, str | None]:
     """
     import phonenumbers
 
-    text = "".join(char for char in text.strip() if unicodedata.category(char) != "Cf")
+    text = _seen(text.strip())
     digits = "".join(str(unicodedata.digit(char)) for char in text if char.isdecimal())
     if len(digits) < _FEWEST_DIGITS:
         raise ValueError("it is too short for a phone number" if digits else "there is no number in it")
