@@ -41,7 +41,7 @@ lint: $(READY)  ## ruff and codespell
 	$(BIN)/codespell wa tests docs README.md Makefile ecosystem.config.js
 
 types: $(READY)  ## mypy, strict
-	$(BIN)/mypy --strict wa
+	$(BIN)/mypy --strict wa tests/relay tests/relay_fixture.py
 
 docs: $(READY)  ## write the help texts into docs/commands.md
 	$(BIN)/cog -r docs/commands.md

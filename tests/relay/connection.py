@@ -1,0 +1,130 @@
+"""One websocket of a client: frames, the Noise handshake, and how a connection ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+
+import websockets
+from websockets.asyncio.server import ServerConnection
+
+from relay import wabin
+from relay.crypto import KeyPair, NoiseServer
+from relay.hub import Hub
+from relay.model import Device
+from relay.protobuf import Fields, pack, unpack
+from relay.wabin import Node
+
+HEADER = b"WA\x06" + bytes([wabin.DICT_VERSION])
+LINGER = 1.0
+STALL_POLL = 0.1
+
+
+@dataclass
+class CodeRequest:
+    """A client that waits for its pairing code to be typed into a phone."""
+
+    number: str
+    wrapped: bytes
+    ref: bytes
+    ephemeral: KeyPair = field(default_factory=KeyPair)
+    secret: bytes = b""
+    done: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Connection:
+    """A client's connection, before and after its login."""
+
+    def __init__(self, hub: Hub, socket: ServerConnection) -> None:
+        self.hub, self.socket = hub, socket
+        self.device: Device | None = None
+        self.refs: list[str] = []
+        self.full_history = False
+        self.code: CodeRequest | None = None
+        self.pairing: Device | None = None
+        self.noise_public = b""
+        self.closing = False
+        """It was said goodbye to: what still comes in is not answered."""
+        self.stalled = False
+        """A black hole: the socket stays open, and nothing is read or sent."""
+        self._buffer = b""
+        self._received = self._sent = 0
+
+    async def handshake(self) -> Fields:
+        """Noise XX as the responder; returns the ClientPayload.
+
+        HandshakeMessage{clientHello=2, serverHello=3, clientFinish=4}; the hellos {ephemeral=1, static=2,
+        payload=3}.
+        """
+        while len(self._buffer) < len(HEADER):
+            self._buffer += await self._read()
+        header, self._buffer = self._buffer[: len(HEADER)], self._buffer[len(HEADER) :]
+        if header != HEADER:
+            raise ValueError(f"unexpected header {header!r}")
+        noise, ephemeral = NoiseServer(header), KeyPair()
+        client_ephemeral = unpack(unpack(await self._frame()).data(2)).data(1)
+        noise.mix_hash(client_ephemeral)
+        noise.mix_hash(ephemeral.public)
+        noise.mix_key(ephemeral.agree(client_ephemeral))
+        static = noise.encrypt(self.hub.static.public)
+        noise.mix_key(self.hub.static.agree(client_ephemeral))
+        certificates = noise.encrypt(self.hub.certificates)
+        hello = pack(f3=pack(f1=ephemeral.public, f2=static, f3=certificates))
+        await self.socket.send(len(hello).to_bytes(3, "big") + hello)
+        finish = unpack(unpack(await self._frame()).data(4))
+        self.noise_public = noise.decrypt(finish.data(1))
+        noise.mix_key(ephemeral.agree(self.noise_public))
+        payload = unpack(noise.decrypt(finish.data(2)))
+        self._reading, self._writing = noise.finish()
+        return payload
+
+    async def receive(self) -> Node:
+        """The next stanza."""
+        frame = await self._frame()
+        while self.stalled:
+            await asyncio.sleep(STALL_POLL)
+        data = self._reading.decrypt(self._received.to_bytes(12, "big"), frame, None)
+        self._received += 1
+        stanza = wabin.decode(data)
+        self.hub.log("<<", self, stanza)
+        return stanza
+
+    async def send(self, stanza: Node) -> None:
+        """Send a stanza, unless the connection is stalled, gone or on its way out."""
+        if self.stalled or self.closing:
+            return
+        self.hub.log(">>", self, stanza)
+        frame = self._writing.encrypt(self._sent.to_bytes(12, "big"), wabin.encode(stanza), None)
+        self._sent += 1  # nothing is awaited between taking the counter and queueing the frame
+        with contextlib.suppress(websockets.ConnectionClosed):
+            await self.socket.send(len(frame).to_bytes(3, "big") + frame)
+
+    async def drop(self, goodbye: Node | None = None) -> None:
+        """End it: with a goodbye, which is a stanza, or as a failing network does.
+
+        After a goodbye it lingers: whatsmeow handles stanzas on a queue that it abandons when the socket
+        closes, so a <stream:error> with the close right behind it can be lost.
+        """
+        if goodbye is None:
+            self.closing = True
+            self.socket.transport.abort()
+            return
+        await self.send(goodbye)
+        self.closing = True
+        self.hub.later(LINGER, self.socket.close())
+
+    def __str__(self) -> str:
+        return str(self.device.pn) if self.device else "unpaired"
+
+    async def _frame(self) -> bytes:
+        """The next frame, three bytes of length first; frames and websocket messages need not line up."""
+        while len(self._buffer) < 3 or len(self._buffer) < 3 + int.from_bytes(self._buffer[:3], "big"):
+            self._buffer += await self._read()
+        end = 3 + int.from_bytes(self._buffer[:3], "big")
+        frame, self._buffer = self._buffer[3:end], self._buffer[end:]
+        return frame
+
+    async def _read(self) -> bytes:
+        data = await self.socket.recv()
+        return data if isinstance(data, bytes) else data.encode()

@@ -1,0 +1,259 @@
+"""The control API, for tests: POST /name with a JSON object, answered with one; `relay.driver` uses it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from google.protobuf.json_format import ParseDict
+
+from relay import groups, outgoing, pairing, phones
+from relay.hub import Hub
+from relay.model import Account, Device
+from relay.net import Reply
+from relay.wabin import JID, Attr, Node, node
+
+Answer = dict[str, Any]
+SETTINGS = ("addressing", "mapped", "receipts", "history", "chunk", "contacts")
+FAULTS = (
+    "ack_error",
+    "ack_delay",
+    "never_ack",
+    "drop_on_send",
+    "refuse_login",
+    "refuse_code",
+    "corrupt",
+    "hang_iq",
+)
+
+
+class Api:
+    """Each `do_…` method is an endpoint."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+
+    async def handle(self, method: str, target: str, body: bytes) -> Reply:
+        """Answer one request; an exception is an answer of status 400."""
+        handler = getattr(self, "do_" + urlsplit(target).path.strip("/"), None)
+        if handler is None:
+            return 404, "application/json", b'{"error": "there is no such endpoint"}'
+        try:
+            status, out = 200, await handler(**json.loads(body or b"{}"))
+        except Exception as exc:  # told to the test
+            status, out = 400, {"error": f"{type(exc).__name__}: {exc}"}
+        return status, "application/json", json.dumps(out).encode()
+
+    async def do_account(self, number: str, name: str = "", **settings: Any) -> Answer:
+        """Register a number, or change its settings: those of `relay.model.Account` that tests may set."""
+        account = self.hub.accounts.setdefault(number, Account(number, name or number))
+        account.name = name or account.name
+        for key, value in settings.items():
+            if key not in SETTINGS:
+                raise ValueError(f"unknown setting {key!r}")
+            setattr(account, key, value)
+        return {"pn": str(account.pn), "lid": str(account.lid)}
+
+    async def do_scan(self, qr: str, number: str, spoil: bool = False) -> Answer:
+        """Scan a QR code with the phone of a number."""
+        device = await pairing.scan(self.hub, self._account(number), qr, spoil)
+        return {"jid": str(device.pn)}
+
+    async def do_enter(self, code: str, number: str) -> Answer:
+        """Type a pairing code into the phone of a number."""
+        return {"right": await pairing.enter(self.hub, self._account(number), code)}
+
+    async def do_qr_codes(self, count: int) -> Answer:
+        """How many QR codes the next unpaired client gets before it times out."""
+        self.hub.qr_codes = count
+        return {}
+
+    async def do_refuse_unpaired(self, **failure: Any) -> Answer:
+        """<failure/> for the next client that is not paired, as `reason=405` for one that is outdated."""
+        self.hub.unpaired_failure = failure
+        return {}
+
+    async def do_send(self, sender: str, to: str, message: dict[str, Any], id: str = "") -> Answer:
+        """Send a waE2E.Message, in protobuf's JSON, from a phone to a number or a JID."""
+        message = ParseDict(message, self.hub.e2e.Message())
+        return {"id": outgoing.send(self.hub, self._account(sender), self._jid(to), message, id)}
+
+    async def do_send_many(self, sender: str, to: str, texts: list[str]) -> Answer:
+        """Send texts from a phone, in order."""
+        account, chat, message = self._account(sender), self._jid(to), self.hub.e2e.Message
+        return {"ids": [outgoing.send(self.hub, account, chat, message(conversation=each)) for each in texts]}
+
+    async def do_send_file(
+        self, sender: str, to: str, data: str, field: str = "imageMessage", id: str = "", **about: Any
+    ) -> Answer:
+        """Send a file, in hex, from a phone; `about` holds caption, mimetype, fileName."""
+        message = outgoing.file_message(self.hub, field, bytes.fromhex(data), about)
+        account = self._account(sender)
+        return {"id": outgoing.send(self.hub, account, self._jid(to), message, id, "media")}
+
+    async def do_receipt(self, sender: str, to: str, ids: list[str], kind: str, group: str = "") -> Answer:
+        """A receipt from the phone of `sender` for what `to` sent: "delivered", "read", "played"."""
+        jid = JID.parse(group) if group else None
+        phones.send_receipt(self.hub, self._account(sender), self._account(to), ids, kind, jid)
+        return {}
+
+    async def do_history(self, number: str) -> Answer:
+        """Send the history once more to the account's devices."""
+        for device in self._devices(number):
+            phones.share_history(self.hub, device)
+        return {}
+
+    async def do_group(self, subject: str, creator: str, members: list[str]) -> Answer:
+        """Make a group."""
+        people = [self._account(each) for each in members]
+        return {"jid": str(groups.create(self.hub, subject, self._account(creator), people).jid)}
+
+    async def do_group_change(self, group: str, by: str, action: str, members: list[str]) -> Answer:
+        """add, remove, promote or demote members, as the phone of `by`."""
+        people = [self._account(each) for each in members]
+        groups.change(self.hub, self.hub.groups[JID.parse(group)], self._account(by), action, people)
+        return {}
+
+    async def do_group_subject(self, group: str, by: str, subject: str) -> Answer:
+        """Rename a group, as the phone of `by`."""
+        groups.rename(self.hub, self.hub.groups[JID.parse(group)], self._account(by), subject)
+        return {}
+
+    async def do_group_state(self, group: str) -> Answer:
+        """What the server holds of a group."""
+        known = self.hub.groups[JID.parse(group)]
+        members, admins = [each.number for each in known.members], [each.number for each in known.admins]
+        return {"subject": known.subject, "members": members, "admins": admins, "topic": known.topic}
+
+    async def do_inbox(self, number: str, after: int = 0) -> Answer:
+        """What the phone of a number got, decrypted, and the receipts for its messages, in order."""
+        return {"inbox": self._account(number).inbox[after:]}
+
+    async def do_state(self) -> Answer:
+        """Accounts and devices, what was not handled, what the proxy refused, what was routed."""
+        hub = self.hub
+        people = {
+            account.number: {
+                "name": account.name,
+                "faults": account.faults,
+                "devices": {str(each.pn): _device_state(each) for each in account.devices.values()},
+            }
+            for account in hub.accounts.values()
+        }
+        return {
+            "accounts": people,
+            "connections": len(hub.conns),
+            "unpaired": sum(conn.device is None for conn in hub.conns),
+            "unhandled": hub.unhandled,
+            "refused": hub.refused,
+            "routed": list(hub.routed),
+            "pairings_refused": hub.pairings_refused,
+            "media": {path: len(data) for path, data in hub.media.items()},
+        }
+
+    async def do_log(self, last: int = 200, match: str = "") -> Answer:
+        """The last stanzas that contain a text, both ways."""
+        return {"log": [line for line in self.hub.lines if match in line][-last:]}
+
+    async def do_clear(self) -> Answer:
+        """Cut every connection and forget every account, group and file."""
+        for conn in list(self.hub.conns):
+            await conn.drop()
+        self.hub.clear()
+        return {}
+
+    async def do_fault(self, number: str, **faults: Any) -> Answer:
+        """Set faults of an account; null clears one; {"count": n} in a fault limits how often it strikes.
+
+        ack_error={"code": 479}: refuse a message with <ack error=…>, and do not deliver it
+        ack_delay={"seconds": 3}: deliver, and acknowledge late
+        never_ack={}: deliver, and never acknowledge
+        drop_on_send={"route": true}: cut the connection instead of acknowledging, the message routed or not
+        refuse_login={"reason": 402, "code": 101, "expire": 3600}: <failure …/> at a login
+        refuse_code={"code": 429}: refuse to give out a pairing code for that number
+        corrupt={}: spoil the ciphertexts of a message, so that its recipients ask for a retry
+        hang_iq={"spaces": ["usync"]}: never answer queries of these namespaces
+        """
+        account = self._account(number)
+        for name, value in faults.items():
+            if name not in FAULTS:
+                raise ValueError(f"unknown fault {name!r}")
+            account.faults.pop(name, None)
+            if value is not None:
+                account.faults[name] = value
+        return {"faults": account.faults}
+
+    async def do_drop(self, number: str, code: int = 0) -> Answer:
+        """Cut the account's connections, as a network does, or end them with <stream:error code=…/>."""
+        goodbye = node("stream:error", {"code": code}) if code else None
+        return await self._end(number, goodbye)
+
+    async def do_replaced(self, number: str) -> Answer:
+        """End the account's connections as if each device had connected elsewhere."""
+        return await self._end(
+            number, node("stream:error", {"code": 440}, node("conflict", {"type": "replaced"}))
+        )
+
+    async def do_drop_unpaired(self) -> Answer:
+        """Cut the connections of clients that wait to be paired."""
+        hit = [conn for conn in self.hub.conns if conn.device is None]
+        for conn in hit:
+            await conn.drop()
+        return {"dropped": len(hit)}
+
+    async def do_stall(self, number: str, on: bool = True) -> Answer:
+        """A black hole: the connections stay open, and nothing is read or sent until `on` is false."""
+        for device in self._devices(number):
+            if device.conn:
+                device.conn.stalled = on
+        return {}
+
+    async def do_unlink(self, number: str, how: str = "stream") -> Answer:
+        """Log the account's devices out: "stream" tells them now, "silent" leaves it to their next login."""
+        for device in self._devices(number):
+            await pairing.unlink(self.hub, device, how)
+        return {}
+
+    async def do_forget_media(self) -> Answer:
+        """Downloads of all that was uploaded so far answer 404 from now on."""
+        self.hub.media.clear()
+        return {}
+
+    async def do_raw(self, number: str, tag: str, attrs: dict[str, str], data: str = "") -> Answer:
+        """Send any stanza to the connected devices; values with an @ become addresses, data is hex."""
+        typed: dict[str, Attr] = {
+            name: JID.parse(value) if "@" in value or value.endswith("whatsapp.net") else value
+            for name, value in attrs.items()
+        }
+        for device in self._devices(number):
+            if device.conn:
+                await device.conn.send(Node(tag, typed, bytes.fromhex(data) if data else None))
+        return {}
+
+    async def _end(self, number: str, goodbye: Node | None) -> Answer:
+        hit = [device.conn for device in self._devices(number) if device.conn]
+        for conn in hit:
+            await conn.drop(goodbye)
+        return {"dropped": len(hit)}
+
+    def _account(self, number: str) -> Account:
+        if number not in self.hub.accounts:
+            raise ValueError(f"there is no account {number}")
+        return self.hub.accounts[number]
+
+    def _devices(self, number: str) -> list[Device]:
+        return list(self._account(number).devices.values())
+
+    def _jid(self, to: str) -> JID:
+        return JID.parse(to) if "@" in to else self._account(to).pn
+
+
+def _device_state(device: Device) -> dict[str, Any]:
+    return {
+        "connected": device.conn is not None,
+        "active": device.active,
+        "pending": len(device.pending),
+        "prekeys": len(device.bundle.prekeys) if device.bundle else None,
+        "full_history": device.full_history,
+    }

@@ -1,0 +1,312 @@
+"""The relay as tests see it: its process, the people on it, and real clients in processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from relay.trust import client_environment
+
+TESTS = Path(__file__).parent.parent
+FIRST_NUMBER = 447_700_900_000
+STARTS_WITHIN = 30.0
+ENDS_WITHIN = 10.0
+Event = dict[str, Any]
+
+
+class Relay:
+    """A relay process; `folder` has trust roots and the patched library, `state` what outlives a restart."""
+
+    def __init__(self, folder: Path, state: Path) -> None:
+        self.folder, self.state = folder, state
+        self.process: subprocess.Popen[bytes] | None = None
+        self.ports: dict[str, int] = {}
+        self._made = 0
+        state.mkdir(parents=True, exist_ok=True)
+
+    def start(self) -> None:
+        """Start it, on the ports it had before if it ran before."""
+        command = [sys.executable, "-m", "relay", str(self.folder), str(self.state)]
+        environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+        with (self.state / "relay.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment
+            )
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError((self.state / "relay.log").read_text())
+        self.ports = json.loads(line)
+
+    def stop(self) -> None:
+        """End it; it keeps its accounts."""
+        if self.process is None:
+            return
+        try:
+            self.process.communicate(timeout=ENDS_WITHIN)  # which closes its stdin
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+        self.process = None
+
+    def restart(self) -> None:
+        """Stop it and start it again, on the same ports and with the same accounts."""
+        self.stop()
+        self.start()
+
+    def call(self, endpoint: str, **args: Any) -> dict[str, Any]:
+        """Ask its control API; `relay.control.Api` has the endpoints."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports["control"], timeout=30)
+        with contextlib.closing(connection):
+            connection.request("POST", f"/{endpoint}", json.dumps(args))
+            reply = connection.getresponse()
+            out: dict[str, Any] = json.loads(reply.read())
+        if reply.status != 200:
+            raise RuntimeError(f"{endpoint}: {out['error']}")
+        return out
+
+    def clear(self) -> None:
+        """Cut every connection and forget every account."""
+        self.call("clear")
+        self._made = 0
+
+    def person(self, name: str, number: str = "", **settings: Any) -> Person:
+        """A new account, with the next free number if none is given; `relay.model` has the settings."""
+        taken = self.call("state")["accounts"]
+        while not number or (self._made and number in taken):
+            number = str(FIRST_NUMBER + self._made)
+            self._made += 1
+        made = self.call("account", number=number, name=name, **settings)
+        return Person(self, number, name, made["pn"], made["lid"])
+
+    def group(self, subject: str, creator: Person, *members: Person) -> str:
+        """A new group, made by the phone of `creator`; returns its JID."""
+        numbers = [member.number for member in members]
+        return str(self.call("group", subject=subject, creator=creator.number, members=numbers)["jid"])
+
+    def group_change(self, group: str, by: Person, action: str, *members: Person) -> None:
+        """add, remove, promote or demote, by the phone of a member."""
+        numbers = [member.number for member in members]
+        self.call("group_change", group=group, by=by.number, action=action, members=numbers)
+
+    def group_subject(self, group: str, by: Person, subject: str) -> None:
+        """Rename a group."""
+        self.call("group_subject", group=group, by=by.number, subject=subject)
+
+    @property
+    def unhandled(self) -> dict[str, int]:
+        """Stanzas that the relay had no answer to, since it was cleared."""
+        return dict(self.call("state")["unhandled"])
+
+    @property
+    def refused(self) -> list[str]:
+        """What clients wanted to reach and the proxy did not let them, since the start."""
+        return list(self.call("state")["refused"])
+
+    def environment(self) -> dict[str, str]:
+        """The environment in which a process with neonize meets this relay and nothing else."""
+        return client_environment(self.folder, self.ports["proxy"])
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a phone, which the relay plays, and perhaps linked devices, which are real clients."""
+
+    relay: Relay
+    number: str
+    name: str
+    pn: str
+    lid: str
+
+    def scan(self, qr: str, spoil: bool = False) -> None:
+        """Scan a QR code; `spoil` makes it a pairing that the client has to refuse."""
+        self.relay.call("scan", number=self.number, qr=qr, spoil=spoil)
+
+    def enter(self, code: str) -> bool:
+        """Type in a pairing code; whether it was right."""
+        return bool(self.relay.call("enter", number=self.number, code=code)["right"])
+
+    def set(self, **settings: Any) -> None:
+        """Change settings: name, addressing, mapped, receipts, history, chunk, contacts."""
+        self.relay.call("account", number=self.number, **settings)
+
+    def send(self, to: Person | str, text: str = "", id: str = "", **message: Any) -> str:
+        """Send a text, or any waE2E.Message as its JSON fields, to a person or a group; returns its id."""
+        chat = to if isinstance(to, str) else to.number
+        content = message or {"conversation": text}
+        return str(self.relay.call("send", sender=self.number, to=chat, message=content, id=id)["id"])
+
+    def send_many(self, to: Person | str, texts: Iterable[str]) -> list[str]:
+        """Send many texts at once, in order; returns their ids."""
+        chat = to if isinstance(to, str) else to.number
+        return list(self.relay.call("send_many", sender=self.number, to=chat, texts=list(texts))["ids"])
+
+    def send_file(self, to: Person | str, data: bytes, field: str = "imageMessage", **about: Any) -> str:
+        """Send a file; `about` holds caption, mimetype, fileName as the message has them."""
+        chat = to if isinstance(to, str) else to.number
+        sent = self.relay.call(
+            "send_file", sender=self.number, to=chat, data=data.hex(), field=field, **about
+        )
+        return str(sent["id"])
+
+    def receipt(self, to: Person, ids: Iterable[str], kind: str, group: str = "") -> None:
+        """Tell `to` that its messages were "delivered", "read" or "played"."""
+        self.relay.call("receipt", sender=self.number, to=to.number, ids=list(ids), kind=kind, group=group)
+
+    def inbox(self, after: int = 0) -> list[dict[str, Any]]:
+        """What the phone got and could decrypt, and receipts, in order, from index `after` on."""
+        return list(self.relay.call("inbox", number=self.number, after=after)["inbox"])
+
+    def texts(self, after: int = 0) -> list[str]:
+        """The texts that the phone got, in order."""
+        return [entry["text"] for entry in self.inbox(after) if entry.get("text")]
+
+    def share_history(self) -> None:
+        """Send the history once more to the linked devices."""
+        self.relay.call("history", number=self.number)
+
+    def fault(self, **faults: Any) -> None:
+        """Set faults, or clear them with None; `relay.control.Api.do_fault` has the list."""
+        self.relay.call("fault", number=self.number, **faults)
+
+    def drop(self, code: int = 0) -> None:
+        """Cut the connections of the linked devices, or end them with a stream error."""
+        self.relay.call("drop", number=self.number, code=code)
+
+    def replaced(self) -> None:
+        """End the connections as if the devices had connected elsewhere."""
+        self.relay.call("replaced", number=self.number)
+
+    def unlink(self, how: str = "stream") -> None:
+        """Log the linked devices out, told now ("stream") or at the next login ("silent")."""
+        self.relay.call("unlink", number=self.number, how=how)
+
+    def stall(self, on: bool = True) -> None:
+        """Keep the sockets open and answer nothing."""
+        self.relay.call("stall", number=self.number, on=on)
+
+    def devices(self) -> dict[str, dict[str, Any]]:
+        """The linked devices: connected, active, pending, prekeys."""
+        return dict(self.relay.call("state")["accounts"][self.number]["devices"])
+
+
+class Client:
+    """A real neonize client in a process of its own."""
+
+    def __init__(self, relay: Relay, database: Path, *options: str) -> None:
+        self.events: list[Event] = []
+        self._replies: dict[int, queue.Queue[dict[str, Any]]] = {}
+        self._changed = threading.Condition()
+        environment = relay.environment()
+        environment["PYTHONPATH"] += os.pathsep + str(TESTS)
+        command = [sys.executable, "-m", "relay.real_client", str(database), str(database) + ".log", *options]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.wait("ready", timeout=STARTS_WITHIN)
+
+    def post(self, do: str, **args: Any) -> int:
+        """Start a command of `relay.real_client.Commands`; `result` has its outcome."""
+        rid = len(self._replies) + 1
+        self._replies[rid] = queue.Queue()
+        self._write({"rid": rid, "do": do, "args": args})
+        return rid
+
+    def result(self, rid: int, timeout: float = 20) -> dict[str, Any]:
+        """What came of a command: "ok" or "error", and the seconds it "took"; "pending" if it is not over."""
+        try:
+            return self._replies[rid].get(timeout=timeout)
+        except queue.Empty:
+            return {"pending": True}
+
+    def do(self, do: str, timeout: float = 20, **args: Any) -> Any:
+        """Run a command to its end; an error is an exception."""
+        reply = self.result(self.post(do, **args), timeout)
+        if "ok" not in reply:
+            raise RuntimeError(f"{do}: {reply.get('error', 'not over in time')}")
+        return reply["ok"]
+
+    def error(self, do: str, timeout: float = 20, **args: Any) -> str:
+        """Run a command that is to fail; returns its error."""
+        return str(self.result(self.post(do, **args), timeout)["error"])
+
+    def wait(
+        self, event: str, check: Callable[[Event], Any] | None = None, timeout: float = 20, after: int = 0
+    ) -> Event:
+        """The first event of that name, from index `after` on, that passes the check."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while True:
+                for each in self.events[after:]:
+                    if each["event"] == event and (check is None or check(each)):
+                        return each
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._changed.wait(left):
+                    names = [each["event"] for each in self.events[after:]]
+                    raise AssertionError(f"no {event} within {timeout} s, but {names}")
+
+    def link(self, person: Person) -> None:
+        """Connect for the first time and be scanned by a phone; returns when it is caught up."""
+        self.post("connect")
+        person.scan(self.wait("qr")["qr"])
+        self.wait("OfflineSyncCompleted")
+        self.wait("Connected")
+
+    def connect(self) -> None:
+        """Connect with a session that is there; returns when it is caught up."""
+        mark = len(self.events)
+        self.post("connect")
+        self.wait("OfflineSyncCompleted", after=mark)
+        self.wait("Connected", after=mark)
+
+    def texts(self, after: int = 0) -> list[str]:
+        """The texts that came, in order."""
+        return [each["text"] for each in self.events[after:] if each["event"] == "Message" and each["text"]]
+
+    def end(self) -> int:
+        """Disconnect, let what was received arrive, stop, exit; the exit status."""
+        self.do("finish")
+        self._write({"rid": 0, "do": "exit"})
+        self.process.wait(ENDS_WITHIN)
+        self.kill()
+        return self.process.returncode
+
+    def kill(self) -> None:
+        """SIGKILL, which is the only way out while a QR code is shown."""
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        assert self.process.stdin
+        assert self.process.stdout
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        self.process.stdout.close()
+
+    def _write(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(message) + "\n")
+        self.process.stdin.flush()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            record = json.loads(line)
+            with self._changed:
+                if "rid" in record:
+                    self._replies[record["rid"]].put(record)
+                else:
+                    self.events.append(record)
+                self._changed.notify_all()

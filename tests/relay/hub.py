@@ -1,0 +1,107 @@
+"""The state of the relay, and the few things that every part of it does: find, queue, note."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import pickle
+import sys
+import time
+from collections import deque
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relay.crypto import KeyPair
+from relay.model import Account, Device, Group, key_of
+from relay.trust import installed_neonize, noise_certificates
+from relay.wabin import JID, LID, PN, Node
+
+if TYPE_CHECKING:
+    from relay.connection import Connection
+
+LINES_KEPT = 5000
+QR_CODES = 6
+
+
+class Hub:
+    """Accounts, groups, media and connections; one for each relay."""
+
+    def __init__(self, trust: Path) -> None:
+        self.static = KeyPair()
+        self.certificates = noise_certificates(trust, self.static.public)
+        folder = str(installed_neonize() / "proto")
+        if folder not in sys.path:  # without importing neonize itself, which would load the library
+            sys.path.insert(0, folder)
+        self.e2e: Any = importlib.import_module("waE2E.WAWebProtobufsE2E_pb2")
+        self.hist: Any = importlib.import_module("waHistorySync.WAWebProtobufsHistorySync_pb2")
+        self.action: Any = importlib.import_module("waSyncAction.WAWebProtobufSyncAction_pb2")
+        self.registration: Any = importlib.import_module("waCompanionReg.WAWebProtobufsCompanionReg_pb2")
+        self.conns: set[Connection] = set()
+        self.refused: list[str] = []
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all but what the proxy refused."""
+        self.accounts: dict[str, Account] = {}
+        self.groups: dict[JID, Group] = {}
+        self.media: dict[str, bytes] = {}
+        self.lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self.unhandled: dict[str, int] = {}
+        self.routed: deque[dict[str, Any]] = deque(maxlen=LINES_KEPT)
+        self.pairings_refused = 0
+        self.qr_codes = QR_CODES
+        self.unpaired_failure: dict[str, Any] = {}
+
+    def save(self, path: Path) -> None:
+        """Keep what a restart must not lose."""
+        state = {"accounts": self.accounts, "groups": self.groups, "media": self.media}
+        path.write_bytes(pickle.dumps(state))
+
+    def load(self, path: Path) -> None:
+        """Take up what `save` kept, if it did."""
+        if path.exists():
+            vars(self).update(pickle.loads(path.read_bytes()))
+
+    def find(self, jid: JID) -> Account | None:
+        """The account of an address, by number or by hidden id."""
+        if jid.server in (PN, "c.us"):
+            return self.accounts.get(jid.user)
+        if jid.server != LID:
+            return None
+        return next((each for each in self.accounts.values() if each.lid.user == jid.user), None)
+
+    def find_device(self, jid: JID) -> Device | None:
+        """The linked device of an address."""
+        account = self.find(jid)
+        return account.devices.get(jid.device) if account else None
+
+    def push(self, device: Device, stanza: Node) -> None:
+        """Queue a stanza for a device until it acknowledges it, and send it if the device is there."""
+        device.pending[key_of(stanza.tag, stanza, "from")] = stanza
+        if device.conn and device.active:
+            self.background(device.conn.send(stanza))
+
+    def background(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Start something that nobody waits for."""
+        task = asyncio.ensure_future(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def later(self, seconds: float, work: Coroutine[Any, Any, Any]) -> None:
+        """Start something after a while."""
+
+        async def wait() -> None:
+            await asyncio.sleep(seconds)
+            await work
+
+        self.background(wait())
+
+    def log(self, way: str, conn: Connection, stanza: Node) -> None:
+        """Note a stanza in the log that tests may read."""
+        self.lines.append(f"{time.time():.3f} {way} {conn} {stanza}")
+
+    def note_unhandled(self, what: str) -> None:
+        """Count what the relay had no answer to, so that tests notice."""
+        self.unhandled[what] = self.unhandled.get(what, 0) + 1

@@ -1,0 +1,126 @@
+"""What the relay knows of people: accounts, their linked devices, groups."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from relay.appstate import SyncKey
+from relay.ratchet import Bundle, Endpoint
+from relay.wabin import JID, LID, Node
+
+if TYPE_CHECKING:
+    from relay.connection import Connection
+
+Key = tuple[str, str, str, str, str]
+
+
+def now() -> int:
+    """The time as stanzas have it."""
+    return int(time.time())
+
+
+def key_of(tag: str, stanza: Node, sender: str) -> Key:
+    """What names a stanza in a queue: its attributes, or those of the acknowledgement or receipt for it."""
+    kind = "" if tag == "message" else stanza.text("type")
+    return tag, stanza.text("id"), stanza.text(sender), stanza.text("participant"), kind
+
+
+@dataclass(eq=False)
+class Device:
+    """A linked (companion) device of an account."""
+
+    account: Account
+    id: int
+    noise: bytes
+    full_history: bool = False
+    """Whether it asked for the whole history when it registered."""
+    bundle: Bundle | None = None
+    conn: Connection | None = None
+    active: bool = False
+    """Logged in and past <active/>: stanzas may be pushed."""
+    pending: dict[Key, Node] = field(default_factory=dict)
+    """Stanzas it has not acknowledged, oldest first."""
+    routed: set[str] = field(default_factory=set)
+    """Ids of its own messages; one that comes again after a reconnect is acknowledged and no more."""
+    greeted: bool = False
+    """The phone has sent its sync key and the history."""
+
+    @property
+    def pn(self) -> JID:
+        """Its address by number."""
+        return self.account.pn.with_device(self.id)
+
+    @property
+    def lid(self) -> JID:
+        """Its address by hidden id."""
+        return self.account.lid.with_device(self.id)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"conn": None, "active": False}
+
+
+@dataclass(eq=False)
+class Account:
+    """A person with a phone, which the relay plays as device 0."""
+
+    number: str
+    name: str
+    phone: Endpoint = field(default_factory=Endpoint)
+    devices: dict[int, Device] = field(default_factory=dict)
+    next_device: int = 1
+    addressing: str = "lid"
+    """How others see it as the sender of a 1:1 chat: "lid" or "pn"."""
+    mapped: bool = True
+    """Whether its 1:1 messages name its other address too, which is how clients learn who is who."""
+    receipts: list[str] = field(default_factory=list)
+    """What its phone answers to a message: "delivered", "read"."""
+    inbox: list[dict[str, Any]] = field(default_factory=list)
+    """What its phone decrypted, and the receipts for it, in order."""
+    undecrypted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of the inbox what the phone could not decrypt, and asked for again, by id."""
+    sent: dict[str, tuple[JID, bytes, str]] = field(default_factory=dict)
+    """What its phone sent last, by id, for who asks again: the chat, the message, its type."""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """What a history sync holds: chat, id, from_me, text, t and perhaps name, sender."""
+    chunk: int = 1000
+    """How many messages one part of a history sync holds."""
+    contacts: dict[str, str] = field(default_factory=dict)
+    """The phone's address book: number to full name."""
+    sync_key: SyncKey = field(default_factory=SyncKey)
+    faults: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def pn(self) -> JID:
+        """Its address by number."""
+        return JID(self.number)
+
+    @property
+    def lid(self) -> JID:
+        """Its address by hidden id: 15 digits in which nobody can see the number."""
+        digest = hashlib.sha256(self.number.encode()).digest()
+        return JID(str(10**14 + int.from_bytes(digest, "big") % (9 * 10**14)), LID)
+
+    def take_fault(self, name: str) -> dict[str, Any] | None:
+        """The fault if it is set, using it up once; without a count it stays until it is cleared."""
+        fault = self.faults.get(name)
+        if fault is not None and "count" in fault:
+            fault["count"] -= 1
+            if fault["count"] <= 0:
+                del self.faults[name]
+        return fault
+
+
+@dataclass(eq=False)
+class Group:
+    """A group, with addresses by hidden id."""
+
+    jid: JID
+    subject: str
+    creator: Account
+    members: list[Account]
+    admins: list[Account] = field(default_factory=list)
+    topic: str = ""
+    created: int = field(default_factory=now)

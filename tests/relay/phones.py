@@ -1,0 +1,199 @@
+"""The phones: device 0 of every account, played by the relay with real Signal sessions.
+
+They read what clients send, answer with receipts, and tell their own linked devices keys and history. An
+account without linked devices is a person who has only a phone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+from relay import history
+from relay.crypto import decrypt_media, encrypt_media
+from relay.hub import Hub
+from relay.model import Account, Device, now
+from relay.wabin import GROUP, JID, LID, Attr, Node, node
+
+RETRIES = 5
+UNSHOWN = ("messageContextInfo", "senderKeyDistributionMessage")
+FILES = {
+    "imageMessage": "Image",
+    "videoMessage": "Video",
+    "audioMessage": "Audio",
+    "documentMessage": "Document",
+    "stickerMessage": "Image",
+}
+"""The fields of a message that hold a file, and the word in the derivation of its keys."""
+
+
+def new_id() -> str:
+    """A message id as phones make them."""
+    return "3A" + os.urandom(9).hex().upper()
+
+
+def receive(hub: Hub, account: Account, stanza: Node, sender: Account) -> None:
+    """Decrypt a message with the account's phone and put it into its inbox; answer with its receipts."""
+    group = stanza.jid("from") if stanza.jid("from").server == GROUP else None
+    origin = stanza.jid("participant") if group else stanza.jid("from")
+    chat = str(group) if group else sender.number if sender is not account else stanza.text("recipient")
+    record: dict[str, Any] = {
+        "id": stanza.text("id"),
+        "from": sender.number,
+        "device": origin.device,
+        "chat": chat,
+    }
+    if earlier := account.undecrypted.pop(record["id"], None):
+        record["retries"] = earlier.get("retries", 0) + 1
+        account.inbox.remove(earlier)
+    account.inbox.append(record)
+    try:
+        for enc in stanza.all("enc"):
+            _read(hub, account, sender, origin, enc, record)
+    except Exception as exc:  # whatever is wrong with a ciphertext, the test wants to see it
+        record["error"] = repr(exc)
+        account.undecrypted[record["id"]] = record
+        _ask_again(hub, account, sender, stanza, record)
+        return
+    for kind in account.receipts if sender is not account else ():
+        send_receipt(hub, account, sender, [stanza.text("id")], kind, group)
+
+
+def send_receipt(
+    hub: Hub, account: Account, to: Account, ids: list[str], kind: str, group: JID | None = None
+) -> None:
+    """A receipt from the account's phone for messages that `to` sent: delivered, read, played."""
+    me = account.lid if account.addressing == "lid" else account.pn
+    who: dict[str, Attr] = {"from": group, "participant": account.lid} if group else {"from": me}
+    attrs: dict[str, Attr] = {"id": ids[0], "t": now(), "type": "" if kind == "delivered" else kind}
+    more = [node("list", {}, *(node("item", {"id": each}) for each in ids[1:]))] if ids[1:] else []
+    stanza = node("receipt", attrs | who, *more)
+    for device in to.devices.values():
+        hub.push(device, stanza)
+
+
+def encrypt(account: Account, target: Device, message: Any) -> Node:
+    """An <enc> from the account's phone for a linked device, its own or another's."""
+    peer = str(target.lid)
+    if target.bundle is None:
+        raise ValueError(f"{peer} has not uploaded its keys")
+    if peer not in account.phone.sessions:
+        account.phone.start(peer, target.bundle)
+    kind, encrypted = account.phone.encrypt(peer, message.SerializeToString())
+    return node("enc", {"v": "2", "type": kind}, encrypted)
+
+
+def greet(hub: Hub, device: Device) -> None:
+    """What a phone tells a device that was linked just now: the key of app state, and the history."""
+    account = device.account
+
+    def share(protocol: Any) -> None:
+        protocol.type = hub.e2e.ProtocolMessage.APP_STATE_SYNC_KEY_SHARE
+        key = protocol.appStateSyncKeyShare.keys.add()
+        key.keyID.keyID = account.sync_key.id
+        key.keyData.keyData, key.keyData.timestamp = account.sync_key.data, now()
+        key.keyData.fingerprint.rawID = 1
+
+    _tell(hub, device, share)
+    if account.history:
+        share_history(hub, device)
+
+
+def share_history(hub: Hub, device: Device) -> None:
+    """A history sync in parts, each a file on the media host and a notification that names it."""
+    for part in history.parts(hub, device.account, device.full_history):
+        _announce(hub, device, part)
+
+
+def store(hub: Hub, data: bytes) -> str:
+    """Put a file onto the media host; returns its path there."""
+    path = "/v/" + os.urandom(8).hex()
+    hub.media[path] = data
+    return path
+
+
+def _ask_again(hub: Hub, account: Account, sender: Account, stanza: Node, record: dict[str, Any]) -> None:
+    """A retry receipt, to the one device that sent what could not be decrypted, as often as clients do."""
+    count = record.get("retries", 0) + 1
+    device = sender.devices.get(record["device"])
+    if device is None or count > RETRIES:
+        return
+    about: dict[str, Attr] = {"count": count, "id": record["id"], "t": now(), "v": 1}
+    registration = account.phone.registration.to_bytes(4, "big")
+    who: dict[str, Attr] = {"from": account.lid if stanza.jid("from").server == LID else account.pn}
+    if stanza.jid("from").server == GROUP:
+        who = {"from": stanza.jid("from"), "participant": account.lid}
+    elif sender is account:
+        who["recipient"] = stanza.attrs["recipient"]
+    attrs: dict[str, Attr] = {"id": record["id"], "t": now(), "type": "retry"}
+    parts = node("retry", about), node("registration", {}, registration)
+    hub.push(device, node("receipt", attrs | who, *parts))
+
+
+def _read(
+    hub: Hub, account: Account, sender: Account, origin: JID, enc: Node, record: dict[str, Any]
+) -> None:
+    """Decrypt one <enc> and note what is in it."""
+    peer, chat, kind = str(sender.lid.with_device(origin.device)), str(record["chat"]), enc.text("type")
+    encrypted = enc.content if isinstance(enc.content, bytes) else b""
+    if kind == "skmsg":
+        plain = account.phone.group_decrypt(chat, peer, encrypted)
+    else:
+        plain = account.phone.decrypt(peer, kind, encrypted)
+    message = hub.e2e.Message.FromString(plain)
+    if message.HasField("senderKeyDistributionMessage"):
+        invitation = message.senderKeyDistributionMessage.axolotlSenderKeyDistributionMessage
+        account.phone.group_learn(chat, peer, invitation)
+    if message.HasField("deviceSentMessage"):
+        record["chat"] = message.deviceSentMessage.destinationJID
+        message = message.deviceSentMessage.message
+    fields = [field.name for field, _ in message.ListFields() if field.name not in UNSHOWN]
+    if not fields:
+        return
+    record["kind"], record["text"] = fields[0], message.conversation or message.extendedTextMessage.text
+    if fields[0] in FILES:
+        record |= _file(hub, fields[0], getattr(message, fields[0]))
+
+
+def _file(hub: Hub, field: str, file: Any) -> dict[str, Any]:
+    """What the phone sees of a file that was sent: caption, type and name, and what it could download."""
+    encrypted = hub.media.get(file.directPath.split("?")[0], b"")
+    plain = decrypt_media(file.mediaKey, FILES[field], encrypted) if encrypted else b""
+    return {
+        "caption": getattr(file, "caption", ""),
+        "mimetype": file.mimetype,
+        "file_name": getattr(file, "fileName", ""),
+        "size": file.fileLength,
+        "sha256": hashlib.sha256(plain).hexdigest(),
+        "thumbnail": len(getattr(file, "JPEGThumbnail", b"")),
+        "voice": bool(getattr(file, "PTT", False)),
+    }
+
+
+def _announce(hub: Hub, device: Device, part: Any) -> None:
+    """Upload a part of the history, compressed and encrypted, and tell the device where it is."""
+    data = history.compress(part)
+    key, encrypted = encrypt_media(data, "History")
+    path = store(hub, encrypted)
+
+    def notify(protocol: Any) -> None:
+        protocol.type = hub.e2e.ProtocolMessage.HISTORY_SYNC_NOTIFICATION
+        notice = protocol.historySyncNotification
+        notice.syncType, notice.chunkOrder, notice.progress = part.syncType, part.chunkOrder, part.progress
+        notice.fileSHA256, notice.fileLength = hashlib.sha256(data).digest(), len(data)
+        notice.fileEncSHA256 = hashlib.sha256(encrypted).digest()
+        notice.mediaKey, notice.directPath = key, f"{path}?ccb=1"
+
+    _tell(hub, device, notify)
+
+
+def _tell(hub: Hub, device: Device, fill: Callable[[Any], None]) -> None:
+    """A peer message: the phone tells one of its own linked devices something."""
+    message = hub.e2e.Message()
+    fill(message.protocolMessage)
+    attrs: dict[str, Attr] = {"from": device.account.pn, "id": new_id(), "t": now(), "type": "text"}
+    attrs |= {"category": "peer", "notify": device.account.name}
+    enc = encrypt(device.account, device, message)
+    hub.push(device, node("message", attrs, enc))

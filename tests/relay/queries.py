@@ -1,0 +1,246 @@
+"""Answers to <iq>: keys, people, app state, media connections, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from relay import groups, pairing
+from relay.appstate import first_patch
+from relay.connection import Connection
+from relay.hub import Hub
+from relay.model import Account, Device, now
+from relay.net import MEDIA_HOST
+from relay.ratchet import Bundle
+from relay.wabin import JID, SERVER, Attr, Node, node
+
+Answer = Callable[[Hub, Connection, Node], list[Node]]
+PRIVACY = ("groupadd", "last", "status", "profile", "readreceipts", "online", "calladd")
+
+
+class Refused(Exception):
+    """A query is answered with <error code text/>."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code, self.text = code, text
+
+
+async def answer(
+    hub: Hub, conn: Connection, query: Node, active: Callable[[Device], Awaitable[None]]
+) -> None:
+    """Answer a query; `active` is called for a device that has said it is."""
+    if query.text("type") in ("result", "error"):
+        if query.text("id") == pairing.PAIR_SUCCESS:
+            await pairing.confirm(hub, conn, query)
+        return
+    space = query.text("xmlns")
+    if conn.device and space in conn.device.account.faults.get("hang_iq", {}).get("spaces", []):
+        return
+    reply: dict[str, Attr] = {"from": query.attrs.get("to", SERVER), "id": query.text("id"), "type": "result"}
+    try:
+        await conn.send(node("iq", reply, *await _dispatch(hub, conn, query, space)))
+    except Refused as exc:
+        error = node("error", {"code": exc.code, "text": exc.text})
+        await conn.send(node("iq", reply | {"type": "error"}, error))
+    if space == "passive" and query.child("active") and conn.device:
+        await active(conn.device)
+    link = query.child("link_code_companion_reg")
+    if link and link.text("stage") == "companion_finish":
+        await pairing.finish(hub, conn, link)
+
+
+async def _dispatch(hub: Hub, conn: Connection, query: Node, space: str) -> list[Node]:
+    if link := query.child("link_code_companion_reg"):
+        return [_pairing_code(hub, conn, link)] if link.text("stage") == "companion_hello" else []
+    known = ANSWERS.get(space)
+    if known is None:
+        raise _unknown(hub, query)
+    try:
+        return known(hub, conn, query)
+    except groups.Denied as exc:
+        raise Refused(exc.code, str(exc)) from None
+
+
+def _unknown(hub: Hub, query: Node) -> Refused:
+    hub.note_unhandled(f"iq {query.text('xmlns')}: {query}")
+    return Refused(501, "feature-not-implemented")
+
+
+def _pairing_code(hub: Hub, conn: Connection, link: Node) -> Node:
+    """Give out a ref for a pairing code; a number that nobody has is refused (a guess)."""
+    account = hub.find(link.jid("jid"))
+    if account is None:
+        raise Refused(404, "item-not-found")
+    if fault := account.take_fault("refuse_code"):
+        raise Refused(fault["code"], "rate-overlimit" if fault["code"] == 429 else "refused")
+    return pairing.hello(conn, link)
+
+
+def _nothing(hub: Hub, conn: Connection, query: Node) -> list[Node]:
+    return []
+
+
+def _not_found(hub: Hub, conn: Connection, query: Node) -> list[Node]:
+    raise Refused(404, "item-not-found")
+
+
+def _keys(hub: Hub, conn: Connection, query: Node) -> list[Node]:
+    """Space "encrypt": how many prekeys are left, take more, give out those of others."""
+    device = _device(conn)
+    if query.child("count"):
+        return [node("count", {"value": len(device.bundle.prekeys) if device.bundle else 0})]
+    if wanted := query.child("key"):
+        return [node("list", {}, *(_bundle_node(hub, user.jid("jid")) for user in wanted))]
+    uploaded = query.child("list")
+    if query.text("type") != "set" or uploaded is None:
+        raise _unknown(hub, query)
+    old = device.bundle.prekeys if device.bundle else []
+    device.bundle = Bundle(
+        query.data("registration"),
+        query.data("identity"),
+        query.data("skey", "id"),
+        query.data("skey", "value"),
+        query.data("skey", "signature"),
+        old + [(key.data("id"), key.data("value")) for key in uploaded],
+    )
+    return []
+
+
+def _bundle_node(hub: Hub, jid: JID) -> Node:
+    account, device = hub.find(jid), hub.find_device(jid)
+    bundle = device.bundle if device else None
+    if account and jid.device == 0:
+        bundle = account.phone.bundle()
+    if bundle is None:
+        return node("user", {"jid": jid}, node("error", {"code": 404, "text": "item-not-found"}))
+    keys = [
+        node("registration", {}, bundle.registration),
+        node("type", {}, b"\x05"),
+        node("identity", {}, bundle.identity),
+    ]
+    if bundle.prekeys:
+        key_id, value = bundle.prekeys.pop(0)
+        keys.append(node("key", {}, node("id", {}, key_id), node("value", {}, value)))
+    signed = node("id", {}, bundle.signed_id), node("value", {}, bundle.signed)
+    keys.append(node("skey", {}, *signed, node("signature", {}, bundle.signature)))
+    return node("user", {"jid": jid, "t": now()}, *keys)
+
+
+def _people(hub: Hub, conn: Connection, query: Node) -> list[Node]:
+    """Space "usync": devices, hidden id and such; a number nobody has gets no lid or devices (a guess)."""
+    usync = query.child("usync")
+    if usync is None:
+        raise _unknown(hub, query)
+    wanted = [each.tag for each in usync.child("query") or ()]
+    users = [_person(hub, user, wanted) for user in usync.child("list") or ()]
+    attrs: dict[str, Attr] = {name: usync.text(name) for name in ("sid", "mode", "context")}
+    result = node("result", {}, *map(node, wanted))
+    return [node("usync", attrs | {"index": "0", "last": "true"}, result, Node("list", {}, users))]
+
+
+def _person(hub: Hub, user: Node, wanted: list[str]) -> Node:
+    asked = user.attrs.get("jid")
+    number = user.data("contact").decode().split("@")[0].lstrip("+")
+    children: list[Node] = []
+    attrs: dict[str, Attr] = {}
+    if isinstance(asked, JID):
+        account, attrs["jid"] = hub.find(asked), asked
+    else:
+        account = hub.accounts.get(number)
+        attrs["pn_jid"] = JID(number)
+        if account:
+            attrs["jid"] = account.lid
+        children.append(node("contact", {"type": "in" if account else "out"}, user.data("contact")))
+    if account and "lid" in wanted:
+        children.append(node("lid", {"val": account.lid}))
+    if account and "devices" in wanted:
+        linked = [node("device", {"id": each, "key-index": each}) for each in account.devices]
+        devices = node("device-list", {}, node("device", {"id": 0}), *linked)
+        children.append(node("devices", {}, devices))
+    if account and "status" in wanted:
+        children.append(node("status", {"t": now()}, b"an account of the relay"))
+    return node("user", attrs, *children)
+
+
+def _media_connection(hub: Hub, conn: Connection, query: Node) -> list[Node]:
+    attrs: dict[str, Attr] = {"auth": "relay-auth", "ttl": 300, "auth_ttl": 21600, "max_buckets": 12}
+    return [node("media_conn", attrs, node("host", {"hostname": MEDIA_HOST}))]
+
+
+def _app_state(hub: Hub, conn: Connection, query: Node) -> list[Node]:
+    """Space "w:sync:app:state": our one patch for who has none; a client's own is acknowledged, not kept."""
+    account, out = _device(conn).account, []
+    for asked in query.child("sync") or ():
+        name, have = asked.text("name"), asked.text("version") or "0"
+        if asked.child("patch"):
+            hub.note_unhandled(f"app state patch for {name}")
+        settings = _settings(hub, account, name) if have == "0" else []
+        patches = []
+        if settings:
+            patch = first_patch(account.sync_key, name, settings)
+            patches = [node("patches", {}, node("patch", {}, patch))]
+        out.append(node("collection", {"name": name, "version": 1 if settings else have}, *patches))
+    return [node("sync", {}, *out)]
+
+
+def _settings(hub: Hub, account: Account, collection: str) -> list[tuple[list[str], bytes]]:
+    """What the phone has set in a collection: (index, serialized SyncActionValue)."""
+    value, at = hub.action.SyncActionValue, now() * 1000
+    out = []
+    if collection == "critical_block":
+        name = value(timestamp=at, pushNameSetting={"name": account.name})
+        out.append((["setting_pushName"], name.SerializeToString()))
+    if collection == "critical_unblock_low":
+        for number, full in account.contacts.items():
+            person = Account(number, full)
+            entry = {"fullName": full, "firstName": full.split()[0], "lidJID": str(person.lid)}
+            contact = value(timestamp=at, contactAction=entry)
+            out.append((["contact", str(person.pn)], contact.SerializeToString()))
+    return out
+
+
+def _privacy(hub: Hub, conn: Connection, query: Node) -> list[Node]:
+    if query.child("tokens"):
+        return [node("tokens")]
+    return [node("privacy", {}, *(node("category", {"name": name, "value": "all"}) for name in PRIVACY))]
+
+
+def _companions(hub: Hub, conn: Connection, query: Node) -> list[Node]:
+    """Space "md" of a linked client: its own logout."""
+    if query.child("remove-companion-device") is None:
+        raise _unknown(hub, query)
+    hub.later(0.2, pairing.unlink(hub, _device(conn), "silent"))  # once the reply is out
+    return []
+
+
+def _device(conn: Connection) -> Device:
+    if conn.device is None:
+        raise Refused(401, "not-authorized")
+    return conn.device
+
+
+def _groups(hub: Hub, conn: Connection, query: Node) -> list[Node]:
+    out = groups.answer(hub, _device(conn).account, query)
+    if out is None:
+        raise _unknown(hub, query)
+    return out
+
+
+ANSWERS: dict[str, Answer] = {
+    "encrypt": _keys,
+    "usync": _people,
+    "passive": _nothing,
+    "w:m": _media_connection,
+    "w:g2": _groups,
+    "w:sync:app:state": _app_state,
+    "privacy": _privacy,
+    "blocklist": lambda hub, conn, query: [node("list", {"dhash": "0"})],
+    "md": _companions,
+    "w:p": _nothing,
+    "urn:xmpp:ping": _nothing,
+    "urn:xmpp:whatsapp:push": _nothing,
+    "urn:xmpp:whatsapp:dirty": _nothing,
+    "abt": lambda hub, conn, query: [node("props", {"protocol": 1, "hash": "0"})],
+    "w": lambda hub, conn, query: [node("props")],
+    "w:profile:picture": _not_found,
+}

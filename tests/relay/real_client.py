@@ -1,0 +1,273 @@
+"""One real neonize client in a process of its own, driven with lines of JSON.
+
+`python -m relay.real_client DATABASE LOG [full]`, in the environment that `relay.trust` makes for clients.
+In:  {"rid": 1, "do": "send", "args": {…}}; each runs in a thread of its own, so that what blocks shows
+Out: {"rid": 1, "ok": …, "took": s} or {"rid": 1, "error": "Type: text", …}; and {"event": name, …}
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+# The library prints to 1 and 2, from Go too; both are moved away before it is loaded.
+OUT = os.dup(1)
+_log = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+os.dup2(_log, 1)
+os.dup2(_log, 2)
+os.umask(0o077)
+
+from google.protobuf.json_format import MessageToDict  # noqa: E402
+from neonize import events  # noqa: E402
+from neonize.client import NewClient  # noqa: E402
+from neonize.proto.Neonize_pb2 import JID  # noqa: E402
+from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # noqa: E402
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message  # noqa: E402
+from neonize.utils.enum import ParticipantChange, Presence, ReceiptType  # noqa: E402
+from neonize.utils.jid import Jid2String, build_jid  # noqa: E402
+
+SILENT = ("QR", "Device")
+"""Events that would only repeat the QR callback."""
+writing = threading.Lock()
+last_event = time.monotonic()
+slow: dict[str, float] = {}
+kept: list[Any] = []
+"""The callbacks of earlier connects: Go may still call them, and crashes if they are gone."""
+
+
+def emit(**record: Any) -> None:
+    """Write one line to our parent."""
+    with writing:
+        os.write(OUT, (json.dumps(record, default=str) + "\n").encode())
+
+
+def address(text: str) -> JID:
+    """A JID from a number or from a JID as text."""
+    user, _, server = text.partition("@")
+    return build_jid(user, server) if server else build_jid(user)
+
+
+def source(info: Any) -> dict[str, Any]:
+    """Who said it and where."""
+    return {
+        "chat": Jid2String(info.Chat),
+        "sender": Jid2String(info.Sender),
+        "alt": Jid2String(info.SenderAlt) if info.SenderAlt.User else "",
+        "from_me": info.IsFromMe,
+        "group": info.IsGroup,
+    }
+
+
+def describe(name: str, event: Any) -> dict[str, Any]:
+    """What a test wants to know of an event."""
+    if name == "Message":
+        message = event.Message
+        return source(event.Info.MessageSource) | {
+            "id": event.Info.ID,
+            "push": event.Info.Pushname,
+            "t": event.Info.Timestamp,
+            "text": message.conversation or message.extendedTextMessage.text,
+            "fields": [field.name for field, _ in message.ListFields()],
+            "raw": message.SerializeToString().hex() if event.Info.Type == "media" else "",
+        }
+    if name == "Receipt":
+        kind = event.ReceiptType.Name(event.Type)
+        return source(event.MessageSource) | {"ids": list(event.MessageIDs), "kind": kind}
+    if name == "HistorySync":
+        data = event.Data
+        chats = {
+            chat.ID: [each.message.message.conversation for each in chat.messages]
+            for chat in data.conversations
+        }
+        names = {each.ID: each.pushname for each in data.pushnames}
+        about = {"kind": data.HistorySyncType.Name(data.syncType), "order": data.chunkOrder}
+        return about | {"progress": data.progress, "chats": chats, "names": names}
+    if name == "GroupInfo":
+        changed = {
+            key: [Jid2String(each) for each in getattr(event, key)]
+            for key in ("Join", "Leave", "Promote", "Demote")
+        }
+        return {
+            "group": Jid2String(event.JID),
+            "by": Jid2String(event.Sender),
+            "name": event.Name.Name,
+        } | changed
+    return {"data": MessageToDict(event)}
+
+
+def watch(client: NewClient) -> None:
+    """Tell our parent of every event and every QR code."""
+
+    def handler(_: Any, event: Any, name: str) -> None:
+        global last_event
+        emit(event=name, thread=threading.current_thread().name, **describe(name, event))
+        last_event = time.monotonic()
+        time.sleep(slow.get(name, 0))
+
+    for kind in events.EVENT_TO_INT:
+        name = kind.__name__.removesuffix("Ev").removesuffix("Event")
+        if name not in SILENT:
+            client.event(kind)(lambda at, event, name=name: handler(at, event, name))
+    client.qr(lambda _, data: emit(event="qr", qr=data.decode()))
+    # How a pairing ended ("success", "timeout", "error", "err-…") reaches Python in no other way.
+    client._NewClient__onLoginStatus = lambda _, status: emit(  # noqa: SLF001
+        event="LoginStatus", status=ctypes.string_at(status).decode()
+    )
+
+
+class Commands:
+    """What our parent can ask for, by name."""
+
+    def __init__(self, client: NewClient) -> None:
+        self.client = client
+
+    def connect(self) -> None:
+        """Connect; returns when the client was stopped, and while a QR code is shown never."""
+        kept.append(getattr(self.client, "_connect_refs", None))
+        self.client.connect()
+
+    def finish(self, quiet: float = 0.4) -> None:
+        """Disconnect, wait until no event has come for a while, stop: nothing that was received is lost."""
+        self.client.disconnect()
+        while time.monotonic() - last_event < quiet:
+            time.sleep(0.02)
+        self.client.stop()
+
+    def pair_phone(self, number: str) -> str:
+        """Ask for a pairing code; it can be had once a QR code was shown."""
+        return str(self.client.PairPhone(number, show_push_notification=True))
+
+    def send(self, to: str, text: str) -> dict[str, Any]:
+        """Send a text."""
+        sent = self.client.send_message(address(to), text)
+        return {"id": sent.ID, "t": sent.Timestamp}
+
+    def send_image(self, to: str, data: str, caption: str = "") -> dict[str, Any]:
+        """Send an image."""
+        return {"id": self.client.send_image(address(to), bytes.fromhex(data), caption=caption).ID}
+
+    def send_document(self, to: str, data: str, filename: str, caption: str = "") -> dict[str, Any]:
+        """Send a file of any kind."""
+        sent = self.client.send_document(
+            address(to), bytes.fromhex(data), caption=caption or None, filename=filename
+        )
+        return {"id": sent.ID}
+
+    def download(self, raw: str) -> str:
+        """The file of a message, in hex."""
+        data = self.client.download_any(Message.FromString(bytes.fromhex(raw)))
+        return data.hex() if data else ""
+
+    def mark_read(self, ids: list[str], chat: str, sender: str, kind: str = "READ") -> None:
+        """Send a receipt: READ or PLAYED."""
+        receipt = ReceiptType[kind]
+        self.client.mark_read(*ids, chat=address(chat), sender=address(sender), receipt=receipt)
+
+    def presence(self, value: str) -> None:
+        """Be AVAILABLE or UNAVAILABLE."""
+        self.client.send_presence(Presence[value])
+
+    def on_whatsapp(self, numbers: list[str]) -> list[dict[str, Any]]:
+        """Which numbers are registered."""
+        return [MessageToDict(each) for each in self.client.is_on_whatsapp(*numbers)]
+
+    def groups(self) -> list[dict[str, Any]]:
+        """The groups that this account is in."""
+        return [
+            {
+                "jid": Jid2String(group.JID),
+                "name": group.GroupName.Name,
+                "members": {Jid2String(each.JID): each.IsAdmin for each in group.Participants},
+            }
+            for group in self.client.get_joined_groups()
+        ]
+
+    def create_group(self, name: str, members: list[str]) -> str:
+        """Make a group; returns its JID."""
+        return str(Jid2String(self.client.create_group(name, [address(each) for each in members]).JID))
+
+    def change_group(self, group: str, action: str, members: list[str]) -> None:
+        """add, remove, promote, demote."""
+        people = [address(each) for each in members]
+        self.client.update_group_participants(address(group), people, ParticipantChange(action))
+
+    def rename_group(self, group: str, name: str) -> None:
+        """Give a group another subject."""
+        self.client.set_group_name(address(group), name)
+
+    def leave_group(self, group: str) -> None:
+        """Leave a group."""
+        self.client.leave_group(address(group))
+
+    def me(self) -> dict[str, Any]:
+        """Our account; only between connect and stop, else Go aborts the process."""
+        return dict(MessageToDict(self.client.get_me()))
+
+    def state(self) -> dict[str, Any]:
+        """What the library says of its connection, and our threads."""
+        return {
+            "is_connected": self.client.is_connected,
+            "is_logged_in": self.client.is_logged_in,
+            "threads": [thread.name for thread in threading.enumerate()],
+        }
+
+    def contacts(self) -> dict[str, Any]:
+        """The names that the library knows."""
+        return {
+            Jid2String(each.JID): {"full": each.Info.FullName, "push": each.Info.PushName}
+            for each in self.client.contact.get_all_contacts()
+        }
+
+    def disconnect(self) -> None:
+        """Close the socket; connect() goes on blocking."""
+        self.client.disconnect()
+
+    def stop(self) -> None:
+        """Make connect() return."""
+        self.client.stop()
+
+    def logout(self) -> None:
+        """Unlink this device."""
+        self.client.logout()
+
+    def slow(self, event: str, seconds: float) -> None:
+        """Make the handler of an event slow."""
+        slow[event] = seconds
+
+
+def run(commands: Commands, rid: int, do: str, args: dict[str, Any]) -> None:
+    """Run one command and tell how it went."""
+    start = time.monotonic()
+    try:
+        result: dict[str, Any] = {"ok": getattr(commands, do)(**args)}
+    except BaseException as exc:  # told to the test
+        result = {"error": f"{type(exc).__name__}: {exc}"}
+    emit(rid=rid, took=round(time.monotonic() - start, 3), **result)
+
+
+def main() -> None:
+    """Serve until told to exit; if our parent is gone, end at once."""
+    database = Path(sys.argv[1])
+    props = DeviceProps(os="wa tests", platformType=DeviceProps.DESKTOP)
+    props.requireFullSync = "full" in sys.argv[3:]
+    client = NewClient(str(database), props=props)
+    watch(client)
+    commands = Commands(client)
+    emit(event="ready", pid=os.getpid())
+    for line in sys.stdin:
+        message = json.loads(line)
+        if message["do"] == "exit":
+            sys.exit(0)
+        args = (commands, message["rid"], message["do"], message["args"])
+        threading.Thread(target=run, args=args, daemon=True).start()
+    os._exit(3)
+
+
+if __name__ == "__main__":
+    main()

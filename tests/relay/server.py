@@ -1,0 +1,160 @@
+"""The relay itself: sockets, logins, and which part of it answers what."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import websockets
+from websockets.asyncio.server import ServerConnection, serve
+
+from relay import pairing, queries, receipts, routing
+from relay.connection import Connection
+from relay.control import Api
+from relay.hub import Hub
+from relay.model import Device, now
+from relay.net import LOCAL, MEDIA_HOST, WEB_HOST, Reply, serve_http, serve_proxy
+from relay.trust import tls_context
+from relay.wabin import Node, node
+
+HANDSHAKE_WITHIN = 20.0
+LARGEST_FRAME = 1 << 24
+PORTS = ("proxy", "control", "web", "media")
+
+
+class Server:
+    """A relay with its listening sockets and the folder in which it keeps its state."""
+
+    def __init__(self, trust: Path, state: Path) -> None:
+        self.hub = Hub(trust)
+        self.tls = tls_context(trust)
+        self.state, self.ports_file = state / "accounts.pickle", state / "ports.json"
+        self.hub.load(self.state)
+
+    async def start(self) -> dict[str, int]:
+        """Listen, on the ports of the last time if there was one; returns them by name."""
+        known = (
+            json.loads(self.ports_file.read_text()) if self.ports_file.exists() else dict.fromkeys(PORTS, 0)
+        )
+        web = await serve(
+            self.on_socket,
+            LOCAL,
+            known["web"],
+            ssl=self.tls,
+            max_size=LARGEST_FRAME,
+            ping_interval=None,
+            compression=None,
+        )
+        media = await serve_http(self.on_media, known["media"], self.tls)
+        ports = {"web": _port(web), "media": _port(media)}
+        routes = {f"{WEB_HOST}:443": ports["web"], f"{MEDIA_HOST}:443": ports["media"]}
+        ports["proxy"] = _port(await serve_proxy(routes, known["proxy"], self.hub.refused.append))
+        ports["control"] = _port(await serve_http(Api(self.hub).handle, known["control"]))
+        self.ports_file.write_text(json.dumps(ports))
+        return ports
+
+    def save(self) -> None:
+        """Keep the accounts for a restart."""
+        self.hub.save(self.state)
+
+    async def on_socket(self, socket: ServerConnection) -> None:
+        """Serve a client from its handshake to its end."""
+        conn = Connection(self.hub, socket)
+        self.hub.conns.add(conn)
+        try:
+            payload = await asyncio.wait_for(conn.handshake(), HANDSHAKE_WITHIN)
+            # ClientPayload: username=1, device=18; who has no username wants to be paired
+            if 1 in payload:
+                await self.log_in(conn, str(payload.number(1)), payload.number(18))
+            else:
+                await pairing.offer(self.hub, conn, payload)
+            while True:
+                stanza = await conn.receive()
+                if not conn.closing:
+                    await self.try_stanza(conn, stanza)
+        except (websockets.ConnectionClosed, asyncio.TimeoutError, EOFError):
+            pass
+        finally:
+            self.hub.conns.discard(conn)
+            if conn.device and conn.device.conn is conn:
+                conn.device.conn, conn.device.active = None, False
+
+    async def log_in(self, conn: Connection, number: str, device_id: int) -> None:
+        """Let a linked device in; of two connections of one device the newer wins (conflict, replaced)."""
+        account = self.hub.accounts.get(number)
+        device = account.devices.get(device_id) if account else None
+        if account is None or device is None or device.noise != conn.noise_public:
+            await conn.drop(node("failure", {"reason": 401, "location": "frc"}))
+            return
+        if fault := account.take_fault("refuse_login"):
+            failure = {name: value for name, value in fault.items() if name != "count"}
+            await conn.drop(node("failure", failure))
+            return
+        if device.conn:
+            await device.conn.drop(
+                node("stream:error", {"code": 440}, node("conflict", {"type": "replaced"}))
+            )
+        conn.device, device.conn, device.active = device, conn, False
+        about: dict[str, Any] = {"t": now(), "props": "2", "lid": device.lid, "creation": now() - 86_400}
+        await conn.send(node("success", about | {"location": "frc"}))
+
+    async def try_stanza(self, conn: Connection, stanza: Node) -> None:
+        """Serve a stanza; what the relay stumbles over is noted, and the connection lives on."""
+        try:
+            await self.on_stanza(conn, stanza)
+        except Exception as exc:
+            self.hub.note_unhandled(f"{exc!r} at {stanza}")
+
+    async def on_stanza(self, conn: Connection, stanza: Node) -> None:
+        """Hand a stanza to the part that knows its kind."""
+        if stanza.tag == "iq":
+            await queries.answer(self.hub, conn, stanza, self.on_active)
+        elif conn.device is None:
+            if stanza.tag not in ("ib", "ack"):
+                self.hub.note_unhandled(f"before login: {stanza}")
+        elif stanza.tag == "message":
+            await routing.on_message(self.hub, conn, conn.device, stanza)
+        elif stanza.tag == "receipt":
+            await receipts.on_receipt(self.hub, conn, conn.device, stanza)
+        elif stanza.tag == "ack":
+            routing.settle(conn.device, stanza)
+            if "error" in stanza.attrs:
+                self.hub.note_unhandled(f"refused by the client: {stanza}")
+        elif stanza.tag == "presence":
+            conn.device.account.name = stanza.text("name") or conn.device.account.name
+        elif stanza.tag == "chatstate":
+            await self.on_chat_state(conn.device, stanza)
+        elif stanza.tag != "ib":
+            self.hub.note_unhandled(str(stanza))
+
+    async def on_active(self, device: Device) -> None:
+        """A device has said that it is active."""
+        await routing.activate(self.hub, device)
+
+    async def on_chat_state(self, device: Device, stanza: Node) -> None:
+        """Pass on that somebody is typing."""
+        target = self.hub.find(stanza.jid("to"))
+        for each in target.devices.values() if target else ():
+            if each.conn and each.active:
+                shown = Node("chatstate", {"from": receipts.sender_jid(device).bare}, stanza.content)
+                await each.conn.send(shown)
+
+    async def on_media(self, method: str, target: str, body: bytes) -> Reply:
+        """The media host: POST /mms/<type>/<token> stores, GET serves, DELETE is accepted and keeps it."""
+        path = target.split("?")[0]
+        if method == "POST":
+            stored = "/v/" + path.rsplit("/", 1)[-1]
+            self.hub.media[stored] = body
+            where = {"url": f"https://{MEDIA_HOST}{stored}?ccb=1", "direct_path": f"{stored}?ccb=1"}
+            return 200, "application/json", json.dumps(where).encode()
+        if method == "DELETE":
+            return 200, "text/plain", b""
+        if path in self.hub.media:
+            return 200, "application/octet-stream", self.hub.media[path]
+        return 404, "text/plain", b""
+
+
+def _port(server: Any) -> int:
+    return int(next(iter(server.sockets)).getsockname()[1])

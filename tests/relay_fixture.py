@@ -1,0 +1,72 @@
+"""Fixtures: a relay, one for all tests of a process, with nobody on it at first; and real clients of it.
+
+A test module that needs them says `pytest_plugins = ["relay_fixture"]` and asks for `relay`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from relay.driver import Client, Relay
+
+
+@pytest.fixture(scope="session")
+def relay_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where trust roots and the patched library are, for every relay of this process."""
+    return tmp_path_factory.mktemp("relay")
+
+
+@pytest.fixture(scope="session")
+def running_relay(relay_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
+    """The relay that tests share."""
+    relay = Relay(relay_folder, tmp_path_factory.mktemp("relay_state"))
+    relay.start()
+    yield relay
+    relay.stop()
+
+
+@pytest.fixture
+def relay(running_relay: Relay) -> Iterator[Relay]:
+    """The relay, with nobody on it; nothing may have asked for another host when the test is over."""
+    running_relay.clear()
+    yield running_relay
+    assert running_relay.refused == []
+
+
+@pytest.fixture
+def own_relay(relay_folder: Path, tmp_path: Path) -> Iterator[Relay]:
+    """A relay for this test alone, which may be stopped and started again."""
+    relay = Relay(relay_folder, tmp_path / "relay_state")
+    relay.start()
+    yield relay
+    if relay.process is None:
+        return
+    refused = relay.refused
+    relay.stop()
+    assert refused == []
+
+
+@pytest.fixture
+def memory_path() -> Iterator[Path]:
+    """A folder in memory if possible: a session database waits for its disk more than for all else."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def clients(memory_path: Path) -> Iterator[Callable[..., Client]]:
+    """Start a real client: `clients(relay, "reem")`; the same name again has the same session database."""
+    with ExitStack() as stack:
+
+        def start(relay: Relay, name: str, *options: str) -> Client:
+            client = Client(relay, memory_path / f"{name}.db", *options)
+            stack.callback(client.kill)
+            return client
+
+        yield start
