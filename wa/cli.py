@@ -133,14 +133,18 @@ def run(args: Sequence[str], app: App) -> int:
             return _invoke(args, app)
         except WaError:
             raise
-        except Terminated:
-            return ExitStatus.OK
         except sqlite3.Error as error:
+            if _asked:  # SQLite makes its own error of what is raised while it calls us
+                raise _asked[0]() from None
             raise explain(error, app.home) from error
         except OSError as error:
             raise storage_error(error, app.home.path) from error
         finally:
             app.close()
+    except Terminated:
+        return ExitStatus.OK
+    except KeyboardInterrupt:
+        return ExitStatus.INTERRUPTED
     except WaError as error:
         if app.verbose:
             traceback.print_exception(error)
@@ -198,8 +202,13 @@ def _tell(error: WaError, *, as_json: bool) -> None:
         sys.stderr.write(f"hint: {one_line(error.hint)}\n")
 
 
-def _terminate(number: int, frame: object) -> NoReturn:
-    raise Terminated
+_asked: list[type[BaseException]] = []
+"""What a signal asked for."""
+
+
+def _on_signal(number: int, frame: object) -> NoReturn:
+    _asked.append(Terminated if number == signal.SIGTERM else KeyboardInterrupt)
+    raise _asked[0]
 
 
 def main() -> NoReturn:
@@ -211,5 +220,7 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):  # whatever the locale, what was done is told
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _on_signal)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored, as by nohup
+        signal.signal(signal.SIGINT, _on_signal)
     sys.exit(run(sys.argv[1:], App()))

@@ -65,7 +65,8 @@ def events(stream: Readable) -> Iterator[Event]:
     # At Python's own limit for the digits of a number, the parser loses what stands before it too.
     getattr(sys, "set_int_max_str_digits", int)(_MOST_DIGITS)
     try:
-        yield from ijson.basic_parse(_Text(stream), buf_size=_CHUNK)
+        for event in ijson.basic_parse(_Text(stream), buf_size=_CHUNK):  # noqa: UP028
+            yield event  # `yield from` would pass an early end on, which ijson takes for damage
     except ijson.IncompleteJSONError:
         raise Damaged("it ends in the middle") from None
     except (ijson.JSONError, ValueError):
