@@ -8,7 +8,7 @@ home=
 finish() {
     status=$?
     trap - EXIT
-    trap '' HUP INT TERM
+    trap '' HUP INT TERM PIPE
     set +u # where nothing was started, $! is not set
     while [ -n "$!" ] && kill "$!" 2>/dev/null; do
         sleep 0.5
@@ -20,6 +20,7 @@ trap finish EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+trap 'exit 141' PIPE
 home=$(mktemp -d "${TMPDIR:-/tmp}/wa-demo.XXXXXX")
 
 # Your own settings, and a .env in the directory you are in, have no say here.

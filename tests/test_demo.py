@@ -144,3 +144,15 @@ def test_a_step_that_fails_fails_the_demo(start, tmp_path, command):
     assert popen.returncode != 0, out
     assert "That was all" not in out
     assert_nothing_left(popen, tmp_path)
+
+
+def test_a_reader_that_goes_away_leaves_nothing_behind(start, tmp_path):
+    popen = start()
+    for line in popen.stdout:
+        if line.startswith("$ wa run-scheduler"):
+            break
+    popen.stdout.close()
+    popen.stdout = None  # communicate() must not look for it
+    popen.wait(timeout=30)
+    assert popen.returncode != 0
+    assert_nothing_left(popen, tmp_path)
