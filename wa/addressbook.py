@@ -96,13 +96,13 @@ def edit(
             changes = {**changes, "phone": phone}
         for phone in without:
             store.execute("DELETE FROM contact_phones WHERE phone = ? AND contact_id = ?", [phone, number])
-        after = {each["phone"] for each in contacts.get(store, number)["phones"]}
+        rest = contacts.get(store, number)["phones"]
+        after = {each["phone"] for each in rest}
         if changes.get("phone", row["phone"]) not in after:  # the main number was taken away
-            rest = contacts.get(store, number)["phones"]
             rest.sort(key=lambda each: "mobile" not in (each["label"] or ""))
             changes = {**changes, "phone": rest[0]["phone"] if rest else None}
         if "name" in changes or phones:
-            store.execute("UPDATE contacts SET is_settled = 1 WHERE id = ?", [number])
+            _settle(store, number)
         changes = {name: value for name, value in changes.items() if value != row[name]}
         if changes or before != after:
             _update(store, number, changes, now)
@@ -121,9 +121,11 @@ def change_words(
         raise WaError("usage", f"{useless[0]!r} means somebody else already", "choose a word")
     with store.write():
         row = contacts.get(store, number)
-        gone = {folded(word) for word in wanted}
-        kept = [word for word in row[column] if folded(word) not in gone] if remove else row[column]
-        found = kept if remove else _united(row[column], wanted)
+        if remove:
+            gone = {folded(word) for word in wanted}
+            found = [word for word in row[column] if folded(word) not in gone]
+        else:
+            found = _united(row[column], wanted)
         if found != row[column]:
             _update(store, number, {column: json.dumps(found, ensure_ascii=False)}, now)
     return contacts.get(store, number)
@@ -142,7 +144,7 @@ def merge(store: Store, number: int, other: int, now: datetime) -> Row:
         raise WaError("usage", "both are the same contact", "name two contacts")
     with store.write():
         _absorb(store, number, other, now)
-        store.execute("UPDATE contacts SET is_settled = 1 WHERE id = ?", [number])
+        _settle(store, number)
     return contacts.get(store, number)
 
 
@@ -176,10 +178,8 @@ def put(store: Store, person: Person, now: datetime) -> tuple[str, dict[str, str
     Says `added`, `updated` or `unchanged`, which of its numbers stay with
     somebody else ({number: name}), and another name that the contact had or has.
     """
-    digest, as_written = (
-        _digest(vars(person)),
-        _digest({**vars(person), "phones": None, "numbers_as_written": list(person.numbers_as_written)}),
-    )
+    written = {**vars(person), "phones": None, "numbers_as_written": list(person.numbers_as_written)}
+    digest, as_written = _digest(vars(person)), _digest(written)
     known: int | None = store.value("SELECT contact_id FROM contact_cards WHERE digest = ?", [digest])
     if known is not None:
         return "unchanged", _taken(store, person, known), None
@@ -245,6 +245,11 @@ def _same(store: Store, person: Person, known: int | None) -> list[int]:
     return first + [number for number in others if number not in first]
 
 
+def _settle(store: Store, number: int) -> None:
+    """Let no import change the name or the main number of a contact any more."""
+    store.execute("UPDATE contacts SET is_settled = 1 WHERE id = ?", [number])
+
+
 def _is_chosen(store: Store, number: int) -> bool:
     """Whether the user chose the name or the main number of a contact, and no import may change them."""
     return bool(store.value("SELECT is_settled FROM contacts WHERE id = ?", [number]))
@@ -279,7 +284,7 @@ def _apply(store: Store, number: int, person: Person, now: datetime) -> bool:
     is_chosen = _is_chosen(store, number)
     changes = _additions(row, person, keep_name=is_chosen)
     if person.is_chosen and not is_chosen:
-        store.execute("UPDATE contacts SET is_settled = 1 WHERE id = ?", [number])
+        _settle(store, number)
     labels = {each["phone"]: each["label"] for each in row["phones"]}
     is_changed = False
     for phone, label in person.phones.items():

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from wa import addressbook, pacing, schedule
+from wa import addressbook, contacts, pacing, schedule
 from wa.addressbook import Person
 from wa.errors import WaError
 from wa.jsonstream import Unreadable
@@ -85,13 +85,13 @@ class RecordReader:
         phones: dict[str, str | None] = {}
         written: dict[str, str | None] = {}
         for number, label in numbers.items():
-            written[number] = phone = self._phone(number)
+            written[number] = phone = contacts.phone_in(number, self.region)
             if phone:
                 phones.setdefault(phone, label)
             else:
                 complain("a number of it cannot be read", f"{number} of record {key}")
         if not phones and isinstance(key, str):  # by which the old tool kept its contacts
-            written[key] = phone = self._phone(key)
+            written[key] = phone = contacts.phone_in(key, self.region)
             if phone:
                 phones[phone] = None
             elif any(map(str.isdigit, key)):
@@ -112,13 +112,6 @@ class RecordReader:
         for phone, owner in taken.items():
             complain("a number of it is somebody else's, and stays so", f"+{phone} of {person.name}: {owner}")
         return outcome != "unchanged"
-
-    def _phone(self, text: str) -> str | None:
-        try:
-            jid = parse_jid(text)
-            return phone_of_jid(jid) if jid else parse_phone(text, self.region)
-        except WaError:
-            return None
 
     def take_scheduled(self, key: str | int, record: Any, complain: Complain) -> bool:
         """Whether a message is new. What is due in the past is never queued."""

@@ -204,10 +204,7 @@ def _fill(card: Card, texts: dict[str, list[str]]) -> None:
     android = [_fields(text) for text in texts.get("X-ANDROID-CUSTOM", [])]  # its way to write a nickname
     nicknames = [fields[1] for fields in android if fields[0].endswith("/nickname") and fields[1:]]
     card.aliases = list(dict.fromkeys([*_listed(texts.get("NICKNAME", [])), *filter(None, nicknames)]))
-    # Google puts everybody under this one.
-    card.tags = [
-        tag for tag in _listed(texts.get("CATEGORIES", [])) if tag not in ("myContacts", "* myContacts")
-    ]
+    card.tags = [tag for tag in _listed(texts.get("CATEGORIES", [])) if tag not in _OF_EVERYBODY]
     card.notes = "\n\n".join(filter(None, (tidy(_unescaped(each)) for each in texts.get("NOTE", [])))) or None
     card.is_favorite = first("X-FAVORITE").strip() == "1"
     try:
