@@ -327,7 +327,6 @@ def test_a_key_stands_for_one_message(refused, wa):
     [
         ["nonsense"],
         ["backup"],
-        ["link"],
         ["--nonsense"],
         ["chats", "--nonsense"],
         ["chats", "5", "6"],

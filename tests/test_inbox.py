@@ -15,7 +15,7 @@ from conftest import ADAM_JID, REEM, REEM_JID, FakeClock, wait_for
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wa import inbox, messages, search
+from wa import inbox, messages, outbox, search
 from wa.app import system_now
 from wa.home import Home
 from wa.loopback import LoopbackTransport
@@ -169,6 +169,14 @@ def test_the_same_message_twice_is_stored_once(store, put):
     assert check(store) == []
 
 
+def sent_row(text):
+    """A row of the queue that was sent, as far as its message is made from it."""
+    return {
+        "to_jid": REEM_JID, "message": text, "quoted_id": None,
+        "media_type": None, "media_path": None, "file_name": None,
+    }  # fmt: skip
+
+
 def test_one_id_in_two_chats_is_two_messages(store, put):
     put(message("A"), message("A", chat_jid=ADAM_JID, sender=ADAM_JID))
     assert store.value("SELECT count(*) FROM messages") == 2
@@ -176,12 +184,12 @@ def test_one_id_in_two_chats_is_two_messages(store, put):
 
 def test_our_message_is_one_whether_recorded_when_sent_or_when_it_comes_back(store, put):
     with store.write():
-        messages.record_sent(store, REEM_JID, "A", "Hello", AT, None, NOW)
+        outbox._record_sent(store, sent_row("Hello"), "A", AT, NOW)
     put(ours("A"))
     assert only(store)["is_from_me"] == 1
     put(ours("B"))
     with store.write():
-        messages.record_sent(store, REEM_JID, "B", "Hello", AT, None, NOW)
+        outbox._record_sent(store, sent_row("Hello"), "B", AT, NOW)
     assert store.value("SELECT count(*) FROM messages") == 2
 
 
@@ -356,7 +364,7 @@ def test_receipts_move_the_status_of_our_message(store, put, kinds, status):
 def test_a_receipt_may_come_before_its_message_is_recorded(store, put, kind):
     put(receipt(kind))
     with store.write():
-        messages.record_sent(store, REEM_JID, "A", "Hello", AT, None, NOW)
+        outbox._record_sent(store, sent_row("Hello"), "A", AT, NOW)
     assert only(store)["status"] == kind
 
 

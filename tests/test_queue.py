@@ -28,6 +28,7 @@ from wa.transport import (
     NotConnected,
     NotOnWhatsApp,
     Outgoing,
+    Quote,
     ReceiptReceived,
     Refused,
     SendError,
@@ -169,7 +170,7 @@ def test_claim_carries_recipient_text_and_quote(store, clock):
     claim = claimed(store, clock(), "Ünïcode\nlines 😀", quoted_id="3AQ")
     assert claim.message.to_jid == REEM_JID
     assert claim.message.text == "Ünïcode\nlines 😀"
-    assert claim.message.quoted_id == "3AQ"
+    assert claim.message.quote == Quote("3AQ")
 
 
 def test_a_row_is_claimed_once(store, clock):
@@ -299,7 +300,7 @@ def test_message_and_status_are_one_transaction(store, clock, monkeypatch):
         raise OSError("no room")
 
     with monkeypatch.context() as patch:
-        patch.setattr(messages, "record_sent", fail)
+        patch.setattr(outbox, "_record_sent", fail)
         with pytest.raises(OSError, match="no room"):
             outbox.settle(store, claim.id, Accepted("3EB01", 1), never, clock())
     assert status_of(store, claim.id) == "sending"

@@ -78,12 +78,19 @@ class App:
     @cached_property
     def transport(self) -> Transport:
         """The way to WhatsApp. Raises WaError `not-authorized` while no account is linked."""
-        if self.settings.transport != "loopback":
-            raise not_linked()
-        from wa.loopback import LoopbackTransport
+        if self.settings.transport == "loopback":
+            from wa.loopback import LoopbackTransport
 
+            self.bind()
+            return LoopbackTransport(self.home, self.now)
+        from wa.neonize_transport import NeonizeTransport
+
+        transport = NeonizeTransport(self.home)
+        if transport.account() is None:
+            raise not_linked()
         self.bind()
-        return LoopbackTransport(self.home, self.now)
+        self.out.keep_descriptors(errors=not self.verbose)
+        return transport
 
     def bind(self) -> None:
         """Let the home belong to its transport, from the first message sent or to be sent."""
@@ -120,7 +127,7 @@ def not_linked() -> WaError:
     return WaError(
         "not-authorized",
         "no WhatsApp account is linked to this home",
-        "to try everything without one, set WA_TRANSPORT=loopback",
+        "`wa link` links one; to try everything without, set WA_TRANSPORT=loopback",
     )
 
 

@@ -25,7 +25,10 @@ from wa.store import explain, is_damaged
 
 # Where each command is, so that only the module of the one that runs is loaded.
 COMMANDS = {
+    "link": "account",
+    "unlink": "account",
     "status": "account",
+    "doctor": "account",
     "pause": "account",
     "resume": "account",
     "listen": "messages",
@@ -34,10 +37,12 @@ COMMANDS = {
     "unread": "messages",
     "groups": "messages",
     "read": "messages",
+    "download": "messages",
     "search": "messages",
     "schedule": "schedule",
     "run-scheduler": "schedule",
     "contacts": "contacts",
+    "history": "data",
     "migrate-s3": "data",
     "db": "data",
     "loopback": "loopback",

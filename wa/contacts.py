@@ -274,6 +274,8 @@ def _resolve_name(store: Store, text: str) -> str:
     # Who has no number is not passed over for somebody whose name only begins like that.
     silent = {} if found else _silent(store, needle, exact=True)
     if not found and not silent:
+        found = _saved(store, needle)
+    if not found and not silent:
         found = _names(store, needle, exact=False)
         silent = _silent(store, needle, exact=False)
     if jid := _only({**found, **silent}, text):
@@ -289,6 +291,12 @@ def _resolve_name(store: Store, text: str) -> str:
         f"nobody is called {text!r}, and it is not a phone number or an address",
         "`wa contacts search` looks for part of a name; a number needs its country code",
     )
+
+
+def _saved(store: Store, needle: str) -> dict[str, str]:
+    """Whom our phone's address book has under exactly this name. How people call themselves is no address."""
+    rows = store.execute("SELECT jid, saved_name FROM push_names WHERE saved_name IS NOT NULL")
+    return {canonical(store, jid): name for jid, name in rows if folded(name) == needle}
 
 
 def _silent(store: Store, needle: str, *, exact: bool) -> dict[str, str]:

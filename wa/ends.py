@@ -21,7 +21,7 @@ def end_of_connection(event: LoggedOut | Replaced | Outdated) -> WaError:
         return WaError(
             "not-authorized",
             "WhatsApp has logged this device out",
-            "the account has to be linked again; the queue stays as it is",
+            "`wa link` links it again; the queue stays as it is",
         )
     if isinstance(event, Replaced):
         return WaError(

@@ -27,6 +27,7 @@ EXIT_OF_CODE: dict[str, ExitStatus] = {
     "wrong-state": ExitStatus.USAGE,
     "not-authorized": ExitStatus.NOT_AUTHORIZED,
     "replaced": ExitStatus.NOT_AUTHORIZED,
+    "pairing-failed": ExitStatus.NOT_AUTHORIZED,
     "not-found": ExitStatus.NOT_FOUND,
     "ambiguous": ExitStatus.NOT_FOUND,
     "recipient-not-found": ExitStatus.NOT_FOUND,

@@ -38,6 +38,11 @@ class Home:
         return self.path / "loopback.db"
 
     @property
+    def session(self) -> Path:
+        """The WhatsApp library's own keys; never opened for writing by us."""
+        return self.path / "session.db"
+
+    @property
     def session_lock(self) -> Path:
         """Held by the process that owns the connection."""
         return self.path / "session.lock"
@@ -147,6 +152,12 @@ class FileLock:
     def held(self) -> bool:
         """Whether this object holds the lock."""
         return self._fd is not None
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, for a child that is to hold the lock too; only while holding it."""
+        assert self._fd is not None  # noqa: S101
+        return self._fd
 
     def write(self, data: dict[str, Any]) -> None:
         """Put `data` into the file as JSON; only while holding the lock."""

@@ -7,14 +7,19 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from wa import joining, messages, outbox
+from wa import history, joining, messages, outbox
+from wa.phone import is_group
 from wa.store import BATCH, Row, Store
 from wa.transport import (
+    Account,
     ChatRead,
     Deleted,
     Edited,
     Event,
+    GroupChanged,
     GroupInfo,
+    History,
+    HistoryChat,
     JidMapped,
     MessageReceived,
     Named,
@@ -24,6 +29,10 @@ from wa.transport import (
 from wa.when import to_iso
 
 BATCH_SECONDS = 0.2
+HISTORY = "history"
+"""The kind of a raw event that holds a part of the past, perhaps thousands of messages."""
+PAST_STEP = 100
+_WAITING = "SELECT id, kind, payload, position FROM spool WHERE error IS NULL"
 
 Decode = Callable[[str, bytes], list[Event]]
 
@@ -66,9 +75,7 @@ def apply(store: Store, decode: Decode, now: datetime) -> int:
     done = 0
     joins = False
     with store.write(durable=False):
-        waiting = store.rows(
-            "SELECT id, kind, payload FROM spool WHERE error IS NULL ORDER BY id LIMIT ?", [BATCH]
-        )
+        waiting = store.rows(f"{_WAITING} AND kind != '{HISTORY}' ORDER BY id LIMIT ?", [BATCH])
         for row in waiting:
             joins = _apply_one(store, decode, row, now)
             done += 1
@@ -76,7 +83,83 @@ def apply(store: Store, decode: Decode, now: datetime) -> int:
                 break
     if joins:
         joining.join_split_chats(store, now)
-    return done
+    if done:
+        return done
+    past = store.row(f"{_WAITING} AND kind = '{HISTORY}' ORDER BY id LIMIT 1")
+    return _apply_past(store, decode, past, now) if past else 0
+
+
+def _apply_past(store: Store, decode: Decode, row: Row, now: datetime) -> int:
+    """Record the next batch of a part of the past; where it has come to is kept with it.
+
+    What happens now never waits for it: it is looked at again after each batch.
+    """
+    try:
+        steps, past = _steps_of(row, decode)
+    except Exception as error:
+        with store.write():
+            _set_aside(store, row, error)
+        return 1
+    deadline = time.monotonic() + BATCH_SECONDS
+    position = row["position"]
+    with store.write(durable=False):
+        history.begin_part(store, past, now)
+        while position < len(steps) and time.monotonic() < deadline:
+            chat, events = steps[position]
+            _record_past(store, chat, events, now)
+            position += 1
+        if position < len(steps):
+            store.execute("UPDATE spool SET position = ? WHERE id = ?", [position, row["id"]])
+        else:
+            history.end_part(store, past, now)
+            store.execute("DELETE FROM spool WHERE id = ?", [row["id"]])
+            _decoded.clear()
+    if position == len(steps):
+        joining.join_split_chats(store, now)
+    return 1
+
+
+_decoded: dict[tuple[int, int], tuple[list[tuple[HistoryChat | None, list[Event]]], History]] = {}
+"""The part of the past that is being recorded, so that it is decoded once and not for each batch."""
+
+
+def _steps_of(row: Row, decode: Decode) -> tuple[list[tuple[HistoryChat | None, list[Event]]], History]:
+    """A part of the past, cut up into what is recorded at once."""
+    key = (row["id"], hash(row["payload"]))
+    if key not in _decoded:
+        _decoded.clear()
+        events = decode(row["kind"], row["payload"])
+        past = next(event for event in events if isinstance(event, History))
+        about: list[Event] = [event for event in events if not isinstance(event, History)]
+        steps: list[tuple[HistoryChat | None, list[Event]]] = [
+            (None, about[start : start + PAST_STEP]) for start in range(0, len(about), PAST_STEP)
+        ]
+        for chat in past.chats:
+            for start in range(0, max(len(chat.messages), 1), PAST_STEP):
+                steps.append((chat, list(chat.messages[start : start + PAST_STEP])))
+        _decoded[key] = steps, past
+    return _decoded[key]
+
+
+def _record_past(store: Store, chat: HistoryChat | None, events: list[Event], now: datetime) -> None:
+    said = [event for event in events if isinstance(event, MessageReceived)]
+    messages.record_many(store, said, "history", now)
+    for event in said:
+        if event.push_name and not event.is_from_me:
+            name_jid(store, event.sender, event.push_name)
+    outbox.prove_sent(store, [event.message_id for event in said if event.is_from_me], now)
+    for other in events:
+        if not isinstance(other, MessageReceived):
+            apply_event(store, other, now)
+    if chat is None:
+        return
+    jid = messages.canonical(store, chat.jid)
+    messages.touch_chat(store, jid, now)
+    if chat.name and not store.value("SELECT name FROM chats WHERE id = ?", [jid]):
+        store.execute("UPDATE chats SET name = ? WHERE id = ?", [chat.name, jid])
+    history.advance(store, jid, {event.message_id: event.timestamp for event in said}, now)
+    if chat.is_complete and (not events or events[-1] == chat.messages[-1]):
+        history.complete(store, jid, now)
 
 
 def _apply_one(store: Store, decode: Decode, row: Row, now: datetime) -> bool:
@@ -90,10 +173,14 @@ def _apply_one(store: Store, decode: Decode, row: Row, now: datetime) -> bool:
     except sqlite3.OperationalError:  # the disk, not the event: nothing of the batch is written
         raise
     except Exception as error:  # a bug of ours must not hold up what follows
-        reason = f"{type(error).__name__}: {error}"[:500]
-        store.execute("UPDATE spool SET error = ? WHERE id = ?", [reason, row["id"]])
+        _set_aside(store, row, error)
         return False
     return any(isinstance(event, JidMapped) and joining.is_split(store, event.lid) for event in events)
+
+
+def _set_aside(store: Store, row: Row, error: Exception) -> None:
+    reason = f"{type(error).__name__}: {error}"[:500]
+    store.execute("UPDATE spool SET error = ? WHERE id = ?", [reason, row["id"]])
 
 
 def apply_event(store: Store, event: Event, now: datetime) -> None:
@@ -113,9 +200,25 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
     elif isinstance(event, JidMapped):
         map_jid(store, event.lid, event.pn)
     elif isinstance(event, Named):
-        name_jid(store, event.jid, event.name)
-    else:
+        name_jid(store, event.jid, event.name, is_saved=event.is_saved)
+    elif isinstance(event, GroupChanged):
+        _change_group(store, event, now)
+    elif isinstance(event, GroupInfo):
         _group(store, event, now)
+
+
+def keep_account(store: Store, account: Account, now: datetime) -> None:
+    """Remember whose account this home has, and the names it goes by; in the caller's transaction."""
+    store.execute(
+        "INSERT INTO device VALUES (1, :jid, :lid, :name, :at, :at) ON CONFLICT (id) DO UPDATE SET"
+        " jid = :jid, lid = :lid, push_name = coalesce(:name, push_name), last_connected = :at,"
+        " linked_at = coalesce(linked_at, :at)",
+        {"jid": account.jid, "lid": account.lid, "name": account.push_name, "at": to_iso(now)},
+    )
+    if account.lid:
+        map_jid(store, account.lid, account.jid)
+    if account.push_name:
+        name_jid(store, account.jid, account.push_name)
 
 
 def map_jid(store: Store, lid: str, pn: str) -> None:
@@ -136,21 +239,42 @@ def _message(store: Store, event: MessageReceived, now: datetime) -> None:
         outbox.prove_sent(store, [event.message_id], now)
 
 
-def name_jid(store: Store, jid: str, name: str) -> None:
-    """Remember the name somebody gave themselves."""
+def name_jid(store: Store, jid: str, name: str, *, is_saved: bool = False) -> None:
+    """Remember the name somebody gave themselves, or that our phone's address book has for them."""
     jid = messages.canonical(store, jid)
+    column = "saved_name" if is_saved else "name"
     store.execute(
-        "INSERT INTO push_names VALUES (?, ?) ON CONFLICT (jid) DO UPDATE SET name = excluded.name",
-        [jid, name],
+        "INSERT INTO push_names (jid, name, saved_name) VALUES (:jid, '', NULL) ON CONFLICT DO NOTHING",
+        {"jid": jid},
     )
-    store.execute("UPDATE chats SET name = ? WHERE id = ? AND NOT is_group", [name, jid])
+    store.execute(f"UPDATE push_names SET {column} = ? WHERE jid = ?", [name, jid])
+    store.execute(
+        "UPDATE chats SET name = (SELECT coalesce(saved_name, name) FROM push_names WHERE jid = :jid)"
+        " WHERE id = :jid AND NOT is_group",
+        {"jid": jid},
+    )
 
 
 def _stored(store: Store, chat: str, message_id: str) -> Row | None:
     return store.row(
-        "SELECT id, content, edited_at, deleted_at FROM messages WHERE chat_jid = ? AND message_id = ?",
+        "SELECT id, content, edited_at, deleted_at, sender, is_from_me FROM messages"
+        " WHERE chat_jid = ? AND message_id = ?",
         [chat, message_id],
     )
+
+
+def _may(store: Store, event: Edited | Deleted, chat: str, found: Row) -> bool:
+    """Whether who wants to change a message is who wrote it, or, to delete it, an admin of the group.
+
+    The server does not check that: whoever is in the chat could send such a wish.
+    """
+    if event.by is None:
+        return True
+    by = messages.canonical(store, event.by)
+    if bool(found["is_from_me"]) == event.is_from_me and (not is_group(chat) or found["sender"] == by):
+        return True
+    is_admin = "SELECT 1 FROM group_members WHERE chat_jid = ? AND member_jid = ? AND role != 'member'"
+    return isinstance(event, Deleted) and store.value(is_admin, [chat, by]) is not None
 
 
 def _edit(store: Store, event: Edited, now: datetime) -> None:
@@ -159,9 +283,10 @@ def _edit(store: Store, event: Edited, now: datetime) -> None:
     found = _stored(store, chat, event.message_id)
     edited_at = to_iso(messages.moment(event.timestamp))
     if found is None:
-        messages.record_early(store, chat, event.message_id, event.content, event.timestamp, now)
+        by = messages.canonical(store, event.by or chat)
+        messages.record_early(store, chat, event.message_id, event.content, event.timestamp, now, by)
         return
-    if found["deleted_at"] or (found["edited_at"] or "") > edited_at:
+    if found["deleted_at"] or (found["edited_at"] or "") > edited_at or not _may(store, event, chat, found):
         return
     messages.replace_text(store, found["id"], found["content"], event.content)
     store.execute("UPDATE messages SET edited_at = ? WHERE id = ?", [edited_at, found["id"]])
@@ -172,9 +297,10 @@ def _delete(store: Store, event: Deleted, now: datetime) -> None:
     chat = messages.canonical(store, event.chat_jid)
     found = _stored(store, chat, event.message_id)
     if found is None:
-        messages.record_early(store, chat, event.message_id, None, event.timestamp, now)
+        by = messages.canonical(store, event.by or chat)
+        messages.record_early(store, chat, event.message_id, None, event.timestamp, now, by)
         return
-    if found["deleted_at"]:
+    if found["deleted_at"] or not _may(store, event, chat, found):
         return
     messages.replace_text(store, found["id"], found["content"], None)
     store.execute(
@@ -226,3 +352,17 @@ def _group(store: Store, event: GroupInfo, now: datetime) -> None:
             {"chat_jid": event.jid, "member_jid": messages.canonical(store, member), "role": role},
             ignore=True,
         )
+
+
+def _change_group(store: Store, event: GroupChanged, now: datetime) -> None:
+    messages.touch_chat(store, event.jid, now)
+    for member, role in event.members:
+        key = {"chat": event.jid, "member": messages.canonical(store, member), "role": role}
+        if role is None:
+            store.execute("DELETE FROM group_members WHERE chat_jid = :chat AND member_jid = :member", key)
+        else:
+            store.execute(
+                "INSERT INTO group_members VALUES (:chat, :member, :role)"
+                " ON CONFLICT DO UPDATE SET role = excluded.role",
+                key,
+            )

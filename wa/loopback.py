@@ -23,6 +23,7 @@ from wa.transport import (
     Connected,
     ConnectFailed,
     Disconnected,
+    Downloaded,
     Event,
     Evidence,
     Handlers,
@@ -36,6 +37,7 @@ from wa.transport import (
     Replaced,
     SendError,
     Signal,
+    TooLarge,
 )
 
 POLL_SECONDS = 0.02
@@ -166,6 +168,22 @@ class LoopbackTransport:
         if self._server is None or self._token is None:
             raise NotConnected("no connection")
         self._server.note_read(mark)
+
+    def groups(self) -> list[Event]:
+        """The groups we are in; Transport.groups. What there is of them has come as events."""
+        return []
+
+    def download(self, raw: bytes, most: int) -> Downloaded:
+        """The file of a message; Transport.download. Here it is in the message itself."""
+        if self._server is None or self._token is None:
+            raise NotConnected("no connection")
+        if len(raw) > most:
+            raise TooLarge(f"it has {len(raw)} bytes")
+        return Downloaded(raw, "application/octet-stream")
+
+    def log_out(self) -> None:
+        """Unlink this device; Transport.log_out."""
+        raise SendError("the loopback transport is never linked")
 
     def decode(self, kind: str, payload: bytes) -> list[Event]:
         """The events in a raw payload; Transport.decode."""

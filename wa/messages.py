@@ -17,6 +17,7 @@ TYPES = (
     "text", "image", "video", "audio", "voice", "document", "sticker", "location", "contact", "poll",
     "reaction", "system", "other",
 )  # fmt: skip
+FILES = ("voice", "audio", "image", "video", "document", "sticker")
 # Kinds that are not something to be read: they neither count as unread nor move their chat up.
 SILENT = ("reaction", "system")
 _WRITTEN = (
@@ -33,6 +34,7 @@ _STATUS_BY_RECEIPTS = (
 MADE_UP = "migrated-"
 """How the id begins of a message that came without one from the tool before this."""
 _IS_MADE_UP = "message_id >= 'migrated-' AND message_id < 'migrated.'"
+_NAME = "coalesce(saved_name, nullif(name, ''))"
 PAD = "\n\n"  # so that a text's last two characters begin a trigram too
 
 
@@ -46,9 +48,10 @@ def our_name_of(jid: str) -> str:
 
 
 def their_name_of(jid: str) -> str:
-    """SQL for the name that a person or a group has given itself."""
+    """SQL for the name our phone has for a person, or else that a person or a group has given itself."""
     return (
-        f"coalesce((SELECT own.name FROM push_names own WHERE own.jid = {jid}),"
+        f"coalesce((SELECT coalesce(own.saved_name, nullif(own.name, '')) FROM push_names own"
+        f" WHERE own.jid = {jid}),"
         f" (SELECT named.name FROM chats named WHERE named.id = {jid}))"
     )
 
@@ -83,7 +86,7 @@ def canonical(store: Store, jid: str) -> str:
 def touch_chat(store: Store, jid: str, now: datetime) -> None:
     """Make sure that the chat is there."""
     at = to_iso(now)
-    name = store.value("SELECT name FROM push_names WHERE jid = ?", [jid])
+    name = store.value(f"SELECT {_NAME} FROM push_names WHERE jid = ?", [jid])
     row = {"id": jid, "name": name, "is_group": is_group(jid), "created_at": at, "updated_at": at}
     store.insert("chats", row, ignore=True)
 
@@ -108,7 +111,7 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
     new = store.db.conn.executemany(f"{sql} ON CONFLICT DO NOTHING", rows).rowcount
     if new < len(rows):
         for row in rows:
-            early = _take_early(store, row[0], row[1])
+            early = _take_early(store, *row[:3])
             if early is not None:
                 new += 1
                 store.insert("messages", {**dict(zip(_WRITTEN, row, strict=True)), **early})
@@ -169,7 +172,9 @@ def _file_new(store: Store, before: int, at: str) -> None:
     )
     store.execute(
         "INSERT INTO chats (id, name, is_group, unread_count, last_message_time, created_at, updated_at)"
-        " SELECT chat_jid, (SELECT name FROM push_names WHERE jid = chat_jid), chat_jid LIKE '%@g.us',"
+        " SELECT chat_jid, (SELECT "
+        + _NAME
+        + " FROM push_names WHERE jid = chat_jid), chat_jid LIKE '%@g.us',"
         " sum(status = 'received'),"
         " max(CASE WHEN message_type NOT IN ('reaction', 'system') THEN timestamp END), :at, :at"
         # Without NOT INDEXED all chats there are would be gone through, to have them in order.
@@ -182,13 +187,15 @@ def _file_new(store: Store, before: int, at: str) -> None:
     store.execute(f"{_STATUS_BY_RECEIPTS} WHERE id > :before AND is_from_me", params)
 
 
-def record_early(store: Store, chat: str, message_id: str, text: str | None, at: int, now: datetime) -> None:
+def record_early(
+    store: Store, chat: str, message_id: str, text: str | None, at: int, now: datetime, by: str
+) -> None:
     """Keep what was done to a message that is still to come: its new text, or None for its deletion."""
     done_at = to_iso(moment(at))
     row = {
         "chat_jid": chat,
         "message_id": message_id,
-        "sender": chat,
+        "sender": by,
         "content": text,
         "timestamp": at,
         "status": "early",
@@ -203,10 +210,10 @@ def record_early(store: Store, chat: str, message_id: str, text: str | None, at:
     index(store, number, text)
 
 
-def _take_early(store: Store, chat: str, message_id: str) -> Row | None:
-    """Remove what `record_early` kept, and return what it says of the message."""
+def _take_early(store: Store, chat: str, message_id: str, sender: str) -> Row | None:
+    """Remove what `record_early` kept, and return what it says of the message, if its sender said it."""
     found = store.row(
-        "SELECT id, content, edited_at, deleted_at FROM messages"
+        "SELECT id, sender, content, edited_at, deleted_at FROM messages"
         " WHERE chat_jid = ? AND message_id = ? AND status = 'early'",
         [chat, message_id],
     )
@@ -215,24 +222,7 @@ def _take_early(store: Store, chat: str, message_id: str) -> Row | None:
     number = found.pop("id")
     replace_text(store, number, found["content"], None)
     store.execute("DELETE FROM messages WHERE id = ?", [number])
-    return found
-
-
-def record_sent(
-    store: Store,
-    to_jid: str,
-    message_id: str,
-    text: str,
-    timestamp: int,
-    quoted_id: str | None,
-    now: datetime,
-) -> None:
-    """Store a message that we sent."""
-    from wa.transport import MessageReceived  # not needed by the commands that only read
-
-    me = store.value("SELECT jid FROM device WHERE id = 1") or "me"
-    event = MessageReceived(to_jid, message_id, me, timestamp, text, is_from_me=True, quoted_id=quoted_id)
-    record(store, event, "live", now)
+    return found if found.pop("sender") in (sender, chat) or not is_group(chat) else {}
 
 
 def is_confirmed(store: Store, to_jid: str, message_id: str) -> bool:
@@ -348,6 +338,11 @@ def live_after(store: Store, cursor: int) -> list[Row]:
         f"SELECT {ROW} FROM messages m WHERE m.id > ? AND m.source = 'live' ORDER BY m.id LIMIT {BATCH}",
         [cursor],
     )
+
+
+def has_unknown_group(store: Store) -> bool:
+    """Whether something was said in a group of which neither name nor members are known."""
+    return bool(store.value("SELECT 1 FROM chats WHERE is_group AND name IS NULL LIMIT 1"))
 
 
 def newest_id(store: Store) -> int:

@@ -223,7 +223,59 @@ CREATE TABLE jobs (
     )
 
 
-STEPS = (m0001_messages, m0002_queue, m0003_people)
+def m0004_whatsapp(db: Database) -> None:
+    """What the real WhatsApp brings: files, names from the phone's address book, the past in parts."""
+    moves = (
+        ["not_started>in_progress"]
+        + [f"in_progress>{end}" for end in ("completed", "interrupted", "cancelled", "failed")]
+        + [f"{rest}>in_progress" for rest in ("interrupted", "cancelled")]
+    )
+    allowed = ", ".join(f"'{move}'" for move in moves)
+    _run(
+        db,
+        f"""
+ALTER TABLE push_names ADD COLUMN saved_name TEXT;
+ALTER TABLE scheduled_messages ADD COLUMN media_path TEXT;
+ALTER TABLE scheduled_messages ADD COLUMN media_type TEXT;
+ALTER TABLE scheduled_messages ADD COLUMN file_name TEXT;
+ALTER TABLE spool ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX messages_files ON messages (chat_jid, timestamp)
+    WHERE message_type IN ('voice', 'audio', 'image', 'video', 'document', 'sticker');
+CREATE TABLE sync_checkpoints (
+    chat_jid TEXT PRIMARY KEY,
+    status TEXT NOT NULL DEFAULT 'not_started' CHECK (
+        status IN ('not_started', 'in_progress', 'interrupted', 'cancelled', 'completed', 'failed')
+    ),
+    messages_synced INTEGER NOT NULL DEFAULT 0,
+    last_message_id TEXT,
+    last_timestamp INTEGER,
+    progress_percent INTEGER NOT NULL DEFAULT 0,
+    error_message TEXT,
+    started_at TEXT,
+    updated_at TEXT NOT NULL,
+    completed_at TEXT
+) WITHOUT ROWID;
+CREATE TRIGGER sync_checkpoints_begin BEFORE INSERT ON sync_checkpoints
+    WHEN new.status != 'not_started'
+    BEGIN SELECT raise(ABORT, 'a checkpoint begins as not_started'); END;
+CREATE TRIGGER sync_checkpoints_move BEFORE UPDATE OF status ON sync_checkpoints
+    WHEN old.status != new.status AND old.status || '>' || new.status NOT IN ({allowed})
+    BEGIN SELECT raise(ABORT, 'a checkpoint cannot make this move'); END;
+CREATE TABLE sync_status (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    status TEXT NOT NULL,
+    kind TEXT,
+    progress_percent INTEGER NOT NULL DEFAULT 0,
+    messages INTEGER NOT NULL DEFAULT 0,
+    started_at TEXT,
+    updated_at TEXT NOT NULL,
+    completed_at TEXT
+);
+""",
+    )
+
+
+STEPS = (m0001_messages, m0002_queue, m0003_people, m0004_whatsapp)
 migrations = Migrations("wa")
 for step in STEPS:
     migrations()(step)

@@ -22,7 +22,17 @@ from wa.errors import WaError
 from wa.schedule import expect, get, update
 from wa.settings import Settings
 from wa.store import Row, Store
-from wa.transport import Accepted, Evidence, NotOnWhatsApp, NotSent, Outgoing, Refused, SendError
+from wa.transport import (
+    Accepted,
+    Evidence,
+    MessageReceived,
+    NotOnWhatsApp,
+    NotSent,
+    Outgoing,
+    Quote,
+    Refused,
+    SendError,
+)
 from wa.when import format_duration, from_iso, to_iso
 
 BACKOFF_FIRST, BACKOFF_MOST = timedelta(seconds=1), timedelta(minutes=5)
@@ -139,7 +149,15 @@ def _take(store: Store, row: Row, now: datetime, settings: Settings) -> Claim:
         error_message=None,
     )
     pacing.note_send(store, now, settings)
-    return Claim(row["id"], Outgoing(row["to_jid"], row["message"], secret, row["quoted_id"]))
+    message = Outgoing(
+        row["to_jid"],
+        row["message"],
+        secret,
+        _quote(store, row["to_jid"], row["quoted_id"]) if row["quoted_id"] else None,
+        store.home.path / row["media_path"] if row["media_path"] else None,
+        row["file_name"],
+    )
+    return Claim(row["id"], message)
 
 
 def mark_wire(store: Store, message_id: str, to_jid: str, now: datetime) -> None:
@@ -264,9 +282,34 @@ def mark_sent(
         pacing.release_brake(store)
     if message_id:
         timestamp = int(left.timestamp()) if acknowledged is None else acknowledged
-        messages.record_sent(
-            store, row["to_jid"], message_id, row["message"], timestamp, row["quoted_id"], now
-        )
+        _record_sent(store, row, message_id, timestamp, now)
+
+
+def _record_sent(store: Store, sent: Row, message_id: str, timestamp: int, now: datetime) -> None:
+    """Store a message that we sent, from its row of the queue."""
+    me = store.value("SELECT jid FROM device WHERE id = 1") or "me"
+    event = MessageReceived(
+        sent["to_jid"],
+        message_id,
+        me,
+        timestamp,
+        sent["message"] or (sent["file_name"] if sent["media_type"] == "document" else None),
+        sent["media_type"] or "text",
+        is_from_me=True,
+        quoted_id=sent["quoted_id"],
+    )
+    number = messages.record(store, event, "live", now)
+    if number is not None and sent["media_path"]:
+        store.execute("UPDATE messages SET media_path = ? WHERE id = ?", [sent["media_path"], number])
+
+
+def _quote(store: Store, chat: str, message_id: str) -> Quote:
+    """What is known of a message that is answered."""
+    found = store.row(
+        "SELECT sender, content FROM messages WHERE chat_jid = ? AND message_id = ?",
+        [messages.canonical(store, chat), message_id],
+    )
+    return Quote(message_id, found["sender"], found["content"]) if found else Quote(message_id)
 
 
 def _whole_row(store: Store, row_id: str) -> Row:

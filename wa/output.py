@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json as jsonlib
+import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -82,6 +84,16 @@ class Output:
         self._err = err
         self._zone = zone
 
+    def keep_descriptors(self, *, errors: bool) -> None:
+        """Let nobody but us write to standard output from now on, nor, with `errors`, to standard error.
+
+        A library that prints to descriptors 1 and 2 by itself would spoil what a
+        program reads there; what it prints goes nowhere.
+        """
+        self._out = sys.stdout = _moved(self._out, 1)
+        if errors:
+            self._err = sys.stderr = _moved(self._err, 2)
+
     @property
     def on_terminal(self) -> bool:
         """Whether a table has to do with the width that there is."""
@@ -142,6 +154,11 @@ class Output:
         """Part of a file, as it is; made harmless where a person would see it."""
         self._put(clean(text) if self._out.isatty() else text)
 
+    def picture(self, drawn: str, instead_of: int = 0) -> None:
+        """Lines with colours of our own making; on a terminal in the place of as many lines before."""
+        up = f"\x1b[{instead_of}A" if instead_of and self._out.isatty() else ""
+        self._put(up + drawn)
+
     def event(self, row: Mapping[str, Any], text: str) -> None:
         """Something that just happened: an object a line, or a line of text."""
         self._put((to_json(public(row)) if self.json else clean(text)) + "\n")
@@ -192,6 +209,21 @@ class Output:
             console.print(table)
         else:
             self.note(empty)
+
+
+def _moved(stream: TextIO, descriptor: int) -> TextIO:
+    """The same stream under another descriptor; a stream of another kind as it is."""
+    try:
+        if stream.fileno() != descriptor:
+            return stream
+    except OSError:  # not a file at all
+        return stream
+    stream.flush()
+    ours = os.fdopen(os.dup(descriptor), "w", encoding=stream.encoding, errors=stream.errors)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+    return ours
 
 
 def _shrunk(columns: Sequence[str], widths: Sequence[int], room: int) -> list[int]:

@@ -1,14 +1,13 @@
 """The process that holds the connection: it records what arrives and sends what is due.
 
-Four threads, each with one job and its own connection to the store. The
+Five threads, each with one job and its own connection to the store. The
 transport's hands raw events to the spool. The applier makes records of them.
-The sender takes one row of the queue after the other. The main thread watches
-over the connection, answers requests and keeps the heartbeat.
+The sender takes one row of the queue after the other. One answers requests. The
+main thread watches over the connection and keeps the heartbeat.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import random
@@ -17,9 +16,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
-from wa import inbox, joining, messages, outbox, pacing
+from wa import history, inbox, joining, outbox, pacing, requests
 from wa.ends import banned, end_of_connection
 from wa.home import FileLock, Home, WakeSocket
 from wa.outbox import Claim, Scope
@@ -34,7 +32,7 @@ from wa.transport import (
     ConnectFailed,
     Disconnected,
     Handlers,
-    ReadMark,
+    LoggedOut,
     SendError,
     Signal,
     Transport,
@@ -96,11 +94,15 @@ class Owner:
         self._error: BaseException | None = None
         self._send_work = threading.Event()
         self._apply_work = threading.Event()
+        self._request_work = threading.Event()
         self._sender = threading.Thread(
             target=self._guard, args=(self._send_loop,), name="sender", daemon=True
         )
         self._applier = threading.Thread(
             target=self._guard, args=(self._apply_loop,), name="applier", daemon=True
+        )
+        self._requests = threading.Thread(
+            target=self._guard, args=(self._request_loop,), name="requests", daemon=True
         )
         self._next_beat = self._next_look = 0.0
         self._asked = False
@@ -143,9 +145,12 @@ class Owner:
         pacing.rebase(self._store, now)
         self.settled.extend(outbox.settle_dead(self._store, self._transport.evidence, now))
         inbox.retry_stuck(self._store)
+        with self._store.write():
+            history.interrupt(self._store, "interrupted", now)
         outbox.prune_marks(self._store, now - MARKS_KEPT)
         self._applier.start()
         self._sender.start()
+        self._requests.start()
         self._apply_work.set()
 
     def _look_after(self) -> None:
@@ -155,7 +160,7 @@ class Owner:
             self._connect()
         if self.connected and (self._asked or time.monotonic() >= self._next_look):
             self._asked, self._next_look = False, time.monotonic() + LOOK_AGAIN
-            self._answer_requests()
+            self._request_work.set()
             if (version := self._store.version()) != self._seen:  # whoever wrote could perhaps not wake us
                 self._seen = version
                 self._send_work.set()
@@ -218,65 +223,46 @@ class Owner:
     def _on_signal(self, event: Signal) -> None:
         log.info("%s", event)
         if isinstance(event, Connected):
-            self._failed_connects = 0
+            self._failed_connects, self._connect_at = 0, None
             self._keep_account(event.account)
             self.connected = True
             self._send_work.set()
         elif isinstance(event, CaughtUp):
             self.caught_up = True
+            self._request_work.set()
         elif isinstance(event, Disconnected):
             self._disconnected(event.reason)
         elif isinstance(event, Banned):
             pacing.ban(self._store, self._now(), event.seconds)
             self.stop(banned(self._shown(self._now() + timedelta(seconds=event.seconds))))
         else:
+            if isinstance(event, LoggedOut):
+                with self._store.write():
+                    self._store.execute("UPDATE device SET linked_at = NULL")
             self.stop(end_of_connection(event))
 
     def _keep_account(self, account: Account) -> None:
         with self._store.write():
-            self._store.execute(
-                "INSERT INTO device VALUES (1, :jid, :lid, :name, :at, :at) ON CONFLICT (id) DO UPDATE SET"
-                " jid = :jid, lid = :lid, push_name = :name, last_connected = :at",
-                {
-                    "jid": account.jid,
-                    "lid": account.lid,
-                    "name": account.push_name,
-                    "at": to_iso(self._now()),
-                },
-            )
-            if account.lid:
-                inbox.map_jid(self._store, account.lid, account.jid)
-            if account.push_name:
-                inbox.name_jid(self._store, account.jid, account.push_name)
+            inbox.keep_account(self._store, account, self._now())
         joining.join_split_chats(self._store, self._now())
 
     # ── Requests of other commands ──────────────────────────────────────────────────────────────────
 
-    def _answer_requests(self) -> None:
-        for row in self._store.rows(
-            "SELECT * FROM requests WHERE status = 'pending' AND expires_at > ? ORDER BY id LIMIT 20",
-            [to_iso(self._now())],
-        ):
-            result: dict[str, Any] = {}
-            try:
-                self._mark_read(**json.loads(row["args"]))
-                status = "done"
-            except SendError as error:
-                status, result = "failed", {"message": str(error)}
-            with self._store.write():
-                self._store.execute(
-                    "UPDATE requests SET status = ?, result = ? WHERE id = ?",
-                    [status, json.dumps(result), row["id"]],
-                )
-
-    def _mark_read(self, chat: str, up_to: int) -> None:
-        marks: dict[str, ReadMark] = {}
-        for row in messages.unread_of(self._store, chat, up_to):
-            mark = marks.setdefault(row["sender"], ReadMark(chat, row["sender"]))
-            mark.message_ids.append(row["message_id"])
-        for mark in marks.values():
-            self._transport.mark_read(mark)
-        messages.set_read(self._store, chat, up_to)
+    def _request_loop(self) -> None:
+        """Some of them take a while; neither what arrives nor what goes out waits for them."""
+        store = Store(self.home)
+        try:
+            while not self._stopping.is_set():
+                self._request_work.wait()
+                self._request_work.clear()
+                if self.caught_up and self.connected and self._scope is not Scope.WAITED:
+                    requests.refresh_groups(store, self._transport, self._now())
+                while self.connected and not self._stopping.is_set():
+                    if not requests.answer(store, self._transport, self._now()):
+                        break
+                    self._socket.wake()
+        finally:
+            store.close()
 
     # ── What arrives ────────────────────────────────────────────────────────────────────────────────
 
@@ -373,6 +359,7 @@ class Owner:
         """Finish what is in hand, take no more, record what has arrived."""
         self._stopping.set()
         self._send_work.set()
+        self._request_work.set()
         if self._sender.ident is not None:
             self._sender.join(FINISH_SECONDS)
         self._transport.disconnect()
@@ -381,6 +368,7 @@ class Owner:
         if self._applier.ident is not None:
             self._sender.join(CUT_SECONDS)
             self._applier.join()
+            self._requests.join(CUT_SECONDS)
         for store in (self._store, self._spool_store, self._mark_store):
             store.close()
         self._socket.close()

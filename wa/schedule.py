@@ -21,7 +21,7 @@ STATUSES = ("pending", "sending", "sent", "failed", "unknown", "cancelled", "mis
 COLUMNS = (
     "id, to_jid, to_phone, message, quoted_id, scheduled_at, timezone, status, error_code,"
     " error_message, created_at, created_from, updated_at, sent_at, message_id, attempts, expires_at,"
-    " not_before, note, series_id, job_id, idempotency_key,"
+    " not_before, note, series_id, job_id, idempotency_key, media_path, media_type, file_name,"
     # what we call the recipient today; else as when the row was made; else as they call themselves
     f" CASE WHEN to_jid LIKE '%@g.us' THEN coalesce({their_name_of('to_jid')}, contact_name)"
     f" ELSE coalesce({our_name_of('to_jid')}, contact_name, {their_name_of('to_jid')}) END AS contact_name"
@@ -42,14 +42,18 @@ def enqueue(
     immediate: bool = False,
     key: str | None = None,
     quoted_id: str | None = None,
+    file: Row | None = None,
 ) -> Row:
     """Add a message to the queue, or return the row that already has this key.
 
-    Raises WaError `usage` for an empty text and for a key that was used with
-    another recipient or text, `message-too-long`.
+    `file` says what is sent with the text as its caption: media_path (in the home),
+    media_type and file_name. Raises WaError `usage` for an empty text without a
+    file and for a key that was used with another recipient, text or file,
+    `message-too-long`.
     """
-    check_text(text)
+    check_text(text, may_be_empty=file is not None)
     row: Row = {
+        **(file or {"media_path": None}),
         "id": f"{int(now.timestamp() * 1000)}_{secrets.token_hex(3)}",
         "to_jid": to.jid,
         "to_phone": to.phone,
@@ -66,10 +70,10 @@ def enqueue(
     }
     with store.write():
         if key is not None and (first := _by_key(store, key)):
-            if (first["to_jid"], first["message"]) != (to.jid, text):
+            if any(first[name] != row[name] for name in ("to_jid", "message", "media_path")):
                 raise WaError(
                     "usage",
-                    f"the key {key!r} was used for another recipient or text ({first['id']})",
+                    f"the key {key!r} was used for another recipient or message ({first['id']})",
                     "choose another key, or repeat the first message as it was",
                 )
             return first
@@ -77,9 +81,9 @@ def enqueue(
     return get(store, row["id"])
 
 
-def check_text(text: str) -> None:
+def check_text(text: str, *, may_be_empty: bool = False) -> None:
     """Refuse what cannot be a message. Raises WaError `usage` and `message-too-long`."""
-    if not text.strip():
+    if not text.strip() and not may_be_empty:
         raise WaError("usage", "the text is empty", "give the text as an argument, or on standard input")
     if len(text) > MAX_TEXT:
         raise WaError(

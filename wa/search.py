@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from wa.errors import WaError
-from wa.messages import PAD, ROW, span
+from wa.messages import FILES, PAD, ROW, span
 from wa.store import Row, Store, fold
 
 CANDIDATES = 2_500
@@ -136,6 +136,26 @@ def find_in_chat(store: Store, chat: str, message_id: str) -> str:
             "ambiguous", f"{message_id!r} fits several messages: {', '.join(ids)}", "give more of it"
         )
     return str(ids[0])
+
+
+def files(store: Store, chat: str, kind: str | None, limit: int) -> list[Row]:
+    """The newest messages of a chat that bring a file, the oldest of them first."""
+    kinds = ", ".join(f"'{each}'" for each in FILES)  # as in the index
+    found = store.rows(
+        f"SELECT {ROW} FROM messages m INDEXED BY messages_files WHERE m.chat_jid = :chat"
+        f" AND m.message_type IN ({kinds}) AND (:kind IS NULL OR m.message_type = :kind)"
+        " AND m.deleted_at IS NULL ORDER BY m.timestamp DESC, m.id DESC LIMIT :limit",
+        {"chat": chat, "kind": kind, "limit": limit},
+    )
+    return found[::-1]
+
+
+def with_file(store: Store, number: int) -> Row:
+    """What fetching a message's file needs to know. Raises WaError `not-found` where there is none."""
+    row = store.row("SELECT raw_proto, timestamp, message_type, source FROM messages WHERE id = ?", [number])
+    if row is None or row["raw_proto"] is None or row["source"] == "migration":
+        raise WaError("not-found", "nothing is known of that file", "it came without what fetching it needs")
+    return row
 
 
 def snippet(text: str, words: Sequence[str], width: int = 70) -> str:

@@ -6,13 +6,14 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from wa import outbox, pacing, schedule
+from wa import media, outbox, pacing, requests, schedule
 from wa.app import App
 from wa.ends import banned
 from wa.errors import Terminated, WaError
@@ -30,6 +31,7 @@ PROOF_SECONDS = 3.0
 """How long a sender waits for a receipt that settles an unknown outcome."""
 CONNECT_SECONDS = 60.0
 REQUEST_SECONDS = 30.0
+DOWNLOAD_SECONDS = 120.0
 UNSETTLED = timedelta(hours=24)
 SENDS_SCHEDULED = ("listen", "run-scheduler", "run-scheduler --once")
 
@@ -251,19 +253,94 @@ def _nothing_to_send(app: App) -> bool:
     return not outbox.has_due(app.store, app.now()) or (block is not None and block.reason != "spacing")
 
 
+def refresh_groups(app: App) -> None:
+    """Have the groups asked for where they are stale; where that cannot be, what is known has to do."""
+    if app.settings.transport == "loopback" or app.me is None:
+        return
+    if requests.groups_are_stale(app.store, app.now()):
+        try:
+            ask(app, "groups", {}, "groups")
+        except WaError as error:
+            app.out.note(f"as last known: {error.message}")
+
+
 def ask(app: App, kind: str, args: dict[str, Any], command: str) -> None:
     """Have the owner do something, or do it ourselves. Raises WaError `network-error`."""
-    store = app.store
+    for _, error in ask_each(app, kind, [args], command):
+        if error is not None:
+            hint = "nothing was changed; try again"
+            raise WaError("network-error", "WhatsApp could not be reached", hint) from error
+
+
+def ask_each(
+    app: App, kind: str, wishes: Sequence[dict[str, Any]], command: str, seconds: float = REQUEST_SECONDS
+) -> list[tuple[dict[str, Any], WaError | None]]:
+    """Have the owner do several things, or do them ourselves: for each its result, or why it was not done.
+
+    `seconds` is how long each may take. Raises WaError where the connection ends for good.
+    """
+    store, begin = app.store, app.now()
+    expires = to_iso(begin + timedelta(seconds=seconds * len(wishes)))
     with store.write():
-        row = {"kind": kind, "args": json.dumps(args)}
-        expires = app.now() + timedelta(seconds=REQUEST_SECONDS)
-        number = store.insert("requests", {**row, "expires_at": to_iso(expires)})
+        numbers = [
+            store.insert("requests", {"kind": kind, "args": json.dumps(wish), "expires_at": expires})
+            for wish in wishes
+        ]
+    if not numbers:
+        return []
     app.wake_owner()
-    deadline = time.monotonic() + REQUEST_SECONDS
+    deadline = time.monotonic() + seconds * len(wishes)
+    wanted = {"first": numbers[0], "last": numbers[-1], "kind": kind}
+    of_these = "FROM requests WHERE id BETWEEN :first AND :last AND kind = :kind"
 
-    def status() -> str:
-        return str(store.value("SELECT status FROM requests WHERE id = ?", [number]))
+    def over(owner: Owner | None) -> bool:
+        waiting = store.value(f"SELECT 1 {of_these} AND status = 'pending' LIMIT 1", wanted)
+        return waiting is None or time.monotonic() > deadline
 
-    serve(app, command, Scope.WAITED, lambda owner: status() != "pending" or time.monotonic() > deadline)
-    if status() != "done":
-        raise WaError("network-error", "WhatsApp could not be reached", "nothing was changed; try again")
+    serve(app, command, Scope.WAITED, over)
+    rows = {row["id"]: row for row in store.rows(f"SELECT id, status, result {of_these}", wanted)}
+    return [_result(rows[number]) for number in numbers if number is not None]
+
+
+def fetch(app: App, rows: Sequence[Row], folder: Path | None, most: int) -> list[Row]:
+    """Have the files of messages fetched, those that are not there yet, and copied to `folder`.
+
+    Each row comes back with `path`, or with `error` and its `code`. `most` is how many bytes a file may have.
+    """
+    missing = [row for row in rows if not _is_there(app, row)]
+    wishes = [{"number": row["id"], "most": most} for row in missing]
+    results = dict(
+        zip(
+            (row["id"] for row in missing),
+            ask_each(app, "download", wishes, "download", DOWNLOAD_SECONDS),
+            strict=True,
+        )
+    )
+    done = []
+    for row in rows:
+        found, error = results.get(row["id"], ({"media_path": row["media_path"]}, None))
+        path = None if error else app.home.path / found["media_path"]
+        if path is not None and folder is not None:
+            path = media.copy_to(path, folder)
+        done.append(
+            {
+                **row,
+                "media_path": found.get("media_path"),
+                "path": str(path) if path else None,
+                "error": error.message if error else None,
+                "code": error.code if error else None,
+            }
+        )
+    return done
+
+
+def _is_there(app: App, row: Row) -> bool:
+    return bool(row["media_path"]) and (app.home.path / row["media_path"]).is_file()
+
+
+def _result(row: Row) -> tuple[dict[str, Any], WaError | None]:
+    result = json.loads(row["result"] or "{}")
+    if row["status"] == "done":
+        return result, None
+    code, why = result.get("code", "network-error"), result.get("message", "WhatsApp could not be reached")
+    return result, WaError(code, why, "try again" if code == "network-error" else None)

@@ -294,8 +294,8 @@ def explain(error: sqlite3.Error, home: Home) -> WaError:
 
 
 def linked_account(store: Store) -> Row | None:
-    """The linked account, as it was when last connected."""
-    return store.row("SELECT jid, lid, push_name FROM device WHERE id = 1")
+    """The linked account, as it was when last connected; None where none is linked any more."""
+    return store.row("SELECT jid, lid, push_name FROM device WHERE id = 1 AND linked_at IS NOT NULL")
 
 
 _COUNTED = ("contacts", "chats", "messages", "reactions", "receipts", "scheduled_messages", "spool")

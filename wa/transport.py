@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 
@@ -22,13 +23,26 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Quote:
+    """The message that one answers; its sender and text are shown with the answer."""
+
+    message_id: str
+    sender: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True)
 class Outgoing:
     """One attempt to send a message. The secret is made afresh for each."""
 
     to_jid: str
     text: str
     secret: bytes
-    quoted_id: str | None = None
+    quote: Quote | None = None
+    file: Path | None = None
+    """A file to send, with the text as its caption."""
+    file_name: str | None = None
+    """What the recipient sees as the name of a document."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,28 @@ class Refused(SendError):
     def __init__(self, status: int) -> None:
         super().__init__(f"the server returned error {status}")
         self.status = status
+
+
+class DownloadFailed(Exception):
+    """A file could not be fetched; it may work later."""
+
+
+class Expired(DownloadFailed):
+    """WhatsApp no longer has the file."""
+
+
+class TooLarge(DownloadFailed):
+    """The file is larger than what was asked for."""
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """A file that came with a message."""
+
+    data: bytes
+    mimetype: str
+    name: str | None = None
+    """What the sender called it."""
 
 
 class ConnectFailed(Exception):
@@ -104,6 +140,9 @@ class Edited:
     message_id: str
     content: str
     timestamp: int
+    by: str | None = None
+    """Who did it, for only who wrote a message may; None where the server vouches for it."""
+    is_from_me: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +152,9 @@ class Deleted:
     chat_jid: str
     message_id: str
     timestamp: int
+    by: str | None = None
+    """Who did it: who wrote it, or an admin of the group; None where the server vouches for it."""
+    is_from_me: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,10 +196,11 @@ class JidMapped:
 
 @dataclass(frozen=True)
 class Named:
-    """The name somebody gave themselves (push name)."""
+    """The name somebody gave themselves (push name), or has in our phone's address book."""
 
     jid: str
     name: str
+    is_saved: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,8 +212,48 @@ class GroupInfo:
     members: tuple[tuple[str, str], ...] | None = None
 
 
+@dataclass(frozen=True)
+class GroupChanged:
+    """Who came, went or has another role in a group: (JID, role) pairs, the role None for who left."""
+
+    jid: str
+    members: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True)
+class HistoryChat:
+    """A part of a chat's past, newest first or oldest first, as the phone sent it."""
+
+    jid: str
+    name: str | None
+    messages: tuple[Event, ...]
+    is_complete: bool
+    """The phone will send no more of this chat."""
+
+
+@dataclass(frozen=True)
+class History:
+    """One part of the past that the phone sends after pairing."""
+
+    kind: str
+    """`bootstrap`, `recent`, `full`, `push_name`, `on_demand` or `other`."""
+    progress: int | None
+    """Percent of the whole that has been sent with this part."""
+    chats: tuple[HistoryChat, ...]
+
+
 Event = (
-    MessageReceived | Edited | Deleted | Reacted | ReceiptReceived | ChatRead | JidMapped | Named | GroupInfo
+    MessageReceived
+    | Edited
+    | Deleted
+    | Reacted
+    | ReceiptReceived
+    | ChatRead
+    | JidMapped
+    | Named
+    | GroupInfo
+    | GroupChanged
+    | History
 )
 
 
@@ -270,6 +353,18 @@ class Transport(Protocol):
 
     def mark_read(self, mark: ReadMark) -> None:
         """Tell the senders that their messages were read. Raises a SendError."""
+
+    def groups(self) -> list[Event]:
+        """`GroupInfo` of all groups we are in, and who their members are. Raises a SendError."""
+
+    def download(self, raw: bytes, most: int) -> Downloaded:
+        """The file of a message, of at most so many bytes, from `MessageReceived.raw`.
+
+        Raises DownloadFailed, which says whether it expired or is too large, and NotConnected.
+        """
+
+    def log_out(self) -> None:
+        """Unlink this device. Raises a SendError."""
 
     def decode(self, kind: str, payload: bytes) -> list[Event]:
         """The events in a raw payload. Raises for one it cannot read."""

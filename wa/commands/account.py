@@ -1,15 +1,15 @@
-"""status, pause, resume."""
+"""link, unlink, status, doctor, pause, resume."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from wa import inbox, messages, outbox, pacing, schedule
 from wa.app import App
-from wa.commands.common import Json, app_of
+from wa.commands.common import Json, app_of, finite
 from wa.errors import WaError
 from wa.home import describe_holder, lock_holder
 from wa.phone import phone_of_jid
@@ -119,3 +119,94 @@ def resume(ctx: typer.Context, as_json: Json = False) -> None:
     block = pacing.blocked(own.store, own.now(), own.settings)
     note = f", but not yet: {block.text}" if block and block.text else ""
     own.out.result({"sending": pacing.word(block)}, f"sending goes on{note}")
+
+
+@app.command()
+def link(
+    ctx: typer.Context,
+    phone: Annotated[
+        str | None, typer.Option("--phone", metavar="N", help="Link by a code to type, for this number.")
+    ] = None,
+    full_history: Annotated[
+        bool, typer.Option("--full-history", help="Ask the phone for all of its past, not the last months.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=1, max=3600, metavar="S", help="Seconds to wait.", callback=finite)
+    ] = 120,
+    as_json: Json = False,
+) -> None:
+    """Link this device to your WhatsApp account, as WhatsApp Web does.
+
+    On the phone: Settings, Linked devices, Link a device; then scan the picture,
+    or with --phone choose "Link with phone number instead" and type the code.
+
+    Example: wa link
+    """
+    from wa import pairing
+
+    own = app_of(ctx)
+    show = _Pictures(own)
+    pairing.link(own, phone, full_history, timeout, show.tell)
+
+
+class _Pictures:
+    """Shows what happens while linking; on a terminal each picture takes the place of the last."""
+
+    def __init__(self, own: App) -> None:
+        self._own = own
+        self._lines = 0
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """What `pairing.link` calls with each event."""
+        out, kind = self._own.out, event["event"]
+        if kind == "qr" and not self._own.json:
+            from wa.qr import picture
+
+            drawn = picture(event["code"], colours=out.on_terminal)
+            out.picture(drawn, self._lines)
+            self._lines = drawn.count("\n")
+            if self._lines == drawn.count("\n"):
+                out.note("scan this with the phone: Settings, Linked devices, Link a device")
+            return
+        text = {
+            "code": f"type this code on the phone: {event.get('code')}",
+            "paired": f"linked to {event.get('push_name') or ''} +{phone_of_jid(event.get('jid') or '')}",
+            "paused": "sending is paused, for this home was linked to another account: `wa resume` resumes",
+            "caught-up": f"{event.get('messages', 0)} messages recorded; `wa listen` records what follows",
+        }.get(kind, "")
+        out.event(event, text)
+
+
+@app.command()
+def unlink(ctx: typer.Context, as_json: Json = False) -> None:
+    """Log this device out and forget its keys. What is recorded, and the queue, stay.
+
+    Example: wa unlink
+    """
+    from wa import pairing
+
+    own = app_of(ctx)
+    account = pairing.unlink(own)
+    out = f"unlinked from +{phone_of_jid(account['jid'])}; what is recorded stays"
+    own.out.success({"unlinked": account["jid"]}, out)
+
+
+@app.command()
+def doctor(ctx: typer.Context, as_json: Json = False) -> None:
+    """Check everything that wa needs, one by one, and say what to do where something is wrong.
+
+    Example: wa doctor
+    """
+    from wa import diagnosis
+
+    own = app_of(ctx)
+    checks = diagnosis.examine(own)
+    if own.json:
+        own.out.table(checks, [], lambda row: [], "")
+    for each in checks:
+        own.out.line(f"{'ok ' if each['ok'] else 'NO '} {each['name']:<12} {each['message']}")
+        if each["hint"]:
+            own.out.line(f"    hint: {each['hint']}")
+    failed = [each for each in checks if not each["ok"]]
+    if failed:
+        raise typer.Exit(WaError(failed[0]["code"], "").exit_status)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -62,6 +63,29 @@ def finite(value: float) -> float:
 
 Wait = Annotated[float, typer.Option(min=0, max=86400, metavar="S", help="Seconds to wait.", callback=finite)]
 Count = Annotated[int, typer.Option(min=1, max=1_000_000, metavar="N", help="At most so many.")]
+
+
+Files = Annotated[
+    list[Path] | None, typer.Option("--file", metavar="F", help="A file to send; may be repeated.")
+]
+
+
+def kept_files(app: App, files: Sequence[Path] | None, key: str | None) -> list[dict[str, Any]]:
+    """Copies of the files to send, safe from what happens to those later. Raises WaError for a bad one."""
+    from wa import media
+
+    if files and len(files) > 1 and key is not None:
+        raise WaError(
+            "usage", "a key stands for one message, and these are several", "send each with its own"
+        )
+    for path in files or ():
+        media.check_sendable(path)
+    kept = []
+    for path in files or ():
+        where, name = media.keep(app.home, path)
+        kind = media.kind_for_sending(app.home.path / where)
+        kept.append({"media_path": where, "media_type": kind.name, "file_name": name})
+    return kept
 
 
 def recipient(app: App, to: str) -> contacts.Recipient:

@@ -1,4 +1,4 @@
-"""migrate-s3, db stats|check."""
+"""history status|import, migrate-s3, db stats|check."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
+from wa import history as past
 from wa import store as storage
-from wa.commands.common import Json, app_of
+from wa.commands.common import Json, app_of, chat_of, shown_time
 from wa.errors import ExitStatus, WaError
+from wa.phone import show_jid
 
 app = typer.Typer()
 db = typer.Typer(help="The database: figures and integrity.")
 app.add_typer(db, name="db")
+history = typer.Typer(help="The past: how far it reaches, and where more of it is to be had.")
+app.add_typer(history, name="history")
 
 
 @db.command()
@@ -43,6 +47,103 @@ def check(ctx: typer.Context, as_json: Json = False) -> None:
             "stop what uses it, keep a copy, and restore the last good one",
         )
     own.out.result({"ok": True}, "ok")
+
+
+@history.command()
+def status(ctx: typer.Context, as_json: Json = False) -> None:
+    """Show how far back each chat reaches, and where something may be missing.
+
+    Older messages than the phone sends after linking cannot be asked for: the
+    WhatsApp library has no call for it. `wa link --full-history` asks for all when
+    linking, and `wa history import` reads what WhatsApp's own "Export chat" wrote.
+
+    Example: wa history status
+    """
+    own = app_of(ctx)
+    rows = past.status(own.store)
+    for row in rows:
+        row["gaps"] = past.gaps(own.store, row["chat_jid"])
+
+    def cells(row: Mapping[str, Any]) -> list[object]:
+        days = [
+            f"{shown_time(own, gap['after'])[:10]} to {shown_time(own, gap['before'])[:10]}"
+            for gap in row["gaps"]
+        ]
+        progress = f" {row['progress_percent']} %" if row["status"] == "in_progress" else ""
+        return [
+            row["name"] or show_jid(row["chat_jid"]),
+            row["messages"],
+            shown_time(own, row["oldest"]),
+            shown_time(own, row["newest"]),
+            row["status"].replace("_", " ") + progress,
+            ", ".join(days[:3]) + (f" and {len(days) - 3} more" if len(days) > 3 else ""),
+        ]
+
+    columns = ["chat", "messages", "oldest", "newest", "sync", "nothing between"]
+    own.out.table(rows, columns, cells, "no chats yet")
+    if not own.json:
+        whole = past.sync_status(own.store)
+        state = (
+            f"{whole['status'].replace('_', ' ')}, {whole['progress_percent']} %" if whole else "not begun"
+        )
+        own.out.note(f"what the phone sends of the past: {state}; older messages cannot be asked for")
+
+
+@history.command(name="import")
+def import_(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .txt or .zip of Export chat.")],
+    chat: Annotated[
+        str | None, typer.Option(metavar="C", help="Whose chat it is; else the file's name tells.")
+    ] = None,
+    me: Annotated[
+        str | None, typer.Option(metavar="NAME", help="How you are called in it; else found out.")
+    ] = None,
+    date_order: Annotated[
+        str | None, typer.Option(metavar="ORDER", help="dmy, mdy or ymd, where the file does not tell.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Take over a chat from what WhatsApp's own "Export chat" wrote on the phone.
+
+    It may be read again, and a later export of the same chat too: nothing doubles,
+    and what is stored already is recognised.
+
+    Example: wa history import "WhatsApp Chat with Reem.zip"
+    """
+    from wa.chat_import import import_chat
+
+    own = app_of(ctx)
+    with own.out.progress() as progress:
+        found = import_chat(
+            own.store,
+            own.home,
+            file,
+            chat=chat_of(own, chat).jid if chat else None,
+            me=me,
+            date_order=date_order,
+            zone=own.settings.zone,
+            own_jid=own.me,
+            now=own.now(),
+            region=own.settings.region,
+            dry_run=dry_run,
+            progress=progress.begin,
+        )
+    skipped = sum(each["count"] for each in found["skipped"])
+    own.out.result(
+        found,
+        f"{found['chat_name']}: {found['read']} messages read, {found['added']} added,"
+        f" {found['already_there']} already there, {skipped} skipped",
+    )
+    for each in found["skipped"]:
+        own.out.note(f"skipped {each['count']} × {each['reason']} ({each['example']})")
+    if dry_run:
+        own.out.note("nothing was written")
+    if skipped:
+        raise typer.Exit(ExitStatus.BAD_DATA)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""listen, send, chats, unread, groups, read, search.
+"""listen, send, chats, unread, groups, read, download, search.
 
 What only a connection needs is imported where it is used: a list is shown at once.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,12 +17,14 @@ from wa.app import App, not_linked
 from wa.commands.common import (
     Chat,
     Count,
+    Files,
     Json,
     To,
     Wait,
     app_of,
     body,
     chat_of,
+    kept_files,
     read_text,
     recipient,
     shown_time,
@@ -48,18 +51,21 @@ def send(
     ctx: typer.Context,
     to: To,
     text: Annotated[str | None, typer.Argument(help="The text; - or none reads standard input.")] = None,
+    file: Files = None,
     reply_to: Annotated[str | None, typer.Option(metavar="ID", help="The message this answers.")] = None,
     wait: Wait = 90,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Queue it, and do not wait.")] = False,
     key: Annotated[str | None, typer.Option(metavar="K", help="The same key is never sent twice.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Send a message now, and wait until WhatsApp has it.
+    """Send a message or files now, and wait until WhatsApp has it.
 
-    While `wa listen` or `wa run-scheduler` holds the connection, it sends the
-    message for us; otherwise we connect, send and disconnect.
+    The text is the caption of the first file. Pictures, videos and sound go as
+    such, by what is in them; everything else as a document. While `wa listen` or
+    `wa run-scheduler` holds the connection, it sends for us; otherwise we connect,
+    send and disconnect.
 
-    Example: wa send 447700900123 "Hello"
+    Example: wa send 447700900123 "Hello" --file cake.jpg
     """
     from wa import service
     from wa.search import find_in_chat
@@ -68,25 +74,32 @@ def send(
     if own.me is None:
         raise not_linked()
     person = recipient(own, to)
-    now = own.now()
-    row = schedule.enqueue(
-        own.store,
-        person,
-        read_text(text),
-        now,
-        now,
-        grace=own.settings.grace,
-        immediate=True,
-        key=key,
-        quoted_id=find_in_chat(own.store, person.jid, reply_to) if reply_to else None,
-    )
-    if no_wait:
-        own.wake_owner()
-        own.out.result(row, f"queued {row['id']} for {who(row)}")
-        return
-    sent_before = row["sent_at"]
-    row = service.deliver(own, row["id"], wait)
-    own.out.success(row, f"already sent to {who(row)}" if sent_before else f"sent to {who(row)}")
+    files = kept_files(own, file, key)
+    said = "" if text is None and file else read_text(text)
+    quoted = find_in_chat(own.store, person.jid, reply_to) if reply_to else None
+    parts: list[dict[str, Any] | None] = [*files] or [None]
+    for number, part in enumerate(parts):
+        now = own.now()
+        row = schedule.enqueue(
+            own.store,
+            person,
+            said if number == 0 else "",
+            now,
+            now,
+            grace=own.settings.grace,
+            immediate=True,
+            key=key,
+            quoted_id=quoted if number == 0 else None,
+            file=part,
+        )
+        what = f"{row['file_name']} " if part else ""
+        if no_wait:
+            own.wake_owner()
+            own.out.result(row, f"queued {what}{row['id']} for {who(row)}")
+            continue
+        done = "already sent" if row["sent_at"] else "sent"
+        row = service.deliver(own, row["id"], wait)
+        own.out.success(row, f"{done} {what}to {who(row)}")
 
 
 @app.command()
@@ -212,16 +225,18 @@ def _print_chats(own: App, limit: int, *, unread_only: bool) -> None:
 
 @app.command()
 def groups(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the group chats and their members.
+    """List the group chats and their members, asked for anew where what is known is a day old.
 
     Example: wa groups
     """
+    from wa import service
 
     def cells(row: Mapping[str, Any]) -> list[object]:
         members = ", ".join(each["name"] or show_jid(each["member_jid"]) for each in row["members"])
         return [row["name"] or row["id"], row["id"], members]
 
     own = app_of(ctx)
+    service.refresh_groups(own)
     own.out.table(messages.groups(own.store), ["group", "id", "members"], cells, "no groups yet")
 
 
@@ -255,6 +270,52 @@ def read(
         own.out.line(_line(own, row))
     if not rows:
         own.out.note("no messages there")
+
+
+@app.command()
+def download(
+    ctx: typer.Context,
+    chat: Chat,
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help=f"{', '.join(messages.FILES)}, or all.")
+    ] = "all",
+    limit: Annotated[
+        int, typer.Argument(metavar="N", min=1, max=1_000_000, help="How many of the newest.")
+    ] = 10,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to put the files.")] = None,
+    max_size: Annotated[float, typer.Option(metavar="MB", min=0.001, help="Nothing larger.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Fetch the newest files of a chat. What was fetched before is not fetched again.
+
+    Without --out they stay in the home, in media/. WhatsApp keeps files for some
+    weeks; those it no longer has are named, and the others are fetched.
+
+    Example: wa download reem image 20 --out ~/Pictures
+    """
+    from wa import media, service
+    from wa.search import files as files_of
+
+    own = app_of(ctx)
+    if kind not in ("all", *messages.FILES):
+        raise WaError("usage", f"{kind!r} is not a kind of file", f"kinds: {', '.join(messages.FILES)}, all")
+    found = chat_of(own, chat)
+    rows = files_of(own.store, found.jid, None if kind == "all" else kind, limit)
+    if out is not None:
+        media.check_folder(out)
+    rows = service.fetch(own, rows, out, int(max_size * 1_000_000))
+
+    def cells(row: Mapping[str, Any]) -> list[object]:
+        return [shown_time(own, row["timestamp"]), row["message_type"], row["path"] or f"({row['error']})"]
+
+    own.out.table(rows, ["time", "kind", "file"], cells, "no files there")
+    failed = [row for row in rows if row["code"]]
+    if failed:
+        raise WaError(
+            "network-error" if any(row["code"] == "network-error" for row in failed) else failed[0]["code"],
+            f"{len(failed)} of {len(rows)} files could not be fetched: {failed[0]['error']}",
+            "`wa download` again fetches what is missing",
+        )
 
 
 @app.command()

@@ -6,13 +6,26 @@ What only a connection needs is imported where it is used: a list is shown at on
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wa import schedule as queue
 from wa.app import App
-from wa.commands.common import Json, To, Wait, app_of, grace_of, read_text, recipient, when_due, who, zone_for
+from wa.commands.common import (
+    Json,
+    To,
+    Wait,
+    app_of,
+    grace_of,
+    kept_files,
+    read_text,
+    recipient,
+    when_due,
+    who,
+    zone_for,
+)
 from wa.errors import ExitStatus, WaError
 from wa.when import from_iso, load_zone, parse_when, to_iso
 
@@ -54,6 +67,9 @@ def add(
         str | None, typer.Option(metavar="Z", help="The zone in which WHEN is read, or contact for theirs.")
     ] = None,
     grace: Annotated[str | None, typer.Option(metavar="D", help="How late it may still go out.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="F", help="A file to send; the text is its caption.")
+    ] = None,
     key: Annotated[str | None, typer.Option(metavar="K", help="The same key is never queued twice.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -76,6 +92,7 @@ def add(
         grace=grace_of(own, grace),
         zone=str(zone),
         key=key,
+        file=next(iter(kept_files(own, [file] if file else None, key)), None),
     )
     own.wake_owner()
     own.out.result(row, f"{row['id']}  {who(row)}  {when_due(own, row)}")

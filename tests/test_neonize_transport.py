@@ -1,0 +1,161 @@
+"""The real library against a server that speaks WhatsApp's protocol: the contract of all transports, and its own."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from neonize_process import RemoteTransport
+from relay.driver import Client
+from transport_contract import Ear, OtherSide, TransportContract, _broken, connect
+
+pytest_plugins = ["relay_fixture"]
+
+
+class RelaySide(OtherSide):
+    """Reem's phone and the people she knows, played by the relay; we are a device of hers."""
+
+    cannot = frozenset({"read_elsewhere", "name", "map", "group_info"})
+
+    def __init__(self, relay, folder):
+        self.relay = relay
+        self.us = relay.person("Reem")
+        self.adam = relay.person("Adam", receipts=["delivered"])
+        self.friend = self.adam.lid
+        self.group = relay.group("Family", self.adam, self.us)
+        self.home = folder
+        self._made = []
+        self._unsaid = []
+        """What was said while the server was away: a phone keeps that until it is back."""
+        client = Client(relay, folder / "session.db")
+        try:
+            client.link(self.us)
+            client.end()
+        finally:
+            client.kill()
+
+    def transport(self):
+        made = RemoteTransport(self.home, self.relay.environment())
+        self._made.append(made)
+        return made
+
+    def end(self):
+        for each in self._made:
+            each.end()
+
+    def say(self, text, **details):
+        kind, name = details.pop("type", "text"), details.pop("name", None)
+        if name:
+            self.adam.set(name=name)
+        message_id = details.get("id") or "3A" + os.urandom(9).hex().upper()
+        message = message_of(kind, text, details.get("reply_to"))
+        if self.relay.process is None:
+            self._unsaid.append((message_id, message))
+        else:
+            self.adam.send(self.us, id=message_id, **message)
+        return message_id
+
+    def say_in_group(self, text):
+        return self.adam.send(self.group, text)
+
+    def say_elsewhere(self, text):
+        return self.us.send(self.adam, text)
+
+    def _protocol(self, message_id, **fields):
+        key = {"remoteJID": self.us.pn, "fromMe": True, "ID": message_id}
+        self.adam.send(self.us, protocolMessage={"key": key, **fields})
+
+    def edit(self, message_id, text):
+        self._protocol(
+            message_id, type="MESSAGE_EDIT", editedMessage={"conversation": text}, timestampMS=1795232000000
+        )
+
+    def delete(self, message_id):
+        self._protocol(message_id, type="REVOKE")
+
+    def react(self, message_id, emoji):
+        key = {"remoteJID": self.us.pn, "fromMe": True, "ID": message_id}
+        self.adam.send(
+            self.us, reactionMessage={"key": key, "text": emoji, "senderTimestampMS": 1795232000000}
+        )
+
+    def read(self, message_id):
+        self.adam.receipt(self.us, [message_id], "read")
+
+    def delivered(self):
+        return [(each["text"], each["id"]) for each in self.adam.inbox() if "receipt" not in each]
+
+    def marked_read(self):
+        found = [each["ids"] for each in self.adam.inbox() if each.get("receipt") == "read"]
+        return {message_id for ids in found for message_id in ids}
+
+    def cut(self):
+        self.relay.stop()
+
+    def lose_acks(self):
+        self.us.fault(drop_on_send={"route": True}, refuse_login={"reason": 503})
+
+    def refuse(self, status):
+        self.us.fault(ack_error={"code": status})
+
+    def forget(self, jid):
+        pass
+
+    def log_out(self):
+        self.us.unlink()
+
+    def ban(self, seconds):
+        self.us.fault(refuse_login={"reason": 402, "code": 101, "expire": seconds})
+
+    def mend(self):
+        if self.relay.process is None:
+            self.relay.start()
+            while self._unsaid:
+                message_id, message = self._unsaid.pop(0)
+                self.adam.send(self.us, id=message_id, **message)
+        self.us.fault(ack_error=None, drop_on_send=None, refuse_login=None)
+
+    def second(self):
+        return self.transport()
+
+    def send_with_broken_mark(self, transport, message):
+        ear = Ear()
+        ear.on_mark = _broken
+        other = self.transport()
+        connect(other, ear)
+        with pytest.raises(Exception):
+            other.send(message)
+        assert other.process.wait(20) == 7
+
+
+def message_of(kind, text, reply_to):
+    context = {"contextInfo": {"stanzaID": reply_to}} if reply_to else {}
+    media = {"mimetype": "application/octet-stream", "fileLength": 3, **context}
+    return {
+        "text": {"extendedTextMessage": {"text": text, **context}} if reply_to else {"conversation": text},
+        "image": {"imageMessage": {"caption": text, **media}},
+        "video": {"videoMessage": {"caption": text, **media}},
+        "audio": {"audioMessage": media},
+        "voice": {"audioMessage": {"PTT": True, **media}},
+        "document": {"documentMessage": {"caption": text, "fileName": "a.bin", **media}},
+        "sticker": {"stickerMessage": media},
+        "location": {"locationMessage": {"degreesLatitude": 51.5, "degreesLongitude": -0.1, "name": text}},
+        "contact": {"contactMessage": {"displayName": text, "vcard": "BEGIN:VCARD\nEND:VCARD"}},
+        "hologram": {"callLogMesssage": {"isVideo": True}},
+    }[kind]
+
+
+@pytest.fixture
+def other(own_relay, memory_path):
+    side = RelaySide(own_relay, memory_path)
+    yield side
+    side.end()
+
+
+@pytest.fixture
+def transport(other):
+    return other.transport()
+
+
+class TestContract(TransportContract):
+    """The contract of all transports."""

@@ -1,0 +1,165 @@
+"""What neonize's session database tells: who we are, who is who, and what became of a message.
+
+It is only read, and each time for less than a second: it is in rollback mode, so whoever
+reads keeps the library from writing. No key in it is ever copied anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from wa.errors import WaError
+from wa.home import Home
+from wa.transport import Account, Event, JidMapped, Named
+
+log = logging.getLogger(__name__)
+
+READ_SECONDS = 0.8
+PEOPLE = "people"
+SWEEPS = (3.0, 30.0)
+"""Seconds after which a sweeper looks again; after the last, each SWEEP_EVERY."""
+SWEEP_EVERY = 300.0
+SWEPT_AT_ONCE = 400
+
+
+def account(home: Home) -> Account | None:
+    """The linked account; None before linking and after logging out.
+
+    Raises WaError `corrupt` for what is no session database, and `storage-error`.
+    """
+    found = _rows(home, "SELECT jid, lid, push_name FROM whatsmeow_device LIMIT 1")
+    for jid, lid, push_name in found:
+        return Account(_bare(jid), _bare(lid) if lid else None, push_name or None)
+    return None
+
+
+def message_of(home: Home, secret: bytes) -> str | None:
+    """The id under which the library was about to send the message with that secret."""
+    found = _rows(home, "SELECT message_id FROM whatsmeow_message_secrets WHERE key = ?", [secret])
+    return found[0][0] if found else None
+
+
+def phone_of(home: Home, lid: str) -> str | None:
+    """The phone JID behind a hidden id, where the library knows it."""
+    found = _rows(home, "SELECT pn FROM whatsmeow_lid_map WHERE lid = ?", [lid.partition("@")[0]])
+    return f"{found[0][0]}@s.whatsapp.net" if found else None
+
+
+def lid_of(home: Home, pn: str) -> str | None:
+    """The hidden id of a phone JID, where the library knows it."""
+    found = _rows(home, "SELECT lid FROM whatsmeow_lid_map WHERE pn = ?", [pn.partition("@")[0]])
+    return f"{found[0][0]}@lid" if found else None
+
+
+def people(home: Home) -> tuple[set[tuple[str, str]], set[tuple[str, str, bool]]]:
+    """Hidden ids with their phone JIDs, and (JID, name, whether it is from our phone's address book)."""
+    mapped = {(f"{lid}@lid", f"{pn}@s.whatsapp.net") for lid, pn in _rows(home, _MAPPED)}
+    names = set()
+    for jid, saved, push in _rows(home, _NAMES):
+        names |= {(jid, saved, True)} if saved else set()
+        names |= {(jid, push, False)} if push else set()
+    return mapped, names
+
+
+class Sweeper:
+    """Hands over what the database has learnt of people: no event of the library tells of it."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._told: set[Any] = set()
+        self._timer: threading.Timer | None = None
+
+    def start(self, hand_over: Callable[[str, bytes], None], number: int = 0) -> None:
+        """Look now, and again and again until `stop`."""
+        try:
+            mapped, names = people(self._home)
+        except WaError as error:
+            log.info("%s", error.message)
+        else:
+            news = sorted((mapped | names) - self._told)
+            self._told |= set(news)
+            for begin in range(0, len(news), SWEPT_AT_ONCE):
+                part = {"people": news[begin : begin + SWEPT_AT_ONCE]}
+                hand_over(PEOPLE, json.dumps(part).encode())
+        seconds = SWEEPS[number] if number < len(SWEEPS) else SWEEP_EVERY
+        self.stop()
+        self._timer = threading.Timer(seconds, self.start, [hand_over, number + 1])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def decode_people(payload: bytes) -> list[Event]:
+    """The events in what a sweeper handed over."""
+    told = json.loads(payload)["people"]
+    return [JidMapped(*each) if len(each) == 2 else Named(*each) for each in told]
+
+
+_MAPPED = "SELECT lid, pn FROM whatsmeow_lid_map"
+_NAMES = (
+    "SELECT their_jid, coalesce(nullif(full_name, ''), nullif(first_name, ''), nullif(business_name, '')),"
+    " push_name FROM whatsmeow_contacts"
+)
+
+
+def _bare(jid: str) -> str:
+    user, _, server = jid.partition("@")
+    return f"{user.partition(':')[0].partition('.')[0]}@{server}"
+
+
+def _rows(home: Home, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    if not home.session.exists():
+        return []
+    try:
+        with _open(home.session) as db:
+            return db.execute(sql, params).fetchall()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):  # made, and nothing written yet
+            return []
+        raise WaError(
+            "storage-error",
+            f"cannot read {home.session}: {error}",
+            f"check who owns it, and that nothing else keeps it open: ls -l {home.session}",
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise WaError(
+            "corrupt",
+            f"{home.session}, which holds this device's keys, is damaged: {error}",
+            "move it away, then `wa link` links this device anew; what is recorded stays",
+        ) from error
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[sqlite3.Connection]:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=READ_SECONDS)) as db:
+        try:
+            db.execute("SELECT 1 FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError as error:
+            if "readonly" not in str(error):
+                raise
+        else:
+            yield db
+            return
+    # The process that wrote it was killed in the middle; only a writer may undo what it left half-done.
+    with TemporaryDirectory(dir=path.parent, prefix="session.") as folder:
+        copy = Path(folder) / "copy"
+        shutil.copyfile(path, copy)
+        journal = path.with_name(f"{path.name}-journal")
+        if journal.exists():
+            shutil.copyfile(journal, copy.with_name("copy-journal"))
+        with closing(sqlite3.connect(copy)) as db:
+            yield db
