@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -21,6 +22,8 @@ from wa.errors import EXIT_OF_CODE
 from wa.home import FileLock
 from wa.loopback import LoopbackTransport
 from wa.transport import Handlers
+
+pytest_plugins = ["relay_fixture"]
 
 OFFLINE = ("loopback", "fault", "offline", "on")
 
@@ -582,6 +585,18 @@ def test_a_store_from_a_newer_version(wa, fails, store):
     fails("newer-version", "chats")
     fails("newer-version", "send", REEM, "Hello")
     assert store.value("SELECT count(*) FROM scheduled_messages") == 0
+
+
+# ── With the real library ───────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_nobody_links_the_device(relay, spawn, memory_path, as_json):
+    environment = {**relay.environment(), "WA_TRANSPORT": "neonize", "WA_HOME": str(memory_path / "home")}
+    flags = ["--json"] if as_json else []
+    result = spawn("link", "--timeout", "2", *flags, **environment).finish(timeout=20)
+    assert "2@" in result.out or "█" in result.out
+    told(replace(result, out=""), "pairing-failed", as_json=as_json, talk=True)
 
 
 # ── 130 and signals ─────────────────────────────────────────────────────────────────────────────────

@@ -45,6 +45,14 @@ PEOPLE = {
     " current_part_index recipients_sent recipients_failed last_sent_at config message_parts recipients",
 }
 
+WHATSAPP = {
+    "sync_checkpoints": "chat_jid status messages_synced last_message_id last_timestamp progress_percent",
+    "sync_status": "id status kind progress_percent messages",
+    "push_names": "saved_name",
+    "scheduled_messages": "media_path media_type file_name",
+    "spool": "position",
+}
+
 
 def tables(db):
     """The names of the tables, without those that SQLite and the index keep for themselves."""
@@ -114,6 +122,9 @@ def test_every_step_says_what_it_brings():
         pytest.param(1, set(), MESSAGES, id="m0001_messages"),
         pytest.param(2, set(MESSAGES) | {"push_names"}, QUEUE, id="m0002_queue"),
         pytest.param(3, set(MESSAGES) | set(QUEUE) | {"push_names"}, PEOPLE, id="m0003_people"),
+        pytest.param(
+            4, set(MESSAGES) | set(QUEUE) | set(PEOPLE) | {"push_names"}, WHATSAPP, id="m0004_whatsapp"
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):
@@ -153,7 +164,7 @@ def test_a_store_that_stopped_after_any_step_opens_as_a_whole_one(tmp_path, home
 # ── The schema of today ─────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("table", "columns"), [*MESSAGES.items(), *QUEUE.items()])
+@pytest.mark.parametrize(("table", "columns"), [*MESSAGES.items(), *QUEUE.items(), *WHATSAPP.items()])
 def test_names_that_others_rely_on_are_there(store, table, columns):
     missing = set(columns.split()) - {column.name for column in store.db[table].columns}
     assert not missing

@@ -1,11 +1,11 @@
-"""The real library against a server that speaks WhatsApp's protocol: the contract of all transports, and its own."""
+"""The real library against a server that speaks WhatsApp's protocol: the contract of all transports."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
-from neonize_process import RemoteTransport
+from neonize_process import Died, RemoteTransport
 from relay.driver import Client
 from transport_contract import Ear, OtherSide, TransportContract, _broken, connect
 
@@ -123,7 +123,7 @@ class RelaySide(OtherSide):
         ear.on_mark = _broken
         other = self.transport()
         connect(other, ear)
-        with pytest.raises(Exception):
+        with pytest.raises(Died):
             other.send(message)
         assert other.process.wait(20) == 7
 

@@ -106,7 +106,7 @@ class Export:
     @property
     def titles(self) -> list[str]:
         """What the file's name, or that of the folder it is in, says the chat is called."""
-        names = [_name_of(self.text).rpartition("/")[2]] if self.text else []
+        names = _name_of(self.text).split("/")[::-1] if self.text else []
         names.append(self.path.name)
         if self.path.name == "_chat.txt":
             names.append(self.path.absolute().parent.name)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import combinations
 
-from wa.chat_line import Head, day_of, head_of, sender_of
+from wa.chat_line import Head, Style, day_of, head_of, sender_of
 from wa.chat_said import MARKS, Said, is_notice, said
 from wa.errors import WaError
 
@@ -27,6 +27,8 @@ LONGEST = 65_536
 """Characters that a message of WhatsApp's can have."""
 _RARE = 10
 """So many times rarer than a file's messages are lines of theirs that look like one and are none."""
+_STRAYS = 4
+"""So many times more often than in another order time goes back in one that is wrong."""
 _MOST_NAMES = 5000
 
 # ── All lines, for what only the whole file tells ───────────────────────────────────────────────────
@@ -37,7 +39,7 @@ class Survey:
 
     def __init__(self, lines: Iterable[str], name: str, latest: date, known: Collection[str] = ()) -> None:
         self._name, self._latest, self._known = name, latest, known
-        self._first: Head | None = None
+        style: Style | None = None
         self._counts: Counter[frozenset[str]] = Counter()
         """How many lines have a date in just these orders."""
         self._examples: dict[frozenset[str], str] = {}
@@ -48,22 +50,22 @@ class Survey:
         """How often time goes back by more than a day."""
         self._newest: dict[str, date] = {}
         for number, line in enumerate(lines, 1):
-            self._take(number, line)
-        if self._first is None:
+            head = head_of(line)
+            if head and style in (None, head.style) and self._take(number, line, head):
+                style = head.style
+        if style is None:
             raise WaError(
                 "bad-data",
                 f"no line of {name} begins like a message: 31/12/2023, 23:59 - Name: text",
                 "give the file that WhatsApp made: open the chat on the phone, More, Export chat",
             )
+        self._style: Style = style
 
-    def _take(self, number: int, line: str) -> None:
-        head = head_of(line)
-        if head is None or (self._first and head.style != self._first.style):
-            return
+    def _take(self, number: int, line: str, head: Head) -> bool:
+        """Learn from the beginning of a message; False where its date is none."""
         days = {order: day for order in ORDERS if (day := day_of(head.days, order, self._latest))}
         if not days:
-            return
-        self._first = self._first or head
+            return False
         can = frozenset(days)
         self._counts[can] += 1
         shown = line[: head.end].strip(MARKS + " -")
@@ -72,8 +74,9 @@ class Survey:
             if days[one] != days[other]:
                 self._unlike.setdefault((one, other), (shown, head))
         sender, text = sender_of(line[head.end :], self._known)
-        if sender is not None and not is_notice(text, is_iphone=head.is_iphone):  # those are not in order
-            self._count(sender, days)
+        if sender is not None and not is_notice(text, is_iphone=head.style.is_iphone):
+            self._count(sender, days)  # notices are not in the order of time
+        return True
 
     def _count(self, sender: str, days: dict[str, date]) -> None:
         for order, day in days.items():
@@ -86,28 +89,26 @@ class Survey:
     def form(self, asked: str | None) -> Form:
         """How to read the file. Raises WaError `usage` where its dates can be read in several ways.
 
-        And `bad-data` where they cannot be read as asked.
+        And `bad-data` where they cannot be read as asked, or in no one way.
         """
-        assert self._first is not None  # noqa: S101
-        order = self._order(asked)
-        return Form(self._first, order, self._latest, self._known, self._names[order])
-
-    def _order(self, asked: str | None) -> str:
         left = [order for order in ORDERS if not any(self._beats(other, order) for other in ORDERS)]
-        if asked in left:
-            return asked
-        if asked or not left:
-            against = [shown for can, shown in self._examples.items() if not asked or asked not in can]
-            what = f"is not a date in the order {asked}" if asked else "contradicts others in the order of"
-            raise WaError(
-                "bad-data",
-                f"{self._name}, {against[0]} {what}" + ("" if asked else " day and month"),
-                "leave --date-order out" if asked else "it seems to be made of several files",
-            )
-        if len(left) > 1 and not self._first.is_east_asian:  # type: ignore[union-attr]
+        if asked and asked not in left:
+            line = next(shown for can, shown in self._examples.items() if asked not in can)
+            what = f"{self._name}, {line} is not a date in the order {asked}"
+            raise WaError("bad-data", what, "leave --date-order out")
+        if not left:
+            line = next(iter(self._examples.values()))
+            what = f"the dates in {self._name} contradict one another, from {line} on"
+            raise WaError("bad-data", what, "import one export at a time")
+        order = asked or self._likeliest(left)
+        return Form(self._style, order, self._latest, self._known, self._names[order])
+
+    def _likeliest(self, left: list[str]) -> str:
+        """The order under which time runs on, of those that are possible. Raises WaError `usage`."""
+        if len(left) > 1 and not self._style.is_east_asian:
             left = [order for order in left if order != "ymd"]
         least = min(self._back[order] for order in left)
-        left = [order for order in left if self._back[order] <= 4 * least + 1]
+        left = [order for order in left if self._back[order] <= _STRAYS * least + 1]
         unlike = next((pair for pair in combinations(left, 2) if pair in self._unlike), None)
         if unlike is None:
             return left[0]
@@ -138,7 +139,7 @@ class Survey:
 class Form:
     """How a file is written."""
 
-    first: Head
+    style: Style
     order: str
     latest: date
     known: Collection[str]
@@ -148,7 +149,7 @@ class Form:
     @property
     def has_seconds(self) -> bool:
         """Whether times are known to the second."""
-        return self.first.has_seconds
+        return self.style.has_seconds
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def read(lines: Iterable[str], form: Form, files: Container[str] = ()) -> Iterat
     size = 0
     for number, line in enumerate(lines, 1):
         head = head_of(line)
-        day = day_of(head.days, form.order, form.latest) if head and head.style == form.first.style else None
+        day = day_of(head.days, form.order, form.latest) if head and head.style == form.style else None
         if head and day:
             if begun:
                 yield _message(begun, parts, size, form, files)
@@ -190,6 +191,10 @@ def read(lines: Iterable[str], form: Form, files: Container[str] = ()) -> Iterat
             if line.strip(MARKS + " \r\n\t"):
                 yield Skipped(number, "it stands before the first message", line.strip(), False)
         else:
+            if head and head.style == form.style and day_of(head.days, form.order, date.max):
+                yield Skipped(
+                    number, "it is dated in the future, and was taken for text", line.strip(), False
+                )
             size += len(line)
             if size <= 2 * LONGEST:
                 parts.append(line.rstrip("\r\n"))
@@ -206,7 +211,7 @@ def _message(
     text = "\n".join(parts)
     if sender is None:
         return Message(number, at, None, Said(text.strip(MARKS + " \n\t") or None, "system"))
-    found = said(text, is_iphone=form.first.is_iphone, files=files)
+    found = said(text, is_iphone=form.style.is_iphone, files=files)
     if len(found.text or "") > LONGEST:
         return Skipped(number, "it is longer than a message can be", parts[0])
     return Message(number, at, None if found.kind == "system" else sender, found)

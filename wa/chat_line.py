@@ -43,29 +43,28 @@ _DATE_FIRST, _TIME_FIRST = (
 )
 
 
-class Head(NamedTuple):
-    """The beginning of a message: its date and time, not yet understood."""
+class Style(NamedTuple):
+    """How the beginnings of messages are written, which is the same in all of a file."""
 
-    style: tuple[object, ...]
-    """How it is written, which is the same for all messages of a file."""
+    is_date_first: bool
+    is_iphone: bool
+    """In brackets."""
+    has_seconds: bool
+    is_east_asian: bool
+    """A year of two digits may come first."""
+    mark: str
+    year_lengths: tuple[bool, bool]
+    has_comma: bool
+    has_dash: bool
+
+
+class Head(NamedTuple):
+    """The beginning of a message: its date, not yet understood, and time."""
+
+    style: Style
     days: tuple[str, str, str]
     clock: time
     end: int
-
-    @property
-    def is_iphone(self) -> bool:
-        """Whether it stands in brackets, as only iPhones write it."""
-        return bool(self.style[1])
-
-    @property
-    def has_seconds(self) -> bool:
-        """Whether its time is known to the second."""
-        return bool(self.style[2])
-
-    @property
-    def is_east_asian(self) -> bool:
-        """Whether a year of two digits may come first."""
-        return bool(self.style[3])
 
 
 def head_of(line: str) -> Head | None:
@@ -74,11 +73,18 @@ def head_of(line: str) -> Head | None:
     clock = _clock(found) if found else None
     if found is None or clock is None:
         return None
-    first, second, third = days = found["first"], found["second"], found["third"]
+    first, _, third = days = found["first"], found["second"], found["third"]
     is_spaced = found["mark"] in "年년" or (found["mark"] == "." and line[found.end("mark")] == " ")
-    is_open, has_seconds = bool(found["open"]), bool(found["of_minute"])
-    shape = (found["mark"], len(first) == 4, len(third) == 4, bool(found["comma"]), bool(found["dash"]))
-    style = (found.re is _DATE_FIRST, is_open, has_seconds, is_spaced or _comes_before(found), *shape)
+    style = Style(
+        is_date_first=found.re is _DATE_FIRST,
+        is_iphone=bool(found["open"]),
+        has_seconds=bool(found["of_minute"]),
+        is_east_asian=is_spaced or _comes_before(found),
+        mark=found["mark"],
+        year_lengths=(len(first) == 4, len(third) == 4),
+        has_comma=bool(found["comma"]),
+        has_dash=bool(found["dash"]),
+    )
     return Head(style, days, clock, found.end())
 
 

@@ -85,7 +85,7 @@ class Matcher:
 
     def match(self, items: Sequence[Item]) -> list[Stored | None]:
         """For each message of the file the stored one that it is, or None."""
-        near = defaultdict(list)
+        near: dict[tuple[int, bool], list[Stored]] = defaultdict(list)
         for row in self._near(items):
             near[row.timestamp // _MINUTE, row.is_mine].append(row)
         found: list[Stored | None] = [None] * len(items)
@@ -112,30 +112,27 @@ class Matcher:
     def _best(
         self, item: Item, near: dict[tuple[int, bool], list[Stored]], fits: Callable[[Item, Stored], bool]
     ) -> Stored | None:
-        first = {start: (start - self._early, start + self._late) for start in item.starts}
-        minutes = sorted({at // _MINUTE for span in first.values() for at in span})
+        spans = [(start - self._early, start + self._late) for start in item.starts]
         rows = [
             row
-            for minute in minutes
+            for minute in sorted({at // _MINUTE for span in spans for at in span})
             for row in near.get((minute, item.is_mine), ())
             if row.is_free
-            and any(early <= row.timestamp <= late for early, late in first.values())
+            and any(early <= row.timestamp <= late for early, late in spans)
             and _may_be_of(item, row)
             and fits(item, row)
         ]
         if not rows or (fits is _is_changed and item.message.said.is_edited and len(rows) > 1):
             return None
-        best = min(
-            rows,
-            key=lambda row: (
-                row.sender != item.sender,
-                row.kind != item.message.said.kind,
-                row.timestamp,
-                row.number,
-            ),
-        )
+        best = min(rows, key=lambda row: _distance(item, row))
         best.is_free = False
         return best
+
+
+def _distance(item: Item, row: Stored) -> tuple[bool, bool, int, int]:
+    """How unlike a message and a stored one are that may be the same."""
+    seconds = min(abs(row.timestamp - start) for start in item.starts)
+    return row.sender != item.sender, row.kind != item.message.said.kind, seconds, row.number
 
 
 def _may_be_of(item: Item, row: Stored) -> bool:

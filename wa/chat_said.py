@@ -22,6 +22,10 @@ _PAGES = re.compile(r" • [^\n]*\Z")
 _NUMBER = re.compile(r"^[0-9]{8}-")
 """That an iPhone puts before the name of a file."""
 _LOCATION = re.compile(r"(?:[^\s:]+ ){0,3}[^\s:]+:? https://maps\.google\.com/\?q=-?[0-9.]+,-?[0-9.]+")
+_POLL = re.compile(
+    r"[^\s:]+:\n[^\n]+(?:\n([^\s:]+): [^\n]+ \([^\n()\d]{0,20}\d+[^\n()\d]{0,20}\))(?:\n\1: [^\n]+)+"
+)
+"""`POLL:`, the question, and the options, each with its votes."""
 _EXTENSION = re.compile(r"\.(\w{1,10})$")
 _MENTION = re.compile(r"@(?:\u2068[^\u2069\n]*\u2069|\+?[0-9]{7,20}(?![0-9]))")
 _KIND_OF_EXTENSION = {
@@ -68,10 +72,10 @@ def said(raw: str, *, is_iphone: bool, files: Container[str] = ()) -> Said:
         return Said(_caption(_PAGES.sub("", unmarked(text[:end]).rstrip())), kind)
     if _LOCATION.fullmatch(text):
         return Said(text, "location")
+    if _POLL.fullmatch(unmarked(text)):
+        return Said(unmarked(text), "poll")
     if is_iphone and raw.lstrip().startswith(_GENERATED):
-        lines = raw.strip().split("\n")
-        is_poll = len(lines) > 2 and all(line.startswith(_GENERATED) for line in lines)
-        return Said(unmarked(text), "poll" if is_poll else "system")
+        return Said(unmarked(text), "system")
     return Said(text, "system" if ENCRYPTED.match(text) else "text")
 
 

@@ -12,7 +12,6 @@ from wa.when import to_iso
 
 DAY = 86_400
 GAP_DAYS = 30
-"""A silence between two neighbouring messages that may be a hole in what was recorded."""
 
 
 def begin_part(store: Store, history: History, now: datetime) -> None:
@@ -96,11 +95,7 @@ def sync_status(store: Store) -> Row | None:
 
 
 def status(store: Store) -> list[Row]:
-    """Each chat with its oldest and newest message, their count, gaps and checkpoint, the newest first.
-
-    A gap is a silence of more than 30 days that is longer than ten times the
-    chat's usual one: nothing was said, or nothing was recorded.
-    """
+    """Each chat with its oldest and newest message, their count and its checkpoint, the newest first."""
     return store.rows(
         f"SELECT h.id AS chat_jid, {name_of('h.id')} AS name, found.oldest, found.newest,"
         " coalesce(found.messages, 0) AS messages, coalesce(c.status, 'not_started') AS status,"
@@ -114,11 +109,13 @@ def status(store: Store) -> list[Row]:
 
 
 def gaps(store: Store, chat: str) -> list[Row]:
-    """The silences of a chat that may be holes: {"after", "before"} in Unix seconds."""
+    """Silences of more than 30 days in a chat, in which nothing was said or nothing was recorded.
+
+    Each is {"after", "before"}, the messages around it, in Unix seconds.
+    """
     return store.rows(
         "SELECT earlier AS after, timestamp AS before FROM (SELECT timestamp,"
         " lag(timestamp) OVER (ORDER BY timestamp) AS earlier FROM messages WHERE chat_jid = :chat)"
-        " WHERE timestamp - earlier > max(:least, 10 * (SELECT (max(timestamp) - min(timestamp))"
-        " / max(count(*) - 1, 1) FROM messages WHERE chat_jid = :chat)) ORDER BY timestamp",
+        " WHERE timestamp - earlier > :least ORDER BY timestamp",
         {"chat": chat, "least": GAP_DAYS * DAY},
     )

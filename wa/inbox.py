@@ -104,10 +104,11 @@ def _apply_past(store: Store, decode: Decode, row: Row, now: datetime) -> int:
     position = row["position"]
     with store.write(durable=False):
         history.begin_part(store, past, now)
-        while position < len(steps) and time.monotonic() < deadline:
-            chat, events = steps[position]
+        for chat, events in steps[position:]:
             _record_past(store, chat, events, now)
             position += 1
+            if time.monotonic() > deadline:
+                break
         if position < len(steps):
             store.execute("UPDATE spool SET position = ? WHERE id = ?", [position, row["id"]])
         else:

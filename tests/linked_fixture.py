@@ -1,0 +1,60 @@
+"""Fixtures: a home that is linked to an account on the relay, and people to talk to.
+
+A module that says `pytest_plugins = ["linked_fixture"]` has a `device`: a home linked to the account of
+`reem`, the same for all tests of the module. `newcomer` makes a person whom no other test knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from linked import Device, memory_folder, past
+from relay.driver import Person, Relay
+
+pytest_plugins = ["relay_fixture"]
+
+
+@pytest.fixture(scope="module")
+def town(running_relay: Relay) -> Iterator[Relay]:
+    """The relay, with nobody on it when the module begins."""
+    running_relay.clear()
+    yield running_relay
+    assert running_relay.refused == []
+
+
+@pytest.fixture(scope="module")
+def old_friend(town: Relay) -> Person:
+    """Somebody in the history."""
+    return town.person("Old Friend")
+
+
+@pytest.fixture(scope="module")
+def reem(town: Relay, old_friend: Person) -> Person:
+    """Whose account the device is linked to."""
+    return town.person("Reem", history=past(old_friend))
+
+
+@pytest.fixture(scope="module")
+def device(town: Relay, reem: Person) -> Iterator[Device]:
+    """A home that is linked to the account of Reem."""
+    with memory_folder() as folder:
+        made = Device(town, Path(folder) / "home")
+        try:
+            made.link(reem)
+            yield made
+        finally:
+            made.end()
+
+
+@pytest.fixture
+def newcomer(town: Relay) -> Callable[..., Person]:
+    """Make a person whom no other test knows, with a phone that says what it received."""
+    return lambda name, **settings: town.person(name, **{"receipts": ["delivered"], **settings})
+
+
+@pytest.fixture
+def adam(newcomer: Callable[..., Person]) -> Person:
+    """Somebody to talk to."""
+    return newcomer("Adam")

@@ -1,0 +1,442 @@
+"""Sending and receiving through WhatsApp's own library, as the user of a linked home does it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+from conftest import wait_for
+from linked import Device, past
+from relay.driver import Person
+
+pytest_plugins = ["linked_fixture"]
+
+
+def contents(rows):
+    """The texts of messages."""
+    return [row["content"] for row in rows]
+
+
+def status_of(device, person, text):
+    """What is known of a message to somebody: sent, delivered, read."""
+    return next(row["status"] for row in device.chat(person) if row["content"] == text)
+
+
+def receipts(person, kind):
+    """The ids of the messages of which we told somebody that."""
+    return {each for entry in person.inbox() if entry.get("receipt") == kind for each in entry["ids"]}
+
+
+@pytest.fixture
+def listener(device):
+    """A listener that holds the connection."""
+    return device.listening()
+
+
+@pytest.fixture
+def alone(device):
+    """Nobody holds the connection."""
+    device.alone()
+    return device
+
+
+# ── A conversation ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_message_goes_out_through_the_listener(device, listener, adam):
+    row = device.json("send", adam.number, "Hello, Adam")
+    assert (row["status"], row["attempts"]) == ("sent", 1)
+    (got,) = [entry for entry in adam.inbox() if entry.get("text")]
+    assert (got["text"], got["id"]) == ("Hello, Adam", row["message_id"])
+    printed = listener.event(lambda event: event["content"] == "Hello, Adam")
+    assert printed["is_from_me"] is True
+
+
+def test_receipts_make_it_delivered_then_read(device, listener, adam):
+    row = device.json("send", adam.number, "Did you get this?")
+    wait_for(lambda: status_of(device, adam, "Did you get this?") == "delivered", 10)
+    adam.receipt(device_owner(device), [row["message_id"]], "read")
+    wait_for(lambda: status_of(device, adam, "Did you get this?") == "read", 10)
+
+
+def device_owner(device):
+    """The person whose account the device is linked to."""
+    account = device.json("status")["account"]
+    number = account["jid"].partition("@")[0]
+    return Person(device.relay, number, "Reem", account["jid"], account["lid"])
+
+
+def test_what_comes_is_printed_stored_and_found(device, listener, adam, reem):
+    sent = adam.send(reem, "Good morning from Adam")
+    event = listener.event(lambda event: event["message_id"] == sent)
+    assert (event["content"], event["chat_jid"], event["is_from_me"]) == (
+        "Good morning from Adam", adam.pn, False,
+    )  # fmt: skip
+    assert event["sender_name"] == "Adam"
+    (chat,) = [chat for chat in device.json("unread") if chat["id"] == adam.pn]
+    assert chat["unread_count"] == 1
+    assert contents(device.json("search", "morning", "--chat", adam.number)) == ["Good morning from Adam"]
+    assert "Adam: Good morning from Adam" in device.ok("read", adam.number)
+
+
+def test_marking_as_read_tells_the_sender(device, listener, adam, reem):
+    ids = {adam.send(reem, f"read me {number}") for number in range(3)}
+    listener.wait(lambda: len(device.chat(adam)) == 3, "three messages")
+    assert not ids & receipts(adam, "read")
+    assert len(device.json("read", adam.number, "--mark-read")) == 3
+    wait_for(lambda: ids <= receipts(adam, "read"), 10, "the receipts")
+    assert adam.pn not in [chat["id"] for chat in device.json("unread")]
+
+
+def test_marking_as_read_without_a_listener(device, listener, adam, reem):
+    sent = adam.send(reem, "read me alone")
+    listener.event(lambda event: event["message_id"] == sent)
+    device.alone()
+    device.ok("read", adam.number, "--mark-read")
+    wait_for(lambda: sent in receipts(adam, "read"), 10, "the receipt")
+
+
+def test_an_answer_quotes_what_it_answers(device, listener, adam, reem):
+    question = adam.send(reem, "Tea or coffee?")
+    listener.event(lambda event: event["message_id"] == question)
+    row = device.json("send", adam.number, "Tea", "--reply-to", question)
+    assert row["quoted_id"] == question
+    assert "Tea" in adam.texts()
+    (quote,) = quotes(device, "Tea")
+    assert quote == question
+
+
+def quotes(device, text):
+    """The ids that our own record says a message answers."""
+    return [row["quoted_id"] for row in device.json("search", text) if row["content"] == text]
+
+
+def test_a_quoted_answer_is_recognised_when_it_comes(device, listener, adam, reem):
+    row = device.json("send", adam.number, "Red or blue?")
+    about = {"stanzaID": row["message_id"], "participant": reem.lid, "quotedMessage": {"conversation": "x"}}
+    sent = adam.send(reem, extendedTextMessage={"text": "Blue", "contextInfo": about})
+    event = listener.event(lambda event: event["message_id"] == sent)
+    assert (event["content"], event["quoted_id"]) == ("Blue", row["message_id"])
+
+
+def test_what_the_phone_sends_itself_is_recorded_as_ours(device, listener, adam, reem):
+    sent = reem.send(adam, "typed on the phone")
+    event = listener.event(lambda event: event["message_id"] == sent)
+    assert (event["is_from_me"], event["chat_jid"]) == (True, adam.pn)
+
+
+def test_edits_reactions_and_deletions(device, listener, adam, reem):
+    first, second = adam.send(reem, "forst"), adam.send(reem, "regretted")
+    key = {"remoteJID": reem.pn, "fromMe": True, "ID": first}
+    now = int(time.time() * 1000)
+    edit = {"key": key, "type": "MESSAGE_EDIT", "editedMessage": {"conversation": "first"}}
+    adam.send(reem, protocolMessage={**edit, "timestampMS": now})
+    adam.send(reem, reactionMessage={"key": key, "text": "👍", "senderTimestampMS": now})
+    adam.send(reem, protocolMessage={"key": {**key, "ID": second}, "type": "REVOKE"})
+    listener.wait(lambda: device.chat(adam)[-1]["deleted_at"], "the deletion")
+    edited, deleted = device.chat(adam)
+    assert (edited["content"], bool(edited["edited_at"])) == ("first", True)
+    assert [each["emoji"] for each in edited["reactions"]] == ["👍"]
+    assert deleted["content"] is None
+    assert device.json("search", "forst") == device.json("search", "regretted") == []
+    adam.send(reem, reactionMessage={"key": key, "text": "", "senderTimestampMS": now + 1000})
+    listener.wait(lambda: device.chat(adam)[0]["reactions"] == [], "the end of the reaction")
+
+
+# ── Who is who ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("order", [("pn", "lid"), ("lid", "pn")], ids="-then-".join)
+def test_one_person_is_one_chat_whichever_address_comes_first(device, listener, newcomer, reem, order):
+    peer = newcomer("Two-faced", mapped=False, addressing=order[0])
+    word = f"chameleon{peer.number}"
+    ids = [peer.send(reem, f"{word} one")]
+    listener.event(lambda event: event["message_id"] == ids[0])
+    peer.set(addressing=order[1])
+    ids.append(peer.send(reem, f"{word} two"))
+    listener.event(lambda event: event["message_id"] == ids[1])
+    peer.set(mapped=True)
+    ids.append(peer.send(reem, f"{word} three"))
+    listener.event(lambda event: event["message_id"] == ids[2])
+    wait_for(lambda: len(chats_of(device, peer)) == 1, 10, "one chat")
+    (chat,) = chats_of(device, peer)
+    assert (chat["id"], chat["unread_count"]) == (peer.pn, 3)
+    assert [row["message_id"] for row in device.chat(peer)] == ids
+    assert {row["chat_jid"] for row in device.json("search", word)} == {peer.pn}
+    assert len(device.json("search", word, "--from", peer.number)) == 3
+    assert [row["message_id"] for row in device.chat(peer.lid)] == ids
+
+
+def chats_of(device, person):
+    """The chats that stand under either of somebody's addresses."""
+    return [chat for chat in device.json("chats", "1000") if chat["id"] in (person.pn, person.lid)]
+
+
+def test_an_answer_to_a_hidden_id_reaches_its_owner(device, listener, newcomer, reem):
+    peer = newcomer("Hidden", mapped=False, addressing="lid")
+    sent = peer.send(reem, "who am I?")
+    listener.event(lambda event: event["message_id"] == sent)
+    row = device.json("send", peer.lid, "I do not know")
+    assert row["status"] == "sent"
+    assert peer.texts() == ["I do not know"]
+    assert len(chats_of(device, peer)) == 1
+
+
+def test_our_contact_comes_before_the_phones_address_book_and_that_before_the_push_name(
+    device, listener, newcomer, reem
+):
+    peer = newcomer("Pushy")
+    sent = peer.send(reem, "my name is Pushy")
+    event = listener.event(lambda event: event["message_id"] == sent)
+    assert event["chat_name"] == "Pushy"
+    device.ok("contacts", "add", "Our Name For Pushy", peer.number)
+    assert chats_of(device, peer)[0]["name"] == "Our Name For Pushy"
+    device.ok("contacts", "remove", "Our Name For Pushy")
+    assert chats_of(device, peer)[0]["name"] == "Pushy"
+
+
+# ── Groups ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def family(device, listener, newcomer, reem, town):
+    """A group that Adam has made, with Reem and Sara in it, and who they are."""
+    adam, sara = newcomer("Adam"), newcomer("Sara")
+    jid = town.group(f"Family {adam.number}", adam, reem, sara)
+    listener.wait(lambda: group_of(device, jid), "the group")
+    return jid, adam, sara
+
+
+def group_of(device, jid):
+    """A group as `wa groups` lists it."""
+    return next((group for group in device.json("groups") if group["id"] == jid), None)
+
+
+def roles(device, jid):
+    """The members of a group, by number, and what they are in it."""
+    return {each["member_jid"]: each["role"] for each in group_of(device, jid)["members"]}
+
+
+def test_a_group_is_listed_with_its_name_and_members(device, family, reem):
+    jid, adam, sara = family
+    assert group_of(device, jid)["name"] == f"Family {adam.number}"
+    assert roles(device, jid) == {adam.pn: "superadmin", reem.pn: "member", sara.pn: "member"}
+
+
+def test_changes_of_a_group_are_seen(device, listener, family, newcomer, reem, town):
+    jid, adam, sara = family
+    ali = newcomer("Ali")
+    town.group_subject(jid, adam, "Relatives")
+    listener.wait(lambda: group_of(device, jid)["name"] == "Relatives", "the new name")
+    town.group_change(jid, adam, "add", ali)
+    listener.wait(lambda: roles(device, jid).get(ali.pn) == "member", "the new member")
+    town.group_change(jid, adam, "promote", ali)
+    listener.wait(lambda: roles(device, jid).get(ali.pn) == "admin", "the new admin")
+    town.group_change(jid, adam, "demote", ali)
+    listener.wait(lambda: roles(device, jid).get(ali.pn) == "member", "the end of the admin")
+    town.group_change(jid, adam, "remove", sara)
+    listener.wait(lambda: sara.pn not in roles(device, jid), "the end of the member")
+    assert set(roles(device, jid)) == {adam.pn, reem.pn, ali.pn}
+
+
+def test_messages_go_both_ways_in_a_group(device, listener, family):
+    jid, adam, sara = family
+    sent = adam.send(jid, "Dinner at eight")
+    event = listener.event(lambda event: event["message_id"] == sent)
+    assert (event["chat_jid"], event["sender"], event["sender_name"]) == (jid, adam.pn, "Adam")
+    assert event["chat_name"] == f"Family {adam.number}"
+    row = device.json("send", f"family {adam.number}", "I will come")
+    assert (row["to_jid"], row["status"]) == (jid, "sent")
+    for each in (adam, sara):
+        assert [entry["chat"] for entry in each.inbox() if entry.get("text") == "I will come"] == [jid]
+    wait_for(lambda: status_of_group(device, jid, "I will come") == "delivered", 10, "the receipts")
+
+
+def status_of_group(device, jid, text):
+    """The status of a message in a group."""
+    return next(row["status"] for row in device.chat(jid) if row["content"] == text)
+
+
+def test_marking_as_read_in_a_group_tells_each_sender(device, listener, family):
+    jid, adam, sara = family
+    ids = {each: each.send(jid, f"from {each.name}") for each in (adam, sara)}
+    listener.wait(lambda: len(device.chat(jid)) == 2, "both messages")
+    device.ok("read", jid, "--mark-read")
+    for each, sent in ids.items():
+        wait_for(lambda each=each, sent=sent: sent in receipts(each, "read"), 10, "the receipt")
+
+
+def test_nothing_goes_to_a_group_that_we_are_no_longer_in(device, listener, family, reem, town):
+    jid, adam, _ = family
+    town.group_change(jid, adam, "remove", reem)
+    done = device.run("send", jid, "am I still here?", "--json")
+    assert done.out == ""
+    assert (done.code, done.error["code"]) in [(4, "recipient-not-found"), (5, "send-failed")]
+    row = device.queue("am I still here?")
+    assert (row["status"], row["error_code"]) == ("failed", done.error["code"])
+    assert "am I still here?" not in adam.texts()
+
+
+# ── The queue ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_message_goes_out_alone(alone, adam):
+    row = alone.json("send", adam.number, "Alone")
+    assert row["status"] == "sent"
+    assert adam.texts() == ["Alone"]
+    assert not alone.is_held
+
+
+def test_several_senders_at_once_without_a_listener(alone, adam):
+    texts = [f"crowd {number}" for number in range(4)]
+    commands = [alone.start("send", adam.number, text, "--json") for text in texts]
+    done = [command.finish() for command in commands]
+    assert [(each.code, each.err) for each in done] == [(0, "")] * 4
+    wait_for(lambda: len(adam.texts()) >= 4, 10, "all messages")
+    assert sorted(adam.texts()) == texts
+
+
+def test_a_number_that_is_not_on_whatsapp(device, listener):
+    done = device.run("send", "15555550199", "Anybody?", "--json")
+    assert (done.code, done.out, done.error["code"]) == (4, "", "recipient-not-found")
+    assert "not on WhatsApp" in done.error["message"]
+    assert device.queue("Anybody?")["status"] == "failed"
+
+
+def test_a_note_to_myself(device, listener, reem):
+    before = len(reem.inbox())
+    assert device.json("send", "me", "buy bread")["to_jid"] == reem.pn
+    assert reem.texts(before) == ["buy bread"]
+
+
+def test_a_key_sends_once(device, listener, adam):
+    first = device.json("send", adam.number, "just once", "--key", f"key-{adam.number}")
+    second = device.json("send", adam.number, "just once", "--key", f"key-{adam.number}")
+    assert first["id"] == second["id"]
+    other = device.run("send", adam.number, "another", "--key", f"key-{adam.number}", "--json")
+    assert (other.code, other.error["code"]) == (2, "usage")
+    assert adam.texts() == ["just once"]
+
+
+def test_a_scheduled_message_goes_out_at_its_time(device, listener, adam):
+    row = device.json("schedule", "add", adam.number, "in time", "--at", "in 2 seconds")
+    assert row["status"] == "pending"
+    wait_for(lambda: adam.texts() == ["in time"], 15, "the message")
+    wait_for(lambda: device.queue("in time")["status"] == "sent", 5)
+    cancelled = device.json("schedule", "add", adam.number, "never", "--at", "in 1 hour")
+    assert device.json("schedule", "cancel", cancelled["id"])["status"] == "cancelled"
+
+
+def test_while_paused_nothing_goes_out(device, listener, adam):
+    device.ok("pause")
+    try:
+        device.ok("send", adam.number, "withheld", "--no-wait")
+        device.ok("send", adam.number, "withdrawn", "--no-wait")
+        device.ok("schedule", "cancel", device.queue("withdrawn")["id"])
+        assert adam.texts() == []
+    finally:
+        device.ok("resume")
+    wait_for(lambda: adam.texts() == ["withheld"], 10, "what was withheld")
+
+
+def test_two_schedulers_send_each_message_once(alone, adam):
+    schedulers = [alone.start("run-scheduler") for _ in range(2)]
+    try:
+        texts = [f"turn {number}" for number in range(6)]
+        for text in texts:
+            alone.ok("schedule", "add", adam.number, text, "--at", "in 1 second")
+        wait_for(lambda: len(adam.texts()) >= 3, 20, "half of them")
+        holder = alone.json("status")["owner"]["pid"]
+        (first,) = [each for each in schedulers if each.pid == holder]
+        first.kill()
+        wait_for(lambda: len(set(adam.texts())) == 6, 30, "all of them")
+    finally:
+        ended = [each.stop() for each in schedulers if each.popen.poll() is None]
+    assert [each.code for each in ended] == [0]
+    assert sorted(adam.texts()) == texts
+
+
+def test_the_scheduler_runs_once_for_cron(alone, adam):
+    alone.ok("schedule", "add", adam.number, "for cron", "--at", "in 1 second")
+    wait_for(lambda: alone.run("run-scheduler", "--once").code == 0 and adam.texts(), 20, "the message")
+    assert adam.texts() == ["for cron"]
+    assert not alone.is_held
+
+
+# ── What a pipe gets ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("with_listener", [True, False], ids=["beside a listener", "alone"])
+def test_every_command_prints_data_on_stdout_and_nothing_else(device, adam, with_listener):
+    if with_listener:
+        device.listening()
+    else:
+        device.alone()
+    device.ok("send", adam.number, f"loud {with_listener}")
+    commands = [
+        ("status",), ("doctor",), ("chats",), ("unread",), ("groups",), ("read", adam.number),
+        ("search", "old"), ("history", "status"), ("schedule", "list", "--status", "all"),
+        ("contacts", "list"), ("db", "stats"), ("db", "check"), ("pause",), ("resume",),
+        ("send", adam.number, f"quiet {with_listener}"), ("download", adam.number),
+    ]  # fmt: skip
+    for args in commands:
+        done = device.run(*args, "--json")
+        assert (done.code, done.err) == (0, ""), args
+        json.loads(done.out)
+        assert device.run(*args).code == 0
+
+
+def test_a_listener_prints_json_alone_and_ends_clean(alone, adam, reem):
+    listener = alone.listen()
+    sent = adam.send(reem, "one line, please\nor two")
+    listener.event(lambda event: event["message_id"] == sent)
+    done = listener.stop(signal.SIGINT)
+    assert done.code == 130
+    assert [json.loads(line)["message_id"] for line in done.out.splitlines()] == [sent]
+    assert done.err == "connected\n"
+
+
+def test_what_came_while_nobody_listened_is_printed_in_order(alone, adam, reem):
+    ids = adam.send_many(reem, [f"while away {number}" for number in range(40)])
+    listener = alone.listen()
+    listener.event(lambda event: event["message_id"] == ids[-1])
+    assert [event["message_id"] for event in listener.events] == ids
+    assert listener.stop().code == 0
+    assert contents(alone.chat(adam)) == [f"while away {number}" for number in range(40)]
+
+
+def test_a_send_alone_records_what_came_meanwhile(alone, adam, reem):
+    ids = adam.send_many(reem, [f"meanwhile {number}" for number in range(20)])
+    alone.ok("send", adam.number, "and this goes out")
+    alone.ok("send", adam.number, "and this too")
+    assert [row["message_id"] for row in alone.chat(adam) if not row["is_from_me"]] == ids
+
+
+def test_a_listener_from_a_cursor_prints_what_was_recorded_before(device, listener, adam, reem):
+    sent = adam.send(reem, "printed twice")
+    number = listener.event(lambda event: event["message_id"] == sent)["id"]
+    beside = device.start("listen", "--json", "--since", str(number - 1))
+    beside.event(lambda event: event["message_id"] == sent)
+    assert beside.stop().code == 0
+    assert listener.popen.poll() is None
+
+
+def test_names_in_the_phones_address_book(town, newcomer, memory_path):
+    peer = newcomer("Pushy")
+    owner = town.person("Owner", history=past(peer), contacts={peer.number: "Saved On The Phone"})
+    home = Device(town, memory_path / "home")
+    try:
+        home.link(owner)
+        listener = home.listen()
+        sent = peer.send(owner, "Hello")
+        listener.event(lambda event: event["message_id"] == sent)
+        listener.wait(lambda: chats_of(home, peer)[0]["name"] == "Saved On The Phone", "the name")
+        home.ok("send", "saved on the phone", "found by that name")
+        assert peer.texts() == ["found by that name"]
+        home.ok("contacts", "add", "Our Own", peer.number)
+        assert chats_of(home, peer)[0]["name"] == "Our Own"
+        assert home.json("status")["account"]["push_name"] == "Owner"
+    finally:
+        home.end()
