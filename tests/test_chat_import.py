@@ -463,10 +463,6 @@ def test_with_seconds_the_message_itself_takes_the_place_of_the_imported(
     assert [row["message_id"] for row in store.rows("SELECT message_id FROM messages")] == ["REAL"]
 
 
-WITHOUT_SECONDS = "name_made_up() knows whole seconds alone"
-
-
-@pytest.mark.xfail(strict=True, reason=WITHOUT_SECONDS)
 def test_without_seconds_the_message_itself_takes_the_place_of_the_imported(
     put: Put, take: Take, store: Store
 ) -> None:
@@ -476,7 +472,6 @@ def test_without_seconds_the_message_itself_takes_the_place_of_the_imported(
     assert row == {"message_id": "REAL", "timestamp": at("2023-04-13 10:15:42")}
 
 
-@pytest.mark.xfail(strict=True, reason=WITHOUT_SECONDS)
 def test_a_message_of_a_group_takes_the_place_of_its_senders_first(
     put: Put, take: Take, store: Store
 ) -> None:
@@ -489,7 +484,6 @@ def test_a_message_of_a_group_takes_the_place_of_its_senders_first(
     assert len(said(store, GROUP)) == 2
 
 
-@pytest.mark.xfail(strict=True, reason=WITHOUT_SECONDS)
 def test_a_picture_takes_the_place_of_what_was_left_out(put: Put, take: Take, store: Store) -> None:
     take(put(lines("<Media omitted>")))
     live(store, "2023-04-13 10:15:42", None, "REAL", message_type="image", raw=b"keys")

@@ -380,7 +380,7 @@ def test_messages_without_an_id_of_their_own_are_looked_up(store: Store) -> None
     assert len(found) == 2
     for sql, plan in found.items():
         assert "messages_made_up" in plan, (sql, plan)
-    assert "messages_made_up (chat_jid=? AND timestamp=?)" in list(found.values())[1]
+    assert "messages_made_up (chat_jid=? AND timestamp>? AND timestamp<?)" in list(found.values())[1]
 
 
 # ── Telling ─────────────────────────────────────────────────────────────────────────────────────────

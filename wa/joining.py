@@ -59,7 +59,7 @@ def _unite_made_up(store: Store, row: Row, pn: str, used: set[str]) -> None:
         return
     likes = store.rows(
         "SELECT message_id FROM messages WHERE chat_jid = :pn AND timestamp = :timestamp"
-        " AND source != 'migration' AND is_from_me = :is_from_me"
+        " AND NOT (message_id >= 'migrated-' AND message_id < 'migrated.') AND is_from_me = :is_from_me"
         " AND coalesce(content, '') = coalesce(:content, '')",
         {**row, "pn": pn},
     )

@@ -102,7 +102,7 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
     One statement for all rows of a table, for history comes by the hundred
     thousand. Raises ValueError for a time that no calendar has.
     """
-    if source != "migration" and has_made_up(store):
+    if source not in ("migration", "import") and has_made_up(store):
         for event in events:
             name_made_up(store, dict(zip(_WRITTEN, _row_of(store, event, source, ""), strict=True)))
     before = newest_id(store)
@@ -128,17 +128,30 @@ def has_made_up(store: Store) -> bool:
 
 
 def name_made_up(store: Store, row: Row) -> None:
-    """Give a message that was migrated without an id the one under which it comes now."""
-    store.execute(
-        "UPDATE messages SET message_id = :message_id, sender = :sender WHERE id = ("
+    """Let a message that came without an id be the one that comes now: its id, sender, time and kind."""
+    named = store.execute(
+        "UPDATE messages SET message_id = :message_id, sender = :sender, timestamp = :timestamp,"
+        " message_type = CASE message_type WHEN 'other' THEN coalesce(:message_type, 'other')"
+        " ELSE message_type END, raw_proto = coalesce(raw_proto, :raw_proto),"
+        " quoted_id = coalesce(quoted_id, :quoted_id) WHERE id = ("
         # SQLite would rather go through all messages of the chat.
         "SELECT id FROM messages INDEXED BY messages_made_up"
-        f" WHERE {_IS_MADE_UP} AND chat_jid = :chat_jid AND timestamp = :timestamp"
+        f" WHERE {_IS_MADE_UP} AND chat_jid = :chat_jid"
+        " AND timestamp BETWEEN :timestamp - 59 AND :timestamp + 1 AND (timestamp = :timestamp"
+        " OR (message_id >= 'migrated-min-' AND message_id < 'migrated-min.' AND timestamp < :timestamp)"
+        " OR (message_id >= 'migrated-sec-' AND message_id < 'migrated-sec.' AND timestamp >= :timestamp - 1))"
         " AND is_from_me = :is_from_me AND coalesce(content, '') = coalesce(:content, '')"
-        " ORDER BY id LIMIT 1)"
+        " AND deleted_at IS NULL AND NOT (sender != :sender AND chat_jid LIKE '%@g.us'"
+        " AND sender LIKE '%@s.whatsapp.net' AND :sender LIKE '%@s.whatsapp.net')"
+        " ORDER BY sender != :sender, abs(timestamp - :timestamp), id LIMIT 1)"
         " AND NOT EXISTS (SELECT 1 FROM messages WHERE chat_jid = :chat_jid AND message_id = :message_id)",
-        row,
+        {"message_type": None, "raw_proto": None, "quoted_id": None, **row},
     )
+    if named.rowcount:
+        store.execute(
+            "UPDATE chats SET last_message_time = max(last_message_time, :timestamp) WHERE id = :chat_jid",
+            row,
+        )
 
 
 def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ import typer
 
 from wa import history as past
 from wa import store as storage
-from wa.commands.common import Json, app_of, chat_of, shown_time
+from wa.commands.common import Json, app_of, shown_time
 from wa.errors import ExitStatus, WaError
 from wa.phone import show_jid
 
@@ -97,7 +97,7 @@ def import_(
         str | None, typer.Option(metavar="C", help="Whose chat it is; else the file's name tells.")
     ] = None,
     me: Annotated[
-        str | None, typer.Option(metavar="NAME", help="How you are called in it; else found out.")
+        str | None, typer.Option(metavar="NAME", help="How you are called in it; - if you wrote nothing.")
     ] = None,
     date_order: Annotated[
         str | None, typer.Option(metavar="ORDER", help="dmy, mdy or ymd, where the file does not tell.")
@@ -122,7 +122,7 @@ def import_(
             own.store,
             own.home,
             file,
-            chat=chat_of(own, chat).jid if chat else None,
+            chat=chat,
             me=me,
             date_order=date_order,
             zone=own.settings.zone,
