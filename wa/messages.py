@@ -18,7 +18,7 @@ TYPES = (
     "reaction", "system", "other",
 )  # fmt: skip
 FILES = ("voice", "audio", "image", "video", "document", "sticker")
-# Kinds that are not something to be read: they neither count as unread nor move their chat up.
+# Nothing to be read: they neither count as unread nor move their chat up.
 SILENT = ("reaction", "system")
 _WRITTEN = (
     "chat_jid", "message_id", "sender", "content", "timestamp", "is_from_me", "message_type", "status",
@@ -139,7 +139,8 @@ def name_made_up(store: Store, row: Row) -> None:
         f" WHERE {_IS_MADE_UP} AND chat_jid = :chat_jid"
         " AND timestamp BETWEEN :timestamp - 59 AND :timestamp + 1 AND (timestamp = :timestamp"
         " OR (message_id >= 'migrated-min-' AND message_id < 'migrated-min.' AND timestamp < :timestamp)"
-        " OR (message_id >= 'migrated-sec-' AND message_id < 'migrated-sec.' AND timestamp >= :timestamp - 1))"
+        " OR (message_id >= 'migrated-sec-' AND message_id < 'migrated-sec.' AND"
+        " timestamp >= :timestamp - 1))"
         " AND is_from_me = :is_from_me AND coalesce(content, '') = coalesce(:content, '')"
         " AND deleted_at IS NULL AND NOT (sender != :sender AND chat_jid LIKE '%@g.us'"
         " AND sender LIKE '%@s.whatsapp.net' AND :sender LIKE '%@s.whatsapp.net')"
@@ -351,11 +352,6 @@ def live_after(store: Store, cursor: int) -> list[Row]:
         f"SELECT {ROW} FROM messages m WHERE m.id > ? AND m.source = 'live' ORDER BY m.id LIMIT {BATCH}",
         [cursor],
     )
-
-
-def has_unknown_group(store: Store) -> bool:
-    """Whether something was said in a group of which neither name nor members are known."""
-    return bool(store.value("SELECT 1 FROM chats WHERE is_group AND name IS NULL LIMIT 1"))
 
 
 def newest_id(store: Store) -> int:

@@ -58,8 +58,13 @@ def refresh_groups(store: Store, transport: Transport, now: datetime) -> None:
 def groups_are_stale(store: Store, now: datetime) -> bool:
     """Whether the groups were last asked for so long ago that they may be others by now."""
     last = store.state().get("groups_at")
-    every = UNKNOWN_GROUP_EVERY if messages.has_unknown_group(store) else GROUPS_EVERY
+    every = UNKNOWN_GROUP_EVERY if _has_unknown_group(store) else GROUPS_EVERY
     return last is None or abs(now - from_iso(last)) > every
+
+
+def _has_unknown_group(store: Store) -> bool:
+    """Whether something was said in a group of which neither name nor members are known."""
+    return bool(store.value("SELECT 1 FROM chats WHERE is_group AND name IS NULL LIMIT 1"))
 
 
 def _mark_read(store: Store, transport: Transport, now: datetime, chat: str, up_to: int) -> Row:

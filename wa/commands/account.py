@@ -162,17 +162,17 @@ class _Pictures:
         if kind == "qr" and not self._own.json:
             from wa.qr import picture
 
+            if not self._lines:
+                out.note("scan this with the phone: Settings, Linked devices, Link a device")
             drawn = picture(event["code"], colours=out.on_terminal)
             out.picture(drawn, self._lines)
             self._lines = drawn.count("\n")
-            if self._lines == drawn.count("\n"):
-                out.note("scan this with the phone: Settings, Linked devices, Link a device")
             return
         text = {
             "code": f"type this code on the phone: {event.get('code')}",
-            "paired": f"linked to {event.get('push_name') or ''} +{phone_of_jid(event.get('jid') or '')}",
+            "paired": f"linked to +{phone_of_jid(event.get('jid') or '')}",
             "paused": "sending is paused, for this home was linked to another account: `wa resume` resumes",
-            "caught-up": f"{event.get('messages', 0)} messages recorded; `wa listen` records what follows",
+            "caught-up": f"{event.get('messages', 0):,} messages recorded; `wa listen` records what follows",
         }.get(kind, "")
         out.event(event, text)
 
