@@ -66,10 +66,11 @@ def retry_stuck(store: Store) -> None:
         store.execute("UPDATE spool SET error = NULL WHERE error IS NOT NULL")
 
 
-def apply(store: Store, decode: Decode, now: datetime) -> int:
+def apply(store: Store, decode: Decode, now: datetime, *, past: bool = True) -> int:
     """Record the next batch of the spool, in order; how many were dealt with.
 
     What cannot be applied stays there with the reason and holds nothing up.
+    Without `past`, parts of the past are left for later: they may take minutes.
     """
     deadline = time.monotonic() + BATCH_SECONDS
     done = 0
@@ -83,10 +84,10 @@ def apply(store: Store, decode: Decode, now: datetime) -> int:
                 break
     if joins:
         joining.join_split_chats(store, now)
-    if done:
+    if done or not past:
         return done
-    past = store.row(f"{_WAITING} AND kind = '{HISTORY}' ORDER BY id LIMIT 1")
-    return _apply_past(store, decode, past, now) if past else 0
+    part = store.row(f"{_WAITING} AND kind = '{HISTORY}' ORDER BY id LIMIT 1")
+    return _apply_past(store, decode, part, now) if part else 0
 
 
 def _apply_past(store: Store, decode: Decode, row: Row, now: datetime) -> int:

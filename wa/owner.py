@@ -284,7 +284,8 @@ class Owner:
                 self._apply_work.wait()
                 self._apply_work.clear()
                 done = self._drained.is_set()
-                while inbox.apply(store, self._transport.decode, self._now()):
+                decode = self._transport.decode
+                while inbox.apply(store, decode, self._now(), past=not self._stopping.is_set()):
                     self._socket.wake()
                 if done:
                     return
