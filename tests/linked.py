@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -85,10 +86,10 @@ class Command:
         self.popen.wait(timeout)
         return Result(self.popen.returncode, self.out, self.err)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> Result:
+    def stop(self, number: signal.Signals = signal.SIGTERM, within: float = ENDS_WITHIN) -> Result:
         """Ask it to end, and wait until it has."""
         self.popen.send_signal(number)
-        return self.finish(ENDS_WITHIN)
+        return self.finish(within)
 
     def kill(self) -> None:
         """SIGKILL, and wait for the end."""
@@ -181,6 +182,25 @@ class Device:
         for each in self._started:
             if each.popen.poll() is None:
                 each.kill()
+
+
+class Silence:
+    """A door behind which nobody says anything."""
+
+    def __init__(self) -> None:
+        self._sockets = [socket.create_server(("127.0.0.1", 0))]
+        self._sockets[0].settimeout(CONNECTS_WITHIN)
+        self.settings = {"HTTPS_PROXY": f"http://127.0.0.1:{self._sockets[0].getsockname()[1]}"}
+        """With these WhatsApp is behind it."""
+
+    def wait_for_a_knock(self) -> None:
+        """Wait until somebody wants to come in."""
+        self._sockets.append(self._sockets[0].accept()[0])
+
+    def close(self) -> None:
+        """Turn everybody away."""
+        for each in self._sockets:
+            each.close()
 
 
 def past(chat: Person, count: int = 1, age: int = DAY, **more: Any) -> list[dict[str, Any]]:

@@ -6,11 +6,12 @@ A module that says `pytest_plugins = ["linked_fixture"]` has a `device`: a home 
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from linked import Device, memory_folder, past
+from linked import Device, Silence, memory_folder, past
 from relay.driver import Person, Relay
 
 pytest_plugins = ["relay_fixture"]
@@ -58,3 +59,19 @@ def newcomer(town: Relay) -> Callable[..., Person]:
 def adam(newcomer: Callable[..., Person]) -> Person:
     """Somebody to talk to."""
     return newcomer("Adam")
+
+
+@pytest.fixture
+def nowhere() -> Iterator[dict[str, str]]:
+    """Settings with which nobody answers."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield {"HTTPS_PROXY": f"http://127.0.0.1:{taken.getsockname()[1]}"}
+
+
+@pytest.fixture
+def silence() -> Iterator[Silence]:
+    """A door behind which nobody says anything."""
+    made = Silence()
+    yield made
+    made.close()

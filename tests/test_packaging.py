@@ -71,7 +71,8 @@ def test_every_import_of_the_package_is_asked_for(wheel):
     (metadata,) = [name for name in wheel.namelist() if name.endswith("METADATA")]
     asked = Parser().parsestr(wheel.read(metadata).decode()).get_all("Requires-Dist")
     names = {re.match(r"[A-Za-z0-9_.-]+", each)[0].replace("-", "_") for each in asked if ";" not in each}
-    names = {{"python_dotenv": "dotenv", "python_dateutil": "dateutil", "pillow": "PIL"}.get(name, name) for name in names}
+    called = {"python_dotenv": "dotenv", "python_dateutil": "dateutil", "pillow": "PIL"}
+    names = {called.get(name, name) for name in names}
     # Typer's, boto3's and neonize's own, always with them; magic only to see whether it is there
     names |= {"rich", "botocore", "magic"}
     imported = set()

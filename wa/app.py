@@ -83,14 +83,14 @@ class App:
 
             self.bind()
             return LoopbackTransport(self.home, self.now)
+        from wa import session
         from wa.neonize_transport import NeonizeTransport
 
-        transport = NeonizeTransport(self.home)
-        if transport.account() is None:
+        if linked_account(self.store) is None and session.account(self.home) is None:
             raise not_linked()
         self.bind()
         self.out.keep_descriptors(errors=not self.verbose)
-        return transport
+        return NeonizeTransport(self.home)
 
     def bind(self) -> None:
         """Let the home belong to its transport, from the first message sent or to be sent."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
 import sqlite3
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
@@ -228,4 +230,10 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _on_signal)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored, as by nohup
         signal.signal(signal.SIGINT, _on_signal)
-    sys.exit(run(sys.argv[1:], App()))
+    code = run(sys.argv[1:], App())
+    if threading.active_count() > 1:  # the WhatsApp library may still wait for the network, for minutes
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -8,7 +8,17 @@ from typing import Any
 
 from wa import transport
 from wa.phone import USER_SERVER, is_lid, phone_of_jid, show_jid
-from wa.transport import Deleted, Edited, Event, HistoryChat, JidMapped, MessageReceived, Named, Reacted
+from wa.transport import (
+    Account,
+    Deleted,
+    Edited,
+    Event,
+    HistoryChat,
+    JidMapped,
+    MessageReceived,
+    Named,
+    Reacted,
+)
 
 PhoneOf = Callable[[str], "str | None"]  # the phone JID that a hidden id stands for, where that is known
 _Pairs = Iterable[tuple[str, str]]
@@ -44,6 +54,11 @@ _STUBS = {
     "CALL_MISSED_VOICE": "Missed voice call", "CALL_MISSED_VIDEO": "Missed video call",
 }
 # fmt: on
+
+
+def account(device: Any) -> Account:
+    """Who we are, as the library tells it."""
+    return Account(jid_text(device.JID), jid_text(device.LID) or None, _name(device.PushName))
 
 
 def is_secret(event: Any) -> bool:
@@ -83,12 +98,13 @@ def undecryptable_events(event: Any, phone_of: PhoneOf) -> list[Event]:
     return _mapped_by(event.Info.MessageSource, phone_of)
 
 
-def group_events(event: Any) -> list[Event]:
+def group_events(event: Any, phone_of: PhoneOf = lambda _: None) -> list[Event]:
     """A group's new name, and who came, went or has another role."""
     jid, name = jid_text(event.JID), _str(event.Name.Name)
     roles = ((event.Join, "member"), (event.Demote, "member"), (event.Promote, "admin"), (event.Leave, None))
     members = {jid_text(each): role for listed, role in roles for each in listed}
     named: list[Event] = [transport.GroupInfo(jid, name)] if name else []
+    named = [*_mapped([], members, phone_of), *named]
     return [*named, transport.GroupChanged(jid, tuple(members.items()))] if members else named
 
 

@@ -69,7 +69,7 @@ def end_part(store: Store, history: History, now: datetime) -> None:
                 " WHERE chat_jid = ? AND status = 'in_progress'",
                 [min(progress, 99), chat.jid],
             )
-    is_all = progress >= 100 and history.kind in ("recent", "full")
+    is_all = progress >= 100 and history.kind in ("bootstrap", "recent", "full")
     if is_all:
         complete(store, None, now)
     store.execute(

@@ -35,6 +35,7 @@ PAST_STEP = 100
 _WAITING = "SELECT id, kind, payload, position FROM spool WHERE error IS NULL"
 
 Decode = Callable[[str, bytes], list[Event]]
+Hurry = Callable[[], bool]
 
 
 def spool(store: Store, kind: str, payload: bytes, now: datetime) -> None:
@@ -66,11 +67,14 @@ def retry_stuck(store: Store) -> None:
         store.execute("UPDATE spool SET error = NULL WHERE error IS NOT NULL")
 
 
-def apply(store: Store, decode: Decode, now: datetime, *, past: bool = True) -> int:
+def apply(
+    store: Store, decode: Decode, now: datetime, *, past: bool = True, hurry: Hurry = lambda: False
+) -> int:
     """Record the next batch of the spool, in order; how many were dealt with.
 
     What cannot be applied stays there with the reason and holds nothing up.
     Without `past`, parts of the past are left for later: they may take minutes.
+    While `hurry()`, each transaction ends as soon as it can: an event waits to be kept.
     """
     deadline = time.monotonic() + BATCH_SECONDS
     done = 0
@@ -80,17 +84,17 @@ def apply(store: Store, decode: Decode, now: datetime, *, past: bool = True) -> 
         for row in waiting:
             joins = _apply_one(store, decode, row, now)
             done += 1
-            if joins or time.monotonic() > deadline:  # what follows must find the chat joined
+            if joins or hurry() or time.monotonic() > deadline:  # what follows must find the chat joined
                 break
     if joins:
         joining.join_split_chats(store, now)
     if done or not past:
         return done
     part = store.row(f"{_WAITING} AND kind = '{HISTORY}' ORDER BY id LIMIT 1")
-    return _apply_past(store, decode, part, now) if part else 0
+    return _apply_past(store, decode, part, now, hurry) if part else 0
 
 
-def _apply_past(store: Store, decode: Decode, row: Row, now: datetime) -> int:
+def _apply_past(store: Store, decode: Decode, row: Row, now: datetime, hurry: Hurry) -> int:
     """Record the next batch of a part of the past; where it has come to is kept with it.
 
     What happens now never waits for it: it is looked at again after each batch.
@@ -108,7 +112,7 @@ def _apply_past(store: Store, decode: Decode, row: Row, now: datetime) -> int:
         for chat, events in steps[position:]:
             _record_past(store, chat, events, now)
             position += 1
-            if time.monotonic() > deadline:
+            if hurry() or time.monotonic() > deadline:
                 break
         if position < len(steps):
             store.execute("UPDATE spool SET position = ? WHERE id = ?", [position, row["id"]])
@@ -203,6 +207,8 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
         map_jid(store, event.lid, event.pn)
     elif isinstance(event, Named):
         name_jid(store, event.jid, event.name, is_saved=event.is_saved)
+        if not event.is_saved:
+            store.execute("UPDATE device SET push_name = ? WHERE jid = ?", [event.name, event.jid])
     elif isinstance(event, GroupChanged):
         _change_group(store, event, now)
     elif isinstance(event, GroupInfo):
@@ -231,6 +237,7 @@ def map_jid(store: Store, lid: str, pn: str) -> None:
         "INSERT INTO jid_aliases VALUES (?, ?) ON CONFLICT (lid) DO UPDATE SET pn = excluded.pn", [lid, pn]
     )
     joining.rename_reactions(store, "sender", lid, pn)
+    joining.rename_members(store, lid, pn)
 
 
 def _message(store: Store, event: MessageReceived, now: datetime) -> None:

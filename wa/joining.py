@@ -109,3 +109,9 @@ def rename_reactions(store: Store, column: str, lid: str, pn: str) -> None:
         }
         messages.react(store, renamed, row["emoji"], row["timestamp"])
     store.execute(f"DELETE FROM reactions WHERE {column} = ?", [lid])
+
+
+def rename_members(store: Store, lid: str, pn: str) -> None:
+    """Let `lid` be `pn` in the groups it is in."""
+    store.execute("UPDATE OR IGNORE group_members SET member_jid = ? WHERE member_jid = ?", [pn, lid])
+    store.execute("DELETE FROM group_members WHERE member_jid = ?", [lid])

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from wa.home import Home
 
 QUIET_SECONDS = 0.4
 """How long no event must have come, after the line was closed, for all of them to have been handed over."""
 STOP_SECONDS = 3.0
+DIAL_SECONDS = 3.0
+SERVER = "web.whatsapp.com"
 
 
 class Line:
@@ -24,6 +29,7 @@ class Line:
 
     def __init__(self, lib: Any, home: Home, on_event: Callable[..., None], *, full: bool = False) -> None:
         self.made.append(self)
+        self._lib = lib
         self.is_up = self.is_caught_up = False
         self.decided = threading.Event()
         self.ended = threading.Event()
@@ -72,17 +78,40 @@ class Line:
             {"event": "login", "status": ctypes.string_at(status).decode()}
         )
 
+    def phone_of(self, lid: str) -> str | None:
+        """The phone JID behind a hidden id, where the library knows it."""
+        return self._other(self.client.get_pn_from_lid, lid)
+
+    def lid_of(self, pn: str) -> str | None:
+        """The hidden id of a phone JID, where the library knows it."""
+        return self._other(self.client.get_lid_from_pn, pn)
+
+    def _other(self, ask: Callable[[Any], Any], jid: str) -> str | None:
+        try:
+            found = ask(self._lib.jid(jid))
+        except Exception:
+            return None  # its way to say that it does not know
+        return f"{found.User}@{found.Server}" if found.User else None
+
     def close(self) -> None:
         """Disconnect, let all that was received arrive, stop."""
         self.is_up, self.closing = False, True
-        if not self.ended.is_set():
-            self.client.disconnect()
-            self.last_event = time.monotonic()
-            while time.monotonic() - self.last_event < QUIET_SECONDS:
-                time.sleep(QUIET_SECONDS / 20)
-            self.client.stop()
+        if self.ended.is_set():
+            return
+        if not self.decided.is_set():  # nothing can have come; Go returns when it has dialled
+            threading.Thread(target=self._stop, name="neonize-stop", daemon=True).start()
+            return
+        self.client.disconnect()
+        self.last_event = time.monotonic()
+        while time.monotonic() - self.last_event < QUIET_SECONDS:
+            time.sleep(QUIET_SECONDS / 20)
+        self.client.stop()
         if threading.current_thread() is not self.thread:
             self.thread.join(STOP_SECONDS)
+
+    def _stop(self) -> None:
+        self.client.disconnect()
+        self.client.stop()
 
 
 def heard(events: Any) -> list[Any]:
@@ -104,3 +133,14 @@ def recorded(events: Any) -> dict[Any, str]:
         events.JoinedGroupEv: "group-joined",
         events.UndecryptableMessageEv: "undecryptable",
     }
+
+
+def can_be_reached() -> bool:
+    """Whether there is any way to WhatsApp's server, or to the proxy before it."""
+    proxy = urlsplit(getproxies().get("https", ""))
+    where = (proxy.hostname, proxy.port or 80) if proxy.hostname else (SERVER, 443)
+    try:
+        socket.create_connection(where, DIAL_SECONDS).close()
+    except OSError:
+        return False
+    return True

@@ -25,12 +25,13 @@ from typing import Any
 from wa import decoding, outgoing, session
 from wa.errors import WaError
 from wa.home import Home
-from wa.line import Line, heard, recorded
+from wa.line import Line, can_be_reached, heard, recorded
 from wa.transport import (
     Accepted,
     Account,
     CaughtUp,
     Connected,
+    ConnectFailed,
     Disconnected,
     Downloaded,
     DownloadFailed,
@@ -55,6 +56,8 @@ RETURN_SECONDS = 6.0
 """How long the library may try to bring a cut line back; it gives up its own resending after 5."""
 LOGIN_SECONDS = 40.0
 LINK_SECONDS = 3600.0
+MOST_LINES = 200
+"""The library leaves something behind with each; whoever supervises us starts a fresh process then."""
 DIAL_SECONDS = 2.0
 """How long `connect` waits to see the first attempt fail; what fails later is signalled."""
 
@@ -139,10 +142,14 @@ class NeonizeTransport:
                 if line.is_up:
                     self._tell_state(line)
                 return  # the library is at it
-            self._known = self.account()
+            self._known = self._known or self.account()
             if self._known is None:
                 handlers.signal(LoggedOut())
                 return
+            if Line.made and not can_be_reached():  # to try costs the library memory and an open file
+                raise ConnectFailed("WhatsApp cannot be reached")
+            if len(Line.made) >= MOST_LINES:
+                raise WaError("network-error", "no connection for a long time", "start again")
             self._begin(Line(library(), self._home, self._on_event), LOGIN_SECONDS)
 
     def pair(
@@ -159,6 +166,9 @@ class NeonizeTransport:
         self._begin(line, LINK_SECONDS)
 
     def _begin(self, line: Line, login_seconds: float) -> None:
+        session.is_shared.set()
+        if self._home.session.exists():  # all of the account is in it
+            self._home.session.chmod(0o600)
         library().client.log_whatsmeow = WireLog(library().proto.LogEntry, self._handlers)
         self._line = line
         self._watch(login_seconds)
@@ -198,12 +208,9 @@ class NeonizeTransport:
         self._signal(Disconnected(reason))
 
     def _tell_state(self, line: Line) -> None:
-        try:
-            self._known = self.account() or self._known
-        except WaError as error:  # the library is just writing; who we are does not change
-            log.info("%s", error.message)
-        if self._known is not None:
-            self._signal(Connected(self._known))
+        if self._known is None:  # just linked: the library tells it soon
+            return
+        self._signal(Connected(self._known))
         if line.is_caught_up:
             self._signal(CaughtUp())
 
@@ -243,10 +250,14 @@ class NeonizeTransport:
             if self._timer is not None:
                 self._timer.cancel()
             self._tell_state(line)
+        elif kind == "Device" and self._known is None:
+            self._known = decoding.account(event)
+            if line.is_up:
+                self._tell_state(line)
         elif kind == "OfflineSyncCompleted":
             line.is_caught_up = True
             self._sweeper.start(partial(self._hand_over, line))
-            if line.is_up:
+            if line.is_up and self._known is not None:
                 self._signal(CaughtUp())
         elif kind in ("Disconnected", "KeepAliveTimeout"):
             line.is_up = False
@@ -254,6 +265,8 @@ class NeonizeTransport:
             self._watch(RETURN_SECONDS)
             self._signal(Disconnected("the line dropped" if kind == "Disconnected" else "no answer"))
         elif kind in ENDS:
+            if kind == "LoggedOut":
+                self._known = None
             line.is_up = False
             line.decided.set()
             self._signal(end_of_line(kind, event))
@@ -272,7 +285,7 @@ class NeonizeTransport:
         """Hand a message over and wait for the acknowledgement; Transport.send."""
         line = self._connected_line()
         lib = library()
-        proto = outgoing.build(lib, line.client, self._home, message)
+        proto = outgoing.build(lib, line, message)
         try:
             sent = line.client.send_message(lib.jid(message.to_jid), proto)
         except lib.client.SendMessageError as error:
@@ -285,13 +298,10 @@ class NeonizeTransport:
         The library writes the secret of a message beside its id into its database
         before the frame: an id that was not marked has not gone; one that was may have.
         """
-        for _ in range(5):  # the library may be writing
-            try:
-                message_id = session.message_of(self._home, secret)
-                break
-            except WaError as error:
-                log.info("%s", error.message)
-        else:
+        try:
+            message_id = session.message_of(self._home, secret)
+        except WaError as error:
+            log.warning("%s", error.message)
             return Evidence(sent=None)
         if message_id is not None and message_id not in marked:
             return Evidence(sent=False)
@@ -301,7 +311,7 @@ class NeonizeTransport:
         """Tell the senders that their messages were read; Transport.mark_read."""
         line = self._connected_line()
         lib = library()
-        chat, sender = (session.lid_of(self._home, jid) or jid for jid in (mark.chat_jid, mark.sender))
+        chat, sender = (line.lid_of(jid) or jid for jid in (mark.chat_jid, mark.sender))
         try:
             line.client.mark_read(
                 *mark.message_ids, chat=lib.jid(chat), sender=lib.jid(sender), receipt=lib.receipt_type.READ
@@ -362,16 +372,16 @@ class NeonizeTransport:
         if kind == "receipt":
             return decoding.receipt_events(event, self._phone_of)
         if kind == "history":
-            account = self.account()
+            account = self._known or self.account()
             return decoding.history(event.Data, account.jid if account else None, self._phone_of)
         if kind == "group-change":
-            return decoding.group_events(event)
+            return decoding.group_events(event, self._phone_of)
         if kind == "group-joined":
             return decoding.joined_group_events(event)
         return decoding.undecryptable_events(event, self._phone_of)
 
     def _phone_of(self, lid: str) -> str | None:
-        try:
-            return session.phone_of(self._home, lid)
-        except WaError:
-            return None
+        line = self._line
+        if line is not None and line.is_up:
+            return line.phone_of(lid)
+        return None if session.is_shared.is_set() else session.phone_of(self._home, lid)

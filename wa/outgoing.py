@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from wa import media, session
+from wa import media
 from wa.errors import WaError
-from wa.home import Home
+from wa.line import Line
 from wa.transport import NotSent, Outgoing
 
 _UPLOADED_AS = {
@@ -23,11 +23,11 @@ _PART_OF = {
 }  # fmt: skip
 
 
-def build(lib: Any, client: Any, home: Home, message: Outgoing) -> Any:
+def build(lib: Any, line: Line, message: Outgoing) -> Any:
     """The waE2E.Message of one attempt, its file uploaded. Raises NotSent, before anything has left."""
     proto = lib.e2e.Message()
     if message.file is not None:
-        part = _attach(lib, client, proto, message, message.file)
+        part = _attach(lib, line.client, proto, message, message.file)
     elif message.quote is not None:
         part = proto.extendedTextMessage
         part.text = message.text
@@ -37,14 +37,10 @@ def build(lib: Any, client: Any, home: Home, message: Outgoing) -> Any:
     if message.quote is not None:
         about, quote = part.contextInfo, message.quote
         about.stanzaID, about.quotedMessage.conversation = quote.message_id, quote.text or ""
-        about.participant = _address(home, quote.sender or message.to_jid)
+        sender = quote.sender or message.to_jid
+        about.participant = line.lid_of(sender) or sender  # people are known by their hidden ids
     proto.messageContextInfo.messageSecret = message.secret
     return proto
-
-
-def _address(home: Home, jid: str) -> str:
-    """The hidden id by which WhatsApp knows somebody, where there is one."""
-    return session.lid_of(home, jid) or jid
 
 
 def _attach(lib: Any, client: Any, proto: Any, message: Outgoing, path: Path) -> Any:

@@ -154,10 +154,15 @@ class Output:
         """Part of a file, as it is; made harmless where a person would see it."""
         self._put(clean(text) if self._out.isatty() else text)
 
-    def picture(self, drawn: str, instead_of: int = 0) -> None:
-        """Lines with colours of our own making; on a terminal in the place of as many lines before."""
+    def picture(self, drawn: str, caption: str, instead_of: int) -> int:
+        """Lines of our own making and a word about them, on a terminal in the place of so many lines before.
+
+        Returns how many lines of the terminal it took.
+        """
         up = f"\x1b[{instead_of}A" if instead_of and self._out.isatty() else ""
         self._put(up + drawn)
+        self.note(caption)
+        return drawn.count("\n") + self._err.isatty()
 
     def event(self, row: Mapping[str, Any], text: str) -> None:
         """Something that just happened: an object a line, or a line of text."""

@@ -49,6 +49,7 @@ LOOK_AGAIN = 1.0
 RECONNECT_FIRST, RECONNECT_MOST = 0.2, 30.0
 FINISH_SECONDS, CUT_SECONDS = 3.0, 1.0
 """How long a message in hand may take when we are asked to stop, before and after the line is cut."""
+GIVE_WAY = 0.0005
 MARKS_KEPT = timedelta(days=30)
 
 
@@ -95,6 +96,7 @@ class Owner:
         self._send_work = threading.Event()
         self._apply_work = threading.Event()
         self._request_work = threading.Event()
+        self._event_waits = threading.Event()
         self._sender = threading.Thread(
             target=self._guard, args=(self._send_loop,), name="sender", daemon=True
         )
@@ -269,11 +271,14 @@ class Owner:
     def _on_event(self, kind: str, payload: bytes) -> None:
         """Called by the transport's thread, which hands nothing over twice: keep it, and return."""
         log.debug("received %s: %r", kind, payload)
+        self._event_waits.set()
         try:
             inbox.spool(self._spool_store, kind, payload, self._now())
         except BaseException as error:
             self.stop(error)
             raise
+        finally:
+            self._event_waits.clear()
         self._apply_work.set()
 
     def _apply_loop(self) -> None:
@@ -284,13 +289,24 @@ class Owner:
                 self._apply_work.wait()
                 self._apply_work.clear()
                 done = self._drained.is_set()
-                decode = self._transport.decode
-                while inbox.apply(store, decode, self._now(), past=not self._stopping.is_set()):
+                while self._apply_some(store):
                     self._socket.wake()
                 if done:
                     return
         finally:
             store.close()
+
+    def _apply_some(self, store: Store) -> int:
+        """Record a batch. An event that waits to be kept goes first, for a kill would lose it."""
+        while self._event_waits.is_set():
+            time.sleep(GIVE_WAY)
+        return inbox.apply(
+            store,
+            self._transport.decode,
+            self._now(),
+            past=not self._stopping.is_set(),
+            hurry=self._event_waits.is_set,
+        )
 
     # ── What goes out ───────────────────────────────────────────────────────────────────────────────
 

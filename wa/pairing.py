@@ -16,13 +16,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from wa import history, inbox, pacing, session
 from wa.app import App, not_linked, system_now
-from wa.ends import end_of_connection
+from wa.ends import banned, end_of_connection
 from wa.errors import WaError
 from wa.home import FileLock, Home, describe_holder, lock_holder
 from wa.phone import parse_phone, phone_of_jid
@@ -39,14 +40,16 @@ from wa.transport import (
     LoggedOut,
     SendError,
     Signal,
+    Transport,
 )
-from wa.when import to_iso
+from wa.when import describe, to_iso
 
 QUIET_SECONDS = 3.0
 """How long nothing must arrive before the child, once it is caught up, takes the past for recorded."""
 FIRST_SECONDS = 10.0
 """How long it waits for the past to begin to arrive."""
 CAUGHT_UP_SECONDS = 60.0
+UNLINK_SECONDS = 30.0
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -93,33 +96,62 @@ def unlink(app: App) -> dict[str, Any]:
     Raises WaError `not-authorized` where none is linked, `in-use`, and
     `network-error` where WhatsApp cannot be told.
     """
+    if app.settings.transport == "loopback":
+        raise not_linked()
     transport = app.transport
     account = transport.account()
-    if account is None or app.settings.transport == "loopback":
+    if account is None:  # the phone has logged us out, and nobody has noticed
+        _forget(app)
         raise not_linked()
+    if ban := pacing.ban_end(app.store, app.now()):
+        raise banned(describe(ban, app.settings.zone, app.now()))
     lock = _lock(app, "unlink")
     try:
-        signals: queue.Queue[Signal] = queue.Queue()
-        handlers = Handlers(partial(_spool, app), signals.put, lambda message_id, jid: None)
-        transport.connect(handlers)
-        while not isinstance(signal := signals.get(timeout=CAUGHT_UP_SECONDS), Connected | LoggedOut):
-            if not isinstance(signal, CaughtUp | Disconnected):
-                break
+        with stop_signals(_interrupt):
+            _log_out(app, transport)
+    except (ConnectFailed, SendError) as error:
+        raise _untold(str(error)) from error
+    finally:
+        transport.disconnect()
+        lock.release()
+    _record(app)
+    _forget(app)
+    return {"jid": account.jid, "lid": account.lid, "push_name": account.push_name}
+
+
+def _log_out(app: App, transport: Transport) -> None:
+    """Tell WhatsApp; returns when it knows that this device is none of the account's any more."""
+    signals: queue.Queue[Signal] = queue.Queue()
+    transport.connect(Handlers(partial(_spool, app), signals.put, lambda message_id, jid: None))
+    deadline = time.monotonic() + UNLINK_SECONDS
+    reason = "no answer"
+    while time.monotonic() < deadline:
+        try:
+            signal = signals.get(timeout=0.2)  # so that Ctrl-C is not kept waiting
+        except queue.Empty:
+            continue
         if isinstance(signal, Connected):
             transport.log_out()
-        transport.disconnect()
-        _record(app)
-        _forget(app)
-    except (ConnectFailed, SendError, queue.Empty) as error:
-        transport.disconnect()
-        raise WaError(
-            "network-error",
-            f"WhatsApp could not be told: {error}",
-            "try again; or remove the device on the phone (Linked devices), then `wa unlink`",
-        ) from error
-    finally:
-        lock.release()
-    return {"jid": account.jid, "lid": account.lid, "push_name": account.push_name}
+            return
+        if isinstance(signal, LoggedOut):
+            return
+        if isinstance(signal, Disconnected):
+            reason = signal.reason
+        elif isinstance(signal, Banned):
+            pacing.ban(app.store, app.now(), signal.seconds)
+            until = app.now() + timedelta(seconds=signal.seconds)
+            raise banned(describe(until, app.settings.zone, app.now()))
+        elif not isinstance(signal, CaughtUp):
+            raise end_of_connection(signal)
+    raise _untold(reason)
+
+
+def _untold(reason: str) -> WaError:
+    return WaError(
+        "network-error",
+        f"WhatsApp could not be told: {reason}",
+        "try again; or remove the device on the phone (Linked devices), then `wa unlink`",
+    )
 
 
 def _interrupt(error: BaseException) -> None:
@@ -175,16 +207,20 @@ def _paired(
     home: Home, lock: FileLock, phone: str | None, full: bool, timeout: float
 ) -> Iterator[dict[str, Any]]:
     """The events of the child, until it has caught up."""
-    paired = False
+    paired = shown = False
     with _child(home, lock, phone, full, timeout) as events:
         for event in events:
             if event["event"] == "failed":
                 raise WaError(event["code"], event["message"], event["hint"])
             if event["event"] == "paired":
                 paired = True
+            shown = shown or event["event"] in ("qr", "code")
             yield event
             if event["event"] == "caught-up":
                 return
+    if not shown:
+        why = f"WhatsApp did not answer within {timeout:g} seconds"
+        raise WaError("network-error", why, "check the connection, then run `wa link` again")
     if not paired:
         raise WaError(
             "pairing-failed",

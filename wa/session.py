@@ -1,7 +1,10 @@
-"""What neonize's session database tells: who we are, who is who, and what became of a message.
+"""What the WhatsApp library's database tells: who we are, who is who, and what became of a message.
 
 It is only read, and each time for less than a second: it is in rollback mode, so whoever
-reads keeps the library from writing. No key in it is ever copied anywhere.
+reads keeps the library from writing. And it is never opened in a process in which the
+library has it open: SQLite's locks belong to the process, and to close the file here would
+take away those of the library, which has an SQLite of its own (sqlite.org/howtocorrupt.html,
+2.2.1). From there, it is read by another process: `python -m wa.session`.
 """
 
 from __future__ import annotations
@@ -10,9 +13,11 @@ import json
 import logging
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,7 +28,7 @@ from wa.transport import Account, Event, JidMapped, Named
 
 log = logging.getLogger(__name__)
 
-READ_SECONDS = 0.8
+READ_SECONDS, READ_TRIES = 0.8, 6
 PEOPLE = "people"
 SWEEPS = (3.0, 30.0)
 """Seconds after which a sweeper looks again; after the last, each SWEEP_EVERY."""
@@ -48,16 +53,14 @@ def message_of(home: Home, secret: bytes) -> str | None:
     return found[0][0] if found else None
 
 
+is_shared = threading.Event()
+"""Set where the library has opened the database in this process: from then on for good."""
+
+
 def phone_of(home: Home, lid: str) -> str | None:
     """The phone JID behind a hidden id, where the library knows it."""
     found = _rows(home, "SELECT pn FROM whatsmeow_lid_map WHERE lid = ?", [lid.partition("@")[0]])
     return f"{found[0][0]}@s.whatsapp.net" if found else None
-
-
-def lid_of(home: Home, pn: str) -> str | None:
-    """The hidden id of a phone JID, where the library knows it."""
-    found = _rows(home, "SELECT lid FROM whatsmeow_lid_map WHERE pn = ?", [pn.partition("@")[0]])
-    return f"{found[0][0]}@lid" if found else None
 
 
 def people(home: Home) -> tuple[set[tuple[str, str]], set[tuple[str, str, bool]]]:
@@ -120,46 +123,87 @@ def _bare(jid: str) -> str:
     return f"{user.partition(':')[0].partition('.')[0]}@{server}"
 
 
-def _rows(home: Home, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+def _rows(home: Home, sql: str, params: Sequence[str | bytes] = ()) -> list[Any]:
     if not home.session.exists():
         return []
-    try:
-        with _open(home.session) as db:
-            return db.execute(sql, params).fetchall()
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):  # made, and nothing written yet
-            return []
-        raise WaError(
-            "storage-error",
-            f"cannot read {home.session}: {error}",
-            f"check who owns it, and that nothing else keeps it open: ls -l {home.session}",
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise WaError(
-            "corrupt",
-            f"{home.session}, which holds this device's keys, is damaged: {error}",
-            "move it away, then `wa link` links this device anew; what is recorded stays",
-        ) from error
+    read = _read_elsewhere if is_shared.is_set() else _read
+    for attempt in range(READ_TRIES):
+        try:
+            return read(home.session, sql, params)
+        except (sqlite3.OperationalError, OSError) as error:
+            if "no such table" in str(error):  # made, and nothing written yet
+                return []
+            is_busy = "locked" in str(error) or isinstance(error, FileNotFoundError)
+            if not is_busy or attempt == READ_TRIES - 1:
+                raise WaError(
+                    "storage-error",
+                    f"cannot read {home.session}: {error}",
+                    f"check who owns it, and that nothing else keeps it open: ls -l {home.session}",
+                ) from error
+        except sqlite3.DatabaseError as error:
+            raise WaError(
+                "corrupt",
+                f"{home.session}, which holds this device's keys, is damaged: {error}",
+                "move it away, then `wa link` links this device anew; what is recorded stays",
+            ) from error
+    raise AssertionError  # not reached
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[sqlite3.Connection]:
+def _read(path: Path, sql: str, params: Sequence[str | bytes]) -> list[Any]:
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, timeout=READ_SECONDS)) as db:
         try:
-            db.execute("SELECT 1 FROM sqlite_master").fetchone()
+            return db.execute(sql, params).fetchall()
         except sqlite3.OperationalError as error:
             if "readonly" not in str(error):
                 raise
-        else:
-            yield db
-            return
-    # The process that wrote it was killed in the middle; only a writer may undo what it left half-done.
+    # Who wrote it was killed in the middle. Only a writer may undo what that left half-done: in a copy.
     with TemporaryDirectory(dir=path.parent, prefix="session.") as folder:
         copy = Path(folder) / "copy"
         shutil.copyfile(path, copy)
-        journal = path.with_name(f"{path.name}-journal")
-        if journal.exists():
-            shutil.copyfile(journal, copy.with_name("copy-journal"))
+        shutil.copyfile(path.with_name(f"{path.name}-journal"), copy.with_name("copy-journal"))
         with closing(sqlite3.connect(copy)) as db:
-            yield db
+            return db.execute(sql, params).fetchall()
+
+
+def _read_elsewhere(path: Path, sql: str, params: Sequence[str | bytes]) -> list[Any]:
+    question = {"path": str(path), "sql": sql, "params": [_packed(each) for each in params]}
+    done = subprocess.run(
+        [sys.executable, "-m", "wa.session"],
+        input=json.dumps(question),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    answer = json.loads(done.stdout or '{"OperationalError": "no answer"}')
+    if "rows" in answer:
+        return list(answer["rows"])
+    ((kind, text),) = answer.items()
+    raise _ERRORS.get(kind, sqlite3.OperationalError)(text)
+
+
+_ERRORS = {
+    "DatabaseError": sqlite3.DatabaseError,
+    "FileNotFoundError": FileNotFoundError,
+    "PermissionError": PermissionError,
+}
+
+
+def _packed(value: str | bytes) -> str | dict[str, str]:
+    return {"hex": value.hex()} if isinstance(value, bytes) else value
+
+
+def main() -> None:
+    """Answer one question, JSON on standard input, on behalf of another process."""
+    question = json.load(sys.stdin)
+    params = [bytes.fromhex(each["hex"]) if isinstance(each, dict) else each for each in question["params"]]
+    try:
+        answer: dict[str, Any] = {"rows": _read(Path(question["path"]), question["sql"], params)}
+    except (sqlite3.Error, OSError) as error:
+        answer = {type(error).__name__: str(error)}
+    sys.stdout.write(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,12 @@ from wa.transport import (
 ENDS = ("LoggedOut", "StreamReplaced", "ClientOutdated", "TemporaryBan", "ConnectFailure")
 """After these the library does not connect again."""
 _STATUS = re.compile(r"server returned error (\d+)")
-_CERTAIN = ("the store doesn't contain a device JID", "client is nil", "failed to get group members")
+_CERTAIN = (
+    "the store doesn't contain a device JID",
+    "client is nil",
+    "frame socket is closed",
+    "failed to get group members",
+)
 _NO_GROUP = ("group does not exist", "not participating in that group", "not in that group")
 
 

@@ -162,11 +162,9 @@ class _Pictures:
         if kind == "qr" and not self._own.json:
             from wa.qr import picture
 
-            if not self._lines:
-                out.note("scan this with the phone: Settings, Linked devices, Link a device")
             drawn = picture(event["code"], colours=out.on_terminal)
-            out.picture(drawn, self._lines)
-            self._lines = drawn.count("\n")
+            how = "scan this with the phone: Settings, Linked devices, Link a device"
+            self._lines = out.picture(drawn, how, self._lines)
             return
         text = {
             "code": f"type this code on the phone: {event.get('code')}",
