@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -50,6 +50,7 @@ FIRST_SECONDS = 10.0
 """How long it waits for the past to begin to arrive."""
 CAUGHT_UP_SECONDS = 60.0
 UNLINK_SECONDS = 30.0
+ORPHAN_SECONDS = 5.0
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -308,6 +309,16 @@ class _Pairing:
         self._transport.disconnect()
         self._tell({"event": "caught-up"})
 
+    def end_with_parent(self) -> None:
+        """End when our parent is gone; but what WhatsApp has already sent us, it will not send again."""
+        os.read(0, 1)  # it writes nothing: this returns when nobody can write any more
+        if self._is_paired:
+            deadline = time.monotonic() + ORPHAN_SECONDS
+            while time.monotonic() - self._last < 1 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            self._transport.disconnect()
+        os._exit(1)
+
     def _spool(self, kind: str, payload: bytes) -> None:
         inbox.spool(self._store, kind, payload, system_now())
         if kind != session.PEOPLE:  # which is our own looking again
@@ -318,7 +329,7 @@ class _Pairing:
         if isinstance(signal, Connected):
             if self._is_paired:
                 return
-            self._is_paired = True
+            self._is_paired, self._last = True, time.monotonic()
             account = signal.account
             about = {"jid": account.jid, "lid": account.lid, "push_name": account.push_name}
             self._tell({"event": "paired", **about})
@@ -334,7 +345,8 @@ class _Pairing:
         if event["event"] == "login":
             self._on_login(event["status"])
             return
-        os.write(self._out, (json.dumps(event) + "\n").encode())
+        with suppress(OSError):  # nobody listens any more
+            os.write(self._out, (json.dumps(event) + "\n").encode())
 
     def _on_login(self, status: str) -> None:
         """How the attempt ended, in the library's words, which come in no other way."""
@@ -357,11 +369,6 @@ class _Pairing:
         os._exit(error.exit_status)
 
 
-def _end_with_parent() -> None:
-    os.read(0, 1)  # it writes nothing: this returns when it is gone
-    os._exit(1)
-
-
 def main() -> None:
     """The child process: `python -m wa.pairing OPTIONS`."""
     os.umask(0o077)
@@ -369,8 +376,8 @@ def main() -> None:
     out = os.dup(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     pairing = _Pairing(Home(Path(options["home"])), out)
+    threading.Thread(target=pairing.end_with_parent, daemon=True).start()
     try:
         pairing.run(options["phone"], options["full"])
     except WaError as error:
