@@ -44,7 +44,7 @@ from wa.transport import (
 )
 from wa.when import describe, to_iso
 
-QUIET_SECONDS = 3.0
+QUIET_SECONDS = 2.0
 """How long nothing must arrive before the child, once it is caught up, takes the past for recorded."""
 FIRST_SECONDS = 10.0
 """How long it waits for the past to begin to arrive."""

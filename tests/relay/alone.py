@@ -17,10 +17,15 @@ from relay.driver import Client, Relay
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
 
-def main(folder: Path) -> None:
-    """Bring loopback up, pair a client, and send."""
+def raise_loopback() -> None:
+    """Bring up the one interface there is."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
+
+
+def main(folder: Path) -> None:
+    """Bring loopback up, pair a client, and send."""
+    raise_loopback()
     relay = Relay(folder, folder / "state")
     relay.start()
     reem, adam = relay.person("Reem"), relay.person("Adam")
