@@ -13,7 +13,7 @@ from typing import Any
 from bench import corpus
 from bench.corpus import Corpus
 from bench.table import Row
-from wa import contacts, inbox, messages
+from wa import addressbook, inbox, messages
 from wa.app import system_now
 from wa.home import Home
 from wa.messages import PAD
@@ -128,7 +128,7 @@ def _introduce(store: Store, now: datetime) -> None:
         inbox.apply_event(store, JidMapped(corpus.hidden(person), person), now)
         inbox.apply_event(store, Named(person, name), now)
         if number % 3:
-            contacts.add(store, name, phone_of_jid(person) or "", [], None, now)
+            addressbook.add(store, addressbook.Person(name, {phone_of_jid(person) or "": None}), now)
     for number, group in enumerate(corpus.groups()):
         members = tuple((person, "member") for person in corpus.people()[number : number + 12])
         inbox.apply_event(store, GroupInfo(group, f"Group {number}", members), now)

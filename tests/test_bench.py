@@ -1,0 +1,28 @@
+"""The bench runs to its end; what it measures is looked at by people."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        pytest.param(["--only", "history", "search"], id="the store"),
+        pytest.param([], id="all", marks=pytest.mark.soak),
+    ],
+)
+def test_each_section_is_measured(sections):
+    command = [sys.executable, "-m", "bench", "--quick", *sections]
+    env = {**os.environ, "PYTHONPATH": str(HERE)}
+    done = subprocess.run(command, cwd=HERE, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "not measured" not in done.stdout
+    assert len(done.stdout.splitlines()) > 8
