@@ -1,6 +1,7 @@
 """A home that is linked to a phone on the relay, and the `wa` processes that live and die in it.
 
-A test module that needs it says `pytest_plugins = ["relay_fixture", "lived_in_fixture"]` and asks for `lived_in`.
+A test module that needs it says `pytest_plugins = ["relay_fixture", "lived_in_fixture"]` and asks for
+`lived_in`.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ class LivedIn:
         return self._said(self._started.index(process)).read_text()
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:
-        """SIGTERM, which is to end it with 0."""
+        """SIGTERM, which is to end it with 0, once it is up."""
+        wait_for(lambda: "connected" in self.said(process), what="a listener that is connected")
         process.terminate()
         code = process.wait(STOP_SECONDS)
         assert code == 0, f"it ended with {code}: {self.said(process)}"

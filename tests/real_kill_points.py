@@ -1,4 +1,4 @@
-"""`wa` on WhatsApp's library, but it kills itself at a chosen point: `python real_kill_points.py POINT COUNT ARGS…`."""
+"""`wa` on WhatsApp's library, but it kills itself: `python real_kill_points.py POINT COUNT ARGS…`."""
 
 from __future__ import annotations
 

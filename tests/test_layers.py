@@ -34,7 +34,7 @@ LAYERS = [
     {"wa.chat_archive", "wa.media", "wa.media_details", "wa.media_formats", "wa.media_types"},
     {"wa.store", "wa.migrations", "wa.home", "wa.bucket"},
     {"wa.when", "wa.phone", "wa.settings", "wa.errors", "wa.vcard", "wa.contentlines", "wa.jsonstream",
-     "wa.qr", "wa.chat_export", "wa.chat_line", "wa.chat_said", "wa.chat_words"},
+     "wa.qr", "wa.turns", "wa.chat_export", "wa.chat_line", "wa.chat_said", "wa.chat_words"},
 ]  # fmt: skip
 PURE = sorted(LAYERS[-1])
 LEVEL = {module: number for number, layer in enumerate(LAYERS) for module in layer}

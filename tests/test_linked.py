@@ -128,7 +128,7 @@ def test_what_the_phone_sends_itself_is_recorded_as_ours(device, listener, adam,
 
 
 def test_edits_reactions_and_deletions(device, listener, adam, reem):
-    first, second = adam.send(reem, "forst"), adam.send(reem, "regretted")
+    first, second = adam.send(reem, "Helo, Reem"), adam.send(reem, "regretted")
     key = {"remoteJID": reem.pn, "fromMe": True, "ID": first}
     now = int(time.time() * 1000)
     edit = {"key": key, "type": "MESSAGE_EDIT", "editedMessage": {"conversation": "first"}}
@@ -140,7 +140,7 @@ def test_edits_reactions_and_deletions(device, listener, adam, reem):
     assert (edited["content"], bool(edited["edited_at"])) == ("first", True)
     assert [each["emoji"] for each in edited["reactions"]] == ["👍"]
     assert deleted["content"] is None
-    assert device.json("search", "forst") == device.json("search", "regretted") == []
+    assert device.json("search", "Helo, Reem") == device.json("search", "regretted") == []
     adam.send(reem, reactionMessage={"key": key, "text": "", "senderTimestampMS": now + 1000})
     listener.wait(lambda: device.chat(adam)[0]["reactions"] == [], "the end of the reaction")
 

@@ -5,8 +5,45 @@ from __future__ import annotations
 import signal
 
 import pytest
+from conftest import wait_for
+from linked import Device, past
+from relay.control import FAULTS
 
 pytest_plugins = ["linked_fixture"]
+ACK_SECONDS = 75
+"""How long the library waits for an acknowledgement."""
+
+
+@pytest.fixture(autouse=True)
+def no_fault_is_left(reem):
+    """What WhatsApp does wrong in a test, it does not do in the next."""
+    yield
+    reem.fault(**dict.fromkeys(FAULTS))
+
+
+@pytest.fixture
+def sara(town, old_friend):
+    """Somebody whose account is that of one test alone."""
+    return town.person("Sara", history=past(old_friend))
+
+
+@pytest.fixture
+def own(town, sara, memory_path):
+    """A home linked to the account of Sara, for what cannot be undone."""
+    made = Device(town, memory_path / "home")
+    made.link(sara)
+    yield made
+    made.end()
+
+
+def seldom(*cases):
+    """Cases that are so much like others that `make soak` is soon enough for them."""
+    return [pytest.param(case, marks=pytest.mark.soak) for case in cases]
+
+
+def sent_texts(person, text):
+    """How often the phone of somebody got that text."""
+    return person.texts().count(text)
 
 
 @pytest.fixture
@@ -23,7 +60,7 @@ def alone(device):
     ("command", "number", "code"),
     [
         ("listen", signal.SIGTERM, 0),
-        ("listen", signal.SIGINT, 130),
+        pytest.param("listen", signal.SIGINT, 130, marks=pytest.mark.soak),
         ("run-scheduler", signal.SIGTERM, 0),
         ("groups", signal.SIGINT, 130),
     ],
@@ -64,7 +101,7 @@ def test_nobody_answers_at_the_start(alone, nowhere, reem):
     assert reem.texts(before) == ["later"]
 
 
-@pytest.mark.parametrize("code", [400, 463, 479])
+@pytest.mark.parametrize("code", [479, *seldom(400, 463)])
 def test_whatsapp_refuses_a_message(device, adam, reem, code):
     device.listening()
     reem.fault(ack_error={"code": code, "count": 1})
@@ -101,3 +138,225 @@ def test_the_line_is_cut_once_before_the_acknowledgement(device, adam, reem, rou
     reem.fault(drop_on_send={"route": route, "count": 1})
     assert device.json("send", adam.number, f"cut {route}")["status"] == "sent"
     assert adam.texts() == [f"cut {route}"]
+
+
+@pytest.mark.parametrize("route", [True, False], ids=["after it was passed on", "before it was passed on"])
+def test_the_line_is_cut_twice_before_the_acknowledgement(device, adam, reem, route):
+    """The library sends again once. Then a receipt proves that it went, or nothing does."""
+    device.listening()
+    reem.fault(drop_on_send={"route": route, "count": 2})
+    done = device.run("send", adam.number, f"twice {route}", "--json")
+    if route:
+        wait_for(lambda: device.queue("twice True")["status"] == "sent", 15)
+        assert done.code in (0, 6)
+    else:
+        assert (done.code, done.error["code"]) == (6, "unknown-outcome")
+        assert device.queue("twice False")["status"] == "unknown"
+    device.ok("send", adam.number, "afterwards")
+    assert adam.texts() == ([f"twice {route}"] if route else []) + ["afterwards"]
+
+
+# ── The line comes back ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("goodbye", [0, 503, *seldom(515, 516)])
+def test_a_listener_survives_the_loss_of_its_line(device, adam, reem, goodbye):
+    listener = device.listening()
+    reem.drop(goodbye)
+    came = adam.send(reem, f"after {goodbye}")
+    listener.event(lambda event: event["message_id"] == came)
+    assert device.json("send", adam.number, "and back")["status"] == "sent"
+    assert adam.texts() == ["and back"]
+
+
+@pytest.mark.parametrize("reason", [503, 400, *seldom(500, 409)])
+def test_a_listener_survives_a_login_that_fails(device, adam, reem, reason):
+    listener = device.listening()
+    reem.fault(refuse_login={"reason": reason, "count": 1})
+    reem.drop()
+    came = adam.send(reem, f"after {reason}")
+    listener.event(lambda event: event["message_id"] == came)
+    assert device.json("send", adam.number, "and back")["status"] == "sent"
+    assert adam.texts() == ["and back"]
+
+
+@pytest.mark.parametrize("reason", [503, *seldom(400)])
+def test_a_first_login_that_fails_is_tried_again(alone, adam, reem, reason):
+    reem.fault(refuse_login={"reason": reason, "count": 1})
+    assert alone.json("send", adam.number, "patience")["status"] == "sent"
+    assert adam.texts() == ["patience"]
+
+
+def test_a_login_that_is_always_refused(alone, adam, reem):
+    reem.fault(refuse_login={"reason": 400})
+    listener = alone.start("listen", "--json")
+    listener.says("not connected")
+    assert "refused" in listener.err
+    done = alone.run("send", adam.number, "in vain", "--wait", "1", "--json")
+    assert (done.code, done.error["code"]) == (6, "still-queued")
+    assert alone.queue("in vain")["status"] == "pending"
+    reem.fault(refuse_login=None)
+    assert alone.json("send", adam.number, "at last")["status"] == "sent"
+    listener.wait(lambda: alone.queue("in vain")["status"] == "sent", "the message")
+    assert listener.stop().code == 0
+    assert sorted(adam.texts()) == ["at last", "in vain"]
+
+
+# ── WhatsApp wants no more of us ────────────────────────────────────────────────────────────────────
+
+
+def test_too_many_messages_are_answered_with_a_rest(own, adam, sara):
+    listener = own.listen()
+    sara.fault(ack_error={"code": 429, "count": 1})
+    own.json("schedule", "add", adam.number, "for later", "--at", "in 1 second")
+    listener.wait(lambda: own.queue("for later")["attempts"] == 1, "an attempt")
+    listener.wait(lambda: own.queue("for later")["status"] == "pending", "the end of it")
+    assert "429" in own.queue("for later")["note"]
+    done = own.run("send", adam.number, "impatient", "--json")
+    assert (done.code, done.error["code"]) == (5, "rate-limit-exceeded")
+    assert own.queue("impatient")["status"] == "failed"
+    assert own.queue("for later")["attempts"] == 1
+    assert own.json("status")["queue"]["pending"] == 1
+    assert adam.texts() == []
+
+
+@pytest.mark.soak
+def test_a_sender_is_told_at_once_that_it_is_too_much(own, adam, sara):
+    sara.fault(ack_error={"code": 429, "count": 1})
+    done = own.run("send", adam.number, "too much", "--json")
+    assert (done.code, done.error["code"]) == (5, "rate-limit-exceeded")
+    assert (own.queue("too much")["status"], adam.texts()) == ("failed", [])
+
+
+def test_a_device_that_is_logged_out_says_so_and_is_linked_again(own, adam, sara, old_friend):
+    listener = own.listen("--no-send")
+    own.json("schedule", "add", adam.number, "when I am back", "--at", "in 1 second")
+    sara.unlink()
+    done = listener.finish(20)
+    assert (done.code, done.error["code"]) == (3, "not-authorized")
+    assert "wa link" in done.error["hint"]
+    assert not own.is_held
+    assert own.json("status")["account"] is None
+    done = own.run("send", adam.number, "no way", "--json")
+    assert (done.code, done.error["code"]) == (3, "not-authorized")
+    assert own.run("listen").code == 3
+    assert own.chat(old_friend)
+    own.link(sara)
+    listener = own.listen()
+    listener.wait(lambda: own.queue("when I am back")["status"] == "sent", "the message")
+    assert adam.texts() == ["when I am back"]
+
+
+@pytest.mark.parametrize("reason", [401, *seldom(403, 406)])
+def test_a_login_tells_that_we_are_logged_out(own, adam, sara, old_friend, reason):
+    sara.fault(refuse_login={"reason": reason, "count": 1})
+    done = own.run("send", adam.number, "too late", "--json")
+    assert (done.code, done.out, done.error["code"]) == (3, "", "not-authorized")
+    assert "wa link" in done.error["hint"]
+    row = own.queue("too late")
+    assert (row["status"], row["error_code"]) == ("failed", "not-authorized")
+    assert own.json("status")["account"] is None
+    assert own.run("run-scheduler").code == 3
+    assert own.chat(old_friend)
+    assert adam.texts() == []
+
+
+def test_another_process_with_our_session(alone, adam, reem):
+    listener = alone.listen()
+    reem.replaced()
+    done = listener.finish(20)
+    assert (done.code, done.error["code"]) == (3, "replaced")
+    assert not alone.is_held
+    assert alone.json("status")["account"] is not None
+    assert alone.json("send", adam.number, "mine again")["status"] == "sent"
+    assert adam.texts() == ["mine again"]
+
+
+def test_a_ban_is_remembered(own, adam, sara):
+    own.json("schedule", "add", adam.number, "patiently", "--at", "in 1 second")
+    sara.fault(refuse_login={"reason": 402, "code": 101, "expire": 3600, "count": 1})
+    done = own.run("listen", "--json")
+    assert (done.code, done.error["code"]) == (5, "temporary-ban")
+    assert "until" in done.error["message"]
+    assert not own.is_held
+    # The server would let us in now: whoever goes there all the same would succeed.
+    for command in (["listen"], ["send", adam.number, "impatiently"]):
+        done = own.run(*command, "--json")
+        assert (done.code, done.error["code"]) == (5, "temporary-ban"), command
+    assert own.run("run-scheduler").code == 5
+    wait_for(lambda: own.run("run-scheduler", "--once").code == 5, 10)  # it ends with 0 where nothing is due
+    assert own.queue("patiently")["status"] == "pending"
+    assert own.queue("impatiently")["status"] == "failed"
+    assert adam.texts() == []
+
+
+def test_a_client_that_is_too_old(alone, adam, reem):
+    reem.fault(refuse_login={"reason": 405})
+    done = alone.run("listen", "--json")
+    assert (done.code, done.error["code"]) == (7, "client-outdated")
+    done = alone.run("send", adam.number, "outdated", "--json")
+    assert (done.code, done.error["code"]) == (7, "client-outdated")
+    assert alone.queue("outdated")["status"] == "failed"
+    assert adam.texts() == []
+    reem.fault(refuse_login=None)
+    assert alone.json("send", adam.number, "upgraded")["status"] == "sent"
+
+
+def test_what_a_listener_was_to_send_when_it_ends_is_sent_by_who_waits(alone, adam, reem):
+    """Its owner is gone in the middle of it: the sender takes over."""
+    listener = alone.listen()
+    reem.fault(ack_delay={"seconds": 1.5, "count": 1})
+    sender = alone.start("send", adam.number, "handed over", "--json")
+    sender.wait(lambda: adam.texts() == ["handed over"], "the message")
+    reem.replaced()
+    assert listener.finish(20).code == 3
+    done = sender.finish()
+    assert done.code in (0, 6), done
+    wait_for(lambda: alone.queue("handed over")["status"] in ("sent", "unknown"), 5)
+    assert adam.texts() == ["handed over"]
+
+
+# ── It says nothing at all ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("receipts", "code", "status"), [(["delivered"], 0, "sent"), ([], 6, "unknown")])
+def test_no_acknowledgement_comes(device, newcomer, reem, receipts, code, status):
+    adam = newcomer("Adam", receipts=receipts)
+    device.listening()
+    reem.fault(never_ack={"count": 1})
+    done = device.start("send", adam.number, f"no word {status}", "--json").finish(ACK_SECONDS + 30)
+    assert done.code == code
+    assert device.queue(f"no word {status}")["status"] == status
+    assert adam.texts() == [f"no word {status}"]
+
+
+@pytest.mark.soak
+def test_a_line_that_has_died_is_noticed_and_replaced(alone, adam, reem):
+    listener = alone.listen()
+    reem.stall()
+    listener.says("not connected", 90)
+    came = adam.send(reem, "are you there?")
+    listener.event(lambda event: event["message_id"] == came, 60)
+    assert alone.json("send", adam.number, "yes")["status"] == "sent"
+    assert adam.texts() == ["yes"]
+    assert listener.stop().code == 0
+
+
+@pytest.mark.soak
+def test_a_message_into_a_line_that_has_died(alone, adam, reem):
+    listener = alone.listen()
+    reem.stall()
+    done = alone.start("send", adam.number, "into the void", "--wait", "120", "--json").finish(150)
+    status = alone.queue("into the void")["status"]
+    assert (done.code, status) in ((0, "sent"), (6, "unknown")), done
+    assert sent_texts(adam, "into the void") == (1 if status == "sent" else 0)
+    assert listener.stop().code == 0
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_listener_whose_line_has_died_ends_when_asked_to(alone, reem, number):
+    listener = alone.listen()
+    reem.stall()
+    assert listener.stop(number, within=8).code == (0 if number == signal.SIGTERM else 130)

@@ -1,4 +1,4 @@
-"""Never twice, never lost, with WhatsApp's real library: `wa` killed at every stage of sending and receiving."""
+"""Never twice, never lost, with WhatsApp's real library: `wa` killed wherever it sends and receives."""
 
 from __future__ import annotations
 
@@ -97,7 +97,9 @@ class Killing:
 
     def statuses(self):
         """How many rows there are of each status."""
-        return Counter(dict(self.home.rows("SELECT status, count(*) FROM scheduled_messages GROUP BY status")))
+        return Counter(
+            dict(self.home.rows("SELECT status, count(*) FROM scheduled_messages GROUP BY status"))
+        )
 
     def finish(self):
         """Send what is left, with no faults any more, and record what has come."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from conftest import wait_for
 from neonize_process import RemoteTransport
 
 from wa.transport import ConnectFailed, Handlers
@@ -46,3 +47,34 @@ def test_a_long_time_without_a_network_costs_neither_files_nor_memory(own_relay,
     assert seen[1]["files"] <= seen[0]["files"] + 2
     assert seen[1]["threads"] <= seen[0]["threads"] + 2
     assert seen[1]["memory"] <= seen[0]["memory"] * 1.1
+
+
+def wait_until_there(home, count):
+    """Wait until so many messages are recorded."""
+    wait_for(lambda: home.value("SELECT count(*) FROM messages") >= count, 90, f"{count} messages")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize(("total", "cuts"), [(10_000, 20), (100_000, 200)], ids=["reduced", "full"])
+def test_many_messages_and_reconnects_cost_neither_files_nor_memory(lived_in, tell, total, cuts):
+    adam = lived_in.relay.person("Adam")
+    lived_in.link_quickly()
+    process = lived_in.start("listen")
+    wait_for(lambda: lived_in.is_connected, what="a connection")
+    seen, said = [], []
+    for number in range(cuts):
+        said += adam.send_many(lived_in.us, [f"{number}.{each}" for each in range(total // cuts)])
+        wait_until_there(lived_in, len(said) - total // cuts // 2)
+        lived_in.us.drop()
+        wait_until_there(lived_in, len(said))
+        lived_in.wait_until_recorded()
+        if number in (cuts // 10, cuts - 1):
+            seen.append(used(process.pid))
+    lived_in.stop(process)
+    tell(messages=total, reconnects=cuts, first=seen[0], last=seen[1])
+    found = [each for (each,) in lived_in.rows("SELECT message_id FROM messages ORDER BY id")]
+    assert found == said
+    assert seen[1]["files"] <= seen[0]["files"] + 2
+    assert seen[1]["threads"] <= seen[0]["threads"] + 2
+    assert seen[1]["memory"] <= seen[0]["memory"] * 1.2 + 10

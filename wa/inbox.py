@@ -26,6 +26,7 @@ from wa.transport import (
     Reacted,
     ReceiptReceived,
 )
+from wa.turns import Turn
 from wa.when import to_iso
 
 BATCH_SECONDS = 0.2
@@ -35,7 +36,6 @@ PAST_STEP = 100
 _WAITING = "SELECT id, kind, payload, position FROM spool WHERE error IS NULL"
 
 Decode = Callable[[str, bytes], list[Event]]
-Hurry = Callable[[], bool]
 
 
 def spool(store: Store, kind: str, payload: bytes, now: datetime) -> None:
@@ -67,34 +67,35 @@ def retry_stuck(store: Store) -> None:
         store.execute("UPDATE spool SET error = NULL WHERE error IS NOT NULL")
 
 
-def apply(
-    store: Store, decode: Decode, now: datetime, *, past: bool = True, hurry: Hurry = lambda: False
-) -> int:
+def apply(store: Store, decode: Decode, now: datetime, *, past: bool = True, turn: Turn | None = None) -> int:
     """Record the next batch of the spool, in order; how many were dealt with.
 
     What cannot be applied stays there with the reason and holds nothing up.
     Without `past`, parts of the past are left for later: they may take minutes.
-    While `hurry()`, each transaction ends as soon as it can: an event waits to be kept.
+    Where it has to take turns with the keeping of events, `turn` says when.
     """
-    deadline = time.monotonic() + BATCH_SECONDS
+    turn = turn or Turn()
     done = 0
     joins = False
-    with store.write(durable=False):
+    with turn.record(), store.write(durable=False):
+        deadline = time.monotonic() + BATCH_SECONDS
         waiting = store.rows(f"{_WAITING} AND kind != '{HISTORY}' ORDER BY id LIMIT ?", [BATCH])
         for row in waiting:
             joins = _apply_one(store, decode, row, now)
             done += 1
-            if joins or hurry() or time.monotonic() > deadline:  # what follows must find the chat joined
+            if (
+                joins or turn.is_wanted() or time.monotonic() > deadline
+            ):  # what follows must find the chat joined
                 break
     if joins:
         joining.join_split_chats(store, now)
     if done or not past:
         return done
     part = store.row(f"{_WAITING} AND kind = '{HISTORY}' ORDER BY id LIMIT 1")
-    return _apply_past(store, decode, part, now, hurry) if part else 0
+    return _apply_past(store, decode, part, now, turn) if part else 0
 
 
-def _apply_past(store: Store, decode: Decode, row: Row, now: datetime, hurry: Hurry) -> int:
+def _apply_past(store: Store, decode: Decode, row: Row, now: datetime, turn: Turn) -> int:
     """Record the next batch of a part of the past; where it has come to is kept with it.
 
     What happens now never waits for it: it is looked at again after each batch.
@@ -105,14 +106,14 @@ def _apply_past(store: Store, decode: Decode, row: Row, now: datetime, hurry: Hu
         with store.write():
             _set_aside(store, row, error)
         return 1
-    deadline = time.monotonic() + BATCH_SECONDS
     position = row["position"]
-    with store.write(durable=False):
+    with turn.record(), store.write(durable=False):
+        deadline = time.monotonic() + BATCH_SECONDS
         history.begin_part(store, past, now)
         for chat, events in steps[position:]:
             _record_past(store, chat, events, now)
             position += 1
-            if hurry() or time.monotonic() > deadline:
+            if turn.is_wanted() or time.monotonic() > deadline:
                 break
         if position < len(steps):
             store.execute("UPDATE spool SET position = ? WHERE id = ?", [position, row["id"]])

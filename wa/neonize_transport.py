@@ -340,12 +340,15 @@ class NeonizeTransport:
         if size > most:
             raise TooLarge(f"it has {size / 1e6:,.1f} MB")
         try:
-            return Downloaded(bytes(line.client.download_any(message)), mimetype, name)
+            data = bytes(line.client.download_any(message))
         except lib.client.DownloadError as error:
             found = re.search(r"status code (\d+)", str(error))
             if found and found[1] in ("403", "404", "410"):
                 raise Expired(f"WhatsApp no longer has it (status {found[1]})") from None
             raise DownloadFailed(str(error)) from None
+        if len(data) > most:  # the message said otherwise
+            raise TooLarge(f"it has {len(data) / 1e6:,.1f} MB")
+        return Downloaded(data, mimetype, name)
 
     def log_out(self) -> None:
         """Unlink this device; Transport.log_out."""

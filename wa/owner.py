@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import sys
 import threading
 import time
 from collections import deque
@@ -37,6 +38,7 @@ from wa.transport import (
     Signal,
     Transport,
 )
+from wa.turns import Turn
 from wa.when import describe, to_iso
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ LOOK_AGAIN = 1.0
 RECONNECT_FIRST, RECONNECT_MOST = 0.2, 30.0
 FINISH_SECONDS, CUT_SECONDS = 3.0, 1.0
 """How long a message in hand may take when we are asked to stop, before and after the line is cut."""
-GIVE_WAY = 0.0005
+SWITCH = 0.0005
 MARKS_KEPT = timedelta(days=30)
 
 
@@ -96,7 +98,7 @@ class Owner:
         self._send_work = threading.Event()
         self._apply_work = threading.Event()
         self._request_work = threading.Event()
-        self._event_waits = threading.Event()
+        self._turn = Turn()
         self._sender = threading.Thread(
             target=self._guard, args=(self._send_loop,), name="sender", daemon=True
         )
@@ -141,6 +143,8 @@ class Owner:
         self._socket.wake()
 
     def _begin(self) -> None:
+        # Python lets a thread run for 5 ms before another may; an event that came is kept sooner than that.
+        sys.setswitchinterval(SWITCH)
         now = self._now()
         self._clock_offset = now.timestamp() - time.monotonic()
         self._beat()
@@ -271,14 +275,12 @@ class Owner:
     def _on_event(self, kind: str, payload: bytes) -> None:
         """Called by the transport's thread, which hands nothing over twice: keep it, and return."""
         log.debug("received %s: %r", kind, payload)
-        self._event_waits.set()
         try:
-            inbox.spool(self._spool_store, kind, payload, self._now())
+            with self._turn.keep():
+                inbox.spool(self._spool_store, kind, payload, self._now())
         except BaseException as error:
             self.stop(error)
             raise
-        finally:
-            self._event_waits.clear()
         self._apply_work.set()
 
     def _apply_loop(self) -> None:
@@ -289,24 +291,13 @@ class Owner:
                 self._apply_work.wait()
                 self._apply_work.clear()
                 done = self._drained.is_set()
-                while self._apply_some(store):
+                decode, turn = self._transport.decode, self._turn
+                while inbox.apply(store, decode, self._now(), past=not self._stopping.is_set(), turn=turn):
                     self._socket.wake()
                 if done:
                     return
         finally:
             store.close()
-
-    def _apply_some(self, store: Store) -> int:
-        """Record a batch. An event that waits to be kept goes first, for a kill would lose it."""
-        while self._event_waits.is_set():
-            time.sleep(GIVE_WAY)
-        return inbox.apply(
-            store,
-            self._transport.decode,
-            self._now(),
-            past=not self._stopping.is_set(),
-            hurry=self._event_waits.is_set,
-        )
 
     # ── What goes out ───────────────────────────────────────────────────────────────────────────────
 

@@ -88,6 +88,13 @@ def kept_files(app: App, files: Sequence[Path] | None, key: str | None) -> list[
     return kept
 
 
+def parts_of(text: str, files: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any] | None]]:
+    """What is sent, one message after the other: the text is the first file's caption, where it can be."""
+    if not files or (text and files[0]["media_type"] in ("audio", "voice")):  # sound has no caption
+        return [(text, None), *(("", file) for file in files)]
+    return [(text if number == 0 else "", file) for number, file in enumerate(files)]
+
+
 def recipient(app: App, to: str) -> contacts.Recipient:
     """Whom the user means."""
     return contacts.resolve(app.store, to, app.settings.region, app.me)

@@ -25,6 +25,7 @@ from wa.commands.common import (
     body,
     chat_of,
     kept_files,
+    parts_of,
     read_text,
     recipient,
     shown_time,
@@ -77,13 +78,13 @@ def send(
     files = kept_files(own, file, key)
     said = "" if text is None and file else read_text(text)
     quoted = find_in_chat(own.store, person.jid, reply_to) if reply_to else None
-    parts: list[dict[str, Any] | None] = [*files] or [None]
-    for number, part in enumerate(parts):
+    parts, rows = parts_of(said, files), list[dict[str, Any]]()
+    for number, (words, part) in enumerate(parts):
         now = own.now()
         row = schedule.enqueue(
             own.store,
             person,
-            said if number == 0 else "",
+            words,
             now,
             now,
             grace=own.settings.grace,
@@ -93,13 +94,19 @@ def send(
             file=part,
         )
         what = f"{row['file_name']} " if part else ""
+        done = f"queued {what}{row['id']} for {who(row)}"
         if no_wait:
             own.wake_owner()
-            own.out.result(row, f"queued {what}{row['id']} for {who(row)}")
-            continue
-        done = "already sent" if row["sent_at"] else "sent"
-        row = service.deliver(own, row["id"], wait)
-        own.out.success(row, f"{done} {what}to {who(row)}")
+        else:
+            done = f"{'already sent' if row['sent_at'] else 'sent'} {what}to {who(row)}"
+            row = service.deliver(own, row["id"], wait)
+        rows.append(row)
+        if len(parts) == 1:
+            own.out.success(row, done)
+        else:
+            own.out.line(done)
+    if len(parts) > 1 and own.json:
+        own.out.table(rows, [], lambda row: [], "")
 
 
 @app.command()

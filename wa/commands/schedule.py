@@ -20,6 +20,7 @@ from wa.commands.common import (
     app_of,
     grace_of,
     kept_files,
+    parts_of,
     read_text,
     recipient,
     when_due,
@@ -82,17 +83,22 @@ def add(
     zone = zone_for(own, person, tz)
     now = own.now()
     moment = parse_when(at, now, zone)
+    said, kept = read_text(text), kept_files(own, [file] if file else None, key)
+    if said and len(parts_of(said, kept)) > 1:
+        raise WaError(
+            "usage", "a sound has no place for words", 'schedule them by themselves, and it with ""'
+        )
     own.bind()
     row = queue.enqueue(
         own.store,
         person,
-        read_text(text),
+        said,
         moment,
         now,
         grace=grace_of(own, grace),
         zone=str(zone),
         key=key,
-        file=next(iter(kept_files(own, [file] if file else None, key)), None),
+        file=kept[0] if kept else None,
     )
     own.wake_owner()
     own.out.result(row, f"{row['id']}  {who(row)}  {when_due(own, row)}")

@@ -1,0 +1,351 @@
+"""Files, both ways, through WhatsApp's own library, as the user of a linked home sends and fetches them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import stat
+
+import pytest
+from conftest import wait_for
+from test_media import film, mp3, picture, voice
+
+pytest_plugins = ["linked_fixture"]
+
+PDF = b"%PDF-1.7\n" + bytes(range(256)) * 8
+FILES = {
+    "image": ("cake.jpg", "image/jpeg", "imageMessage", picture()),
+    "video": ("party.mp4", "video/mp4", "videoMessage", film()),
+    "audio": ("song.mp3", "audio/mpeg", "audioMessage", mp3()),
+    "voice": ("note.ogg", "audio/ogg; codecs=opus", "audioMessage", voice()),
+    "document": ("bill.pdf", "application/pdf", "documentMessage", PDF),
+}
+MB = 1024 * 1024
+
+
+@pytest.fixture
+def listener(device):
+    """A listener that holds the connection."""
+    return device.listening()
+
+
+@pytest.fixture
+def put(tmp_path):
+    """Write a file to send."""
+
+    def write(name, data):
+        path = tmp_path / name
+        path.write_bytes(data)
+        return str(path)
+
+    return write
+
+
+def digest(data):
+    """What the phone says of a file that it has downloaded and decrypted."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def received(person):
+    """The files that a phone got."""
+    return [entry for entry in person.inbox() if entry.get("sha256")]
+
+
+def queued_for(device, person):
+    """The rows of the queue for one person."""
+    rows = device.json("schedule", "list", "--status", "all")
+    return [row for row in rows if row["to_jid"] == person.pn]
+
+
+def recorded(listener, message_id):
+    """Wait until a message is recorded."""
+    return listener.event(lambda event: event["message_id"] == message_id)
+
+
+def comes(listener, sender, to, kind, **about):
+    """A file of that kind comes, and is recorded; its bytes."""
+    _, mimetype, field, data = FILES[kind]
+    data += os.urandom(8)  # no file is that of another test
+    more = {"PTT": True} if kind == "voice" else {}
+    assert recorded(listener, sender.send_file(to, data, field, mimetype=mimetype, **more, **about))
+    return data
+
+
+def content(row):
+    """What is in a file that was fetched."""
+    with open(row["path"], "rb") as file:
+        return file.read()
+
+
+def in_folder(folder):
+    """The files in a folder."""
+    return sorted(path.name for path in folder.iterdir() if path.is_file())
+
+
+# ── Out ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_arrives_as_it_is(device, listener, adam, put, kind):
+    name, mimetype, field, data = FILES[kind]
+    words = [] if kind in ("audio", "voice") else ["look at this"]
+    row = device.json("send", adam.number, *words, "--file", put(name, data))
+    assert (row["status"], row["media_type"], row["file_name"]) == ("sent", kind, name)
+    (got,) = received(adam)
+    assert (got["kind"], got["sha256"], got["size"]) == (field, digest(data), len(data))
+    assert (got["mimetype"], got["voice"], got["id"]) == (mimetype, kind == "voice", row["message_id"])
+    assert got["file_name"] == (name if kind == "document" else "")
+    if kind not in ("audio", "voice"):
+        assert got["caption"] == "look at this"
+    if kind == "image":
+        assert got["thumbnail"] > 0
+    assert recorded(listener, row["message_id"])["message_type"] == kind
+    assert len(received(adam)) == 1
+
+
+def test_the_words_beside_a_sound_are_not_lost(device, listener, adam, put):
+    """A sound has no place for a caption."""
+    name, *_, data = FILES["audio"]
+    device.ok("send", adam.number, "hear this", "--file", put(name, data))
+    assert [entry["text"] for entry in adam.inbox() if entry.get("text")] == ["hear this"]
+    assert [got["sha256"] for got in received(adam)] == [digest(data)]
+    refused = device.run(
+        "schedule", "add", adam.number, "hear this", "--at", "in 1 h", "--file", put(name, data)
+    )
+    assert refused.code == 2
+
+
+def test_several_files_arrive_in_order_and_the_first_has_the_caption(device, adam, put):
+    device.alone()
+    sent = [FILES[kind] for kind in ("image", "document", "voice")]
+    files = [each for name, *_, data in sent for each in ("--file", put(name, data))]
+    out = device.ok("send", adam.number, "all of it", *files, "--json")
+    assert [row["status"] for row in json.loads(out)] == ["sent"] * 3
+    got = received(adam)
+    assert [each["sha256"] for each in got] == [digest(data) for *_, data in sent]
+    assert [each["caption"] for each in got] == ["all of it", "", ""]
+
+
+def test_a_file_reaches_a_group(device, listener, adam, reem, put, town):
+    group = town.group("Cakes", adam, reem)
+    data = FILES["image"][-1]
+    device.ok("send", group, "for all", "--file", put("cake.jpg", data))
+    (got,) = received(adam)
+    assert (got["sha256"], got["caption"], got["chat"]) == (digest(data), "for all", group)
+
+
+def test_a_picture_that_is_too_large_for_one_is_a_document(device, listener, adam, put):
+    data = FILES["image"][-1] + bytes(17 * MB)
+    device.ok("send", adam.number, "--file", put("poster.jpg", data))
+    (got,) = received(adam)
+    assert (got["kind"], got["mimetype"], got["file_name"]) == ("documentMessage", "image/jpeg", "poster.jpg")
+    assert got["sha256"] == digest(data)
+
+
+@pytest.mark.parametrize("problem", ["missing", "empty", "directory", "too large"])
+def test_a_file_that_cannot_be_sent(device, listener, adam, put, tmp_path, problem):
+    path = tmp_path / "bad"
+    if problem == "empty":
+        path.touch()
+    elif problem == "directory":
+        path.mkdir()
+    elif problem == "too large":
+        path.touch()
+        os.truncate(path, 200 * MB)  # which takes no room on the disk
+    done = device.run("send", adam.number, "--file", put("fine.pdf", PDF), "--file", str(path), "--json")
+    expected = (4, "not-found") if problem == "missing" else (8, "bad-data")
+    assert (done.code, done.error["code"], done.out) == (*expected, "")
+    assert str(path) in done.error["message"]
+    assert queued_for(device, adam) == []
+    assert adam.inbox() == []
+
+
+@pytest.mark.parametrize("name", ["../../x.pdf", "..\\..\\x.pdf", "-rf \u202egpj.exe\n.pdf"])
+def test_the_name_of_a_file_is_a_name_for_the_recipient(device, listener, adam, tmp_path, name):
+    folder = tmp_path / "1" / "2"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(PDF)
+    device.ok("send", adam.number, "--file", str(folder / name))
+    (got,) = received(adam)
+    assert got["sha256"] == digest(PDF)
+    assert got["file_name"].endswith(".pdf")
+    assert not got["file_name"].startswith(("-", "."))
+    assert not {"/", "\\", "\n", "\u202e"} & set(got["file_name"])
+
+
+def test_the_same_key_sends_a_file_once(device, listener, adam, put):
+    path = put("bill.pdf", PDF)
+    rows = [
+        device.json("send", adam.number, "--file", path, "--key", f"bill-{adam.number}") for _ in range(2)
+    ]
+    assert rows[0]["id"] == rows[1]["id"]
+    assert len(received(adam)) == 1
+
+
+def test_a_file_goes_once_though_the_line_is_cut(device, listener, adam, reem, put):
+    reem.fault(drop_on_send={"route": True, "count": 1})
+    assert device.json("send", adam.number, "--file", put("bill.pdf", PDF))["status"] == "sent"
+    assert [each["sha256"] for each in received(adam)] == [digest(PDF)]
+
+
+def test_a_scheduled_file_needs_its_source_no_more(device, listener, adam, put):
+    path = put("bill.pdf", PDF)
+    row = device.json(
+        "schedule", "add", adam.number, "your bill", "--at", "in 2 seconds", "--file", path
+    )  # fmt: skip
+    os.unlink(path)
+    assert row["file_name"] == "bill.pdf"
+    (got,) = wait_for(lambda: received(adam), 15)
+    assert (got["sha256"], got["caption"], got["file_name"]) == (digest(PDF), "your bill", "bill.pdf")
+    wait_for(lambda: queued_for(device, adam)[0]["status"] == "sent", 5)
+
+
+# ── In ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("with_listener", [True, False], ids=["with a listener", "alone"])
+def test_every_kind_is_fetched_and_only_once(device, adam, reem, town, with_listener):
+    listener = device.listening()
+    data = [comes(listener, adam, reem, kind) for kind in FILES]
+    if not with_listener:
+        device.alone()
+    rows = device.json("download", adam.number)
+    assert [row["message_type"] for row in rows] == list(FILES)
+    assert [content(row) for row in rows] == data
+    for row in rows:
+        assert os.path.dirname(row["path"]) == str(device.home.path / "media")
+        assert stat.S_IMODE(os.stat(row["path"]).st_mode) == 0o600
+    assert [os.path.splitext(row["path"])[1] for row in rows] == [".jpg", ".mp4", ".mp3", ".ogg", ".pdf"]
+    town.call("forget_media")
+    before = in_folder(device.home.path / "media")
+    assert device.json("download", adam.number) == rows
+    assert [row["path"] for row in device.json("download", adam.number, "voice", "1")] == [rows[3]["path"]]
+    assert in_folder(device.home.path / "media") == before
+
+
+def test_files_go_where_the_user_wants_them(device, listener, adam, reem, tmp_path):
+    data = [comes(listener, adam, reem, kind) for kind in ("image", "document")]
+    folder = tmp_path / "deep" / "pictures"
+    rows = device.json("download", adam.number, "--out", str(folder))
+    assert [content(row) for row in rows] == data
+    assert {os.path.dirname(row["path"]) for row in rows} == {str(folder)}
+    assert device.json("download", adam.number, "--out", str(folder)) == rows
+    assert len(in_folder(folder)) == 2
+
+
+def test_a_file_may_be_too_large(device, listener, adam, reem):
+    small = comes(listener, adam, reem, "document")
+    message_id = adam.send_file(reem, os.urandom(60_000), "documentMessage", fileName="large.bin")
+    recorded(listener, message_id)
+    done = device.run("download", adam.number, "--max-size", "0.05", "--json")
+    assert (done.code, done.error["code"]) == (2, "usage")
+    assert "1 of 2" in done.error["message"]
+    assert "0.1 MB" in done.error["message"]
+    first, second = done.json
+    assert content(first) == small
+    assert (second["path"], second["code"]) == (None, "usage")
+    assert os.path.getsize(device.json("download", adam.number)[1]["path"]) == 60_000
+
+
+def test_what_whatsapp_no_longer_has_is_told_and_the_others_are_fetched(device, listener, adam, reem, town):
+    comes(listener, adam, reem, "image", caption="old")
+    town.call("forget_media")
+    data = [comes(listener, adam, reem, kind) for kind in ("document", "image")]
+    done = device.run("download", adam.number, "--json")
+    assert (done.code, done.error["code"]) == (4, "not-found")
+    assert "1 of 3" in done.error["message"]
+    assert "no longer has it" in done.error["message"]
+    gone, *rows = done.json
+    assert (gone["path"], gone["code"], gone["content"]) == (None, "not-found", "old")
+    assert [content(row) for row in rows] == data
+    shown = device.run("download", adam.number)
+    assert shown.code == 4
+    assert "no longer has it" in shown.out
+
+
+def test_a_file_that_is_larger_than_its_message_tells(device, listener, adam, reem):
+    """Whoever lies about its size does not get it past the limit."""
+    lie = adam.send_file(reem, os.urandom(60_000), "documentMessage", fileName="lie.bin", fileLength=5)
+    recorded(listener, lie)
+    fine = comes(listener, adam, reem, "document")
+    done = device.run("download", adam.number, "--max-size", "0.05", "--json")
+    bad, row = done.json
+    assert content(row) == fine
+    assert (done.code, bad["path"], bad["code"]) == (2, None, "usage")
+    assert "1 of 2" in done.error["message"]
+
+
+NAMES = [
+    "../../../escape.pdf",
+    "/etc/escape.pdf",
+    "..\\..\\escape.pdf",
+    ".bashrc",
+    "..",
+    "a\0b\n\x1b[2J.pdf",
+    "x" * 500,
+]
+
+
+def test_no_name_leaves_the_folder(device, listener, adam, reem, tmp_path):
+    data = [comes(listener, adam, reem, "document", fileName=name) for name in NAMES]
+    folder = tmp_path / "out" / "in"
+    rows = device.json("download", adam.number, "--out", str(folder))
+    assert [content(row) for row in rows] == data
+    for row in rows:
+        for path, where in (
+            (row["path"], folder),
+            (str(device.home.path / row["media_path"]), device.home.path / "media"),
+        ):
+            assert os.path.realpath(path) == path
+            assert os.path.dirname(path) == str(where)
+            name = os.path.basename(path)
+            assert not name.startswith((".", "-"))
+            assert name.isprintable()
+            assert len(name.encode()) < 200
+    assert os.listdir(tmp_path / "out") == ["in"]
+
+
+def test_files_of_the_same_name_do_not_replace_each_other(device, listener, adam, reem, tmp_path):
+    data = [comes(listener, adam, reem, "document", fileName="bill.pdf") for _ in range(3)]
+    rows = device.json("download", adam.number, "--out", str(tmp_path / "bills"))
+    assert [content(row) for row in rows] == data
+    assert len({row["path"] for row in rows}) == len({row["media_path"] for row in rows}) == 3
+
+
+def test_what_the_phone_sent_can_be_fetched(device, listener, adam, reem):
+    data = comes(listener, reem, adam, "image", caption="from my phone")
+    (row,) = device.json("download", adam.number)
+    assert (content(row), row["is_from_me"]) == (data, True)
+
+
+def test_two_who_fetch_the_same_file_at_once(device, listener, adam, reem):
+    data = comes(listener, adam, reem, "document", fileName=f"once-{adam.number}.pdf")
+    both = [device.start("download", adam.number, "--json") for _ in range(2)]
+    done = [each.finish() for each in both]
+    assert [each.code for each in done] == [0, 0], done
+    assert [content(each.json[0]) for each in done] == [data, data]
+    names = [name for name in in_folder(device.home.path / "media") if name.startswith(f"once-{adam.number}")]
+    assert len(names) == 1
+
+
+def test_a_file_goes_on_to_somebody_else(device, listener, adam, newcomer, reem):
+    """What was fetched is what is sent."""
+    sara = newcomer("Sara")
+    data = comes(listener, adam, reem, "image")
+    (row,) = device.json("download", adam.number)
+    device.ok("send", sara.number, "--file", row["path"])
+    assert [each["sha256"] for each in received(sara)] == [digest(data)]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_fetch_that_is_interrupted_can_be_done_again(device, listener, adam, reem, silence, number, code):
+    data = comes(listener, adam, reem, "image")
+    device.alone()
+    waiting = device.start("download", adam.number, "--json", **silence.settings)
+    silence.wait_for_a_knock()
+    done = waiting.stop(number, within=8)
+    assert not device.is_held
+    assert [content(row) for row in device.json("download", adam.number)] == [data]
+    assert (done.code, done.out) == (code, "")
