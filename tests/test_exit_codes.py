@@ -594,7 +594,7 @@ def test_a_store_from_a_newer_version(wa, fails, store):
 def test_nobody_links_the_device(relay, spawn, memory_path, as_json):
     environment = {**relay.environment(), "WA_TRANSPORT": "neonize", "WA_HOME": str(memory_path / "home")}
     flags = ["--json"] if as_json else []
-    result = spawn("link", "--timeout", "2", *flags, **environment).finish(timeout=20)
+    result = spawn("link", "--timeout", "8", *flags, **environment).finish(timeout=30)
     assert "2@" in result.out or "█" in result.out
     told(replace(result, out=""), "pairing-failed", as_json=as_json, talk=True)
 
