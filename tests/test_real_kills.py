@@ -29,7 +29,13 @@ FAULTS = {
     "a fault of the server": {"ack_error": {"code": 503, "count": 1}},
 }
 ANSWERED = [each for each in FAULTS if each != "never acknowledged"]
-OPEN = ("died before", "server returned error 503", "websocket disconnected before", "socket is closed")
+OPEN = (
+    "died before",
+    "server returned error 503",
+    "websocket disconnected before",
+    "socket is closed",
+    "failed to write frame",
+)
 """Why it may stay open whether a message that nobody got was sent."""
 LOST_A_KILL = 2
 """How many messages a SIGKILL may cost: what the library had taken from the server and not handed over."""
