@@ -266,14 +266,14 @@ def refresh_groups(app: App) -> None:
 
 def ask(app: App, kind: str, args: dict[str, Any], command: str) -> None:
     """Have the owner do something, or do it ourselves. Raises WaError `network-error`."""
-    for _, error in ask_each(app, kind, [args], command):
+    for _, error in ask_each(app, kind, [args], command, REQUEST_SECONDS):
         if error is not None:
             hint = "nothing was changed; try again"
             raise WaError("network-error", "WhatsApp could not be reached", hint) from error
 
 
 def ask_each(
-    app: App, kind: str, wishes: Sequence[dict[str, Any]], command: str, seconds: float = REQUEST_SECONDS
+    app: App, kind: str, wishes: Sequence[dict[str, Any]], command: str, seconds: float
 ) -> list[tuple[dict[str, Any], WaError | None]]:
     """Have the owner do several things, or do them ourselves: for each its result, or why it was not done.
 
