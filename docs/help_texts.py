@@ -42,6 +42,11 @@ def is_group(ctx: Any) -> bool:
     return hasattr(ctx.command, "list_commands")
 
 
+def does_something(ctx: Any) -> bool:
+    """Whether it can be run as it is: a command, or a group with one of its own."""
+    return not is_group(ctx) or bool(ctx.command.invoke_without_command and ctx.parent)
+
+
 def help_text(ctx: Any) -> str:
     """What `--help` says, plain and 80 columns wide on every machine."""
     ctx.command.rich_markup_mode = None
@@ -70,7 +75,7 @@ def parse(line: Sequence[str] | str) -> str:
     ctx, name, rest = None, words[0], words[1:]
     while True:
         ctx = command.make_context(name, rest, parent=ctx, obj=App(environ=_APP.environ))
-        if not is_group(ctx):
+        if not is_group(ctx) or (does_something(ctx) and not [*ctx._protected_args, *ctx.args]):
             return str(ctx.command_path)
         name, command, rest = command.resolve_command(ctx, [*ctx._protected_args, *ctx.args])
 

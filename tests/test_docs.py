@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 import help_texts  # noqa: E402
 
 CONTEXTS = {ctx.command_path: ctx for ctx in help_texts.commands()}
-LEAVES = [path for path, ctx in CONTEXTS.items() if not help_texts.is_group(ctx)]
+LEAVES = [path for path, ctx in CONTEXTS.items() if help_texts.does_something(ctx)]
 
 
 def table(text: str, header: str) -> list[list[str]]:

@@ -16,7 +16,7 @@ ROOT = Path(wa.__file__).parent
 LAYERS = [
     {"wa.__main__"},
     {"wa.cli"},
-    {"wa.commands.account", "wa.commands.contacts", "wa.commands.data", "wa.commands.loopback",
+    {"wa.commands.account", "wa.commands.backup", "wa.commands.contacts", "wa.commands.data", "wa.commands.loopback",
      "wa.commands.messages", "wa.commands.schedule"},
     {"wa.commands.common"},
     {"wa.pairing", "wa.diagnosis"},
@@ -25,6 +25,8 @@ LAYERS = [
     {"wa.output"},
     {"wa.owner"},
     {"wa.requests"},
+    {"wa.backup", "wa.restore"},
+    {"wa.shelf", "wa.carrying"},
     {"wa.chat_import", "wa.chat_match", "wa.chat_people", "wa.exchange", "wa.legacy", "wa.legacy_chats",
      "wa.legacy_records"},
     {"wa.inbox", "wa.ends", "wa.addressbook", "wa.joining", "wa.outbox", "wa.messages", "wa.contacts",
@@ -32,9 +34,10 @@ LAYERS = [
     {"wa.loopback", "wa.loopback_server", "wa.neonize_transport", "wa.outgoing", "wa.line", "wa.wire",
      "wa.verdicts", "wa.session", "wa.decoding", "wa.transport"},
     {"wa.chat_archive", "wa.media", "wa.media_details", "wa.media_formats", "wa.media_types"},
+    {"wa.snapshot"},
     {"wa.store", "wa.migrations", "wa.home", "wa.bucket"},
     {"wa.when", "wa.phone", "wa.settings", "wa.errors", "wa.vcard", "wa.contentlines", "wa.jsonstream",
-     "wa.qr", "wa.turns", "wa.chat_export", "wa.chat_line", "wa.chat_said", "wa.chat_words"},
+     "wa.qr", "wa.retention", "wa.turns", "wa.chat_export", "wa.chat_line", "wa.chat_said", "wa.chat_words"},
 ]  # fmt: skip
 PURE = sorted(LAYERS[-1])
 LEVEL = {module: number for number, layer in enumerate(LAYERS) for module in layer}

@@ -53,6 +53,8 @@ WHATSAPP = {
     "spool": "position",
 }
 
+BACKUPS = {"backup_history": "id name status started_at finished_at size_bytes sha256 counts upload error"}
+
 
 def tables(db):
     """The names of the tables, without those that SQLite and the index keep for themselves."""
@@ -124,6 +126,9 @@ def test_every_step_says_what_it_brings():
         pytest.param(3, set(MESSAGES) | set(QUEUE) | {"push_names"}, PEOPLE, id="m0003_people"),
         pytest.param(
             4, set(MESSAGES) | set(QUEUE) | set(PEOPLE) | {"push_names"}, WHATSAPP, id="m0004_whatsapp"
+        ),
+        pytest.param(
+            5, set(MESSAGES) | set(QUEUE) | set(PEOPLE) | set(WHATSAPP), BACKUPS, id="m0005_backups"
         ),
     ],
 )

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 from wa.errors import WaError
 from wa.home import Home, storage_error, wake_owner
 from wa.output import Output
-from wa.settings import Settings, Storage, bad_setting, parse_settings, parse_storage
+from wa.settings import (
+    BackupKeys,
+    Settings,
+    Storage,
+    bad_setting,
+    parse_backup_keys,
+    parse_settings,
+    parse_storage,
+)
 from wa.store import Store, linked_account, open_store
 
 if TYPE_CHECKING:
@@ -59,6 +67,11 @@ class App:
     def storage(self) -> Storage | None:
         """The S3-compatible storage, where one is set."""
         return parse_storage(self.values)
+
+    @cached_property
+    def backup_keys(self) -> BackupKeys:
+        """How backups are encrypted."""
+        return parse_backup_keys(self.values)
 
     @cached_property
     def store(self) -> Store:

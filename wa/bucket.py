@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from wa.errors import WaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from wa.settings import Storage
 
@@ -56,7 +58,7 @@ class Bucket:
         key = self._storage.prefix + name
         with self._explained():
             try:
-                found = self._get(key)
+                found = self._call(lambda client, bucket: client.get_object(Bucket=bucket, Key=key))
             except Exception as error:
                 if _code_of(error) in _ABSENT:
                     return None
@@ -66,15 +68,54 @@ class Bucket:
                 raise
         return Body(self, found["Body"]), int(found["ContentLength"])
 
-    def _get(self, key: str) -> Any:
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """The names that begin with `prefix` and their sizes in bytes, page by page.
+
+        Raises WaError `network-error` and `storage-error`, as all below do.
+        """
+        whole = self._storage.prefix + prefix
+        after: dict[str, str] = {}
+        while True:
+            with self._explained():
+                found = self._call(
+                    lambda client, bucket: client.list_objects_v2(Bucket=bucket, Prefix=whole, **after)  # noqa: B023
+                )
+            for each in found.get("Contents", []):
+                yield each["Key"][len(self._storage.prefix) :], int(each["Size"])
+            if not found.get("IsTruncated"):
+                return
+            after = {"ContinuationToken": found["NextContinuationToken"]}
+
+    def put(self, name: str, data: Path | bytes, md5: bytes) -> None:
+        """Store an object, in one request: it is there whole or not at all. The server checks the digest."""
+        key, digest = self._storage.prefix + name, base64.b64encode(md5).decode()
+
+        def send(client: Any, bucket: str) -> None:
+            if isinstance(data, bytes):
+                client.put_object(Bucket=bucket, Key=key, Body=data, ContentMD5=digest)
+                return
+            with data.open("rb") as file:
+                client.put_object(Bucket=bucket, Key=key, Body=file, ContentMD5=digest)
+
+        with self._explained():
+            self._call(send)
+
+    def delete(self, name: str) -> None:
+        """Remove an object. One that is not there is no error."""
+        key = self._storage.prefix + name
+        with self._explained():
+            self._call(lambda client, bucket: client.delete_object(Bucket=bucket, Key=key))
+
+    def _call(self, ask: Callable[[Any, str], Any]) -> Any:
+        """Ask the server, and once more in the region that it says it is in."""
         try:
-            return self._client.get_object(Bucket=self._storage.bucket, Key=key)
+            return ask(self._client, self._storage.bucket)
         except Exception as error:
             region = _region_wanted(error)
             if self._storage.region or not region:
                 raise
             self._client = self._connected(region)
-            return self._client.get_object(Bucket=self._storage.bucket, Key=key)
+            return ask(self._client, self._storage.bucket)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -45,6 +45,7 @@ COMMANDS = {
     "run-scheduler": "schedule",
     "contacts": "contacts",
     "history": "data",
+    "backup": "backup",
     "migrate-s3": "data",
     "db": "data",
     "loopback": "loopback",

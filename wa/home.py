@@ -53,6 +53,16 @@ class Home:
         return self.path / "migrate.lock"
 
     @property
+    def backups(self) -> Path:
+        """The directory of the backups that are kept here."""
+        return self.path / "backups"
+
+    @property
+    def backup_lock(self) -> Path:
+        """Held by whoever makes, removes or restores backups."""
+        return self.path / "backup.lock"
+
+    @property
     def socket(self) -> Path:
         """The datagram socket on which the owner is woken."""
         return self.path / "wa.sock"
@@ -96,8 +106,13 @@ class Home:
 
     def has_room(self) -> bool:
         """Whether the disk has room for the records that sending a message makes."""
-        free = os.statvfs(self.path)
-        return free.f_bavail * free.f_frsize >= _NEEDED_FREE_BYTES
+        return free_bytes(self.path) >= _NEEDED_FREE_BYTES
+
+
+def free_bytes(folder: Path) -> int:
+    """How much more the disk of a directory takes from us."""
+    free = os.statvfs(folder)
+    return free.f_bavail * free.f_frsize
 
 
 def storage_error(error: OSError, path: Path) -> WaError:

@@ -275,7 +275,30 @@ CREATE TABLE sync_status (
     )
 
 
-STEPS = (m0001_messages, m0002_queue, m0003_people, m0004_whatsapp)
+def m0005_backups(db: Database) -> None:
+    """Every run of the backup, and what became of its upload."""
+    _run(
+        db,
+        """
+CREATE TABLE backup_history (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT,
+    status TEXT NOT NULL CHECK (status IN ('running', 'done', 'failed', 'interrupted')),
+    started_at TEXT NOT NULL,
+    finished_at TEXT,
+    size_bytes INTEGER,
+    sha256 TEXT,
+    counts TEXT,
+    upload TEXT CHECK (upload IN ('waiting', 'done', 'damaged', 'gone')),
+    error TEXT
+);
+CREATE INDEX backup_history_waiting ON backup_history (name) WHERE upload = 'waiting';
+CREATE INDEX backup_history_done ON backup_history (started_at) WHERE status = 'done';
+""",
+    )
+
+
+STEPS = (m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups)
 migrations = Migrations("wa")
 for step in STEPS:
     migrations()(step)

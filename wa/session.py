@@ -11,22 +11,24 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from wa.errors import WaError
 from wa.home import Home
 from wa.transport import Account, Event, JidMapped, Named
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 READ_SECONDS, READ_TRIES = 0.8, 6
 PEOPLE = "people"
@@ -123,16 +125,47 @@ def _bare(jid: str) -> str:
     return f"{user.partition(':')[0].partition('.')[0]}@{server}"
 
 
+def copy(home: Home, target: Path) -> None:
+    """Copy the whole database as it is at one moment, for its owner alone; not where the library has it open.
+
+    Raises WaError `not-authorized` where there is none, `corrupt` and `storage-error`.
+    """
+    assert not is_shared.is_set()  # noqa: S101
+    if account(home) is None:
+        raise WaError(
+            "not-authorized", "there are no session keys: no account is linked", "`wa link` links one"
+        )
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+    def whole(path: Path) -> None:
+        with _opened(path) as db, closing(sqlite3.connect(target)) as copied:
+            db.backup(copied)
+
+    _patiently(home, whole)
+
+
 def _rows(home: Home, sql: str, params: Sequence[str | bytes] = ()) -> list[Any]:
     if not home.session.exists():
         return []
     read = _read_elsewhere if is_shared.is_set() else _read
+    try:
+        return _patiently(home, lambda path: read(path, sql, params))
+    except _NotYetMade:
+        return []
+
+
+class _NotYetMade(Exception):
+    """The database is there, and nothing is in it yet."""
+
+
+def _patiently(home: Home, read: Callable[[Path], T]) -> T:
+    """Read while the library may be writing. Raises WaError `corrupt` and `storage-error`."""
     for attempt in range(READ_TRIES):
         try:
-            return read(home.session, sql, params)
+            return read(home.session)
         except (sqlite3.OperationalError, OSError) as error:
-            if "no such table" in str(error):  # made, and nothing written yet
-                return []
+            if "no such table" in str(error):
+                raise _NotYetMade from error
             is_busy = "locked" in str(error) or isinstance(error, FileNotFoundError)
             if not is_busy or attempt == READ_TRIES - 1:
                 raise WaError(
@@ -150,20 +183,29 @@ def _rows(home: Home, sql: str, params: Sequence[str | bytes] = ()) -> list[Any]
 
 
 def _read(path: Path, sql: str, params: Sequence[str | bytes]) -> list[Any]:
+    with _opened(path) as db:
+        return db.execute(sql, params).fetchall()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, timeout=READ_SECONDS)) as db:
         try:
-            return db.execute(sql, params).fetchall()
+            db.execute("SELECT 1 FROM sqlite_master").fetchone()
         except sqlite3.OperationalError as error:
             if "readonly" not in str(error):
                 raise
+        else:
+            yield db
+            return
     # Who wrote it was killed in the middle. Only a writer may undo what that left half-done: in a copy.
     with TemporaryDirectory(dir=path.parent, prefix="session.") as folder:
         copy = Path(folder) / "copy"
         shutil.copyfile(path, copy)
         shutil.copyfile(path.with_name(f"{path.name}-journal"), copy.with_name("copy-journal"))
         with closing(sqlite3.connect(copy)) as db:
-            return db.execute(sql, params).fetchall()
+            yield db
 
 
 def _read_elsewhere(path: Path, sql: str, params: Sequence[str | bytes]) -> list[Any]:

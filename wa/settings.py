@@ -28,6 +28,8 @@ NAMES = (
     "B2_SECRET_ACCESS_KEY",
     "B2_PREFIX",
     "B2_REGION",
+    "WA_BACKUP_RECIPIENT",
+    "WA_BACKUP_IDENTITY",
 )
 _NEEDED_FOR_STORAGE = ("B2_BUCKET", "B2_S3_ENDPOINT", "B2_ACCESS_KEY_ID", "B2_SECRET_ACCESS_KEY")
 
@@ -43,6 +45,16 @@ class Storage:
     prefix: str
     """How the names of all objects begin, with its slash."""
     region: str | None
+
+
+@dataclass(frozen=True)
+class BackupKeys:
+    """How backups are encrypted, as text: neither is needed for those that are not."""
+
+    recipient: str | None
+    """An age public key."""
+    identity: str | None
+    """The path of a file with the private key."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,19 @@ def parse_storage(values: Mapping[str, str]) -> Storage | None:
         prefix,
         given.get("B2_REGION"),
     )
+
+
+def parse_backup_keys(values: Mapping[str, str]) -> BackupKeys:
+    """How backups are encrypted. Raises WaError `bad-setting`."""
+    given = {name: values[name].strip() for name in NAMES if values.get(name, "").strip()}
+    recipient = given.get("WA_BACKUP_RECIPIENT")
+    if recipient is not None and not re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", recipient):
+        raise bad_setting(
+            "WA_BACKUP_RECIPIENT",
+            recipient if recipient.startswith("age1") else "…",  # it might be the private key
+            "an age public key such as `wa backup keygen` makes, age1…",
+        )
+    return BackupKeys(recipient, given.get("WA_BACKUP_IDENTITY"))
 
 
 def bad_setting(name: str, value: str, allowed: str) -> WaError:

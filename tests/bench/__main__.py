@@ -11,11 +11,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import footprint, history, importing, searching, sending, whatsapp
+from bench import backing, footprint, history, importing, searching, sending, whatsapp
 from bench.table import Row, render
 from wa.home import Home
 
-SECTIONS = ("history", "start", "search", "memory", "send", "queue", "lateness", "importing", "whatsapp")
+SECTIONS = (
+    "history",
+    "start",
+    "search",
+    "memory",
+    "send",
+    "queue",
+    "lateness",
+    "importing",
+    "backup",
+    "whatsapp",
+)
 ON_HISTORY = {"history", "start", "search", "memory", "send"}
 
 
@@ -31,6 +42,7 @@ class Sizes:
     scheduled_seconds: float = 60.0
     chats_bytes: int = 500_000_000
     cards: int = 10_000
+    backed_up: int = 200_000
     incoming: int = 10_000
     outgoing: int = 1_000
 
@@ -44,6 +56,7 @@ QUICK = Sizes(
     scheduled_seconds=2.0,
     chats_bytes=10_000_000,
     cards=500,
+    backed_up=3_000,
     incoming=300,
     outgoing=50,
 )
@@ -68,6 +81,7 @@ def measure(scratch: Path, sizes: Sizes, only: set[str]) -> Iterator[Row]:
         "queue": lambda: sending.pace(scratch, sizes.queue, tell),
         "lateness": lambda: sending.lateness(scratch, sizes.scheduled, sizes.scheduled_seconds, tell),
         "importing": lambda: importing.measure(scratch, sizes.chats_bytes, sizes.cards, tell),
+        "backup": lambda: backing.measure(scratch, sizes.backed_up, min(sizes.runs, 5), tell),
         "whatsapp": lambda: whatsapp.measure(
             scratch, sizes.incoming, sizes.outgoing, min(sizes.runs, 5), tell
         ),

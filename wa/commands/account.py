@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from wa import inbox, messages, outbox, pacing, schedule
+from wa import backup, inbox, messages, outbox, pacing, schedule
 from wa.app import App
 from wa.commands.common import Json, app_of, finite
 from wa.errors import WaError
 from wa.home import describe_holder, lock_holder
 from wa.phone import phone_of_jid
 from wa.store import linked_account
-from wa.when import from_iso, to_iso
+from wa.when import format_duration, from_iso, to_iso
 
 PAUSE_SECONDS = 5.0
 
@@ -40,6 +40,7 @@ def _status(own: App) -> dict[str, Any]:
     holder = lock_holder(own.home.session_lock)
     block = pacing.blocked(store, own.now(), own.settings)
     newest = messages.newest_time(store)
+    saved = backup.describe(store)
     return {
         "account": device,
         "owner": {key: holder.get(key) for key in ("pid", "command", "since")}
@@ -50,7 +51,7 @@ def _status(own: App) -> dict[str, Any]:
         "queue": schedule.counts(store),
         "spool": inbox.spooled(store),
         "last_message_at": to_iso(messages.moment(newest)) if newest is not None else None,
-        "last_backup_at": None,
+        "last_backup_at": to_iso(saved["last_at"]) if saved["last_at"] else None,
     }
 
 
@@ -74,6 +75,7 @@ def _lines(own: App, found: dict[str, Any]) -> list[tuple[str, str]]:
         ("sending", found["sending"] + (f": {found['sending_note']}" if found["sending_note"] else "")),
         ("queue", queue or "empty"),
         ("last message", own.out.time(from_iso(last)) if last else "none yet"),
+        ("last backup", _backup_line(own)),
     ]
     if found["queue"].get("unknown"):
         lines.append(("unknown", "`wa schedule list --status unknown` shows what may have been sent"))
@@ -82,6 +84,17 @@ def _lines(own: App, found: dict[str, Any]) -> list[tuple[str, str]]:
         note = f", {len(stuck)} of them cannot be read: {stuck[0]}" if stuck else ""
         lines.append(("spool", f"{found['spool']} events wait to be recorded{note}"))
     return lines
+
+
+def _backup_line(own: App) -> str:
+    saved = backup.describe(own.store)
+    at, waiting = saved["last_at"], saved["waiting"]
+    text = "none yet; `wa backup` makes one"
+    if at:
+        text = f"{own.out.time(at)} ({format_duration(pacing.whole(own.now() - at))} ago)"
+    if waiting:
+        text += f", {waiting} {'waits' if waiting == 1 else 'wait'} for upload"
+    return text + (f"; the last run failed: {saved['trouble']}" if saved["trouble"] else "")
 
 
 @app.command()
