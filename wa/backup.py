@@ -124,7 +124,7 @@ def _finish(
         store.execute(
             "UPDATE backup_history SET status = :status, finished_at = :now, error = :why,"
             " size_bytes = :size, sha256 = :sha256, counts = :counts,"
-            " upload = iif(:status = 'done', upload, NULL) WHERE id = :id",
+            " upload = CASE :status WHEN 'done' THEN upload END WHERE id = :id",
             {
                 "status": status,
                 "now": to_iso(now),
