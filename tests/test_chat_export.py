@@ -660,9 +660,9 @@ def test_no_text_whatever_breaks_the_reader(rest: list[str]) -> None:
 )
 def test_no_line_takes_long(line: str) -> None:
     lines = ["13/04/2023, 10:15 - Nadia: Hello", line, line]
-    start = clock.monotonic()
+    start = clock.process_time()
     list(read(lines, form_of(*lines)))
-    assert clock.monotonic() - start < 2
+    assert clock.process_time() - start < 2
 
 
 def test_a_file_is_read_as_it_comes() -> None:

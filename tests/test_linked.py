@@ -56,9 +56,9 @@ def test_a_message_goes_out_through_the_listener(device, listener, adam):
 
 def test_receipts_make_it_delivered_then_read(device, listener, adam):
     row = device.json("send", adam.number, "Did you get this?")
-    wait_for(lambda: status_of(device, adam, "Did you get this?") == "delivered", 10)
+    wait_for(lambda: status_of(device, adam, "Did you get this?") == "delivered")
     adam.receipt(device_owner(device), [row["message_id"]], "read")
-    wait_for(lambda: status_of(device, adam, "Did you get this?") == "read", 10)
+    wait_for(lambda: status_of(device, adam, "Did you get this?") == "read")
 
 
 def device_owner(device):
@@ -86,7 +86,7 @@ def test_marking_as_read_tells_the_sender(device, listener, adam, reem):
     listener.wait(lambda: len(device.chat(adam)) == 3, "three messages")
     assert not ids & receipts(adam, "read")
     assert len(device.json("read", adam.number, "--mark-read")) == 3
-    wait_for(lambda: ids <= receipts(adam, "read"), 10, "the receipts")
+    wait_for(lambda: ids <= receipts(adam, "read"), what="the receipts")
     assert adam.pn not in [chat["id"] for chat in device.json("unread")]
 
 
@@ -95,7 +95,7 @@ def test_marking_as_read_without_a_listener(device, listener, adam, reem):
     listener.event(lambda event: event["message_id"] == sent)
     device.alone()
     device.ok("read", adam.number, "--mark-read")
-    wait_for(lambda: sent in receipts(adam, "read"), 10, "the receipt")
+    wait_for(lambda: sent in receipts(adam, "read"), what="the receipt")
 
 
 def test_an_answer_quotes_what_it_answers(device, listener, adam, reem):
@@ -160,7 +160,7 @@ def test_one_person_is_one_chat_whichever_address_comes_first(device, listener, 
     peer.set(mapped=True)
     ids.append(peer.send(reem, f"{word} three"))
     listener.event(lambda event: event["message_id"] == ids[2])
-    wait_for(lambda: len(chats_of(device, peer)) == 1, 10, "one chat")
+    wait_for(lambda: len(chats_of(device, peer)) == 1, what="one chat")
     (chat,) = chats_of(device, peer)
     assert (chat["id"], chat["unread_count"]) == (peer.pn, 3)
     assert [row["message_id"] for row in device.chat(peer)] == ids
@@ -251,7 +251,7 @@ def test_messages_go_both_ways_in_a_group(device, listener, family):
     assert (row["to_jid"], row["status"]) == (jid, "sent")
     for each in (adam, sara):
         assert [entry["chat"] for entry in each.inbox() if entry.get("text") == "I will come"] == [jid]
-    wait_for(lambda: status_of_group(device, jid, "I will come") == "delivered", 10, "the receipts")
+    wait_for(lambda: status_of_group(device, jid, "I will come") == "delivered", what="the receipts")
 
 
 def status_of_group(device, jid, text):
@@ -265,7 +265,7 @@ def test_marking_as_read_in_a_group_tells_each_sender(device, listener, family):
     listener.wait(lambda: len(device.chat(jid)) == 2, "both messages")
     device.ok("read", jid, "--mark-read")
     for each, sent in ids.items():
-        wait_for(lambda each=each, sent=sent: sent in receipts(each, "read"), 10, "the receipt")
+        wait_for(lambda each=each, sent=sent: sent in receipts(each, "read"), what="the receipt")
 
 
 def test_nothing_goes_to_a_group_that_we_are_no_longer_in(device, listener, family, reem, town):
@@ -294,7 +294,7 @@ def test_several_senders_at_once_without_a_listener(alone, adam):
     commands = [alone.start("send", adam.number, text, "--json") for text in texts]
     done = [command.finish() for command in commands]
     assert [(each.code, each.err) for each in done] == [(0, "")] * 4
-    wait_for(lambda: len(adam.texts()) >= 4, 10, "all messages")
+    wait_for(lambda: len(adam.texts()) >= 4, what="all messages")
     assert sorted(adam.texts()) == texts
 
 
@@ -323,8 +323,8 @@ def test_a_key_sends_once(device, listener, adam):
 def test_a_scheduled_message_goes_out_at_its_time(device, listener, adam):
     row = device.json("schedule", "add", adam.number, "in time", "--at", "in 2 seconds")
     assert row["status"] == "pending"
-    wait_for(lambda: adam.texts() == ["in time"], 15, "the message")
-    wait_for(lambda: device.queue("in time")["status"] == "sent", 5)
+    wait_for(lambda: adam.texts() == ["in time"], what="the message")
+    wait_for(lambda: device.queue("in time")["status"] == "sent")
     cancelled = device.json("schedule", "add", adam.number, "never", "--at", "in 1 hour")
     assert device.json("schedule", "cancel", cancelled["id"])["status"] == "cancelled"
 
@@ -338,7 +338,7 @@ def test_while_paused_nothing_goes_out(device, listener, adam):
         assert adam.texts() == []
     finally:
         device.ok("resume")
-    wait_for(lambda: adam.texts() == ["withheld"], 10, "what was withheld")
+    wait_for(lambda: adam.texts() == ["withheld"], what="what was withheld")
 
 
 def test_two_schedulers_send_each_message_once(alone, adam):
@@ -347,11 +347,11 @@ def test_two_schedulers_send_each_message_once(alone, adam):
         texts = [f"turn {number}" for number in range(6)]
         for text in texts:
             alone.ok("schedule", "add", adam.number, text, "--at", "in 1 second")
-        wait_for(lambda: len(adam.texts()) >= 3, 20, "half of them")
+        wait_for(lambda: len(adam.texts()) >= 3, what="half of them")
         holder = alone.json("status")["owner"]["pid"]
         (first,) = [each for each in schedulers if each.pid == holder]
         first.kill()
-        wait_for(lambda: len(set(adam.texts())) == 6, 30, "all of them")
+        wait_for(lambda: len(set(adam.texts())) == 6, what="all of them")
     finally:
         ended = [each.stop() for each in schedulers if each.popen.poll() is None]
     assert [each.code for each in ended] == [0]
@@ -360,7 +360,7 @@ def test_two_schedulers_send_each_message_once(alone, adam):
 
 def test_the_scheduler_runs_once_for_cron(alone, adam):
     alone.ok("schedule", "add", adam.number, "for cron", "--at", "in 1 second")
-    wait_for(lambda: alone.run("run-scheduler", "--once").code == 0 and adam.texts(), 20, "the message")
+    wait_for(lambda: alone.run("run-scheduler", "--once").code == 0 and adam.texts(), what="the message")
     assert adam.texts() == ["for cron"]
     assert not alone.is_held
 

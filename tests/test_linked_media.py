@@ -197,9 +197,9 @@ def test_a_scheduled_file_needs_its_source_no_more(device, listener, adam, put):
     )  # fmt: skip
     os.unlink(path)
     assert row["file_name"] == "bill.pdf"
-    (got,) = wait_for(lambda: received(adam), 15)
+    (got,) = wait_for(lambda: received(adam))
     assert (got["sha256"], got["caption"], got["file_name"]) == (digest(PDF), "your bill", "bill.pdf")
-    wait_for(lambda: queued_for(device, adam)[0]["status"] == "sent", 5)
+    wait_for(lambda: queued_for(device, adam)[0]["status"] == "sent")
 
 
 # ── In ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -345,7 +345,7 @@ def test_a_fetch_that_is_interrupted_can_be_done_again(device, listener, adam, r
     device.alone()
     waiting = device.start("download", adam.number, "--json", **silence.settings)
     silence.wait_for_a_knock()
-    done = waiting.stop(number, within=8)
+    done = waiting.stop(number)
     assert not device.is_held
     assert [content(row) for row in device.json("download", adam.number)] == [data]
     assert (done.code, done.out) == (code, "")

@@ -37,7 +37,7 @@ class Terminal:
     def __init__(self, columns=100):
         self.columns = columns
 
-    def run(self, *args, program=(WA,), timeout=20, **env):
+    def run(self, *args, program=(WA,), timeout=60, **env):
         """What the terminal was sent by one command, stderr included, and its exit code."""
         ours, theirs = pty.openpty()
         try:
@@ -65,7 +65,7 @@ class Terminal:
                 if not data:
                     break
                 shown += data
-            return Result(process.wait(timeout=5), shown.decode("utf-8").replace("\r\n", "\n"), "")
+            return Result(process.wait(timeout=60), shown.decode("utf-8").replace("\r\n", "\n"), "")
         finally:
             if process.poll() is None:
                 process.kill()
@@ -391,7 +391,7 @@ def many(store):
 @pytest.mark.parametrize("reader", ["head -1", "true"])
 def test_a_closed_pipe_is_no_error(spawn, command, reader):
     script = f'"$0" {command} | {reader} >/dev/null; echo "${{PIPESTATUS[0]}}"'
-    result = spawn(program=["bash", "-c", script, WA]).finish(timeout=20)
+    result = spawn(program=["bash", "-c", script, WA]).finish()
     assert result.out.strip() == "0"
     assert "Traceback" not in result.err
     assert "Exception" not in result.err

@@ -97,7 +97,7 @@ def _make(shelf: Shelf, store: Store, parts: Path, with_session: bool) -> Row:
         shelf.keep(parts / name, name, packed)
     except BaseException as error:
         ended = "interrupted" if isinstance(error, (KeyboardInterrupt, Terminated)) else "failed"
-        _finish(store, number, shelf.now(), ended, str(error))
+        _settle(shelf, store, number, name, ended, str(error))
         raise
     _finish(store, number, shelf.now(), "done", None, packed, counts)
     return {
@@ -140,11 +140,15 @@ def _finish(
 def _settle_dead(shelf: Shelf, store: Store) -> None:
     """Say of runs that were killed what became of them; for the holder of the lock."""
     for row in store.rows("SELECT id, name, started_at FROM backup_history WHERE status = 'running'"):
-        if shelf.is_sound(row["name"]):
-            packed = snapshot.digest(shelf.folder / row["name"])
-            _finish(store, row["id"], shelf.now(), "done", None, packed)
-        else:
-            _finish(store, row["id"], shelf.now(), "interrupted", "it was killed")
+        _settle(shelf, store, row["id"], row["name"], "interrupted", "it was killed")
+
+
+def _settle(shelf: Shelf, store: Store, number: int | None, name: str, ended: str, why: str) -> None:
+    """Write down how a run ended in the middle: a backup that is in its place is one all the same."""
+    if shelf.is_sound(name):
+        _finish(store, number, shelf.now(), "done", None, snapshot.digest(shelf.folder / name))
+    else:
+        _finish(store, number, shelf.now(), ended, why)
 
 
 def _upload_waiting(shelf: Shelf, store: Store, damaged: list[str]) -> WaError | None:

@@ -66,6 +66,8 @@ class Bucket:
                     self.refused = self._refusal(_code_of(error))
                     return None
                 raise
+        if "ContentLength" not in found:
+            raise self._cut_off()
         return Body(self, found["Body"]), int(found["ContentLength"])
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
@@ -80,9 +82,11 @@ class Bucket:
                 found = self._call(
                     lambda client, bucket: client.list_objects_v2(Bucket=bucket, Prefix=whole, **after)  # noqa: B023
                 )
+            if "IsTruncated" not in found:  # a line that drops in the headers gives an answer without a body
+                raise self._cut_off()
             for each in found.get("Contents", []):
                 yield each["Key"][len(self._storage.prefix) :], int(each["Size"])
-            if not found.get("IsTruncated"):
+            if not found["IsTruncated"]:
                 return
             after = {"ContinuationToken": found["NextContinuationToken"]}
 
@@ -156,6 +160,10 @@ class Bucket:
                 f"{where} cannot be reached ({reason})",
                 "check B2_S3_ENDPOINT and the network",
             ) from None
+
+    def _cut_off(self) -> WaError:
+        where = f"{self._storage.endpoint}, bucket {self._storage.bucket}"
+        return WaError("network-error", f"{where}: the answer was cut off", "try again")
 
     def _refusal(self, code: str) -> WaError:
         return WaError(

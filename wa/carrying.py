@@ -19,12 +19,13 @@ _KEPT_STATE = ("pacing", "brake", "ban", "transport")
 _GONE = "('sending', 'sent', 'unknown')"
 
 # Where both know a row, the present store is right, as a rule: it has gone on since. But it may itself be an
-# older backup that was restored. Then what cannot be undone stands: nothing leads from `sent` and `cancelled`
-# back to `pending`, and whatever else can, says when it happened.
+# older backup that was restored. Then what cannot be undone stands: nothing leads away from `sent`, nor from
+# `cancelled` back to `pending`, and whatever else can, says when it happened.
 _BACKUP_IS_RIGHT = """
-    (b.status IN ('sent', 'cancelled') AND k.status = 'pending')
-    OR (b.status = 'sent' AND k.status IN ('sending', 'unknown'))
-    OR (k.status = 'pending' AND coalesce(b.updated_at, '') > coalesce(k.updated_at, ''))
+    (b.status = 'sent' AND k.status != 'sent')
+    OR (b.status = 'cancelled' AND k.status = 'pending')
+    OR (k.status IN ('pending', 'failed', 'missed')
+        AND coalesce(b.updated_at, '') > coalesce(k.updated_at, ''))
     OR (k.status = 'unknown' AND k.error_code = 'restored' AND b.status NOT IN ('sending', 'pending'))
 """
 

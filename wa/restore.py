@@ -1,35 +1,22 @@
-"""A backup brought back: found, opened, checked, and written into the store in one commit.
-
-What was sent before is not sent again. The store that is replaced knows more of the
-queue than the backup does; so its rows are carried over, while SQLite's backup API
-holds the write lock, and the others see either all of it or nothing.
-"""
+"""A backup brought back: found, opened and checked, here or from the bucket."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
-import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from wa import retention, snapshot
-from wa.carrying import carry_over, nothing_known
 from wa.errors import WaError
-from wa.home import FileLock, Home, describe_holder, lock_holder, storage_error
-from wa.migrations import migrations
+from wa.home import FileLock, describe_holder, lock_holder, storage_error
+from wa.replacing import replace_store
 from wa.retention import CHECKSUM
-from wa.shelf import FOLDER, PARTS, Shelf, sync_folder
+from wa.shelf import FOLDER, Shelf, sync_folder
 from wa.snapshot import Damaged
-from wa.store import BUSY_TIMEOUT, Row, open_store
+from wa.store import Row
 from wa.when import to_iso
 
-_PAGES = 16
-"""Pages written before the queue is carried over: fewer than any store has."""
 _CHUNK = 1024 * 1024
 
 
@@ -211,7 +198,7 @@ def restore(shelf: Shelf, wanted: str, transport: str) -> Row:
             return {
                 "name": found.name,
                 "from": where,
-                **_write(shelf, image, found.name, transport),
+                **replace_store(shelf, image, found.name, transport),
                 "trouble": reader.trouble.message if reader.trouble else None,
             }
     finally:
@@ -265,133 +252,3 @@ def verify(shelf: Shelf, wanted: str) -> Row:
 
 def _messages(path: Path) -> int:
     return snapshot.counts_of(path).get("messages", 0)
-
-
-# ── Into the live store ──────────────────────────────────────────────────────────────────────────────
-
-
-def _write(shelf: Shelf, image: Path, name: str, transport: str) -> Row:
-    home, now = shelf.home, shelf.now()
-    kept: Path | None = shelf.folder / f"replaced_{now:%Y%m%d_%H%M%S}.db"
-    if not home.store.exists():
-        open_store(home).close()
-        kept = None
-    with closing(_connect(image)) as source:
-        _prepare(source, name, transport)
-        try:
-            is_known = _replace(home, source, name, kept, now)
-        except sqlite3.OperationalError as error:
-            raise WaError(
-                "storage-error",
-                f"the store could not be replaced: {error}; it is as it was",
-                "free some disk space, stop what uses it, and try again",
-            ) from error
-        except sqlite3.DatabaseError:  # its very beginning is damaged, so that nothing can be written into it
-            assert kept is not None  # noqa: S101
-            _set_aside(home, kept)
-            open_store(home).close()
-            _replace(home, source, name, None, now)
-            is_known = False
-    return {"kept": str(kept) if kept else None, "queue_known": is_known, **_summary(home)}
-
-
-def _summary(home: Home) -> Row:
-    with closing(_connect(home.store)) as live:
-        live.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        statuses = live.execute("SELECT status, count(*) FROM scheduled_messages GROUP BY status").fetchall()
-        newest, messages = live.execute("SELECT max(timestamp), count(*) FROM messages").fetchone()
-    return {"messages": messages, "last_message_at": newest, "queue": dict(statuses)}
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
-
-
-def _prepare(source: sqlite3.Connection, name: str, transport: str) -> None:
-    """Make of a snapshot what this version of wa expects, with nothing in it but itself."""
-    source.execute("PRAGMA journal_mode=MEMORY")
-    source.execute("PRAGMA synchronous=OFF")
-    migrations.apply(Database(source, execute_plugins=False))
-    snapshot.drop_session(source)
-    bound = source.execute("SELECT json_extract(value, '$') FROM state WHERE key = 'transport'").fetchone()
-    if bound and bound[0] != transport:
-        raise WaError(
-            "bad-setting",
-            f"{name} is of the transport {bound[0]}, and WA_TRANSPORT is {transport}",
-            f"set WA_TRANSPORT={bound[0]}",
-        )
-
-
-def _replace(home: Home, source: sqlite3.Connection, name: str, kept: Path | None, now: datetime) -> bool:
-    """Write the snapshot over the live store in one commit; whether what that knew of the queue came along.
-
-    The first step of the backup takes the write lock until its end. In between, the
-    present store can still be read, and what is changed in the source goes along
-    (sqlite.org/c3ref/backup_finish.html). `kept` is where a copy of the present store goes.
-    """
-    deadline = time.monotonic() + BUSY_TIMEOUT
-    carried: list[bool] = []
-
-    def after_step(status: int, remaining: int, total: int) -> None:
-        if not carried and status == sqlite3.SQLITE_OK:
-            if kept is not None:
-                _keep_copy(home, kept, kept.parent / PARTS)
-            carried.append(_carry_over(home, source, name, now))
-        elif not carried and time.monotonic() > deadline:
-            raise WaError(
-                "in-use",
-                f"{home.store} is locked by another program",
-                "look for it: fuser wa.db; then try again",
-            )
-
-    try:
-        with closing(_connect(home.store)) as target:
-            source.backup(target, pages=_PAGES, progress=after_step, sleep=0.05)
-    except BaseException:
-        if kept is not None:
-            kept.unlink(missing_ok=True)
-        raise
-    return carried[0]
-
-
-def _carry_over(home: Home, source: sqlite3.Connection, name: str, now: datetime) -> bool:
-    source.execute("ATTACH ? AS live", [str(home.store)])
-    try:
-        carry_over(source, "live", name, now)
-        return True
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:  # damaged: what can be known is what the backup says
-        nothing_known(source, "nothing")
-        carry_over(source, "nothing", name, now)
-        return False
-    finally:
-        source.execute("DETACH live")
-
-
-def _keep_copy(home: Home, kept: Path, parts: Path) -> None:
-    """Copy the present store, page by page, whatever it is worth."""
-    part = parts / kept.name
-    snapshot.create(part).close()
-    try:
-        with closing(_connect(home.store)) as live, closing(_connect(part)) as copy:
-            copy.execute("PRAGMA journal_mode=OFF")
-            live.backup(copy)
-        part.replace(kept)
-        sync_folder(kept.parent)
-    except OSError as error:
-        raise storage_error(error, kept) from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _set_aside(home: Home, kept: Path) -> None:
-    """Move a store away that SQLite takes for none, with what belongs to it."""
-    try:
-        for ending in ("-shm", "-wal", ""):
-            path = home.store.with_name(home.store.name + ending)
-            if path.exists():
-                path.replace(kept.with_name(kept.name + ending))
-        sync_folder(home.path)
-    except OSError as error:
-        raise storage_error(error, kept) from error

@@ -212,7 +212,8 @@ class Shelf:
         if self.bucket is not None:
             for name in self._orphans:
                 at = retention.moment_of(name.removesuffix(CHECKSUM))
-                if at and at < self.now() - retention.TOO_YOUNG:
+                is_done = name.removesuffix(CHECKSUM) in (self.remote or {})  # meanwhile, by this very run
+                if at and at < self.now() - retention.TOO_YOUNG and not is_done:
                     self.bucket.delete(FOLDER + name)
         return sorted({*here, *there})
 

@@ -27,6 +27,8 @@ SESSION = "session_file"
 """The table in a snapshot that holds `session.db`, where that was asked for."""
 _LEVEL = 3
 _CHUNK = 1024 * 1024
+_MOST_RATIO = 50_000
+"""More than this zstd cannot compress: 128 KiB of one byte take three (RFC 8878, 3.1.1.2)."""
 _HEADER = 18
 """The most bytes that a zstd frame's header has (RFC 8878, 3.1.1.1)."""
 _AGE, _ZSTD, _SQLITE = b"age-encryption.org/v1\n", b"\x28\xb5\x2f\xfd", b"SQLite format 3\0"
@@ -256,7 +258,7 @@ def unpack(packed: Path, target: Path, keys: BackupKeys, name: str, *, copies: f
         begin = file.read(len(_AGE))
         file.seek(0)
         with create(target) as out:
-            unpacked = _Unpacked(out, target, name, copies)
+            unpacked = _Unpacked(file, out, target, name, copies)
             try:
                 if begin.startswith(_SQLITE):
                     unpacked.copy(file)
@@ -274,13 +276,14 @@ def unpack(packed: Path, target: Path, keys: BackupKeys, name: str, *, copies: f
 class _Unpacked:
     """A file to write what was decompressed to; what goes wrong here age would hide."""
 
-    def __init__(self, out: BinaryIO, target: Path, name: str, copies: float) -> None:
+    def __init__(self, packed: BinaryIO, out: BinaryIO, target: Path, name: str, copies: float) -> None:
         import zstandard
 
         self._out = out
         self._target = target
         self._name = name
         self._copies = copies
+        self._most = os.fstat(packed.fileno()).st_size * _MOST_RATIO
         self._size: int | None = None
         self._begin = b""
         self._done = 0
@@ -333,6 +336,8 @@ class _Unpacked:
             raise storage_error(error, self._target) from error
 
     def _expect(self, size: int) -> None:
+        if size > self._most:
+            raise Damaged(self._name, "it cannot hold as much as it says")
         need_room(self._target.parent, size * self._copies, "to unpack the backup")
         self._size = size
 
