@@ -394,11 +394,3 @@ def _recipient(text: str) -> Any:
         return pyrage.x25519.Recipient.from_str(text)
     except pyrage.RecipientError:
         raise bad_setting("WA_BACKUP_RECIPIENT", text, "an age public key; it was mistyped") from None
-
-
-def keygen() -> tuple[str, str]:
-    """A new pair of age keys: the recipient and the identity."""
-    import pyrage
-
-    identity = pyrage.x25519.Identity.generate()
-    return str(identity.to_public()), str(identity)

@@ -193,10 +193,11 @@ def keygen(
 
     Example: wa backup keygen --to backup-key.txt
     """
-    from wa.snapshot import keygen as new_pair
+    import pyrage
 
     own = app_of(ctx)
-    recipient, identity = new_pair()
+    pair = pyrage.x25519.Identity.generate()
+    recipient, identity = str(pair.to_public()), str(pair)
     text = f"# public key: {recipient}\n{identity}"
     if to is None:
         own.out.result({"recipient": recipient, "identity": identity}, text)
