@@ -41,7 +41,7 @@ lint: $(READY)  ## ruff and codespell
 	$(BIN)/codespell wa tests docs README.md Makefile ecosystem.config.js
 
 types: $(READY)  ## mypy, strict
-	$(BIN)/mypy --strict wa tests/relay tests/relay_fixture.py
+	$(BIN)/mypy --strict wa tests/relay tests/support/relay_fixture.py
 
 docs: $(READY)  ## write the help texts into docs/commands.md
 	$(BIN)/cog -r docs/commands.md
@@ -52,7 +52,7 @@ docs-check: $(READY)  ## are the help texts in the docs those of the commands?
 check: lint types docs-check test  ## what CI runs
 
 bench: $(READY)  ## speed and memory beside their floors
-	@PYTHONPATH=tests $(BIN)/python -m bench
+	@PYTHONPATH=tests:tests/support $(BIN)/python -m bench
 
 soak: $(READY)  ## long runs, with more kills than a commit needs
 	@$(BIN)/python -m pytest -q -m soak --timeout 3600

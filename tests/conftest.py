@@ -17,14 +17,18 @@ from typing import Any
 
 import pytest
 
-from wa import cli, service
-from wa.app import App, system_now
-from wa.home import Home
-from wa.loopback_server import Loopback
-from wa.outbox import Scope
-from wa.store import Store, open_store
+from wa.cli import main as cli
+from wa.connection import client as service
+from wa.connection.context import App, system_now
+from wa.queue.send import Scope
+from wa.store.database import Store, open_store
+from wa.store.home import Home
+from wa.whatsapp.loopback.server import Loopback
 
 WA = str(Path(sys.executable).parent / "wa")
+TESTS = Path(__file__).parent
+HELPERS = os.pathsep.join([str(TESTS), str(TESTS / "support")])
+"""PYTHONPATH for a program that imports the helpers of the tests."""
 REEM = "447700900123"
 REEM_JID = "447700900123@s.whatsapp.net"
 ADAM = "447700900456"
@@ -185,7 +189,7 @@ def wait_for(condition: Callable[[], Any], timeout: float = 30, what: str = "the
 
 def is_owned(home: Home) -> bool:
     """Whether a process holds the connection and is connected."""
-    from wa.home import lock_holder
+    from wa.store.home import lock_holder
 
     return bool(lock_holder(home.session_lock))
 
@@ -217,8 +221,10 @@ def delivered(home: Home) -> list[str]:
 __all__ = [
     "ADAM",
     "ADAM_JID",
+    "HELPERS",
     "REEM",
     "REEM_JID",
+    "TESTS",
     "WA",
     "FakeClock",
     "Process",

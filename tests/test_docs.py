@@ -12,7 +12,7 @@ import pytest
 
 from wa import settings
 from wa.errors import EXIT_OF_CODE, ExitStatus
-from wa.loopback_server import FAULTS
+from wa.whatsapp.loopback.server import FAULTS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -155,7 +155,7 @@ def test_the_readme_has_the_defaults_of_the_settings():
 
 
 def test_the_states_are_explained():
-    from wa.schedule import STATUSES
+    from wa.queue.rows import STATUSES
 
     assert [row[0].strip("`") for row in table(README, "| state | means |")] == list(STATUSES)
 
@@ -164,7 +164,7 @@ def test_the_forms_of_a_time_are_read():
     from datetime import datetime, timezone
     from zoneinfo import ZoneInfo
 
-    from wa.when import parse_when
+    from wa.times import parse_when
 
     now = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
     forms = [each for row in table(README, "| form | examples |") for each in re.findall("`(.+?)`", row[1])]

@@ -9,7 +9,7 @@ from typing import NoReturn
 def main() -> NoReturn:
     """Load the rest and run it; Ctrl-C while it loads is an interruption like any other."""
     try:
-        from wa import cli
+        from wa.cli import main as cli
     except KeyboardInterrupt:
         sys.exit(130)
     cli.main()

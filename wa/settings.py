@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
 from wa.phone import known_region
-from wa.when import QuietHours, load_zone, parse_duration, parse_quiet_hours
+from wa.times import QuietHours, load_zone, parse_duration, parse_quiet_hours
 
 TRANSPORTS = ("neonize", "loopback")
 NAMES = (

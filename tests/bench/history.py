@@ -13,14 +13,16 @@ from typing import Any
 from bench import corpus
 from bench.corpus import Corpus
 from bench.table import Row
-from wa import addressbook, inbox, messages
-from wa.app import system_now
-from wa.home import Home
-from wa.messages import PAD
+from wa.connection import receive as inbox
+from wa.connection.context import system_now
+from wa.people import edit as addressbook
 from wa.phone import is_group, phone_of_jid
-from wa.store import BATCH, Store, fold, open_store
-from wa.transport import GroupInfo, JidMapped, MessageReceived, Named
-from wa.when import to_iso
+from wa.record import messages
+from wa.record.messages import PAD
+from wa.store.database import BATCH, Store, fold, open_store
+from wa.store.home import Home
+from wa.times import to_iso
+from wa.whatsapp.transport import GroupInfo, JidMapped, MessageReceived, Named
 
 CHUNK = 10_000
 """Messages after which ours and the floor take turns."""

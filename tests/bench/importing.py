@@ -16,11 +16,11 @@ import legacy_data
 
 from bench.processes import WA, environment, seconds_of
 from bench.table import Row, show
-from wa.app import system_now
-from wa.home import Home
-from wa.messages import PAD
-from wa.store import BATCH, fold, open_store
-from wa.when import to_iso
+from wa.connection.context import system_now
+from wa.record.messages import PAD
+from wa.store.database import BATCH, fold, open_store
+from wa.store.home import Home
+from wa.times import to_iso
 
 GOAL_MB = 150.0
 THUMBNAIL = 1_000

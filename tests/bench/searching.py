@@ -10,10 +10,10 @@ from typing import Any
 
 from bench import corpus
 from bench.table import Row, at_most
-from wa.home import Home
-from wa.messages import ROW
-from wa.search import Filter, search
-from wa.store import Store, fold
+from wa.record.messages import ROW
+from wa.record.search import Filter, search
+from wa.store.database import Store, fold
+from wa.store.home import Home
 
 LIMIT = 50
 GOAL = 1.5

@@ -14,15 +14,15 @@ from typing import Any
 from bench import corpus
 from bench.processes import WA, running, seconds_of, wait_until
 from bench.table import Row, at_most, show
-from wa import schedule
-from wa.app import system_now
-from wa.contacts import Recipient
-from wa.home import Home
-from wa.loopback_server import Loopback
-from wa.messages import PAD
+from wa.connection.context import system_now
+from wa.people.contacts import Recipient
 from wa.phone import phone_of_jid
-from wa.store import fold, open_store
-from wa.when import from_iso, to_iso
+from wa.queue import rows as schedule
+from wa.record.messages import PAD
+from wa.store.database import fold, open_store
+from wa.store.home import Home
+from wa.times import from_iso, to_iso
+from wa.whatsapp.loopback.server import Loopback
 
 GOAL = 1.5
 GOAL_LATE = 50.0

@@ -1,0 +1,1485 @@
+"""`wa migrate-s3 --from`: what the old tool left behind comes in once, whole or damaged, and is not sent."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import re
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import legacy_data
+import pytest
+from conftest import (
+    ADAM,
+    ADAM_JID,
+    REEM,
+    REEM_JID,
+    WA,
+    FakeClock,
+    Process,
+    Result,
+    delivered,
+    is_owned,
+    wait_for,
+)
+
+from wa.connection import receive as inbox
+from wa.record import messages
+from wa.store.database import Store, check
+from wa.store.home import Home
+from wa.whatsapp.loopback.server import Loopback
+from wa.whatsapp.transport import Deleted, Edited, JidMapped, MessageReceived
+
+Record = dict[str, Any]
+Migrate = Callable[..., dict[str, Record]]
+Run = Callable[..., Result]
+
+CLOCK = FakeClock("2026-11-20T12:00:00")
+NOW = CLOCK()
+PAST = "2025-12-24T10:00:00.000Z"
+FUTURE = "2026-12-24T10:00:00.000Z"
+AT = 1_735_000_000
+LID = "100000000000123@lid"
+GROUP = "1203630000000000001@g.us"
+WORDS = "stop the old scheduler, then `wa resume`"
+FILES = ("contacts", "scheduled", "jobs", "chats")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the old files are."""
+    found = tmp_path / "old"
+    found.mkdir()
+    return found
+
+
+def put(folder: Path, **files: Any) -> None:
+    """Write files, given by name: as JSON, or as they are where bytes or text is given."""
+    for name, content in files.items():
+        data = content if isinstance(content, (bytes, str)) else json.dumps(content, indent=2)
+        path = folder / f"{name.replace('_', '-')}.json"
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+@pytest.fixture
+def migrate(wa: Run, folder: Path) -> Migrate:
+    """Write old files and take them over; what is said of each file."""
+
+    def run(*options: str, code: int = 0, **files: Any) -> dict[str, Record]:
+        put(folder, **files)
+        result = wa("migrate-s3", "--from", str(folder), "--json", *options, now=CLOCK)
+        assert result.code == code, (result.out[-2000:], result.err[-2000:])
+        assert "Traceback" not in result.err
+        return legacy_data.report(result.json)
+
+    return run
+
+
+def counts(row: Record) -> tuple[int, int, int]:
+    """(written, already there, skipped) of a row."""
+    return row["written"], row["already_there"], row["skipped"]
+
+
+# ── The records of the old tool ─────────────────────────────────────────────────────────────────────
+
+
+def contact(name: str = "Reem", phone: str = REEM, **fields: Any) -> Record:
+    """A person, as the web page wrote them."""
+    phones = {"primary": phone, "secondary": None}
+    return {"name": name, "aliases": [], "phones": phones, "favorite": False, "tags": [], **fields}
+
+
+def planned(number: int = 1, **fields: Any) -> Record:
+    """A scheduled message that is still to come."""
+    return {
+        "id": f"1735168500{number:03}_a1b2c3",
+        "to": REEM,
+        "contactName": "Reem",
+        "message": f"Happy Birthday {number}!",
+        "scheduledTime": FUTURE,
+        "status": "pending",
+        "createdAt": "2024-12-25T23:15:00.123Z",
+        "createdFrom": "web",
+        "sentAt": None,
+        "error": None,
+        **fields,
+    }
+
+
+def job(number: int = 1, **fields: Any) -> Record:
+    """A job that was not begun."""
+    return {
+        "id": f"job_1735132800{number:03}_abc123",
+        "createdBy": "web",
+        "createdAt": "2024-12-25T13:20:00.000Z",
+        "scheduledStartAt": FUTURE,
+        "status": "pending",
+        "recipients": [REEM_JID, ADAM_JID],
+        "messageParts": [
+            {"orderIndex": 0, "text": "Dear friends", "delayAfterSeconds": 3},
+            {"orderIndex": 1, "text": "See you soon", "delayAfterSeconds": None},
+        ],
+        "config": {"intervalMode": "manual", "recipientGapSeconds": 30, "maxRetries": 3},
+        "progress": {
+            "currentRecipientIndex": 0,
+            "currentPartIndex": 0,
+            "recipientsSent": 0,
+            "recipientsFailed": 0,
+            "lastSentAt": None,
+        },
+        **fields,
+    }
+
+
+def said(text: Any = "Hello", at: Any = AT, key: str | None = None, **fields: Any) -> Record:
+    """A message to us; with `key`, its real id is known."""
+    mine = fields.get("isFromMe", False)
+    raw = None
+    if key is not None:
+        raw = {
+            "key": {"remoteJid": REEM_JID, "fromMe": mine, "id": key},
+            "messageTimestamp": AT,
+            "message": {"conversation": text},
+        }
+    return {
+        "message": text,
+        "timestamp": at,
+        "isFromMe": mine,
+        "messageType": "text",
+        "date": "2024-12-24T00:26:40.000Z",
+        "rawMessage": raw,
+        **fields,
+    }
+
+
+def chat(*said_there: Any, jid: str = REEM_JID, **fields: Any) -> Record:
+    """A chat with its messages."""
+    rest = {"lastMessageTime": AT, "unreadCount": 0, "name": None, "isGroup": jid.endswith("@g.us")}
+    return {"id": jid, "messages": list(said_there), **rest, **fields}
+
+
+def live(message_id: str = "A", content: str = "Hello", **fields: Any) -> MessageReceived:
+    """The same message as `said()`, as it arrives by another way."""
+    return replace(MessageReceived(REEM_JID, message_id, REEM_JID, AT, content), **fields)
+
+
+def arrive(store: Store, *events: MessageReceived, source: str = "history") -> int:
+    """Let messages arrive by another way; how many were new."""
+    with store.write():
+        return messages.record_many(store, events, source, NOW)
+
+
+def stored(store: Store) -> list[Record]:
+    """All messages, oldest first."""
+    return store.rows("SELECT * FROM messages ORDER BY timestamp, id")
+
+
+def texts(store: Store) -> list[str]:
+    """What was said, in order."""
+    return [row["content"] for row in stored(store)]
+
+
+def phones(row: Record) -> list[str]:
+    """The numbers of a contact."""
+    return sorted(each["phone"] for each in row["phones"])
+
+
+def people(store: Store) -> set[str]:
+    """The names of all contacts."""
+    return {row["name"] for row in store.rows("SELECT name FROM contacts")}
+
+
+def queue(store: Store) -> dict[str, Record]:
+    """All of the queue, by id."""
+    return {row["id"]: row for row in store.rows("SELECT * FROM scheduled_messages")}
+
+
+# ── Contacts ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_contacts_of_the_web_page(migrate: Migrate, wa: Run) -> None:
+    found = migrate(
+        contacts={
+            REEM: contact(aliases=["Reemy", "R", "Sister"], favorite=True, tags=["family"]),
+            ADAM: contact("Adam", ADAM),
+        }
+    )
+    assert counts(found["contacts.json"]) == (2, 0, 0)
+    reem, adam = wa("contacts", "list", "--json").json
+    assert (reem["name"], reem["phone"], phones(reem)) == ("Reem", REEM, [REEM])
+    assert sorted(reem["aliases"]) == ["R", "Reemy", "Sister"]
+    assert (reem["tags"], reem["is_favorite"]) == (["family"], True)
+    assert (adam["name"], phones(adam), adam["is_favorite"]) == ("Adam", [ADAM], False)
+
+
+def test_contacts_of_the_command_line(migrate: Migrate, wa: Run) -> None:
+    numbers = [REEM, "447700900124"]
+    migrate(contacts={REEM: {"name": "Reem", "numbers": numbers, "aliases": ["Sis"], "notes": "Likes tea"}})
+    (row,) = wa("contacts", "list", "--json").json
+    assert (row["name"], row["phone"], phones(row)) == ("Reem", REEM, numbers)
+    assert (row["aliases"], row["notes"], row["is_favorite"]) == (["Sis"], "Likes tea", False)
+
+
+def test_a_second_number_is_the_same_person_s(migrate: Migrate, wa: Run) -> None:
+    migrate(contacts={REEM: contact(phones={"primary": REEM, "secondary": "447700900124"})})
+    (row,) = wa("contacts", "search", "447700900124", "--json").json
+    assert (row["name"], row["phone"], phones(row)) == ("Reem", REEM, [REEM, "447700900124"])
+
+
+@pytest.mark.parametrize("field", ["favorite", "is_favorite"])
+@pytest.mark.parametrize("value", [True, False])
+def test_favourites(migrate: Migrate, wa: Run, field: str, value: bool) -> None:
+    person = contact()
+    del person["favorite"]
+    migrate(contacts={REEM: {**person, field: value}})
+    assert wa("contacts", "list", "--json").json[0]["is_favorite"] is value
+
+
+def test_both_shapes_of_contacts_in_one_file(migrate: Migrate, store: Store) -> None:
+    told = migrate(
+        contacts={
+            REEM: contact("ريم"),
+            ADAM: {"name": "Ädam", "numbers": [ADAM], "aliases": [], "notes": ""},
+            "447700900001": {"name": "小美"},
+        }
+    )
+    assert counts(told["contacts.json"]) == (3, 0, 0)
+    assert people(store) == {"ريم", "Ädam", "小美"}
+    found = store.rows("SELECT phone FROM contact_phones ORDER BY phone")
+    assert [row["phone"] for row in found] == ["447700900001", REEM, ADAM]
+
+
+def test_a_contact_that_is_there_is_not_doubled(migrate: Migrate, wa: Run) -> None:
+    assert wa("contacts", "add", "Reem H", REEM, "--alias", "sister").code == 0
+    found = migrate(contacts={REEM: contact("Reem", aliases=["Reemy"]), ADAM: contact("Adam", ADAM)})
+    assert found["contacts.json"]["read"] == 2
+    assert found["contacts.json"]["skipped"] == 0
+    assert [row["name"] for row in wa("contacts", "search", "sister", "--json").json] == ["Reem H"]
+    assert len(wa("contacts", "list", "--json").json) == 2
+
+
+def test_a_number_that_is_somebody_else_s_stays_so_and_is_told(migrate: Migrate, store: Store) -> None:
+    both = {"primary": ADAM, "secondary": REEM}
+    found = migrate(code=8, contacts={REEM: contact(), ADAM: contact("Adam", phones=both)})["contacts.json"]
+    assert found["written"] == 2
+    assert REEM in json.dumps(found["reasons"])
+    assert {row["phone"] for row in store.rows("SELECT phone FROM contacts")} == {REEM, ADAM}
+    assert store.value("SELECT count(*) FROM contact_phones") == 2
+
+
+def test_names_are_shown_with_the_chats(migrate: Migrate, wa: Run) -> None:
+    migrate(
+        contacts={REEM: contact("Reem Sample")},
+        chats={REEM_JID: chat(said()), GROUP: chat(said("all", AT + 5), jid=GROUP, name="Family")},
+    )
+    assert [row["name"] for row in wa("chats", "--json").json] == ["Family", "Reem Sample"]
+    assert [line.split("\t")[1] for line in wa("chats").out.splitlines()] == ["Family", "Reem Sample"]
+    assert [row["content"] for row in wa("read", "reem sample", "--json").json] == ["Hello"]
+    assert [row["content"] for row in wa("read", "family", "--json").json] == ["all"]
+
+
+# ── Scheduled messages ──────────────────────────────────────────────────────────────────────────────
+
+SHAPES_OF_A_LIST: dict[str, Callable[[str, list[Record]], Any]] = {
+    "list": lambda name, rows: rows,
+    "named": lambda name, rows: {name: rows},
+    "by-id": lambda name, rows: {row["id"]: row for row in rows},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES_OF_A_LIST)
+@pytest.mark.parametrize("file", ["scheduled", "scheduled_messages"])
+def test_scheduled_messages_in_each_container(migrate: Migrate, store: Store, shape: str, file: str) -> None:
+    rows = [planned(1), planned(2, to=ADAM_JID, contactName="Adam")]
+    found = migrate(**{file: SHAPES_OF_A_LIST[shape]("messages", rows)})
+    assert counts(found[f"{file.replace('_', '-')}.json"]) == (2, 0, 0)
+    reem, adam = queue(store).values()
+    assert (reem["id"], reem["to_jid"], reem["to_phone"]) == ("1735168500001_a1b2c3", REEM_JID, REEM)
+    assert (reem["contact_name"], reem["message"]) == ("Reem", "Happy Birthday 1!")
+    assert (reem["scheduled_at"], reem["created_at"]) == (FUTURE, "2024-12-25T23:15:00.123Z")
+    assert (reem["status"], reem["created_from"], reem["attempts"]) == ("pending", "migration", 0)
+    assert (reem["sent_at"], reem["message_id"], reem["idempotency_key"]) == (None, None, None)
+    assert (adam["id"], adam["to_jid"], adam["to_phone"]) == ("1735168500002_a1b2c3", ADAM_JID, ADAM)
+
+
+def test_an_id_that_stands_before_the_record_alone(migrate: Migrate, store: Store) -> None:
+    first, second = planned(1), job(1)
+    files = {"scheduled": {first.pop("id"): first}, "jobs": {"jobs": {second.pop("id"): second}}}
+    migrate(**files)
+    assert list(queue(store)) == ["1735168500001_a1b2c3"]
+    assert store.value("SELECT id FROM jobs") == "job_1735132800001_abc123"
+    assert {counts(row) for row in migrate(**files).values()} == {(0, 1, 0)}
+
+
+@pytest.mark.parametrize("name", ["scheduledTime", "scheduledAt", "scheduled_at"])
+@pytest.mark.parametrize(
+    "written", ["2026-12-24T10:00:00.000Z", "2026-12-24T10:00:00Z", "2026-12-24T11:00:00+01:00"]
+)
+def test_the_time_of_a_scheduled_message(migrate: Migrate, store: Store, name: str, written: str) -> None:
+    row = planned()
+    del row["scheduledTime"]
+    migrate(scheduled=[{**row, name: written}])
+    assert [row["scheduled_at"] for row in queue(store).values()] == [FUTURE]
+
+
+@pytest.mark.parametrize("due", [PAST, FUTURE], ids=["past", "future"])
+@pytest.mark.parametrize(
+    ("status", "becomes"),
+    [
+        ("sent", "sent"),
+        ("failed", "failed"),
+        ("cancelled", "cancelled"),
+        ("deleted", "cancelled"),
+        ("sending", "unknown"),
+        ("processing", "unknown"),
+        ("PENDING?", "unknown"),
+        ("", "unknown"),
+        (None, "unknown"),
+        (1, "unknown"),
+    ],
+)
+def test_the_statuses_of_scheduled_messages(
+    migrate: Migrate, wa: Run, store: Store, status: Any, becomes: str, due: str
+) -> None:
+    migrate(scheduled=[planned(status=status, scheduledTime=due)])
+    assert [row["status"] for row in queue(store).values()] == [becomes]
+    assert wa("status", "--json").json["sending"] == "on"
+
+
+def test_a_scheduled_message_that_says_nothing_of_its_status_is_not_sent(
+    migrate: Migrate, store: Store
+) -> None:
+    row = planned()
+    del row["status"]
+    migrate(scheduled=[row])
+    assert [row["status"] for row in queue(store).values()] == ["unknown"]
+
+
+def test_what_became_of_them_is_kept(migrate: Migrate, store: Store) -> None:
+    sent_at = "2025-12-24T10:00:02.500Z"
+    migrate(
+        scheduled=[
+            planned(1, status="sent", scheduledTime=PAST, sentAt=sent_at),
+            planned(2, status="failed", scheduledTime=PAST, error="Connection Closed"),
+        ]
+    )
+    sent, failed = queue(store).values()
+    assert (sent["status"], sent["sent_at"]) == ("sent", sent_at)
+    assert (failed["status"], failed["sent_at"]) == ("failed", None)
+    assert "Connection Closed" in failed["error_message"]
+
+
+@pytest.mark.parametrize(
+    "due", ["2000-01-01T00:00:00.000Z", PAST, "2026-11-20T11:30:00.000Z", "2026-11-20T11:59:59.000Z"]
+)
+def test_what_was_due_is_missed_and_never_sent(
+    migrate: Migrate, wa: Run, home: Home, store: Store, due: str
+) -> None:
+    migrate(scheduled=[planned(scheduledTime=due)])
+    assert [row["status"] for row in queue(store).values()] == ["missed"]
+    assert wa("status", "--json").json["sending"] == "on"
+    assert wa("run-scheduler", "--once", now=CLOCK).code == 0
+    assert delivered(home) == []
+    assert [row["status"] for row in queue(store).values()] == ["missed"]
+
+
+def test_what_is_to_come_waits_for_resume(wa: Run, home: Home, store: Store, folder: Path) -> None:
+    put(folder, scheduled=[planned(1), planned(2, scheduledTime=PAST)])
+    result = wa("migrate-s3", "--from", str(folder), "--json", now=CLOCK)
+    assert result.code == 0
+    assert WORDS in result.err
+    assert Counter(row["status"] for row in queue(store).values()) == {"pending": 1, "missed": 1}
+    assert wa("status", "--json", now=CLOCK).json["sending"] == "paused"
+    due = FakeClock("2026-12-24T10:00:01")
+    wa("run-scheduler", "--once", now=due)
+    assert delivered(home) == []
+    assert wa("resume", now=due).code == 0
+    assert wa("run-scheduler", "--once", now=due).code == 0
+    assert delivered(home) == ["Happy Birthday 1!"]
+
+
+def test_the_words_are_said_in_text_too_and_only_where_something_is_to_come(wa: Run, folder: Path) -> None:
+    put(folder, scheduled=[planned(1, status="sent")])
+    assert "old scheduler" not in wa("migrate-s3", "--from", str(folder), now=CLOCK).err
+    put(folder, scheduled=[planned(1, status="sent"), planned(2)])
+    assert WORDS in wa("migrate-s3", "--from", str(folder), now=CLOCK).err
+
+
+def test_sending_is_not_paused_again_by_a_run_that_brings_nothing(migrate: Migrate, wa: Run) -> None:
+    migrate(scheduled=[planned()])
+    assert wa("resume").code == 0
+    assert counts(migrate()["scheduled.json"]) == (0, 1, 0)
+    assert wa("status", "--json", now=CLOCK).json["sending"] == "on"
+
+
+def test_a_row_that_was_settled_here_stays_settled(
+    migrate: Migrate, wa: Run, home: Home, store: Store
+) -> None:
+    migrate(scheduled=[planned(1), planned(2), planned(3, scheduledTime=PAST)])
+    assert wa("resume").code == 0
+    assert wa("schedule", "cancel", planned(1)["id"], now=CLOCK).code == 0
+    due = FakeClock("2026-12-24T10:00:01")
+    assert wa("run-scheduler", "--once", now=due).code == 0
+    before = legacy_data.tables(home.store)
+    assert counts(migrate()["scheduled.json"]) == (0, 3, 0)
+    assert legacy_data.tables(home.store) == before
+    statuses = [row["status"] for row in queue(store).values()]
+    assert statuses == ["cancelled", "sent", "missed"]
+    wa("run-scheduler", "--once", now=due)
+    assert delivered(home) == ["Happy Birthday 2!"]
+
+
+def test_no_moment_at_which_something_is_to_come_and_sending_is_on(
+    spawn: Callable[..., Process], home: Home, store: Store, folder: Path
+) -> None:
+    """A scheduler that runs meanwhile, or after a kill, would send what the old one sends too."""
+    put(
+        folder, scheduled=[planned(number, scheduledTime="2099-01-01T10:00:00.000Z") for number in range(900)]
+    )
+    process = spawn("migrate-s3", "--from", str(folder))
+    look = (
+        "SELECT (SELECT count(*) FROM scheduled_messages WHERE status = 'pending'),"
+        " (SELECT value FROM state WHERE key = 'paused')"
+    )
+    while process.popen.poll() is None:
+        pending, paused = store.execute(look).fetchone()
+        assert not pending or (paused and json.loads(paused))
+    assert process.finish().code == 0
+    assert store.value("SELECT count(*) FROM scheduled_messages WHERE status = 'pending'") == 900
+
+
+# ── Jobs ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("shape", SHAPES_OF_A_LIST)
+def test_jobs_in_each_container(migrate: Migrate, store: Store, shape: str) -> None:
+    rows = [job(1, title="New Year"), job(2, status="cancelled")]
+    found = migrate(jobs=SHAPES_OF_A_LIST[shape]("jobs", rows))
+    assert counts(found["jobs.json"]) == (2, 0, 0)
+    first, second = store.rows("SELECT * FROM jobs ORDER BY id")
+    assert (first["id"], first["title"]) == ("job_1735132800001_abc123", "New Year")
+    assert (first["status"], second["status"]) == ("paused", "cancelled")
+    assert (first["scheduled_start_at"], first["created_at"]) == (FUTURE, "2024-12-25T13:20:00.000Z")
+    assert json.loads(first["recipients"]) == [REEM_JID, ADAM_JID]
+    assert [part["text"] for part in json.loads(first["message_parts"])] == ["Dear friends", "See you soon"]
+    assert json.loads(first["config"])["recipientGapSeconds"] == 30
+    assert first["current_recipient_index"] == first["recipients_sent"] == 0
+    assert (first["completed_at"], first["last_sent_at"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "becomes"),
+    [
+        ("pending", "paused"),
+        ("running", "paused"),
+        ("paused", "paused"),
+        ("completed", "completed"),
+        ("failed", "failed"),
+        ("cancelled", "cancelled"),
+    ],
+)
+@pytest.mark.parametrize("start", [PAST, FUTURE])
+def test_the_statuses_of_jobs(
+    migrate: Migrate, wa: Run, home: Home, store: Store, status: str, becomes: str, start: str
+) -> None:
+    migrate(jobs=[job(status=status, scheduledStartAt=start)])
+    assert store.value("SELECT status FROM jobs") == becomes
+    assert queue(store) == {}
+    assert wa("run-scheduler", "--once", now=CLOCK).code == 0
+    assert delivered(home) == []
+
+
+@pytest.mark.parametrize("spelling", ["camel", "snake"])
+def test_how_far_a_job_was(migrate: Migrate, store: Store, spelling: str) -> None:
+    row = job(status="running")
+    progress = {
+        "currentRecipientIndex": 1,
+        "currentPartIndex": 1,
+        "recipientsSent": 1,
+        "recipientsFailed": 2,
+        "lastSentAt": "2025-12-24T10:01:00.000Z",
+    }
+    if spelling == "camel":
+        row["progress"] = progress
+    else:
+        start, parts = row.pop("scheduledStartAt"), row.pop("messageParts")
+        del row["progress"]
+        row |= {"scheduled_start_at": start, "message_parts": parts, "current_recipient_index": 1}
+        row |= {"current_part_index": 1, "recipients_sent": 1, "recipients_failed": 2}
+        row["last_sent_at"] = progress["lastSentAt"]
+    migrate(jobs=[row])
+    (found,) = store.rows("SELECT * FROM jobs")
+    assert (found["current_recipient_index"], found["current_part_index"]) == (1, 1)
+    assert (found["recipients_sent"], found["recipients_failed"]) == (1, 2)
+    assert (found["last_sent_at"], found["scheduled_start_at"]) == (progress["lastSentAt"], FUTURE)
+    assert [part["text"] for part in json.loads(found["message_parts"])] == ["Dear friends", "See you soon"]
+
+
+def test_when_a_job_ended(migrate: Migrate, store: Store) -> None:
+    ended = "2025-12-24T11:00:00.000Z"
+    migrate(jobs=[job(1, status="completed", completedAt=ended), job(2, status="failed", error="Timed out")])
+    first, second = store.rows("SELECT * FROM jobs ORDER BY id")
+    assert (first["completed_at"], second["completed_at"]) == (ended, None)
+
+
+# ── Messages ────────────────────────────────────────────────────────────────────────────────────────
+
+SHAPES_OF_CHATS: dict[str, Callable[[list[Record]], Any]] = {
+    "by-id": lambda chats: {each["id"]: each for each in chats},
+    "list": lambda chats: chats,
+    "named-list": lambda chats: {"chats": chats},
+    "named-by-id": lambda chats: {"chats": {each["id"]: each for each in chats}},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES_OF_CHATS)
+def test_chats_in_each_container(migrate: Migrate, store: Store, wa: Run, shape: str) -> None:
+    rows = [chat(said("one", key="A"), said("two", AT + 1)), chat(said("three", AT + 2), jid=ADAM_JID)]
+    found = migrate(chats=SHAPES_OF_CHATS[shape](rows))["chats.json"]
+    assert counts(found) == (3, 0, 0)
+    assert texts(store) == ["one", "two", "three"]
+    assert {row["source"] for row in stored(store)} == {"migration"}
+    assert [row["id"] for row in wa("chats", "--json").json] == [ADAM_JID, REEM_JID]
+    assert check(store) == []
+
+
+def test_chats_are_counted_beside_their_messages(migrate: Migrate) -> None:
+    rows = [chat(said(), said(at=AT + 1)), chat(said(), jid=ADAM_JID), chat(jid=GROUP)]
+    assert migrate(chats=rows)["chats.json"]["chats"] == 3
+
+
+@pytest.mark.parametrize(
+    "at", [AT, str(AT), {"low": AT, "high": 0, "unsigned": True}, {"low": AT, "high": 0}], ids=repr
+)
+def test_the_time_of_a_message(migrate: Migrate, store: Store, at: Any) -> None:
+    migrate(chats={REEM_JID: chat(said(at=at))})
+    assert [row["timestamp"] for row in stored(store)] == [AT]
+    assert store.value("SELECT last_message_time FROM chats") == AT
+
+
+@pytest.mark.parametrize("name", ["isFromMe", "fromMe", "is_from_me"])
+@pytest.mark.parametrize("mine", [True, False])
+@pytest.mark.parametrize("key", ["A", None])
+def test_who_said_it(migrate: Migrate, store: Store, name: str, mine: bool, key: str | None) -> None:
+    row = said(key=key, isFromMe=mine)
+    del row["isFromMe"]
+    migrate(chats={REEM_JID: chat({**row, name: mine})})
+    (found,) = stored(store)
+    assert bool(found["is_from_me"]) is mine
+    assert (found["sender"] == REEM_JID) is not mine
+
+
+@pytest.mark.parametrize("name", ["message", "text"])
+def test_the_text_of_a_message(migrate: Migrate, store: Store, wa: Run, name: str) -> None:
+    text = "Straße 今天 \x1b[31m\0 two\nlines 👩‍👧"
+    row = said()
+    del row["message"]
+    migrate(chats={REEM_JID: chat({**row, name: text})})
+    assert texts(store) == [text]
+    assert [row["content"] for row in wa("search", "strasse", "--json").json] == [text]
+
+
+def test_a_real_id_is_kept_and_others_get_one(migrate: Migrate, store: Store) -> None:
+    without = said("four", AT + 3)
+    del without["rawMessage"]
+    empty = said("three", AT + 2, rawMessage={})
+    migrate(chats={REEM_JID: chat(said("one", key="3EB0A1"), said("two", AT + 1), empty, without)})
+    ids = [row["message_id"] for row in stored(store)]
+    assert ids[0] == "3EB0A1"
+    assert len(set(ids)) == 4
+    assert all(ids)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "kinds"),
+    [
+        ("text", "Hello", {"text"}),
+        ("image", "[Image]At the harbour", {"image"}),
+        ("video", "[Video]At the harbour", {"video"}),
+        ("audio", "[Voice Note]", {"audio", "voice"}),
+        ("document", "[Document]plan.pdf", {"document"}),
+        ("other", "[Sticker]", {"other", "sticker"}),
+    ],
+)
+def test_kinds_of_messages(migrate: Migrate, store: Store, kind: str, text: str, kinds: set[str]) -> None:
+    migrate(chats={REEM_JID: chat(said(text, messageType=kind))})
+    (row,) = stored(store)
+    assert row["message_type"] in kinds
+    caption = text.rpartition("]")[2]
+    assert caption in (row["content"] or "")
+
+
+def test_a_group_knows_who_spoke(migrate: Migrate, store: Store, wa: Run) -> None:
+    row = said("from Adam", key="A")
+    row["rawMessage"]["key"] = {"remoteJid": GROUP, "fromMe": False, "id": "A", "participant": ADAM_JID}
+    row["rawMessage"]["pushName"] = "Adam ♥"
+    hidden = said("from nobody we know", AT + 1, key="B")
+    hidden["rawMessage"]["key"] = {"remoteJid": GROUP, "fromMe": False, "id": "B", "participant": LID}
+    migrate(chats={GROUP: chat(row, hidden, said("without an id", AT + 2), jid=GROUP, name="Family")})
+    assert [row["sender"] for row in stored(store)][:2] == [ADAM_JID, LID]
+    assert {row["chat_jid"] for row in stored(store)} == {GROUP}
+    assert [(group["id"], group["name"]) for group in wa("groups", "--json").json] == [(GROUP, "Family")]
+    assert wa("chats", "--json").json[0]["is_group"] is True
+
+
+def test_a_chat_by_hidden_id(migrate: Migrate, store: Store, wa: Run) -> None:
+    migrate(chats={LID: chat(said(key="A"), said("two", AT + 1), jid=LID)})
+    assert {row["chat_jid"] for row in stored(store)} == {LID}
+    with store.write():
+        inbox.apply_event(store, JidMapped(LID, REEM_JID), NOW)
+    assert wa("listen", "--for", "1s").code == 0
+    assert {row["chat_jid"] for row in stored(store)} == {REEM_JID}
+    assert counts(migrate()["chats.json"]) == (0, 2, 0)
+
+
+def test_a_chat_by_hidden_id_whose_person_is_known(migrate: Migrate, store: Store, wa: Run) -> None:
+    with store.write():
+        inbox.apply_event(store, JidMapped(LID, REEM_JID), NOW)
+    arrive(store, live("A"), live("B", "two", timestamp=AT + 1))
+    found = migrate(
+        chats={LID: chat(said(key="A"), said("two", AT + 1), said("three", AT + 2, key="C"), jid=LID)}
+    )
+    assert counts(found["chats.json"]) == (1, 2, 0)
+    assert [row["id"] for row in wa("chats", "--json").json] == [REEM_JID]
+    assert {(row["chat_jid"], row["sender"]) for row in stored(store)} == {(REEM_JID, REEM_JID)}
+
+
+@pytest.mark.parametrize("key", ["A", None], ids=["with-id", "without-id"])
+def test_a_chat_by_hidden_id_whose_person_becomes_known_later(
+    migrate: Migrate, store: Store, wa: Run, key: str | None
+) -> None:
+    """The same message has come by number meanwhile: joining the two chats leaves one of it."""
+    migrate(chats={LID: chat(said(key=key), jid=LID)})
+    arrive(store, live("A"))
+    with store.write():
+        inbox.apply_event(store, JidMapped(LID, REEM_JID), NOW)
+    assert wa("listen", "--for", "1s").code == 0
+    assert [(row["chat_jid"], row["content"]) for row in stored(store)] == [(REEM_JID, "Hello")]
+
+
+def test_a_person_with_a_chat_by_number_and_one_by_hidden_id(migrate: Migrate, store: Store) -> None:
+    with store.write():
+        inbox.apply_event(store, JidMapped(LID, REEM_JID), NOW)
+    migrate(
+        chats={
+            REEM_JID: chat(said("one", key="A")),
+            LID: chat(said("one", key="A"), said("two", AT + 1), jid=LID),
+        }
+    )
+    assert texts(store) == ["one", "two"]
+
+
+def test_two_identical_messages_stay_two(migrate: Migrate, store: Store) -> None:
+    found = migrate(
+        chats={
+            REEM_JID: chat(
+                said(), said(), said(key="A", at=AT + 1), said(key="B", at=AT + 1), said(isFromMe=True)
+            ),
+            ADAM_JID: chat(said(), said(), said(), jid=ADAM_JID),
+        }
+    )
+    assert counts(found["chats.json"]) == (8, 0, 0)
+    assert Counter(row["chat_jid"] for row in stored(store)) == {REEM_JID: 5, ADAM_JID: 3}
+
+
+def test_one_id_twice_in_a_file_is_one_message(migrate: Migrate, store: Store) -> None:
+    found = migrate(chats={REEM_JID: chat(said(key="A"), said(key="A"), said("two", AT + 1, key="B"))})
+    assert counts(found["chats.json"]) == (2, 1, 0)
+    assert texts(store) == ["Hello", "two"]
+
+
+def test_a_chat_without_messages(migrate: Migrate, store: Store) -> None:
+    found = migrate(chats={REEM_JID: chat(), ADAM_JID: chat(said(), jid=ADAM_JID)})["chats.json"]
+    assert counts(found) == (1, 0, 0)
+    assert texts(store) == ["Hello"]
+
+
+def test_migrated_messages_are_found_but_not_news(migrate: Migrate, wa: Run) -> None:
+    migrate(chats={REEM_JID: chat(said("see you at the harbour", key="A"))})
+    assert [row["message_id"] for row in wa("search", "harbour", "--json").json] == ["A"]
+    assert wa("listen", "--since", "0", "--for", "1s", "--json").out == ""
+
+
+@pytest.mark.parametrize("empty", [{}, []])
+def test_files_with_nothing_in_them(migrate: Migrate, empty: Any) -> None:
+    found = migrate(contacts={}, scheduled=empty, jobs=empty, chats=empty)
+    assert {counts(row) for row in found.values()} == {(0, 0, 0)}
+    assert set(found) == {f"{name}.json" for name in FILES}
+
+
+# ── Again, and by other ways ────────────────────────────────────────────────────────────────────────
+
+
+def everything() -> Record:
+    """A bit of all four files."""
+    return {
+        "contacts": {REEM: contact(aliases=["Sister"]), ADAM: contact("Adam", ADAM)},
+        "scheduled": {"messages": [planned(1), planned(2, scheduledTime=PAST), planned(3, status="sent")]},
+        "jobs": {"jobs": [job(1), job(2, status="completed")]},
+        "chats": {
+            REEM_JID: chat(said(key="A"), said("two", AT + 1), said("two", AT + 1)),
+            GROUP: chat(said("all", AT + 2), jid=GROUP, name="Family"),
+        },
+    }
+
+
+def test_a_second_run_changes_nothing(migrate: Migrate, home: Home) -> None:
+    first = migrate(**everything())
+    before = legacy_data.tables(home.store)
+    second = migrate()
+    assert legacy_data.tables(home.store) == before
+    assert {name: row["read"] for name, row in second.items()} == {
+        name: row["written"] for name, row in first.items()
+    }
+    assert {(row["written"], row["skipped"]) for row in second.values()} == {(0, 0)}
+
+
+def test_a_run_after_the_files_have_grown_adds_what_is_new(migrate: Migrate, store: Store) -> None:
+    migrate(chats={REEM_JID: chat(said(), said(), said("two", AT + 1, key="B"))})
+    grown = chat(said("new", AT + 9), said("two", AT + 1, key="B"), said(), said(), said())
+    assert counts(migrate(chats={REEM_JID: grown})["chats.json"]) == (2, 3, 0)
+    assert texts(store) == ["Hello", "Hello", "Hello", "two", "new"]
+
+
+def test_an_order_that_changed_makes_no_new_messages(migrate: Migrate, home: Home) -> None:
+    there = [said(), said(), said("two", AT), said(isFromMe=True), said("three", AT + 5)]
+    migrate(chats={REEM_JID: chat(*there)})
+    before = legacy_data.tables(home.store)
+    assert counts(migrate(chats={REEM_JID: chat(*there[::-1])})["chats.json"]) == (0, 5, 0)
+    assert legacy_data.tables(home.store) == before
+
+
+@pytest.mark.parametrize("source", ["live", "history"])
+def test_what_had_arrived_before_is_recognised(migrate: Migrate, store: Store, source: str) -> None:
+    arrive(store, live("A"), live("B", "two", timestamp=AT + 1), source=source)
+    found = migrate(chats={REEM_JID: chat(said(key="A"), said("two", AT + 1), said("three", AT + 2))})
+    assert counts(found["chats.json"]) == (1, 2, 0)
+    assert [(row["content"], row["source"]) for row in stored(store)] == [
+        ("Hello", source),
+        ("two", source),
+        ("three", "migration"),
+    ]
+
+
+@pytest.mark.parametrize("source", ["live", "history"])
+@pytest.mark.parametrize("key", ["A", None], ids=["with-id", "without-id"])
+def test_what_arrives_afterwards_is_recognised(
+    migrate: Migrate, store: Store, source: str, key: str | None
+) -> None:
+    migrate(chats={REEM_JID: chat(said(key=key), said("mine", AT + 1, isFromMe=True))})
+    again = [live("A"), live("M", "mine", timestamp=AT + 1, is_from_me=True)]
+    assert arrive(store, *again, source=source) == 0
+    assert arrive(store, *again, source=source) == 0
+    assert texts(store) == ["Hello", "mine"]
+    assert counts(migrate()["chats.json"]) == (0, 2, 0)
+    assert texts(store) == ["Hello", "mine"]
+    assert check(store) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"content": "Hello!"},
+        {"timestamp": AT + 1},
+        {"is_from_me": True},
+        {"chat_jid": ADAM_JID, "sender": ADAM_JID},
+    ],
+    ids=["text", "time", "direction", "chat"],
+)
+@pytest.mark.parametrize("first", ["file", "line"])
+def test_what_differs_in_anything_is_another_message(
+    migrate: Migrate, store: Store, other: Record, first: str
+) -> None:
+    if first == "line":
+        assert arrive(store, live("A", **other)) == 1
+    assert counts(migrate(chats={REEM_JID: chat(said())})["chats.json"]) == (1, 0, 0)
+    if first == "file":
+        assert arrive(store, live("A", **other)) == 1
+    assert len(stored(store)) == 2
+
+
+def test_two_real_ids_are_two_messages_however_alike(migrate: Migrate, store: Store) -> None:
+    migrate(chats={REEM_JID: chat(said(key="A"))})
+    assert arrive(store, live("B")) == 1
+    assert len(stored(store)) == 2
+
+
+@pytest.mark.parametrize(
+    ("in_file", "on_line"), [(2, 1), (1, 2), (2, 2), (3, 2)], ids=lambda count: f"{count}"
+)
+@pytest.mark.parametrize("first", ["file", "line"])
+def test_of_equal_messages_as_many_as_either_way_has(
+    migrate: Migrate, store: Store, in_file: int, on_line: int, first: str
+) -> None:
+    events = [live(f"A{number}") for number in range(on_line)]
+    there = chat(*[said() for _ in range(in_file)])
+    if first == "line":
+        assert arrive(store, *events) == on_line
+    both = min(in_file, on_line)
+    expected = (in_file, 0, 0) if first == "file" else (in_file - both, both, 0)
+    assert counts(migrate(chats={REEM_JID: there})["chats.json"]) == expected
+    if first == "file":
+        assert [arrive(store, event) for event in events].count(1) == on_line - both
+    assert len(stored(store)) == max(in_file, on_line)
+    assert counts(migrate()["chats.json"]) == (0, in_file, 0)
+    assert arrive(store, *events) == 0
+    assert len(stored(store)) == max(in_file, on_line)
+
+
+def test_an_edit_reaches_a_message_that_was_recognised(migrate: Migrate, store: Store, wa: Run) -> None:
+    migrate(chats={REEM_JID: chat(said("Helo"))})
+    arrive(store, live("A", "Helo"))
+    with store.write():
+        inbox.apply_event(store, Edited(REEM_JID, "A", "Hello", AT + 5), NOW)
+    assert [row["content"] for row in wa("read", REEM, "--json").json] == ["Hello"]
+
+
+@pytest.mark.parametrize("key", ["A", None], ids=["with-id", "without-id"])
+@pytest.mark.parametrize("first", ["file", "line"])
+@pytest.mark.parametrize(
+    "done",
+    [Edited(REEM_JID, "A", "Hello", AT + 5), Deleted(REEM_JID, "A", AT + 5)],
+    ids=["edited", "deleted"],
+)
+def test_a_message_that_was_changed_since_does_not_come_back(
+    migrate: Migrate, store: Store, key: str | None, first: str, done: Edited | Deleted
+) -> None:
+    if first == "file":
+        migrate(chats={REEM_JID: chat(said("Helo", key=key))})
+    arrive(store, live("A", "Helo"))
+    with store.write():
+        inbox.apply_event(store, done, NOW)
+    before = stored(store)
+    assert counts(migrate(chats={REEM_JID: chat(said("Helo", key=key))})["chats.json"]) == (0, 1, 0)
+    assert stored(store) == before
+
+
+def test_a_part_came_through_the_listener(migrate: Migrate, wa: Run, store: Store) -> None:
+    lines = [{"from": REEM, "text": f"message {n}", "id": f"M{n}", "timestamp": AT + n} for n in range(20)]
+    assert wa("loopback", "say", "-", stdin="\n".join(map(json.dumps, lines))).code == 0
+    assert wa("listen", "--for", "1s").code == 0
+    there = [said(f"message {n}", AT + n, key=f"M{n}" if n % 2 else None) for n in range(10, 30)]
+    assert counts(migrate(chats={REEM_JID: chat(*there)})["chats.json"]) == (10, 10, 0)
+    assert texts(store) == [f"message {n}" for n in range(30)]
+
+
+# ── --dry-run ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(
+    migrate: Migrate, wa: Run, home: Home, store: Store, folder: Path
+) -> None:
+    with store.write():
+        store.set_state("transport", "loopback")  # which any command notes of a fresh home
+    arrive(store, live("A"))
+    files = everything()
+    files["chats"][REEM_JID]["messages"] += [said("two ids", AT + 3, key="T")] * 2 + [42]
+    before = legacy_data.tables(home.store)
+    dry = migrate("--dry-run", code=8, **files)
+    assert legacy_data.tables(home.store) == before
+    assert wa("status", "--json").json["sending"] == "on"
+    text = wa("migrate-s3", "--from", str(folder), "--dry-run", now=CLOCK)
+    assert legacy_data.tables(home.store) == before
+    assert dry == migrate(code=8)
+    assert counts(dry["chats.json"]) == (4, 2, 1)
+    # And of what is there now.
+    before = legacy_data.tables(home.store)
+    again = migrate("--dry-run", code=8)
+    assert legacy_data.tables(home.store) == before
+    assert again == migrate(code=8)
+    assert counts(again["chats.json"]) == (0, 6, 1)
+    assert text.code == 8
+    assert re.search(r"^chats\.json[^\t]*\t7\t4\t2\t1\t", text.out, re.M)
+
+
+def test_a_dry_run_in_a_fresh_home(migrate: Migrate, wa: Run) -> None:
+    found = migrate("--dry-run", **everything())
+    assert counts(found["chats.json"]) == (4, 0, 0)
+    for command in (["chats"], ["contacts", "list"], ["schedule", "list", "--status", "all"]):
+        assert wa(*command, "--json").json == []
+
+
+# ── What is printed ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_in_a_pipe_a_line_a_file(shell: Run, folder: Path) -> None:
+    files = everything()
+    files["contacts"]["447700900001"] = 42
+    put(folder, **files)
+    result = shell("migrate-s3", "--from", str(folder))
+    assert result.code == 8
+    lines = [line.split("\t") for line in result.out.splitlines()]
+    assert [[line[0].split(" ")[0], *line[1:5]] for line in lines] == [
+        ["contacts.json", "3", "2", "0", "1"],
+        ["scheduled.json", "3", "3", "0", "0"],
+        ["jobs.json", "2", "2", "0", "0"],
+        ["chats.json", "4", "4", "0", "0"],
+    ]
+    assert "447700900001" in result.out
+    assert "\x1b" not in result.out + result.err
+    assert "\r" not in result.out + result.err
+
+
+def test_what_a_file_holds_cannot_harm_a_terminal(wa: Run, folder: Path) -> None:
+    put(folder, contacts={"\x1b[31m\u202eevil": 42, REEM: contact()})
+    for options in ([], ["--json"]):
+        result = wa("migrate-s3", "--from", str(folder), *options, now=CLOCK)
+        assert result.code == 8
+        assert not {"\x1b", "\u202e"} & set(result.out + result.err)
+
+
+# ── Damage ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def good(file: str, number: int) -> tuple[str, Record]:
+    """The key and the record of something that is sound."""
+    if file == "contacts":
+        return f"447700900{number:03}", contact(f"Person {number}", f"447700900{number:03}")
+    if file == "scheduled":
+        return planned(number)["id"], planned(number)
+    if file == "jobs":
+        return job(number)["id"], job(number)
+    return "", said(f"message {number}", AT + number, key=f"M{number}")
+
+
+def numbers_in(store: Store, file: str) -> set[int]:
+    """Which of the sound ones are stored."""
+    sql = {
+        "contacts": "SELECT substr(phone, 10) FROM contacts",
+        "scheduled": "SELECT substr(id, 11, 3) FROM scheduled_messages",
+        "jobs": "SELECT substr(id, 15, 3) FROM jobs",
+        "chats": "SELECT substr(message_id, 2) FROM messages",
+    }[file]
+    return {int(number) for (number,) in store.execute(sql)}
+
+
+def rendered(file: str, count: int) -> tuple[str, list[int]]:
+    """The text of a file with so many records, and where each of them ends."""
+    out = io.StringIO()
+    ends = []
+    inside = {"scheduled": '{"messages": [', "jobs": "[", "chats": f'{{"{REEM_JID}": {{"id": "{REEM_JID}",'}
+    out.write(inside.get(file, "{") + ('"messages": [' if file == "chats" else ""))
+    for number in range(count):
+        key, record = good(file, number)
+        out.write(("," if number else "") + "\n")
+        out.write(f"{json.dumps(key)}: " if file == "contacts" else "")
+        out.write(json.dumps(record, indent=1))
+        ends.append(out.tell())
+    closing = {"scheduled": "]}", "jobs": "]", "chats": '], "name": null, "isGroup": false}}'}
+    out.write("\n" + closing.get(file, "}"))
+    return out.getvalue(), ends
+
+
+def with_bad(file: str, *bad: str) -> str:
+    """The text of a file with bad records, as text, between sound ones."""
+    text, ends = rendered(file, 4)
+    for number, each in enumerate(bad):
+        record = f',\n"44770090099{number}": {each}' if file == "contacts" else f",\n{each}"
+        text = text[: ends[1]] + record + text[ends[1] :]
+    return text
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_what_stands_before_a_cut_is_in(migrate: Migrate, store: Store, file: str) -> None:
+    """Cut again and again, each time a little later."""
+    text, ends = rendered(file, 250)
+    chance = random.Random(file)
+    cuts = [*sorted(chance.randrange(ends[0] + 1, len(text) - 2) for _ in range(12)), ends[-1], len(text) - 1]
+    for cut in cuts:
+        found = migrate(code=8, **{file: text[:cut]})[f"{file}.json"]
+        whole = {number for number, end in enumerate(ends) if end <= cut}
+        assert numbers_in(store, file) == whole
+        assert (found["written"] + found["already_there"], found["skipped"]) == (len(whole), 1)
+    assert counts(migrate(**{file: text})[f"{file}.json"])[2] == 0
+    assert numbers_in(store, file) == set(range(250))
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(
+    "damage", ["\0" * 512, "@@@", "]}]}", '"', "{" * 40], ids=["zeros", "@", "close", "quote", "open"]
+)
+def test_what_stands_before_a_damaged_block_is_in(
+    migrate: Migrate, store: Store, file: str, damage: str
+) -> None:
+    text, ends = rendered(file, 250)
+    cut = ends[120]
+    migrate(code=8, **{file: text[:cut] + damage + text[cut + len(damage) :]})
+    assert numbers_in(store, file) >= set(range(121))
+    assert numbers_in(store, file) <= set(range(250))
+
+
+BAD: dict[str, list[Any]] = {
+    "contacts": [
+        {"name": 5},
+        {"name": ["Reem"]},
+        {"name": None, "phones": {"primary": "x"}},
+    ],
+    "scheduled": [
+        {},
+        planned(999, message=5),
+        planned(999, message=None),
+        planned(999, to="nobody"),
+        planned(999, to=None),
+        planned(999, to=[]),
+        planned(999, scheduledTime="soon"),
+        planned(999, scheduledTime=None),
+        planned(999, scheduledTime={}),
+        planned(999, message="x" * 70_000),
+    ],
+    "jobs": [
+        {},
+        job(999, recipients="x"),
+        job(999, recipients=[5]),
+        job(999, messageParts=5),
+        job(999, messageParts=["x"]),
+        job(999, progress={"recipientsSent": 2**80}),
+    ],
+    "chats": [
+        {},
+        said(at=None),
+        said(at="soon"),
+        said(at=-5),
+        said(at=2**80),
+        said(at=1e300),
+        said(at={"low": "x"}),
+        said(at=[]),
+        said(5),
+        said(["x"]),
+        said({}),
+    ],
+}
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("bad", [None, 42, "x", [], True, 1.5, [[]]], ids=repr)
+def test_a_record_that_is_none_takes_no_other_along(
+    migrate: Migrate, store: Store, file: str, bad: Any
+) -> None:
+    found = migrate(code=8, **{file: with_bad(file, json.dumps(bad))})[f"{file}.json"]
+    assert counts(found) == (4, 0, 1)
+    assert numbers_in(store, file) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("file", "bad"),
+    [
+        pytest.param(file, bad, id=f"{file}-{json.dumps(bad)[:60]}" + f"-{number}")
+        for file, records in BAD.items()
+        for number, bad in enumerate(records)
+    ],
+)
+def test_a_wrong_type_takes_no_other_record_along(
+    migrate: Migrate, store: Store, file: str, bad: Any
+) -> None:
+    found = migrate(code=8, **{file: with_bad(file, json.dumps(bad))})[f"{file}.json"]
+    assert counts(found) == (4, 0, 1)
+    assert numbers_in(store, file) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("bad", [None, 42, "x", {"id": ADAM_JID, "messages": 42}], ids=repr)
+def test_a_chat_that_is_none_takes_no_other_along(migrate: Migrate, store: Store, bad: Any) -> None:
+    found = migrate(code=8, chats={REEM_JID: chat(said()), ADAM_JID: bad, GROUP: chat(said(), jid=GROUP)})
+    assert counts(found["chats.json"])[0] == 2
+    assert found["chats.json"]["skipped"] == 1
+    assert {row["chat_jid"] for row in stored(store)} == {REEM_JID, GROUP}
+    assert ADAM in json.dumps(found["chats.json"]["reasons"])
+
+
+@pytest.mark.parametrize("jid", ["nobody", "", "x@nowhere", "12@s.whatsapp.net", "x' OR 1@g.us"])
+def test_a_chat_with_an_address_that_is_none(migrate: Migrate, store: Store, jid: str) -> None:
+    found = migrate(code=8, chats={REEM_JID: chat(said()), jid: chat(said("two"), jid=jid)})["chats.json"]
+    assert counts(found)[0] == 1
+    assert found["skipped"] >= 1
+    assert texts(store) == ["Hello"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_what_was_skipped_is_named(migrate: Migrate, file: str) -> None:
+    """By its key, or its place in a list, counted from 1."""
+    named = {
+        "contacts": ("447700900990", "42"),
+        "scheduled": ("3", json.dumps(planned(77, message=5))),
+        "jobs": ("3", json.dumps(job(77, recipients="x"))),
+        "chats": (REEM, json.dumps(said(5, key="M77"))),
+    }
+    name, bad = named[file]
+    (reason,) = migrate(code=8, **{file: with_bad(file, bad)})[f"{file}.json"]["reasons"]
+    assert reason["count"] == 1
+    assert name in reason["example"]
+
+
+def test_reasons_are_counted_and_examples_kept_short(migrate: Migrate) -> None:
+    bad = [json.dumps(planned(900 + n, to="nobody")) for n in range(30)]
+    bad += [json.dumps(planned(990, message="x" * 1_000_000))]
+    found = migrate(code=8, scheduled=with_bad("scheduled", *bad))["scheduled.json"]
+    assert counts(found) == (4, 0, 31)
+    assert sorted(reason["count"] for reason in found["reasons"]) == [1, 30]
+    assert all(len(reason["example"]) < 1_000 for reason in found["reasons"])
+
+
+UTF8_DAMAGE = (b"caf\xe9", b"\xe2\x82", b"\xed\xa0\x80")
+
+
+@pytest.mark.parametrize("bad", UTF8_DAMAGE, ids=bytes.hex)
+@pytest.mark.parametrize("file", FILES)
+def test_bytes_that_are_no_text_damage_their_record_alone(
+    migrate: Migrate, store: Store, file: str, bad: bytes
+) -> None:
+    record = {
+        "contacts": contact("@@", "447700900990"),
+        "scheduled": planned(999, message="@@"),
+        "jobs": job(999, messageParts=[{"orderIndex": 0, "text": "@@", "delayAfterSeconds": None}]),
+        "chats": said("@@", AT + 500, key="M999"),
+    }[file]
+    data = with_bad(file, json.dumps(record)).encode().replace(b"@@", b"a " + bad + b" z")
+    found = migrate(code=8, **{file: data})[f"{file}.json"]
+    assert counts(found) == (4, 0, 1)
+    assert numbers_in(store, file) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_string_of_ten_megabytes_damages_its_record_alone(
+    migrate: Migrate, store: Store, file: str
+) -> None:
+    huge = "x" * 10_000_000
+    record = {
+        "contacts": contact(huge, "447700900990"),
+        "scheduled": planned(999, message=huge),
+        "jobs": job(999, messageParts=[{"orderIndex": 0, "text": huge, "delayAfterSeconds": None}]),
+        "chats": said(huge, AT + 500, key="M999"),
+    }[file]
+    found = migrate(code=8, **{file: with_bad(file, json.dumps(record))})[f"{file}.json"]
+    assert counts(found) == (4, 0, 1)
+    assert numbers_in(store, file) == {0, 1, 2, 3}
+
+
+RECORD_WITH_A_NUMBER: dict[str, Record] = {
+    "scheduled": planned(999, scheduledTime="@@"),
+    "jobs": job(999, progress={"recipientsSent": "@@"}),
+    "chats": said("unheard", "@@"),
+}
+
+
+@pytest.mark.parametrize("number", ["1e999999999", "-1e999999999"])
+@pytest.mark.parametrize("file", RECORD_WITH_A_NUMBER)
+def test_a_number_that_fits_nowhere_damages_its_record_alone(
+    migrate: Migrate, store: Store, file: str, number: str
+) -> None:
+    text = with_bad(file, json.dumps(RECORD_WITH_A_NUMBER[file])).replace('"@@"', number)
+    assert counts(migrate(code=8, **{file: text})[f"{file}.json"]) == (4, 0, 1)
+    assert numbers_in(store, file) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("file", RECORD_WITH_A_NUMBER)
+def test_a_number_of_many_digits_costs_nothing_that_stands_before_it(
+    migrate: Migrate, store: Store, file: str
+) -> None:
+    text = with_bad(file, json.dumps(RECORD_WITH_A_NUMBER[file])).replace('"@@"', "9" * 5_000)
+    assert migrate(code=8, **{file: text})[f"{file}.json"]["skipped"] == 1
+    assert numbers_in(store, file) >= {0, 1}
+
+
+@pytest.mark.parametrize(
+    "behind", ["garbage", "[]", "}", "\0" * 512], ids=["garbage", "list", "brace", "zeros"]
+)
+@pytest.mark.parametrize("file", FILES)
+def test_what_stands_behind_the_end_is_told(migrate: Migrate, store: Store, file: str, behind: str) -> None:
+    found = migrate(code=8, **{file: rendered(file, 4)[0] + behind})[f"{file}.json"]
+    assert counts(found) == (4, 0, 1)
+    assert numbers_in(store, file) == {0, 1, 2, 3}
+
+
+def test_half_an_emoji_costs_no_other_message(migrate: Migrate, wa: Run, store: Store, folder: Path) -> None:
+    r"""JavaScript cuts texts between the two halves of a character, and writes them as \ud83d."""
+    put(folder, chats=with_bad("chats", json.dumps(said("half \ud83d", AT + 500, key="M999"))))
+    result = wa("migrate-s3", "--from", str(folder), "--json", now=CLOCK)
+    assert result.code in (0, 8)
+    assert numbers_in(store, "chats") >= {0, 1, 2, 3}
+    assert wa("read", REEM, "--json").code == 0
+
+
+@pytest.mark.parametrize("depth", [500, 5_000, 200_000])
+def test_a_value_of_great_depth_costs_no_other_message(
+    wa: Run, store: Store, folder: Path, depth: int
+) -> None:
+    text = with_bad("chats", json.dumps(said("deep", AT + 500, rawMessage="@@")))
+    put(folder, chats=text.replace('"@@"', '{"message": ' + '{"a": [' * depth + "]}" * depth + "}"))
+    result = wa("migrate-s3", "--from", str(folder), "--json", now=CLOCK)
+    assert result.code in (0, 8), result.err[-500:]
+    assert [row["message_id"] for row in stored(store) if row["content"] != "deep"] == [
+        "M0",
+        "M1",
+        "M2",
+        "M3",
+    ]
+
+
+@pytest.mark.parametrize("file", ["contacts", "scheduled", "jobs"])
+def test_a_key_that_comes_twice_in_an_object(migrate: Migrate, store: Store, file: str) -> None:
+    key, record = good(file, 1)
+    found = migrate(
+        **{file: f"{{{json.dumps(key)}: {json.dumps(record)}, {json.dumps(key)}: {json.dumps(record)}}}"}
+    )
+    assert counts(found[f"{file}.json"]) == (1, 1, 0)
+    assert numbers_in(store, file) == {1}
+
+
+def test_a_contact_twice_under_two_names_is_one_person(migrate: Migrate, store: Store) -> None:
+    first, second = contact("Reem", aliases=["Sister"]), contact("Reem Sample", aliases=["Reemy"])
+    text = f'{{"{REEM}": {json.dumps(first)}, "{REEM}": {json.dumps(second)}}}'
+    found = migrate(contacts=text)["contacts.json"]
+    assert found["read"] == 2
+    assert store.value("SELECT count(*) FROM contacts") == 1
+
+
+def test_a_chat_that_comes_twice_gives_the_messages_of_both(migrate: Migrate, store: Store) -> None:
+    first, second = chat(said("one", key="A")), chat(said("one", key="A"), said("two", AT + 1))
+    text = f'{{"{REEM_JID}": {json.dumps(first)}, "{REEM_JID}": {json.dumps(second)}}}'
+    assert counts(migrate(chats=text)["chats.json"]) == (2, 1, 0)
+    assert texts(store) == ["one", "two"]
+
+
+def test_equal_messages_of_a_chat_that_comes_twice_stay_two(migrate: Migrate, store: Store) -> None:
+    """The ordinal counts through the whole file, not through one stretch of the chat."""
+    one = json.dumps(chat(said()))
+    text = f'{{"{REEM_JID}": {one}, "{ADAM_JID}": {json.dumps(chat(jid=ADAM_JID))}, "{REEM_JID}": {one}}}'
+    found = migrate(chats=text)["chats.json"]
+    assert found["written"] + found["already_there"] == 2
+    assert len(stored(store)) == found["written"]
+    assert counts(migrate()["chats.json"]) == (0, 2, 0)
+
+
+def test_damage_in_one_file_leaves_the_others_whole(migrate: Migrate, store: Store) -> None:
+    files = everything()
+    found = migrate(code=8, **{**files, "contacts": json.dumps(files["contacts"])[:-40]})
+    assert found["contacts.json"]["skipped"] == 1
+    assert [found[f"{name}.json"]["skipped"] for name in FILES[1:]] == [0, 0, 0]
+    assert (len(stored(store)), len(queue(store))) == (4, 3)
+
+
+def test_an_array_is_printed_though_something_was_skipped(wa: Run, folder: Path) -> None:
+    put(folder, contacts={REEM: contact(), ADAM: 42})
+    result = wa("migrate-s3", "--from", str(folder), "--json", now=CLOCK)
+    assert result.code == 8
+    assert [row["file"] for row in result.json] == ["contacts.json"]
+    assert set(result.json[0]) >= {"file", "read", "written", "already_there", "skipped", "reasons"}
+
+
+# ── What cannot be read at all ──────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def refused(wa: Run, home: Home, store: Store) -> Callable[..., tuple[str, str | None]]:
+    """Run a migration that must be refused with a code, as text and as JSON; its message and hint."""
+    assert wa("contacts", "add", "Reem", REEM).code == 0
+
+    def run(code: str, exit_code: int, *args: str) -> tuple[str, str | None]:
+        before = legacy_data.tables(home.store)
+        as_text, as_json = (wa(*options, "migrate-s3", *args, now=CLOCK) for options in ([], ["--json"]))
+        assert legacy_data.tables(home.store) == before
+        for result in (as_text, as_json):
+            assert (result.code, result.out) == (exit_code, ""), result
+        assert [line.split(": ")[0] for line in as_text.err.splitlines()] == ["error", "hint"]
+        assert as_json.error["code"] == code
+        return as_json.error["message"], as_json.error["hint"]
+
+    return run
+
+
+def test_a_folder_with_none_of_the_files(refused: Callable[..., Any], folder: Path) -> None:
+    (folder / "notes.txt").write_text("nothing")
+    (folder / "other.json").write_text("{}")
+    message, _ = refused("not-found", 4, "--from", str(folder))
+    assert "contacts.json" in message
+
+
+def test_a_folder_that_is_not_there(refused: Callable[..., Any], folder: Path) -> None:
+    message, _ = refused("not-found", 4, "--from", str(folder / "elsewhere"))
+    assert "elsewhere" in message
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b" \n",
+        b"42",
+        b'"x"',
+        b"null",
+        b"true",
+        b"-1.5",
+        b"hello",
+        b"<html></html>",
+        b"\x1f\x8b\x08",
+        b"\0" * 99,
+    ],
+    ids=repr,
+)
+def test_a_file_that_is_something_else(
+    refused: Callable[..., Any], folder: Path, file: str, content: bytes
+) -> None:
+    put(folder, **{file: content})
+    message, _ = refused("bad-data", 8, "--from", str(folder))
+    assert f"{file}.json" in message
+
+
+def test_a_file_in_place_of_the_folder(wa: Run, folder: Path, home: Home) -> None:
+    put(folder, contacts={REEM: contact()})
+    result = wa("migrate-s3", "--from", str(folder / "contacts.json"), "--json", now=CLOCK)
+    assert result.code in (2, 4, 7, 8)
+    assert result.out == ""
+
+
+def test_a_folder_needs_no_storage(migrate: Migrate, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("B2_BUCKET", "elsewhere")
+    monkeypatch.setenv("B2_S3_ENDPOINT", "http://127.0.0.1:9")
+    migrate(contacts={REEM: contact()})
+    assert people(store) == {"Reem"}
+
+
+# ── Processes ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def has_heard(listener: Process, store: Store, count: int) -> bool:
+    """Whether the listener has recorded so many messages."""
+    assert listener.popen.poll() is None, listener.finish().err
+    return bool(store.value("SELECT count(*) FROM messages WHERE source = 'live'") == count)
+
+
+def test_beside_a_listener_that_records(
+    spawn: Callable[..., Process], home: Home, store: Store, folder: Path
+) -> None:
+    legacy_data.write_all(folder, 20, 6_000)
+    listener = spawn("listen", "--json")
+    wait_for(lambda: is_owned(home))
+    process = spawn("migrate-s3", "--from", str(folder), "--json")
+    server = Loopback(home)
+    spoken = 0
+    while process.popen.poll() is None and spoken < 100:  # what it prints must fit into the pipe
+        server.say([{"from": REEM_JID, "text": f"news {spoken}", "id": f"N{spoken}"}], NOW)
+        spoken += 1
+        wait_for(partial(has_heard, listener, store, spoken), what=f"message {spoken} of the listener")
+    server.close()
+    result = process.finish()
+    assert result.code == 0, result.err
+    assert counts(legacy_data.report(result.json)["chats.json"]) == (6_000, 0, 0)
+    assert spoken >= 3
+    sources = dict(store.execute("SELECT source, count(*) FROM messages GROUP BY source").fetchall())
+    assert sources == {"migration": 6_000, "live": spoken}
+    listener.signal(signal.SIGTERM)
+    ended = listener.finish()
+    assert ended.code == 0
+    assert [json.loads(line)["message_id"] for line in ended.out.splitlines()] == [
+        f"N{n}" for n in range(spoken)
+    ]
+    assert check(store) == []
+
+
+def test_it_is_written_in_many_transactions(
+    spawn: Callable[..., Process], store: Store, folder: Path
+) -> None:
+    """So that none of them holds up another process for long."""
+    legacy_data.write_chats(folder / "chats.json", 2, 8_000)
+    process = spawn("migrate-s3", "--from", str(folder))
+    seen = set()
+    while process.popen.poll() is None:
+        seen.add(store.value("SELECT count(*) FROM messages"))
+    assert process.finish().code == 0
+    steps = sorted(seen | {0, 8_000})
+    assert max(after - before for before, after in zip(steps, steps[1:], strict=False)) <= 4_000
+    assert len(steps) >= 6
+
+
+def total(store: Store) -> int:
+    """Rows of all that a migration writes."""
+    tables = ("contacts", "scheduled_messages", "jobs", "messages")
+    return sum(store.value(f"SELECT count(*) FROM {table}") for table in tables)
+
+
+def test_killed_again_and_again(
+    spawn: Callable[..., Process], shell: Run, home: Home, store: Store, folder: Path, tmp_path: Path
+) -> None:
+    legacy_data.write_all(folder, 20, 5_000)
+    command = ("migrate-s3", "--from", str(folder), "--json")
+    chance = random.Random(9)
+    kills = 0
+    for step in (1, 150, 250, *(chance.randrange(600, 1_200) for _ in range(4))):
+        wanted = total(store) + step
+        process = spawn(*command)
+        wait_for(lambda: process.popen.poll() is not None or total(store) >= wanted)  # noqa: B023
+        process.kill()
+        kills += process.popen.returncode == -signal.SIGKILL
+        if store.value("SELECT count(*) FROM scheduled_messages WHERE status = 'pending'"):
+            assert store.state().get("paused")
+    assert kills >= 4
+    last = shell(*command)
+    assert last.code == 0, last.err
+    found = legacy_data.report(last.json)
+    assert {name: row["read"] for name, row in found.items()} == {
+        "contacts.json": 272,
+        "scheduled-messages.json": 50,
+        "jobs.json": 20,
+        "chats.json": 5_000,
+    }
+    assert found["chats.json"]["already_there"] > 0
+    whole = tmp_path / "whole"
+    assert shell(*command, WA_HOME=str(whole)).code == 0
+    assert legacy_data.essence(home.store) == legacy_data.essence(whole / "wa.db")
+    assert check(store) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_stopped_in_the_middle(
+    spawn: Callable[..., Process], shell: Run, store: Store, folder: Path, number: signal.Signals, code: int
+) -> None:
+    legacy_data.write_chats(folder / "chats.json", 10, 8_000)
+    process = spawn("migrate-s3", "--from", str(folder))
+    wait_for(lambda: total(store) > 1_000)
+    process.signal(number)
+    result = process.finish()
+    assert result.code == code
+    assert "Traceback" not in result.err
+    assert 1_000 < total(store) < 8_000
+    assert shell("migrate-s3", "--from", str(folder)).code == 0
+    assert total(store) == 8_000
+
+
+def test_two_at_once(spawn: Callable[..., Process], store: Store, folder: Path) -> None:
+    legacy_data.write_all(folder, 10, 3_000)
+    both = [spawn("migrate-s3", "--from", str(folder), "--json") for _ in range(2)]
+    results = [process.finish() for process in both]
+    assert [result.code for result in results] == [0, 0], [result.err for result in results]
+    reports = [legacy_data.report(result.json) for result in results]
+    for name, count in (("chats.json", 3_000), ("contacts.json", 272), ("scheduled-messages.json", 50)):
+        assert sum(each[name]["written"] for each in reports) == count
+    assert total(store) == 3_000 + 272 + 50 + 20
+
+
+def test_a_large_file_in_little_memory(
+    spawn: Callable[..., Process], store: Store, folder: Path, tmp_path: Path
+) -> None:
+    """The peak of the whole process; nearly all of the file is one chat."""
+    count = legacy_data.write_chats_of_size(folder / "chats.json", 60_000_000, largest=0.9, thumbnail=1_200)
+    measure = (
+        "import os, subprocess, sys\n"
+        "process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)\n"
+        "_, status, used = os.wait4(process.pid, 0)\n"
+        "print(os.waitstatus_to_exitcode(status), used.ru_maxrss)\n"
+    )
+    result = spawn(WA, "migrate-s3", "--from", str(folder), program=[sys.executable, "-c", measure]).finish(
+        240
+    )
+    code, peak = map(int, result.out.split())
+    assert code == 0, result.err
+    megabytes = peak / (2**20 if sys.platform == "darwin" else 2**10)
+    assert megabytes < 150
+    assert store.value("SELECT count(*) FROM messages") == count

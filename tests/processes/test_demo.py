@@ -1,0 +1,159 @@
+"""`docs/demo.sh` tells the whole story, and leaves nothing behind however it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import WA, wait_for
+
+DEMO = Path(__file__).parents[2] / "docs/demo.sh"
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the demo as the leader of a process group, its temporary files in tmp_path/tmp."""
+    (tmp_path / "tmp").mkdir()
+    started: list[subprocess.Popen[str]] = []
+
+    def run(path: str = str(Path(WA).parent), **env: str) -> subprocess.Popen[str]:
+        environ = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}", "TMPDIR": str(tmp_path / "tmp")}
+        popen = subprocess.Popen(
+            ["sh", str(DEMO)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**environ, **env},
+            start_new_session=True,
+        )
+        started.append(popen)
+        return popen
+
+    yield run
+    for popen in started:
+        if is_running(popen.pid):
+            os.killpg(popen.pid, signal.SIGKILL)
+        popen.communicate()
+
+
+def is_running(group: int) -> bool:
+    """Whether a process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def assert_nothing_left(popen: subprocess.Popen[str], tmp_path: Path) -> None:
+    """No process, no file."""
+    wait_for(lambda: not is_running(popen.pid), what="the end of all processes")
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert not (tmp_path / "home").exists(), "the demo used our home"
+
+
+def test_the_story(start, tmp_path):
+    # what is set outside has no say
+    popen = start(WA_DAILY_LIMIT="1", WA_QUIET_HOURS="nonsense", WA_TRANSPORT="neonize")
+    out, _ = popen.communicate(timeout=120)
+    assert popen.returncode == 0, out
+    assert "error:" not in out
+    assert_a_sentence_before_each_step(out)
+    steps = [
+        "$ wa contacts import-vcf contacts/family.vcf contacts/friends.vcf",
+        "5 added, 1 updated",
+        "$ wa contacts import-aliases contacts/aliases.txt",
+        '$ wa contacts add "Adam Sample" 447700900456',
+        "added Adam Sample",
+        "$ wa contacts list",
+        "Sister, Nadi",
+        "$ wa contacts search zoe",
+        "Zoë Exempel",
+        '$ wa loopback say sister "Are we still on for Saturday?"',
+        "$ wa listen --for 1s",
+        "Nadia Sample: Are we still on for Saturday?",
+        "$ wa send sister",
+        "sent to Nadia Sample",
+        "$ wa schedule add plumber",
+        "in 4 seconds",
+        "$ wa schedule list",
+        "pending",
+        "$ wa run-scheduler &",
+        "$ wa schedule list --status sent",
+        "Could you come on Monday?",
+        "$ wa chats",
+        "→ Could you come on Monday?",
+        "$ wa search saturday",
+        "Lovely, see you on Saturday",
+        "$ wa status",
+        "run-scheduler",
+        "2 sent",
+        "$ wa loopback delivered",
+        "+447700900123",
+        "+12025550123",
+    ]
+    place = 0
+    for step in steps:
+        assert step in out[place:], f"{step!r} is missing after: {out[:place][-300:]}"
+        place = out.index(step, place) + len(step)
+    delivered = out[out.index("$ wa loopback delivered") :]
+    assert delivered.count("Could you come on Monday?") == 1
+    assert_nothing_left(popen, tmp_path)
+
+
+def assert_a_sentence_before_each_step(out: str) -> None:
+    """Each command is explained before it."""
+    paragraphs = re.split(r"\n\n", out.strip())
+    assert len(paragraphs) >= 8
+    for paragraph in paragraphs[:-1]:
+        sentence, command, *_ = paragraph.splitlines()
+        assert sentence.endswith((".", ")"))
+        assert command.startswith("$ ")
+
+
+@pytest.mark.parametrize(
+    ("number", "to_group"),
+    [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, True)],
+    ids=["ctrl-c", "terminated", "terminal closed"],
+)
+@pytest.mark.parametrize("moment", ["$ wa contacts add", "$ wa listen", "$ wa run-scheduler"])
+def test_interrupted_at_any_moment_it_leaves_nothing_behind(start, tmp_path, number, to_group, moment):
+    popen = start()
+    for line in popen.stdout:
+        if line.startswith(moment):
+            break
+    (os.killpg if to_group else os.kill)(popen.pid, number)
+    popen.communicate(timeout=60)
+    assert popen.returncode == 128 + number
+    assert_nothing_left(popen, tmp_path)
+
+
+@pytest.mark.parametrize("command", ["contacts", "send", "run-scheduler", "search"])
+def test_a_step_that_fails_fails_the_demo(start, tmp_path, command):
+    fakes = tmp_path / "bin"
+    fakes.mkdir()
+    (fakes / "wa").write_text(f'#!/bin/sh\n[ "$1" = {command} ] && exit 7\nexec {WA} "$@"\n')
+    (fakes / "wa").chmod(0o755)
+    popen = start(str(fakes))
+    out, _ = popen.communicate(timeout=120)
+    assert popen.returncode != 0, out
+    assert "That was all" not in out
+    assert_nothing_left(popen, tmp_path)
+
+
+def test_a_reader_that_goes_away_leaves_nothing_behind(start, tmp_path):
+    popen = start()
+    for line in popen.stdout:
+        if line.startswith("$ wa run-scheduler"):
+            break
+    popen.stdout.close()
+    popen.stdout = None  # communicate() must not look for it
+    popen.wait(timeout=120)
+    assert popen.returncode != 0
+    assert_nothing_left(popen, tmp_path)

@@ -1,0 +1,82 @@
+"""What is shipped: the package alone, typed, with its command; and what it needs, with lower bounds."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel, built from a copy of the sources."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("wa", "tests", "docs"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out)]
+    done = subprocess.run([*build, str(source)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (built,) = out.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+def test_the_wheel_holds_the_package_alone(wheel):
+    tops = {name.split("/")[0] for name in wheel.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"wa"}
+    modules = {f"wa/{path.relative_to(ROOT / 'wa')}" for path in (ROOT / "wa").rglob("*.py")}
+    found = {name for name in wheel.namelist() if name.startswith("wa/")}
+    assert found == modules | {"wa/py.typed"}
+
+
+def test_the_wheel_installs_the_command(wheel):
+    parser = configparser.ConfigParser()
+    (entry_points,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+    parser.read_string(wheel.read(entry_points).decode())
+    assert dict(parser["console_scripts"]) == {"wa": "wa.__main__:main"}
+
+
+def test_the_wheel_says_what_it_is(wheel):
+    from wa import __version__
+
+    (metadata,) = [name for name in wheel.namelist() if name.endswith("METADATA")]
+    found = Parser().parsestr(wheel.read(metadata).decode())
+    assert found["Name"] == "wa"
+    assert found["Version"] == __version__
+    assert found["Requires-Python"] == ">=3.10"
+    assert found["License-Expression"] == "MIT"
+    assert any(name.endswith("LICENSE") for name in wheel.namelist())
+
+
+def test_every_dependency_has_a_lower_bound(wheel):
+    (metadata,) = [name for name in wheel.namelist() if name.endswith("METADATA")]
+    found = Parser().parsestr(wheel.read(metadata).decode()).get_all("Requires-Dist")
+    assert len(found) >= 7
+    unbounded = [each for each in found if not re.match(r"[A-Za-z0-9_.-]+(\[[\w,]+\])?[^;]*>=\s*\d", each)]
+    assert unbounded == []
+
+
+def test_every_import_of_the_package_is_asked_for(wheel):
+    """What `wa` imports at any place is the standard library, itself or a dependency it names."""
+    (metadata,) = [name for name in wheel.namelist() if name.endswith("METADATA")]
+    asked = Parser().parsestr(wheel.read(metadata).decode()).get_all("Requires-Dist")
+    names = {re.match(r"[A-Za-z0-9_.-]+", each)[0].replace("-", "_") for each in asked if ";" not in each}
+    called = {"python_dotenv": "dotenv", "python_dateutil": "dateutil", "pillow": "PIL"}
+    names = {called.get(name, name) for name in names}
+    # Typer's, boto3's and neonize's own, always with them; magic only to see whether it is there
+    names |= {"rich", "botocore", "magic"}
+    imported = set()
+    for path in (ROOT / "wa").rglob("*.py"):
+        found = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        imported |= set(found)
+    assert imported - set(sys.stdlib_module_names) - {"wa"} <= names

@@ -1,0 +1,770 @@
+"""Linking and unlinking, `status` and `doctor`, as the user of a fresh home meets them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import sqlite3
+import stat
+import struct
+import subprocess
+import termios
+import time
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import segno
+from conftest import WA, wait_for
+from linked import DAY, ENDS_WITHIN, Device, children, is_running, memory_folder, past
+from segno import consts, encoder
+
+from wa.cli.qr import picture
+from wa.store.home import FileLock
+
+pytest_plugins = ["linked_fixture"]
+
+
+@pytest.fixture
+def fresh(town, memory_path):
+    """A home that was never linked."""
+    made = Device(town, memory_path / "home")
+    yield made
+    made.end()
+    town.call("qr_codes", count=6)
+
+
+@pytest.fixture
+def person(town, old_friend):
+    """Somebody with a phone, and with a past, so that linking knows when it is over."""
+    return town.person("Sara", history=past(old_friend))
+
+
+def show_code(device, *args, **options):
+    """Start linking; the command and its QR code."""
+    command = device.start("link", "--json", *args, **options)
+    return command, command.event(lambda event: event["event"] == "qr")["code"]
+
+
+def assert_nothing_is_left(device, *pids):
+    """No process, no lock, nobody at WhatsApp's door, and no account."""
+    wait_for(lambda: not any(map(is_running, pids)), what="the end of the processes")
+    wait_for(lambda: not device.is_held, what="the end of the lock")
+    wait_for(lambda: device.relay.call("state")["unpaired"] == 0, what="the end of the connection")
+    assert device.json("status")["account"] is None
+
+
+# ── A link that succeeds: made once, looked at by the tests that follow ─────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def first_link(town, old_friend):
+    """A home linked with --full-history under a generous umask: device, person, what was printed."""
+    history = past(old_friend, 5) + past(old_friend, 2, age=3 * 365 * DAY)
+    reem = town.person("Reem", history=history, chunk=3)
+    with memory_folder() as folder:
+        made = Device(town, Path(folder) / "home")
+        try:
+            yield made, reem, made.link(reem, "--full-history", options={"umask": 0o022})
+        finally:
+            made.end()
+
+
+@pytest.fixture
+def linked(first_link):
+    """The same, with nobody holding the line, and linked anew if a test has broken the link."""
+    device, reem, events = first_link
+    if not device.home.session.exists() or not reem.devices():
+        reem.unlink("silent")
+        device.link(reem)
+    yield first_link
+    reem.fault(refuse_login=None)
+    device.end()
+
+
+def test_each_step_of_linking_is_a_line_of_json(first_link):
+    _, reem, events = first_link
+    assert [event["event"] for event in events] == ["qr", "paired", "caught-up"]
+    assert (events[1]["jid"], events[1]["lid"]) == (reem.pn, reem.lid)
+    assert "push_name" in events[1]
+    assert events[2]["messages"] == 7
+
+
+def test_the_phone_lists_the_device_and_nobody_holds_the_line_after_linking(linked):
+    device, reem, _ = linked
+    (found,) = reem.devices().values()
+    assert not found["connected"]
+    assert found["full_history"]
+    assert not device.is_held
+
+
+def test_what_the_phone_sent_of_the_past_is_recorded(linked, old_friend):
+    device, _, _ = linked
+    said = device.chat(old_friend)
+    assert [row["content"] for row in said][-1] == "old 0 of Old Friend"
+    assert len(said) == 7
+    (chat,) = device.json("history", "status")
+    assert (chat["messages"], chat["status"]) == (7, "completed")
+    (listed,) = device.json("chats")
+    assert (listed["name"], listed["unread_count"]) == ("Old Friend", 0)
+    assert [row["content"] for row in device.json("search", "old 4")] == ["old 4 of Old Friend"]
+
+
+def test_nobody_else_can_read_what_linking_wrote(linked):
+    device, _, _ = linked
+    paths = [device.home.path, *device.home.path.rglob("*")]
+    assert device.home.session in paths
+    modes = {path.name: stat.S_IMODE(path.lstat().st_mode) & 0o077 for path in paths}
+    assert not any(modes.values()), modes
+
+
+def test_status_and_doctor_know_the_account(linked):
+    device, reem, _ = linked
+    account = device.json("status")["account"]
+    assert (account["jid"], account["lid"]) == (reem.pn, reem.lid)
+    checks = {each["name"]: each for each in device.json("doctor")}
+    assert all(each["ok"] for each in checks.values())
+    assert reem.number in checks["session"]["message"]
+
+
+def test_our_own_name_is_known_once_we_were_connected(linked):
+    device, reem, _ = linked
+    device.ok("groups")
+    wait_for(lambda: device.json("status")["account"]["push_name"] == "Reem", what="our name")
+
+
+def test_a_linked_home_is_not_linked_again(linked):
+    device, reem, _ = linked
+    done = device.run("link", "--json")
+    assert (done.code, done.out, done.error["code"]) == (2, "", "wrong-state")
+    assert reem.number in done.error["message"]
+    assert "unlink" in done.error["hint"]
+    assert len(reem.devices()) == 1
+
+
+def test_unlinking_is_refused_while_a_listener_holds_the_line(linked):
+    device, reem, _ = linked
+    listener = device.listen()
+    done = device.run("unlink", "--json")
+    assert (done.code, done.out, done.error["code"]) == (7, "", "in-use")
+    assert "listen" in done.error["message"]
+    assert listener.stop().code == 0
+    assert len(reem.devices()) == 1
+
+
+# ── Linking, other ways ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_device_is_linked_by_a_code_that_is_typed_into_the_phone(fresh, person):
+    command = fresh.start("link", "--phone", f"+{person.number}")
+    code = command.wait(lambda: re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}", command.out), "the code")[0]
+    assert person.enter(code)
+    done = command.finish()
+    assert (done.code, done.err) == (0, "")
+    assert "\x1b" not in done.out
+    assert f"linked to +{person.number}" in " ".join(done.out.split())
+    (found,) = person.devices().values()
+    assert not found["full_history"]
+    fresh.ok("send", "me", "a note to myself")
+    assert person.texts() == ["a note to myself"]
+
+
+def test_a_wrong_code_links_nothing(fresh, person):
+    command = fresh.start("link", "--phone", person.number, "--json", "--timeout", "5")
+    code = command.event(lambda event: event["event"] == "code")["code"]
+    assert not person.enter(code[:-1] + ("2" if code[-1] == "1" else "1"))
+    done = command.finish()
+    assert (done.code, done.error["code"]) == (3, "pairing-failed")
+    assert person.devices() == {}
+    assert_nothing_is_left(fresh, command.pid)
+
+
+def test_a_code_that_whatsapp_does_not_give_out(fresh, person):
+    person.fault(refuse_code={"code": 429})
+    done = fresh.run("link", "--phone", person.number, "--json")
+    assert (done.code, done.error["code"]) == (3, "pairing-failed")
+    assert "429" in done.error["message"]
+
+
+@pytest.mark.parametrize("phone", ["", "12", "Reem", "07700 900123"])
+def test_a_code_is_asked_for_no_number_that_cannot_be(fresh, phone):
+    done = fresh.run("link", "--phone", phone, "--json")
+    assert (done.code, done.out, done.error["code"]) == (2, "", "usage")
+
+
+def test_a_spoilt_pairing_is_refused_and_the_next_one_succeeds(fresh, person):
+    command, code = show_code(fresh)
+    person.scan(code, spoil=True)
+    done = command.finish()
+    assert (done.code, done.error["code"]) == (3, "pairing-failed")
+    assert_nothing_is_left(fresh, command.pid)
+    assert person.devices() == {}
+    assert fresh.link(person)[-1] == {"event": "caught-up", "messages": 1}
+
+
+def test_codes_that_run_out_end_it(fresh):
+    fresh.relay.call("qr_codes", count=0)
+    done = fresh.run("link", "--json")
+    assert (done.code, done.error["code"]) == (3, "pairing-failed")
+    assert "ran out" in done.error["message"]
+    assert_nothing_is_left(fresh)
+
+
+@pytest.mark.soak
+def test_the_first_code_runs_out_after_a_minute(fresh):
+    fresh.relay.call("qr_codes", count=1)
+    begin = time.monotonic()
+    command, _ = show_code(fresh, "--timeout", "120")
+    assert command.finish(90).code == 3
+    assert time.monotonic() - begin > 55
+
+
+def test_nobody_scans_the_code_in_time(fresh):
+    done = fresh.run("link", "--timeout", "8")
+    assert done.code == 3
+    assert "\nerror: nobody linked this device within 8 seconds\nhint: " in done.err
+    assert_nothing_is_left(fresh)
+
+
+def test_the_line_is_cut_while_the_code_is_shown(fresh):
+    command, _ = show_code(fresh)
+    fresh.relay.call("drop_unpaired")
+    done = command.finish()
+    assert done.code in (3, 7)
+    assert done.error["hint"]
+    assert_nothing_is_left(fresh, command.pid)
+
+
+def test_whatsapp_wants_a_newer_version(fresh):
+    fresh.relay.call("refuse_unpaired", reason=405)
+    done = fresh.run("link", "--json")
+    assert (done.code, done.error["code"]) == (7, "client-outdated")
+    assert_nothing_is_left(fresh)
+
+
+def test_whatsapp_cannot_be_reached(fresh, nowhere):
+    done = fresh.run("link", "--json", **nowhere)
+    assert (done.code, done.out, done.error["code"]) == (7, "", "network-error")
+    assert_nothing_is_left(fresh)
+
+
+def test_whatsapp_does_not_answer(fresh, silence):
+    begin = time.monotonic()
+    done = fresh.run("link", "--json", "--timeout", "2", **silence.settings)
+    assert (done.code, done.out, done.error["code"]) == (7, "", "network-error")
+    assert time.monotonic() - begin < 30
+
+
+# ── Interrupted ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGKILL, -9), (signal.SIGHUP, -1)]
+)
+def test_whoever_ends_the_command_ends_its_child_too(fresh, number, code):
+    command, _ = show_code(fresh)
+    (child,) = children(command.pid)
+    done = command.stop(number)
+    assert (done.code, done.err) == (code, "")
+    assert_nothing_is_left(fresh, command.pid, child)
+    assert "qr" in show_code(fresh)[0].out  # the next one begins
+
+
+def test_ctrl_c_in_a_terminal_reaches_both_processes(fresh):
+    command, _ = show_code(fresh, options={"start_new_session": True})
+    (child,) = children(command.pid)
+    os.killpg(command.pid, signal.SIGINT)
+    done = command.finish(ENDS_WITHIN)
+    assert (done.code, done.err) == (130, "")
+    assert_nothing_is_left(fresh, command.pid, child)
+
+
+def test_two_links_at_once_are_one_too_many(fresh):
+    command, _ = show_code(fresh)
+    second = fresh.run("link", "--json")
+    assert (second.code, second.out, second.error["code"]) == (7, "", "in-use")
+    assert "link" in second.error["message"]
+    assert command.popen.poll() is None
+
+
+def test_killed_while_the_past_arrives_nothing_is_lost(fresh, town, person):
+    friend = town.person("Friend")
+    person.set(history=past(friend, 300), chunk=50)
+    command, code = show_code(fresh)
+    person.scan(code)
+    command.event(lambda event: event["event"] == "paired")
+    command.kill()
+    wait_for(lambda: not fresh.is_held, what="the end of the child")
+    listener = fresh.listen()
+
+    def recorded():
+        found = fresh.run("read", friend.number, "1000", "--json")
+        return found.code == 0 and len(found.json) == 300
+
+    listener.wait(recorded, "all of the past")
+    assert fresh.json("history", "status")[0]["messages"] == 300
+
+
+# ── What is in the home already ─────────────────────────────────────────────────────────────────────
+
+
+JUNK = b"this is not a database" * 100
+
+
+@pytest.fixture
+def junk(fresh):
+    """A home whose session database is none."""
+    fresh.home.prepare()
+    fresh.home.session.write_bytes(JUNK)
+    fresh.home.session.chmod(0o600)
+    yield fresh
+    assert fresh.home.session.read_bytes() == JUNK
+
+
+@pytest.mark.parametrize("command", ["link", "unlink", "listen"])
+def test_a_session_that_is_no_database_is_called_damaged(junk, command):
+    done = junk.run(command, "--json")
+    assert (done.code, done.out, done.error["code"]) == (8, "", "corrupt")
+    assert "session.db" in done.error["message"]
+    assert "wa link" in done.error["hint"]
+
+
+def test_doctor_tells_of_a_damaged_session(junk):
+    done = junk.run("doctor", "--json")
+    assert (done.code, failed(done)["session"]["code"]) == (8, "corrupt")
+
+
+def test_a_session_that_is_damaged_later_is_called_damaged(linked):
+    device, reem, _ = linked
+    kept = device.home.session.read_bytes()
+    device.home.session.write_bytes(JUNK)
+    try:
+        for args in (("send", reem.number, "Hello"), ("listen",), ("unlink",)):
+            done = device.run(*args, "--json")
+            assert (done.code, done.out, done.error["code"]) == (8, "", "corrupt"), args
+        assert "Hello" not in device.ok("schedule", "list")
+    finally:
+        device.home.session.write_bytes(kept)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write whatever the mode says")
+def test_a_session_that_cannot_be_written(linked):
+    device, _, _ = linked
+    device.home.session.chmod(0o400)
+    try:
+        done = device.run("groups", "--json")
+        assert done.code == 7
+    finally:
+        device.home.session.chmod(0o600)
+
+
+def test_a_session_that_others_can_read_is_told_of(linked):
+    device, _, _ = linked
+    device.home.session.chmod(0o644)
+    try:
+        done = device.run("doctor", "--json")
+        assert (done.code, failed(done)["home"]["code"]) == (7, "storage-error")
+        assert "session.db" in failed(done)["home"]["message"]
+        assert "chmod" in failed(done)["home"]["hint"]
+    finally:
+        device.home.session.chmod(0o600)
+
+
+def test_an_empty_session_is_no_link(fresh, person):
+    fresh.home.prepare()
+    fresh.home.session.touch(0o644)
+    assert fresh.run("listen", "--json").error["code"] == "not-authorized"
+    fresh.link(person)
+
+
+def test_a_home_goes_from_one_account_to_another(fresh, town, person, old_friend):
+    fresh.link(person)
+    fresh.ok("schedule", "add", person.number, "for later", "--at", "in 2 hours")
+
+    person.unlink("silent")  # on the phone, and we do not know
+    done = fresh.run("listen", "--json", "--for", "20s")
+    assert (done.code, done.out, json.loads(done.err.splitlines()[-1])["error"]["code"]) == (
+        3,
+        "",
+        "not-authorized",
+    )
+    found = fresh.json("status")
+    assert (found["account"], found["owner"], found["queue"]) == (None, None, {"pending": 1})
+
+    events = fresh.link(person)
+    assert [event["event"] for event in events] == ["qr", "paired", "caught-up"]
+    found = fresh.json("status")
+    assert (found["sending"], found["queue"]) == ("on", {"pending": 1})
+
+    fresh.ok("unlink")
+    other = town.person("Other", history=past(old_friend))
+    events = fresh.link(other)
+    assert [event["event"] for event in events] == ["qr", "paired", "paused", "caught-up"]
+    found = fresh.json("status")
+    assert (found["account"]["jid"], found["sending"]) == (other.pn, "paused")
+    assert found["queue"] == {"pending": 1}
+    done = fresh.run("send", person.number, "Hello", "--wait", "1")
+    assert done.code == 6
+    assert "wa resume" in done.err
+    assert person.texts() == []
+
+
+# ── The picture ─────────────────────────────────────────────────────────────────────────────────────
+
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def on_terminal(device, look):
+    """Run `wa link` in a terminal; `look` is called with all that it shows. That, and the exit code."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 120, 0, 0))
+    environment = {**device.environment(), "TERM": "xterm-256color"}
+    args = [WA, "link", "--timeout", "15"]
+    process = subprocess.Popen(args, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    try:
+        while data := _read(ours):
+            shown += data
+            look(shown.decode(errors="ignore").replace("\r\n", "\n"))
+        return shown.decode(), process.wait(ENDS_WITHIN)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def _read(descriptor):
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # the other end is closed
+        return b""
+
+
+def cells(line):
+    """The characters of a line, each with the colours (ink, paper) that it is drawn in."""
+    colours, found = (None, None), []
+    for part in re.split(r"(\x1b\[[0-9;]*m)", line):
+        if not part.startswith("\x1b"):
+            found += [(each, colours) for each in part]
+            continue
+        codes = part[2:-1]
+        if codes in ("", "0"):
+            colours = (None, None)
+        ink, paper = re.search(r"38;5;(\d+)", codes), re.search(r"48;5;(\d+)", codes)
+        colours = (ink[1] if ink else colours[0], paper[1] if paper else colours[1])
+    return found
+
+
+def modules(shown, is_dark_terminal):
+    """The rows of a drawn picture, True where it looks dark."""
+    paper, ink = (True, False) if is_dark_terminal else (False, True)  # where no colour is set
+    dark = {"16": True, "0": True, "231": False, "15": False, "7": False}
+    rows = []
+    for line in shown.split("\n"):
+        drawn = cells(line)
+        if len(drawn) < 25 or not all(each in "▀▄█ " for each, _ in drawn):
+            continue
+        upper, lower = [], []
+        for character, (front, back) in drawn:
+            front, back = dark.get(front, ink), dark.get(back, paper)
+            upper.append(front if character in "▀█" else back)
+            lower.append(front if character in "▄█" else back)
+        rows += [upper, lower]
+    return rows
+
+
+def cropped(rows):
+    """Rows without what is light all around."""
+    while rows and not any(rows[0]):
+        rows = rows[1:]
+    while rows and not any(rows[-1]):
+        rows = rows[:-1]
+    columns = [number for number in range(len(rows[0])) if any(row[number] for row in rows)]
+    return [row[columns[0] : columns[-1] + 1] for row in rows]
+
+
+def text_of(drawn):
+    """What a QR code says that has no damage and holds bytes."""
+    size = len(drawn)
+    version = (size - 17) // 4
+    mask = sum((drawn[8][2 + bit] ^ (0b101 >> (2 - bit) & 1)) << (2 - bit) for bit in range(3))
+    is_masked = encoder.get_data_mask_functions(is_micro=False)[mask]
+    empty = encoder.make_matrix(size, size)
+    encoder.add_finder_patterns(empty, size, size)
+    encoder.add_alignment_patterns(empty, size, size)
+    bits = []
+    for right in [*range(size - 1, 6, -2), 5, 3, 1]:
+        upwards = (right & 2 == 0) ^ (right < 6)
+        for row in range(size - 1, -1, -1) if upwards else range(size):
+            for column in (right, right - 1):
+                if empty[row][column] == 2:
+                    bits.append(drawn[row][column] ^ bool(is_masked(row, column)))
+    bits = bits[: len(bits) // 8 * 8]
+    words = [
+        sum(bit << 7 - at for at, bit in enumerate(bits[begin : begin + 8]))
+        for begin in range(0, len(bits), 8)
+    ]
+    sizes = [
+        info.num_data for info in consts.ECC[version][consts.ERROR_LEVEL_L] for _ in range(info.num_blocks)
+    ]
+    blocks, words = [[] for _ in sizes], iter(words)
+    for at in range(max(sizes)):
+        for block, length in zip(blocks, sizes, strict=True):
+            if at < length:
+                block.append(next(words))
+    said = int.from_bytes(bytes(sum(blocks, [])), "big")
+    total, wide = 8 * sum(sizes), 16 if version >= 10 else 8
+    assert said >> (total - 4) == 0b0100, "bytes"
+    length = said >> (total - 4 - wide) & ((1 << wide) - 1)
+    return (
+        (said >> (total - 4 - wide - 8 * length) & ((1 << 8 * length) - 1)).to_bytes(length, "big").decode()
+    )
+
+
+def matrix_of(text):
+    """The modules of its code, as the library draws it."""
+    return [[bool(each) for each in row] for row in segno.make_qr(text, error="l").matrix]
+
+
+@pytest.mark.parametrize("is_dark", [True, False], ids=["dark", "light"])
+def test_the_picture_on_a_terminal_is_a_code_that_can_be_scanned(fresh, person, is_dark):
+    drawn = []
+
+    def scan(shown):
+        if not drawn and "Linked devices" in shown:
+            drawn.extend(cropped(modules(shown, is_dark)))
+            person.scan(text_of(drawn), spoil=True)
+
+    shown, code = on_terminal(fresh, scan)
+    assert drawn == matrix_of(text_of(drawn))
+    assert (code, "pairing was refused" in shown) == (3, True)
+
+
+@pytest.mark.parametrize("is_dark", [True, False], ids=["dark", "light"])
+def test_the_picture_has_a_quiet_zone_on_all_sides(is_dark):
+    text = "https://wa.me/settings/linked_devices#2@" + "x" * 200
+    rows = modules(picture(text, colours=True), is_dark)
+    assert len({len(row) for row in rows}) == 1
+    around = [*rows[:2], rows[-1], *(row[:2] + row[-2:] for row in rows)]
+    assert not any(map(any, around))
+    assert cropped(rows) == matrix_of(text)
+
+
+def test_the_picture_in_a_pipe_has_no_escape_codes():
+    drawn = picture("https://wa.me/settings/linked_devices#2@x", colours=False)
+    assert "\x1b" not in drawn
+    wanted = matrix_of("https://wa.me/settings/linked_devices#2@x")
+    assert cropped(modules(drawn, is_dark_terminal=False)) == wanted
+
+
+# ── Unlinking ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_unlinking_needs_whatsapp(linked, nowhere):
+    device, reem, _ = linked
+    done = device.run("unlink", "--json", **nowhere)
+    assert (done.code, done.out, done.error["code"]) == (7, "", "network-error")
+    assert not done.error["message"].endswith(": ")
+    assert device.json("status")["account"]["jid"] == reem.pn
+    assert len(reem.devices()) == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_unlinking_can_be_interrupted(linked, silence, number, code):
+    device, reem, _ = linked
+    command = device.start("unlink", **silence.settings)
+    silence.wait_for_a_knock()
+    assert command.stop(number).code == code
+    assert not device.is_held
+    assert device.json("status")["account"]["jid"] == reem.pn
+
+
+@pytest.mark.parametrize(
+    ("failure", "exit_code", "code"),
+    [
+        ({"reason": 402, "code": 101, "expire": 3600}, 5, "temporary-ban"),
+        ({"reason": 405}, 7, "client-outdated"),
+    ],
+    ids=["banned", "outdated"],
+)
+def test_a_device_that_whatsapp_does_not_let_in_stays_linked(linked, failure, exit_code, code):
+    device, reem, _ = linked
+    reem.fault(refuse_login=failure)
+    done = device.run("unlink", "--json")
+    reem.fault(refuse_login=None)
+    with closing(sqlite3.connect(device.home.store)) as db, db:  # a ban is remembered until its end
+        db.execute("DELETE FROM state WHERE key = 'ban'")
+    assert device.home.session.exists()
+    assert (done.code, done.out, done.error["code"]) == (exit_code, "", code)
+
+
+def test_unlinking_tells_the_phone_and_forgets_the_keys(linked):
+    device, reem, _ = linked
+    assert device.json("unlink") == {"unlinked": reem.pn}
+    assert reem.devices() == {}
+    assert not list(device.home.path.glob("session.db*"))
+    assert device.json("status")["account"] is None
+    for args in (("send", reem.number, "Hello"), ("listen",), ("unlink",)):
+        refused = device.run(*args, "--json")
+        assert (refused.code, refused.out, refused.error["code"]) == (3, "", "not-authorized"), args
+    assert len(device.json("search", "old")) == 7
+
+
+def test_a_device_that_was_removed_on_the_phone_is_unlinked_all_the_same(linked):
+    device, reem, _ = linked
+    reem.unlink("silent")
+    assert device.json("unlink") == {"unlinked": reem.pn}
+    assert not device.home.session.exists()
+    assert device.json("status")["account"] is None
+
+
+# ── doctor ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def failed(done):
+    """The checks that failed, by name."""
+    return {each["name"]: each for each in done.json if not each["ok"]}
+
+
+@pytest.fixture
+def unlinked(running_relay, memory_path):
+    """A home that was never linked, for what needs no connection."""
+    made = Device(running_relay, memory_path / "home")
+    yield made
+    made.end()
+
+
+def change(device, sql, *params):
+    """Change what is stored."""
+    with sqlite3.connect(device.home.store) as db:
+        db.execute(sql, params)
+    db.close()
+
+
+def remember(device, **state):
+    """Set values of table `state`."""
+    device.ok("status")
+    for key, value in state.items():
+        change(device, "INSERT OR REPLACE INTO state VALUES (?, ?)", key, json.dumps(value))
+
+
+def test_doctor_says_what_to_do_in_a_home_without_an_account(unlinked):
+    done = unlinked.run("doctor", "--json")
+    assert (done.code, done.err) == (3, "")
+    assert failed(done)["session"] | {"message": ""} == {
+        "name": "session", "ok": False, "message": "", "hint": "wa link", "code": "not-authorized",
+    }  # fmt: skip
+    told = unlinked.run("doctor").out
+    assert "NO  session" in told
+    assert "    hint: wa link" in told
+
+
+def iso(**ahead):
+    return (datetime.now(timezone.utc) + timedelta(**ahead)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def test_doctor_tells_of_a_ban_and_of_a_rest(unlinked):
+    remember(unlinked, ban={"until": iso(hours=2)})
+    assert failed(unlinked.run("doctor", "--json"))["sending"]["code"] in (
+        "temporary-ban",
+        "rate-limit-exceeded",
+    )
+    remember(unlinked, ban=None, brake={"at": iso(), "seconds": 900})
+    assert failed(unlinked.run("doctor", "--json"))["sending"]["code"] == "rate-limit-exceeded"
+
+
+def test_doctor_tells_of_what_may_have_been_sent(unlinked):
+    unlinked.ok("status")
+    unlinked.ok("schedule", "add", "447700900123", "Hello", "--at", "in 2 hours")
+    change(unlinked, "UPDATE scheduled_messages SET status = 'unknown'")
+    assert "resolve" in failed(unlinked.run("doctor", "--json"))["sending"]["hint"]
+
+
+def test_doctor_tells_of_a_clock_that_is_behind(unlinked):
+    unlinked.ok("status")
+    change(
+        unlinked,
+        "INSERT INTO messages (chat_jid, message_id, sender, timestamp, is_from_me, message_type, status,"
+        " source, created_at) VALUES ('447700900123@s.whatsapp.net', 'A', '447700900123@s.whatsapp.net', ?,"
+        " 0, 'text', 'received', 'live', '')",
+        int(time.time()) + 3600,
+    )
+    found = failed(unlinked.run("doctor", "--json"))
+    assert "timedatectl" in found["clock"]["hint"]
+
+
+def test_doctor_tells_of_what_could_not_be_recorded(unlinked):
+    unlinked.ok("status")
+    change(
+        unlinked,
+        "INSERT INTO spool (kind, payload, received_at, error)"
+        " VALUES ('message', x'00', '', 'ValueError: odd')",
+    )
+    assert "ValueError: odd" in failed(unlinked.run("doctor", "--json"))["records"]["message"]
+    assert unlinked.json("status")["spool"] == 1
+
+
+def test_doctor_tells_of_a_holder_that_is_silent(unlinked):
+    unlinked.ok("status")
+    lock = FileLock(unlinked.home.session_lock)
+    assert lock.acquire()
+    about = {"pid": os.getpid(), "command": "listen", "since": iso(hours=-1), "heartbeat": iso(minutes=-5)}
+    lock.write(about)
+    try:
+        found = failed(unlinked.run("doctor", "--json"))
+        assert found["connection"]["code"] == "in-use"
+        lock.write({**about, "heartbeat": iso()})
+        assert "connection" not in failed(unlinked.run("doctor", "--json"))
+    finally:
+        lock.release()
+
+
+def test_doctor_tells_of_damage_in_the_store(unlinked):
+    unlinked.ok("status")
+    change(unlinked, "PRAGMA wal_checkpoint(TRUNCATE)")
+    data = bytearray(unlinked.home.store.read_bytes())
+    for page in range(20, len(data) // 4096, 3):
+        data[page * 4096 : page * 4096 + 100] = os.urandom(100)
+    unlinked.home.store.write_bytes(data)
+    done = unlinked.run("doctor", "--json")
+    if done.out:
+        assert failed(done)["database"]["code"] == "corrupt"
+    else:
+        assert (done.code, done.error["code"]) == (8, "corrupt")
+
+
+def test_doctor_tells_of_a_storage_that_does_not_answer(unlinked):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        done = unlinked.run(
+            "doctor", "--json",
+            B2_BUCKET="wa", B2_S3_ENDPOINT=f"http://127.0.0.1:{port}",
+            B2_ACCESS_KEY_ID="id", B2_SECRET_ACCESS_KEY="secret", NO_PROXY="127.0.0.1",
+        )  # fmt: skip
+    assert failed(done)["storage"]["code"] in ("network-error", "storage-error")
+
+
+def test_doctor_tells_of_a_bad_setting_without_giving_up(unlinked):
+    done = unlinked.run("doctor", "--json", WA_TZ="Middle/Earth")
+    if done.out:
+        assert failed(done)["settings"]["code"] == "bad-setting"
+    else:
+        assert done.error["code"] == "bad-setting"
+    assert done.code == 2
+
+
+def test_status_tells_who_holds_the_line(linked):
+    device, _, _ = linked
+    listener = device.listen()
+    owner = device.json("status")["owner"]
+    assert (owner["pid"], owner["command"]) == (listener.pid, "listen")
+    assert listener.stop().code == 0
+    assert device.json("status")["owner"] is None

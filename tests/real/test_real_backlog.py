@@ -1,0 +1,217 @@
+"""What waited on the server while nobody listened, and the past: listeners that end in the middle of it."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from itertools import groupby
+
+import pytest
+from conftest import wait_for
+
+pytest_plugins = ["relay_fixture", "lived_in_fixture"]
+
+LOST_A_KILL = 10
+"""How many messages a SIGKILL may cost on average: what the library had acknowledged and not handed over yet.
+
+It is one or two as a rule; the library's queue, which is full at the worst, holds a hundred.
+"""
+LEFT = 200
+"""How many messages wait, at least, when a listener is started."""
+TRIES = 5
+"""How many listeners may be too fast for one that is interrupted in the middle."""
+
+
+def interrupted(home, end, seed, times, total):
+    """Let a backlog be taken by listeners that `end(process)` ends in the middle.
+
+    The ids of the messages, in order, and how many listeners were ended.
+    """
+    chance = random.Random(seed)
+    adam = home.relay.person("Adam")
+    home.link_quickly()
+    sent = adam.send_many(home.us, [f"line {number}" for number in range(total)])
+    in_the_middle = ended = 0
+    while in_the_middle < times:
+        assert ended < TRIES * times, "hardly any was interrupted in the middle"
+        if home.waiting < LEFT:
+            sent += adam.send_many(home.us, [f"more {number}" for number in range(LEFT)])
+        wanted = kept(home) + chance.randint(1, LEFT // 2)
+        process = home.start("listen")
+        wait_for(lambda wanted=wanted: kept(home) >= wanted, what="a message")
+        in_the_middle += home.waiting > 0
+        end(process)
+        ended += 1
+    process = home.start("listen")
+    home.wait_until_recorded()
+    home.stop(process)
+    return sent, ended
+
+
+def kept(home):
+    """How many messages a kill can no longer lose, recorded or not."""
+    spooled = "SELECT count(*) FROM spool WHERE kind = 'message'"
+    return home.value(f"SELECT (SELECT count(*) FROM messages) + ({spooled})")
+
+
+def recorded(home):
+    """The ids of all messages, as they are read."""
+    return [message_id for (message_id,) in home.rows("SELECT message_id FROM messages ORDER BY id")]
+
+
+def killed(process):
+    """SIGKILL, and wait for the end."""
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    ("times", "total"), [(2, 300), pytest.param(20, 1000, marks=pytest.mark.soak)], ids=["small", "full"]
+)
+def test_a_backlog_that_is_stopped_in_the_middle_is_complete_and_in_order(lived_in, times, total):
+    sent, _ = interrupted(lived_in, lived_in.stop, times, times, total)
+    assert recorded(lived_in) == sent
+
+
+@pytest.mark.parametrize(
+    ("times", "total"), [(2, 300), pytest.param(20, 1000, marks=pytest.mark.soak)], ids=["small", "full"]
+)
+def test_a_backlog_that_is_killed_in_the_middle_loses_next_to_nothing(lived_in, tell, times, total):
+    sent, kills = interrupted(lived_in, killed, times, times, total)
+    found = recorded(lived_in)
+    kept = set(found)
+    lost = len(sent) - len(found)
+    runs = [len([*run]) for is_lost, run in groupby(sent, lambda each: each not in kept) if is_lost]
+    tell(kills=kills, sent=len(sent), lost=lost, lost_in_a_row=runs)
+    assert found == [each for each in sent if each in kept]
+    assert lost <= LOST_A_KILL * kills
+
+
+def test_all_is_recorded_of_people_who_are_known_by_a_hidden_id_alone(lived_in):
+    """Who is who is looked up while the library writes to the same database."""
+    people = [lived_in.relay.person(f"Person {number}", mapped=False) for number in range(10)]
+    lived_in.link_quickly()
+    sent = [each for person in people for each in person.send_many(lived_in.us, map(str, range(80)))]
+    process = lived_in.start("listen")
+    lived_in.wait_until_recorded(30)
+    lived_in.stop(process)
+    assert recorded(lived_in) == sent
+
+
+PARTS = 5
+SMALL_STEPS = """
+import sys, threading
+from wa.cli import main as cli
+from wa.connection import receive as inbox
+
+most, begun, record = int(sys.argv.pop(1)), [], inbox._apply_past
+
+
+def record_some(store, *args):
+    count = store.value("SELECT count(*) FROM messages")
+    begun.append(count)
+    if most and count - begun[0] >= most:
+        threading.Event().wait()
+    return record(store, *args)
+
+
+inbox.BATCH_SECONDS = 0
+inbox._apply_past = record_some
+cli.main()
+"""
+"""`wa`, but it commits after each step of the past, so that a kill comes between them; it stops in time."""
+
+
+def in_small_steps(most=0):
+    """The program: it stops behind so many messages."""
+    return [sys.executable, "-c", SMALL_STEPS, str(most)]
+
+
+def recorded_so_far(home):
+    """How many messages there are."""
+    return home.value("SELECT count(*) FROM messages")
+
+
+def past(people, count):
+    """A history of `count` messages, a minute apart, with several people and in both directions."""
+    begin = int(time.time()) - 3600 - count * 60
+    return [
+        {
+            "chat": people[number % len(people)].pn,
+            "id": f"PAST{number}",
+            "from_me": number % 3 == 0,
+            "text": f"once upon a time {number}",
+            "t": begin + number * 60,
+        }
+        for number in range(count)
+    ]
+
+
+def past_of(home):
+    """What is recorded of the past, but for when it was recorded and by whose number."""
+    messages = home.rows(
+        "SELECT chat_jid, message_id, CASE WHEN is_from_me THEN '' ELSE sender END, is_from_me, timestamp,"
+        " content, message_type FROM messages ORDER BY chat_jid, message_id"
+    )
+    checkpoints = home.rows(
+        "SELECT chat_jid, status, messages_synced, last_message_id, last_timestamp, progress_percent,"
+        " error_message FROM sync_checkpoints ORDER BY chat_jid"
+    )
+    whole = home.rows("SELECT status, kind, progress_percent, messages FROM sync_status")
+    return {"messages": messages, "checkpoints": checkpoints, "whole": whole}
+
+
+def begin_past(home, program=None):
+    """Start a listener and let the phone share its past; returns when all parts are in the spool.
+
+    What the library has taken and not handed over by then, a SIGKILL would lose.
+    """
+    with closing(sqlite3.connect(home.home.store, timeout=30)) as db:
+        db.executescript(
+            "CREATE TABLE kept (part INTEGER); CREATE TRIGGER keep AFTER INSERT ON spool"
+            " WHEN new.kind = 'history' BEGIN INSERT INTO kept VALUES (new.id); END;"
+        )
+    process = home.start("listen", program=program)
+    wait_for(lambda: home.is_connected, what="a connection")
+    home.us.share_history()
+    wait_for(lambda: home.value("SELECT count(*) FROM kept") == PARTS + 1, what="all parts, and the names")
+    return process
+
+
+@pytest.mark.parametrize("total", [1500, pytest.param(5000, marks=pytest.mark.soak)], ids=["small", "full"])
+def test_a_past_whose_recording_is_killed_three_times_becomes_that_of_an_unbroken_one(
+    relay, lived_in, memory_path, tell, total
+):
+    from lived_in_fixture import LivedIn  # a plugin, which pytest has to import first
+
+    history = past([relay.person(f"Person {number}") for number in range(5)], total)
+    unbroken = LivedIn(relay, memory_path, "Leila")
+    for home in (unbroken, lived_in):
+        home.link_quickly()
+        home.us.set(history=history, chunk=total // PARTS)
+    try:
+        process = begin_past(unbroken)
+        unbroken.wait_until_recorded()
+        unbroken.stop(process)
+    finally:
+        unbroken.end()
+
+    chance = random.Random(total)
+    most = total // 8  # which is in the middle of the first part
+    process = begin_past(lived_in, in_small_steps(most))
+    seen = []
+    for number in range(3):
+        wanted = recorded_so_far(lived_in) + chance.randint(1, most)
+        wait_for(lambda wanted=wanted: recorded_so_far(lived_in) >= wanted, what="more")
+        killed(process)
+        seen.append(recorded_so_far(lived_in))
+        process = lived_in.start("listen", program=in_small_steps(0 if number == 2 else most))
+    lived_in.wait_until_recorded()
+    lived_in.stop(process)
+    tell(total=total, recorded_at_each_kill=seen)
+    assert any(each % (total // PARTS) for each in seen), "none was killed in the middle of a part"
+    assert len(past_of(lived_in)["messages"]) == total
+    assert past_of(lived_in) == past_of(unbroken)

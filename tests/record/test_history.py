@@ -1,0 +1,217 @@
+"""The past that the phone sends: recorded in batches, taken up again, with a checkpoint for each chat."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+from conftest import ADAM_JID, REEM_JID, FakeClock
+
+from wa.connection import receive as inbox
+from wa.record import history_sync as history
+from wa.record import messages
+from wa.record.history_sync import advance, complete, interrupt
+from wa.whatsapp.transport import (
+    Deleted,
+    Edited,
+    History,
+    HistoryChat,
+    JidMapped,
+    MessageReceived,
+    Named,
+    Reacted,
+)
+
+NOW = FakeClock()()
+AT = 1_700_000_000
+LID = "100000000000123@lid"
+ENDS = ("completed", "interrupted", "cancelled", "failed")
+ALLOWED = (
+    {("not_started", "in_progress")}
+    | {("in_progress", end) for end in ENDS}
+    | {("interrupted", "in_progress"), ("cancelled", "in_progress")}
+)
+STATES = ("not_started", "in_progress", *ENDS)
+
+
+def said(number, chat=REEM_JID, **details):
+    """A message of the past."""
+    return MessageReceived(chat, f"OLD{number}", chat, AT - 60 * number, f"old {number}", **details)
+
+
+def part(*chats, kind="recent", progress=50, before=()):
+    """What a phone sends, as it is decoded."""
+    return [*before, History(kind, progress, tuple(chats))]
+
+
+def chat(jid, *events, name=None, is_complete=False):
+    """A chat in a part of the past."""
+    return HistoryChat(jid, name, events, is_complete)
+
+
+@pytest.fixture
+def receive(store):
+    """Spool parts of the past and record them."""
+
+    def put(*parts):
+        kept = {f"{number}": events for number, events in enumerate(parts)}
+        for name in kept:
+            inbox.spool(store, inbox.HISTORY, name.encode(), NOW)
+        while inbox.apply(store, lambda kind, payload: kept[payload.decode()], NOW):
+            pass
+        assert inbox.spooled(store) == 0
+
+    return put
+
+
+def checkpoint(store, jid=REEM_JID):
+    """The checkpoint of a chat."""
+    return store.row("SELECT * FROM sync_checkpoints WHERE chat_jid = ?", [jid])
+
+
+def force(store, status):
+    """Bring a checkpoint to a state by moves that are allowed."""
+    way = {"not_started": [], "in_progress": ["in_progress"]}.get(status, ["in_progress", status])
+    store.execute("INSERT INTO sync_checkpoints (chat_jid, updated_at) VALUES (?, 'then')", [REEM_JID])
+    for step in way:
+        store.execute("UPDATE sync_checkpoints SET status = ?", [step])
+
+
+@pytest.mark.parametrize("before", STATES)
+@pytest.mark.parametrize("after", STATES)
+def test_a_checkpoint_makes_only_the_moves_that_are_allowed(store, before, after):
+    force(store, before)
+    if before == after or (before, after) in ALLOWED:
+        store.execute("UPDATE sync_checkpoints SET status = ?", [after])
+        assert checkpoint(store)["status"] == after
+    else:
+        with pytest.raises(sqlite3.IntegrityError, match="cannot make this move"):
+            store.execute("UPDATE sync_checkpoints SET status = ?", [after])
+        assert checkpoint(store)["status"] == before
+
+
+@pytest.mark.parametrize("status", [*STATES[1:], "nonsense"])
+def test_a_checkpoint_begins_as_not_started(store, status):
+    with pytest.raises(sqlite3.IntegrityError):
+        store.execute(
+            "INSERT INTO sync_checkpoints (chat_jid, status, updated_at) VALUES ('a', ?, '')", [status]
+        )
+
+
+@pytest.mark.parametrize("before", STATES)
+def test_our_own_moves_are_all_allowed(store, before):
+    force(store, before)
+    store.execute("INSERT INTO sync_status (id, status, updated_at) VALUES (1, 'in_progress', '')")
+    for move in (
+        lambda: interrupt(store, "interrupted", NOW),
+        lambda: advance(store, REEM_JID, {"A": AT}, NOW),
+        lambda: interrupt(store, "cancelled", NOW),
+        lambda: advance(store, REEM_JID, {"B": AT}, NOW),
+        lambda: complete(store, REEM_JID, NOW),
+        lambda: complete(store, None, NOW),
+        lambda: advance(store, REEM_JID, {"C": AT}, NOW),
+    ):
+        move()
+    assert checkpoint(store)["status"] == (before if before == "failed" else "completed")
+
+
+def test_the_past_is_neither_unread_nor_live(store, receive):
+    receive(part(chat(REEM_JID, *(said(number) for number in range(250)), name="Reem")))
+    row = store.row("SELECT * FROM chats WHERE id = ?", [REEM_JID])
+    assert (row["unread_count"], row["name"], row["last_message_time"]) == (0, "Reem", AT)
+    assert messages.live_after(store, 0) == []
+    assert store.value("SELECT count(*) FROM messages WHERE source = 'history'") == 250
+
+
+def test_a_checkpoint_says_how_far_the_chat_reaches(store, receive):
+    receive(part(chat(REEM_JID, *(said(number) for number in range(120)))))
+    found = checkpoint(store)
+    assert (found["status"], found["messages_synced"], found["progress_percent"]) == ("in_progress", 120, 50)
+    assert (found["last_message_id"], found["last_timestamp"]) == ("OLD119", AT - 60 * 119)
+    receive(part(chat(REEM_JID, said(200)), progress=70), part(chat(REEM_JID, is_complete=True), progress=80))
+    found = checkpoint(store)
+    assert (found["status"], found["messages_synced"], found["progress_percent"]) == ("completed", 121, 100)
+    assert history.sync_status(store)["progress_percent"] == 80
+
+
+def test_all_of_a_full_sync_completes_what_is_left(store, receive):
+    receive(part(chat(REEM_JID, said(1)), chat(ADAM_JID, said(2, ADAM_JID)), kind="full", progress=100))
+    assert [checkpoint(store, jid)["status"] for jid in (REEM_JID, ADAM_JID)] == ["completed"] * 2
+    assert history.sync_status(store)["status"] == "completed"
+
+
+def test_the_same_part_twice_is_stored_once(store, receive):
+    one = part(chat(REEM_JID, *(said(number) for number in range(30))))
+    receive(one, one)
+    assert store.value("SELECT count(*) FROM messages") == 30
+
+
+def test_a_part_is_recorded_in_batches_and_taken_up_where_it_was(store, monkeypatch):
+    past = part(chat(REEM_JID, *(said(number) for number in range(450)), is_complete=True))
+    inbox.spool(store, inbox.HISTORY, b"past", NOW)
+    decode = lambda kind, payload: past  # noqa: E731
+    monkeypatch.setattr(inbox, "BATCH_SECONDS", 0)  # each batch is one step
+    counts = []
+    while inbox.apply(store, decode, NOW):
+        inbox._decoded.clear()  # as another process would find it
+        with store.write():
+            interrupt(store, "interrupted", NOW)
+        counts.append(store.value("SELECT count(*) FROM messages"))
+    assert counts[-1] == 450
+    assert len(counts) > 3
+    assert counts == sorted(counts)
+    assert (checkpoint(store)["status"], checkpoint(store)["messages_synced"]) == ("completed", 450)
+
+
+def test_what_happens_now_goes_before_the_past(store):
+    past = part(chat(REEM_JID, *(said(number) for number in range(100))))
+    inbox.spool(store, inbox.HISTORY, b"past", NOW)
+    inbox.spool(store, "message", b"now", NOW)
+    live = MessageReceived(REEM_JID, "NEW", REEM_JID, AT + 60, "now")
+    inbox.apply(store, lambda kind, payload: [live] if kind == "message" else past, NOW)
+    assert [row["message_id"] for row in store.rows("SELECT message_id FROM messages")] == ["NEW"]
+
+
+def test_what_cannot_be_decoded_holds_nothing_up(store):
+    inbox.spool(store, inbox.HISTORY, b"bad", NOW)
+    inbox.spool(store, inbox.HISTORY, b"good", NOW)
+
+    def decode(kind, payload):
+        if payload == b"bad":
+            raise ValueError("no history")
+        return part(chat(REEM_JID, said(1)))
+
+    while inbox.apply(store, decode, NOW):
+        pass
+    assert store.value("SELECT count(*) FROM messages") == 1
+    assert inbox.stuck(store) == ["history: ValueError: no history"]
+
+
+def test_names_hidden_ids_edits_and_reactions_of_the_past_are_applied(store, receive):
+    events = (said(1, LID), said(2, LID), Edited(LID, "OLD1", "better", AT), Deleted(LID, "OLD2", AT))
+    reaction = Reacted(LID, "OLD1", LID, "👍", AT)
+    before = (
+        JidMapped(LID, REEM_JID),
+        Named(REEM_JID, "Reem S."),
+        Named(REEM_JID, "Reem Saved", is_saved=True),
+    )
+    receive(part(chat(LID, *events, reaction), before=before))
+    rows = messages.conversation(store, REEM_JID, 10)
+    assert [(row["content"], bool(row["deleted_at"])) for row in rows] == [(None, True), ("better", False)]
+    assert rows[1]["reactions"][0]["emoji"] == "👍"
+    assert rows[0]["chat_name"] == "Reem Saved"
+    assert checkpoint(store)["messages_synced"] == 2
+
+
+def test_history_status_lists_each_chat_with_its_gaps(store, receive, wa):
+    recent = [said(number) for number in range(5)]
+    long_ago = MessageReceived(REEM_JID, "FAR", REEM_JID, AT - 200 * 86_400, "far")
+    receive(part(chat(REEM_JID, *recent, long_ago), kind="full", progress=100))
+    (row,) = json.loads(wa("history", "status", "--json").out)
+    assert (row["chat_jid"], row["messages"], row["status"]) == (REEM_JID, 6, "completed")
+    assert (row["oldest"], row["newest"]) == (AT - 200 * 86_400, AT)
+    assert row["gaps"] == [{"after": AT - 200 * 86_400, "before": AT - 240}]
+    shown = wa("history", "status")
+    assert "completed" in shown.out
+    assert "older messages cannot be asked for" in shown.err

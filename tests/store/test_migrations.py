@@ -1,0 +1,376 @@
+"""How the schema comes to be, step by step, and what happens to a store that is not of today."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+
+import pytest
+from conftest import REEM_JID, wait_for
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from wa.errors import WaError
+from wa.store import database as store
+from wa.store import schema as migrations
+from wa.store.database import open_store
+from wa.store.home import FileLock
+
+MESSAGES = {
+    "contacts": "id phone name aliases tags is_favorite notes timezone created_at updated_at",
+    "contact_phones": "phone contact_id label",
+    "chats": "id name is_group unread_count last_message_time created_at updated_at",
+    "group_members": "chat_jid member_jid role",
+    "messages": "id chat_jid message_id sender content timestamp is_from_me message_type status quoted_id"
+    " edited_at deleted_at media_path raw_proto source created_at",
+    "reactions": "chat_jid message_id sender emoji timestamp",
+    "receipts": "chat_jid message_id recipient kind at",
+    "jid_aliases": "lid pn",
+}
+QUEUE = {
+    "scheduled_messages": "id to_jid to_phone contact_name message scheduled_at status error_code"
+    " error_message created_at created_from sent_at message_id attempts expires_at series_id job_id"
+    " idempotency_key",
+    "wire": "message_id to_jid at",
+    "spool": "id kind payload received_at",
+    "requests": "id kind args status result expires_at",
+    "state": "key value",
+    "device": "id jid lid push_name linked_at last_connected",
+}
+PEOPLE = {
+    "contacts": "is_settled",
+    "contact_cards": "digest as_written numbers contact_id",
+    "jobs": "id title status scheduled_start_at created_at completed_at current_recipient_index"
+    " current_part_index recipients_sent recipients_failed last_sent_at config message_parts recipients",
+}
+
+WHATSAPP = {
+    "sync_checkpoints": "chat_jid status messages_synced last_message_id last_timestamp progress_percent",
+    "sync_status": "id status kind progress_percent messages",
+    "push_names": "saved_name",
+    "scheduled_messages": "media_path media_type file_name",
+    "spool": "position",
+}
+
+BACKUPS = {"backup_history": "id name status started_at finished_at size_bytes sha256 counts upload error"}
+
+
+def tables(db):
+    """The names of the tables, without those that SQLite and the index keep for themselves."""
+    return {name for name in db.table_names() if not name.startswith(("_", "sqlite_", "messages_"))}
+
+
+def apply_first(db, steps):
+    """Bring a database to where it was after so many steps."""
+    made = Migrations("wa")
+    for step in migrations.STEPS[:steps]:
+        made()(step)
+    made.apply(db)
+
+
+def broken(db):
+    """A step that fails when it has done half of its work."""
+    db.conn.execute("CREATE TABLE half_done (id INTEGER)")
+    db.conn.execute("INSERT INTO chats (id, created_at, updated_at) VALUES ('half@g.us', 'now', 'now')")
+    db.conn.execute("INSERT INTO no_such_table VALUES (1)")
+
+
+def extra(db):
+    """A step that a later version may bring."""
+    db.conn.execute("ALTER TABLE chats ADD COLUMN colour TEXT")
+
+
+@pytest.fixture
+def add_step(monkeypatch):
+    """Give this version of the code one more step."""
+
+    def add(step):
+        steps = (*migrations.STEPS, step)
+        made = Migrations("wa")
+        for each in steps:
+            made()(each)
+        monkeypatch.setattr(store, "STEPS", steps)
+        monkeypatch.setattr(store, "migrations", made)
+
+    return add
+
+
+@pytest.fixture
+def existing(home):
+    """A store of today with a chat in it, closed."""
+    home.prepare()
+    opened = open_store(home)
+    opened.execute("INSERT INTO chats (id, created_at, updated_at) VALUES (?, 'then', 'then')", [REEM_JID])
+    opened.close()
+    return home
+
+
+# ── The steps ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_steps_are_numbered_without_a_gap():
+    names = [step.__name__ for step in migrations.STEPS]
+    assert [name[:6] for name in names] == [f"m{number:04}_" for number in range(1, len(names) + 1)]
+
+
+def test_every_step_says_what_it_brings():
+    assert all(step.__doc__ for step in migrations.STEPS)
+
+
+@pytest.mark.parametrize(
+    ("step", "before", "brings"),
+    [
+        pytest.param(1, set(), MESSAGES, id="m0001_messages"),
+        pytest.param(2, set(MESSAGES) | {"push_names"}, QUEUE, id="m0002_queue"),
+        pytest.param(3, set(MESSAGES) | set(QUEUE) | {"push_names"}, PEOPLE, id="m0003_people"),
+        pytest.param(
+            4, set(MESSAGES) | set(QUEUE) | set(PEOPLE) | {"push_names"}, WHATSAPP, id="m0004_whatsapp"
+        ),
+        pytest.param(
+            5, set(MESSAGES) | set(QUEUE) | set(PEOPLE) | set(WHATSAPP), BACKUPS, id="m0005_backups"
+        ),
+    ],
+)
+def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):
+    db = Database(tmp_path / "old.db")
+    apply_first(db, step - 1)
+    assert tables(db) == before
+    if step > 1:
+        db.execute("INSERT INTO chats (id, created_at, updated_at) VALUES (?, 'then', 'then')", [REEM_JID])
+        db.conn.commit()
+    apply_first(db, step)
+    for table, columns in brings.items():
+        missing = set(columns.split()) - {column.name for column in db[table].columns}
+        assert not missing, f"{table} lacks {missing}"
+    if step > 1:
+        assert [row["id"] for row in db["chats"].rows] == [REEM_JID]
+    db.close()
+
+
+def test_a_store_that_stopped_after_any_step_opens_as_a_whole_one(tmp_path, home):
+    whole = Database(tmp_path / "whole.db")
+    apply_first(whole, len(migrations.STEPS))
+    home.prepare()
+    for steps in range(len(migrations.STEPS)):
+        home.store.unlink(missing_ok=True)
+        old = Database(home.store)
+        apply_first(old, steps)
+        old.close()
+        opened = open_store(home)
+        opened.close()
+        reopened = Database(home.store)
+        assert tables(reopened) == tables(whole)
+        assert reopened.schema.count("CREATE") == whole.schema.count("CREATE")
+        reopened.close()
+    whole.close()
+
+
+# ── The schema of today ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("table", "columns"), [*MESSAGES.items(), *QUEUE.items(), *WHATSAPP.items()])
+def test_names_that_others_rely_on_are_there(store, table, columns):
+    missing = set(columns.split()) - {column.name for column in store.db[table].columns}
+    assert not missing
+
+
+def test_a_message_is_unique_in_its_chat(store):
+    row = ["447700900123@s.whatsapp.net", "A", "x", 1, "now"]
+    sql = "INSERT INTO messages (chat_jid, message_id, sender, timestamp, created_at) VALUES (?, ?, ?, ?, ?)"
+    store.execute(sql, row)
+    with pytest.raises(sqlite3.IntegrityError):
+        store.execute(sql, row)
+    store.execute(sql, ["1203630000000000001@g.us", *row[1:]])
+
+
+def test_message_ids_are_never_used_again(store):
+    columns = "chat_jid, message_id, sender, timestamp, created_at"
+    sql = f"INSERT INTO messages ({columns}) VALUES (?, ?, 'x', 1, '')"
+    first = store.execute(sql, [REEM_JID, "A"]).lastrowid
+    store.execute("DELETE FROM messages")
+    assert store.execute(sql, [REEM_JID, "B"]).lastrowid > first
+
+
+def test_a_status_that_does_not_exist_is_refused(store):
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        store.execute(
+            "INSERT INTO scheduled_messages (id, to_jid, message, scheduled_at, created_at, status)"
+            " VALUES ('1', 'x', 'x', '', '', 'posted')"
+        )
+
+
+def test_how_the_store_is_opened(store, home):
+    assert store.value("PRAGMA journal_mode") == "wal"
+    assert store.value("PRAGMA foreign_keys") == 1
+    assert store.value("PRAGMA busy_timeout") >= 10_000
+    assert store.value("PRAGMA synchronous") == 2
+    with store.write(durable=False):
+        assert store.value("PRAGMA synchronous") == 1
+    with store.write():
+        assert store.value("PRAGMA synchronous") == 2
+
+
+def test_files_of_the_store_are_for_their_owner_alone(home, shell):
+    assert shell("chats").code == 0
+    modes = {path.name: path.stat().st_mode & 0o077 for path in home.path.iterdir()}
+    assert "wa.db" in modes
+    assert set(modes.values()) == {0}
+
+
+# ── Many at once ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_twelve_processes_starting_at_once_on_a_fresh_home_all_succeed(home, spawn):
+    processes = [spawn("db", "check") for _ in range(12)]
+    results = [process.finish() for process in processes]
+    assert [result.code for result in results] == [0] * 12, [result.err for result in results]
+    opened = open_store(home)
+    applied = [row["name"] for row in opened.rows("SELECT name FROM _sqlite_migrations ORDER BY id")]
+    opened.close()
+    assert applied == [step.__name__ for step in migrations.STEPS]
+
+
+# ── Upgrades ────────────────────────────────────────────────────────────────────────────────────────
+
+HOLDS_LOCK = """
+import os, sys, time
+from pathlib import Path
+from wa.store.home import FileLock
+lock = FileLock(Path(sys.argv[1]))
+assert lock.acquire()
+lock.write({"pid": os.getpid(), "command": "listen"})
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def locked(spawn):
+    """Let another process hold a lock."""
+
+    def hold(path):
+        from wa.store.home import lock_holder
+
+        process = spawn(str(path), program=[sys.executable, "-c", HOLDS_LOCK])
+        wait_for(lambda: lock_holder(path))
+        return process
+
+    return hold
+
+
+def test_an_existing_store_is_upgraded(existing, add_step):
+    add_step(extra)
+    opened = open_store(existing)
+    assert opened.rows("SELECT id, colour FROM chats") == [{"id": REEM_JID, "colour": None}]
+    opened.close()
+
+
+def test_an_upgrade_waits_for_nobody_who_holds_the_connection(existing, add_step, locked):
+    process = locked(existing.session_lock)
+    add_step(extra)
+    before = existing.store.read_bytes()
+    with pytest.raises(WaError) as error:
+        open_store(existing)
+    assert error.value.code == "in-use"
+    assert "restart the listener" in error.value.hint
+    assert existing.store.read_bytes() == before
+    process.kill()
+    opened = open_store(existing)
+    assert "colour" in opened.db["chats"].columns_dict
+    opened.close()
+
+
+def test_in_use_is_what_the_command_says_then(existing, add_step, locked, wa):
+    locked(existing.session_lock)
+    add_step(extra)
+    result = wa("chats", "--json")
+    assert (result.code, result.out, result.error["code"]) == (7, "", "in-use")
+
+
+def test_an_upgrade_leaves_the_session_lock_free(existing, add_step):
+    add_step(extra)
+    open_store(existing).close()
+    lock = FileLock(existing.session_lock)
+    assert lock.acquire()
+    lock.release()
+
+
+def test_no_upgrade_no_lock(existing, locked):
+    locked(existing.session_lock)
+    open_store(existing).close()
+
+
+def test_a_fresh_home_needs_no_session_lock(home, locked):
+    home.prepare()
+    locked(home.session_lock)
+    open_store(home).close()
+
+
+def test_an_upgrade_waits_until_another_process_has_made_it(existing, add_step, locked):
+    """Whoever comes second looks again once it has the lock, and finds nothing to do."""
+    made = []
+
+    def once(db):
+        made.append(1)
+        extra(db)
+
+    add_step(once)
+    open_store(existing).close()
+    open_store(existing).close()
+    assert made == [1]
+
+
+def test_a_failed_upgrade_leaves_the_store_as_it_was(existing, add_step):
+    before = _dump(existing)
+    add_step(broken)
+    with pytest.raises(WaError):
+        open_store(existing)
+    assert _dump(existing) == before
+    lock = FileLock(existing.session_lock)
+    assert lock.acquire(), "the lock is free again"
+    lock.release()
+
+
+def test_steps_before_a_failed_one_stay(existing, add_step, monkeypatch):
+    steps = (*migrations.STEPS, extra, broken)
+    made = Migrations("wa")
+    for each in steps:
+        made()(each)
+    monkeypatch.setattr(store, "STEPS", steps)
+    monkeypatch.setattr(store, "migrations", made)
+    with pytest.raises(WaError):
+        open_store(existing)
+    db = Database(existing.store)
+    assert "colour" in db["chats"].columns_dict
+    assert not db["half_done"].exists()
+    db.close()
+
+
+def test_a_store_from_a_newer_version_is_refused_and_not_touched(existing, tmp_path, wa):
+    db = Database(existing.store)
+    db["_sqlite_migrations"].insert({"migration_set": "wa", "name": "m9999_future", "applied_at": "then"})
+    db.conn.commit()
+    db.close()
+    copy = tmp_path / "copy.db"
+    shutil.copyfile(existing.store, copy)
+    for command in (["chats"], ["send", "447700900123", "Hello"], ["listen", "--for", "1s"], ["db", "check"]):
+        result = wa(*command)
+        assert (result.code, result.out) == (8, "")
+        assert "newer version" in result.err
+    assert existing.store.read_bytes() == copy.read_bytes()
+    assert not existing.session_lock.exists()
+
+
+def _dump(home):
+    """Everything in the store but the ledger of migrations, as SQL."""
+    db = sqlite3.connect(home.store)
+    lines = list(db.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name"))
+    lines += list(db.execute("SELECT * FROM chats"))
+    lines += list(db.execute("SELECT name FROM _sqlite_migrations"))
+    db.close()
+    return lines
+
+
+def test_nothing_outside_the_home_is_touched(existing, tmp_path):
+    assert set(os.listdir(tmp_path)) == {"home", "cwd"}

@@ -1,0 +1,605 @@
+"""A full disk, a home that cannot be written, a damaged store: told clearly, and nothing is half-written."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import random
+import socket
+import sqlite3
+import subprocess
+import time
+
+import pytest
+from conftest import ADAM, REEM, REEM_JID, WA, Result, is_owned, wait_for
+
+from wa.connection import client as service
+from wa.connection.context import system_now
+from wa.store.home import FileLock, Home, WakeSocket, wake_owner
+from wa.times import to_iso
+from wa.whatsapp.loopback.server import Loopback
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk or be another user")
+NOBODY = 65534
+
+
+def refused(result, exit_code, *words):
+    """Check a refusal's form, and that it says these words."""
+    assert result.code == exit_code, (result.code, result.out, result.err)
+    assert result.out == ""
+    assert "Traceback" not in result.err
+    lines = [line for line in result.err.splitlines() if line.startswith(("error: ", "hint: "))]
+    assert [line.split(": ")[0] for line in lines] == ["error", "hint"], result.err
+    for word in words:
+        assert word in lines[0], result.err
+
+
+def modes(home):
+    """The permission bits of every file of a home."""
+    return {path.name: path.stat().st_mode & 0o777 for path in home.path.iterdir()}
+
+
+# ── A full disk ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class Disk:
+    """A small disk of its own, which can be filled to within some kilobytes."""
+
+    def __init__(self, path):
+        self.path = path
+        self._ballast = path / "ballast"
+
+    def fill(self, leave_kb=0):
+        """Fill it, all but so many kilobytes."""
+        with self._ballast.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 4096)
+        if leave_kb:
+            os.truncate(self._ballast, self._ballast.stat().st_size - leave_kb * 1024)
+
+    def make_room(self):
+        """Empty it of what filled it."""
+        self._ballast.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def disk(tmp_path, monkeypatch):
+    """A disk of 16 MB with WA_HOME on it; the stand-in's own data stays elsewhere, as a server's would."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", path], check=True)
+    monkeypatch.setenv("WA_HOME", str(path / "home"))
+    (path / "home").mkdir(mode=0o700)
+    (path / "home" / "loopback.db").symlink_to(tmp_path / "server.db")
+    yield Disk(path)
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+@as_root
+def test_a_first_start_on_a_full_disk(wa, disk):
+    disk.fill()
+    refused(wa("status"), 7, "No space left")
+    refused(wa("send", REEM, "Hello"), 7, "No space left")
+    disk.make_room()
+    assert wa("db", "check").code == 0
+    assert wa("schedule", "list", "--status", "all", "--json").json == []
+
+
+@as_root
+@pytest.mark.parametrize("leave_kb", [0, 8, 40, 100])
+def test_what_is_queued_on_a_filling_disk_is_stored_and_reported_or_neither(wa, disk, leave_kb):
+    assert wa("status").code == 0
+    disk.fill(leave_kb)
+    told = []
+    for number in range(40):
+        result = wa("schedule", "add", REEM, f"{number} " + "x" * 2000, "--at", "in 1 hour", "--json")
+        if result.code == 0:
+            told.append(result.json["id"])
+        else:
+            refused_json(result)
+            break
+    else:
+        pytest.fail("the disk was never full")
+    refused(wa("contacts", "add", "A" * 9000, ADAM, "--alias", "b" * 9000), 7, "No space left")
+    disk.make_room()
+    assert wa("db", "check").out == "ok\n"
+    assert [row["id"] for row in wa("schedule", "list", "--status", "all", "--json").json] == told
+    assert wa("contacts", "list", "--json").json == []
+    assert wa("schedule", "add", REEM, "Now", "--at", "in 1 hour").code == 0
+
+
+def refused_json(result):
+    """A full disk, told as JSON."""
+    assert (result.code, result.out) == (7, "")
+    assert json.loads(result.err)["error"]["code"] == "storage-error"
+
+
+@as_root
+def test_lists_can_be_read_on_a_full_disk_while_a_listener_runs(wa, spawn, disk):
+    assert wa("send", REEM, "Hello").code == 0
+    assert wa("schedule", "add", REEM, "Later", "--at", "in 1 hour").code == 0
+    spawn("listen")
+    wait_for(lambda: wa("status", "--json").json["owner"])
+    disk.fill()
+    assert "Hello" in wa("chats").out
+    assert "Hello" in wa("read", REEM).out
+    assert "Hello" in wa("search", "hello").out
+    assert "Later" in wa("schedule", "list").out
+    assert wa("status").code == 0
+
+
+@as_root
+def test_a_list_on_a_full_disk_is_shown_or_refused_clearly(wa, disk):
+    assert wa("send", REEM, "Hello").code == 0
+    disk.fill()
+    result = wa("chats")
+    if result.code == 0:
+        assert "Hello" in result.out
+    else:
+        refused(result, 7, "No space left")
+    disk.make_room()
+    assert "Hello" in wa("chats").out
+
+
+@as_root
+def test_nothing_is_sent_without_room_to_record_it(wa, disk):
+    assert wa("schedule", "add", REEM, "Scheduled", "--at", "in 1 second").code == 0
+    disk.fill(leave_kb=2048)
+    result = wa("send", REEM, "Hello", "--wait", "0.3")
+    refused(result, 6, "queued")
+    assert "disk is full" in result.err
+    status = wa("status", "--json").json
+    assert status["sending"] != "on"
+    assert "disk" in status["sending_note"]
+    wait_for(lambda: wa("schedule", "list", "--json").json[0]["scheduled_at"] < later())
+    assert wa("run-scheduler", "--once").code == 0
+    assert wa("loopback", "delivered", "--json").json == []
+    disk.make_room()
+    assert wa("run-scheduler", "--once").code == 0
+    found = wa("loopback", "delivered", "--json").json
+    assert sorted(row["content"] for row in found) == ["Hello", "Scheduled"]
+
+
+def later():
+    """The present moment as the database writes it."""
+    return to_iso(system_now())
+
+
+@as_root
+def test_a_disk_that_fills_up_while_it_is_sending_sends_nothing_twice(wa, spawn, disk, home):
+    for number in range(30):
+        assert wa("schedule", "add", REEM, f"{number}", "--at", "in 1 second").code == 0
+    process = spawn("run-scheduler", WA_SEND_SPACING="0.3")
+    wait_for(lambda: len(wa("loopback", "delivered", "--json").json) >= 3)
+    disk.fill()
+    if process.popen.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.popen.wait(timeout=1)
+    count = len(wa("loopback", "delivered", "--json").json)
+    if process.popen.poll() is None:
+        process.popen.terminate()
+    result = process.finish()
+    assert result.code in (0, 7)
+    assert "Traceback" not in result.err
+    assert count < 30
+    disk.make_room()
+
+    def is_quiet():
+        assert wa("run-scheduler", "--once").code in (0, 6)
+        return not {"pending", "sending"} & set(wa("status", "--json").json["queue"])
+
+    wait_for(is_quiet, what="a quiet queue")
+    found = [row["content"] for row in wa("loopback", "delivered", "--json").json]
+    assert sorted(found, key=int) == [str(number) for number in range(30)]
+    rows = wa("schedule", "list", "--status", "all", "--json").json
+    assert {row["status"] for row in rows} <= {"sent", "unknown"}
+
+
+@as_root
+def test_a_listener_on_a_full_disk_ends_and_loses_nothing_that_it_was_not_handed(wa, spawn, disk, tmp_path):
+    home = Home(disk.path / "home")
+    process = spawn("listen", "--json")
+    wait_for(lambda: wa("status", "--json").json["owner"])
+    server = Loopback(home)
+    server.say([{"from": REEM_JID, "text": f"first {number}"} for number in range(20)], system_now())
+    wait_for(lambda: [row["unread_count"] for row in wa("unread", "--json").json] == [20])
+    disk.fill()
+    said = 20 + 500
+    server.say([{"from": REEM_JID, "text": f"{number} " + "x" * 500} for number in range(500)], system_now())
+    result = process.finish()
+    assert result.code == 7, result.err
+    assert "error: " in result.err or '"storage-error"' in result.err
+    assert "Traceback" not in result.err
+    with sqlite3.connect(tmp_path / "server.db") as db:
+        waiting = db.execute("SELECT count(*) FROM incoming").fetchone()[0]
+    db.close()
+    server.close()
+    assert waiting > 0
+    disk.make_room()
+    assert wa("db", "check").code == 0
+    again = spawn("listen")
+    wait_for(lambda: wa("status", "--json").json["spool"] == 0 and not_waiting(tmp_path))
+    again.popen.terminate()
+    assert again.finish().code == 0
+    stored = len(wa("read", REEM, "1000", "--json").json)
+    assert stored >= said - 1, "at most the one event in hand when the disk was full may be missing"
+
+
+def not_waiting(tmp_path):
+    """Whether everything said has been handed over."""
+    with sqlite3.connect(tmp_path / "server.db") as db:
+        found = db.execute("SELECT count(*) FROM incoming").fetchone()[0]
+    db.close()
+    return found == 0
+
+
+def test_a_limit_on_the_size_of_files(wa, spawn, home):
+    assert wa("status").code == 0
+    limit = home.store.stat().st_size // 1024
+    program = ["bash", "-c", f'ulimit -f {limit}; exec "$0" "$@"', WA]
+    told = 0
+    for number in range(60):
+        args = ("schedule", "add", REEM, f"{number} " + "x" * 60_000, "--at", "in 1 hour")
+        result = spawn(*args, program=program).finish()
+        if result.code != 0:
+            refused(result, 7)
+            break
+        told += 1
+    else:
+        pytest.fail("the limit was never met")
+    assert wa("db", "check").out == "ok\n"
+    assert len(wa("schedule", "list", "--json").json) == told
+
+
+# ── A home that is not ours to write ────────────────────────────────────────────────────────────────
+
+
+def as_nobody(path, *args, below=""):
+    """Run a command as the user nobody, who sees `path` as /mnt, in a name space of his own."""
+    script = 'mount --bind "$0" /mnt && cd / && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, path, WA, *args],
+        env={**os.environ, "WA_HOME": "/mnt" + below, "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+@as_root
+@pytest.mark.parametrize("command", [["status"], ["send", REEM, "Hello"], ["chats"], ["db", "check"]])
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_a_home_of_another_user(wa, home, command, mode):
+    assert wa("send", REEM, "Mine").code == 0
+    home.path.chmod(mode)
+    before = home.store.read_bytes()
+    refused(as_nobody(home.path, *command), 7, "another user")
+    assert home.store.read_bytes() == before
+    assert home.path.stat().st_mode & 0o777 == mode
+    assert len(wa("loopback", "delivered", "--json").json) == 1
+
+
+@as_root
+def test_a_home_in_a_directory_of_another_user(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    refused(as_nobody(tmp_path / "theirs", "status", below="/home"), 7, "Permission denied")
+    assert list((tmp_path / "theirs").iterdir()) == []
+
+
+@as_root
+def test_a_read_only_directory(tmp_path, wa, home):
+    assert wa("send", REEM, "Hello").code == 0
+    for path in (home.path, *home.path.iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    home.path.chmod(0o500)
+    names = {path.name for path in home.path.iterdir()}
+    for command in (["send", REEM, "Again"], ["schedule", "add", REEM, "x", "--at", "in 1 hour"], ["listen"]):
+        refused(as_nobody(home.path, *command), 7)
+    assert {path.name for path in home.path.iterdir()} == names
+    home.path.chmod(0o700)
+    result = as_nobody(home.path, "schedule", "list", "--status", "all", "--json")
+    assert [row["message"] for row in result.json] == ["Hello"]
+    assert as_nobody(home.path, "db", "check").out == "ok\n"
+
+
+@as_root
+def test_a_store_that_cannot_be_written(wa, home):
+    assert wa("send", REEM, "Hello").code == 0
+    for path in (home.path, *home.path.iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    home.store.chmod(0o400)
+    refused(as_nobody(home.path, "send", REEM, "Again"), 7)
+    refused(as_nobody(home.path, "contacts", "add", "Reem", REEM), 7)
+    home.store.chmod(0o600)
+    result = as_nobody(home.path, "schedule", "list", "--status", "all", "--json")
+    assert [row["message"] for row in result.json] == ["Hello"]
+
+
+@as_root
+def test_a_disk_that_is_mounted_read_only(wa, disk):
+    assert wa("send", REEM, "Hello").code == 0
+    subprocess.run(["mount", "-o", "remount,ro", disk.path], check=True)
+    try:
+        for command in (
+            ["send", REEM, "Again"],
+            ["schedule", "add", REEM, "x", "--at", "in 1 hour"],
+            ["contacts", "add", "Reem", REEM],
+            ["pause"],
+            ["listen", "--for", "1s"],
+            ["run-scheduler"],
+        ):
+            refused(wa(*command), 7)
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", disk.path], check=True)
+    assert [row["message"] for row in wa("schedule", "list", "--status", "all", "--json").json] == ["Hello"]
+    assert len(wa("loopback", "delivered", "--json").json) == 1
+
+
+@as_root
+def test_a_first_start_on_a_read_only_disk(wa, disk):
+    subprocess.run(["mount", "-o", "remount,ro", disk.path], check=True)
+    try:
+        refused(wa("status"), 7)
+        refused(wa("status", WA_HOME=str(disk.path / "other")), 7, "Read-only")
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", disk.path], check=True)
+
+
+# ── Modes ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_open_home_of_ours_is_closed(shell, home):
+    assert shell("status").code == 0
+    home.path.chmod(0o755)
+    home.store.chmod(0o644)
+    assert shell("status").code == 0
+    assert home.path.stat().st_mode & 0o777 == 0o700
+    assert modes(home)["wa.db"] == 0o600
+
+
+def test_a_home_that_is_made_is_closed(shell, tmp_path):
+    old = os.umask(0)
+    try:
+        assert shell("status", WA_HOME=str(tmp_path / "a" / "b")).code == 0
+    finally:
+        os.umask(old)
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+
+
+def test_all_files_are_for_their_owner_only(shell, spawn, home):
+    spawn("listen")
+    wait_for(lambda: is_owned(home))
+    assert shell("send", REEM, "Hello").code == 0
+    found = modes(home)
+    wanted = {"wa.db", "wa.db-wal", "wa.db-shm", "loopback.db", "session.lock", "migrate.lock", "wa.sock"}
+    assert wanted <= set(found)
+    assert {name: oct(mode) for name, mode in found.items() if mode != 0o600} == {}
+
+
+# ── A damaged store ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def used(shell, wa, home):
+    """A store with something in every corner, closed by all."""
+    wa("contacts", "add", "Reem", REEM, "--alias", "Sister")
+    lines = [json.dumps({"from": REEM, "text": f"Message {number} " + "word " * 20}) for number in range(400)]
+    assert wa("loopback", "say", "-", stdin="\n".join(lines)).code == 0
+    wait_for(lambda: shell("listen", "--for", "1s").code == 0 and wa("status", "--json").json["spool"] == 0)
+    wa("send", REEM, "Hello")
+    wa("schedule", "add", REEM, "Later", "--at", "in 1 hour")
+    with sqlite3.connect(home.store) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    return home
+
+
+COMMANDS = (
+    ["status"],
+    ["chats"],
+    ["read", REEM],
+    ["search", "message"],
+    ["contacts", "list"],
+    ["schedule", "list", "--status", "all"],
+    ["schedule", "add", REEM, "New", "--at", "in 1 hour"],
+    ["send", REEM, "New", "--no-wait"],
+    ["db", "check"],
+    ["db", "stats"],
+)
+
+
+@pytest.mark.parametrize("content", [b"\0" * 8192, b"garbage " * 2000, b"SQLite format 3\0" + b"\xff" * 8000])
+def test_garbage_is_told_and_not_touched(wa, home, content):
+    home.prepare()
+    home.store.write_bytes(content)
+    for command in COMMANDS:
+        refused(wa(*command), 8, "wa.db")
+    refused(wa("listen", "--for", "1s"), 8)
+    refused(wa("run-scheduler", "--once"), 8)
+    assert home.store.read_bytes() == content
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.1, 50])
+def test_a_truncated_store_is_told(wa, used, keep):
+    size = used.store.stat().st_size
+    os.truncate(used.store, keep if keep > 1 else int(size * keep))
+    results = [wa(*command) for command in COMMANDS]
+    assert {result.code for result in results} <= {0, 8}
+    assert wa("db", "check").code == 8
+    for result in results:
+        assert "Traceback" not in result.err
+        if result.code:
+            refused(result, 8, "wa.db")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_flipped_bytes_are_a_damaged_store_and_never_a_fault_of_ours(wa, used, seed):
+    rng = random.Random(seed)
+    with sqlite3.connect(used.store) as db:
+        roots = dict(db.execute("SELECT name, rootpage FROM sqlite_master"))
+    db.close()
+    data = bytearray(used.store.read_bytes())
+    page = 4096
+    data[(roots["group_members"] - 1) * page] ^= 0xFF  # so that there is damage in any case
+    for _ in range(6):
+        start = rng.randrange(1, len(data) // page) * page
+        for at in rng.sample(range(start, start + page), 200):
+            data[at] ^= rng.randrange(1, 256)
+    used.store.write_bytes(data)
+    results = {" ".join(command): wa(*command) for command in COMMANDS}
+    assert wa("db", "check").code == 8
+    wrong = {
+        name: (result.code, result.err) for name, result in results.items() if result.code not in (0, 4, 8)
+    }
+    assert wrong == {}
+
+
+def test_a_damaged_page_of_the_queue_sends_nothing(wa, used):
+    with sqlite3.connect(used.store) as db:
+        root = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'scheduled_messages'").fetchone()[
+            0
+        ]
+    db.close()
+    with used.store.open("r+b") as file:
+        file.seek((root - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    before = len(wa("loopback", "delivered", "--json").json)
+    for command in (["send", REEM, "New"], ["run-scheduler", "--once"], ["listen", "--for", "1s"]):
+        refused(wa(*command), 8, "wa.db")
+    refused(wa("db", "check"), 8)
+    assert len(wa("loopback", "delivered", "--json").json) == before
+
+
+def test_an_emptied_loopback_or_a_damaged_one_is_told(wa, home):
+    home.prepare()
+    home.loopback.write_bytes(b"garbage " * 2000)
+    for command in (["loopback", "delivered"], ["send", REEM, "Hello"], ["listen", "--for", "1s"]):
+        result = wa(*command)
+        assert result.code in (7, 8), result.err
+        assert "loopback.db" in result.err
+        assert "Traceback" not in result.err
+    assert [row["status"] for row in wa("schedule", "list", "--status", "all", "--json").json] == ["failed"]
+
+
+def test_a_store_from_a_newer_version_is_not_touched(wa, used):
+    with sqlite3.connect(used.store) as db:
+        db.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('wa', 'm9999_new', '')"
+        )
+        db.commit()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    before = used.store.read_bytes()
+    for command in (*COMMANDS, ["listen", "--for", "1s"], ["run-scheduler", "--once"], ["run-scheduler"]):
+        refused(wa(*command), 8, "newer version")
+    assert used.store.read_bytes() == before
+    assert not os.path.exists(f"{used.store}-wal") or os.path.getsize(f"{used.store}-wal") == 0
+
+
+# ── Locks and the socket ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_stale_or_removed_lock_file_is_in_nobody_s_way(wa, home):
+    assert wa("send", REEM, "One").code == 0
+    home.session_lock.write_text('{"pid": 1, "command": "listen"}')
+    assert wa("status", "--json").json["owner"] is None
+    assert wa("send", REEM, "Two").code == 0
+    home.session_lock.write_bytes(b"\xff garbage")
+    assert wa("send", REEM, "Three").code == 0
+    home.session_lock.unlink()
+    home.migrate_lock.unlink()
+    assert wa("send", REEM, "Four").code == 0
+    delivered = wa("loopback", "delivered", "--json").json
+    assert [row["content"] for row in delivered] == ["One", "Two", "Three", "Four"]
+
+
+def test_a_lock_file_removed_under_its_holder_costs_no_message(wa, spawn, home):
+    listener = spawn("listen")
+    wait_for(lambda: is_owned(home))
+    home.session_lock.unlink()
+    assert wa("send", REEM, "Hello").code == 0
+    wa("loopback", "say", REEM, "Anybody there?")
+    wa("listen", "--for", "1s")
+    if listener.popen.poll() is None:
+        listener.popen.terminate()
+    result = listener.finish()
+    assert result.code in (0, 3), result.err
+    assert "Traceback" not in result.err
+    assert [row["content"] for row in wa("loopback", "delivered", "--json").json] == ["Hello"]
+    found = wa("read", REEM, "--json").json
+    assert sorted(row["content"] for row in found) == ["Anybody there?", "Hello"]
+
+
+def test_a_lock_that_another_program_has_taken(wa, home, monkeypatch):
+    monkeypatch.setattr(service, "CONNECT_SECONDS", 0.3)
+    home.prepare()
+    with home.session_lock.open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        refused(wa("send", REEM, "Hello", "--wait", "0.3"), 6, "queued")
+        result = wa("run-scheduler", "--once")
+        refused(result, 7, "holds the connection")
+        assert "None" not in result.err
+        assert wa("status").code == 0
+        assert wa("status", "--json").json["owner"] is not None
+    assert wa("run-scheduler", "--once").code == 0
+    assert [row["content"] for row in wa("loopback", "delivered", "--json").json] == ["Hello"]
+
+
+def test_a_lock_that_is_a_directory_is_told(wa, home):
+    home.prepare()
+    home.session_lock.mkdir()
+    refused(wa("send", REEM, "Hello"), 7, "session.lock")
+    assert [row["status"] for row in wa("schedule", "list", "--status", "all", "--json").json] == ["failed"]
+
+
+def test_a_lock_held_in_this_process_is_not_taken_twice(home):
+    home.prepare()
+    first, second = FileLock(home.session_lock), FileLock(home.session_lock)
+    assert first.acquire()
+    assert not second.acquire()
+    first.release()
+    assert second.acquire()
+    second.release()
+
+
+@pytest.mark.timeout(100)
+def test_a_missing_wake_up_socket_makes_it_slower_and_no_worse(wa, spawn, home):
+    spawn("listen")
+    wait_for(lambda: is_owned(home) and home.socket.exists())
+    assert wa("send", REEM, "One").code == 0
+    home.socket.unlink()
+    result = wa("send", REEM, "Two", "--wait", "30")
+    assert result.code == 0, result.err
+
+
+def test_a_full_wake_up_socket_means_awake(wa, home):
+    home.prepare()
+    deaf = WakeSocket(home.socket)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as flood, contextlib.suppress(BlockingIOError):
+        flood.setblocking(False)
+        for _ in range(100_000):
+            flood.sendto(b".", str(home.socket))
+    started = time.monotonic()
+    wake_owner(home.socket)
+    assert time.monotonic() - started < 10
+    assert wa("schedule", "add", REEM, "Hello", "--at", "in 1 hour").code == 0
+    assert deaf.wait(0)
+    assert not deaf.wait(0)
+    deaf.close()
+
+
+def test_something_else_in_the_socket_s_place(wa, home):
+    """The owner then looks by itself; whatever is there stays there."""
+    home.prepare()
+    home.socket.write_text("a file")
+    assert wa("send", REEM, "Hello").code == 0
+    home.socket.unlink()
+    home.socket.mkdir()
+    assert wa("send", REEM, "Again").code == 0
+    assert home.socket.is_dir()
+    assert [row["content"] for row in wa("loopback", "delivered", "--json").json] == ["Hello", "Again"]

@@ -1,0 +1,235 @@
+"""`wa` with the real library, as its user drives it: each command a process, WhatsApp played by the relay.
+
+The fixtures are in `linked_fixture`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from conftest import WA, Result, wait_for
+from relay.driver import Person, Relay
+
+from wa.store.home import Home, lock_holder
+
+CONNECTS_WITHIN = 30.0
+ENDS_WITHIN = 20.0
+DAY = 86_400
+
+
+def memory_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder in memory if possible: a session database waits for its disk more than for all else."""
+    memory = "/dev/shm"
+    return tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None)
+
+
+class Command:
+    """A `wa` process; what it prints goes to files, so that it can be looked at while it runs."""
+
+    def __init__(self, args: list[str], env: dict[str, str], folder: Path, stdin: str = "", **options: Any):
+        self._out, self._err = (Path(tempfile.mkstemp(dir=folder)[1]) for _ in range(2))
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.popen = subprocess.Popen(
+                args, stdin=subprocess.PIPE, stdout=out, stderr=err, env=env, cwd=folder, **options
+            )
+        assert self.popen.stdin
+        self.popen.stdin.write(stdin.encode())
+        self.popen.stdin.close()
+        self.pid = self.popen.pid
+
+    @property
+    def out(self) -> str:
+        """What it has written to stdout so far."""
+        return self._out.read_text()
+
+    @property
+    def err(self) -> str:
+        """What it has written to stderr so far."""
+        return self._err.read_text()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The whole lines of stdout, each of which has to be a JSON object."""
+        return [json.loads(line) for line in self.out.splitlines(keepends=True) if line.endswith("\n")]
+
+    def event(self, check: Callable[[dict[str, Any]], Any], timeout: float = CONNECTS_WITHIN) -> Any:
+        """The first JSON object on stdout that passes the check."""
+        what = f"the line wanted of `{' '.join(self.popen.args[1:])}`"
+        return self.wait(lambda: next(filter(check, self.events), None), what, timeout)
+
+    def says(self, text: str, timeout: float = CONNECTS_WITHIN) -> None:
+        """Wait until that is on stderr."""
+        self.wait(lambda: text in self.err, repr(text), timeout)
+
+    def wait(self, condition: Callable[[], Any], what: str, timeout: float = CONNECTS_WITHIN) -> Any:
+        """Wait for something that the command brings about; if it ends before, what it said is shown."""
+
+        def look() -> Any:
+            is_over = self.popen.poll() is not None
+            found = condition()
+            assert found or not is_over, f"no {what}, but {self.popen.returncode}: {self.out}{self.err}"
+            return found
+
+        return wait_for(look, timeout, what)
+
+    def finish(self, timeout: float = 60) -> Result:
+        """Wait for its end; what it did."""
+        self.popen.wait(timeout)
+        return Result(self.popen.returncode, self.out, self.err)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, within: float = ENDS_WITHIN) -> Result:
+        """Ask it to end, and wait until it has."""
+        self.popen.send_signal(number)
+        return self.finish(within)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait for the end."""
+        self.popen.kill()
+        self.popen.wait()
+
+
+class Device:
+    """A home, and the commands that work on it."""
+
+    def __init__(self, relay: Relay, path: Path) -> None:
+        self.relay, self.home = relay, Home(path)
+        self._folder = path.parent
+        self._started: list[Command] = []
+        self._listener: Command | None = None
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        """That of its processes: the relay and nothing else, and this home."""
+        ours = ("WA_", "B2_", "API_")
+        there = {name: value for name, value in self.relay.environment().items() if not name.startswith(ours)}
+        home = {"WA_HOME": str(self.home.path), "WA_TRANSPORT": "neonize", "WA_TZ": "Europe/London"}
+        return {**there, **home, "WA_SEND_SPACING": "0", **settings}
+
+    def start(
+        self, *args: str, stdin: str = "", options: dict[str, Any] | None = None, **env: str
+    ) -> Command:
+        """Start `wa ARGS`."""
+        made = Command([WA, *args], self.environment(**env), self._folder, stdin, **(options or {}))
+        self._started.append(made)
+        return made
+
+    def run(self, *args: str, **options: Any) -> Result:
+        """Run `wa ARGS` to its end."""
+        return self.start(*args, **options).finish()
+
+    def ok(self, *args: str, **options: Any) -> str:
+        """What a command that has to succeed, and to say nothing on stderr, prints."""
+        done = self.run(*args, **options)
+        assert (done.code, done.err) == (0, ""), (args, done)
+        return done.out
+
+    def json(self, *args: str, **options: Any) -> Any:
+        """The one JSON value that such a command prints."""
+        return json.loads(self.ok(*args, "--json", **options))
+
+    def link(self, person: Person, *args: str, **options: Any) -> list[dict[str, Any]]:
+        """Link it to the account of a person, who scans the code; the events."""
+        command = self.start("link", "--json", *args, **options)
+        person.scan(command.event(lambda event: event["event"] == "qr")["code"])
+        done = command.finish()
+        assert (done.code, done.err) == (0, ""), done
+        return command.events
+
+    def listen(self, *args: str, **env: str) -> Command:
+        """Start a listener, and return when it is connected."""
+        listener = self.start("listen", "--json", *args, **env)
+        listener.says("connected")
+        return listener
+
+    def listening(self) -> Command:
+        """The listener that tests share, started where it does not run."""
+        if self._listener is None or self._listener.popen.poll() is not None:
+            self._listener = self.listen()
+        return self._listener
+
+    def alone(self) -> None:
+        """See to it that no process holds the connection."""
+        if self._listener is not None and self._listener.popen.poll() is None:
+            done = self._listener.stop()
+            assert done.code == 0, done
+        self._listener = None
+        assert not self.is_held
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a process holds the connection."""
+        return lock_holder(self.home.session_lock) is not None
+
+    def queue(self, text: str) -> dict[str, Any]:
+        """The one row of the queue with that text."""
+        (row,) = [row for row in self.json("schedule", "list", "--status", "all") if row["message"] == text]
+        return dict(row)
+
+    def chat(self, chat: Person | str) -> list[dict[str, Any]]:
+        """The messages of a chat, oldest first."""
+        return list(self.json("read", chat if isinstance(chat, str) else chat.number))
+
+    def end(self) -> None:
+        """Kill whatever still runs."""
+        for each in self._started:
+            if each.popen.poll() is None:
+                each.kill()
+
+
+class Silence:
+    """A door behind which nobody says anything."""
+
+    def __init__(self) -> None:
+        self._sockets = [socket.create_server(("127.0.0.1", 0))]
+        self._sockets[0].settimeout(CONNECTS_WITHIN)
+        self.settings = {"HTTPS_PROXY": f"http://127.0.0.1:{self._sockets[0].getsockname()[1]}"}
+        """With these WhatsApp is behind it."""
+
+    def wait_for_a_knock(self) -> None:
+        """Wait until somebody wants to come in."""
+        self._sockets.append(self._sockets[0].accept()[0])
+
+    def close(self) -> None:
+        """Turn everybody away."""
+        for each in self._sockets:
+            each.close()
+
+
+def past(chat: Person, count: int = 1, age: int = DAY, **more: Any) -> list[dict[str, Any]]:
+    """A history with one person: `count` messages, a minute apart, the newest `age` seconds old."""
+    newest = int(time.time()) - age
+    return [
+        {
+            "chat": chat.pn,
+            "id": f"OLD-{chat.number}-{age}-{number}",
+            "from_me": bool(number % 2),
+            "text": f"old {number} of {chat.name}",
+            "t": newest - 60 * number,
+            **more,
+        }
+        for number in range(count)
+    ]
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        found += map(int, path.read_text().split())
+    return found
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and no more than a zombie of it."""
+    try:
+        return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False

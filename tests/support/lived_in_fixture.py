@@ -1,0 +1,161 @@
+"""A home that is linked to a phone on the relay, and the `wa` processes that live and die in it.
+
+A test module that needs it says `pytest_plugins = ["relay_fixture", "lived_in_fixture"]` and asks for
+`lived_in`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import WA, wait_for
+from relay.driver import Client, Person, Relay
+
+from wa.connection.context import system_now
+from wa.people.contacts import Recipient
+from wa.queue import rows as schedule
+from wa.store.database import open_store
+from wa.store.home import Home
+from wa.times import parse_duration
+
+GRACE = parse_duration("6h")
+STOP_SECONDS = 20.0
+
+
+class LivedIn:
+    """The home of somebody whose phone the relay plays, and the processes that work in it."""
+
+    def __init__(self, relay: Relay, folder: Path, name: str = "Reem") -> None:
+        self.relay = relay
+        self.us: Person = relay.person(name)
+        self.home = Home(folder / name.lower())
+        self.home.prepare()
+        self.env = {
+            **os.environ,
+            **relay.environment(),
+            "WA_TRANSPORT": "neonize",
+            "WA_HOME": str(self.home.path),
+        }
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *args: str, program: list[str] | None = None, **env: str) -> subprocess.Popen[bytes]:
+        """Start `wa ARGS`, or another program; what it writes to standard error is kept for `said`."""
+        with self._said(len(self._started)).open("wb") as said:
+            process = subprocess.Popen(
+                [*(program or [WA]), *args],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                env={**self.env, **env},
+            )
+        self._started.append(process)
+        return process
+
+    def _said(self, number: int) -> Path:
+        return self.home.path.with_name(f"{self.home.path.name}-said-{number}")
+
+    def said(self, process: subprocess.Popen[bytes]) -> str:
+        """What a process has written to its standard error."""
+        return self._said(self._started.index(process)).read_text()
+
+    def stop(self, process: subprocess.Popen[bytes]) -> None:
+        """SIGTERM, which is to end it with 0, once it is up."""
+        wait_for(lambda: "connected" in self.said(process), what="a listener that is connected")
+        process.terminate()
+        code = process.wait(STOP_SECONDS)
+        assert code == 0, f"it ended with {code}: {self.said(process)}"
+
+    def end(self) -> None:
+        """End all that was started."""
+        for process in self._started:
+            process.kill()
+            process.wait()
+
+    def link(self) -> None:
+        """Link with `wa link`, as a user does."""
+        command = [WA, "link", "--json"]
+        events = []
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=self.env, text=True) as process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    events.append(json.loads(line))
+                    if events[-1]["event"] == "qr":
+                        self.us.scan(events[-1]["code"])
+            finally:
+                process.kill()
+        assert events[-1]["event"] == "caught-up"
+
+    def link_quickly(self) -> None:
+        """Link the session database alone: the store learns of it when a listener first connects."""
+        client = Client(self.relay, self.home.session)
+        try:
+            client.link(self.us)
+            client.end()
+        finally:
+            client.kill()
+        open_store(self.home).close()
+
+    def rows(self, sql: str, *params: object) -> list[tuple[Any, ...]]:
+        """All rows of a query on the store."""
+        with closing(sqlite3.connect(self.home.store, timeout=30)) as db:
+            return db.execute(sql, params).fetchall()
+
+    def value(self, sql: str, *params: object) -> Any:
+        """The first column of the first row of a query on the store."""
+        return self.rows(sql, *params)[0][0]
+
+    def queue(self, to: Person, texts: list[str]) -> None:
+        """Queue texts that are due now."""
+        now, store = system_now(), open_store(self.home)
+        try:
+            with store.write():
+                for text in texts:
+                    schedule.enqueue(store, Recipient(to.pn, to.number, to.name), text, now, now, grace=GRACE)
+        finally:
+            store.close()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the server has a connection of this home that is past its login."""
+        return any(each["active"] for each in self.us.devices().values())
+
+    @property
+    def waiting(self) -> int:
+        """How many stanzas wait on the server for this home."""
+        return sum(int(each["pending"]) for each in self.us.devices().values())
+
+    def wait_until_recorded(self, timeout: float = 60) -> None:
+        """Wait until nothing is left on the server and all that was kept is recorded."""
+
+        def is_quiet() -> bool:
+            return self.is_connected and not self.waiting and not self.value("SELECT count(*) FROM spool")
+
+        wait_for(is_quiet, timeout, "an empty server and an empty spool")
+
+
+@pytest.fixture
+def lived_in(relay: Relay, memory_path: Path) -> Iterator[LivedIn]:
+    """Reem's home, in memory, not linked yet."""
+    made = LivedIn(relay, memory_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def tell() -> Callable[..., None]:
+    """Note figures, shown with `-rP` and where the test fails."""
+
+    def note(**figures: object) -> None:
+        sys.stdout.write(json.dumps(figures, default=str) + "\n")
+
+    return note

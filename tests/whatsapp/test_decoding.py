@@ -1,0 +1,805 @@
+"""What the library hands over, made into events: every kind of message, and those there are not yet."""
+
+from __future__ import annotations
+
+import importlib
+import random
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from relay.trust import installed_neonize
+
+from wa.record.messages import LAST_SECOND, TYPES
+from wa.whatsapp.neonize import decode as decoding
+from wa.whatsapp.transport import (
+    ChatRead,
+    Deleted,
+    Edited,
+    Event,
+    GroupChanged,
+    GroupInfo,
+    History,
+    JidMapped,
+    MessageReceived,
+    Named,
+    Reacted,
+    ReceiptReceived,
+)
+
+_folder = str(installed_neonize() / "proto")
+if _folder not in sys.path:  # without importing neonize itself, which would load the library
+    sys.path.insert(0, _folder)
+N: Any = importlib.import_module("Neonize_pb2")
+E2E: Any = importlib.import_module("waE2E.WAWebProtobufsE2E_pb2")
+Web: Any = importlib.import_module("waWeb.WAWebProtobufsWeb_pb2")
+Sync: Any = importlib.import_module("waHistorySync.WAWebProtobufsHistorySync_pb2")
+Message: Any = E2E.Message
+Protocol: Any = E2E.ProtocolMessage
+
+ME, MY_LID = "447700900999@s.whatsapp.net", "999000111222@lid"
+REEM, REEM_LID = "447700900123@s.whatsapp.net", "100200300400@lid"
+ADAM, ADAM_LID = "447700900456@s.whatsapp.net", "500600700800@lid"
+GROUP = "120363000000000001@g.us"
+AT = 1_700_000_000
+FIELDS = list(Message.DESCRIPTOR.fields)
+WRAPPERS = [
+    field.name for field in FIELDS if field.message_type and field.message_type.name == "FutureProofMessage"
+]
+REPLIES = [
+    field.name
+    for field in FIELDS
+    if field.message_type and "contextInfo" in field.message_type.fields_by_name
+]
+KEYS = {"groupID": GROUP, "axolotlSenderKeyDistributionMessage": b"key"}
+UNKNOWN = b"\xd2\x7d\x03abc"  # field 2010, which no version of the library has
+NOBODY: dict[str, str] = {}
+
+
+def jid(text: str, device: int = 0) -> Any:
+    """A JID as the library has it; '' is the empty one."""
+    user, _, server = text.partition("@")
+    return N.JID(User=user, RawAgent=0, Device=device, Integrator=0, Server=server, IsEmpty=not text)
+
+
+def source(chat: str = REEM, sender: str = "", *, me: bool = False, alt: str = "", to: str = "") -> Any:
+    """Who said it and where."""
+    return N.MessageSource(
+        Chat=jid(chat),
+        Sender=jid(sender or chat, device=3),
+        IsFromMe=me,
+        IsGroup=chat.endswith("@g.us"),
+        SenderAlt=jid(alt),
+        RecipientAlt=jid(to),
+        BroadcastListOwner=jid(""),
+    )
+
+
+def message(content: Any = None, where: Any = None, *, is_edit: bool = False, **info: Any) -> Any:
+    """A message as an event, through its bytes as it really comes."""
+    known = {"ID": "3A01", "Pushname": "Reem", "Timestamp": AT * 1000, "Category": "", "ServerID": 0}
+    rest = {"Type": "text", "Multicast": False, "MediaType": "", "Edit": ""}
+    flags = ("IsEphemeral", "IsViewOnce", "IsViewOnceV2", "IsViewOnceV2Extension", "IsDocumentWithCaption")
+    event = N.Message(
+        Info=N.MessageInfo(MessageSource=where or source(), **(known | rest | info)),
+        IsLottieSticker=False,
+        IsEdit=is_edit,
+        UnavailableRequestID="",
+        RetryCount=0,
+        **dict.fromkeys(flags, False),
+    )
+    if content is not None:
+        event.Message.CopyFrom(content)
+    return N.Message.FromString(event.SerializeToString())
+
+
+def decode(content: Any, where: Any = None, **info: Any) -> list[Event]:
+    """The events of a message, where no hidden id is known."""
+    return decoding.message_events(message(content, where, **info), NOBODY.get)
+
+
+def received(content: Any, where: Any = None, **info: Any) -> MessageReceived:
+    """The one message that comes of it."""
+    (event,) = decode(content, where, **info)
+    assert isinstance(event, MessageReceived)
+    return event
+
+
+def text(words: str = "Hello") -> Any:
+    """A plain text."""
+    return Message(conversation=words)
+
+
+def with_unknown(content: Any) -> Any:
+    """The same with a field that comes with a later version."""
+    return type(content).FromString(content.SerializeToString() + UNKNOWN)
+
+
+# ── JIDs ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (jid(REEM, device=12), REEM),
+        (jid(REEM_LID, device=1), REEM_LID),
+        (jid(GROUP), GROUP),
+        (jid("447700900123-1600000000@g.us"), "447700900123-1600000000@g.us"),
+        (jid("status@broadcast"), "status@broadcast"),
+        (jid("120363000000000009@newsletter"), "120363000000000009@newsletter"),
+        (jid("447700900123@c.us"), REEM),
+        (jid(""), ""),
+        (jid("@s.whatsapp.net"), ""),
+        (N.JID(), ""),
+    ],
+)
+def test_a_jid_is_user_and_server(given, expected):
+    assert decoding.jid_text(given) == expected
+
+
+# ── Secrets ─────────────────────────────────────────────────────────────────────────────────────────
+
+PEER = {
+    "appStateSyncKeyShare": E2E.AppStateSyncKeyShare(keys=[E2E.AppStateSyncKey()]),
+    "appStateSyncKeyRequest": E2E.AppStateSyncKeyRequest(),
+    "appStateFatalExceptionNotification": E2E.AppStateFatalExceptionNotification(),
+    "peerDataOperationRequestMessage": E2E.PeerDataOperationRequestMessage(),
+    "peerDataOperationRequestResponseMessage": E2E.PeerDataOperationRequestResponseMessage(),
+    "initialSecurityNotificationSettingSync": E2E.InitialSecurityNotificationSettingSync(),
+    "historySyncNotification": E2E.HistorySyncNotification(),
+    "lidMigrationMappingSyncMessage": E2E.LIDMigrationMappingSyncMessage(),
+    "sharedDeviceContactHashKeyShare": E2E.SharedDeviceContactHashKeyShare(),
+}
+OWN = source(ME, me=True)
+
+
+@pytest.mark.parametrize("name", PEER)
+@pytest.mark.parametrize("wrapper", [None, "deviceSentMessage", "ephemeralMessage"])
+def test_what_our_devices_tell_one_another_is_secret(name, wrapper):
+    content = Message(protocolMessage=Protocol(**{name: PEER[name]}))
+    if wrapper:
+        content = Message(**{wrapper: {"message": content}})
+    assert decoding.is_secret(message(content, OWN))
+    assert decode(content, OWN) == []
+    assert not decoding.is_secret(message(content, source()))
+
+
+def test_an_unknown_message_between_our_devices_is_secret():
+    content = with_unknown(Message(protocolMessage=with_unknown(Protocol())))
+    assert decoding.is_secret(message(content, OWN, Category="peer"))
+    assert not decoding.is_secret(message(content, OWN))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (Message(senderKeyDistributionMessage=KEYS), True),
+        (Message(fastRatchetKeySenderKeyDistributionMessage=KEYS), True),
+        (Message(senderKeyDistributionMessage=KEYS, messageContextInfo={"messageSecret": b"s"}), True),
+        (Message(messageContextInfo={"messageSecret": b"s"}), True),
+        (Message(groupRootKeyShare={"keys": [{"groupRootKey": b"key"}]}), True),
+        (Message(deviceSentMessage={"message": Message(senderKeyDistributionMessage=KEYS)}), True),
+        (Message(senderKeyDistributionMessage=KEYS, conversation="Hello"), False),
+        (Message(senderKeyDistributionMessage=KEYS, ephemeralMessage={"message": text()}), False),
+        (with_unknown(Message(senderKeyDistributionMessage=KEYS)), False),
+        (with_unknown(Message(messageContextInfo={"messageSecret": b"s"})), False),
+        (Message(), False),
+        (None, False),
+        (text(), False),
+    ],
+)
+def test_a_message_of_keys_alone_is_secret(content, expected):
+    event = message(content, source(GROUP, REEM))
+    assert decoding.is_secret(event) is expected
+    assert bool(decoding.message_events(event, NOBODY.get)) is not expected
+
+
+def test_keys_beside_something_else_are_not_in_the_bytes_kept():
+    content = Message(senderKeyDistributionMessage=KEYS, imageMessage={"caption": "A picture"})
+    content.messageContextInfo.messageSecret = b"needed for votes and reactions"
+    kept = Message.FromString(received(with_unknown(content)).raw)
+    assert [field.name for field, _ in kept.ListFields()] == ["imageMessage", "messageContextInfo"]
+    assert kept.SerializeToString().endswith(UNKNOWN)
+    assert b"key" not in received(with_unknown(Message(senderKeyDistributionMessage=KEYS))).raw
+
+
+# ── Kinds of messages ───────────────────────────────────────────────────────────────────────────────
+
+PLACE = {"degreesLatitude": 51.50072912, "degreesLongitude": -0.12462534}
+OPTIONS = [{"optionName": "Tea"}, {"optionName": "Coffee"}]
+POLL = {"name": "What to drink?", "options": OPTIONS, "correctAnswer": {"optionName": "Tea"}}
+TEMPLATE = {"hydratedTitleText": "Your order", "hydratedContentText": "is on its way", "templateID": "7"}
+INVITE = {"groupJID": GROUP, "groupName": "Walks", "caption": "Come along", "inviteCode": "abcd"}
+FLOW = {"buttons": [{"name": "cta_url"}]}
+TIMER = {"type": Protocol.EPHEMERAL_SETTING, "ephemeralExpiration": 604_800}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind", "content"),
+    [
+        ("conversation", "Hello ✓", "text", "Hello ✓"),
+        ("conversation", "", "text", None),
+        ("extendedTextMessage", {"text": "See https://example.com", "title": "A page"}, "text",
+         "See https://example.com"),
+        ("extendedTextMessage", {}, "text", None),
+        ("imageMessage", {"caption": "A picture"}, "image", "A picture"),
+        ("imageMessage", {"annotations": [{"location": {"name": "Here"}}]}, "image", None),
+        ("videoMessage", {"caption": "A film"}, "video", "A film"),
+        ("videoMessage", {}, "video", None),
+        ("ptvMessage", {"seconds": 3}, "video", None),
+        ("audioMessage", {"seconds": 3}, "audio", None),
+        ("audioMessage", {"seconds": 3, "PTT": True}, "voice", None),
+        ("documentMessage", {"fileName": "plan.pdf", "title": "plan"}, "document", "plan.pdf"),
+        ("documentMessage", {"fileName": "plan.pdf", "caption": "The plan"}, "document", "The plan"),
+        ("stickerMessage", {"mimetype": "image/webp"}, "sticker", None),
+        ("stickerPackMessage", {"name": "Cats", "stickers": [{"fileName": "1.webp"}]}, "sticker", "Cats"),
+        ("locationMessage", {**PLACE, "name": "Westminster", "address": "London"}, "location",
+         "Westminster\nLondon\n51.500729, -0.124625"),
+        ("locationMessage", {"name": "Somewhere"}, "location", "Somewhere"),
+        ("liveLocationMessage", {**PLACE, "caption": "On my way"}, "location",
+         "On my way\n51.500729, -0.124625"),
+        ("contactMessage", {"displayName": "Adam", "vcard": "BEGIN:VCARD"}, "contact", "Adam"),
+        ("contactsArrayMessage", {"displayName": "2 contacts", "contacts":
+         [{"displayName": "Adam"}, {"displayName": "Zoe"}]}, "contact", "Adam\nZoe"),
+        ("contactsArrayMessage", {"displayName": "2 contacts"}, "contact", "2 contacts"),
+        *((f"pollCreationMessage{version}", POLL, "poll", "What to drink?\nTea\nCoffee")
+          for version in ("", "V2", "V3", "V5", "V6")),
+        ("pollCreationMessageV4", {"message": {"pollCreationMessage": POLL}}, "poll",
+         "What to drink?\nTea\nCoffee"),
+        ("pollResultSnapshotMessage", {"name": "Votes", "pollVotes": OPTIONS}, "poll", "Votes\nTea\nCoffee"),
+        ("groupInviteMessage", INVITE, "text", "Walks\nCome along"),
+        ("newsletterAdminInviteMessage", {"newsletterName": "News"}, "text", "News"),
+        ("templateMessage", {"hydratedTemplate": TEMPLATE}, "text", "Your order\nis on its way"),
+        ("templateMessage", {"hydratedFourRowTemplate": TEMPLATE}, "text", "Your order\nis on its way"),
+        ("highlyStructuredMessage", {"hydratedHsm": {"hydratedTemplate": TEMPLATE}, "elementName": "x"},
+         "text", "Your order\nis on its way"),
+        ("templateButtonReplyMessage", {"selectedDisplayText": "Yes", "selectedID": "1"}, "text", "Yes"),
+        ("buttonsMessage", {"contentText": "Sure?", "footerText": "The shop",
+         "buttons": [{"buttonID": "1", "buttonText": {"displayText": "Yes"}}]}, "text",
+         "Sure?\nThe shop\nYes"),
+        ("buttonsResponseMessage", {"selectedDisplayText": "Yes", "selectedButtonID": "1"}, "text", "Yes"),
+        ("listMessage", {"title": "Menu", "description": "Choose",
+         "sections": [{"title": "Hot", "rows": [{"title": "Tea", "rowID": "1"}]}]}, "text",
+         "Menu\nChoose\nHot\nTea"),
+        ("listResponseMessage", {"title": "Tea", "singleSelectReply": {"selectedRowID": "1"}}, "text", "Tea"),
+        ("interactiveMessage", {"header": {"title": "Sale"}, "body": {"text": "Today"},
+         "footer": {"text": "The shop"}, "nativeFlowMessage": FLOW}, "text", "Sale\nToday\nThe shop"),
+        ("interactiveMessage", {"nativeFlowMessage": FLOW}, "other", None),
+        ("interactiveResponseMessage", {"body": {"text": "Fine"}}, "text", "Fine"),
+        ("productMessage", {"product": {"title": "Cup", "description": "Blue"}, "body": "New"}, "text",
+         "Cup\nBlue\nNew"),
+        ("orderMessage", {"orderTitle": "Two cups", "message": "Please"}, "text", "Please\nTwo cups"),
+        ("invoiceMessage", {"note": "For the cups"}, "text", "For the cups"),
+        ("sendPaymentMessage", {"noteMessage": {"conversation": "Thanks"}}, "text", "Thanks"),
+        ("requestPaymentMessage", {"noteMessage": {"extendedTextMessage": {"text": "Owed"}}}, "text", "Owed"),
+        ("eventMessage", {"name": "Picnic", "location": {"name": "The park"}}, "text", "Picnic\nThe park"),
+        ("scheduledCallCreationMessage", {"title": "Catching up"}, "text", "Catching up"),
+        ("commentMessage", {"message": {"conversation": "Well said"}}, "text", "Well said"),
+        ("questionResponseMessage", {"text": "An answer"}, "text", "An answer"),
+        ("richResponseMessage", {"submessages": [{"messageText": "I am a bot"}]}, "text", "I am a bot"),
+        ("pollUpdateMessage", {"pollCreationMessageKey": {"ID": "3A00"}}, "system", "Voted in a poll"),
+        ("pinInChatMessage", {"type": 1}, "system", "Pinned or unpinned a message"),
+        ("keepInChatMessage", {"keepType": 1}, "system", "Kept a disappearing message or let it go"),
+        ("secretEncryptedMessage", {"encPayload": b"x"}, "system", "Changed a message (encrypted)"),
+        ("albumMessage", {"expectedImageCount": 3}, "system", "Album"),
+        ("protocolMessage", TIMER, "system", "Ephemeral setting"),
+        ("protocolMessage", {"type": Protocol.SHARE_PHONE_NUMBER}, "system", "Share phone number"),
+        ("protocolMessage", {"type": Protocol.REVOKE}, "system", "Revoke"),
+        ("protocolMessage", {}, "other", None),
+        ("protocolMessage", {"key": {"ID": "3A00"}}, "other", None),
+        ("reactionMessage", {}, "other", None),
+        ("encReactionMessage", {"encPayload": b"x"}, "other", None),
+        ("placeholderMessage", {"type": 0}, "other", None),
+        ("ephemeralMessage", {}, "other", None),
+        ("call", {"callKey": b"x"}, "other", None),
+    ],
+)  # fmt: skip
+def test_every_kind_has_its_type_and_its_text(field, value, kind, content):
+    given = Message(**{field: value})
+    event = received(given)
+    assert (event.message_type, event.content) == (kind, content)
+    assert kind in TYPES
+    if field in ("conversation", "extendedTextMessage"):
+        assert event.raw is None
+    elif field != "pollCreationMessageV4":
+        assert Message.FromString(event.raw) == given
+
+
+def test_who_where_and_when():
+    assert received(text(), source(GROUP, REEM)) == MessageReceived(
+        GROUP, "3A01", REEM, AT, "Hello", "text", False, "Reem"
+    )
+
+
+def test_our_own_message_from_another_device_is_in_the_chat_with_the_other():
+    event = received(Message(deviceSentMessage={"destinationJID": REEM, "message": text()}),
+                     source(REEM, ME, me=True))  # fmt: skip
+    assert (event.chat_jid, event.sender, event.is_from_me, event.content) == (REEM, ME, True, "Hello")
+
+
+@pytest.mark.parametrize("name", ["", "-"])
+def test_nobody_is_called_dash(name):
+    assert received(text(), Pushname=name).push_name is None
+
+
+def test_a_field_that_comes_with_a_later_version_is_kept_as_bytes():
+    event = received(with_unknown(Message()))
+    assert (event.message_type, event.content, event.raw) == ("other", None, UNKNOWN)
+
+
+def test_an_empty_message_is_still_a_message():
+    assert received(None) == MessageReceived(REEM, "3A01", REEM, AT, None, "other", False, "Reem")
+
+
+def test_text_that_is_not_utf_8_is_text_all_the_same():
+    content = Message.FromString(b"\x0a\x03a\xffb")
+    assert received(content).content == "a�b"
+
+
+@pytest.mark.parametrize("name", [name for name in WRAPPERS if name != "editedMessage"])
+def test_wrappers_are_taken_off(name):
+    picture = Message(imageMessage={"caption": "Inside", "contextInfo": {"stanzaID": "3A00"}})
+    event = received(Message(**{name: {"message": {"ephemeralMessage": {"message": picture}}}}))
+    assert (event.message_type, event.content, event.quoted_id) == ("image", "Inside", "3A00")
+    assert Message.FromString(event.raw) == picture
+
+
+@pytest.mark.parametrize("name", REPLIES)
+def test_a_reply_says_to_what(name):
+    content = Message()
+    getattr(content, name).contextInfo.stanzaID = "3A00"
+    assert received(content).quoted_id == "3A00"
+
+
+def test_the_fields_known_by_name_are_there():
+    names = {field.name for field in FIELDS}
+    short = {name.partition("Message")[0] for name in names}
+    assert {*decoding._KINDS, *decoding._NOTICES} <= short
+    assert names >= decoding._SILENT
+    assert set(decoding._STUBS) <= set(Web.WebMessageInfo.StubType.keys())
+
+
+VALUES = {"STRING": "ü", "BYTES": b"\xff", "BOOL": True, "DOUBLE": 1.5, "FLOAT": 1.5}
+TYPE_NAMES = {number: name.removeprefix("TYPE_") for name, number in vars(FIELDS[0].__class__).items()
+              if name.startswith("TYPE_")}  # fmt: skip
+
+
+def fill(part: Any, chance: random.Random, depth: int = 3) -> None:
+    """Give a part of a message random values."""
+    for field in part.DESCRIPTOR.fields:
+        if chance.random() < 0.5:
+            continue
+        at = getattr(part, field.name)
+        if field.message_type:
+            if depth:
+                fill(at.add() if field.is_repeated else at, chance, depth - 1)
+            continue
+        number = chance.choice(field.enum_type.values).number if field.enum_type else chance.randrange(2**31)
+        value = VALUES.get(TYPE_NAMES[field.type], number)
+        if field.is_repeated:
+            at.append(value)
+        else:
+            setattr(part, field.name, value)
+
+
+def contents(field: Any) -> Iterator[Any]:
+    """Messages that have this field alone: empty, and with what may be in it."""
+    if field.message_type is None:
+        yield Message(**{field.name: "Hello"})
+        return
+    empty = Message()
+    getattr(empty, field.name).SetInParent()
+    yield empty
+    for seed in range(10):
+        content = Message()
+        getattr(content, field.name).SetInParent()
+        fill(getattr(content, field.name), random.Random(seed))
+        yield content
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+@pytest.mark.parametrize("where", [source(), source(GROUP, ME, me=True)], ids=["theirs", "ours"])
+def test_no_message_is_lost(field, where):
+    event = message(where=where)
+    for content in contents(field):
+        event.Message.CopyFrom(content)
+        events = decoding.message_events(event, NOBODY.get)
+        assert bool(events) is not decoding.is_secret(event)
+        for each in events:
+            assert 0 < each.timestamp <= LAST_SECOND
+            if isinstance(each, MessageReceived):
+                assert each.message_type in TYPES
+                assert each.raw or each.message_type == "text"
+        (past_chat,) = decoding.history(part(past(content)), ME, NOBODY.get)[-1].chats
+        assert all(each.chat_jid == REEM for each in past_chat.messages)
+
+
+# ── Edits, deletions, reactions ─────────────────────────────────────────────────────────────────────
+
+
+def edit(target: str = "3A00", words: str = "Hello again", at: int = AT * 1000 + 2500, **more: Any) -> Any:
+    """The newer text of a message."""
+    key = {"ID": target, "fromMe": True, "remoteJID": REEM}
+    kind = Protocol.MESSAGE_EDIT
+    return Message(
+        protocolMessage={"type": kind, "key": key, "editedMessage": text(words), "timestampMS": at, **more}
+    )
+
+
+def test_an_edit_comes_bare_or_wrapped():
+    expected = [Edited(REEM, "3A00", "Hello again", AT + 2, REEM)]
+    assert decode(edit()) == expected
+    assert decode(edit(), is_edit=True) == expected
+    assert decode(Message(editedMessage={"message": edit()})) == expected
+    both = Message(deviceSentMessage={"message": {"ephemeralMessage": {"message": edit()}}})
+    assert decode(both) == expected
+
+
+def test_an_edit_of_a_caption_may_take_it_away():
+    wrapped = Message(ephemeralMessage={"message": {"imageMessage": {"caption": "Better"}}})
+    assert decode(edit(editedMessage=wrapped)) == [Edited(REEM, "3A00", "Better", AT + 2, REEM)]
+    assert decode(edit(editedMessage=Message(imageMessage={}))) == [Edited(REEM, "3A00", "", AT + 2, REEM)]
+
+
+@pytest.mark.parametrize(("said", "expected"), [(0, AT), (-5, AT), (AT * 1000 - 60_000, AT - 60),
+                                                (2**62, AT), (AT * 2000, AT + 86_400)])  # fmt: skip
+def test_a_wrong_clock_cannot_put_an_edit_before_all_that_follow(said, expected):
+    assert decode(edit(at=said))[0].timestamp == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "is_edit"), [(text(), True), (Message(editedMessage={"message": text()}), False)]
+)
+def test_an_edit_that_is_all_there_is_of_the_message_is_the_message_too(content, is_edit):
+    message_received = MessageReceived(REEM, "3A01", REEM, AT, "Hello", "text", False, "Reem")
+    assert decode(content, is_edit=is_edit) == [message_received, Edited(REEM, "3A01", "Hello", AT, REEM)]
+
+
+def test_a_deletion_names_the_message():
+    content = Message(protocolMessage={"type": Protocol.REVOKE, "key": {"ID": "3A00", "fromMe": True}})
+    assert decode(content) == [Deleted(REEM, "3A00", AT, REEM)]
+    assert decode(Message(ephemeralMessage={"message": content})) == [Deleted(REEM, "3A00", AT, REEM)]
+
+
+def test_a_type_that_comes_with_a_later_version_is_not_a_deletion():
+    protocol = Protocol.FromString(Protocol(key={"ID": "3A00"}).SerializeToString() + b"\x10\x7f")
+    assert received(Message(protocolMessage=protocol)).message_type == "other"
+
+
+@pytest.mark.parametrize("emoji", ["👍", ""])
+def test_a_reaction_is_that_of_the_sender(emoji):
+    content = Message(
+        reactionMessage={"key": {"ID": "3A00"}, "text": emoji, "senderTimestampMS": AT * 1000 - 1}
+    )
+    assert decode(content, source(GROUP, ADAM)) == [Reacted(GROUP, "3A00", ADAM, emoji, AT - 1)]
+
+
+# ── Hidden ids ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (source(REEM_LID, alt=REEM), [JidMapped(REEM_LID, REEM)]),
+        (source(REEM, alt=REEM_LID), [JidMapped(REEM_LID, REEM)]),
+        (source(GROUP, REEM_LID, alt=REEM), [JidMapped(REEM_LID, REEM)]),
+        (source(REEM_LID, MY_LID, me=True, alt=ME, to=REEM),
+         [JidMapped(MY_LID, ME), JidMapped(REEM_LID, REEM)]),
+        (source(REEM, ME, me=True, to=REEM_LID), [JidMapped(REEM_LID, REEM)]),
+        (source(REEM, ME, to=REEM_LID), []),
+        (source(GROUP, ME, me=True, to=REEM_LID), []),
+        (source(REEM), []),
+        (source(REEM_LID), []),
+        (source(REEM, alt=ADAM), []),
+        (source(REEM_LID, alt=ADAM_LID), []),
+        (source(REEM_LID, alt=GROUP), []),
+        (source(GROUP, alt=REEM_LID), []),
+    ],
+)  # fmt: skip
+def test_a_message_explains_hidden_ids_first(where, expected):
+    *mapped, last = decode(text(), where)
+    assert mapped == expected
+    assert last.chat_jid == decoding.jid_text(where.Chat)
+    undecryptable = N.UndecryptableMessage(Info=N.MessageInfo(MessageSource=where))
+    assert decoding.undecryptable_events(undecryptable, NOBODY.get) == expected
+
+
+def test_hidden_ids_that_nothing_explains_are_asked_for_once():
+    asked: list[str] = []
+
+    def phone_of(lid: str) -> str | None:
+        asked.append(lid)
+        return {REEM_LID: REEM}.get(lid)
+
+    event = message(text(), source(REEM_LID, MY_LID, me=True, alt=ME))
+    first, second, said = decoding.message_events(event, phone_of)
+    assert (first, second) == (JidMapped(MY_LID, ME), JidMapped(REEM_LID, REEM))
+    assert said.chat_jid == REEM_LID
+    assert asked == [REEM_LID]
+    assert len(decoding.message_events(message(text(), source(ADAM_LID)), phone_of)) == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "chat"),
+    [
+        (source("status@broadcast", REEM), "status@broadcast"),
+        (source("1600000000@broadcast", REEM), REEM),
+        (source("1600000000@broadcast", ME, me=True), "1600000000@broadcast"),
+        (source("120363000000000009@newsletter"), "120363000000000009@newsletter"),
+        (source("867051314767696@bot"), "867051314767696@bot"),
+    ],
+)
+def test_chats_of_other_kinds(where, chat):
+    assert received(text(), where).chat_jid == chat
+
+
+# ── Receipts ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def receipt(kind: str, where: Any, at: int = AT) -> Any:
+    """A receipt as an event."""
+    return N.Receipt(MessageSource=where, MessageIDs=["3A01", "3A02"], Timestamp=at,
+                     Type=N.Receipt.ReceiptType.Value(kind))  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["DELIVERED", "INACTIVE", "READ", "PLAYED", "SENDER", "RETRY"])
+@pytest.mark.parametrize("at", [AT, AT * 1000 + 7])
+def test_a_receipt_says_who_and_when(kind, at):
+    events = decoding.receipt_events(receipt(kind, source(GROUP, REEM_LID, alt=REEM), at), NOBODY.get)
+    expected = ReceiptReceived(GROUP, ("3A01", "3A02"), REEM_LID, kind.lower(), AT)
+    assert events == [JidMapped(REEM_LID, REEM), expected]
+
+
+@pytest.mark.parametrize(
+    ("kind", "me", "expected"),
+    [
+        ("READ_SELF", True, [ChatRead(REEM)]),
+        ("READ", True, [ChatRead(REEM)]),
+        ("PLAYED", True, []),
+        ("PLAYED_SELF", True, []),
+        ("SERVER_ERROR", False, []),
+        ("PEER_MSG", True, []),
+        ("HISTORY_SYNC", True, []),
+    ],
+)
+def test_other_receipts(kind, me, expected):
+    assert decoding.receipt_events(receipt(kind, source(REEM, ME, me=me)), NOBODY.get) == expected
+
+
+def test_every_kind_of_receipt_is_decided_about():
+    for kind in N.Receipt.ReceiptType.keys():  # noqa: SIM118
+        events = decoding.receipt_events(receipt(kind, source()), {REEM_LID: REEM}.get)
+        assert all(isinstance(each, ReceiptReceived | ChatRead) for each in events)
+
+
+# ── Groups ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_group_is_renamed_and_people_come_and_go():
+    event = N.GroupInfoEvent(JID=jid(GROUP), Notify="", Timestamp=AT, Name=N.GroupName(Name="Walks"))
+    assert decoding.group_events(event) == [GroupInfo(GROUP, "Walks")]
+    event.ClearField("Name")
+    assert decoding.group_events(event) == []
+    event.Delete.Deleted = True
+    assert decoding.group_events(event) == []
+    event.Join.extend([jid(REEM), jid(ADAM_LID)])
+    event.Promote.append(jid(ADAM_LID))
+    event.Leave.append(jid(ME))
+    assert decoding.group_events(event) == [
+        GroupChanged(GROUP, ((REEM, "member"), (ADAM_LID, "admin"), (ME, None)))
+    ]
+    demoted = N.GroupInfoEvent(JID=jid(GROUP), Demote=[jid(REEM)])
+    assert decoding.group_events(demoted) == [GroupChanged(GROUP, ((REEM, "member"),))]
+
+
+def member(shown: str, lid: str = "", phone: str = "", **more: Any) -> Any:
+    """A member of a group."""
+    return N.GroupParticipant(JID=jid(shown), LID=jid(lid), PhoneNumber=jid(phone), **more)
+
+
+def test_a_group_and_its_members():
+    info = N.GroupInfo(
+        JID=jid(GROUP),
+        OwnerJID=jid(MY_LID),
+        OwnerPN=jid(ME),
+        GroupName=N.GroupName(Name="Walks"),
+        Participants=[
+            member(MY_LID, MY_LID, ME, IsAdmin=True, IsSuperAdmin=True),
+            member(REEM, REEM_LID, "", IsAdmin=True),
+            member(ADAM_LID, ADAM_LID, ""),
+            member("700@lid", "700@lid", "12025550123@s.whatsapp.net", Error=403),
+        ],
+    )
+    expected = [
+        JidMapped(MY_LID, ME),
+        JidMapped(REEM_LID, REEM),
+        JidMapped("700@lid", "12025550123@s.whatsapp.net"),
+        GroupInfo(GROUP, "Walks", ((ME, "superadmin"), (REEM, "admin"), (ADAM_LID, "member"))),
+    ]
+    assert decoding.group_info(info) == expected
+    joined = N.JoinedGroup(GroupInfo=info, Sender=jid(ADAM_LID), SenderPN=jid(ADAM))
+    assert decoding.joined_group_events(joined) == [JidMapped(ADAM_LID, ADAM), *expected]
+    assert decoding.group_info(N.GroupInfo(JID=jid(GROUP))) == [GroupInfo(GROUP, None, ())]
+
+
+# ── The past ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def past(content: Any = None, *, chat: str = REEM, me: bool = False, by: str = "", **more: Any) -> Any:
+    """One message as a phone tells of it."""
+    info = Web.WebMessageInfo(key={"remoteJID": chat, "fromMe": me, "ID": "3A01", "participant": by})
+    info.messageTimestamp = AT
+    if content is not None:
+        info.message.CopyFrom(content)
+    for name, value in more.items():
+        at = getattr(info, name)
+        at.extend(value) if isinstance(value, list) else setattr(info, name, value)
+    return info
+
+
+def part(*messages: Any, chat: str = REEM, kind: str = "RECENT", **more: Any) -> Any:
+    """A part of the past, of one chat."""
+    sync = Sync.HistorySync(syncType=Sync.HistorySync.HistorySyncType.Value(kind), progress=40)
+    conversation = sync.conversations.add(ID=chat, **more)
+    for each in messages:
+        conversation.messages.add().message.CopyFrom(each)
+    return sync
+
+
+def told(*messages: Any, chat: str = REEM, own: str | None = ME) -> list[Event]:
+    """What messages of the past come to."""
+    *_, found = decoding.history(part(*messages, chat=chat), own, NOBODY.get)
+    assert isinstance(found, History)
+    return list(found.chats[0].messages)
+
+
+STUBS = Web.WebMessageInfo.StubType
+
+
+@pytest.mark.parametrize(
+    ("given", "chat", "expected"),
+    [
+        (past(text(), pushName="Reem"), REEM,
+         [MessageReceived(REEM, "3A01", REEM, AT, "Hello", push_name="Reem")]),
+        (past(text(), me=True), REEM, [MessageReceived(REEM, "3A01", ME, AT, "Hello", is_from_me=True)]),
+        (past(text(), by=ADAM), GROUP, [MessageReceived(GROUP, "3A01", ADAM, AT, "Hello")]),
+        (past(text(), participant="447700900456:7@s.whatsapp.net"), GROUP,
+         [MessageReceived(GROUP, "3A01", ADAM, AT, "Hello")]),
+        (past(text(), messageTimestamp=2**63), REEM, [MessageReceived(REEM, "3A01", REEM, 0, "Hello")]),
+        (past(edit()), REEM, [Edited(REEM, "3A00", "Hello again", AT + 2, REEM)]),
+        (past(Message(editedMessage={"message": edit("3A01")})), REEM,
+         [MessageReceived(REEM, "3A01", REEM, AT, "Hello again"),
+          Edited(REEM, "3A01", "Hello again", AT + 2, REEM)]),
+        (past(messageStubType=STUBS.Value("REVOKE"), revokeMessageTimestamp=AT + 9), REEM,
+         [Deleted(REEM, "3A01", AT + 9)]),
+        (past(messageStubType=STUBS.Value("ADMIN_REVOKE")), GROUP, [Deleted(GROUP, "3A01", AT)]),
+        (past(messageStubType=STUBS.Value("CIPHERTEXT")), REEM, []),
+        (past(futureproofData=UNKNOWN, messageStubType=STUBS.Value("FUTUREPROOF")), REEM,
+         [MessageReceived(REEM, "3A01", REEM, AT, None, "other", raw=UNKNOWN)]),
+        (past(), REEM, [MessageReceived(REEM, "3A01", REEM, AT, None, "system")]),
+        (past(Message(senderKeyDistributionMessage=KEYS), by=ADAM), GROUP, []),
+        (past(Message(protocolMessage={"appStateSyncKeyShare": {}}), me=True), ME, []),
+    ],
+)  # fmt: skip
+def test_messages_of_the_past(given, chat, expected):
+    assert told(given, chat=chat) == expected
+
+
+@pytest.mark.parametrize(
+    ("stub", "params", "content"),
+    [
+        ("GROUP_CREATE", ["Walks"], "Created the group: Walks"),
+        ("GROUP_CREATE", [], "Created the group"),
+        ("GROUP_CHANGE_SUBJECT", ["{0} at @ five: {}"], "Named the group: {0} at @ five: {}"),
+        ("GROUP_PARTICIPANT_ADD", [REEM, ADAM_LID], f"Added: +447700900123, {ADAM_LID}"),
+        ("GROUP_PARTICIPANT_LEAVE", [REEM], "Left: +447700900123"),
+        ("GROUP_PARTICIPANT_INVITE", [REEM], "Joined by link: +447700900123"),
+        ("CALL_MISSED_VOICE", [], "Missed voice call"),
+        ("E2E_ENCRYPTED", [], None),
+    ],
+)
+def test_system_messages_of_the_past(stub, params, content):
+    given = past(messageStubType=STUBS.Value(stub), messageStubParameters=params, by=ADAM)
+    assert told(given, chat=GROUP) == [MessageReceived(GROUP, "3A01", ADAM, AT, content, "system")]
+
+
+@pytest.mark.parametrize("stub", [value for value in STUBS.values() if value])
+def test_every_system_message_is_read(stub):
+    assert len(told(past(messageStubType=stub, messageStubParameters=["a", "b"]))) == (stub != 2)
+
+
+def test_reactions_of_the_past_come_after_their_message():
+    reactions = [
+        Web.Reaction(
+            key={"fromMe": True, "ID": "3AFF"}, text="👍", senderTimestampMS=(AT + 3600 * 48) * 1000
+        ),
+        Web.Reaction(key={"participant": ADAM_LID}, text="❤"),
+    ]
+    said, *reacted = told(past(text(), by=REEM, reactions=reactions), chat=GROUP)
+    assert said.content == "Hello"
+    assert reacted == [
+        Reacted(GROUP, "3A01", ME, "👍", AT + 3600 * 48),
+        Reacted(GROUP, "3A01", ADAM_LID, "❤", AT),
+    ]
+    assert told(past(text(), me=True), own=None)[0].sender == REEM
+
+
+def test_one_message_that_cannot_be_read_does_not_take_the_others_along(monkeypatch):
+    said = decoding._said
+
+    def broken(content: Any, *args: Any) -> list[Event]:
+        if content.conversation == "broken":
+            raise ValueError("what is this?")
+        return said(content, *args)
+
+    monkeypatch.setattr(decoding, "_said", broken)
+    bad = text("broken")
+    first, second = told(past(bad), past(text()))
+    assert first == MessageReceived(REEM, "3A01", REEM, AT, None, "other", raw=bad.SerializeToString())
+    assert second.content == "Hello"
+    nameless = past(bad)
+    nameless.key.ID = ""
+    assert [each.content for each in told(nameless, past(text()))] == ["Hello"]
+
+
+def test_a_part_of_the_past_tells_hidden_ids_and_names_first():
+    lid_chat = past(text(), chat=ADAM_LID)
+    sync = part(
+        past(text()), past(text(), me=True), kind="INITIAL_BOOTSTRAP", lidJID=REEM_LID, name="Reem A."
+    )
+    sync.conversations.add(ID=ADAM_LID).messages.add().message.CopyFrom(lid_chat)
+    sync.conversations.add(ID="300@lid", pnJID="12025550123@s.whatsapp.net")
+    sync.conversations.add(ID=GROUP, name="Walks").messages.add().message.CopyFrom(past(text(), by="400@lid"))
+    sync.phoneNumberToLidMappings.add(pnJID="447700900777@s.whatsapp.net", lidJID="777@lid")
+    sync.phoneNumberToLidMappings.add(pnJID="", lidJID="778@lid")
+    for name in ("Reem", "-", ""):
+        sync.pushnames.add(ID=REEM, pushname=name)
+    known = {ADAM_LID: ADAM, "400@lid": "12025550124@s.whatsapp.net", REEM_LID: "wrong"}
+    *before, found = decoding.history(sync, ME, known.get)
+    assert before == [
+        JidMapped("777@lid", "447700900777@s.whatsapp.net"),
+        JidMapped(REEM_LID, REEM),
+        JidMapped("300@lid", "12025550123@s.whatsapp.net"),
+        JidMapped("400@lid", "12025550124@s.whatsapp.net"),
+        JidMapped(ADAM_LID, ADAM),
+        Named(REEM, "Reem"),
+    ]
+    assert (found.kind, found.progress) == ("bootstrap", 40)
+    assert [(chat.jid, chat.name, len(chat.messages)) for chat in found.chats] == [
+        (REEM, "Reem A.", 2), (ADAM_LID, None, 1), ("300@lid", None, 0), (GROUP, "Walks", 1)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("INITIAL_BOOTSTRAP", "bootstrap"),
+        ("RECENT", "recent"),
+        ("FULL", "full"),
+        ("PUSH_NAME", "push_name"),
+        ("ON_DEMAND", "on_demand"),
+        ("INITIAL_STATUS_V3", "other"),
+        ("NON_BLOCKING_DATA", "other"),
+    ],
+)
+def test_the_kinds_of_parts(kind, expected):
+    sync = part(kind=kind)
+    sync.ClearField("progress")
+    (found,) = decoding.history(sync, ME, NOBODY.get)
+    assert (found.kind, found.progress) == (expected, None)
+
+
+@pytest.mark.parametrize(
+    ("ending", "expected"),
+    [
+        ({}, False),
+        ({"endOfHistoryTransfer": True}, True),
+        ({"endOfHistoryTransferType": 0}, True),
+        ({"endOfHistoryTransferType": 1}, True),
+        ({"endOfHistoryTransferType": 2, "endOfHistoryTransfer": True}, False),
+    ],
+)
+def test_a_phone_says_when_it_will_send_no_more_of_a_chat(ending, expected):
+    *_, found = decoding.history(part(**ending), ME, NOBODY.get)
+    assert found.chats[0].is_complete is expected

@@ -1,0 +1,1 @@
+"""Snapshots: made, uploaded, thinned out, restored."""

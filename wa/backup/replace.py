@@ -1,0 +1,177 @@
+"""A snapshot written over the live store, in one commit.
+
+The store that is replaced knows more of the queue than the backup does; so its rows are
+carried over, while SQLite's backup API holds the write lock, and the others see either
+all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from wa.backup import snapshot
+from wa.backup.carry_over import carry_over, nothing_known
+from wa.backup.catalog import PARTS, Shelf, sync_folder
+from wa.errors import WaError
+from wa.store.database import BUSY_TIMEOUT, Row, open_store
+from wa.store.home import Home, storage_error
+from wa.store.schema import migrations
+
+_PAGES = 16
+"""Pages written before the queue is carried over: fewer than any store has."""
+_DONE = 101
+"""SQLITE_DONE, which Python's sqlite3 names from 3.11 on."""
+
+
+def replace_store(shelf: Shelf, image: Path, name: str, transport: str) -> Row:
+    """Write an opened snapshot over the store, a copy of which is kept; what was done. Sending is paused.
+
+    Raises WaError `bad-setting` for one of another transport, `in-use` and `storage-error`.
+    """
+    home, now = shelf.home, shelf.now()
+    kept: Path | None = _free(shelf, now)
+    if not home.store.exists():
+        open_store(home).close()
+        kept = None
+    with closing(_connect(image)) as source:
+        _prepare(source, name, transport)
+        try:
+            is_known = _replace(home, source, name, kept, now)
+        except sqlite3.OperationalError as error:
+            raise WaError(
+                "storage-error",
+                f"the store could not be replaced: {error}; it is as it was",
+                "free some disk space, stop what uses it, and try again",
+            ) from error
+        except sqlite3.DatabaseError:  # its very beginning is damaged, so that nothing can be written into it
+            assert kept is not None  # noqa: S101
+            _set_aside(home, kept)
+            open_store(home).close()
+            _replace(home, source, name, None, now)
+            is_known = False
+    return {"kept": str(kept) if kept else None, "queue_known": is_known, **_summary(home)}
+
+
+def _free(shelf: Shelf, moment: datetime) -> Path:
+    """Where the copy of the present store goes; a name that is taken moves on by a second."""
+    while (path := shelf.folder / f"replaced_{moment:%Y%m%d_%H%M%S}.db").exists():
+        moment += timedelta(seconds=1)
+    return path
+
+
+def _summary(home: Home) -> Row:
+    with closing(_connect(home.store)) as live:
+        live.execute("PRAGMA busy_timeout=0")  # who still reads what was there before, has the time to
+        live.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        live.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT * 1000:.0f}")
+        statuses = live.execute("SELECT status, count(*) FROM scheduled_messages GROUP BY status").fetchall()
+        newest, messages = live.execute("SELECT max(timestamp), count(*) FROM messages").fetchone()
+    return {"messages": messages, "last_message_at": newest, "queue": dict(statuses)}
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
+
+
+def _prepare(source: sqlite3.Connection, name: str, transport: str) -> None:
+    """Make of a snapshot what this version of wa expects, with nothing in it but itself."""
+    source.execute("PRAGMA journal_mode=MEMORY")
+    source.execute("PRAGMA synchronous=OFF")
+    migrations.apply(Database(source, execute_plugins=False))
+    snapshot.drop_session(source)
+    bound = source.execute("SELECT json_extract(value, '$') FROM state WHERE key = 'transport'").fetchone()
+    if bound and bound[0] != transport:
+        raise WaError(
+            "bad-setting",
+            f"{name} is of the transport {bound[0]}, and WA_TRANSPORT is {transport}",
+            f"set WA_TRANSPORT={bound[0]}",
+        )
+
+
+def _replace(home: Home, source: sqlite3.Connection, name: str, kept: Path | None, now: datetime) -> bool:
+    """Write the snapshot over the live store in one commit; whether what that knew of the queue came along.
+
+    The first step of the backup takes the write lock until its end. In between, the
+    present store can still be read, and what is changed in the source goes along
+    (sqlite.org/c3ref/backup_finish.html). `kept` is where a copy of the present store goes.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    carried: list[bool] = []
+
+    def after_step(status: int, remaining: int, total: int) -> None:
+        if not carried and status == sqlite3.SQLITE_OK:
+            if kept is not None:
+                _keep_copy(home, kept, kept.parent / PARTS)
+            carried.append(_carry_over(home, source, name, now))
+        elif not carried and time.monotonic() > deadline:
+            raise WaError(
+                "in-use",
+                f"{home.store} is locked by another program",
+                "look for it: fuser wa.db; then try again",
+            )
+
+    try:
+        with closing(_connect(home.store)) as target:
+            target.execute("PRAGMA journal_mode=WAL")  # else nobody could read what is there
+            source.backup(target, pages=_PAGES, progress=after_step, sleep=0.05)
+    except (sqlite3.Error, WaError, OSError):  # not where we are asked to end: the commit may have been made
+        if kept is not None:
+            kept.unlink(missing_ok=True)
+        raise
+    return carried[0]
+
+
+def _carry_over(home: Home, source: sqlite3.Connection, name: str, now: datetime) -> bool:
+    source.execute("ATTACH ? AS live", [str(home.store)])
+    try:
+        carry_over(source, "live", name, now)
+        return True
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) and "no such table" not in str(error):
+            raise
+        # Damaged, or empty: what can be known is what the backup says.
+        nothing_known(source, "unread")
+        carry_over(source, "unread", name, now)
+        return False
+    finally:
+        source.execute("DETACH live")
+
+
+def _keep_copy(home: Home, kept: Path, parts: Path) -> None:
+    """Copy the present store, page by page, whatever it is worth."""
+    part = parts / kept.name
+    snapshot.create(part).close()
+    try:
+        with closing(_connect(home.store)) as live, closing(_connect(part)) as copy:
+            copy.execute("PRAGMA journal_mode=OFF")
+            live.backup(copy, progress=_at_once)
+        part.replace(kept)
+        sync_folder(kept.parent)
+    except OSError as error:
+        raise storage_error(error, kept) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _at_once(status: int, remaining: int, total: int) -> None:
+    """Give up where `backup` would ask for ever."""
+    if status not in (sqlite3.SQLITE_OK, _DONE):
+        raise sqlite3.OperationalError("database is locked")
+
+
+def _set_aside(home: Home, kept: Path) -> None:
+    """Move a store away that SQLite takes for none, with what belongs to it."""
+    try:
+        for ending in ("-shm", "-wal", ""):
+            path = home.store.with_name(home.store.name + ending)
+            if path.exists():
+                path.replace(kept.with_name(kept.name + ending))
+        sync_folder(home.path)
+    except OSError as error:
+        raise storage_error(error, kept) from error

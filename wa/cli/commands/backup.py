@@ -1,0 +1,229 @@
+"""backup: make, list, verify, restore, prune, keygen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wa.backup.catalog import Shelf
+from wa.backup.make import run
+from wa.cli.options import Json, app_of, shown_time
+from wa.connection.context import App
+from wa.errors import WaError
+from wa.times import from_iso
+
+app = typer.Typer()
+backup = typer.Typer()
+app.add_typer(backup, name="backup")
+
+Name = Annotated[
+    str, typer.Argument(metavar="[NAME|latest]", help="A backup, the beginning of its name, or a file.")
+]
+
+
+def _shelf(own: App) -> Shelf:
+    bucket = None
+    if own.storage is not None:
+        from wa.s3 import Bucket
+
+        bucket = Bucket(own.storage)
+    return Shelf(own.home, bucket, own.backup_keys, own.now)
+
+
+@backup.callback(invoke_without_command=True)
+def make(
+    ctx: typer.Context,
+    with_session: Annotated[
+        bool, typer.Option("--with-session", help="Put this device's keys in; only where it is encrypted.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a backup of the store, upload it, and remove old ones.
+
+    It may run while anything else does. Where storage is set (B2_BUCKET and
+    its like) and cannot be reached, the backup is kept here, exit code 7 says
+    so, and the next run uploads it. WA_BACKUP_RECIPIENT encrypts it.
+
+    Example: wa backup
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    own = app_of(ctx)
+    done = run(_shelf(own), own.store, with_session=with_session)
+    where = "uploaded" if done["uploaded"] else "kept here"
+    removed = f", {len(done['removed'])} old removed" if done["removed"] else ""
+    text = f"{done['name']}: {done['messages']:,} messages, {_size(done['size_bytes'])}, {where}{removed}"
+    own.out.success(done, text)
+
+
+@backup.command(name="list")
+def list_(ctx: typer.Context, as_json: Json = False) -> None:
+    """Show the backups that are here and in the storage, the newest first.
+
+    Example: wa backup list
+    """
+    own = app_of(ctx)
+    shelf = _shelf(own)
+    trouble: WaError | None = None
+    if shelf.bucket is not None:
+        try:
+            shelf.look()
+        except WaError as error:
+            trouble = error
+    if trouble is not None and own.json:
+        raise trouble
+
+    def cells(row: Mapping[str, Any]) -> list[object]:
+        places = [word for word, there in (("here", row["local"]), ("storage", row["remote"])) if there]
+        return [
+            row["name"],
+            own.out.time(from_iso(row["at"])),
+            _size(row["size_bytes"]),
+            "yes" if row["encrypted"] else "no",
+            " and ".join(places),
+        ]
+
+    columns = ["name", "made", "size", "encrypted", "where"]
+    own.out.table(shelf.listing(), columns, cells, "no backups yet; `wa backup` makes one")
+    if trouble is not None:
+        raise trouble
+
+
+@backup.command()
+def verify(ctx: typer.Context, name: Name = "latest", as_json: Json = False) -> None:
+    """Open a backup and check it from end to end, here and in the storage. Nothing is written.
+
+    Example: wa backup verify
+    """
+    own = app_of(ctx)
+    from wa.backup import restore
+
+    found = restore.verify(_shelf(own), name)
+    _tell_trouble(own, found)
+    own.out.result(
+        found, f"{found['name']} is good ({', '.join(found['places'])}): {found['messages']:,} messages"
+    )
+
+
+@backup.command(name="restore")
+def restore_(
+    ctx: typer.Context,
+    name: Name = "latest",
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Only put it into a new file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Replace the store by a backup. A copy of the present one is kept.
+
+    What was sent before is not sent again: what is known here of the queue
+    stays, and what may have been sent since becomes `unknown`. Sending is
+    paused afterwards. Stop `wa listen` first; it asks no questions.
+
+    Example: wa backup restore latest
+    """
+    own = app_of(ctx)
+    from wa.backup import restore
+
+    if to is not None:
+        done = restore.extract(_shelf(own), name, to.absolute())
+        own.out.success(done, f"{done['name']} is in {done['to']}: {done['messages']:,} messages")
+        return
+    done = restore.restore(_shelf(own), name, own.settings.transport)
+    _tell_trouble(own, done)
+    until = f" up to {shown_time(own, done['last_message_at'])}" if done["last_message_at"] else ""
+    text = f"restored {done['name']}: {done['messages']:,} messages{until}; sending is paused"
+    own.out.success(done, text)
+    if own.json:
+        return
+    if done["kept"]:
+        own.out.note(f"what was here before is in {done['kept']}")
+    if not done["queue_known"]:
+        own.out.note(
+            "the queue of the store that was here could not be read: what was sent since is not known"
+        )
+    unknown = done["queue"].get("unknown", 0)
+    own.out.note(
+        "stop wa on any other machine, look at `wa schedule list`"
+        + (f" ({unknown} may have been sent)" if unknown else "")
+        + ", then `wa resume`"
+    )
+
+
+@backup.command()
+def prune(
+    ctx: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List them, and remove nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove old backups, here and in the storage, as `wa backup` does.
+
+    Kept are the last of each hour for 24 hours, of each day for 7 days, of
+    each week for 4 weeks and of each month for 12 months, in UTC.
+
+    Example: wa backup prune --dry-run
+    """
+    own = app_of(ctx)
+    shelf = _shelf(own)
+    with shelf.alone("backup prune"):
+        if shelf.bucket is not None:
+            shelf.look()
+        names = sorted(set().union(*shelf.superfluous(own.store))) if dry_run else shelf.prune(own.store)
+    rows = [{"name": name} for name in names]
+    own.out.table(rows, ["would be removed" if dry_run else "removed"], lambda row: [row["name"]], "nothing")
+
+
+@backup.command()
+def keygen(
+    ctx: typer.Context,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Put the private key into a new file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a pair of keys to encrypt backups with.
+
+    The public one goes into WA_BACKUP_RECIPIENT. The private one opens the
+    backups: keep it away from this machine, and in two places. Who loses it
+    loses the backups.
+
+    Example: wa backup keygen --to backup-key.txt
+    """
+    import pyrage
+
+    own = app_of(ctx)
+    pair = pyrage.x25519.Identity.generate()
+    recipient, identity = str(pair.to_public()), str(pair)
+    text = f"# public key: {recipient}\n{identity}"
+    if to is None:
+        own.out.result({"recipient": recipient, "identity": identity}, text)
+        return
+    try:
+        with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text + "\n")
+    except FileExistsError:
+        raise WaError("usage", f"{to} exists already", "name a file that does not exist yet") from None
+    except OSError as error:
+        from wa.store.home import storage_error
+
+        raise storage_error(error, to) from error
+    own.out.result({"recipient": recipient, "file": str(to)}, f"WA_BACKUP_RECIPIENT={recipient}")
+    if not own.json:
+        own.out.note(f"the private key is in {to}: keep it away from this machine, and in two places")
+
+
+def _tell_trouble(own: App, found: Mapping[str, Any]) -> None:
+    if found["trouble"] and not own.json:
+        own.out.note(f"only what is here was looked at: {found['trouble']}")
+
+
+def _size(size: int) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000  # type: ignore[assignment]
+    return f"{size:.3g} GB"

@@ -1,0 +1,129 @@
+"""loopback say|delivered|fault|reset: the other side of the stand-in for WhatsApp."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from wa.cli.options import Json, app_of, recipient
+from wa.connection.context import App
+from wa.errors import WaError
+from wa.phone import parse_address, show_jid
+from wa.times import from_iso
+from wa.whatsapp.loopback.server import ACCOUNT, FAULTS, Loopback
+
+app = typer.Typer()
+loopback = typer.Typer(help="Play the other side of the stand-in for WhatsApp.")
+app.add_typer(loopback, name="loopback")
+
+
+def _server(ctx: typer.Context) -> tuple[App, Loopback]:
+    own = app_of(ctx)
+    if own.settings.transport != "loopback":
+        raise WaError("bad-setting", "this home is not on loopback", "set WA_TRANSPORT=loopback")
+    return own, Loopback(own.home)
+
+
+@loopback.command()
+def say(
+    ctx: typer.Context,
+    sender: Annotated[str, typer.Argument(metavar="FROM", help="Who says it; - reads JSON Lines.")],
+    text: Annotated[str | None, typer.Argument(help="What is said.")] = None,
+    group: Annotated[str | None, typer.Option(metavar="G", help="In this group.")] = None,
+    id: Annotated[str | None, typer.Option(metavar="I", help="The message's id.")] = None,  # noqa: A002
+    name: Annotated[str | None, typer.Option(metavar="N", help="The sender's own name.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Let somebody write to us.
+
+    Example: wa loopback say 447700900123 "Are you there?" --name Reem
+    """
+    own, server = _server(ctx)
+    if sender == "-":
+        lines = [_address(own, line) for line in _json_lines()]
+    else:
+        if text is None:
+            raise WaError("usage", "there is no text", 'wa loopback say 447700900123 "Hello"')
+        lines = [_address(own, {"from": sender, "text": text, "group": group, "id": id, "name": name})]
+    ids = server.say(lines, own.now())
+    own.out.result({"message_ids": ids}, "\n".join(ids))
+
+
+def _json_lines() -> Iterator[dict[str, Any]]:
+    for number, raw in enumerate(sys.stdin.buffer, 1):
+        if not raw.strip():
+            continue
+        try:
+            line = json.loads(raw)
+        except ValueError as error:
+            raise WaError("bad-data", f"line {number} is not JSON: {error}", "one object a line") from None
+        if not isinstance(line, dict) or not line.get("from"):
+            example = '{"from": "447700900123", "text": "Hello"}'
+            raise WaError("bad-data", f"line {number} has no `from`", example)
+        if not isinstance(line.get("timestamp", 0), int):
+            raise WaError("bad-data", f"the timestamp of line {number} is not a whole number", "Unix seconds")
+        yield line
+
+
+def _address(own: App, line: dict[str, Any]) -> dict[str, Any]:
+    named = {key: str(line[key]) for key in ("from", "to") if line.get(key)}
+    return {**line, **{key: _jid(own, name) for key, name in named.items()}}
+
+
+def _jid(own: App, name: str) -> str:
+    return ACCOUNT.jid if name == "me" else parse_address(name) or recipient(own, name).jid
+
+
+@loopback.command()
+def delivered(ctx: typer.Context, as_json: Json = False) -> None:
+    """List what was accepted for delivery, in order.
+
+    Example: wa loopback delivered --json
+    """
+    own, server = _server(ctx)
+    own.out.table(
+        server.delivered(),
+        ["time", "to", "text"],
+        lambda row: [own.out.time(from_iso(row["at"])), show_jid(row["to_jid"]), row["content"]],
+        "nothing was delivered yet",
+    )
+
+
+@loopback.command()
+def fault(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(FAULTS) + ".")],
+    value: Annotated[
+        str | None, typer.Argument(metavar="VALUE", help="on, off, or what the fault takes.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Switch a fault of the stand-in, at once and for all processes.
+
+    Example: wa loopback fault ack-delay 3
+    """
+    own, server = _server(ctx)
+    server.set_fault(name, value)
+    _show_faults(own, server)
+
+
+@loopback.command()
+def reset(ctx: typer.Context, as_json: Json = False) -> None:
+    """Clear all faults. What was delivered stays.
+
+    Example: wa loopback reset
+    """
+    own, server = _server(ctx)
+    server.reset()
+    _show_faults(own, server)
+
+
+def _show_faults(own: App, server: Loopback) -> None:
+    faults = server.faults()
+    own.out.result(
+        {"faults": faults}, ", ".join(f"{name} {value}" for name, value in faults.items()) or "no faults"
+    )

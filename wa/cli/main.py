@@ -1,0 +1,240 @@
+"""The root command, and the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from wa import __version__
+from wa.cli.options import Json, app_of
+from wa.cli.output import one_line, to_json
+from wa.connection.context import App
+from wa.errors import ExitStatus, Terminated, WaError
+from wa.store.database import explain, is_damaged
+from wa.store.home import storage_error
+
+# Where each command is, so that only the module of the one that runs is loaded.
+COMMANDS = {
+    "link": "account",
+    "unlink": "account",
+    "status": "account",
+    "doctor": "account",
+    "pause": "account",
+    "resume": "account",
+    "listen": "messages",
+    "send": "messages",
+    "chats": "messages",
+    "unread": "messages",
+    "groups": "messages",
+    "read": "messages",
+    "download": "messages",
+    "search": "messages",
+    "schedule": "schedule",
+    "run-scheduler": "schedule",
+    "contacts": "contacts",
+    "history": "data",
+    "backup": "backup",
+    "migrate-s3": "data",
+    "db": "data",
+    "loopback": "loopback",
+}
+
+
+class LazyGroup(TyperGroup):
+    """The root group: it loads a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The commands to show, `loopback` only where that transport is chosen."""
+        return [name for name in COMMANDS if name != "loopback" or _on_loopback(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"wa.cli.commands.{COMMANDS[cmd_name]}")
+        only = typer.Typer(add_completion=False)  # to build all commands of the module takes its time
+        only.registered_groups = [each for each in module.app.registered_groups if each.name == cmd_name]
+        only.registered_commands = [
+            each for each in module.app.registered_commands if _name_of(each) == cmd_name
+        ]
+        found = typer.main.get_command(only)
+        return found.commands[cmd_name] if isinstance(found, TyperGroup) else found
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a reader that has gone away is no error."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(ExitStatus.OK) from None
+
+
+def _name_of(command: Any) -> str:
+    return str(command.name or command.callback.__name__.replace("_", "-"))
+
+
+def _on_loopback(ctx: typer.Context) -> bool:
+    try:
+        return app_of(ctx).values.get("WA_TRANSPORT", "").strip() == "loopback"
+    except WaError:
+        return False
+
+
+root = typer.Typer(
+    cls=LazyGroup,
+    name="wa",
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"wa {__version__}")
+        raise typer.Exit
+
+
+@root.callback()
+def options(
+    ctx: typer.Context,
+    as_json: Json = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Log to stderr; twice: message texts too.")
+    ] = 0,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Your own WhatsApp account from a terminal: record, send now or later, never twice.
+
+    Example: wa send 447700900123 "Hello"
+    """
+    app_of(ctx).verbose = verbose
+    if ctx.invoked_subcommand is None:
+        if app_of(ctx).json:
+            raise WaError("usage", "there is no command", "wa --help")
+        typer.echo(ctx.get_help())
+    if verbose:
+        import logging
+
+        level = logging.INFO if verbose == 1 else logging.DEBUG
+        logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+
+
+def run(args: Sequence[str], app: App) -> int:
+    """Run one command line; the exit code. Whatever goes wrong is told on stderr."""
+    try:
+        try:
+            return _invoke(args, app)
+        except WaError:
+            raise
+        except sqlite3.Error as error:
+            if _asked:  # SQLite makes its own error of what is raised while it calls us
+                raise _asked[0]() from None
+            raise explain(error, app.home) from error
+        except OSError as error:
+            raise storage_error(error, app.home.path) from error
+        finally:
+            app.close()
+    except Terminated:
+        return ExitStatus.OK
+    except KeyboardInterrupt:
+        return ExitStatus.INTERRUPTED
+    except WaError as error:
+        if app.verbose:
+            traceback.print_exception(error)
+        _tell(error, as_json=app.json or _wants_json(args))
+        return error.exit_status
+    except Exception as error:  # noqa: BLE001
+        if app.verbose:
+            raise
+        fault = WaError("internal", f"{type(error).__name__}: {error}", "a fault of wa's own; -v shows where")
+        if "store" in vars(app) and is_damaged(app.home):  # what is stored made no sense
+            fault = explain(sqlite3.DatabaseError(f"malformed: {error}"), app.home)
+        _tell(fault, as_json=app.json or _wants_json(args))
+        return fault.exit_status
+
+
+def _invoke(args: Sequence[str], app: App) -> int:
+    for number, arg in enumerate(args, 1):
+        try:
+            arg.encode()
+        except UnicodeEncodeError:
+            raise WaError(
+                "usage", f"argument {number} is not valid UTF-8", "check the terminal's encoding"
+            ) from None
+    command = typer.main.get_command(root)
+    try:
+        result = command.main(args=list(args), prog_name="wa", standalone_mode=False, obj=app)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except SystemExit:  # Typer's way to end when the reader of its help has gone away
+        return ExitStatus.OK
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # the mark of Typer's usage errors
+            raise
+        raise _usage(error) from None
+    return result if isinstance(result, int) else ExitStatus.OK
+
+
+def _usage(error: Any) -> WaError:
+    where = error.ctx.command_path if getattr(error, "ctx", None) else "wa"
+    return WaError("usage", error.format_message().rstrip("."), f"{where} --help")
+
+
+def _wants_json(args: Sequence[str]) -> bool:
+    end = args.index("--") if "--" in args else len(args)
+    return "--json" in args[:end]
+
+
+def _tell(error: WaError, *, as_json: bool) -> None:
+    if as_json:
+        detail = {"code": error.code, "message": error.message, "hint": error.hint}
+        sys.stderr.write(to_json({"error": detail}) + "\n")
+        return
+    sys.stderr.write(f"error: {one_line(error.message)}\n")
+    if error.hint:
+        sys.stderr.write(f"hint: {one_line(error.hint)}\n")
+
+
+_asked: list[type[BaseException]] = []
+"""What a signal asked for."""
+
+
+def _on_signal(number: int, frame: object) -> NoReturn:
+    _asked.append(Terminated if number == signal.SIGTERM else KeyboardInterrupt)
+    raise _asked[0]
+
+
+def main() -> NoReturn:
+    """The console script."""
+    os.umask(0o077)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):  # whatever the locale, what was done is told
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _on_signal)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored, as by nohup
+        signal.signal(signal.SIGINT, _on_signal)
+    code = run(sys.argv[1:], App())
+    if threading.active_count() > 1:  # the WhatsApp library may still wait for the network, for minutes
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

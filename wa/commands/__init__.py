@@ -1,1 +1,0 @@
-"""The commands: each parses its arguments, calls one function and prints."""

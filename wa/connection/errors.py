@@ -1,0 +1,36 @@
+"""The ways in which a connection ends for good, as its user is told."""
+
+from __future__ import annotations
+
+from wa.errors import WaError
+from wa.whatsapp.transport import LoggedOut, Outdated, Replaced
+
+
+def banned(until: str) -> WaError:
+    """WhatsApp refuses the account until then."""
+    return WaError(
+        "temporary-ban",
+        f"WhatsApp has banned this account until {until}",
+        "wait until then; the queue stays as it is",
+    )
+
+
+def end_of_connection(event: LoggedOut | Replaced | Outdated) -> WaError:
+    """Nothing but the user can bring this connection back."""
+    if isinstance(event, LoggedOut):
+        return WaError(
+            "not-authorized",
+            "WhatsApp has logged this device out",
+            "`wa link` links it again; the queue stays as it is",
+        )
+    if isinstance(event, Replaced):
+        return WaError(
+            "replaced",
+            "another process connected with this device's session",
+            "stop the other one (a copy of this home on another machine?), then start again",
+        )
+    return WaError(
+        "client-outdated",
+        "WhatsApp no longer accepts this version of the client",
+        "upgrade wa (pip install -U wa), then start again",
+    )

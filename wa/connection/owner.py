@@ -1,0 +1,389 @@
+"""The process that holds the connection: it records what arrives and sends what is due.
+
+Five threads, each with one job and its own connection to the store. The
+transport's hands raw events to the spool. The applier makes records of them.
+The sender takes one row of the queue after the other. One answers requests. The
+main thread watches over the connection and keeps the heartbeat.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from wa.connection import receive as inbox
+from wa.connection import requests
+from wa.connection.errors import banned, end_of_connection
+from wa.connection.priority import Turn
+from wa.queue import pacing
+from wa.queue import send as outbox
+from wa.queue.send import Claim, Scope
+from wa.record import history_sync as history
+from wa.record import merge_chats as joining
+from wa.settings import Settings
+from wa.store.database import Store
+from wa.store.home import FileLock, Home, WakeSocket
+from wa.times import describe, to_iso
+from wa.whatsapp.transport import (
+    Accepted,
+    Account,
+    Banned,
+    CaughtUp,
+    Connected,
+    ConnectFailed,
+    Disconnected,
+    Handlers,
+    LoggedOut,
+    SendError,
+    Signal,
+    Transport,
+)
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 15 * 60.0
+"""Seconds after which the sender looks at the queue though nothing woke it."""
+HEARTBEAT = 10.0
+LOOK_AGAIN = 1.0
+"""Seconds after which the main thread looks at its deadlines though nothing woke it."""
+RECONNECT_FIRST, RECONNECT_MOST = 0.2, 30.0
+FINISH_SECONDS, CUT_SECONDS = 3.0, 1.0
+"""How long a message in hand may take when we are asked to stop, before and after the line is cut."""
+SWITCH = 0.0005
+MARKS_KEPT = timedelta(days=30)
+
+
+class Owner:
+    """Owns the connection, and the session lock it is given, from `run` until it returns.
+
+    `caught_up` tells whether all that waited on the server has been handed over,
+    `trouble` why there was no connection the last time, and `settled` collects
+    the ids of rows whose attempt is over, for whoever reports them.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        transport: Transport,
+        now: Callable[[], datetime],
+        lock: FileLock,
+        command: str,
+        scope: Scope,
+    ) -> None:
+        self.home = home
+        self.caught_up = False
+        self.settled: deque[str] = deque()
+        self._settings = settings
+        self._transport = transport
+        self._now = now
+        self._lock = lock
+        self._about = {"pid": os.getpid(), "command": command, "since": to_iso(now())}
+        self._scope = scope
+        self._store = Store(home)
+        self._spool_store = Store(home, any_thread=True)
+        self._mark_store = Store(home, any_thread=True)
+        self._send_store: Store | None = None
+        self._socket = WakeSocket(home.socket)
+        self._signals: deque[Signal] = deque()
+        self.connected = False
+        self._connect_at: float | None = 0.0
+        self._failed_connects = 0
+        self.trouble: str | None = None
+        self._stopping = threading.Event()
+        self._drained = threading.Event()
+        self._error: BaseException | None = None
+        self._send_work = threading.Event()
+        self._apply_work = threading.Event()
+        self._request_work = threading.Event()
+        self._turn = Turn()
+        self._sender = threading.Thread(
+            target=self._guard, args=(self._send_loop,), name="sender", daemon=True
+        )
+        self._applier = threading.Thread(
+            target=self._guard, args=(self._apply_loop,), name="applier", daemon=True
+        )
+        self._requests = threading.Thread(
+            target=self._guard, args=(self._request_loop,), name="requests", daemon=True
+        )
+        self._next_beat = self._next_look = 0.0
+        self._asked = False
+        self._seen = -1
+        self._clock_offset = 0.0
+
+    # ── The main thread ─────────────────────────────────────────────────────────────────────────────
+
+    def run(self, until: Callable[[Owner], bool], tick: Callable[[Owner], None] | None = None) -> None:
+        """Work until `until(self)` or somebody asks to stop; `tick(self)` is called after whatever happened.
+
+        Raises what ended the work, when that is an error: WaError for an account
+        that cannot connect, or what `stop` was given.
+        """
+        try:
+            self._begin()
+            while not self._stopping.is_set() and not until(self):
+                self._look_after()
+                if tick is not None:
+                    tick(self)
+                if self._socket.wait(self._pause()):
+                    self._nudge()
+        finally:
+            self._finish()
+        if tick is not None:
+            tick(self)
+        if self._error is not None:
+            raise self._error
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """Ask the main thread to end the work, with an error or without. From any thread."""
+        self._error = self._error or error
+        self._stopping.set()
+        self._socket.wake()
+
+    def _begin(self) -> None:
+        # Python lets a thread run for 5 ms before another may; an event that came is kept sooner than that.
+        sys.setswitchinterval(SWITCH)
+        now = self._now()
+        self._clock_offset = now.timestamp() - time.monotonic()
+        self._beat()
+        pacing.rebase(self._store, now)
+        self.settled.extend(outbox.settle_dead(self._store, self._transport.evidence, now))
+        inbox.retry_stuck(self._store)
+        with self._store.write():
+            history.interrupt(self._store, "interrupted", now)
+        outbox.prune_marks(self._store, now - MARKS_KEPT)
+        self._applier.start()
+        self._sender.start()
+        self._requests.start()
+        self._apply_work.set()
+
+    def _look_after(self) -> None:
+        while self._signals:
+            self._on_signal(self._signals.popleft())
+        if self._connect_at is not None and time.monotonic() >= self._connect_at:
+            self._connect()
+        if self.connected and (self._asked or time.monotonic() >= self._next_look):
+            self._asked, self._next_look = False, time.monotonic() + LOOK_AGAIN
+            self._request_work.set()
+            if (version := self._store.version()) != self._seen:  # whoever wrote could perhaps not wake us
+                self._seen = version
+                self._send_work.set()
+        if time.monotonic() >= self._next_beat:
+            self._beat()
+            self._watch_clock()
+
+    def _pause(self) -> float:
+        if self._signals:
+            return 0.0
+        until_connect = LOOK_AGAIN if self._connect_at is None else self._connect_at - time.monotonic()
+        return min(LOOK_AGAIN, until_connect)
+
+    def _nudge(self) -> None:
+        """Another process wants something done."""
+        self._asked = True
+        self._send_work.set()
+        if self._connect_at is not None:
+            self._connect_at = min(self._connect_at, time.monotonic() + RECONNECT_FIRST)
+
+    def _beat(self) -> None:
+        self._next_beat = time.monotonic() + HEARTBEAT
+        self._lock.write({**self._about, "heartbeat": to_iso(self._now())})
+
+    def _watch_clock(self) -> None:
+        """Let the sender think again when somebody has set the clock."""
+        offset = self._now().timestamp() - time.monotonic()
+        pacing.rebase(self._store, self._now())
+        if abs(offset - self._clock_offset) > 1:
+            self._send_work.set()
+        self._clock_offset = offset
+
+    # ── The connection ──────────────────────────────────────────────────────────────────────────────
+
+    def _connect(self) -> None:
+        self._connect_at = None
+        if ban := pacing.ban_end(self._store, self._now()):
+            self.stop(banned(self._shown(ban)))
+            return
+        try:
+            self._transport.connect(Handlers(self._on_event, self._notify, self._mark))
+        except ConnectFailed as error:
+            self._disconnected(str(error))
+
+    def _shown(self, moment: datetime) -> str:
+        return describe(moment, self._settings.zone, self._now())
+
+    def _disconnected(self, reason: str) -> None:
+        log.info("no connection: %s", reason)
+        self.connected = False
+        seconds = min(RECONNECT_MOST, RECONNECT_FIRST * 2 ** min(self._failed_connects, 10))
+        self._failed_connects += 1
+        self._connect_at = time.monotonic() + seconds * random.uniform(0.75, 1.25)  # noqa: S311
+        self.trouble = reason
+
+    def _notify(self, event: Signal) -> None:
+        self._signals.append(event)
+        self._socket.wake()
+
+    def _on_signal(self, event: Signal) -> None:
+        log.info("%s", event)
+        if isinstance(event, Connected):
+            self._failed_connects, self._connect_at = 0, None
+            self._keep_account(event.account)
+            self.connected = True
+            self._send_work.set()
+        elif isinstance(event, CaughtUp):
+            self.caught_up = True
+            self._request_work.set()
+        elif isinstance(event, Disconnected):
+            self._disconnected(event.reason)
+        elif isinstance(event, Banned):
+            pacing.ban(self._store, self._now(), event.seconds)
+            self.stop(banned(self._shown(self._now() + timedelta(seconds=event.seconds))))
+        else:
+            if isinstance(event, LoggedOut):
+                with self._store.write():
+                    self._store.execute("UPDATE device SET linked_at = NULL")
+            self.stop(end_of_connection(event))
+
+    def _keep_account(self, account: Account) -> None:
+        with self._store.write():
+            inbox.keep_account(self._store, account, self._now())
+        joining.join_split_chats(self._store, self._now())
+
+    # ── Requests of other commands ──────────────────────────────────────────────────────────────────
+
+    def _request_loop(self) -> None:
+        """Some of them take a while; neither what arrives nor what goes out waits for them."""
+        store = Store(self.home)
+        try:
+            while not self._stopping.is_set():
+                self._request_work.wait()
+                self._request_work.clear()
+                if self.caught_up and self.connected and self._scope is not Scope.WAITED:
+                    requests.refresh_groups(store, self._transport, self._now())
+                while self.connected and not self._stopping.is_set():
+                    if not requests.answer(store, self._transport, self._now()):
+                        break
+                    self._socket.wake()
+        finally:
+            store.close()
+
+    # ── What arrives ────────────────────────────────────────────────────────────────────────────────
+
+    def _on_event(self, kind: str, payload: bytes) -> None:
+        """Called by the transport's thread, which hands nothing over twice: keep it, and return."""
+        log.debug("received %s: %r", kind, payload)
+        try:
+            with self._turn.keep():
+                inbox.spool(self._spool_store, kind, payload, self._now())
+        except BaseException as error:
+            self.stop(error)
+            raise
+        self._apply_work.set()
+
+    def _apply_loop(self) -> None:
+        store = Store(self.home)
+        try:
+            joining.join_split_chats(store, self._now())
+            while True:
+                self._apply_work.wait()
+                self._apply_work.clear()
+                done = self._drained.is_set()
+                decode, turn = self._transport.decode, self._turn
+                while inbox.apply(store, decode, self._now(), past=not self._stopping.is_set(), turn=turn):
+                    self._socket.wake()
+                if done:
+                    return
+        finally:
+            store.close()
+
+    # ── What goes out ───────────────────────────────────────────────────────────────────────────────
+
+    def _mark(self, message_id: str, to_jid: str) -> None:
+        """Called by the transport, on the sender's thread (which has a connection at hand) or its own."""
+        mine = threading.current_thread() is self._sender
+        store = self._send_store if mine else self._mark_store
+        assert store is not None  # noqa: S101
+        outbox.mark_wire(store, message_id, to_jid, self._now())
+
+    def _send_loop(self) -> None:
+        store = self._send_store = Store(self.home)
+        try:
+            claim = None
+            while claim is not None or not self._stopping.is_set():
+                claim = self._wait_for_work(store) if claim is None else self._send_one(store, claim)
+        finally:
+            store.close()
+
+    def _wait_for_work(self, store: Store) -> Claim | None:
+        """Sleep until something is due or we are woken; what was claimed then."""
+        self._send_work.clear()
+        if self.connected and not self._stopping.is_set():
+            seconds = outbox.seconds_to_next(store, self._now(), self._settings, self._scope)
+            if seconds == 0:
+                return outbox.claim(store, self._now(), self._settings, self._scope)
+        else:
+            seconds = None
+        self._send_work.wait(LOOK_EVERY if seconds is None else min(seconds, LOOK_EVERY))
+        return None
+
+    def _send_one(self, store: Store, claim: Claim) -> Claim | None:
+        """Send a claimed row and record how it went; with the same commit the next row is claimed."""
+        result: Accepted | SendError
+        log.info("%s goes to %s", claim.id, claim.message.to_jid)
+        log.debug("%s says %r", claim.id, claim.message.text)
+        try:
+            result = self._transport.send(claim.message)
+        except SendError as error:
+            result = error
+        except Exception as error:  # whatever it was, it proves nothing
+            result = SendError(f"{type(error).__name__}: {error}")
+        log.info("%s: %s", claim.id, result)
+        following = None
+        ask = self._transport.evidence
+        if isinstance(result, Accepted):
+            with store.write():
+                outbox.settle(store, claim.id, result, ask, self._now())
+                if self.connected and not self._stopping.is_set():
+                    following = outbox.claim(store, self._now(), self._settings, self._scope)
+        else:
+            outbox.settle(store, claim.id, result, ask, self._now())
+        self.settled.append(claim.id)
+        self._socket.wake()
+        return following
+
+    # ── The end ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _guard(self, loop: Callable[[], None]) -> None:
+        """Run a thread's loop; what kills it ends the process, with its reason."""
+        try:
+            loop()
+        except BaseException as error:
+            self.stop(error)
+
+    def _finish(self) -> None:
+        """Finish what is in hand, take no more, record what has arrived."""
+        self._stopping.set()
+        self._send_work.set()
+        self._request_work.set()
+        if self._sender.ident is not None:
+            self._sender.join(FINISH_SECONDS)
+        self._transport.disconnect()
+        self._drained.set()
+        self._apply_work.set()
+        if self._applier.ident is not None:
+            self._sender.join(CUT_SECONDS)
+            self._applier.join()
+            self._requests.join(CUT_SECONDS)
+        for store in (self._store, self._spool_store, self._mark_store):
+            store.close()
+        self._socket.close()
+        if not self._sender.is_alive():  # else the lock goes with the process: the attempt is not over
+            self._lock.release()

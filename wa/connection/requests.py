@@ -1,0 +1,108 @@
+"""What other commands ask of the process that holds the connection, besides sending."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from wa.connection import receive as inbox
+from wa.errors import WaError
+from wa.media import files as media
+from wa.record import messages
+from wa.record.search import with_file
+from wa.store.database import Row, Store
+from wa.times import from_iso, to_iso
+from wa.whatsapp.transport import DownloadFailed, Expired, ReadMark, SendError, TooLarge, Transport
+
+log = logging.getLogger(__name__)
+
+GROUPS_EVERY, UNKNOWN_GROUP_EVERY = timedelta(days=1), timedelta(minutes=10)
+
+
+def answer(store: Store, transport: Transport, now: datetime) -> bool:
+    """Do what the oldest open request asks for, and write down how it went; whether there was one."""
+    row = store.row(
+        "SELECT * FROM requests WHERE status = 'pending' AND expires_at > ? ORDER BY id LIMIT 1",
+        [to_iso(now)],
+    )
+    if row is None:
+        return False
+    status = "failed"
+    try:
+        result = _DO[row["kind"]](store, transport, now, **json.loads(row["args"]))
+        status = "done"
+    except Expired as error:
+        result = {"code": "not-found", "message": str(error)}
+    except TooLarge as error:
+        result = {"code": "usage", "message": str(error)}
+    except (SendError, DownloadFailed) as error:
+        result = {"code": "network-error", "message": str(error)}
+    except WaError as error:
+        result = {"code": error.code, "message": error.message}
+    with store.write():
+        store.execute(
+            "UPDATE requests SET status = ?, result = ? WHERE id = ?", [status, json.dumps(result), row["id"]]
+        )
+    return True
+
+
+def refresh_groups(store: Store, transport: Transport, now: datetime) -> None:
+    """Ask WhatsApp for our groups, once a day: what happened to them while we were away has no event."""
+    if groups_are_stale(store, now):
+        try:
+            _groups(store, transport, now)
+        except SendError as error:
+            log.info("the groups could not be had: %s", error)
+
+
+def groups_are_stale(store: Store, now: datetime) -> bool:
+    """Whether the groups were last asked for so long ago that they may be others by now."""
+    last = store.state().get("groups_at")
+    every = UNKNOWN_GROUP_EVERY if _has_unknown_group(store) else GROUPS_EVERY
+    return last is None or abs(now - from_iso(last)) > every
+
+
+def _has_unknown_group(store: Store) -> bool:
+    """Whether something was said in a group of which neither name nor members are known."""
+    return bool(store.value("SELECT 1 FROM chats WHERE is_group AND name IS NULL LIMIT 1"))
+
+
+def _mark_read(store: Store, transport: Transport, now: datetime, chat: str, up_to: int) -> Row:
+    marks: dict[str, ReadMark] = {}
+    for row in messages.unread_of(store, chat, up_to):
+        mark = marks.setdefault(row["sender"], ReadMark(chat, row["sender"]))
+        mark.message_ids.append(row["message_id"])
+    for mark in marks.values():
+        transport.mark_read(mark)
+    messages.set_read(store, chat, up_to)
+    return {}
+
+
+def _groups(store: Store, transport: Transport, now: datetime) -> Row:
+    events = transport.groups()
+    with store.write():
+        for event in events:
+            inbox.apply_event(store, event, now)
+        store.set_state("groups_at", to_iso(now))
+    return {}
+
+
+def _download(store: Store, transport: Transport, now: datetime, number: int, most: int) -> Row:
+    """Fetch the file of the message with that id into the home; where it is."""
+    row = with_file(store, number)
+    found = transport.download(row["raw_proto"], most)
+    folder = store.home.path / "media"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    stamp = messages.moment(row["timestamp"]).strftime("%Y%m%d-%H%M%S")
+    extension = media.extension_for(found.mimetype, row["message_type"])
+    name = media.safe_name(found.name, f"{stamp}-{row['message_type']}", extension)
+    path = media.write_new(folder, name, found.data)
+    relative = str(path.relative_to(store.home.path))
+    with store.write():
+        store.execute("UPDATE messages SET media_path = ? WHERE id = ?", [relative, number])
+    return {"media_path": relative}
+
+
+_DO: dict[str, Any] = {"mark-read": _mark_read, "groups": _groups, "download": _download}

@@ -1,0 +1,1 @@
+"""Data taken over from other tools."""

@@ -1,0 +1,1 @@
+"""What WhatsApp's own "Export chat" wrote."""

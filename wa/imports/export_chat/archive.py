@@ -1,0 +1,266 @@
+"""The file that "Export chat" makes: a text, or a ZIP with a text and the files that were sent.
+
+Nothing in it is trusted. What is taken out of a ZIP goes below `media/import`
+in our home, under the digest of its content and a tame form of its name.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import hashlib
+import lzma
+import os
+import re
+import shutil
+import struct
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import TextIOWrapper
+from pathlib import Path, PurePosixPath
+from typing import IO, AnyStr
+
+from wa.errors import WaError
+from wa.imports.export_chat.phrases import titles
+from wa.store.home import Home, storage_error
+
+FOLDER = "media/import"
+"""Where files go, below our home."""
+_MOST_BYTES = 2 * 1024**3
+"""That one import may take out of a ZIP; and that its text may have."""
+_SPARE_BYTES = 64 * 1024**2
+"""Of the disk, that are left free."""
+_PIECE = 1024**2
+_LONGEST_LINE = 1024**2
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError)
+"""What reading a damaged or unusual ZIP raises."""
+_ENCRYPTED = 0x1  # APPNOTE.TXT 4.4.4
+_HINT = "give the .txt or .zip that WhatsApp made: open the chat on the phone, More, Export chat"
+
+Tell = Callable[[int], object]
+
+
+class Unusable(Exception):
+    """A file in the ZIP that cannot be taken out, and why."""
+
+
+class Files(Container[str]):
+    """The files beside the text, by the name that the text gives them."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, zipfile.ZipInfo] = {}
+        self.refused: list[str] = []
+        """Names that lead out of the ZIP."""
+
+    def add(self, info: zipfile.ZipInfo) -> None:
+        """Remember a file by the last part of its name."""
+        path = PurePosixPath(_name_of(info).replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", str(path)):
+            self.refused.append(str(path))
+        elif path.name:
+            self._found.setdefault(_same(path.name), info)
+
+    def get(self, name: str) -> zipfile.ZipInfo | None:
+        """A file, None where it is not there."""
+        return self._found.get(_same(name))
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and _same(name) in self._found
+
+
+def _same(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def _name_of(info: zipfile.ZipInfo) -> str:
+    """An entry's name; UTF-8 is read also where the ZIP does not say so."""
+    if info.flag_bits & 0x800:  # APPNOTE.TXT 4.4.4
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
+
+
+@dataclass
+class Export:
+    """An exported chat, open."""
+
+    path: Path
+    archive: zipfile.ZipFile | None = None
+    text: zipfile.ZipInfo | None = None
+    files: Files = field(default_factory=Files)
+    damaged: int = 0
+    """Lines of which some bytes were no text."""
+    _taken: int = 0
+
+    @property
+    def size(self) -> int:
+        """The bytes of the text."""
+        return self.text.file_size if self.text else self.path.stat().st_size
+
+    @property
+    def titles(self) -> list[str]:
+        """What the file's name, or that of the folder it is in, says the chat is called."""
+        names = _name_of(self.text).split("/")[::-1] if self.text else []
+        names.append(self.path.name)
+        if self.path.name == "_chat.txt":
+            names.append(self.path.absolute().parent.name)
+        return list(dict.fromkeys(title for name in names for title in titles(name)))
+
+    def lines(self, tell: Tell = lambda size: None) -> Iterator[str]:
+        """The lines of the text, from its start. Raises WaError `bad-data` where the ZIP is damaged."""
+        self.damaged = 0
+        try:
+            with self._open() as stream:
+                encoding = _encoding(stream)
+            with self._open() as stream:
+                if encoding:
+                    text = TextIOWrapper(stream, encoding, errors="replace", newline="\n")
+                    for line in _pieces(text.readline, "\n"):
+                        tell(2 * len(line))
+                        yield line
+                else:
+                    for raw in _pieces(stream.readline, b"\n"):
+                        tell(len(raw))
+                        yield self._decoded(raw)
+        except _DAMAGE as error:
+            raise WaError("bad-data", f"{self.path} is damaged: {error}", "export the chat again") from None
+        except OSError as error:
+            raise storage_error(error, self.path) from error
+
+    def _open(self) -> IO[bytes]:
+        return self.archive.open(self.text) if self.archive and self.text else self.path.open("rb")
+
+    def _decoded(self, raw: bytes) -> str:
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError:
+            self.damaged += 1
+            return raw.decode("utf-8", "replace")
+
+    def take(self, home: Home, name: str) -> str:
+        """Take a file out of the ZIP; its path below our home. Raises Unusable, WaError `storage-error`."""
+        info = self.files.get(name)
+        if info is None:
+            raise Unusable("the file was not exported along with the chat")
+        if info.flag_bits & _ENCRYPTED:
+            raise Unusable("the file is encrypted")
+        if self._taken + info.file_size > _MOST_BYTES:
+            raise Unusable(f"the files together have more than {_MOST_BYTES // 1024**3} GB")
+        folder = home.path / FOLDER
+        # One name for all tries, so that a kill leaves nothing that the next one does not replace.
+        part = folder / f".{info.CRC:08x}-{info.file_size}.part"
+        try:
+            _make_room(home, info.file_size)
+            kept = folder / f"{self._copy(info, part)[:16]}-{_tame(name)}"
+            os.replace(part, kept)
+        except _DAMAGE:
+            part.unlink(missing_ok=True)
+            raise Unusable("the file is damaged") from None
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise storage_error(error, folder) from error
+        self._taken += info.file_size
+        return f"{FOLDER}/{kept.name}"
+
+    def _copy(self, info: zipfile.ZipInfo, part: Path) -> str:
+        """Write an entry to a file; the digest of its content. ZipFile reads no more than it declares."""
+        assert self.archive is not None  # noqa: S101
+        digest = hashlib.sha256()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with self.archive.open(info) as source, os.fdopen(os.open(part, flags, 0o600), "wb") as target:
+            while piece := source.read(_PIECE):
+                digest.update(piece)
+                target.write(piece)
+        return digest.hexdigest()
+
+
+def _make_room(home: Home, size: int) -> None:
+    """Make the folder, for its owner alone; OSError where the disk has no room for so many bytes."""
+    for folder in (home.path / "media", home.path / FOLDER):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    if shutil.disk_usage(home.path).free < size + _SPARE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _tame(name: str) -> str:
+    """The end of a name, of characters that mean nothing to anybody."""
+    tame = re.sub(r"[^\w.\-]+", "_", re.split(r"[/\\]", _same(name))[-1]).lstrip(".-")
+    while len(tame.encode()) > 100:
+        tame = tame[1:]
+    return tame or "file"
+
+
+def _encoding(stream: IO[bytes]) -> str | None:
+    """UTF-16 as the start of a text shows it; None for UTF-8."""
+    start = stream.read(4)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    return {(False, True): "utf-16-le", (True, False): "utf-16-be"}.get(
+        (start[:1] == b"\0", start[1:2] == b"\0") if len(start) == 4 else (False, False)
+    )
+
+
+def _pieces(readline: Callable[[int], AnyStr], end: AnyStr) -> Iterator[AnyStr]:
+    """Lines, of endless ones the beginning."""
+    while piece := readline(_LONGEST_LINE):
+        yield piece
+        while len(piece) == _LONGEST_LINE and not piece.endswith(end):
+            piece = readline(_LONGEST_LINE)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Export]:
+    """An exported chat to read. Raises WaError `not-found`, `bad-data`, `storage-error`."""
+    try:
+        if path.exists() and not path.is_file():
+            what = "a directory" if path.is_dir() else "not a file, and it has to be read twice"
+            raise WaError("bad-data", f"{path} is {what}", _HINT)
+        with path.open("rb") as file:
+            start = file.read(4)
+    except FileNotFoundError:
+        raise WaError("not-found", f"there is no file {path}", None) from None
+    except OSError as error:
+        raise storage_error(error, path) from error
+    if start in (b"PK\3\4", b"PK\5\6"):  # APPNOTE.TXT 4.3.7, 4.3.16
+        try:
+            archive = zipfile.ZipFile(path)
+        except _DAMAGE as error:
+            raise WaError("bad-data", f"{path} is a damaged ZIP: {error}", "export the chat again") from None
+        with archive:
+            yield _found_in(path, archive)
+    elif not start or path.suffix.lower() == ".zip":
+        raise WaError("bad-data", f"{path} is {'no ZIP' if start else 'empty'}", _HINT)
+    else:
+        yield Export(path)
+
+
+def _found_in(path: Path, archive: zipfile.ZipFile) -> Export:
+    """The text in a ZIP, and the files beside it."""
+    names = {each: _name_of(each).replace("\\", "/") for each in archive.infolist()}
+    names = {each: name for each, name in names.items() if not name.endswith("/") and "__MACOSX" not in name}
+    texts = {each: name.rpartition("/")[2] for each, name in names.items() if name.lower().endswith(".txt")}
+    chats = (
+        [each for each, name in texts.items() if name == "_chat.txt"]
+        or [each for each, name in texts.items() if titles(name)]
+        or list(texts)
+    )
+    if len(chats) != 1:
+        listed = ", ".join(sorted(texts[each] for each in chats)[:5])
+        what = f"there are several chats in {path}: {listed}" if chats else f"there is no chat in {path}"
+        raise WaError("bad-data", what, "unpack it and give one of them" if chats else _HINT)
+    text = chats[0]
+    if text.flag_bits & _ENCRYPTED:
+        raise WaError("bad-data", f"{path} is encrypted", "unpack it, and give the text")
+    if text.file_size > _MOST_BYTES:
+        raise WaError("bad-data", f"the text in {path} has {text.file_size:,} bytes", _HINT)
+    export = Export(path, archive, text)
+    for each in names:
+        if each is not text:
+            export.files.add(each)
+    return export

@@ -1,0 +1,151 @@
+"""What a message of an exported chat is: words, a file or its absence, a deletion, a notice of WhatsApp's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+from dataclasses import dataclass, replace
+
+from wa.imports.export_chat.phrases import ATTACHED, DELETED, EDITED, ENCRYPTED, OMITTED, plain
+
+MARKS = "\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+"""What is put around names and before notices so that they run in the right direction; nobody sees it."""
+_GENERATED = "\u200e"
+"""What an iPhone puts before words that nobody typed."""
+_LONGEST_PHRASE = 300
+_NO_MARKS = str.maketrans("", "", MARKS)
+_ANDROID_FILE = re.compile(r"(?P<file>[^\n]+) \((?P<word>[^\n]+)\)")
+_OLD_FILE = re.compile(r"(?P<file>[^\n<>]+) <(?P<word>[^\n<>:]+)>")
+_IPHONE_FILE = re.compile(r"<(?P<word>[^\n<>:：]{1,40})[:：]\s{0,4}(?P<file>[^\n<>]{1,300})>")
+_PAGES = re.compile(r" • [^\n]*\Z")
+"""`Report.pdf • 2 pages`"""
+_NUMBER = re.compile(r"^[0-9]{8}-")
+"""That an iPhone puts before the name of a file."""
+_LOCATION = re.compile(r"(?:[^\s:]+ ){0,3}[^\s:]+:? https://maps\.google\.com/\?q=-?[0-9.]+,-?[0-9.]+")
+_POLL = re.compile(
+    r"[^\s:]+:\n[^\n]+(?:\n([^\s:]+): [^\n]+ \([^\n()\d]{0,20}\d+[^\n()\d]{0,20}\))(?:\n\1: [^\n]+)+"
+)
+"""`POLL:`, the question, and the options, each with its votes."""
+_EXTENSION = re.compile(r"\.(\w{1,10})$")
+_MENTION = re.compile(r"@(?:\u2068[^\u2069\n]*\u2069|\+?[0-9]{7,20}(?![0-9]))")
+_KIND_OF_EXTENSION = {
+    extension: kind
+    for kind, extensions in {
+        "image": ("jpg", "jpeg", "png", "gif", "heic", "heif", "webp"),
+        "video": ("mp4", "mov", "3gp", "m4v", "mkv", "avi", "webm"),
+        "audio": ("mp3", "m4a", "aac", "amr", "ogg", "wav", "flac"),
+        "voice": ("opus",),
+        "contact": ("vcf",),
+    }.items()
+    for extension in extensions
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    """A message without its time and sender."""
+
+    text: str | None
+    """The words, or the caption of a file; None where there are none."""
+    kind: str = "text"
+    file: str | None = None
+    """The name of the file that was exported along with it."""
+    is_deleted: bool = False
+    is_edited: bool = False
+
+
+def said(raw: str, *, is_iphone: bool, files: Container[str] = ()) -> Said:
+    """What stands behind a sender's name; `files` are the names of those that were exported along."""
+    before, _, ending = raw.rstrip(MARKS + " \n").rpartition("<")
+    if ending.endswith(">") and plain(ending[:_LONGEST_PHRASE]) in EDITED:
+        return replace(said(before.rstrip(MARKS + " \n"), is_iphone=is_iphone, files=files), is_edited=True)
+    text = raw.strip().lstrip(MARKS).rstrip()
+    if not text:
+        return Said(None, "other")
+    first, _, rest = text.partition("\n")
+    if len(first) <= _LONGEST_PHRASE:
+        found = _replaced(first, rest, is_iphone=is_iphone) or _attached(text, first, rest, files)
+        if found:
+            return found
+    end = max(text.rfind("\u200e"), text.rfind("\u200f"))
+    if is_iphone and end >= 0 and (kind := OMITTED.get(plain(text[end : end + _LONGEST_PHRASE]))):
+        return Said(_caption(_PAGES.sub("", unmarked(text[:end]).rstrip())), kind)
+    if _LOCATION.fullmatch(text):
+        return Said(text, "location")
+    if _POLL.fullmatch(unmarked(text)):
+        return Said(unmarked(text), "poll")
+    if is_iphone and raw.lstrip().startswith(_GENERATED):
+        return Said(unmarked(text), "system")
+    return Said(text, "system" if ENCRYPTED.match(text) else "text")
+
+
+def is_notice(raw: str, *, is_iphone: bool) -> bool:
+    """Whether the first line of a message shows that it is WhatsApp's own, whoever it seems to be from."""
+    if is_iphone and raw.lstrip().startswith(_GENERATED):
+        return said(raw, is_iphone=True).kind == "system"
+    return bool(ENCRYPTED.match(raw))
+
+
+def _replaced(first: str, rest: str, *, is_iphone: bool) -> Said | None:
+    """What was deleted, or not exported, has a phrase in its place."""
+    key = plain(first)
+    if key in DELETED and not rest:
+        return Said(None, is_deleted=True)
+    is_bracketed = unmarked(first).startswith("<")
+    if key in OMITTED and (is_bracketed or is_iphone):
+        return Said(_caption(rest), OMITTED[key])
+    return None
+
+
+def _attached(text: str, first: str, rest: str, files: Container[str]) -> Said | None:
+    for form in (_ANDROID_FILE, _OLD_FILE):
+        found = form.fullmatch(unmarked(first))
+        if found and _is_file(found, files):
+            return _with_file(found["file"], rest)
+    found = _IPHONE_FILE.search(text) if "<" in text else None
+    if found and _is_file(found, files):
+        before = _PAGES.sub("", unmarked(text[: found.start()])).rstrip()
+        return _with_file(found["file"], f"{before}\n{text[found.end() :].lstrip()}")
+    return None
+
+
+def _with_file(name: str, caption: str) -> Said:
+    """A file; a document without a caption has its name for one, as in the message itself."""
+    name = unmarked(name).strip()
+    kind = kind_of_file(name)
+    words = _caption(caption) or (_NUMBER.sub("", name) if kind == "document" else None)
+    return Said(words, kind, name)
+
+
+def _is_file(found: re.Match[str], files: Container[str]) -> bool:
+    name = unmarked(found["file"]).strip()
+    return name in files or (plain(found["word"]) in ATTACHED and bool(_EXTENSION.search(name)))
+
+
+def kind_of_file(name: str) -> str:
+    """A message's type by the name that WhatsApp gave its file: `IMG-…`, `00000012-PHOTO-….jpg`."""
+    words = re.split(r"[-_. ]", name.upper())
+    if "STK" in words or "STICKER" in words:
+        return "sticker"
+    if "PTT" in words:
+        return "voice"
+    extension = _EXTENSION.search(unmarked(name))
+    return _KIND_OF_EXTENSION.get(extension[1].lower() if extension else "", "document")
+
+
+def likeness(text: str | None) -> str:
+    """A text without what an export does to it: unseen marks, spaces at its end, names for numbers."""
+    if not text:
+        return ""
+    if "@" in text:
+        text = _MENTION.sub("@", text)
+    return text.translate(_NO_MARKS).replace("\r\n", "\n").strip()
+
+
+def unmarked(text: str) -> str:
+    """A text without the marks that nobody sees."""
+    return text.translate(_NO_MARKS)
+
+
+def _caption(text: str) -> str | None:
+    return text.strip().strip(MARKS).strip() or None

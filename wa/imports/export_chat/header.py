@@ -1,0 +1,162 @@
+"""One line of an exported chat: whether it begins a message, when that was, and whose it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from datetime import date, time
+from functools import lru_cache
+from typing import NamedTuple
+
+from wa.imports.export_chat.content import MARKS, unmarked
+from wa.imports.export_chat.phrases import half_of_day, is_filler
+
+_FIRST_DAY = date(2009, 1, 1)
+"""WhatsApp is of that year."""
+_BUDDHIST = 543
+"""Years that Thailand's calendar is ahead."""
+_LONGEST_NAME = 100
+_NO_HALF, _NO_TIME = 24, -1
+
+_GAP = rf"[\s{MARKS}]{{0,4}}"
+
+
+def _word(name: str) -> str:
+    """A word or none, such as `PM`, and the spaces around it."""
+    return rf"{_GAP}(?P<{name}>[^\W\d_][^\d\n:<>\[\],،]{{0,14}}?(?![^\W\d_]))?{_GAP}"
+
+
+_DATE = (
+    rf"(?P<first>\d{{1,4}})(?P<gap>{_GAP})(?P<mark>[/.\-年년]){_GAP}(?P<second>\d{{1,2}})"
+    rf"{_GAP}[/.\-月월]{_GAP}(?P<third>\d{{1,4}}){_GAP}[.日일]?"
+)
+_TIME = (
+    rf"(?P<hour>\d{{1,2}}){_GAP}[:.h時时시]{_GAP}(?P<minute>\d\d)(?:{_GAP}[:.分분]{_GAP}(?P<of_minute>\d\d))?"
+)
+_BETWEEN = rf"{_word('word1')}(?:(?P<comma>[,،、]){_word('word2')})?"
+_DATE_FIRST, _TIME_FIRST = (
+    re.compile(
+        rf"[\s{MARKS}]*(?P<open>\[)?{_GAP}{one}{_BETWEEN}{other}{_word('word3')}"
+        r"(?(open)\]|(?:\s(?P<dash>[-–—])|:)(?=\s)) ?"
+    )
+    for one, other in ((_DATE, _TIME), (_TIME, _DATE))
+)
+
+
+class Style(NamedTuple):
+    """How the beginnings of messages are written, which is the same in all of a file."""
+
+    is_date_first: bool
+    is_iphone: bool
+    """In brackets."""
+    has_seconds: bool
+    is_east_asian: bool
+    """A year of two digits may come first."""
+    mark: str
+    year_lengths: tuple[bool, bool]
+    has_comma: bool
+    has_dash: bool
+
+
+class Head(NamedTuple):
+    """The beginning of a message: its date, not yet understood, and time."""
+
+    style: Style
+    days: tuple[str, str, str]
+    clock: time
+    end: int
+
+
+def head_of(line: str) -> Head | None:
+    """How a message begins, or None for a line that begins none."""
+    found = _DATE_FIRST.match(line) or _TIME_FIRST.match(line)
+    clock = _clock(found) if found else None
+    if found is None or clock is None:
+        return None
+    first, _, third = days = found["first"], found["second"], found["third"]
+    is_spaced = found["mark"] in "年년" or (found["mark"] == "." and line[found.end("mark")] == " ")
+    style = Style(
+        is_date_first=found.re is _DATE_FIRST,
+        is_iphone=bool(found["open"]),
+        has_seconds=bool(found["of_minute"]),
+        is_east_asian=is_spaced or _comes_before(found),
+        mark=found["mark"],
+        year_lengths=(len(first) == 4, len(third) == 4),
+        has_comma=bool(found["comma"]),
+        has_dash=bool(found["dash"]),
+    )
+    return Head(style, days, clock, found.end())
+
+
+def _comes_before(found: re.Match[str]) -> bool:
+    """Whether morning or afternoon stands before the time."""
+    return any(half_of_day(found[name]) is not None for name in ("word1", "word2") if found[name])
+
+
+@lru_cache(maxsize=256)
+def _half(words: tuple[str, ...]) -> int:
+    """The hours that the words beside a time add: 0 or 12; _NO_HALF, or _NO_TIME for other words."""
+    halves = [half_of_day(word) for word in words if not is_filler(word)]
+    if None in halves or len(halves) > 1:
+        return _NO_TIME
+    return _NO_HALF if not halves else 12 if halves[0] else 0
+
+
+def _clock(found: re.Match[str]) -> time | None:
+    half = _half(tuple(found[name] for name in ("word1", "word2", "word3") if found[name]))
+    hour = int(found["hour"])
+    if half == _NO_TIME or (half != _NO_HALF and hour > 12):
+        return None
+    if half != _NO_HALF:
+        hour = hour % 12 + half
+    try:
+        return time(hour, int(found["minute"]), int(found["of_minute"] or 0))
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=8192)
+def day_of(days: tuple[str, str, str], order: str, latest: date) -> date | None:
+    """The day that three numbers are, up to the latest that is possible; None where they are none."""
+    year, month, day = (days[order.index(part)] for part in "ymd")
+    if len(year) not in (2, 4) or max(len(month), len(day)) > 2:
+        return None
+    written = int(year) + (2000 if len(year) == 2 else 0)
+    thai = int(year) + (2500 if len(year) == 2 else 0) - _BUDDHIST
+    for number in (written, thai):
+        try:
+            found = date(number, int(month), int(day))
+        except ValueError:
+            continue
+        if _FIRST_DAY <= found <= latest:
+            return found
+    return None
+
+
+def sender_of(rest: str, known: Collection[str]) -> tuple[str | None, str]:
+    """The name and the words behind a date; no name where WhatsApp itself speaks.
+
+    Nothing says where a name ends that has a colon in it: only those that are
+    `known` are found whole.
+    """
+    bare = rest.lstrip(MARKS + " ")
+    for name in known:
+        if bare.startswith(f"{name}: "):
+            return name, bare[len(name) + 2 :]
+    name, colon, text = bare.partition(": ")
+    if not colon and bare.rstrip().endswith(":"):  # an editor took the space away
+        name, colon, text = bare.rstrip()[:-1], ":", ""
+    name = " ".join(unmarked(name).split())
+    if name.startswith("~"):
+        name = f"~ {name[1:].strip()}"
+    if not colon or not name or len(name) > _LONGEST_NAME or _is_quoting(name):
+        return None, bare
+    return name, text
+
+
+_OPEN_QUOTE = re.compile(r"[“„«「『][^”“»」』]*$")
+
+
+def _is_quoting(name: str) -> bool:
+    """Whether the colon is in a name or subject that is quoted: `Nadia changed the subject to "A: B"`."""
+    return bool(name.count('"') % 2 or _OPEN_QUOTE.search(name))

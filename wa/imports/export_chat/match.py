@@ -1,0 +1,182 @@
+"""Which messages of an exported chat are stored already, whatever way they came.
+
+An export says less than what is stored: Android's times have no seconds, an
+edited text looks as it does now, a file may be only a word for it. So likes are
+taken first, then what can only be the same message. Each stored message is taken
+once, and what was taken is remembered on disk: a chat may have millions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from wa.imports.export_chat.content import likeness
+from wa.imports.export_chat.reader import Message
+from wa.phone import is_group, phone_of_jid
+from wa.record.messages import MADE_UP
+from wa.store.database import Store
+
+OF_A_MINUTE, OF_A_SECOND = f"{MADE_UP}min-", f"{MADE_UP}sec-"
+"""How made-up ids begin, by what is known of the time."""
+_MINUTE = 60
+_TOLD_OTHERWISE = ("document", "location", "contact", "poll")
+"""What has other words in an export than in the message itself."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """What is compared of a message of the file."""
+
+    message: Message
+    starts: tuple[int, ...]
+    """Its time in Unix seconds; two where the clock showed it twice."""
+    is_mine: bool
+    sender: str
+    text: str
+    """As `likeness` gives it."""
+
+
+@dataclass
+class Stored:
+    """What is compared of a stored message."""
+
+    number: int
+    timestamp: int
+    is_mine: bool
+    sender: str
+    content: str | None
+    kind: str
+    is_edited: bool
+    is_deleted: bool
+    media_path: str | None
+    is_free: bool = True
+
+    def __post_init__(self) -> None:
+        self.text = likeness(self.content)
+
+
+class Matcher:
+    """Finds the messages of one chat. To be entered; one at a time on a connection."""
+
+    def __init__(self, store: Store, chat: str, *, has_seconds: bool) -> None:
+        self._store, self._chat = store, chat
+        self._early, self._late = (1, 1) if has_seconds else (0, _MINUTE - 1)
+        """How far a stored message may be before and behind the time in the file."""
+
+    def __enter__(self) -> Matcher:
+        self._store.execute("CREATE TEMP TABLE taken (id INTEGER PRIMARY KEY)")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._store.execute("DROP TABLE taken")
+
+    def take(self, numbers: Iterable[int]) -> None:
+        """No message of the file is one of these stored ones."""
+        self._store.db.conn.executemany(
+            "INSERT OR IGNORE INTO taken VALUES (?)", ((each,) for each in numbers)
+        )
+
+    def match(self, items: Sequence[Item]) -> list[Stored | None]:
+        """For each message of the file the stored one that it is, or None."""
+        near: dict[tuple[int, bool], list[Stored]] = defaultdict(list)
+        for row in self._near(items):
+            near[row.timestamp // _MINUTE, row.is_mine].append(row)
+        found: list[Stored | None] = [None] * len(items)
+        for fits in (_is_alike, _is_changed):
+            for number, item in enumerate(items):
+                if found[number] is None:
+                    found[number] = self._best(item, near, fits)
+        self.take(row.number for row in found if row)
+        return found
+
+    def _near(self, items: Sequence[Item]) -> list[Stored]:
+        """The stored messages about the times of these."""
+        starts = sorted({start - self._early for item in items for start in item.starts})
+        rows = self._store.execute(
+            "SELECT DISTINCT m.id, m.timestamp, m.is_from_me, m.sender, m.content, m.message_type,"
+            " m.edited_at IS NOT NULL, m.deleted_at IS NOT NULL, m.media_path FROM json_each(?) t"
+            " CROSS JOIN messages m ON m.chat_jid = ? AND m.timestamp BETWEEN t.value AND t.value + ?"
+            " WHERE m.status IS NOT 'early' AND m.message_type != 'reaction'"
+            " AND NOT EXISTS (SELECT 1 FROM taken WHERE taken.id = m.id)",
+            [json.dumps(starts), self._chat, self._early + self._late],
+        )
+        return [Stored(number, time, bool(mine), *rest) for number, time, mine, *rest in rows]
+
+    def _best(
+        self, item: Item, near: dict[tuple[int, bool], list[Stored]], fits: Callable[[Item, Stored], bool]
+    ) -> Stored | None:
+        spans = [(start - self._early, start + self._late) for start in item.starts]
+        rows = [
+            row
+            for minute in sorted({at // _MINUTE for span in spans for at in span})
+            for row in near.get((minute, item.is_mine), ())
+            if row.is_free
+            and any(early <= row.timestamp <= late for early, late in spans)
+            and _may_be_of(item, row)
+            and fits(item, row)
+        ]
+        if not rows or (fits is _is_changed and item.message.said.is_edited and len(rows) > 1):
+            return None
+        best = min(rows, key=lambda row: _distance(item, row))
+        best.is_free = False
+        return best
+
+
+def _distance(item: Item, row: Stored) -> tuple[bool, bool, int, int]:
+    """How unlike a message and a stored one are that may be the same."""
+    seconds = min(abs(row.timestamp - start) for start in item.starts)
+    return row.sender != item.sender, row.kind != item.message.said.kind, seconds, row.number
+
+
+def _may_be_of(item: Item, row: Stored) -> bool:
+    """Whether both may have one sender: not where both have a number, and another one."""
+    ours, theirs = phone_of_jid(item.sender), phone_of_jid(row.sender)
+    return item.is_mine or ours is None or theirs is None or ours == theirs
+
+
+def _is_alike(item: Item, row: Stored) -> bool:
+    """Whether they say the same; what has no words is alike where neither is a text."""
+    said = item.message.said
+    if (said.kind == "system") != (row.kind == "system") or said.is_deleted != row.is_deleted:
+        return False
+    return item.text == row.text and (
+        bool(item.text) or said.is_deleted or "text" not in (said.kind, row.kind)
+    )
+
+
+def _is_changed(item: Item, row: Stored) -> bool:
+    """Whether the one may have become the other: by being edited, deleted, or exported without its file."""
+    said = item.message.said
+    if "system" in (said.kind, row.kind):
+        return False
+    if said.is_deleted or row.is_deleted or row.is_edited:
+        return True
+    if "text" in (said.kind, row.kind):
+        return said.is_edited and said.kind == row.kind
+    return not (item.text and row.text) or (said.kind == row.kind and said.kind in _TOLD_OTHERWISE)
+
+
+def made_up_ids(store: Store, chat: str, items: Sequence[Item], *, has_seconds: bool) -> list[str]:
+    """An id for each: the same for the same message of any export of the chat, and another for its equals."""
+    prefix = OF_A_SECOND if has_seconds else OF_A_MINUTE
+    used: Counter[str] = Counter()
+    ids = []
+    for item in items:
+        name = item.message.sender if is_group(chat) and not item.is_mine else None
+        known = json.dumps([chat, item.starts[0], item.is_mine, name, item.text]).encode()
+        base = prefix + hashlib.sha256(known).hexdigest()[:24]
+        if base not in used:
+            used[base] = store.value(
+                "SELECT count(*) FROM messages WHERE chat_jid = ? AND message_id > ? AND message_id < ?",
+                [chat, f"{base}-", f"{base}."],
+            )
+        ids.append(f"{base}-{used[base]}")
+        used[base] += 1
+    return ids

@@ -1,0 +1,253 @@
+"""Whose chat an exported file is, which of its names is ours, and who the others are.
+
+A chat is named by its file: `WhatsApp Chat with Nadia.txt`. Only whole names
+count, of contacts, of groups, and those that people gave themselves. Who cannot
+be told apart is asked for, never guessed.
+
+In a chat of two, who is not us is the other one, whatever the file calls them.
+In a group, a name that belongs to nobody we know gets an address of its own,
+`…@unknown`, the same at every import into that group; the name is kept with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from wa.errors import WaError
+from wa.people import contacts
+from wa.people.contacts import folded
+from wa.phone import is_group, jid_of_phone, phone_of_jid
+from wa.record.messages import canonical
+from wa.store.database import Store
+
+NOBODY = "-"
+"""Said for our own name where we wrote nothing in a chat."""
+_UNKNOWN = "@unknown"
+_SHOWN = 10
+_NOT_IN_FILE_NAMES = str.maketrans("", "", '/\\:*?"<>|_')
+
+
+class People:
+    """Everybody we know, by name."""
+
+    def __init__(self, store: Store, region: str | None, own_jid: str | None) -> None:
+        self._store, self._region = store, region
+        device = store.row("SELECT jid, push_name FROM device WHERE id = 1") or {}
+        self.own_jid: str | None = own_jid or device.get("jid")
+        self.own_name: str = device.get("push_name") or ""
+        self._contacts = contacts.directory(store)
+        self._given: dict[str, set[str]] = {}
+        """JIDs by the names that people and groups gave themselves, or have on our phone."""
+        for jid, name in store.execute(
+            "SELECT jid, name FROM push_names UNION SELECT jid, saved_name FROM push_names"
+            " UNION SELECT id, name FROM chats"
+        ):
+            if name and not jid.endswith(_UNKNOWN):
+                self._given.setdefault(folded(name), set()).add(canonical(store, jid))
+
+    def with_colon(self, *more: str | None) -> list[str]:
+        """Known names that do not end at their first colon, or that have a quotation mark; longest first."""
+        rows = self._store.execute(
+            "SELECT name FROM contacts UNION SELECT a.value FROM contacts c, json_each(c.aliases) a"
+            " UNION SELECT name FROM chats UNION SELECT name FROM push_names"
+            " UNION SELECT saved_name FROM push_names"
+        )
+        names = {name for (name,) in rows if name} | {name for name in (*more, self.own_name) if name}
+        return sorted((name for name in names if ": " in name or '"' in name), key=len, reverse=True)
+
+    def of_contacts(self, name: str, among: Collection[str] = ()) -> set[str]:
+        """The contacts with this name or, where none has it, this alias: of each the number that is `among`
+        those in question, else the main one.
+        """
+        called = [contacts.get(self._store, number) for number in self._contacts.get(folded(name), ())]
+        people = [each for each in called if folded(each["name"]) == folded(name)] or called
+        found = set()
+        for person in people:
+            jids = [canonical(self._store, jid_of_phone(each["phone"])) for each in person["phones"]]
+            found.update([jid for jid in jids if jid in among] or jids[:1])
+        return found
+
+    def called(self, name: str, among: Collection[str] = ()) -> set[str]:
+        """Who is called exactly so: by number, as a contact, or by the name they gave themselves.
+
+        Where several are, those `among` the people in question.
+        """
+        bare = bare_name(name)
+        if phone := contacts.phone_in(bare, self._region):
+            return {canonical(self._store, jid_of_phone(phone))}
+        # A tilde stands before people who are no contacts of the phone.
+        found = self.of_contacts(bare, among) if bare == name else set()
+        found = found or {jid for jid in self._given.get(folded(bare), ()) if not is_group(jid)}
+        return found & set(among) or found
+
+    def chats(self, title: str) -> set[str]:
+        """The chats that a file may be of that is named so."""
+        if phone := contacts.phone_in(title, self._region):
+            return {canonical(self._store, jid_of_phone(phone))}
+        given = self._given.get(folded(title), set())
+        found = self.of_contacts(title) | {jid for jid in given if is_group(jid)} or given
+        if found or not (loose := _loosely(title)):
+            return found
+        near = {name for name in (*self._contacts, *self._given) if _loosely(name) == loose}
+        return {jid for name in near for jid in self.of_contacts(name) | self._given.get(name, set())}
+
+    def own_among(self, names: Iterable[str]) -> set[str]:
+        """The names that are ours and no contact's."""
+        own_name, own = folded(self.own_name), {self.own_jid}
+        return {
+            name
+            for name in names
+            if self.called(name) == own
+            or (own_name and folded(bare_name(name)) == own_name and not self.of_contacts(name) - own)
+        }
+
+
+def bare_name(name: str) -> str:
+    """A name without the tilde that marks people who are no contacts."""
+    return name.removeprefix("~").strip()
+
+
+def _loosely(name: str) -> str:
+    """A name without what cannot stand in that of a file, and without spaces."""
+    return "".join(folded(name).translate(_NOT_IN_FILE_NAMES).split())
+
+
+# ── The chat ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def find_chat(store: Store, people: People, asked: str | None, titles: list[str], region: str | None) -> str:
+    """The chat's JID. Raises WaError `not-found`, `ambiguous`, and what `contacts.resolve` raises."""
+    if asked is not None:
+        try:
+            return contacts.resolve(store, asked, region, people.own_jid).jid
+        except WaError as error:
+            if error.code != "recipient-not-found":
+                raise
+            return contacts.resolve_chat(store, asked, region, people.own_jid).jid
+    hint = "--chat says whose it is: a name, a number with its country code, or an address"
+    for title in titles:
+        found = people.chats(title)
+        if len(found) > 1:
+            raise WaError("ambiguous", f"{title!r} may be {', '.join(sorted(found)[:5])}", hint)
+        if found:
+            return found.pop()
+    what = (
+        f"there is no chat {titles[0]!r}" if titles else "the name of the file does not say whose chat it is"
+    )
+    raise WaError("not-found", what, hint)
+
+
+def name_of_chat(store: Store, jid: str, titles: list[str]) -> str | None:
+    """What to call a chat: as we do, as it does itself, or as its file does."""
+    return (
+        contacts.name_for(store, jid)
+        or store.value("SELECT name FROM chats WHERE id = ?", [jid])
+        or store.value("SELECT name FROM push_names WHERE jid = ?", [jid])
+        or next(iter(titles), None)
+    )
+
+
+# ── Us and them ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Cast:
+    """Who is who in one chat."""
+
+    people: People
+    chat: str
+    me: Collection[str]
+    """Our names in the file."""
+    members: Collection[str] = ()
+    made_up: dict[str, str] = field(default_factory=dict)
+    """The names of those that have an address of their own."""
+    _known: dict[str, str] = field(default_factory=dict)
+
+    def is_me(self, name: str | None) -> bool:
+        """Whether we wrote what is under this name."""
+        return name in self.me
+
+    def jid_of(self, name: str | None) -> str:
+        """Who wrote what is under a name; the chat itself where WhatsApp speaks."""
+        if name is None:
+            return self.chat
+        if name in self.me:
+            return self.people.own_jid or "me"
+        if not is_group(self.chat):
+            return self.chat
+        if name not in self._known:
+            self._known[name] = self._find(name)
+        return self._known[name]
+
+    def _find(self, name: str) -> str:
+        found = self.people.called(name, self.members)
+        if len(found) == 1:
+            return found.pop()
+        digest = hashlib.sha256(f"{self.chat}\n{folded(bare_name(name))}".encode()).hexdigest()
+        jid = f"{digest[:16]}{_UNKNOWN}"
+        self.made_up[jid] = bare_name(name)
+        return jid
+
+
+def cast(
+    store: Store,
+    people: People,
+    chat: str,
+    titles: list[str],
+    names: Counter[str],
+    asked: str | None,
+    file: str,
+) -> Cast:
+    """Who is who. Raises WaError `usage` where it cannot be known which name is ours."""
+    members = [
+        jid for (jid,) in store.execute("SELECT member_jid FROM group_members WHERE chat_jid = ?", [chat])
+    ]
+    if asked is not None:
+        return Cast(people, chat, _asked(people, names, asked, file), members)
+    shown = {folded(each) for each in (*titles, name_of_chat(store, chat, []) or "")}
+    me = _me(people, chat, shown, names)
+    if me is None:
+        raise WaError(
+            "usage",
+            f"it is not known which of the people in {file} you are: {_listed(names)}",
+            f"--me NAME says it, or --me {NOBODY} where you wrote nothing",
+        )
+    return Cast(people, chat, me, members)
+
+
+def _me(people: People, chat: str, shown: set[str], names: Counter[str]) -> set[str] | None:
+    """Our names among those in a file, none where we wrote nothing; None where that is not known."""
+    if not names or chat == people.own_jid:
+        return set(names)
+    own = people.own_among(names)
+    if is_group(chat):
+        return own or None
+    them = {name for name in names if folded(bare_name(name)) in shown or chat in people.called(name)}
+    if own:
+        return own if not own & them else None
+    rest = set(names) - them
+    if not them or len(rest) > 1 or any(people.called(name) - {people.own_jid} for name in rest):
+        return None
+    return rest
+
+
+def _asked(people: People, names: Counter[str], asked: str, file: str) -> set[str]:
+    if asked == NOBODY or not names:
+        return set()
+    alike = {name for name in names if folded(name) == folded(asked)}
+    alike = alike or {name for name in names if folded(bare_name(name)) == folded(bare_name(asked))}
+    if not alike and phone_of_jid(next(iter(people.called(asked)), "")):
+        alike = {name for name in names if people.called(name) == people.called(asked)}
+    if len(alike) != 1:
+        what = "several people" if alike else "nobody"
+        raise WaError("usage", f"{what} in {file} may be {asked!r}", f"in it are {_listed(names)}")
+    return alike
+
+
+def _listed(names: Counter[str]) -> str:
+    shown = [f"{name} ({count})" for name, count in names.most_common(_SHOWN)]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,217 @@
+"""WhatsApp's "Export chat": lines of text in, messages out. Every phone writes dates in its own way.
+
+    31/12/2023, 23:59 - Nadia: Happy new year!                  Android
+    [31.12.23, 23:59:58] Nadia: Happy new year!                 iPhone
+
+A file is read twice. `Survey` finds out how its first line is written (brackets,
+separators, seconds), whether day or month comes first, and who takes part.
+`read` then makes messages of the lines: one that is not written like the first,
+or has no such date, belongs to the message before it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Container, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import combinations
+
+from wa.errors import WaError
+from wa.imports.export_chat.content import MARKS, Said, is_notice, said
+from wa.imports.export_chat.header import Head, Style, day_of, head_of, sender_of
+
+ORDERS = ("dmy", "mdy", "ymd")
+"""What the three numbers of a date may be."""
+LONGEST = 65_536
+"""Characters that a message of WhatsApp's can have."""
+_RARE = 10
+"""So many times rarer than a file's messages are lines of theirs that look like one and are none."""
+_STRAYS = 4
+"""So many times more often than in another order time goes back in one that is wrong."""
+_MOST_NAMES = 5000
+
+# ── All lines, for what only the whole file tells ───────────────────────────────────────────────────
+
+
+class Survey:
+    """How a file is written, and who takes part. Raises WaError `bad-data` where no line begins a message."""
+
+    def __init__(self, lines: Iterable[str], name: str, latest: date, known: Collection[str] = ()) -> None:
+        self._name, self._latest, self._known = name, latest, known
+        style: Style | None = None
+        self._counts: Counter[frozenset[str]] = Counter()
+        """How many lines have a date in just these orders."""
+        self._examples: dict[frozenset[str], str] = {}
+        self._unlike: dict[tuple[str, str], tuple[str, Head]] = {}
+        """The first line that two orders read as different days."""
+        self._names: dict[str, Counter[str]] = {order: Counter() for order in ORDERS}
+        self._back: Counter[str] = Counter()
+        """How often time goes back by more than a day."""
+        self._newest: dict[str, date] = {}
+        for number, line in enumerate(lines, 1):
+            head = head_of(line)
+            if head and style in (None, head.style) and self._take(number, line, head):
+                style = head.style
+        if style is None:
+            raise WaError(
+                "bad-data",
+                f"no line of {name} begins like a message: 31/12/2023, 23:59 - Name: text",
+                "give the file that WhatsApp made: open the chat on the phone, More, Export chat",
+            )
+        self._style: Style = style
+
+    def _take(self, number: int, line: str, head: Head) -> bool:
+        """Learn from the beginning of a message; False where its date is none."""
+        days = {order: day for order in ORDERS if (day := day_of(head.days, order, self._latest))}
+        if not days:
+            return False
+        can = frozenset(days)
+        self._counts[can] += 1
+        shown = line[: head.end].strip(MARKS + " -")
+        self._examples.setdefault(can, f"line {number} ({shown})")
+        for one, other in combinations(days, 2):
+            if days[one] != days[other]:
+                self._unlike.setdefault((one, other), (shown, head))
+        sender, text = sender_of(line[head.end :], self._known)
+        if sender is not None and not is_notice(text, is_iphone=head.style.is_iphone):
+            self._count(sender, days)  # notices are not in the order of time
+        return True
+
+    def _count(self, sender: str, days: dict[str, date]) -> None:
+        for order, day in days.items():
+            names = self._names[order]
+            if sender in names or len(names) < _MOST_NAMES:
+                names[sender] += 1
+            self._back[order] += day < self._newest.get(order, day) - timedelta(days=1)
+            self._newest[order] = day
+
+    def form(self, asked: str | None) -> Form:
+        """How to read the file. Raises WaError `usage` where its dates can be read in several ways.
+
+        And `bad-data` where they cannot be read as asked, or in no one way.
+        """
+        left = [order for order in ORDERS if not any(self._beats(other, order) for other in ORDERS)]
+        if asked and asked not in left:
+            line = next(shown for can, shown in self._examples.items() if asked not in can)
+            what = f"{self._name}, {line} is not a date in the order {asked}"
+            raise WaError("bad-data", what, "leave --date-order out")
+        if not left:
+            line = next(iter(self._examples.values()))
+            what = f"the dates in {self._name} contradict one another, from {line} on"
+            raise WaError("bad-data", what, "import one export at a time")
+        order = asked or self._likeliest(left)
+        return Form(self._style, order, self._latest, self._known, self._names[order])
+
+    def _likeliest(self, left: list[str]) -> str:
+        """The order under which time runs on, of those that are possible. Raises WaError `usage`."""
+        if len(left) > 1 and not self._style.is_east_asian:
+            left = [order for order in left if order != "ymd"]
+        least = min(self._back[order] for order in left)
+        left = [order for order in left if self._back[order] <= _STRAYS * least + 1]
+        unlike = next((pair for pair in combinations(left, 2) if pair in self._unlike), None)
+        if unlike is None:
+            return left[0]
+        raise self._ambiguous(left, *self._unlike[unlike])
+
+    def _beats(self, one: str, other: str) -> bool:
+        """Whether dates that are some in the one order only are not much rarer than the reverse."""
+        only = [
+            sum(count for can, count in self._counts.items() if a in can and b not in can)
+            for a, b in ((one, other), (other, one))
+        ]
+        return only[0] * _RARE > only[1]
+
+    def _ambiguous(self, orders: list[str], shown: str, head: Head) -> WaError:
+        read = [
+            f"--date-order {order} reads it as {day.day} {day:%B %Y}"
+            for order in orders
+            if (day := day_of(head.days, order, self._latest))
+        ]
+        message = f"the dates in {self._name} can be read in {len(read)} ways: {shown!r}"
+        return WaError("usage", message, ", ".join(read))
+
+
+# ── Messages ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a file is written."""
+
+    style: Style
+    order: str
+    latest: date
+    known: Collection[str]
+    names: Counter[str]
+    """Who takes part, and how many messages each has."""
+
+    @property
+    def has_seconds(self) -> bool:
+        """Whether times are known to the second."""
+        return self.style.has_seconds
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message of the file."""
+
+    line: int
+    at: datetime
+    """What the clock on the wall showed."""
+    sender: str | None
+    """None where WhatsApp itself speaks."""
+    said: Said
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Lines that make no message, and why."""
+
+    line: int
+    reason: str
+    text: str
+    is_message: bool = True
+
+
+def read(lines: Iterable[str], form: Form, files: Container[str] = ()) -> Iterator[Message | Skipped]:
+    """The messages of a file, in its order; `files` are the names of those exported along."""
+    begun: tuple[int, datetime, str | None] | None = None
+    parts: list[str] = []
+    size = 0
+    for number, line in enumerate(lines, 1):
+        head = head_of(line)
+        day = day_of(head.days, form.order, form.latest) if head and head.style == form.style else None
+        if head and day:
+            if begun:
+                yield _message(begun, parts, size, form, files)
+            sender, text = sender_of(line[head.end :].rstrip("\r\n"), form.known)
+            begun, parts, size = (number, datetime.combine(day, head.clock), sender), [text], len(text)
+        elif not begun:
+            if line.strip(MARKS + " \r\n\t"):
+                yield Skipped(number, "it stands before the first message", line.strip(), False)
+        else:
+            if head and head.style == form.style and day_of(head.days, form.order, date.max):
+                yield Skipped(
+                    number, "it is dated in the future, and was taken for text", line.strip(), False
+                )
+            size += len(line)
+            if size <= 2 * LONGEST:
+                parts.append(line.rstrip("\r\n"))
+    if begun:
+        yield _message(begun, parts, size, form, files)
+
+
+def _message(
+    begun: tuple[int, datetime, str | None], parts: list[str], size: int, form: Form, files: Container[str]
+) -> Message | Skipped:
+    number, at, sender = begun
+    if size > 2 * LONGEST:
+        return Skipped(number, "it is longer than a message can be", parts[0])
+    text = "\n".join(parts)
+    if sender is None:
+        return Message(number, at, None, Said(text.strip(MARKS + " \n\t") or None, "system"))
+    found = said(text, is_iphone=form.style.is_iphone, files=files)
+    if len(found.text or "") > LONGEST:
+        return Skipped(number, "it is longer than a message can be", parts[0])
+    return Message(number, at, None if found.kind == "system" else sender, found)

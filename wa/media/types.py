@@ -1,0 +1,190 @@
+"""What a file is, by how it begins; and the extension that belongs to a type.
+
+The name is only believed for documents whose content leaves it open.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+from functools import cache
+from mimetypes import MimeTypes
+
+from wa.media.formats import is_adts, is_mp3, ogg_packet
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file is sent as."""
+
+    name: str
+    """`image`, `video`, `audio`, `voice` or `document`."""
+    mimetype: str
+
+
+_OOXML = "application/vnd.openxmlformats-officedocument."
+_WORD, _SHEET = f"{_OOXML}wordprocessingml.document", f"{_OOXML}spreadsheetml.sheet"
+_SLIDES = f"{_OOXML}presentationml.presentation"
+_OOXML_OF = {b"word": _WORD, b"xl": _SHEET, b"ppt": _SLIDES}
+_ODF = "application/vnd.oasis.opendocument."
+_APK = "application/vnd.android.package-archive"
+_BYTES = "application/octet-stream"
+
+# What WhatsApp does not play is a document: GIF, WAV, FLAC, Matroska, AVI.
+_SIGNATURES = [
+    (re.compile(pattern, re.DOTALL), Kind(name, mimetype))
+    for pattern, name, mimetype in (
+        (rb"\xff\xd8\xff", "image", "image/jpeg"),
+        (rb"\x89PNG\r\n\x1a\n", "image", "image/png"),
+        (rb"RIFF....WEBP", "image", "image/webp"),
+        (rb"GIF8[79]a", "document", "image/gif"),
+        (rb"II\*\0|MM\0\*", "document", "image/tiff"),
+        (rb"ID3[\x02-\x04]..[\x00-\x7f]{4}", "audio", "audio/mpeg"),
+        (rb"#!AMR\n", "audio", "audio/amr"),
+        (rb"RIFF....WAVE", "document", "audio/wav"),
+        (rb"fLaC", "document", "audio/flac"),
+        (rb"RIFF....AVI ", "document", "video/x-msvideo"),
+        (rb"\x1a\x45\xdf\xa3.{0,60}webm", "document", "video/webm"),
+        (rb"\x1a\x45\xdf\xa3", "document", "video/x-matroska"),
+        (rb"[\x00-\x07]...(?:moov|mdat|wide)", "document", "video/quicktime"),  # before it had brands
+        (rb"(?:\xef\xbb\xbf)?\s*%PDF-", "document", "application/pdf"),
+        (rb"{\\rtf", "document", "application/rtf"),
+        (rb"\x1f\x8b\x08", "document", "application/gzip"),
+        (rb"7z\xbc\xaf\x27\x1c", "document", "application/x-7z-compressed"),
+        (rb"Rar!\x1a\x07", "document", "application/vnd.rar"),
+        (rb"(?:\xef\xbb\xbf)?\s*(?i:BEGIN:VCARD)\s", "document", "text/vcard"),
+    )
+]
+# The brands of ISO base media files, by their beginnings (ISO 14496-12, 4.3; registered at mp4ra.org).
+_BRANDS = [
+    (re.compile(pattern), Kind(name, mimetype))
+    for pattern, name, mimetype in (
+        (rb"M4[ABP]|F4A", "audio", "audio/mp4"),
+        (rb"hei[cxms]|hev[cxms]", "document", "image/heic"),
+        (rb"avi[fs]", "document", "image/avif"),
+        (rb"mif1|msf1", "document", "image/heif"),
+        (rb"3g[2c]", "document", "video/3gpp2"),
+        (rb"3g", "video", "video/3gpp"),
+        (rb"qt  ", "video", "video/quicktime"),
+        (rb"iso|mp4|avc1|M4V|mmp4|MSNV|dash|XAVC|F4V", "video", "video/mp4"),
+    )
+]
+_ZIP = re.compile(rb"PK(?:\x03\x04|\x05\x06)")
+# APPNOTE.TXT 4.3.7 and 4.3.12: the name of an entry follows a header of fixed length.
+_ENTRY = re.compile(
+    rb"PK(?:\x03\x04.{26}|\x01\x02.{42})(?:(\[Content_Types\]\.xml)|(word|xl|ppt)/)", re.DOTALL
+)
+# ODF 1.2 part 3, 3.3, and EPUB: the first entry holds the type, uncompressed.
+_MIMETYPE_ENTRY = re.compile(rb"PK\x03\x04.{26}mimetype(application/[\w.+-]{1,80}?)PK", re.DOTALL)
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_SIGNED = {kind.mimetype for _, kind in _SIGNATURES} | {_WORD, _SHEET, _SLIDES, "application/zip", _BYTES}
+"""Types that their content would have shown: a name alone does not make them."""
+
+
+def recognise(head: bytes, tail: bytes, name: str) -> Kind:
+    """What a file is by its first bytes; `tail`, the last of them where `head` is not all, is for a ZIP."""
+    for pattern, kind in _SIGNATURES:
+        if pattern.match(head):
+            # WebP's flag for moving pictures (RFC 9649, 2.7), which are not sent as images
+            moves = head[8:16] == b"WEBPVP8X" and head[20:21] and head[20] & 2
+            return Kind("document", kind.mimetype) if moves else kind
+    if head[4:8] == b"ftyp":
+        return _kind_of_brands(head)
+    if head.startswith(b"OggS"):
+        return _kind_of_ogg(ogg_packet(head))
+    if is_mp3(head):
+        return Kind("audio", "audio/mpeg")
+    if is_adts(head):
+        return Kind("audio", "audio/aac")
+    return Kind("document", _document_type(head, tail, _type_by_name(name)))
+
+
+def _kind_of_brands(head: bytes) -> Kind:
+    """The main brand decides, or the first known of those it is compatible with."""
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    for brand in (head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))):
+        for pattern, kind in _BRANDS:
+            if pattern.match(brand):
+                return kind
+    return Kind("document", _BYTES)
+
+
+def _kind_of_ogg(packet: bytes) -> Kind:
+    if packet.startswith(b"OpusHead"):  # RFC 7845, 5.1
+        return Kind("voice", "audio/ogg; codecs=opus")
+    return Kind("document", "audio/ogg" if packet.startswith(b"\x01vorbis") else "application/ogg")
+
+
+def _document_type(head: bytes, tail: bytes, by_name: str) -> str:
+    if by_name in _SIGNED:
+        by_name = ""
+    is_application = by_name.startswith("application/")
+    if _ZIP.match(head):
+        return _zip_type(head + tail) or (by_name if is_application else "application/zip")
+    if head.startswith(_OLE):  # Word, Excel and PowerPoint up to 2003, and others
+        return by_name if is_application else "application/x-ole-storage"
+    if _is_utf8(head, is_whole=not tail):
+        return by_name if by_name.startswith("text/") or by_name == "application/json" else "text/plain"
+    if by_name.startswith("text/"):  # in another encoding
+        return by_name if b"\0" not in head else _BYTES
+    return by_name if is_application else _BYTES
+
+
+def _zip_type(data: bytes) -> str | None:
+    if own := _MIMETYPE_ENTRY.match(data):
+        return own[1].decode("ascii")
+    entries = [(bool(found[1]), found[2]) for found in _ENTRY.finditer(data)]
+    if not any(is_list for is_list, _ in entries):
+        return None
+    return next((_OOXML_OF[folder] for _, folder in entries if folder), None)
+
+
+def _is_utf8(head: bytes, *, is_whole: bool) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=is_whole)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in head
+
+
+# ── Types and extensions ────────────────────────────────────────────────────────────────────────────
+
+_EXTENSIONS = {
+    "image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/gif": ".gif",
+    "image/tiff": ".tiff", "image/heic": ".heic", "image/heif": ".heif", "image/avif": ".avif",
+    "video/mp4": ".mp4", "video/3gpp": ".3gp", "video/3gpp2": ".3g2", "video/quicktime": ".mov",
+    "video/webm": ".webm", "video/x-matroska": ".mkv", "video/x-msvideo": ".avi", "audio/mpeg": ".mp3",
+    "audio/mp4": ".m4a", "audio/aac": ".aac", "audio/amr": ".amr", "audio/ogg": ".ogg", "audio/wav": ".wav",
+    "audio/flac": ".flac", "application/ogg": ".ogx", "application/pdf": ".pdf", "application/zip": ".zip",
+    "application/gzip": ".gz", "application/rtf": ".rtf", "application/x-7z-compressed": ".7z",
+    "application/vnd.rar": ".rar", "application/epub+zip": ".epub", _APK: ".apk", _WORD: ".docx",
+    _SHEET: ".xlsx", _SLIDES: ".pptx", "text/plain": ".txt", "text/vcard": ".vcf", "text/markdown": ".md",
+    f"{_ODF}text": ".odt", f"{_ODF}spreadsheet": ".ods", f"{_ODF}presentation": ".odp", _BYTES: ".bin",
+}  # fmt: skip
+_TYPES = {extension: mimetype for mimetype, extension in _EXTENSIONS.items()}
+_FAMILIES = {"image": "image/", "sticker": "image/", "video": "video/", "audio": "audio/", "voice": "audio/"}
+_USUAL = {"image": ".jpg", "sticker": ".webp", "video": ".mp4", "voice": ".ogg"}
+
+
+@cache
+def _python_types() -> MimeTypes:
+    return MimeTypes()  # without those of the machine: what is sent does not depend on where
+
+
+def _type_by_name(name: str) -> str:
+    _, dot, extension = name.lower().rpartition(".")
+    extension = dot + extension
+    return _TYPES.get(extension) or _python_types().types_map[True].get(extension, "")
+
+
+def extension_for(mimetype: str, kind: str) -> str:
+    """The extension of a type, with its dot: `.jpg`. For an unknown one the usual of its kind, or `.bin`.
+
+    A type of another family than its kind, which only somebody up to no good
+    says, is unknown: a picture is never an `.exe`.
+    """
+    plain = mimetype.partition(";")[0].strip().lower()
+    found = _EXTENSIONS.get(plain) or _python_types().guess_extension(plain)
+    fits = plain.startswith(_FAMILIES.get(kind, ""))
+    return found if found and fits else _USUAL.get(kind, ".bin")

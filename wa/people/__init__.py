@@ -1,0 +1,1 @@
+"""Contacts: names, numbers, whom a word means, and vCards."""

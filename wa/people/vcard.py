@@ -1,0 +1,287 @@
+"""vCards 2.1, 3.0 and 4.0 as programs really write them (RFC 2426, RFC 6350, the vCard 2.1 specification).
+
+Reading never gives up: a line that cannot be read is a Problem, and costs its
+card nothing else. A general parser was tried first and refused a third of the
+address books it was given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from wa.errors import WaError
+from wa.people.vcard_lines import Line, read_lines
+from wa.times import load_zone
+
+_OURS = (
+    "BEGIN", "END", "AGENT", "FN", "N", "ORG", "NICKNAME", "TEL", "X-ABLABEL", "CATEGORIES", "NOTE", "TZ",
+    "X-FAVORITE", "X-ANDROID-CUSTOM",
+)  # fmt: skip
+# Phones wrap names and numbers in marks of the direction of writing.
+_UNSEEN = "[\\s\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+"
+_AROUND = re.compile(f"\\A{_UNSEEN}|{_UNSEEN}\\Z")
+_OF_EVERYBODY = ("myContacts", "* myContacts")
+"""The category that Google puts all people under."""
+_ESCAPED = re.compile(r"\\([nN,;:\\])")
+
+# What says which of somebody's numbers it is, as the three versions name it. The others say what it
+# can do (voice, msg, text) or how it is written.
+_LABEL_OF_TYPE = {
+    "cell": "mobile", "home": "home", "work": "work", "fax": "fax", "pager": "pager", "car": "car",
+    "main": "main", "other": "other", "isdn": "isdn", "iphone": "iphone", "modem": "modem", "bbs": "bbs",
+}  # fmt: skip
+_TYPE_OF_LABEL = {label: name.upper() for name, label in _LABEL_OF_TYPE.items()}
+_NO_LABEL = frozenset(("voice", "pref", "msg", "text", "video", "textphone", "internet", "x400", "pcs"))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What could not be read, and where."""
+
+    line: int
+    """Counted from 1, as an editor counts."""
+    card: str | None
+    """The name on the card, where there is one."""
+    reason: str
+
+
+@dataclass
+class Tel:
+    """A number as it stands on a card."""
+
+    text: str
+    label: str | None = None
+    waid: str | None = None
+    """WhatsApp's own digits for it, which it writes into the cards that it sends."""
+    is_preferred: bool = False
+    line: int = 0
+    group: str = ""
+
+
+@dataclass
+class Card:
+    """A person, as far as it concerns us."""
+
+    name: str = ""
+    is_named: bool = True
+    """False where the name is only the number, for want of a better one."""
+    tels: list[Tel] = field(default_factory=list)
+    aliases: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    notes: str | None = None
+    timezone: str | None = None
+    is_favorite: bool = False
+    line: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    """Lines of it that could not be read."""
+    warnings: list[Problem] = field(default_factory=list)
+    """Lines of it that were read with a guess."""
+
+
+# ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_cards(stream: BinaryIO, charset: str = "cp1252") -> Iterator[Card | Problem]:
+    """The cards of a file, one at a time, and what else stands in it.
+
+    A line is read in its own CHARSET, else as UTF-8, else in the code page that
+    another line of its card names, else in `charset`.
+    """
+    cards: list[list[Line]] = []  # the one at hand, and those inside it
+    is_stray = is_agent = False
+    for line in read_lines(stream, _OURS):
+        what = line.value.strip().upper() if line.name in ("BEGIN", "END") else b""
+        if (line.name, what) == ("BEGIN", b"VCARD"):
+            if cards and not is_agent:
+                yield _card(cards[0], charset, is_whole=False)
+                cards = []
+            cards.append([line])
+            is_stray = is_agent = False
+        elif (line.name, what) == ("END", b"VCARD") and cards:
+            done = cards.pop()
+            if not cards:  # a card inside another is that of an agent, not of a contact
+                yield _card(done, charset)
+        elif cards:
+            is_agent = line.name == "AGENT" and not line.value.strip()
+            cards[-1].append(line)
+        elif not is_stray:
+            is_stray = True  # told once for all lines up to the next card
+            yield Problem(line.number, None, "this is not part of a card")
+    if cards:
+        yield _cut_off(cards[0], charset)
+
+
+def _cut_off(lines: list[Line], charset: str) -> Card:
+    """The last card of a file that ends in the middle of it, without the line in which it ends."""
+    last = lines[-1]
+    if not last.is_ended and len(lines) > 1:
+        lines = lines[:-1]
+    card = _card(lines, charset, is_whole=False)
+    card.problems.append(Problem(last.number, card.name or None, "the file ends in the middle of this card"))
+    return card
+
+
+def _card(lines: list[Line], charset: str, *, is_whole: bool = True) -> Card:
+    charset = next((found for line in lines if (found := line.charset)), charset)
+    card = Card(line=lines[0].number)
+    problems: list[tuple[int, str]] = []
+    warnings: list[tuple[int, str]] = [] if is_whole else [(card.line, "this card has no END:VCARD")]
+    texts: dict[str, list[str]] = {}
+    labels: dict[str, str] = {}
+    for line in lines[1:]:
+        if not line.name:
+            problems.append((line.number, "this line is not NAME:value"))
+        elif line.is_kept and line.is_cut:
+            problems.append((line.number, "this line is too long"))
+        elif line.is_kept:
+            text, is_guessed = _text_of(line, charset)
+            if is_guessed:
+                warnings.append((line.number, f"this line is not UTF-8; it was read as {charset}"))
+            if line.name == "TEL":
+                card.tels.append(_tel(line, _unescaped(text).strip()))
+            elif line.name == "X-ABLABEL":
+                labels[line.group] = _apple_label(_unescaped(text).strip())
+            elif text.strip():
+                texts.setdefault(line.name, []).append(text)
+    for tel in card.tels:
+        tel.label = labels.get(tel.group) or tel.label
+    _fill(card, texts)
+    card.problems = [Problem(number, card.name or None, reason) for number, reason in problems]
+    card.warnings = [Problem(number, card.name or None, reason) for number, reason in warnings]
+    return card
+
+
+def _text_of(line: Line, charset: str) -> tuple[str, bool]:
+    """The value of a line, still escaped, and whether its encoding was guessed."""
+    raw = line.value
+    if line.charset:
+        return raw.decode(line.charset, "replace"), False
+    try:
+        return raw.decode("utf-8"), False
+    except UnicodeDecodeError:
+        text = raw.decode("utf-8", "replace")
+    # Where most of it makes sense, it is UTF-8 all the same, only damaged.
+    damage = text.count("\ufffd")
+    is_utf8 = sum(char > "\x7f" for char in text) > 2 * damage
+    return (text, False) if is_utf8 else (raw.decode(charset, "replace"), True)
+
+
+def _tel(line: Line, text: str) -> Tel:
+    named = [value.lower() for value in line.param("TYPE")]
+    bare = [value.lower() for value in line.param("")]
+    types = named + [each for each in bare if each in _LABEL_OF_TYPE]
+    words = [_LABEL_OF_TYPE.get(each, each) for each in types if each and each not in _NO_LABEL]
+    return Tel(
+        text,
+        label=" ".join(dict.fromkeys(words)) or None,
+        waid=next((each for each in line.param("WAID") if each.isascii() and each.isdigit()), None),
+        is_preferred="pref" in named + bare or bool(line.param("PREF")),
+        line=line.number,
+        group=line.group or f"line {line.number}",
+    )
+
+
+def _apple_label(label: str) -> str:
+    """A label of one's own as it is, Apple's built-in ones without their wrapping: `_$!<Mobile>!$_`."""
+    built_in = re.fullmatch(r"_\$!<(.*)>!\$_", label)
+    return built_in[1].lower() if built_in else label
+
+
+def _fill(card: Card, texts: dict[str, list[str]]) -> None:
+    def first(name: str) -> str:
+        return texts.get(name, [""])[0]
+
+    family, given, middle, prefix, suffix = (_fields(first("N")) + [""] * 5)[:5]
+    assembled = " ".join(each for each in (prefix, given, middle, family, suffix) if each)
+    organisation = ", ".join(each for each in _fields(first("ORG")) if each)
+    number = next((tel.text for tel in card.tels if tel.text), "")
+    card.name = tidy(_unescaped(first("FN"))) or tidy(assembled) or tidy(organisation)
+    if not card.name:
+        card.name, card.is_named = tidy(number), False
+    android = [_fields(text) for text in texts.get("X-ANDROID-CUSTOM", [])]  # its way to write a nickname
+    nicknames = [fields[1] for fields in android if fields[0].endswith("/nickname") and fields[1:]]
+    card.aliases = list(dict.fromkeys([*_listed(texts.get("NICKNAME", [])), *filter(None, nicknames)]))
+    card.tags = [tag for tag in _listed(texts.get("CATEGORIES", [])) if tag not in _OF_EVERYBODY]
+    card.notes = "\n\n".join(filter(None, (tidy(_unescaped(each)) for each in texts.get("NOTE", [])))) or None
+    card.is_favorite = first("X-FAVORITE").strip() == "1"
+    try:
+        card.timezone = str(load_zone(_unescaped(first("TZ")).strip()))
+    except WaError:  # an offset, or nothing: neither says what time it is there in summer
+        card.timezone = None
+
+
+def tidy(text: str) -> str:
+    """`text` with line ends as ours are, and without what cannot be seen around it."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return re.sub(_AROUND, "", text.replace("\0", ""))
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], text)
+
+
+def _fields(text: str) -> list[str]:
+    return [tidy(_unescaped(part)) for part in _split(text, ";")]
+
+
+def _listed(texts: list[str]) -> list[str]:
+    found = (tidy(_unescaped(part)) for text in texts for part in _split(text, ","))
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def _split(text: str, at: str) -> list[str]:
+    """Split where `at` is not escaped."""
+    return re.findall(rf"(?:^|{at})((?:\\.|[^\\{at}])*)", text, re.DOTALL)
+
+
+# ── Writing ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def write_card(card: Card) -> str:
+    """A card as vCard 3.0 (RFC 2426), with the line ends and the folding that it asks for.
+
+    The numbers are written international, the first one also as `waid`: it is
+    the one that WhatsApp knows.
+    """
+    lines = ["BEGIN:VCARD", "VERSION:3.0", f"FN:{_escaped(card.name)}", f"N:;{_escaped(card.name)};;;"]
+    for number, tel in enumerate(card.tels, 1):
+        words = (tel.label or "").split(" ")
+        known = [_TYPE_OF_LABEL[word] for word in words if word in _TYPE_OF_LABEL]
+        own = tel.label and len(set(known)) < len(words)
+        group = f"item{number}." if own else ""
+        types = f";TYPE={','.join(known)}" if known and not own else ""
+        waid = f";waid={tel.waid}" if tel.waid else ""
+        lines.append(f"{group}TEL{types}{waid}:{tel.text}")
+        if own:
+            lines.append(f"{group}X-ABLabel:{_escaped(tel.label or '')}")
+    for name, values in (("NICKNAME", card.aliases), ("CATEGORIES", card.tags)):
+        if values:
+            lines.append(f"{name}:{','.join(map(_escaped, values))}")
+    if card.notes:
+        lines.append(f"NOTE:{_escaped(card.notes)}")
+    if card.timezone:
+        lines.append(f"TZ;VALUE=text:{card.timezone}")
+    if card.is_favorite:
+        lines.append("X-FAVORITE:1")
+    return "".join(_folded(line) for line in [*lines, "END:VCARD"])
+
+
+def _escaped(text: str) -> str:
+    text = re.sub(r"([\\,;])", r"\\\1", text)
+    return text.replace("\r\n", "\\n").replace("\r", "\\n").replace("\n", "\\n")
+
+
+def _folded(line: str) -> str:
+    """The line in pieces of at most 75 octets, none of them ending within a character."""
+    pieces, room = [""], 75
+    for char in line:
+        size = len(char.encode())
+        if size > room:
+            pieces.append("")
+            room = 74
+        pieces[-1] += char
+        room -= size
+    return "\r\n ".join(pieces) + "\r\n"

@@ -1,0 +1,200 @@
+"""When something may be sent at all: pause, ban, brake, clock, disk, daily limit and spacing.
+
+One budget for all commands, kept in `state`.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from wa.record import messages
+from wa.settings import Settings
+from wa.store.database import Store
+from wa.times import describe, format_duration, from_iso, to_iso
+
+LATE = timedelta(minutes=1)
+"""Behind its time by more than this, a message is late."""
+STREAK = timedelta(minutes=5)
+"""A pause between two sends that ends a run of them: who waits in a run is not late."""
+CLOCK_SLACK = timedelta(minutes=5)
+DISK_RETRY = timedelta(minutes=1)
+BRAKE_FIRST, BRAKE_MOST = 15 * 60, 4 * 3600
+
+
+@dataclass(frozen=True)
+class Block:
+    """Why nothing is sent now, and until when (None: until somebody acts)."""
+
+    reason: str
+    until: datetime | None
+    text: str
+
+
+def pause(store: Store, now: datetime) -> None:
+    """Stop all sending; what is pending stays."""
+    with store.write():
+        store.set_state("paused", {"at": to_iso(now)})
+
+
+def resume(store: Store, now: datetime) -> None:
+    """Allow sending again, and take the clock as it is now for right: what lies ahead of it counts as now."""
+    with store.write():
+        store.set_state("paused", None)
+        store.execute(
+            "UPDATE scheduled_messages SET claimed_at = :now WHERE claimed_at > :now", {"now": to_iso(now)}
+        )
+        newest = _newest_moment(store)
+        if newest and newest > now:
+            store.set_state("clock_trusted_to", to_iso(newest))
+
+
+def word(block: Block | None) -> str:
+    """The state of sending in one word: on, paused or braked."""
+    if block is None or block.reason == "spacing":
+        return "on"
+    return "paused" if block.reason == "paused" else "braked"
+
+
+def rebase(store: Store, now: datetime) -> None:
+    """Count stored moments that lie in the future as now, so that a clock set back stops nothing."""
+    state = store.state()
+    ahead = [key for key in ("pacing", "brake") if key in state and from_iso(state[key]["at"]) > now]
+    # Missed or put off at a moment that is still to come: the clock was ahead then.
+    wrong = (
+        "updated_at > :now AND ((status = 'missed' AND expires_at >= :now)"
+        " OR (status = 'pending' AND not_before > :now))"
+    )
+    params = {"now": to_iso(now)}
+    if not ahead and not store.value(f"SELECT 1 FROM scheduled_messages WHERE {wrong}", params):
+        return
+    with store.write():
+        for key in ahead:
+            store.set_state(key, {**state[key], "at": to_iso(now)})
+        store.execute(
+            "UPDATE scheduled_messages SET status = 'pending', not_before = NULL, error_code = NULL,"
+            f" error_message = NULL, updated_at = :now WHERE {wrong}",
+            params,
+        )
+
+
+def blocked(store: Store, now: datetime, settings: Settings) -> Block | None:
+    """What keeps everything from being sent at this moment."""
+    state = store.state()
+    if "paused" in state:
+        return Block("paused", None, "nothing goes out until `wa resume`")
+    if "ban" in state and (ban := ban_end(store, now)):
+        return Block(
+            "ban", ban, f"WhatsApp has banned this account until {describe(ban, settings.zone, now)}"
+        )
+    if "brake" in state:
+        until = from_iso(state["brake"]["at"]) + timedelta(seconds=state["brake"]["seconds"])
+        if until > now:
+            return Block(
+                "brake",
+                until,
+                f"WhatsApp asked for a rest; sending goes on at {describe(until, settings.zone, now)}",
+            )
+    if (newest := _newest_moment(store)) and newest > now + CLOCK_SLACK:
+        trusted = state.get("clock_trusted_to")
+        if trusted is None or newest > from_iso(trusted):
+            return Block(
+                "clock",
+                newest - CLOCK_SLACK,
+                f"the clock is {format_duration(whole(newest - now))} behind what is stored;"
+                " set it right, or `wa resume` if it is right",
+            )
+    if not store.home.has_room():
+        return Block("disk", now + DISK_RETRY, "the disk is full; sending waits for room")
+    return _pacing(store, state, now, settings)
+
+
+def whole(span: timedelta) -> timedelta:
+    """`span` in whole seconds, at least one."""
+    return timedelta(seconds=max(1, int(span.total_seconds())))
+
+
+def _pacing(store: Store, state: dict[str, Any], now: datetime, settings: Settings) -> Block | None:
+    if settings.daily_limit is not None:
+        day = timedelta(days=1)
+        oldest = store.value(
+            "SELECT claimed_at FROM scheduled_messages WHERE claimed_at > :since"
+            " AND status IN ('sending', 'sent', 'unknown') ORDER BY claimed_at DESC LIMIT 1 OFFSET :skip",
+            {"since": to_iso(now - day), "skip": settings.daily_limit - 1},
+        )
+        if oldest is not None:
+            until = min(from_iso(oldest), now) + day
+            return Block(
+                "daily-limit",
+                until,
+                f"{settings.daily_limit} messages were sent in 24 hours; the next may go at"
+                f" {describe(until, settings.zone, now)}",
+            )
+    pacing = state.get("pacing")
+    if pacing and settings.send_spacing:
+        at = from_iso(pacing["at"])
+        until = at + timedelta(seconds=pacing["gap"])
+        if at <= now < until:
+            return Block("spacing", until, "")
+    return None
+
+
+def _newest_moment(store: Store) -> datetime | None:
+    """The latest moment at which something was sent or received, as stored."""
+    sent = store.value("SELECT max(claimed_at) FROM scheduled_messages WHERE claimed_at IS NOT NULL")
+    received = store.value(
+        "SELECT timestamp FROM messages WHERE source = 'live' ORDER BY timestamp DESC LIMIT 1"
+    )
+    moments = [from_iso(sent)] if sent else []
+    if received is not None:
+        moments.append(messages.moment(received))
+    return max(moments, default=None)
+
+
+def ban_end(store: Store, now: datetime) -> datetime | None:
+    """When WhatsApp's ban ends; None where there is none."""
+    ban = store.state().get("ban")
+    until = from_iso(ban["until"]) if ban else None
+    return until if until and until > now else None
+
+
+def note_send(store: Store, now: datetime, settings: Settings) -> None:
+    """Start the pause that follows a send; for the transaction of the claim."""
+    gap = settings.send_spacing * random.uniform(0.75, 1.25)  # noqa: S311
+    store.set_state(
+        "pacing", {"at": to_iso(now), "gap": gap, "since": to_iso(_run_began(store, now, settings))}
+    )
+
+
+def _run_began(store: Store, now: datetime, settings: Settings) -> datetime:
+    """When the present run of sends began; `now` where there is none."""
+    pacing = store.state().get("pacing")
+    longest = max(STREAK, timedelta(seconds=2 * settings.send_spacing))
+    if pacing and timedelta() <= now - from_iso(pacing["at"]) <= longest:
+        return from_iso(pacing["since"])
+    return now
+
+
+def is_late(store: Store, due: datetime, now: datetime, settings: Settings) -> bool:
+    """Whether a message missed its time for another reason than its turn in a run of sends."""
+    return min(now, _run_began(store, now, settings)) - due > LATE
+
+
+def brake(store: Store, now: datetime) -> None:
+    """WhatsApp answered 429: let all sending rest, twice as long as the last time."""
+    before = store.state().get("brake")
+    seconds = min(BRAKE_MOST, before["seconds"] * 2) if before else BRAKE_FIRST
+    store.set_state("brake", {"at": to_iso(now), "seconds": seconds})
+
+
+def release_brake(store: Store) -> None:
+    """A message went out: the next rest is a short one again."""
+    store.set_state("brake", None)
+
+
+def ban(store: Store, now: datetime, seconds: int) -> None:
+    """Remember a ban until its end: no start connects before."""
+    with store.write():
+        store.set_state("ban", {"until": to_iso(now + timedelta(seconds=seconds))})

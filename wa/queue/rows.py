@@ -1,0 +1,273 @@
+"""Rows of the queue as their user makes, finds and changes them.
+
+Each function that writes is one transaction, which re-reads the row first: what
+it says was done, was done before anything could be sent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from wa.errors import WaError
+from wa.people.contacts import Recipient
+from wa.record.messages import our_name_of, their_name_of
+from wa.store.database import Row, Store
+from wa.times import from_iso, to_iso
+
+STATUSES = ("pending", "sending", "sent", "failed", "unknown", "cancelled", "missed")
+COLUMNS = (
+    "id, to_jid, to_phone, message, quoted_id, scheduled_at, timezone, status, error_code,"
+    " error_message, created_at, created_from, updated_at, sent_at, message_id, attempts, expires_at,"
+    " not_before, note, series_id, job_id, idempotency_key, media_path, media_type, file_name,"
+    # what we call the recipient today; else as when the row was made; else as they call themselves
+    f" CASE WHEN to_jid LIKE '%@g.us' THEN coalesce({their_name_of('to_jid')}, contact_name)"
+    f" ELSE coalesce({our_name_of('to_jid')}, contact_name, {their_name_of('to_jid')}) END AS contact_name"
+)
+MAX_TEXT = 65_536
+"""Characters in one message, WhatsApp's own limit."""
+
+
+def enqueue(
+    store: Store,
+    to: Recipient,
+    text: str,
+    scheduled_at: datetime,
+    now: datetime,
+    *,
+    grace: timedelta,
+    zone: str | None = None,
+    immediate: bool = False,
+    key: str | None = None,
+    quoted_id: str | None = None,
+    file: Row | None = None,
+) -> Row:
+    """Add a message to the queue, or return the row that already has this key.
+
+    `file` says what is sent with the text as its caption: media_path (in the home),
+    media_type and file_name. Raises WaError `usage` for an empty text without a
+    file and for a key that was used with another recipient, text or file,
+    `message-too-long`.
+    """
+    check_text(text, may_be_empty=file is not None)
+    row: Row = {
+        **(file or {"media_path": None}),
+        "id": f"{int(now.timestamp() * 1000)}_{secrets.token_hex(3)}",
+        "to_jid": to.jid,
+        "to_phone": to.phone,
+        "contact_name": to.name,
+        "message": text,
+        "quoted_id": quoted_id,
+        "scheduled_at": to_iso(scheduled_at),
+        "timezone": zone,
+        "is_immediate": immediate,
+        "created_at": to_iso(now),
+        "updated_at": to_iso(now),
+        "expires_at": to_iso(scheduled_at + grace),
+        "idempotency_key": key,
+    }
+    with store.write():
+        if key is not None and (first := _by_key(store, key)):
+            if any(first[name] != row[name] for name in ("to_jid", "message", "media_path")):
+                raise WaError(
+                    "usage",
+                    f"the key {key!r} was used for another recipient or message ({first['id']})",
+                    "choose another key, or repeat the first message as it was",
+                )
+            return first
+        store.insert("scheduled_messages", row)
+    return get(store, row["id"])
+
+
+def check_text(text: str, *, may_be_empty: bool = False) -> None:
+    """Refuse what cannot be a message. Raises WaError `usage` and `message-too-long`."""
+    if not text.strip() and not may_be_empty:
+        raise WaError("usage", "the text is empty", "give the text as an argument, or on standard input")
+    if len(text) > MAX_TEXT:
+        raise WaError(
+            "message-too-long",
+            f"the text has {len(text):,} characters; WhatsApp takes {MAX_TEXT:,}",
+            "send it in parts",
+        )
+
+
+def _by_key(store: Store, key: str) -> Row | None:
+    return store.row(f"SELECT {COLUMNS} FROM scheduled_messages WHERE idempotency_key = ?", [key])
+
+
+def find(store: Store, text: str) -> str:
+    """The id that `text` shortens: a unique prefix, or what follows the `_`.
+
+    Raises WaError `not-found` and `ambiguous`.
+    """
+    like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    found = store.rows(
+        "SELECT id FROM scheduled_messages WHERE id = :text OR id LIKE :prefix ESCAPE '\\'"
+        " OR id LIKE :suffix ESCAPE '\\' ORDER BY id = :text DESC, id LIMIT 10",
+        {"text": text, "prefix": f"{like}%", "suffix": f"%\\_{like}"},
+    )
+    ids = [row["id"] for row in found]
+    if not text or not ids:
+        raise WaError(
+            "not-found", f"there is no message {text!r} in the queue", "see `wa schedule list --status all`"
+        )
+    if len(ids) > 1 and ids[0] != text:
+        raise WaError("ambiguous", f"{text!r} fits several messages: {', '.join(ids)}", "give more of the id")
+    return str(ids[0])
+
+
+def listing(store: Store, status: str | None) -> Iterator[Row]:
+    """Rows by their time: the one status, all for "all", or what is not over yet."""
+    sql = f"SELECT {COLUMNS} FROM scheduled_messages"
+    if status is None:
+        sql += " WHERE status IN ('pending', 'sending', 'unknown')"
+    elif status != "all":
+        sql += " WHERE status = :status"
+    cursor = store.execute(f"{sql} ORDER BY scheduled_at, id", {"status": status} if status else ())
+    names = [column[0] for column in cursor.description]
+    return (dict(zip(names, values, strict=True)) for values in cursor)
+
+
+def recent(store: Store, limit: int) -> list[Row]:
+    """The rows made last, newest first."""
+    return store.rows(f"SELECT {COLUMNS} FROM scheduled_messages ORDER BY id DESC LIMIT ?", [limit])
+
+
+def counts(store: Store) -> dict[str, int]:
+    """How many rows there are of each status that occurs."""
+    return dict(store.execute("SELECT status, count(*) FROM scheduled_messages GROUP BY status").fetchall())
+
+
+def get(store: Store, row_id: str) -> Row:
+    """One row by its whole id."""
+    row = store.row(f"SELECT {COLUMNS} FROM scheduled_messages WHERE id = ?", [row_id])
+    if row is None:
+        raise WaError("not-found", f"there is no message {row_id}", "see `wa schedule list --status all`")
+    return row
+
+
+def update(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
+    """Change columns of a row, in the caller's transaction."""
+    columns = ", ".join(f"{name} = :{name}" for name in changes)
+    store.execute(
+        f"UPDATE scheduled_messages SET {columns}, updated_at = :updated_at WHERE id = :id",
+        {**changes, "updated_at": to_iso(now), "id": row_id},
+    )
+
+
+def cancel(store: Store, row_id: str, now: datetime) -> Row:
+    """Withdraw a pending row: after this it does not go out. Raises as `expect` says."""
+    with store.write():
+        expect(store, row_id, "cancelled", ("pending",))
+        update(store, row_id, now, status="cancelled", wait_until=None)
+    return get(store, row_id)
+
+
+def edit(store: Store, row_id: str, now: datetime, changes: Row) -> Row:
+    """Change columns of a pending row. Raises as `expect` says."""
+    with store.write():
+        expect(store, row_id, "edited", ("pending",))
+        update(store, row_id, now, **changes)
+    return get(store, row_id)
+
+
+def new_time(row: Row, moment: datetime, grace: timedelta) -> Row:
+    """The changes that move a row to another time, with as much grace as it had."""
+    if row["expires_at"]:
+        grace = from_iso(row["expires_at"]) - from_iso(row["scheduled_at"])
+    return {
+        "scheduled_at": to_iso(moment),
+        "expires_at": to_iso(moment + grace),
+        "not_before": None,
+        "is_immediate": False,
+    }
+
+
+def retry(
+    store: Store,
+    row_id: str,
+    now: datetime,
+    *,
+    force: bool,
+    grace: timedelta,
+) -> Row:
+    """Put a failed or missed row, with `force` also an unknown one, back to be sent now."""
+    with store.write():
+        row = get(store, row_id)
+        if row["status"] == "unknown" and not force:
+            raise WaError(
+                "unknown-outcome",
+                f"{row_id} may have been sent already",
+                "look at the chat; then `wa schedule resolve`, or `retry --force` to send it again",
+            )
+        expect(store, row_id, "retried", ("failed", "missed", "unknown"))
+        update(
+            store,
+            row_id,
+            now,
+            status="pending",
+            scheduled_at=to_iso(now),
+            expires_at=to_iso(now + grace),
+            not_before=None,
+            is_immediate=True,
+            message_id=None,
+            error_code=None,
+            error_message=None,
+            note=f"first due {row['scheduled_at']}",
+        )
+    return get(store, row_id)
+
+
+def give_up(store: Store, row_id: str, now: datetime, error: WaError | None) -> Row:
+    """Withdraw a row nobody will wait for any more, unless it was claimed; the row as it then is."""
+    with store.write():
+        row = get(store, row_id)
+        if row["status"] == "pending":
+            update(
+                store,
+                row_id,
+                now,
+                status="failed" if error else "cancelled",
+                error_code=error.code if error else None,
+                error_message=error.message if error else None,
+                wait_until=None,
+            )
+    return get(store, row_id)
+
+
+def start_waiting(store: Store, row_id: str, until: datetime, now: datetime) -> None:
+    """Let a pending row go out before others, and by any owner: a command waits for it."""
+    with store.write():
+        if get(store, row_id)["status"] == "pending":
+            update(store, row_id, now, wait_until=to_iso(until))
+
+
+def stop_waiting(store: Store, row_id: str, now: datetime) -> Row:
+    """Leave a row to whoever sends the queue; the row as it then is."""
+    with store.write():
+        store.execute(
+            "UPDATE scheduled_messages SET wait_until = NULL, updated_at = ?"
+            " WHERE id = ? AND wait_until IS NOT NULL",
+            [to_iso(now), row_id],
+        )
+    return get(store, row_id)
+
+
+def expect(store: Store, row_id: str, verb: str, allowed: tuple[str, ...]) -> None:
+    """Raise unless the row may be changed: `unknown-outcome` where it may have gone, else `wrong-state`."""
+    row = get(store, row_id)
+    if row["status"] in allowed:
+        return
+    if row["status"] in ("sending", "unknown"):
+        raise WaError(
+            "unknown-outcome",
+            f"{row_id} is {row['status']}: it may have been sent, and cannot be {verb}",
+            f"wa schedule show {row_id}",
+        )
+    raise WaError(
+        "wrong-state",
+        f"{row_id} is {row['status']} and cannot be {verb}",
+        f"only {' or '.join(allowed)} messages can be {verb}",
+    )

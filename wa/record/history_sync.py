@@ -1,0 +1,121 @@
+"""How far back the record of each chat reaches, and how far the phone's sending of the past has come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from wa.record.messages import name_of
+from wa.store.database import Row, Store
+from wa.times import to_iso
+from wa.whatsapp.transport import History
+
+DAY = 86_400
+GAP_DAYS = 30
+
+
+def begin_part(store: Store, history: History, now: datetime) -> None:
+    """A part of the past is being recorded; in the caller's transaction."""
+    store.execute(
+        "INSERT INTO sync_status (id, status, kind, progress_percent, started_at, updated_at)"
+        " VALUES (1, 'in_progress', :kind, 0, :at, :at) ON CONFLICT (id) DO UPDATE SET"
+        " status = CASE WHEN status = 'completed' THEN status ELSE 'in_progress' END,"
+        " kind = excluded.kind, updated_at = excluded.updated_at",
+        {"kind": history.kind, "at": to_iso(now)},
+    )
+
+
+def advance(store: Store, chat: str, messages: Mapping[str, int], now: datetime) -> None:
+    """So many messages of a chat, by id with their time in Unix seconds, are recorded."""
+    at = to_iso(now)
+    store.execute(
+        "INSERT INTO sync_checkpoints (chat_jid, status, updated_at) VALUES (?, 'not_started', ?)"
+        " ON CONFLICT DO NOTHING",
+        [chat, at],
+    )
+    store.execute(
+        "UPDATE sync_checkpoints SET status = 'in_progress', started_at = coalesce(started_at, :at)"
+        " WHERE chat_jid = :chat AND status IN ('not_started', 'interrupted', 'cancelled')",
+        {"chat": chat, "at": at},
+    )
+    if not messages:
+        return
+    oldest = min(messages, key=lambda message_id: messages[message_id])
+    store.execute(
+        "UPDATE sync_checkpoints SET messages_synced = messages_synced + :count, updated_at = :at,"
+        " last_message_id = CASE WHEN last_timestamp < :time THEN last_message_id ELSE :id END,"
+        " last_timestamp = min(coalesce(last_timestamp, :time), :time) WHERE chat_jid = :chat",
+        {"chat": chat, "count": len(messages), "at": at, "id": oldest, "time": messages[oldest]},
+    )
+    store.execute("UPDATE sync_status SET messages = messages + ? WHERE id = 1", [len(messages)])
+
+
+def complete(store: Store, chat: str | None, now: datetime) -> None:
+    """The phone has sent all that it will of a chat, or of all chats."""
+    store.execute(
+        "UPDATE sync_checkpoints SET status = 'completed', progress_percent = 100, completed_at = :at,"
+        " updated_at = :at WHERE status = 'in_progress' AND chat_jid = coalesce(:chat, chat_jid)",
+        {"chat": chat, "at": to_iso(now)},
+    )
+
+
+def end_part(store: Store, history: History, now: datetime) -> None:
+    """All of a part is recorded."""
+    progress = history.progress or 0
+    for chat in history.chats:
+        if not chat.is_complete:
+            store.execute(
+                "UPDATE sync_checkpoints SET progress_percent = max(progress_percent, ?)"
+                " WHERE chat_jid = ? AND status = 'in_progress'",
+                [min(progress, 99), chat.jid],
+            )
+    is_all = progress >= 100 and history.kind in ("bootstrap", "recent", "full")
+    if is_all:
+        complete(store, None, now)
+    store.execute(
+        "UPDATE sync_status SET progress_percent = max(progress_percent, :progress), updated_at = :at,"
+        " status = CASE WHEN :all THEN 'completed' ELSE status END,"
+        " completed_at = CASE WHEN :all THEN coalesce(completed_at, :at) ELSE completed_at END",
+        {"progress": progress, "all": is_all, "at": to_iso(now)},
+    )
+
+
+def interrupt(store: Store, status: str, now: datetime) -> None:
+    """Nobody records the past any more: `interrupted`, or `cancelled` where the device is unlinked."""
+    for table in ("sync_checkpoints", "sync_status"):
+        store.execute(
+            f"UPDATE {table} SET status = ?, updated_at = ? WHERE status = 'in_progress'",
+            [status, to_iso(now)],
+        )
+
+
+def sync_status(store: Store) -> Row | None:
+    """How far the sending of the past has come as a whole; None where none ever began."""
+    return store.row("SELECT * FROM sync_status WHERE id = 1")
+
+
+def status(store: Store) -> list[Row]:
+    """Each chat with its oldest and newest message, their count and its checkpoint, the newest first."""
+    return store.rows(
+        f"SELECT h.id AS chat_jid, {name_of('h.id')} AS name, found.oldest, found.newest,"
+        " coalesce(found.messages, 0) AS messages, coalesce(c.status, 'not_started') AS status,"
+        " coalesce(c.messages_synced, 0) AS messages_synced,"
+        " coalesce(c.progress_percent, 0) AS progress_percent, c.last_message_id, c.last_timestamp"
+        " FROM chats h LEFT JOIN sync_checkpoints c ON c.chat_jid = h.id"
+        " LEFT JOIN (SELECT chat_jid, min(timestamp) AS oldest, max(timestamp) AS newest,"
+        " count(*) AS messages FROM messages GROUP BY chat_jid) found ON found.chat_jid = h.id"
+        " ORDER BY found.newest DESC, h.id"
+    )
+
+
+def gaps(store: Store, chat: str) -> list[Row]:
+    """Silences of more than 30 days in a chat, in which nothing was said or nothing was recorded.
+
+    Each is {"after", "before"}, the messages around it, in Unix seconds.
+    """
+    return store.rows(
+        "SELECT earlier AS after, timestamp AS before FROM (SELECT timestamp,"
+        " lag(timestamp) OVER (ORDER BY timestamp) AS earlier FROM messages WHERE chat_jid = :chat)"
+        " WHERE timestamp - earlier > :least ORDER BY timestamp",
+        {"chat": chat, "least": GAP_DAYS * DAY},
+    )

@@ -1,0 +1,185 @@
+"""Finding messages: any part of any word, in any script, whatever the case or accents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from wa.errors import WaError
+from wa.record.messages import FILES, PAD, ROW, span
+from wa.store.database import Row, Store, fold
+
+CANDIDATES = 2_500
+"""Hits of the index that are sorted before anything else is tried."""
+SCAN = 10_000
+"""How many of the newest messages are looked through for a common word."""
+MOST_CANDIDATES = 60_000
+"""Hits of the index that are sorted when that was not enough."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a search is narrowed to."""
+
+    chat: str | None = None
+    sender: str | None = None
+    before: datetime | None = None
+    after: datetime | None = None
+    message_type: str | None = None
+
+
+def search(store: Store, query: str, narrowed: Filter, limit: int) -> list[Row]:
+    """Messages that contain every word of `query`, newest first, each with a `snippet`.
+
+    The index finds the rare words. Of a common one it has too many hits to sort
+    them all: then the newest messages are looked through, and only when that is
+    not enough, a larger answer of the index, or everything.
+    """
+    words = sorted({fold(word) for word in query.split()} - {""}, key=len, reverse=True)
+    if not words:
+        raise WaError("usage", "there is nothing to search for", "give a word, or a part of one")
+    where, params = _filters(narrowed)
+    params.update({f"w{i}": word for i, word in enumerate(words)}, limit=limit)
+    hit = " AND ".join(f"instr(fold(m.content), :w{i})" for i in range(len(words)))
+    newest = "ORDER BY m.timestamp DESC, m.id DESC LIMIT :limit"
+    ids = _candidates(store, words, CANDIDATES)
+    if ids is None:
+        found = store.rows(
+            f"SELECT {ROW} FROM messages m WHERE m.timestamp >= coalesce((SELECT timestamp FROM messages"
+            f" ORDER BY timestamp DESC LIMIT 1 OFFSET {SCAN}), 0){where} AND {hit} {newest}",
+            params,
+        )
+        if len(found) < limit:
+            ids = _candidates(store, words, MOST_CANDIDATES)
+            if ids is None:
+                found = store.rows(
+                    f"SELECT {ROW} FROM messages m WHERE true{where} AND {hit} {newest}", params
+                )
+    if ids is not None:
+        params["ids"] = json.dumps(ids)
+        found = store.rows(
+            f"SELECT {ROW} FROM messages m WHERE m.id IN (SELECT m.id FROM json_each(:ids) j"
+            f" CROSS JOIN messages m ON m.id = j.value WHERE {hit}{where} {newest}) {newest}",
+            params,
+        )
+    for row in found:
+        row["snippet"] = snippet(row["content"], words)
+    return found
+
+
+def _candidates(store: Store, words: Sequence[str], most: int) -> list[int] | None:
+    """The ids of messages that may hold all the words; None where there are too many."""
+    terms = [match for word in words if (match := _match(store, word, most))]
+    if not terms:
+        return None
+    ids = [
+        number
+        for (number,) in store.execute(
+            "SELECT rowid FROM messages_fts WHERE messages_fts MATCH ? LIMIT ?",
+            [" AND ".join(terms), most + 1],
+        )
+    ]
+    return ids if len(ids) <= most else None
+
+
+def _match(store: Store, word: str, most: int) -> str | None:
+    """A full-text query that no message with this word escapes; None where it would be of no use."""
+    if len(word) >= 3:
+        return " AND ".join(map(_quoted, sorted({word[i : i + 3] for i in range(len(word) - 2)})))
+    found, hits = [], 0
+    for term, messages in store.execute(
+        "SELECT term, doc FROM messages_terms WHERE term >= ? AND term < ?", [word, word + chr(0x10FFFF)]
+    ):
+        found.append(_quoted(term))
+        hits += messages
+        if hits > 3 * most:  # a message may hold several of them
+            return None
+    return "(" + (" OR ".join(found) or _quoted((word + PAD)[:3])) + ")"
+
+
+def _quoted(term: str) -> str:
+    return '"' + term.replace('"', '""') + '"'
+
+
+def _filters(narrowed: Filter) -> tuple[str, dict[str, Any]]:
+    where, params = span(narrowed.before, narrowed.after)
+    for name, condition in (
+        ("chat", "m.chat_jid = :chat"),
+        ("sender", "(m.sender = :sender OR m.sender IN (SELECT lid FROM jid_aliases WHERE pn = :sender))"),
+        ("message_type", "m.message_type = :message_type"),
+    ):
+        if (value := getattr(narrowed, name)) is not None:
+            where += f" AND {condition}"
+            params[name] = value
+    return where, params
+
+
+def find_in_chat(store: Store, chat: str, message_id: str) -> str:
+    """The id of the message of a chat that `message_id` shortens. WaError `not-found`, `ambiguous`."""
+    ids = [
+        row["message_id"]
+        for row in store.rows(
+            "SELECT message_id FROM messages WHERE chat_jid = :chat AND message_id >= :id"
+            " AND message_id < :id || char(0x10ffff) ORDER BY message_id LIMIT 2",
+            {"chat": chat, "id": message_id},
+        )
+    ]
+    if not ids:
+        raise WaError(
+            "not-found", f"no message {message_id!r} in that chat", "`wa read CHAT --json` shows ids"
+        )
+    if len(ids) > 1 and ids[0] != message_id:
+        raise WaError(
+            "ambiguous", f"{message_id!r} fits several messages: {', '.join(ids)}", "give more of it"
+        )
+    return str(ids[0])
+
+
+def files(store: Store, chat: str, kind: str | None, limit: int) -> list[Row]:
+    """The newest messages of a chat that bring a file, the oldest of them first."""
+    kinds = ", ".join(f"'{each}'" for each in FILES)  # as in the index
+    found = store.rows(
+        f"SELECT {ROW} FROM messages m INDEXED BY messages_files WHERE m.chat_jid = :chat"
+        f" AND m.message_type IN ({kinds}) AND (:kind IS NULL OR m.message_type = :kind)"
+        " AND m.deleted_at IS NULL ORDER BY m.timestamp DESC, m.id DESC LIMIT :limit",
+        {"chat": chat, "kind": kind, "limit": limit},
+    )
+    return found[::-1]
+
+
+def with_file(store: Store, number: int) -> Row:
+    """What fetching a message's file needs to know. Raises WaError `not-found` where there is none."""
+    row = store.row("SELECT raw_proto, timestamp, message_type, source FROM messages WHERE id = ?", [number])
+    if row is None or row["raw_proto"] is None or row["source"] == "migration":
+        raise WaError("not-found", "nothing is known of that file", "it came without what fetching it needs")
+    return row
+
+
+def snippet(text: str, words: Sequence[str], width: int = 70) -> str:
+    """The part of `text` around the first of the folded `words`, on one line."""
+    flat = " ".join(text.split())
+    if len(flat) <= width:
+        return flat
+    start = next((i for i in _positions(flat, words)), 0)
+    left = max(0, min(start - width // 3, len(flat) - width))
+    part = flat[left : left + width]
+    return ("…" if left else "") + part + ("…" if left + width < len(flat) else "")
+
+
+def _positions(text: str, words: Sequence[str]) -> Iterator[int]:
+    """Where in `text` (not in its folded form, which may be longer or shorter) a word begins."""
+    if text.isascii():
+        yield from (at for word in words if (at := fold(text).find(word)) >= 0)
+        return
+    folded, origin = "", []
+    for i, char in enumerate(text):
+        part = fold(char)
+        folded += part
+        origin.extend([i] * len(part))
+    for word in words:
+        at = folded.find(word)
+        if at >= 0:
+            yield origin[at]

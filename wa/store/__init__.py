@@ -1,0 +1,1 @@
+"""The files of WA_HOME: database, schema, locks, wake-up socket."""

@@ -1,0 +1,210 @@
+"""The loopback transport: WhatsApp as far as it can be had without a phone.
+
+Two rules are WhatsApp's: a message is taken off the server's queue before our
+handler has it, a receipt after; and the newest connection wins.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from wa.store.home import Home
+from wa.whatsapp.loopback.server import ACCOUNT, EVENTS, Loopback
+from wa.whatsapp.transport import (
+    Accepted,
+    Account,
+    Banned,
+    CaughtUp,
+    Connected,
+    ConnectFailed,
+    Disconnected,
+    Downloaded,
+    Event,
+    Evidence,
+    Handlers,
+    LoggedOut,
+    NotConnected,
+    NotOnWhatsApp,
+    Outdated,
+    Outgoing,
+    ReadMark,
+    Refused,
+    Replaced,
+    SendError,
+    Signal,
+    TooLarge,
+)
+
+POLL_SECONDS = 0.02
+
+
+class LoopbackTransport:
+    """The transport contract, spoken with the stand-in."""
+
+    def __init__(self, home: Home, now: Callable[[], datetime]) -> None:
+        self._home = home
+        self._now = now
+        self._handlers: Handlers | None = None
+        self._server: Loopback | None = None
+        self._token: str | None = None
+        self._stopping = threading.Event()
+        self._listener: threading.Thread | None = None
+
+    def account(self) -> Account:
+        """It needs no linking."""
+        return ACCOUNT
+
+    def connect(self, handlers: Handlers) -> None:
+        """Begin to connect; Transport.connect."""
+        self.disconnect()
+        self._handlers = handlers
+        if self._server is None:
+            self._server = Loopback(self._home)
+        refusal = _refusal(self._server.faults())
+        if isinstance(refusal, Disconnected):
+            raise ConnectFailed(refusal.reason)
+        if refusal is not None:
+            handlers.signal(refusal)
+            return
+        self._token = self._server.take_connection()
+        self._stopping = threading.Event()
+        self._listener = threading.Thread(
+            target=self._listen, args=(handlers, self._token), name="loopback", daemon=True
+        )
+        self._listener.start()
+
+    def disconnect(self) -> None:
+        """Close the line; Transport.disconnect."""
+        self._token = None
+        self._stopping.set()
+        if self._listener is not None and self._listener is not threading.current_thread():
+            self._listener.join()
+        self._listener = None
+
+    def _listen(self, handlers: Handlers, token: str) -> None:
+        server = Loopback(self._home, durable=False)
+        try:
+            handlers.signal(Connected(ACCOUNT))
+            end = self._deliver_all(server, handlers, token)
+        except Exception:  # whoever records could not: nothing more is taken off the server's queue
+            self._token = None
+            return
+        finally:
+            server.close()
+        if end is not None:
+            self._token = None
+            handlers.signal(end)
+
+    def _deliver_all(self, server: Loopback, handlers: Handlers, token: str) -> Signal | None:
+        """Hand over what arrives until told to stop (None) or cut off (the signal that says why)."""
+        seen, last, caught_up = -1, 0, False
+        while not self._stopping.is_set():
+            if (version := server.version()) != seen:
+                seen = version
+                if server.connection() != token:
+                    return Replaced()
+                if refusal := _refusal(server.faults()):
+                    return refusal
+            waiting = server.next_incoming(last)
+            if waiting is None:
+                if not caught_up:
+                    caught_up = True
+                    handlers.signal(CaughtUp())
+                self._stopping.wait(POLL_SECONDS)
+                continue
+            last, kind, payload = waiting
+            if kind == "receipt":
+                handlers.event(kind, payload)
+                server.remove_incoming(last, token)
+            elif server.remove_incoming(last, token):
+                handlers.event(kind, payload)
+        return None
+
+    def send(self, message: Outgoing) -> Accepted:
+        """Hand a message over and wait for the acknowledgement; Transport.send."""
+        server, handlers, stopping = self._server, self._handlers, self._stopping
+        if server is None or handlers is None or self._token is None:
+            raise NotConnected("no connection")
+        faults = server.faults()
+        if server.connection() != self._token or _refusal(faults) is not None:
+            raise NotConnected("the connection was lost")
+        if server.is_unregistered(message.to_jid):
+            raise NotOnWhatsApp(f"{message.to_jid} is not on WhatsApp")
+        message_id = "3EB0" + secrets.token_hex(9).upper()
+        handlers.mark(message_id, message.to_jid)
+        if "refuse" in faults:
+            raise Refused(int(faults["refuse"]))
+        now = self._now()
+        server.accept(message, message_id, now, receipt=faults.get("receipts") != "off")
+        if "ack-delay" in faults and stopping.wait(float(faults["ack-delay"])):
+            raise SendError("the connection was closed before the acknowledgement")
+        if "ack-lost" in faults:
+            stopping.wait(float(faults.get("ack-timeout", "1")))
+            raise SendError("timed out waiting for the acknowledgement")
+        return Accepted(message_id, int(now.timestamp()))
+
+    def evidence(self, secret: bytes, marked: Sequence[str]) -> Evidence:
+        """What became of an attempt; Transport.evidence.
+
+        As with WhatsApp, acceptance alone is not taken as proof of sending, so
+        that the states a real account meets can be met here; absence is proof.
+        """
+        server = Loopback(self._home)
+        try:
+            message_id = server.accepted_id(secret)
+        finally:
+            server.close()
+        if message_id is None or message_id not in marked:
+            return Evidence(sent=False)
+        return Evidence(sent=None, message_id=message_id)
+
+    def mark_read(self, mark: ReadMark) -> None:
+        """Tell the senders that their messages were read; Transport.mark_read."""
+        if self._server is None or self._token is None:
+            raise NotConnected("no connection")
+        self._server.note_read(mark)
+
+    def groups(self) -> list[Event]:
+        """The groups we are in; Transport.groups. What there is of them has come as events."""
+        return []
+
+    def download(self, raw: bytes, most: int) -> Downloaded:
+        """The file of a message; Transport.download. Here it is in the message itself."""
+        if self._server is None or self._token is None:
+            raise NotConnected("no connection")
+        if len(raw) > most:
+            raise TooLarge(f"it has {len(raw)} bytes")
+        return Downloaded(raw, "application/octet-stream")
+
+    def log_out(self) -> None:
+        """Unlink this device; Transport.log_out."""
+        raise SendError("the loopback transport is never linked")
+
+    def decode(self, kind: str, payload: bytes) -> list[Event]:
+        """The events in a raw payload; Transport.decode."""
+        fields = json.loads(payload)
+        if fields.get("raw") is not None:
+            fields["raw"] = base64.b64decode(fields["raw"])
+        if "message_ids" in fields:
+            fields["message_ids"] = tuple(fields["message_ids"])
+        if fields.get("members") is not None:
+            fields["members"] = tuple((jid, role) for jid, role in fields["members"])
+        return [EVENTS[kind](**fields)]
+
+
+def _refusal(faults: dict[str, str]) -> Signal | None:
+    """Why the server would not keep a connection now."""
+    if "logged-out" in faults:
+        return LoggedOut()
+    if "outdated" in faults:
+        return Outdated()
+    if "banned" in faults:
+        return Banned(int(float(faults["banned"])), "the loopback fault `banned`")
+    if "offline" in faults:
+        return Disconnected("the loopback fault `offline`")
+    return None

@@ -1,0 +1,1 @@
+"""WhatsApp itself, through neonize."""

@@ -1,0 +1,82 @@
+"""A message as the WhatsApp library wants it: its text, what it answers, the file it brings.
+
+The library is given; nothing of it is imported here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from wa.errors import WaError
+from wa.media import files as media
+from wa.whatsapp.neonize.client import Line
+from wa.whatsapp.transport import NotSent, Outgoing
+
+_UPLOADED_AS = {
+    "image": "MediaImage", "video": "MediaVideo", "audio": "MediaAudio", "voice": "MediaAudio",
+    "document": "MediaDocument",
+}  # fmt: skip
+_PART_OF = {
+    "image": "imageMessage", "video": "videoMessage", "audio": "audioMessage", "voice": "audioMessage",
+    "document": "documentMessage",
+}  # fmt: skip
+
+
+def build(lib: Any, line: Line, message: Outgoing) -> Any:
+    """The waE2E.Message of one attempt, its file uploaded. Raises NotSent, before anything has left."""
+    proto = lib.e2e.Message()
+    if message.file is not None:
+        part = _attach(lib, line.client, proto, message, message.file)
+    elif message.quote is not None:
+        part = proto.extendedTextMessage
+        part.text = message.text
+    else:
+        part = None
+        proto.conversation = message.text
+    if message.quote is not None:
+        about, quote = part.contextInfo, message.quote
+        about.stanzaID, about.quotedMessage.conversation = quote.message_id, quote.text or ""
+        sender = quote.sender or message.to_jid
+        about.participant = line.lid_of(sender) or sender  # people are known by their hidden ids
+    proto.messageContextInfo.messageSecret = message.secret
+    return proto
+
+
+def _attach(lib: Any, client: Any, proto: Any, message: Outgoing, path: Path) -> Any:
+    """Upload a file and say in the message what it is."""
+    try:
+        kind = media.kind_for_sending(path)
+        data = path.read_bytes()
+        uploaded = client.upload(data, lib.media_type[_UPLOADED_AS[kind.name]])
+    except (OSError, WaError, lib.client.UploadError) as error:
+        raise NotSent(f"the file could not be uploaded: {error}") from error
+    part = getattr(proto, _PART_OF[kind.name])
+    part.URL, part.directPath, part.mediaKey = uploaded.url, uploaded.DirectPath, uploaded.MediaKey
+    part.fileEncSHA256, part.fileSHA256 = uploaded.FileEncSHA256, uploaded.FileSHA256
+    part.fileLength, part.mimetype = len(data), kind.mimetype
+    _describe(part, kind, media.details(path, kind))
+    if kind.name == "document":
+        part.fileName = part.title = message.file_name or path.name
+    if kind.name not in ("audio", "voice"):  # which have no place for a caption
+        part.caption = message.text
+    return part
+
+
+def _describe(part: Any, kind: media.Kind, about: media.Details) -> None:
+    """What the recipient's phone shows before it has the file."""
+    if kind.name in ("image", "video"):
+        part.width, part.height = about.width or 0, about.height or 0
+        part.JPEGThumbnail = about.thumbnail or b""
+    if kind.name in ("audio", "voice", "video"):
+        part.seconds = about.seconds or 0
+    if kind.name == "voice":
+        part.PTT, part.waveform = True, about.waveform or b""
+
+
+def file_of(message: Any) -> tuple[int, str, str | None]:
+    """The size in bytes, the type and the name of the file that a message brings."""
+    for field, part in message.ListFields():
+        if field.message_type is not None and "directPath" in field.message_type.fields_by_name:
+            return part.fileLength, part.mimetype, getattr(part, "fileName", None) or None
+    return 0, "", None

@@ -1,0 +1,54 @@
+"""The wire mark: made from the library's own log, in the moment before a message leaves."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import re
+import sys
+import threading
+from typing import Any
+
+from wa.whatsapp.transport import Handlers
+
+log = logging.getLogger(__name__)
+
+_STANZA = re.compile(r'<message\b(?=[^>]*? id="([^"]+)")(?=[^>]*? to="([^"]+)")')
+
+
+class WireLog:
+    """Called by the library with each line that it logs; it waits until we return.
+
+    It logs every stanza right before it writes the frame. Those that are no message
+    cost nothing here, and of a message nothing but id and recipient is kept.
+    """
+
+    def __init__(self, entry: Any, handlers: Handlers | None) -> None:
+        self._entry = entry
+        self._handlers = handlers
+        self._marking = threading.Lock()
+
+    def __call__(self, binary: int, size: int) -> None:
+        """Mark what is about to leave; let the log have what is meant for people."""
+        data = ctypes.string_at(binary, size)
+        if data.endswith(b"/Send"):
+            found = _STANZA.search(data.decode("utf-8", "replace")) if b"<message" in data else None
+            if found is not None:
+                self._mark(found[1], found[2])
+        elif b"DEBUG" not in data[-40:] and log.isEnabledFor(logging.INFO):
+            entry = self._entry.FromString(data)
+            log.info("%s: %s", entry.Name, entry.Message)
+
+    def _mark(self, message_id: str, to_jid: str) -> None:
+        try:
+            with self._marking:
+                assert self._handlers is not None  # noqa: S101
+                self._handlers.mark(message_id, to_jid)
+        except BaseException as error:  # the frame must not leave, and the library would write it now
+            sys.stderr.write(
+                f"error: nothing was sent: the message's mark could not be stored: {error}\n"
+                "hint: check the disk (`wa doctor`); the message stays queued\n"
+            )
+            sys.stderr.flush()
+            os._exit(7)
