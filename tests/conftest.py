@@ -21,8 +21,9 @@ from wa.cli import main as cli
 from wa.connection import client as service
 from wa.connection.context import App, system_now
 from wa.queue.send import Scope
-from wa.store.database import Store, open_store
-from wa.store.home import Home
+from wa.store.database import Store
+from wa.store.open import open_store
+from wa.store.paths import Home
 from wa.whatsapp.loopback.server import Loopback
 
 WA = str(Path(sys.executable).parent / "wa")
@@ -189,7 +190,7 @@ def wait_for(condition: Callable[[], Any], timeout: float = 30, what: str = "the
 
 def is_owned(home: Home) -> bool:
     """Whether a process holds the connection and is connected."""
-    from wa.store.home import lock_holder
+    from wa.store.locks import lock_holder
 
     return bool(lock_holder(home.session_lock))
 

@@ -21,7 +21,7 @@ import pytest
 import zstandard
 from conftest import REEM, WA, FakeClock, Result
 
-from wa.store.home import Home
+from wa.store.paths import Home
 
 if TYPE_CHECKING:
     from juicefs import Gateway

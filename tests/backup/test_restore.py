@@ -24,8 +24,8 @@ from wa.connection.context import system_now
 from wa.people.contacts import Recipient
 from wa.queue import rows as schedule
 from wa.store import schema as migrations
-from wa.store.database import open_store
-from wa.store.home import Home
+from wa.store.open import open_store
+from wa.store.paths import Home
 from wa.times import parse_duration
 
 GRACE = parse_duration("6h")
@@ -417,7 +417,7 @@ def test_the_history_of_backups_outlives_the_restore(home, store, wa):
 READER = """
 import json, sys, time
 from pathlib import Path
-from wa.store.home import Home
+from wa.store.paths import Home
 from wa.store.database import Store
 home, folder = Home(Path(sys.argv[1])), Path(sys.argv[2])
 store = Store(home)
@@ -438,7 +438,7 @@ print(json.dumps({"before": before, "after": after, "check": check, "mode": mode
 WRITER = """
 import json, sys, time
 from pathlib import Path
-from wa.store.home import Home
+from wa.store.paths import Home
 from wa.store.database import Store
 home, stop, rate = Home(Path(sys.argv[1])), Path(sys.argv[2]), float(sys.argv[3])
 store = Store(home)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench import backing, footprint, history, importing, searching, sending, whatsapp
 from bench.table import Row, render
-from wa.store.home import Home
+from wa.store.paths import Home
 
 SECTIONS = (
     "history",

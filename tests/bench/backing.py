@@ -11,7 +11,7 @@ from statistics import median
 from bench import history
 from bench.processes import WA, environment, seconds_of
 from bench.table import Row, at_most, show
-from wa.store.home import Home
+from wa.store.paths import Home
 
 GOAL = 1.3
 FLOOR = """

@@ -16,7 +16,7 @@ from bench.processes import WA, environment, running, seconds_of, seconds_on_ter
 from bench.sending import fill
 from bench.table import Row, at_most
 from wa.connection.context import system_now
-from wa.store.home import Home
+from wa.store.paths import Home
 
 IMPORTS = [sys.executable, "-c", "import typer, rich.table, sqlite_utils"]
 GOAL_START, GOAL_MEMORY, GOAL_MB = 1.3, 1.2, 60.0

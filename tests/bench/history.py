@@ -19,8 +19,10 @@ from wa.people import edit as addressbook
 from wa.phone import is_group, phone_of_jid
 from wa.record import messages
 from wa.record.messages import PAD
-from wa.store.database import BATCH, Store, fold, open_store
-from wa.store.home import Home
+from wa.store.database import BATCH, Store
+from wa.store.fold import fold
+from wa.store.open import open_store
+from wa.store.paths import Home
 from wa.times import to_iso
 from wa.whatsapp.transport import GroupInfo, JidMapped, MessageReceived, Named
 

@@ -18,8 +18,10 @@ from bench.processes import WA, environment, seconds_of
 from bench.table import Row, show
 from wa.connection.context import system_now
 from wa.record.messages import PAD
-from wa.store.database import BATCH, fold, open_store
-from wa.store.home import Home
+from wa.store.database import BATCH
+from wa.store.fold import fold
+from wa.store.open import open_store
+from wa.store.paths import Home
 from wa.times import to_iso
 
 GOAL_MB = 150.0

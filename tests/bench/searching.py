@@ -12,8 +12,9 @@ from bench import corpus
 from bench.table import Row, at_most
 from wa.record.messages import ROW
 from wa.record.search import Filter, search
-from wa.store.database import Store, fold
-from wa.store.home import Home
+from wa.store.database import Store
+from wa.store.fold import fold
+from wa.store.paths import Home
 
 LIMIT = 50
 GOAL = 1.5

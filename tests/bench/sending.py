@@ -19,8 +19,9 @@ from wa.people.contacts import Recipient
 from wa.phone import phone_of_jid
 from wa.queue import rows as schedule
 from wa.record.messages import PAD
-from wa.store.database import fold, open_store
-from wa.store.home import Home
+from wa.store.fold import fold
+from wa.store.open import open_store
+from wa.store.paths import Home
 from wa.times import from_iso, to_iso
 from wa.whatsapp.loopback.server import Loopback
 

@@ -13,8 +13,8 @@ import pytest
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, WA, is_owned, wait_for
 
 from wa.errors import EXIT_OF_CODE
-from wa.store.database import open_store
-from wa.store.home import Home
+from wa.store.open import open_store
+from wa.store.paths import Home
 
 TABLES = (
     "contacts",

@@ -11,7 +11,7 @@ from conftest import ADAM, REEM, FakeClock
 from vcard_cases import Wa, card, dump, numbers
 
 from wa.store.database import Store
-from wa.store.home import Home
+from wa.store.paths import Home
 
 ZOE = "12025550123"
 OMAR = "447700900789"

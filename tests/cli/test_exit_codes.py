@@ -20,8 +20,8 @@ from wa.connection import client as service
 from wa.connection.context import system_now
 from wa.errors import EXIT_OF_CODE
 from wa.record import messages
-from wa.store import database as storage
-from wa.store.home import FileLock
+from wa.store import database
+from wa.store.locks import FileLock
 from wa.whatsapp.loopback.connection import LoopbackTransport
 from wa.whatsapp.transport import Handlers
 
@@ -545,7 +545,7 @@ def test_an_upgrade_waits_for_a_running_process(wa, fails, store, home):
 
 def test_a_store_that_another_program_has_locked(wa, fails, home, monkeypatch):
     wa("status")
-    monkeypatch.setattr(storage, "BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.1)
     other = sqlite3.connect(home.store, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     fails("in-use", "schedule", "add", REEM, "Hello", "--at", "in 1 hour")

@@ -18,7 +18,8 @@ from wa.people.contacts import Recipient
 from wa.queue import rows as schedule
 from wa.queue.rows import STATUSES
 from wa.store.database import Store
-from wa.store.home import Home, lock_holder
+from wa.store.locks import lock_holder
+from wa.store.paths import Home
 from wa.times import from_iso, to_iso
 from wa.whatsapp.loopback.server import Loopback
 

@@ -20,8 +20,10 @@ from wa.connection.context import system_now
 from wa.queue import send as outbox
 from wa.record import messages, search
 from wa.record.search import Filter
-from wa.store.database import BATCH, check, open_store
-from wa.store.home import Home
+from wa.store.condition import check
+from wa.store.database import BATCH
+from wa.store.open import open_store
+from wa.store.paths import Home
 from wa.whatsapp.loopback.connection import LoopbackTransport
 from wa.whatsapp.loopback.server import ACCOUNT, Loopback
 from wa.whatsapp.transport import (

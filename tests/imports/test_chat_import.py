@@ -31,8 +31,10 @@ from wa.imports.export_chat.match import OF_A_MINUTE, OF_A_SECOND
 from wa.people import edit as addressbook
 from wa.people.edit import Person
 from wa.record import messages, search
-from wa.store.database import BATCH, Row, Store, check, open_store
-from wa.store.home import Home
+from wa.store.condition import check
+from wa.store.database import BATCH, Row, Store
+from wa.store.open import open_store
+from wa.store.paths import Home
 from wa.whatsapp.transport import MessageReceived
 
 LONDON = ZoneInfo("Europe/London")
@@ -1022,8 +1024,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 from wa.imports.export_chat.importer import import_chat
-from wa.store.home import Home
-from wa.store.database import open_store
+from wa.store.paths import Home
+from wa.store.open import open_store
 home = Home(Path(sys.argv[1]))
 import_chat(open_store(home), home, Path(sys.argv[2]), chat=None, me=None, date_order=None, own_jid=None,
             zone=ZoneInfo("Europe/London"), now=datetime(2026, 11, 20, tzinfo=timezone.utc), region=None,

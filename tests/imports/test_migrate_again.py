@@ -14,7 +14,7 @@ from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, Process, Result,
 from vcard_cases import card, import_file
 
 from wa.store.database import Store
-from wa.store.home import Home
+from wa.store.paths import Home
 
 Record = dict[str, Any]
 Run = Callable[..., Result]

@@ -33,8 +33,9 @@ from conftest import (
 
 from wa.connection import receive as inbox
 from wa.record import messages
-from wa.store.database import Store, check
-from wa.store.home import Home
+from wa.store.condition import check
+from wa.store.database import Store
+from wa.store.paths import Home
 from wa.whatsapp.loopback.server import Loopback
 from wa.whatsapp.transport import Deleted, Edited, JidMapped, MessageReceived
 

@@ -11,8 +11,9 @@ import legacy_data
 import pytest
 from conftest import REEM, FakeClock, Result
 
-from wa.store.database import Store, check
-from wa.store.home import Home
+from wa.store.condition import check
+from wa.store.database import Store
+from wa.store.paths import Home
 
 if TYPE_CHECKING:
     from s3_server import Bucket

@@ -599,7 +599,7 @@ def small_disk(tmp_path):
 
 @as_root
 def test_a_full_disk(small_disk, put):
-    from wa.store.home import Home
+    from wa.store.paths import Home
 
     home = Home(small_disk / "home")
     with refused("storage-error", "No space left") as caught:

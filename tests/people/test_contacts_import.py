@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from vcard_cases import ADAM_TEL, REEM_TEL, Imported, Wa, card, dump, import_file, numbers
 from vobject.icalendar import stringToTextValues
 
-from wa.store.home import Home
+from wa.store.paths import Home
 
 ZOE = "12025550123"
 ZOE_TEL = "+1 202 555 0123"

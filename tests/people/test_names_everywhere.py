@@ -13,7 +13,7 @@ from vcard_cases import Wa
 
 from wa.connection import receive as inbox
 from wa.store.database import Store
-from wa.store.home import Home
+from wa.store.paths import Home
 from wa.whatsapp.loopback.server import Loopback
 from wa.whatsapp.transport import Event, GroupInfo, JidMapped, MessageReceived, Reacted
 

@@ -25,7 +25,7 @@ from vcard_cases import (
     tel_lines,
 )
 
-from wa.store.home import Home
+from wa.store.paths import Home
 
 THIRD = "447700900789"
 READABLE = [path for path in REAL_FILES if path.name != "Empty.vcf"]

@@ -16,7 +16,7 @@ from vcard_cases import REEM_TEL, Wa, card, dump, import_file
 from wa.people import edit as addressbook
 from wa.record import messages
 from wa.store.database import Store
-from wa.store.home import Home
+from wa.store.paths import Home
 from wa.whatsapp.loopback.server import Loopback
 
 CLOCK = FakeClock()

@@ -20,7 +20,7 @@ from conftest import FakeClock
 
 from wa.people.contacts import Recipient
 from wa.queue import rows as schedule
-from wa.store.home import Home
+from wa.store.paths import Home
 from wa.times import parse_duration
 
 pytest_plugins = ["s3_server"]

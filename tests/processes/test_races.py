@@ -11,7 +11,7 @@ from conftest import REEM, REEM_JID, delivered, is_owned, wait_for
 from wa.connection.context import system_now
 from wa.people.contacts import Recipient
 from wa.queue import rows as schedule
-from wa.store.home import wake_owner
+from wa.store.wake import wake_owner
 from wa.times import parse_duration
 
 ROUNDS = pytest.mark.parametrize("rounds", [100, pytest.param(500, marks=pytest.mark.soak)])

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from conftest import REEM, WA, Result, is_owned, wait_for
 
-from wa.store.home import lock_holder
+from wa.store.locks import lock_holder
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -20,7 +20,8 @@ from wa.queue import send as outbox
 from wa.queue.send import Claim, Scope
 from wa.settings import Settings, parse_settings
 from wa.store.database import Store
-from wa.store.home import Home, lock_holder
+from wa.store.locks import lock_holder
+from wa.store.paths import Home
 from wa.times import from_iso, to_iso
 from wa.whatsapp.loopback.server import Loopback
 from wa.whatsapp.transport import Accepted, Evidence, NotOnWhatsApp, Refused, SendError

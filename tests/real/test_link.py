@@ -26,7 +26,7 @@ from linked import DAY, ENDS_WITHIN, Device, children, is_running, memory_folder
 from segno import consts, encoder
 
 from wa.cli.qr import picture
-from wa.store.home import FileLock
+from wa.store.locks import FileLock
 
 pytest_plugins = ["linked_fixture"]
 

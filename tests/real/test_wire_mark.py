@@ -14,7 +14,7 @@ from subprocess import TimeoutExpired
 import pytest
 from conftest import HELPERS, wait_for
 
-from wa.store.home import Home
+from wa.store.paths import Home
 from wa.whatsapp.neonize.connection import NeonizeTransport
 from wa.whatsapp.transport import Connected, Handlers, Outgoing
 

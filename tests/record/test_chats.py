@@ -15,8 +15,9 @@ from wa.connection.context import system_now
 from wa.record import merge_chats as joining
 from wa.record import messages, search
 from wa.record.search import Filter
-from wa.store.database import BATCH, Store, check
-from wa.store.home import lock_holder
+from wa.store.condition import check
+from wa.store.database import BATCH, Store
+from wa.store.locks import lock_holder
 from wa.whatsapp.loopback.connection import LoopbackTransport
 from wa.whatsapp.loopback.server import ACCOUNT, Loopback
 from wa.whatsapp.transport import (

@@ -18,8 +18,10 @@ from wa.errors import WaError
 from wa.record import merge_chats as joining
 from wa.record import search
 from wa.record.search import Filter, snippet
-from wa.store.database import check, fold, open_store
-from wa.store.home import Home
+from wa.store.condition import check
+from wa.store.fold import fold
+from wa.store.open import open_store
+from wa.store.paths import Home
 from wa.whatsapp.transport import Deleted, Edited, JidMapped, MessageReceived
 
 NOW = FakeClock()()

@@ -13,10 +13,10 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from wa.errors import WaError
-from wa.store import database as store
+from wa.store import open as store_open
 from wa.store import schema as migrations
-from wa.store.database import open_store
-from wa.store.home import FileLock
+from wa.store.locks import FileLock
+from wa.store.open import open_store
 
 MESSAGES = {
     "contacts": "id phone name aliases tags is_favorite notes timezone created_at updated_at",
@@ -91,8 +91,8 @@ def add_step(monkeypatch):
         made = Migrations("wa")
         for each in steps:
             made()(each)
-        monkeypatch.setattr(store, "STEPS", steps)
-        monkeypatch.setattr(store, "migrations", made)
+        monkeypatch.setattr(store_open, "STEPS", steps)
+        monkeypatch.setattr(store_open, "migrations", made)
 
     return add
 
@@ -237,7 +237,7 @@ def test_twelve_processes_starting_at_once_on_a_fresh_home_all_succeed(home, spa
 HOLDS_LOCK = """
 import os, sys, time
 from pathlib import Path
-from wa.store.home import FileLock
+from wa.store.locks import FileLock
 lock = FileLock(Path(sys.argv[1]))
 assert lock.acquire()
 lock.write({"pid": os.getpid(), "command": "listen"})
@@ -250,7 +250,7 @@ def locked(spawn):
     """Let another process hold a lock."""
 
     def hold(path):
-        from wa.store.home import lock_holder
+        from wa.store.locks import lock_holder
 
         process = spawn(str(path), program=[sys.executable, "-c", HOLDS_LOCK])
         wait_for(lambda: lock_holder(path))
@@ -337,8 +337,8 @@ def test_steps_before_a_failed_one_stay(existing, add_step, monkeypatch):
     made = Migrations("wa")
     for each in steps:
         made()(each)
-    monkeypatch.setattr(store, "STEPS", steps)
-    monkeypatch.setattr(store, "migrations", made)
+    monkeypatch.setattr(store_open, "STEPS", steps)
+    monkeypatch.setattr(store_open, "migrations", made)
     with pytest.raises(WaError):
         open_store(existing)
     db = Database(existing.store)

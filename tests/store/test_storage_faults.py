@@ -17,7 +17,9 @@ from conftest import ADAM, REEM, REEM_JID, WA, Result, is_owned, wait_for
 
 from wa.connection import client as service
 from wa.connection.context import system_now
-from wa.store.home import FileLock, Home, WakeSocket, wake_owner
+from wa.store.locks import FileLock
+from wa.store.paths import Home
+from wa.store.wake import WakeSocket, wake_owner
 from wa.times import to_iso
 from wa.whatsapp.loopback.server import Loopback
 

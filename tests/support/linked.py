@@ -19,7 +19,8 @@ from typing import Any
 from conftest import WA, Result, wait_for
 from relay.driver import Person, Relay
 
-from wa.store.home import Home, lock_holder
+from wa.store.locks import lock_holder
+from wa.store.paths import Home
 
 CONNECTS_WITHIN = 30.0
 ENDS_WITHIN = 20.0

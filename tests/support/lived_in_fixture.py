@@ -23,8 +23,8 @@ from relay.driver import Client, Person, Relay
 from wa.connection.context import system_now
 from wa.people.contacts import Recipient
 from wa.queue import rows as schedule
-from wa.store.database import open_store
-from wa.store.home import Home
+from wa.store.open import open_store
+from wa.store.paths import Home
 from wa.times import parse_duration
 
 GRACE = parse_duration("6h")

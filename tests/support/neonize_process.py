@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from wa.store.home import Home
+from wa.store.paths import Home
 from wa.whatsapp.transport import Accepted, Account, Downloaded, Event, Evidence, Handlers, Outgoing, ReadMark
 
 ENDS_WITHIN = 20.0

@@ -353,7 +353,7 @@ def test_what_was_accepted_survives_a_kill(home, spawn, server):
         "import os, sys, signal\n"
         "from pathlib import Path\n"
         "from wa.connection.context import system_now\n"
-        "from wa.store.home import Home\n"
+        "from wa.store.paths import Home\n"
         "from wa.whatsapp.loopback.server import Loopback\n"
         "from wa.whatsapp.transport import Outgoing\n"
         "server = Loopback(Home(Path(os.environ['WA_HOME'])))\n"

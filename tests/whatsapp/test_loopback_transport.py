@@ -187,7 +187,7 @@ DIES_IN_HANDLER = """
 import os, signal, time
 from pathlib import Path
 from wa.connection.context import system_now
-from wa.store.home import Home
+from wa.store.paths import Home
 from wa.whatsapp.loopback.connection import LoopbackTransport
 from wa.whatsapp.transport import Handlers
 

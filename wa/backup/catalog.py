@@ -25,7 +25,9 @@ from wa.errors import WaError
 from wa.s3 import Bucket
 from wa.settings import BackupKeys
 from wa.store.database import Row, Store
-from wa.store.home import FileLock, Home, describe_holder, lock_holder, storage_error
+from wa.store.files import storage_error
+from wa.store.locks import FileLock, describe_holder, lock_holder
+from wa.store.paths import Home
 from wa.times import to_iso
 
 FOLDER = "backups/"

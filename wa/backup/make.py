@@ -14,7 +14,7 @@ from wa.backup.retention import CHECKSUM
 from wa.backup.snapshot import Packed
 from wa.errors import Terminated, WaError
 from wa.store.database import Row, Store
-from wa.store.home import storage_error
+from wa.store.files import storage_error
 from wa.times import from_iso, to_iso
 from wa.whatsapp.neonize import session_db as session
 

@@ -19,8 +19,10 @@ from wa.backup import snapshot
 from wa.backup.carry_over import carry_over, nothing_known
 from wa.backup.catalog import PARTS, Shelf, sync_folder
 from wa.errors import WaError
-from wa.store.database import BUSY_TIMEOUT, Row, open_store
-from wa.store.home import Home, storage_error
+from wa.store.database import BUSY_TIMEOUT, Row
+from wa.store.files import storage_error
+from wa.store.open import open_store
+from wa.store.paths import Home
 from wa.store.schema import migrations
 
 _PAGES = 16

@@ -14,7 +14,8 @@ from wa.backup.retention import CHECKSUM
 from wa.backup.snapshot import Damaged
 from wa.errors import WaError
 from wa.store.database import Row
-from wa.store.home import FileLock, describe_holder, lock_holder, storage_error
+from wa.store.files import storage_error
+from wa.store.locks import FileLock, describe_holder, lock_holder
 from wa.times import to_iso
 
 _CHUNK = 1024 * 1024

@@ -19,8 +19,10 @@ from sqlite_utils import Database
 
 from wa.errors import WaError
 from wa.settings import BackupKeys, bad_setting
-from wa.store.database import BUSY_TIMEOUT, explain
-from wa.store.home import Home, free_bytes, storage_error
+from wa.store.database import BUSY_TIMEOUT
+from wa.store.files import free_bytes, storage_error
+from wa.store.open import explain
+from wa.store.paths import Home
 from wa.store.schema import STEPS, migrations
 
 SESSION = "session_file"

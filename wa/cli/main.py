@@ -22,8 +22,8 @@ from wa.cli.options import Json, app_of
 from wa.cli.output import one_line, to_json
 from wa.connection.context import App
 from wa.errors import ExitStatus, Terminated, WaError
-from wa.store.database import explain, is_damaged
-from wa.store.home import storage_error
+from wa.store.files import storage_error
+from wa.store.open import explain, is_damaged
 
 # Where each command is, so that only the module of the one that runs is loaded.
 COMMANDS = {

@@ -24,7 +24,7 @@ from wa.queue import rows as schedule
 from wa.queue import send as outbox
 from wa.queue.send import Scope as Scope  # part of what `serve` is asked
 from wa.store.database import Row
-from wa.store.home import FileLock, describe_holder, lock_holder
+from wa.store.locks import FileLock, describe_holder, lock_holder
 from wa.times import describe, to_iso
 
 LOOK_SECONDS = 0.02

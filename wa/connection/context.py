@@ -22,8 +22,12 @@ from wa.settings import (
     parse_settings,
     parse_storage,
 )
-from wa.store.database import Store, linked_account, open_store
-from wa.store.home import Home, storage_error, wake_owner
+from wa.store.database import Store
+from wa.store.device import linked_account
+from wa.store.files import storage_error
+from wa.store.open import open_store
+from wa.store.paths import Home
+from wa.store.wake import wake_owner
 
 if TYPE_CHECKING:
     from wa.whatsapp.transport import Transport

@@ -17,8 +17,8 @@ from wa.phone import phone_of_jid
 from wa.queue import pacing
 from wa.queue import rows as schedule
 from wa.record import messages
-from wa.store import database as storage
-from wa.store.home import describe_holder, lock_holder
+from wa.store import condition
+from wa.store.locks import describe_holder, lock_holder
 from wa.times import from_iso
 from wa.whatsapp.neonize import session_db as session
 
@@ -113,10 +113,10 @@ def _settings(app: App) -> str:
 
 
 def _database(app: App) -> str:
-    problems = storage.check(app.store)
+    problems = condition.check(app.store)
     if problems:
         raise WaError("corrupt", "; ".join(problems[:3]), "stop what uses it, and restore the last backup")
-    return f"{storage.stats(app.store)['messages']:,} messages, no damage"
+    return f"{condition.stats(app.store)['messages']:,} messages, no damage"
 
 
 def _records(app: App) -> str:

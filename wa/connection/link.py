@@ -30,7 +30,8 @@ from wa.phone import parse_phone, phone_of_jid
 from wa.queue import pacing
 from wa.record import history_sync as history
 from wa.store.database import Store
-from wa.store.home import FileLock, Home, describe_holder, lock_holder
+from wa.store.locks import FileLock, describe_holder, lock_holder
+from wa.store.paths import Home
 from wa.times import describe, to_iso
 from wa.whatsapp.neonize import session_db as session
 from wa.whatsapp.transport import (

@@ -29,7 +29,9 @@ from wa.record import history_sync as history
 from wa.record import merge_chats as joining
 from wa.settings import Settings
 from wa.store.database import Store
-from wa.store.home import FileLock, Home, WakeSocket
+from wa.store.locks import FileLock
+from wa.store.paths import Home
+from wa.store.wake import WakeSocket
 from wa.times import describe, to_iso
 from wa.whatsapp.transport import (
     Accepted,

@@ -23,7 +23,8 @@ from wa.media import details as media_details
 from wa.media.details import Details
 from wa.media.formats import movie
 from wa.media.types import Kind, extension_for, recognise
-from wa.store.home import Home, storage_error
+from wa.store.files import storage_error
+from wa.store.paths import Home
 
 __all__ = [
     "LIMITS",

@@ -12,7 +12,8 @@ from typing import TypeVar
 from wa.errors import WaError
 from wa.phone import is_group, jid_of_phone, parse_jid, parse_phone, phone_of_jid, show_jid
 from wa.record.messages import canonical
-from wa.store.database import Row, Store, fold
+from wa.store.database import Row, Store
+from wa.store.fold import fold
 
 Key = TypeVar("Key", int, str)
 _WITH_PHONES = (

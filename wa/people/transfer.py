@@ -23,7 +23,7 @@ from wa.people.vcard import Card, Problem, Tel, read_cards, write_card
 from wa.people.vcard_lines import is_text_encoding
 from wa.phone import known_region, read_number
 from wa.store.database import Row, Store
-from wa.store.home import storage_error
+from wa.store.files import storage_error
 
 _BATCH = 100
 """Cards a transaction, so that nobody waits for it."""

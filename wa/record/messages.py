@@ -7,7 +7,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from wa.phone import is_group, is_lid
-from wa.store.database import BATCH, Row, Store, fold
+from wa.store.database import BATCH, Row, Store
+from wa.store.fold import fold
 from wa.times import to_iso
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.record.messages import FILES, PAD, ROW, span
-from wa.store.database import Row, Store, fold
+from wa.store.database import Row, Store
+from wa.store.fold import fold
 
 CANDIDATES = 2_500
 """Hits of the index that are sorted before anything else is tried."""

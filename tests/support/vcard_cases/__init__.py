@@ -11,7 +11,7 @@ from typing import Any
 
 from conftest import Result
 
-from wa.store.home import Home
+from wa.store.paths import Home
 
 Wa = Callable[..., Result]
 

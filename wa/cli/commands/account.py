@@ -17,8 +17,8 @@ from wa.queue import pacing
 from wa.queue import rows as schedule
 from wa.queue import send as outbox
 from wa.record import messages
-from wa.store.database import linked_account
-from wa.store.home import describe_holder, lock_holder
+from wa.store.device import linked_account
+from wa.store.locks import describe_holder, lock_holder
 from wa.times import format_duration, from_iso, to_iso
 
 PAUSE_SECONDS = 5.0

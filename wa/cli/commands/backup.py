@@ -208,7 +208,7 @@ def keygen(
     except FileExistsError:
         raise WaError("usage", f"{to} exists already", "name a file that does not exist yet") from None
     except OSError as error:
-        from wa.store.home import storage_error
+        from wa.store.files import storage_error
 
         raise storage_error(error, to) from error
     own.out.result({"recipient": recipient, "file": str(to)}, f"WA_BACKUP_RECIPIENT={recipient}")

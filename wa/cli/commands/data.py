@@ -12,7 +12,7 @@ from wa.cli.options import Json, app_of, shown_time
 from wa.errors import ExitStatus, WaError
 from wa.phone import show_jid
 from wa.record import history_sync as past
-from wa.store import database as storage
+from wa.store import condition
 
 app = typer.Typer()
 db = typer.Typer(help="The database: figures and integrity.")
@@ -28,7 +28,7 @@ def stats(ctx: typer.Context, as_json: Json = False) -> None:
     Example: wa db stats
     """
     own = app_of(ctx)
-    found = storage.stats(own.store)
+    found = condition.stats(own.store)
     own.out.result(found, "\n".join(f"{name:<20} {count:>12,}" for name, count in found.items()))
 
 
@@ -39,7 +39,7 @@ def check(ctx: typer.Context, as_json: Json = False) -> None:
     Example: wa db check
     """
     own = app_of(ctx)
-    problems = storage.check(own.store)
+    problems = condition.check(own.store)
     if problems:
         raise WaError(
             "corrupt",

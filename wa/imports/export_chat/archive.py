@@ -26,7 +26,8 @@ from typing import IO, AnyStr
 
 from wa.errors import WaError
 from wa.imports.export_chat.phrases import titles
-from wa.store.home import Home, storage_error
+from wa.store.files import storage_error
+from wa.store.paths import Home
 
 FOLDER = "media/import"
 """Where files go, below our home."""

@@ -28,7 +28,7 @@ from wa.imports.export_chat.reader import ORDERS, Form, Message, Skipped, Survey
 from wa.people.contacts import phone_in
 from wa.record import messages
 from wa.store.database import BATCH, Row, Store
-from wa.store.home import Home
+from wa.store.paths import Home
 from wa.times import resolve_wall, to_iso
 from wa.whatsapp.transport import MessageReceived
 

@@ -26,7 +26,7 @@ from wa.imports.wajs.json_stream import Damaged, Readable, elements, events, nex
 from wa.imports.wajs.records import RecordReader, Skip, Tally
 from wa.people import edit as addressbook
 from wa.store.database import Store
-from wa.store.home import storage_error
+from wa.store.files import storage_error
 
 FILES = ("contacts.json", "scheduled.json", "scheduled-messages.json", "jobs.json", "chats.json")
 _BATCH = 100

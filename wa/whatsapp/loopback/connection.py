@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from wa.store.home import Home
+from wa.store.paths import Home
 from wa.whatsapp.loopback.server import ACCOUNT, EVENTS, Loopback
 from wa.whatsapp.transport import (
     Accepted,

@@ -15,7 +15,9 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.phone import is_group, jid_of_phone, parse_address
-from wa.store.home import FileLock, Home, storage_error
+from wa.store.files import storage_error
+from wa.store.locks import FileLock
+from wa.store.paths import Home
 from wa.times import to_iso
 from wa.whatsapp.transport import (
     Account,

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from wa.store.home import Home
+from wa.store.paths import Home
 
 QUIET_SECONDS = 0.4
 """How long no event must have come, after the line was closed, for all of them to have been handed over."""

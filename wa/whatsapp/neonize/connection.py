@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from wa.errors import WaError
-from wa.store.home import Home
+from wa.store.paths import Home
 from wa.whatsapp.neonize import decode as decoding
 from wa.whatsapp.neonize import encode as outgoing
 from wa.whatsapp.neonize import session_db as session

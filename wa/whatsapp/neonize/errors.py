@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from wa.errors import WaError
-from wa.store.home import Home
+from wa.store.paths import Home
 from wa.whatsapp.transport import (
     Banned,
     ConnectFailed,

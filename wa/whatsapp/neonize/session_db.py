@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from wa.errors import WaError
-from wa.store.home import Home
+from wa.store.paths import Home
 from wa.whatsapp.transport import Account, Event, JidMapped, Named
 
 log = logging.getLogger(__name__)

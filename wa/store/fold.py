@@ -1,0 +1,22 @@
+"""Text without case and accents, as searches and sorted lists compare it."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def fold(text: str | None) -> str:
+    """`text` as search compares it: no case, no accents, `ß` as `ss`, no control characters.
+
+    Marks are dropped where they are accents or vowel points (canonical
+    combining class 10 and up, Unicode §4.3); those that make another letter,
+    such as the Japanese voicing marks, stay.
+    """
+    if not text:
+        return ""
+    if text.isascii():
+        folded = text.lower()
+    else:
+        parts = unicodedata.normalize("NFKD", text.casefold())
+        folded = "".join(c for c in parts if unicodedata.combining(c) < 10).casefold()
+    return folded if folded.isprintable() else "".join(c if c >= " " else " " for c in folded)

@@ -1,0 +1,109 @@
+"""Locks between processes: files that the kernel frees when their holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from wa.store.files import storage_error
+
+
+class FileLock:
+    """A flock on a file that is written in place, never renamed or unlinked.
+
+    The kernel frees it when the process dies, so a stale file is never in the way.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    def acquire(self, *, wait: bool = False) -> bool:
+        """Take the lock; False where another process has it and `wait` is not set."""
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise storage_error(error, self._path) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(fd)
+            return False
+        if not self._still_there(fd):  # somebody removed the file: that lock guards nothing
+            os.close(fd)
+            return self.acquire(wait=wait)
+        self._fd = fd
+        return True
+
+    def _still_there(self, fd: int) -> bool:
+        try:
+            there = os.stat(self._path)
+        except FileNotFoundError:
+            return False
+        held = os.fstat(fd)
+        return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, for a child that is to hold the lock too; only while holding it."""
+        assert self._fd is not None  # noqa: S101
+        return self._fd
+
+    def write(self, data: dict[str, Any]) -> None:
+        """Put `data` into the file as JSON; only while holding the lock."""
+        assert self._fd is not None  # noqa: S101
+        text = json.dumps(data).encode()
+        os.pwrite(self._fd, text, 0)
+        os.ftruncate(self._fd, len(text))
+
+    def release(self) -> None:
+        """Give the lock back, leaving the file."""
+        if self._fd is not None:
+            os.ftruncate(self._fd, 0)
+            os.close(self._fd)
+            self._fd = None
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Wait for the lock and hold it for a block."""
+        self.acquire(wait=True)
+        try:
+            yield
+        finally:
+            self.release()
+
+
+def describe_holder(holder: dict[str, Any]) -> str:
+    """Who holds a lock, in words."""
+    if "command" not in holder:
+        return "another program"
+    return f"`wa {holder['command']}` (pid {holder.get('pid')})"
+
+
+def lock_holder(path: Path) -> dict[str, Any] | None:
+    """What the holder of a lock wrote into it; None where nobody holds it.
+
+    To find out, the lock is taken for an instant, shared: who wants it just
+    then looks again a moment later.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None
+    except BlockingIOError:
+        written = os.pread(fd, 4096, 0)
+    finally:
+        os.close(fd)
+    try:
+        holder = json.loads(written)
+    except ValueError:  # the holder is just writing it
+        return {}
+    return holder if isinstance(holder, dict) else {}

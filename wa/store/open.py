@@ -1,0 +1,128 @@
+"""How the store is opened, made, upgraded, and what its errors mean."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+
+from wa.errors import WaError
+from wa.store.database import BUSY_TIMEOUT, Store
+from wa.store.files import storage_error
+from wa.store.locks import FileLock
+from wa.store.paths import Home
+from wa.store.schema import STEPS, migrations
+
+
+def open_store(home: Home) -> Store:
+    """Open the store, making or upgrading it first where needed.
+
+    Raises WaError `newer-version` for a store from a later wa, `in-use` where
+    an upgrade has to wait for a running process, `corrupt` and `storage-error`.
+    """
+    try:
+        if home.store.exists() and home.store.stat().st_mode & 0o077:
+            home.store.chmod(0o600)
+        store = Store(home)
+    except OSError as error:
+        raise storage_error(error, home.store) from error
+    except sqlite3.Error as error:
+        raise explain(error, home) from error
+    try:
+        if not _is_current(store):
+            _migrate(store)
+    except sqlite3.Error as error:
+        store.close()
+        raise explain(error, home) from error
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _is_current(store: Store) -> bool:
+    known = {step.__name__ for step in STEPS}
+    applied = {migration.name for migration in migrations.applied(store.db)}
+    if applied - known:
+        raise WaError(
+            "newer-version",
+            f"{store.home.store} was written by a newer version of wa",
+            "install that version here, or restore a backup made by this one",
+        )
+    return applied == known
+
+
+def _migrate(store: Store) -> None:
+    """Bring the schema up to date, one process at a time.
+
+    An existing store also needs the session lock: the process that holds it
+    runs the older code.
+    """
+    with FileLock(store.home.migrate_lock).hold():
+        if _is_current(store):  # another process was here first
+            return
+        session = FileLock(store.home.session_lock)
+        fresh = store.value("SELECT count(*) FROM sqlite_master") == 0
+        if not fresh and not session.acquire():
+            raise WaError(
+                "in-use",
+                "the store must be upgraded, and another wa process is at work on it",
+                "restart the listener (or run-scheduler), then try again",
+            )
+        try:
+            store.execute("PRAGMA journal_mode=WAL")
+            migrations.apply(store.db)
+        finally:
+            session.release()
+
+
+def is_damaged(home: Home) -> bool:
+    """Whether the database itself is broken, and not only what was asked of it."""
+    try:
+        conn = sqlite3.connect(home.store, timeout=BUSY_TIMEOUT)
+        try:
+            return bool(conn.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+        finally:
+            conn.close()
+    except sqlite3.OperationalError:
+        return False
+    except sqlite3.DatabaseError:
+        return True
+
+
+def _is_odd(text: str) -> bool:
+    """Whether an error is none of those that the disk or another process causes."""
+    return not any(sign in text for sign in ("full", "I/O", "locked", "unable to open", "readonly"))
+
+
+_DAMAGE = (
+    "not a database",
+    "malformed",
+    "unsupported file format",
+    "decode to UTF-8",
+    "vtable constructor failed",
+    "user-defined function raised",  # fold() was given what is no text
+)
+
+
+def explain(error: sqlite3.Error, home: Home) -> WaError:
+    """What an error of SQLite's means to the user."""
+    text = str(error)
+    if any(sign in text for sign in _DAMAGE) or (_is_odd(text) and is_damaged(home)):
+        return WaError(
+            "corrupt",
+            f"{home.store} is damaged: {text}",
+            "move it away and restore a copy; `wa db check` tells more",
+        )
+    if "is full" in text or ("I/O" in text and not home.has_room()):
+        return storage_error(OSError(errno.ENOSPC, text), home.store)
+    if "locked" in text:
+        return WaError(
+            "in-use",
+            f"{home.store} is locked by another program",
+            "try again, and look for a program that holds it open: fuser wa.db",
+        )
+    return WaError(
+        "storage-error",
+        f"cannot use {home.store}: {text}",
+        f"check that {home.path} can be written and has room",
+    )

@@ -1,0 +1,102 @@
+"""WA_HOME: the directory, and the names of the files in it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from wa.errors import WaError
+from wa.store.files import free_bytes, storage_error
+
+_OURS = {".env", "wa.db", "session.db", "loopback.db", "media", "backups"}
+_NEEDED_FREE_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where everything lives. Only its owner may look inside."""
+
+    path: Path
+
+    @property
+    def store(self) -> Path:
+        """Our database."""
+        return self.path / "wa.db"
+
+    @property
+    def loopback(self) -> Path:
+        """The stand-in server's database."""
+        return self.path / "loopback.db"
+
+    @property
+    def session(self) -> Path:
+        """The WhatsApp library's own keys; never opened for writing by us."""
+        return self.path / "session.db"
+
+    @property
+    def session_lock(self) -> Path:
+        """Held by the process that owns the connection."""
+        return self.path / "session.lock"
+
+    @property
+    def migrate_lock(self) -> Path:
+        """Held while the schema is made or changed."""
+        return self.path / "migrate.lock"
+
+    @property
+    def backups(self) -> Path:
+        """The directory of the backups that are kept here."""
+        return self.path / "backups"
+
+    @property
+    def backup_lock(self) -> Path:
+        """Held by whoever makes, removes or restores backups."""
+        return self.path / "backup.lock"
+
+    @property
+    def socket(self) -> Path:
+        """The datagram socket on which the owner is woken."""
+        return self.path / "wa.sock"
+
+    def prepare(self) -> None:
+        """Create the directory, owner-only, or check that the one there is ours.
+
+        Raises WaError `storage-error` where it cannot be used, and
+        `bad-setting` where it is a directory that holds other things.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = self.path.stat()
+        except FileExistsError:
+            raise WaError(
+                "bad-setting", f"WA_HOME={str(self.path)!r} is a file", "WA_HOME must be a directory"
+            ) from None
+        except OSError as error:
+            raise storage_error(error, self.path) from error
+        if found.st_uid != os.geteuid():
+            raise WaError(
+                "storage-error",
+                f"{self.path} belongs to another user (uid {found.st_uid})",
+                "run wa as that user, or set WA_HOME to a directory of your own",
+            )
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            self._make_private()
+
+    def _make_private(self) -> None:
+        try:
+            others = {entry.name for entry in self.path.iterdir()}
+            if others and not others & _OURS:
+                raise WaError(
+                    "bad-setting",
+                    f"WA_HOME={str(self.path)!r} is open to other users and holds other things",
+                    "name a directory for wa alone, or one that does not exist yet",
+                )
+            self.path.chmod(0o700)
+        except OSError as error:
+            raise storage_error(error, self.path) from error
+
+    def has_room(self) -> bool:
+        """Whether the disk has room for the records that sending a message makes."""
+        return free_bytes(self.path) >= _NEEDED_FREE_BYTES
