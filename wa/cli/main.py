@@ -10,12 +10,15 @@ import sqlite3
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from functools import cache
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
+from typer.models import CommandInfo
 
 from wa import __version__
 from wa.cli.options import Json, app_of
@@ -52,6 +55,30 @@ COMMANDS = {
 }
 
 
+class Commands(Mapping[str, Any]):
+    """The commands of a group by name, each built when it is looked up first."""
+
+    def __init__(self, registered: list[CommandInfo]) -> None:
+        self._registered = {_name_of(each): each for each in registered}
+        self._built: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        """Build a command, or return the one that was built before."""
+        if name not in self._built:
+            only = typer.Typer(add_completion=False)
+            only.registered_commands = [self._registered[name]]
+            self._built[name] = typer.main.get_command(only)
+        return self._built[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, in the order in which the commands are defined."""
+        return iter(self._registered)
+
+    def __len__(self) -> int:
+        """The number of commands."""
+        return len(self._registered)
+
+
 class LazyGroup(TyperGroup):
     """The root group: it loads a command's module when the command is asked for."""
 
@@ -61,16 +88,7 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name, or None."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"wa.cli.commands.{COMMANDS[cmd_name]}")
-        only = typer.Typer(add_completion=False)  # to build all commands of the module takes its time
-        only.registered_groups = [each for each in module.app.registered_groups if each.name == cmd_name]
-        only.registered_commands = [
-            each for each in module.app.registered_commands if _name_of(each) == cmd_name
-        ]
-        found = typer.main.get_command(only)
-        return found.commands[cmd_name] if isinstance(found, TyperGroup) else found
+        return _load(cmd_name) if cmd_name in COMMANDS else None
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a reader that has gone away is no error."""
@@ -81,8 +99,24 @@ class LazyGroup(TyperGroup):
             raise typer.Exit(ExitStatus.OK) from None
 
 
-def _name_of(command: Any) -> str:
-    return str(command.name or command.callback.__name__.replace("_", "-"))
+@cache
+def _load(name: str) -> Any:
+    """Return a command; of a group, the subcommands are built when they are looked up."""
+    app = import_module(f"wa.cli.commands.{COMMANDS[name]}").app
+    group = next((each for each in app.registered_groups if each.name == name), None)
+    if group is None:
+        return Commands(app.registered_commands)[name]
+    bare, only = copy(group.typer_instance), typer.Typer(add_completion=False)
+    bare.registered_commands = []
+    only.registered_groups = [copy(group)]
+    only.registered_groups[0].typer_instance = bare
+    built: Any = typer.main.get_command(only)
+    built.commands[name].commands = Commands(group.typer_instance.registered_commands)
+    return built.commands[name]
+
+
+def _name_of(command: CommandInfo) -> str:
+    return str(command.name or getattr(command.callback, "__name__", "").replace("_", "-"))
 
 
 def _on_loopback(ctx: typer.Context) -> bool:
@@ -168,6 +202,11 @@ def run(args: Sequence[str], app: App) -> int:
         return fault.exit_status
 
 
+@cache
+def _root_command() -> Any:
+    return typer.main.get_command(root)
+
+
 def _invoke(args: Sequence[str], app: App) -> int:
     for number, arg in enumerate(args, 1):
         try:
@@ -176,9 +215,8 @@ def _invoke(args: Sequence[str], app: App) -> int:
             raise WaError(
                 "usage", f"argument {number} is not valid UTF-8", "check the terminal's encoding"
             ) from None
-    command = typer.main.get_command(root)
     try:
-        result = command.main(args=list(args), prog_name="wa", standalone_mode=False, obj=app)
+        result = _root_command().main(args=list(args), prog_name="wa", standalone_mode=False, obj=app)
     except typer.Abort:
         raise KeyboardInterrupt from None
     except SystemExit:  # Typer's way to end when the reader of its help has gone away

@@ -1,0 +1,67 @@
+"""The command tree: built once a process, and of a group only the commands that are looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from conftest import Result
+
+from wa.cli import main as cli
+from wa.cli.main import Commands
+
+Wa = Callable[..., Result]
+
+
+def test_a_run_builds_no_other_command_of_its_group(wa: Wa) -> None:
+    cli._load.cache_clear()
+
+    wa("contacts", "list")
+
+    commands = cli._load("contacts").commands
+    assert isinstance(commands, Commands)
+    assert list(commands._built) == ["list"]
+
+
+def test_a_second_run_builds_nothing_anew(wa: Wa) -> None:
+    wa("contacts", "list")
+    before = cli._load("contacts").commands["list"]
+
+    wa("contacts", "list", "--json")
+
+    assert cli._load("contacts").commands["list"] is before
+
+
+def test_a_run_leaves_no_option_to_the_next(wa: Wa) -> None:
+    added = wa("contacts", "add", "Reem", "447700900123", "--tag", "family", "--json")
+    assert (added.code, added.err) == (0, "")
+
+    second = wa("contacts", "add", "Adam", "447700900456", "--json")
+
+    assert second.json["tags"] == []
+    assert not wa("contacts", "list").out.startswith("[")
+
+
+@pytest.mark.parametrize("group", ["backup", "contacts", "db", "history", "loopback", "schedule"])
+def test_the_help_of_a_group_shows_all_its_commands(wa: Wa, group: str) -> None:
+    shown = wa(group, "--help").out
+
+    for name in cli._load(group).commands:
+        assert f" {name} " in shown
+
+
+def test_a_misspelt_command_of_a_group_finds_its_neighbours(wa: Wa) -> None:
+    cli._load.cache_clear()
+
+    assert "Did you mean 'list'?" in wa("contacts", "lst").err
+
+
+@pytest.mark.parametrize(("typed", "found"), [("contacts ad", "add"), ("schedule l", "list"), ("se", "send")])
+def test_the_shell_completes_commands_of_groups_too(
+    shell: Callable[..., Result], typed: str, found: str
+) -> None:
+    words = len(typed.split())
+
+    done = shell(_WA_COMPLETE="complete_bash", COMP_WORDS=f"wa {typed}", COMP_CWORD=str(words))
+
+    assert found in done.out.split()
