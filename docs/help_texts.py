@@ -8,8 +8,8 @@ from typing import Any
 
 import typer
 
+from wa.cli.context import App
 from wa.cli.main import root
-from wa.connection.context import App
 
 # The commands that play the other side are shown on loopback only; nothing here touches a home.
 _APP = App(environ={"WA_TRANSPORT": "loopback", "WA_TZ": "UTC"})

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from wa.cli.context import App
 from wa.connection import client as service
-from wa.connection.context import App
 from wa.people.contacts import Recipient
 from wa.queue import pacing
 from wa.queue import rows as schedule
@@ -102,7 +102,7 @@ def own(clock: Callable[[], datetime], over: Callable[[], Any], **env: str) -> N
         return bool(over())
 
     try:
-        service.serve(app, "run-scheduler", Scope.ALL, is_over)
+        service.serve(app.context, "run-scheduler", Scope.ALL, is_over)
     finally:
         app.close()
 

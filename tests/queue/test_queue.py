@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_owned, own, wait_for
 
+from wa.cli.context import App
 from wa.connection import client as service
 from wa.connection import owner
 from wa.connection import receive as inbox
-from wa.connection.context import App
 from wa.errors import WaError
 from wa.people.contacts import Recipient
 from wa.queue import pacing

@@ -22,7 +22,8 @@ from typing import Any
 
 from wa import __file__ as package
 from wa.cli import main as cli
-from wa.connection.context import App, system_now
+from wa.cli.context import App
+from wa.connection.context import system_now
 
 AUDITED = (
     "open",

@@ -21,9 +21,9 @@ from typer.core import TyperGroup
 from typer.models import CommandInfo
 
 from wa import __version__
+from wa.cli.context import App
 from wa.cli.options import Json, app_of
 from wa.cli.output import one_line, to_json
-from wa.connection.context import App
 from wa.errors import ExitStatus, Terminated, WaError
 from wa.store.files import storage_error
 from wa.store.open import explain, is_damaged

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from wa.cli.context import App
 from wa.cli.output import one_line
-from wa.connection.context import App
 from wa.errors import WaError
 from wa.people import contacts
 from wa.phone import show_jid
@@ -97,12 +97,12 @@ def parts_of(text: str, files: Sequence[dict[str, Any]]) -> list[tuple[str, dict
 
 def recipient(app: App, to: str) -> contacts.Recipient:
     """Whom the user means."""
-    return contacts.resolve(app.store, to, app.settings.region, app.me)
+    return contacts.resolve(app.store, to, app.settings.region, app.context.me)
 
 
 def chat_of(app: App, chat: str) -> contacts.Recipient:
     """Which chat the user means."""
-    return contacts.resolve_chat(app.store, chat, app.settings.region, app.me)
+    return contacts.resolve_chat(app.store, chat, app.settings.region, app.context.me)
 
 
 def read_text(text: str | None) -> str:

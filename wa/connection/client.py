@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from wa.connection import requests
-from wa.connection.context import App
+from wa.connection.context import Context
 from wa.connection.errors import banned
 from wa.connection.owner import Owner
 from wa.errors import Terminated, WaError
@@ -62,7 +62,7 @@ def stop_signals(stop: Callable[[BaseException], None]) -> Iterator[None]:
 
 
 def serve(
-    app: App,
+    context: Context,
     command: str,
     scope: Scope,
     until: Watch[bool],
@@ -74,7 +74,7 @@ def serve(
     `tick(owner)` is called after whatever happened. Raises WaError where the
     connection ends for good, KeyboardInterrupt and Terminated.
     """
-    transport, lock = app.transport, FileLock(app.home.session_lock)
+    transport, lock = context.transport, FileLock(context.home.session_lock)
     asked: list[BaseException] = []
     stopped = threading.Event()
     owner: Owner | None = None
@@ -88,7 +88,7 @@ def serve(
     with stop_signals(stop):
         while not stopped.is_set() and not until(None):
             if lock.acquire():
-                owner = Owner(app.home, app.settings, transport, app.now, lock, command, scope)
+                owner = Owner(context.home, context.settings, transport, context.now, lock, command, scope)
                 owner.run(lambda own: stopped.is_set() or until(own), tick)
                 break
             if tick is not None:
@@ -107,39 +107,38 @@ def describe_owner(owner: Owner | None) -> str | None:
     return f"not connected: {owner.trouble}; trying again" if owner.trouble else None
 
 
-def deliver(app: App, row_id: str, wait: float) -> Row:
+def deliver(context: Context, row_id: str, wait: float) -> Row:
     """Wait until a row is sent, up to `wait` seconds; the row.
 
     When this raises anything but `unknown-outcome` and `still-queued`, nothing
     of the row can go out later: it was withdrawn before any claim.
     """
-    pacing.rebase(app.store, app.now())
-    schedule.start_waiting(app.store, row_id, app.now() + timedelta(seconds=wait), app.now())
-    app.wake_owner()
-    waiting = _Waiting(app, row_id, wait)
+    pacing.rebase(context.store, context.now())
+    schedule.start_waiting(context.store, row_id, context.now() + timedelta(seconds=wait), context.now())
+    context.wake_owner()
+    waiting = _Waiting(context, row_id, wait)
     try:
-        serve(app, "send", Scope.WAITED, waiting.over)
+        serve(context, "send", Scope.WAITED, waiting.over)
     except (KeyboardInterrupt, Terminated):
-        row = schedule.give_up(app.store, row_id, app.now(), None)
+        row = schedule.give_up(context.store, row_id, context.now(), None)
         if row["status"] != "cancelled":
             return _outcome(row)
-        if not app.out.json:
-            app.out.note("nothing was sent; the message was withdrawn")
+        context.note("nothing was sent; the message was withdrawn")
         raise KeyboardInterrupt from None
     except WaError as error:
-        row = schedule.give_up(app.store, row_id, app.now(), error)
+        row = schedule.give_up(context.store, row_id, context.now(), error)
         if row["status"] != "failed" or row["error_code"] != error.code:
             return _outcome(row)
         raise
-    block = pacing.blocked(app.store, app.now(), app.settings)
-    return _outcome(schedule.stop_waiting(app.store, row_id, app.now()), block.text if block else "")
+    block = pacing.blocked(context.store, context.now(), context.settings)
+    return _outcome(schedule.stop_waiting(context.store, row_id, context.now()), block.text if block else "")
 
 
 class _Waiting:
     """Whether the wait for one row is over."""
 
-    def __init__(self, app: App, row_id: str, wait: float) -> None:
-        self._app = app
+    def __init__(self, context: Context, row_id: str, wait: float) -> None:
+        self._context = context
         self._row_id = row_id
         self._deadline = time.monotonic() + wait
         self._proof_deadline: float | None = None
@@ -147,7 +146,7 @@ class _Waiting:
 
     def over(self, owner: Owner | None) -> bool:
         """Whether there is nothing left to wait for. Raises WaError where waiting cannot help."""
-        row = schedule.get(self._app.store, self._row_id)
+        row = schedule.get(self._context.store, self._row_id)
         left = self._deadline - time.monotonic()
         if row["status"] == "unknown":  # a receipt may be on its way
             if self._proof_deadline is None:
@@ -161,18 +160,18 @@ class _Waiting:
 
     def _watch_blocks(self, left: float) -> None:
         """Give up at once where waiting cannot help; say so where the user can."""
-        app = self._app
-        block = pacing.blocked(app.store, app.now(), app.settings)
+        context = self._context
+        block = pacing.blocked(context.store, context.now(), context.settings)
         if block is None or block.reason == "spacing":
             return
         if block.reason == "ban":
             raise WaError("temporary-ban", block.text, "wait until then")
         until = block.until if block.reason in ("brake", "daily-limit") else None
-        if until and (until - app.now()).total_seconds() > left:
+        if until and (until - context.now()).total_seconds() > left:
             raise WaError("rate-limit-exceeded", block.text, "`wa schedule add … --at` queues it for later")
-        if block.text != self._told and not app.out.json:
+        if block.text != self._told:
             self._told = block.text
-            app.out.note(block.text)
+            context.note(block.text)
 
 
 def _outcome(row: Row, waits_for: str = "") -> Row:
@@ -198,32 +197,32 @@ def _outcome(row: Row, waits_for: str = "") -> Row:
     raise WaError(row["error_code"] or "send-failed", f"not sent: {why or status}", hint)
 
 
-def send_due(app: App) -> list[str]:
+def send_due(context: Context) -> list[str]:
     """Send what is due and settle what can be settled, once; the statuses that came of it.
 
     Where another process that sends scheduled messages holds the connection,
     waits until it has done so. Raises WaError `network-error`, `in-use`.
     """
-    now = app.now()
-    pacing.rebase(app.store, now)
-    if outbox.has_due(app.store, now) and (ban := pacing.ban_end(app.store, now)):
-        raise banned(describe(ban, app.settings.zone, now))
-    if _nothing_to_send(app) and not outbox.is_unsettled(app.store, now - UNSETTLED):
+    now = context.now()
+    pacing.rebase(context.store, now)
+    if outbox.has_due(context.store, now) and (ban := pacing.ban_end(context.store, now)):
+        raise banned(describe(ban, context.settings.zone, now))
+    if _nothing_to_send(context) and not outbox.is_unsettled(context.store, now - UNSETTLED):
         return []
-    app.wake_owner()
+    context.wake_owner()
     deadline = time.monotonic() + CONNECT_SECONDS
 
     def over(owner: Owner | None) -> bool:
         late = time.monotonic() > deadline
         if owner is None:
-            holder = lock_holder(app.home.session_lock)
+            holder = lock_holder(context.home.session_lock)
             if late and holder is not None and holder.get("command") not in SENDS_SCHEDULED:
                 raise WaError(
                     "in-use",
                     f"{describe_holder(holder)} holds the connection",
                     "let it send too (without --no-send), or stop it",
                 )
-            quiet = holder is not None and _is_quiet(app)
+            quiet = holder is not None and _is_quiet(context)
             if late and holder is not None and not quiet:
                 raise WaError(
                     "network-error",
@@ -238,52 +237,55 @@ def send_due(app: App) -> list[str]:
                     "network-error", f"no connection to WhatsApp: {why}", "the queue stays as it is"
                 )
             return False
-        return _is_quiet(app)
+        return _is_quiet(context)
 
-    serve(app, "run-scheduler --once", Scope.ALL, over)
-    return outbox.outcomes_since(app.store, now)
+    serve(context, "run-scheduler --once", Scope.ALL, over)
+    return outbox.outcomes_since(context.store, now)
 
 
-def _is_quiet(app: App) -> bool:
+def _is_quiet(context: Context) -> bool:
     """Whether nothing is being sent, and nothing could be by waiting a little."""
-    if outbox.sending_ids(app.store):
+    if outbox.sending_ids(context.store):
         return False
-    return _nothing_to_send(app)
+    return _nothing_to_send(context)
 
 
-def _nothing_to_send(app: App) -> bool:
+def _nothing_to_send(context: Context) -> bool:
     """Whether nothing is due, or nothing may be sent for longer than the pause between two sends."""
-    block = pacing.blocked(app.store, app.now(), app.settings)
-    return not outbox.has_due(app.store, app.now()) or (block is not None and block.reason != "spacing")
+    block = pacing.blocked(context.store, context.now(), context.settings)
+    return not outbox.has_due(context.store, context.now()) or (
+        block is not None and block.reason != "spacing"
+    )
 
 
-def refresh_groups(app: App) -> None:
-    """Have the groups asked for where they are stale; where that cannot be, what is known has to do."""
-    if app.settings.transport == "loopback" or app.me is None:
-        return
-    if requests.groups_are_stale(app.store, app.now()):
+def refresh_groups(context: Context) -> WaError | None:
+    """Ask WhatsApp for our groups where what is known is stale. Return why they could not be had, if so."""
+    if context.settings.transport == "loopback" or context.me is None:
+        return None
+    if requests.groups_are_stale(context.store, context.now()):
         try:
-            ask(app, "groups", {}, "groups")
+            ask(context, "groups", {}, "groups")
         except WaError as error:
-            app.out.note(f"as last known: {error.message}")
+            return error
+    return None
 
 
-def ask(app: App, kind: str, args: dict[str, Any], command: str) -> None:
+def ask(context: Context, kind: str, args: dict[str, Any], command: str) -> None:
     """Have the owner do something, or do it ourselves. Raises WaError `network-error`."""
-    for _, error in ask_each(app, kind, [args], command, REQUEST_SECONDS):
+    for _, error in ask_each(context, kind, [args], command, REQUEST_SECONDS):
         if error is not None:
             hint = "nothing was changed; try again"
             raise WaError("network-error", "WhatsApp could not be reached", hint) from error
 
 
 def ask_each(
-    app: App, kind: str, wishes: Sequence[dict[str, Any]], command: str, seconds: float
+    context: Context, kind: str, wishes: Sequence[dict[str, Any]], command: str, seconds: float
 ) -> list[tuple[dict[str, Any], WaError | None]]:
     """Have the owner do several things, or do them ourselves: for each its result, or why it was not done.
 
     `seconds` is how long each may take. Raises WaError where the connection ends for good.
     """
-    store, begin = app.store, app.now()
+    store, begin = context.store, context.now()
     expires = to_iso(begin + timedelta(seconds=seconds * len(wishes)))
     with store.write():
         numbers = [
@@ -292,7 +294,7 @@ def ask_each(
         ]
     if not numbers:
         return []
-    app.wake_owner()
+    context.wake_owner()
     deadline = time.monotonic() + seconds * len(wishes)
     wanted = {"first": numbers[0], "last": numbers[-1], "kind": kind}
     of_these = "FROM requests WHERE id BETWEEN :first AND :last AND kind = :kind"
@@ -301,29 +303,29 @@ def ask_each(
         waiting = store.value(f"SELECT 1 {of_these} AND status = 'pending' LIMIT 1", wanted)
         return waiting is None or time.monotonic() > deadline
 
-    serve(app, command, Scope.WAITED, over)
+    serve(context, command, Scope.WAITED, over)
     rows = {row["id"]: row for row in store.rows(f"SELECT id, status, result {of_these}", wanted)}
     return [_result(rows[number]) for number in numbers if number is not None]
 
 
-def fetch(app: App, rows: Sequence[Row], folder: Path | None, most: int) -> list[Row]:
+def fetch(context: Context, rows: Sequence[Row], folder: Path | None, most: int) -> list[Row]:
     """Have the files of messages fetched, those that are not there yet, and copied to `folder`.
 
     Each row comes back with `path`, or with `error` and its `code`. `most` is how many bytes a file may have.
     """
-    missing = [row for row in rows if not _is_there(app, row)]
+    missing = [row for row in rows if not _is_there(context, row)]
     wishes = [{"number": row["id"], "most": most} for row in missing]
     results = dict(
         zip(
             (row["id"] for row in missing),
-            ask_each(app, "download", wishes, "download", DOWNLOAD_SECONDS),
+            ask_each(context, "download", wishes, "download", DOWNLOAD_SECONDS),
             strict=True,
         )
     )
     done = []
     for row in rows:
         found, error = results.get(row["id"], ({"media_path": row["media_path"]}, None))
-        path = None if error else app.home.path / found["media_path"]
+        path = None if error else context.home.path / found["media_path"]
         if path is not None and folder is not None:
             path = media.copy_to(path, folder)
         done.append(
@@ -338,8 +340,8 @@ def fetch(app: App, rows: Sequence[Row], folder: Path | None, most: int) -> list
     return done
 
 
-def _is_there(app: App, row: Row) -> bool:
-    return bool(row["media_path"]) and (app.home.path / row["media_path"]).is_file()
+def _is_there(context: Context, row: Row) -> bool:
+    return bool(row["media_path"]) and (context.home.path / row["media_path"]).is_file()
 
 
 def _result(row: Row) -> tuple[dict[str, Any], WaError | None]:

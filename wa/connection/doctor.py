@@ -7,18 +7,21 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Protocol
 
 from wa.connection import receive as inbox
-from wa.connection.context import App
 from wa.errors import WaError
 from wa.phone import phone_of_jid
 from wa.queue import pacing
 from wa.queue import rows as schedule
 from wa.record import messages
+from wa.settings import Settings, Storage
 from wa.store import condition
+from wa.store.database import Store
 from wa.store.locks import describe_holder, lock_holder
+from wa.store.paths import Home
 from wa.times import from_iso
 from wa.whatsapp.neonize import session_db as session
 
@@ -33,9 +36,28 @@ FEATURES = {
 }
 
 
-def examine(app: App) -> list[dict[str, Any]]:
+class Subject(Protocol):
+    """What is examined. A part that cannot be had raises when it is asked for."""
+
+    @property
+    def home(self) -> Home: ...
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def storage(self) -> Storage | None: ...
+
+    @property
+    def now(self) -> Callable[[], datetime]: ...
+
+
+def examine(subject: Subject) -> list[dict[str, Any]]:
     """All checks, each {"name", "ok", "message", "hint", "code"}; none of them raises."""
-    checks: dict[str, Callable[[App], str]] = {
+    checks: dict[str, Callable[[Subject], str]] = {
         "versions": _versions,
         "sqlite": _sqlite,
         "home": _home,
@@ -49,20 +71,20 @@ def examine(app: App) -> list[dict[str, Any]]:
         "disk": _disk,
         "storage": _storage,
     }
-    return [_outcome(name, check, app) for name, check in checks.items()]
+    return [_outcome(name, check, subject) for name, check in checks.items()]
 
 
-def _outcome(name: str, check: Callable[[App], str], app: App) -> dict[str, Any]:
+def _outcome(name: str, check: Callable[[Subject], str], subject: Subject) -> dict[str, Any]:
     try:
-        return {"name": name, "ok": True, "message": check(app), "hint": None, "code": None}
+        return {"name": name, "ok": True, "message": check(subject), "hint": None, "code": None}
     except WaError as error:
         found = error
     except (OSError, sqlite3.Error) as error:
-        found = WaError("storage-error", f"{type(error).__name__}: {error}", f"check {app.home.path}")
+        found = WaError("storage-error", f"{type(error).__name__}: {error}", f"check {subject.home.path}")
     return {"name": name, "ok": False, "message": found.message, "hint": found.hint, "code": found.code}
 
 
-def _versions(app: App) -> str:
+def _versions(subject: Subject) -> str:
     found = [f"Python {platform.python_version()}"]
     for name in PACKAGES:
         try:
@@ -74,7 +96,7 @@ def _versions(app: App) -> str:
     return ", ".join(found)
 
 
-def _sqlite(app: App) -> str:
+def _sqlite(subject: Subject) -> str:
     with sqlite3.connect(":memory:") as db:
         db.execute("CREATE TABLE temp.b (x)")
         for name, sql in FEATURES.items():
@@ -90,61 +112,61 @@ def _sqlite(app: App) -> str:
     return f"SQLite {sqlite3.sqlite_version} has what is needed"
 
 
-def _home(app: App) -> str:
-    open_files = sorted(_open_to_others(app))
+def _home(subject: Subject) -> str:
+    open_files = sorted(_open_to_others(subject))
     if open_files:
         raise WaError(
             "storage-error",
-            f"others can read {', '.join(open_files[:5])} in {app.home.path}",
-            f"chmod -R go-rwx {app.home.path}",
+            f"others can read {', '.join(open_files[:5])} in {subject.home.path}",
+            f"chmod -R go-rwx {subject.home.path}",
         )
-    return f"{app.home.path}, for its owner alone"
+    return f"{subject.home.path}, for its owner alone"
 
 
-def _open_to_others(app: App) -> Iterator[str]:
-    for path in (app.home.path, *app.home.path.iterdir()):
+def _open_to_others(subject: Subject) -> Iterator[str]:
+    for path in (subject.home.path, *subject.home.path.iterdir()):
         if stat.S_IMODE(path.lstat().st_mode) & 0o077 and not path.is_symlink():
             yield path.name
 
 
-def _settings(app: App) -> str:
-    zone, region = app.settings.zone, app.settings.region
-    return f"transport {app.settings.transport}, zone {zone}, region {region or 'none'}"
+def _settings(subject: Subject) -> str:
+    zone, region = subject.settings.zone, subject.settings.region
+    return f"transport {subject.settings.transport}, zone {zone}, region {region or 'none'}"
 
 
-def _database(app: App) -> str:
-    problems = condition.check(app.store)
+def _database(subject: Subject) -> str:
+    problems = condition.check(subject.store)
     if problems:
         raise WaError("corrupt", "; ".join(problems[:3]), "stop what uses it, and restore the last backup")
-    return f"{condition.stats(app.store)['messages']:,} messages, no damage"
+    return f"{condition.stats(subject.store)['messages']:,} messages, no damage"
 
 
-def _records(app: App) -> str:
-    stuck = inbox.stuck(app.store)
+def _records(subject: Subject) -> str:
+    stuck = inbox.stuck(subject.store)
     if stuck:
         raise WaError(
             "internal",
             f"{len(stuck)} events that came cannot be recorded: {stuck[0]}",
             "they are kept; a newer version of wa may know them",
         )
-    return f"{inbox.spooled(app.store)} events wait to be recorded"
+    return f"{inbox.spooled(subject.store)} events wait to be recorded"
 
 
-def _session(app: App) -> str:
-    if app.settings.transport == "loopback":
+def _session(subject: Subject) -> str:
+    if subject.settings.transport == "loopback":
         return "the loopback transport needs none"
-    linked = session.account(app.home)
+    linked = session.account(subject.home)
     if linked is None:
         raise WaError("not-authorized", "no WhatsApp account is linked", "wa link")
     return f"linked to +{phone_of_jid(linked.jid)}"
 
 
-def _connection(app: App) -> str:
-    holder = lock_holder(app.home.session_lock)
+def _connection(subject: Subject) -> str:
+    holder = lock_holder(subject.home.session_lock)
     if holder is None:
         return "nobody holds the connection; `wa listen` keeps it"
     if holder.get("heartbeat"):
-        silent = (app.now() - from_iso(holder["heartbeat"])).total_seconds()
+        silent = (subject.now() - from_iso(holder["heartbeat"])).total_seconds()
         if silent > HEARTBEAT_MISSED:
             raise WaError(
                 "in-use",
@@ -154,11 +176,11 @@ def _connection(app: App) -> str:
     return f"{describe_holder(holder)} holds it"
 
 
-def _sending(app: App) -> str:
-    block = pacing.blocked(app.store, app.now(), app.settings)
+def _sending(subject: Subject) -> str:
+    block = pacing.blocked(subject.store, subject.now(), subject.settings)
     if block is not None and block.reason not in ("spacing", "paused"):
         raise WaError("rate-limit-exceeded", block.text, "it ends by itself")
-    unknown = schedule.counts(app.store).get("unknown", 0)
+    unknown = schedule.counts(subject.store).get("unknown", 0)
     if unknown:
         raise WaError(
             "unknown-outcome",
@@ -168,29 +190,33 @@ def _sending(app: App) -> str:
     return block.text if block and block.reason == "paused" else "on"
 
 
-def _clock(app: App) -> str:
-    newest = messages.newest_time(app.store)
-    if newest is not None and newest - app.now().timestamp() > 300:
+def _clock(subject: Subject) -> str:
+    newest = messages.newest_time(subject.store)
+    if newest is not None and newest - subject.now().timestamp() > 300:
         raise WaError(
             "bad-setting",
-            f"the clock says {app.out.time(app.now())}, and there is a message of"
-            f" {app.out.time(messages.moment(newest))}",
+            f"the clock says {_shown(subject, subject.now())}, and there is a message of"
+            f" {_shown(subject, messages.moment(newest))}",
             "set the clock: timedatectl set-ntp true",
         )
-    return app.out.time(app.now())
+    return _shown(subject, subject.now())
 
 
-def _disk(app: App) -> str:
-    free = shutil.disk_usage(app.home.path).free
+def _shown(subject: Subject, moment: datetime) -> str:
+    return moment.astimezone(subject.settings.zone).strftime("%Y-%m-%d %H:%M")
+
+
+def _disk(subject: Subject) -> str:
+    free = shutil.disk_usage(subject.home.path).free
     if free < LITTLE_SPACE:
         raise WaError("storage-error", f"{free / 1e6:.0f} MB are free", "free some disk space")
     return f"{free / 1e9:.1f} GB are free"
 
 
-def _storage(app: App) -> str:
-    if app.storage is None:
+def _storage(subject: Subject) -> str:
+    if subject.storage is None:
         return "none is set; backups stay on this machine"
     from wa.s3 import Bucket
 
-    Bucket(app.storage).open("wa-doctor")  # there need not be such an object: an answer is enough
-    return f"bucket {app.storage.bucket} answers"
+    Bucket(subject.storage).open("wa-doctor")  # there need not be such an object: an answer is enough
+    return f"bucket {subject.storage.bucket} answers"

@@ -6,6 +6,15 @@ from wa.errors import WaError
 from wa.whatsapp.transport import LoggedOut, Outdated, Replaced
 
 
+def not_linked() -> WaError:
+    """The error of a home without an account."""
+    return WaError(
+        "not-authorized",
+        "no WhatsApp account is linked to this home",
+        "`wa link` links one; to try everything without, set WA_TRANSPORT=loopback",
+    )
+
+
 def banned(until: str) -> WaError:
     """WhatsApp refuses the account until then."""
     return WaError(

@@ -23,8 +23,8 @@ from typing import Any
 
 from wa.connection import receive as inbox
 from wa.connection.client import stop_signals
-from wa.connection.context import App, not_linked, system_now
-from wa.connection.errors import banned, end_of_connection
+from wa.connection.context import Context, system_now
+from wa.connection.errors import banned, end_of_connection, not_linked
 from wa.errors import WaError
 from wa.phone import parse_phone, phone_of_jid
 from wa.queue import pacing
@@ -59,7 +59,7 @@ ORPHAN_SECONDS = 5.0
 Tell = Callable[[dict[str, Any]], None]
 
 
-def link(app: App, phone: str | None, full: bool, timeout: float, tell: Tell) -> None:
+def link(context: Context, phone: str | None, full: bool, timeout: float, tell: Tell) -> None:
     """Link this device, and record what arrives meanwhile.
 
     `tell` is called with each event: qr, code, paired, paused (this home had
@@ -68,66 +68,66 @@ def link(app: App, phone: str | None, full: bool, timeout: float, tell: Tell) ->
     `pairing-failed` after `timeout` seconds and where it was refused, `wrong-state`
     where an account is linked, `in-use`, and what a connection can end with.
     """
-    if app.settings.transport == "loopback":
+    if context.settings.transport == "loopback":
         raise WaError("wrong-state", "the loopback transport needs no linking", "unset WA_TRANSPORT to link")
-    number = None if phone is None else parse_phone(phone, app.settings.region)
+    number = None if phone is None else parse_phone(phone, context.settings.region)
     if phone is not None and number is None:
         raise WaError("usage", f"{phone!r} is not a phone number", "with its country code: 447700900123")
-    store = app.store
-    linked = session.account(app.home)
+    store = context.store
+    linked = session.account(context.home)
     if linked is not None:
         raise WaError(
             "wrong-state",
             f"+{phone_of_jid(linked.jid)} is linked already",
             "`wa unlink` first, or set another WA_HOME",
         )
-    lock = _lock(app, "link")
+    lock = _lock(context, "link")
     try:
-        app.bind()
+        context.bind()
         with stop_signals(_interrupt):
-            for event in _paired(app.home, lock, number, full, timeout):
+            for event in _paired(context.home, lock, number, full, timeout):
                 if event["event"] == "caught-up":
-                    event["messages"] = _record(app)
+                    event["messages"] = _record(context)
                 tell(event)
-                if event["event"] == "paired" and _keep_account(store, event, app):
+                if event["event"] == "paired" and _keep_account(store, event, context):
                     tell({"event": "paused"})
     finally:
         lock.release()
 
 
-def unlink(app: App) -> dict[str, Any]:
+def unlink(context: Context) -> dict[str, Any]:
     """Log this device out and forget its keys; the account it was.
 
     Raises WaError `not-authorized` where none is linked, `in-use`, and
     `network-error` where WhatsApp cannot be told.
     """
-    if app.settings.transport == "loopback":
+    if context.settings.transport == "loopback":
         raise not_linked()
-    transport = app.transport
+    transport = context.transport
     account = transport.account()
     if account is None:  # the phone has logged us out, and nobody has noticed
-        _forget(app)
+        _forget(context)
         raise not_linked()
-    if ban := pacing.ban_end(app.store, app.now()):
-        raise banned(describe(ban, app.settings.zone, app.now()))
-    lock = _lock(app, "unlink")
+    if ban := pacing.ban_end(context.store, context.now()):
+        raise banned(describe(ban, context.settings.zone, context.now()))
+    lock = _lock(context, "unlink")
     try:
         with stop_signals(_interrupt):
-            _log_out(app, transport)
+            _log_out(context, transport)
     except (ConnectFailed, SendError) as error:
         raise _untold(str(error)) from error
     finally:
         transport.disconnect()
         lock.release()
-    _record(app)
-    _forget(app)
+    _record(context)
+    _forget(context)
     return {"jid": account.jid, "lid": account.lid, "push_name": account.push_name}
 
 
-def _log_out(app: App, transport: Transport) -> None:
+def _log_out(context: Context, transport: Transport) -> None:
     """Tell WhatsApp; returns when it knows that this device is none of the account's any more."""
     signals: queue.Queue[Signal] = queue.Queue()
-    transport.connect(Handlers(partial(_spool, app), signals.put, lambda message_id, jid: None))
+    transport.connect(Handlers(partial(_spool, context), signals.put, lambda message_id, jid: None))
     deadline = time.monotonic() + UNLINK_SECONDS
     reason = "no answer"
     while time.monotonic() < deadline:
@@ -143,9 +143,9 @@ def _log_out(app: App, transport: Transport) -> None:
         if isinstance(signal, Disconnected):
             reason = signal.reason
         elif isinstance(signal, Banned):
-            pacing.ban(app.store, app.now(), signal.seconds)
-            until = app.now() + timedelta(seconds=signal.seconds)
-            raise banned(describe(until, app.settings.zone, app.now()))
+            pacing.ban(context.store, context.now(), signal.seconds)
+            until = context.now() + timedelta(seconds=signal.seconds)
+            raise banned(describe(until, context.settings.zone, context.now()))
         elif not isinstance(signal, CaughtUp):
             raise end_of_connection(signal)
     raise _untold(reason)
@@ -163,49 +163,49 @@ def _interrupt(error: BaseException) -> None:
     raise error
 
 
-def _spool(app: App, kind: str, payload: bytes) -> None:
-    store = Store(app.home)  # it belongs to the thread that calls
+def _spool(context: Context, kind: str, payload: bytes) -> None:
+    store = Store(context.home)  # it belongs to the thread that calls
     try:
-        inbox.spool(store, kind, payload, app.now())
+        inbox.spool(store, kind, payload, context.now())
     finally:
         store.close()
 
 
-def _forget(app: App) -> None:
+def _forget(context: Context) -> None:
     for name in ("session.db", "session.db-journal"):
-        (app.home.path / name).unlink(missing_ok=True)
-    with app.store.write():
-        app.store.execute("UPDATE device SET linked_at = NULL")
-        history.interrupt(app.store, "cancelled", app.now())
+        (context.home.path / name).unlink(missing_ok=True)
+    with context.store.write():
+        context.store.execute("UPDATE device SET linked_at = NULL")
+        history.interrupt(context.store, "cancelled", context.now())
 
 
-def _lock(app: App, command: str) -> FileLock:
-    lock = FileLock(app.home.session_lock)
+def _lock(context: Context, command: str) -> FileLock:
+    lock = FileLock(context.home.session_lock)
     if not lock.acquire():
-        holder = lock_holder(app.home.session_lock) or {}
+        holder = lock_holder(context.home.session_lock) or {}
         raise WaError("in-use", f"{describe_holder(holder)} holds the connection", "stop it, then try again")
-    now = to_iso(app.now())
+    now = to_iso(context.now())
     lock.write({"pid": os.getpid(), "command": command, "since": now, "heartbeat": now})
     return lock
 
 
-def _keep_account(store: Store, event: dict[str, Any], app: App) -> bool:
+def _keep_account(store: Store, event: dict[str, Any], context: Context) -> bool:
     """Remember whose account this home has; whether it was another's, so that sending is paused."""
     known = store.value("SELECT jid FROM device WHERE id = 1")
     is_other = known is not None and known != event["jid"]
     with store.write():
-        inbox.keep_account(store, Account(event["jid"], event["lid"], event["push_name"]), app.now())
+        inbox.keep_account(store, Account(event["jid"], event["lid"], event["push_name"]), context.now())
     if is_other:
-        pacing.pause(store, app.now())
+        pacing.pause(store, context.now())
     return is_other
 
 
-def _record(app: App) -> int:
+def _record(context: Context) -> int:
     """Record what the child has spooled; how many messages there are."""
-    transport = app.transport  # which is linked by now
-    while inbox.apply(app.store, transport.decode, app.now()):
+    transport = context.transport  # which is linked by now
+    while inbox.apply(context.store, transport.decode, context.now()):
         pass
-    return int(app.store.value("SELECT count(*) FROM messages"))
+    return int(context.store.value("SELECT count(*) FROM messages"))
 
 
 def _paired(

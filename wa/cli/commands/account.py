@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from wa.backup import make as backup
+from wa.cli.context import App
 from wa.cli.options import Json, app_of, finite
 from wa.connection import receive as inbox
-from wa.connection.context import App
 from wa.errors import WaError
 from wa.phone import phone_of_jid
 from wa.queue import pacing
@@ -40,7 +40,7 @@ def _status(own: App) -> dict[str, Any]:
     store = own.store
     device = linked_account(store)
     if device is None and own.settings.transport == "loopback":
-        me = own.transport.account()
+        me = own.context.transport.account()
         device = {"jid": me.jid, "lid": me.lid, "push_name": me.push_name} if me else None
     holder = lock_holder(own.home.session_lock)
     block = pacing.blocked(store, own.now(), own.settings)
@@ -112,7 +112,7 @@ def pause(ctx: typer.Context, as_json: Json = False) -> None:
     """
     own = app_of(ctx)
     pacing.pause(own.store, own.now())
-    own.wake_owner()
+    own.context.wake_owner()
     deadline = time.monotonic() + PAUSE_SECONDS
     while (sending := outbox.sending_ids(own.store)) and lock_holder(own.home.session_lock) is not None:
         if time.monotonic() > deadline:
@@ -133,7 +133,7 @@ def resume(ctx: typer.Context, as_json: Json = False) -> None:
     """
     own = app_of(ctx)
     pacing.resume(own.store, own.now())
-    own.wake_owner()
+    own.context.wake_owner()
     block = pacing.blocked(own.store, own.now(), own.settings)
     note = f", but not yet: {block.text}" if block and block.text else ""
     own.out.result({"sending": pacing.word(block)}, f"sending goes on{note}")
@@ -164,7 +164,7 @@ def link(
 
     own = app_of(ctx)
     show = _Pictures(own)
-    pairing.link(own, phone, full_history, timeout, show.tell)
+    pairing.link(own.context, phone, full_history, timeout, show.tell)
 
 
 class _Pictures:
@@ -202,7 +202,7 @@ def unlink(ctx: typer.Context, as_json: Json = False) -> None:
     from wa.connection import link as pairing
 
     own = app_of(ctx)
-    account = pairing.unlink(own)
+    account = pairing.unlink(own.context)
     out = f"unlinked from +{phone_of_jid(account['jid'])}; what is recorded stays"
     own.out.success({"unlinked": account["jid"]}, out)
 

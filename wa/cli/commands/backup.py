@@ -11,8 +11,8 @@ import typer
 
 from wa.backup.catalog import Shelf
 from wa.backup.make import run
+from wa.cli.context import App
 from wa.cli.options import Json, app_of, shown_time
-from wa.connection.context import App
 from wa.errors import WaError
 from wa.times import from_iso
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wa.cli.context import App
 from wa.cli.options import Json, app_of, complete_contact
 from wa.cli.output import array, clean, one_line
-from wa.connection.context import App
 from wa.errors import ExitStatus, WaError
 from wa.people import contacts as people
 from wa.people.vcard import tidy

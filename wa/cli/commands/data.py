@@ -126,7 +126,7 @@ def import_(
             me=me,
             date_order=date_order,
             zone=own.settings.zone,
-            own_jid=own.me,
+            own_jid=own.context.me,
             now=own.now(),
             region=own.settings.region,
             dry_run=dry_run,
@@ -184,7 +184,7 @@ def migrate_s3(
     )
     names = migration.find(source)
     if not dry_run:
-        own.bind()
+        own.context.bind()
     try:
         with own.out.progress() as progress:
             migration.run(source, names, progress)
@@ -194,7 +194,7 @@ def migrate_s3(
         raise
     finally:
         if migration.queued and not dry_run:
-            own.wake_owner()
+            own.context.wake_owner()
             waiting = f"{migration.queued} still to be sent, so sending is paused"
             own.out.note(f"{waiting}: stop the old scheduler, then `wa resume`")
     rows = [tally.row() for tally in migration.tallies]

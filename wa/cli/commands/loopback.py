@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from wa.cli.context import App
 from wa.cli.options import Json, app_of, recipient
-from wa.connection.context import App
 from wa.errors import WaError
 from wa.phone import parse_address, show_jid
 from wa.times import from_iso

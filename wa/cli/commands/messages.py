@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wa.cli.context import App
 from wa.cli.options import (
     Chat,
     Count,
@@ -30,7 +31,7 @@ from wa.cli.options import (
     who,
 )
 from wa.cli.output import one_line
-from wa.connection.context import App, not_linked
+from wa.connection.errors import not_linked
 from wa.errors import WaError
 from wa.phone import show_jid
 from wa.queue import rows as schedule
@@ -73,7 +74,7 @@ def send(
     from wa.record.search import find_in_chat
 
     own = app_of(ctx)
-    if own.me is None:
+    if own.context.me is None:
         raise not_linked()
     person = recipient(own, to)
     files = kept_files(own, file, key)
@@ -97,10 +98,10 @@ def send(
         what = f"{row['file_name']} " if part else ""
         done = f"queued {what}{row['id']} for {who(row)}"
         if no_wait:
-            own.wake_owner()
+            own.context.wake_owner()
         else:
             done = f"{'already sent' if row['sent_at'] else 'sent'} {what}to {who(row)}"
-            row = service.deliver(own, row["id"], wait)
+            row = service.deliver(own.context, row["id"], wait)
         rows.append(row)
         if len(parts) == 1:
             own.out.success(row, done)
@@ -135,7 +136,7 @@ def listen(
     feed = _Feed(own, messages.newest_id(own.store) if since is None else since)
     end = None if duration is None else time.monotonic() + parse_duration(duration).total_seconds()
     service.serve(
-        own,
+        own.context,
         "listen --no-send" if no_send else "listen",
         service.Scope.UNSCHEDULED if no_send else service.Scope.ALL,
         until=lambda owner: end is not None and time.monotonic() >= end,
@@ -244,7 +245,8 @@ def groups(ctx: typer.Context, as_json: Json = False) -> None:
         return [row["name"] or row["id"], row["id"], members]
 
     own = app_of(ctx)
-    service.refresh_groups(own)
+    if trouble := service.refresh_groups(own.context):
+        own.out.note(f"as last known: {trouble.message}")
     own.out.table(messages.groups(own.store), ["group", "id", "members"], cells, "no groups yet")
 
 
@@ -271,7 +273,7 @@ def read(
     if mark_read and messages.unread_of(own.store, found.jid, shown):
         from wa.connection import client as service
 
-        service.ask(own, "mark-read", {"chat": found.jid, "up_to": shown}, "read")
+        service.ask(own.context, "mark-read", {"chat": found.jid, "up_to": shown}, "read")
     if own.json:
         own.out.table(rows, [], lambda row: [], "")
     for row in rows:
@@ -312,7 +314,7 @@ def download(
     rows = files_of(own.store, found.jid, None if kind == "all" else kind, limit)
     if out is not None:
         media.check_folder(out)
-    rows = service.fetch(own, rows, out, int(max_size * 1_000_000))
+    rows = service.fetch(own.context, rows, out, int(max_size * 1_000_000))
 
     def cells(row: Mapping[str, Any]) -> list[object]:
         return [shown_time(own, row["timestamp"]), row["message_type"], row["path"] or f"({row['error']})"]

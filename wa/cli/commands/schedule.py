@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wa.cli.context import App
 from wa.cli.options import (
     Json,
     To,
@@ -25,7 +26,6 @@ from wa.cli.options import (
     who,
     zone_for,
 )
-from wa.connection.context import App
 from wa.errors import ExitStatus, WaError
 from wa.queue import rows as queue
 from wa.times import from_iso, load_zone, parse_when, to_iso
@@ -88,7 +88,7 @@ def add(
         raise WaError(
             "usage", "a sound has no place for words", 'schedule them by themselves, and it with ""'
         )
-    own.bind()
+    own.context.bind()
     row = queue.enqueue(
         own.store,
         person,
@@ -100,7 +100,7 @@ def add(
         key=key,
         file=kept[0] if kept else None,
     )
-    own.wake_owner()
+    own.context.wake_owner()
     own.out.result(row, f"{row['id']}  {who(row)}  {when_due(own, row)}")
 
 
@@ -180,7 +180,7 @@ def edit(
     if not changes:
         raise WaError("usage", "there is nothing to change", "give --text, --at or --to")
     row = queue.edit(own.store, row["id"], own.now(), changes)
-    own.wake_owner()
+    own.context.wake_owner()
     own.out.result(row, f"{row['id']}  {who(row)}  {when_due(own, row)}")
 
 
@@ -217,11 +217,11 @@ def retry(
         force=force,
         grace=own.settings.grace,
     )
-    own.wake_owner()
+    own.context.wake_owner()
     if not no_wait:
         from wa.connection import client as service
 
-        row = service.deliver(own, row["id"], wait)
+        row = service.deliver(own.context, row["id"], wait)
     own.out.success(row, f"{row['status']}: {row['id']} for {who(row)}")
 
 
@@ -264,7 +264,7 @@ def run_scheduler(
     own = app_of(ctx)
     if not once:
         service.serve(
-            own,
+            own.context,
             "run-scheduler",
             service.Scope.ALL,
             lambda owner: False,
@@ -272,7 +272,7 @@ def run_scheduler(
             service.STANDBY_SECONDS,
         )
         return
-    outcomes = service.send_due(own)
+    outcomes = service.send_due(own.context)
     if outcomes:  # cron sends a mail about whatever is said
         own.out.note(", ".join(f"{outcomes.count(each)} {each}" for each in sorted(set(outcomes))))
     if "unknown" in outcomes:
