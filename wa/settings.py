@@ -10,7 +10,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
-from wa.phone import known_region
+from wa.phones import known_region
 from wa.times import QuietHours, load_zone, parse_duration, parse_quiet_hours
 
 TRANSPORTS = ("neonize", "loopback")

@@ -15,8 +15,8 @@ from bench.corpus import Corpus
 from bench.table import Row
 from wa.connection import receive as inbox
 from wa.connection.context import system_now
+from wa.jids import is_group, phone_of_jid
 from wa.people import edit as addressbook
-from wa.phone import is_group, phone_of_jid
 from wa.record import messages
 from wa.record.messages import PAD
 from wa.store.database import BATCH, Store

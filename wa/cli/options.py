@@ -14,8 +14,8 @@ import typer
 from wa.cli.context import App
 from wa.cli.output import one_line
 from wa.errors import WaError
+from wa.jids import show_jid
 from wa.people import contacts
-from wa.phone import show_jid
 from wa.record.messages import moment
 from wa.times import describe, from_iso, load_zone, parse_duration
 

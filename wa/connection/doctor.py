@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from wa.connection import receive as inbox
 from wa.errors import WaError
-from wa.phone import phone_of_jid
+from wa.jids import phone_of_jid
 from wa.queue import pacing
 from wa.queue import rows as schedule
 from wa.record import messages

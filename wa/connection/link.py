@@ -26,7 +26,8 @@ from wa.connection.client import stop_signals
 from wa.connection.context import Context, system_now
 from wa.connection.errors import banned, end_of_connection, not_linked
 from wa.errors import WaError
-from wa.phone import parse_phone, phone_of_jid
+from wa.jids import phone_of_jid
+from wa.phones import parse_phone
 from wa.queue import pacing
 from wa.record import history_sync as history
 from wa.store.database import Store

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from wa.connection.priority import Turn
-from wa.phone import is_group
+from wa.jids import is_group
 from wa.queue import send as outbox
 from wa.record import history_sync as history
 from wa.record import merge_chats as joining

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from wa.errors import WaError
-from wa.phone import is_group, jid_of_phone, parse_jid, parse_phone, phone_of_jid, show_jid
+from wa.jids import is_group, jid_of_phone, parse_jid, phone_of_jid, show_jid
+from wa.phones import parse_phone
 from wa.record.messages import canonical
 from wa.store.database import Row, Store
 from wa.store.fold import fold

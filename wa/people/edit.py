@@ -17,7 +17,7 @@ from wa.errors import WaError
 from wa.people import contacts
 from wa.people.contacts import folded
 from wa.people.vcard import tidy
-from wa.phone import parse_phone
+from wa.phones import parse_phone
 from wa.store.database import Row, Store
 from wa.times import to_iso
 

@@ -21,7 +21,7 @@ from wa.people import edit as addressbook
 from wa.people.edit import Person
 from wa.people.vcard import Card, Problem, Tel, read_cards, write_card
 from wa.people.vcard_lines import is_text_encoding
-from wa.phone import known_region, read_number
+from wa.phones import known_region, read_number
 from wa.store.database import Row, Store
 from wa.store.files import storage_error
 

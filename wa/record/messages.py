@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from wa.phone import is_group, is_lid
+from wa.jids import is_group, is_lid
 from wa.store.database import BATCH, Row, Store
 from wa.store.fold import fold
 from wa.times import to_iso

@@ -12,7 +12,7 @@ from wa.cli.context import App
 from wa.cli.options import Json, app_of, finite
 from wa.connection import receive as inbox
 from wa.errors import WaError
-from wa.phone import phone_of_jid
+from wa.jids import phone_of_jid
 from wa.queue import pacing
 from wa.queue import rows as schedule
 from wa.queue import send as outbox

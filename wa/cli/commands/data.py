@@ -10,7 +10,7 @@ import typer
 
 from wa.cli.options import Json, app_of, shown_time
 from wa.errors import ExitStatus, WaError
-from wa.phone import show_jid
+from wa.jids import show_jid
 from wa.record import history_sync as past
 from wa.store import condition
 

@@ -12,7 +12,7 @@ import typer
 from wa.cli.context import App
 from wa.cli.options import Json, app_of, recipient
 from wa.errors import WaError
-from wa.phone import parse_address, show_jid
+from wa.jids import parse_address, show_jid
 from wa.times import from_iso
 from wa.whatsapp.loopback.server import ACCOUNT, FAULTS, Loopback
 

@@ -33,7 +33,7 @@ from wa.cli.options import (
 from wa.cli.output import one_line
 from wa.connection.errors import not_linked
 from wa.errors import WaError
-from wa.phone import show_jid
+from wa.jids import show_jid
 from wa.queue import rows as schedule
 from wa.record import messages
 from wa.record.search import Filter

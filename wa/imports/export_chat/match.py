@@ -17,7 +17,7 @@ from types import TracebackType
 
 from wa.imports.export_chat.content import likeness
 from wa.imports.export_chat.reader import Message
-from wa.phone import is_group, phone_of_jid
+from wa.jids import is_group, phone_of_jid
 from wa.record.messages import MADE_UP
 from wa.store.database import Store
 

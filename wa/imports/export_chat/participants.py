@@ -17,9 +17,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from wa.errors import WaError
+from wa.jids import is_group, jid_of_phone, phone_of_jid
 from wa.people import contacts
 from wa.people.contacts import folded
-from wa.phone import is_group, jid_of_phone, phone_of_jid
 from wa.record.messages import canonical
 from wa.store.database import Store
 

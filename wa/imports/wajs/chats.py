@@ -20,7 +20,7 @@ from typing import Any
 from wa.errors import WaError
 from wa.imports.wajs.json_stream import Event, Unreadable, elements, inside, next_batch, value
 from wa.imports.wajs.records import Tally
-from wa.phone import is_group, parse_address
+from wa.jids import is_group, parse_address
 from wa.queue.rows import MAX_TEXT
 from wa.record import messages
 from wa.store.database import BATCH, Row, Store

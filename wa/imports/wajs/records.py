@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
 from wa.imports.wajs.json_stream import Unreadable
+from wa.jids import jid_of_phone, parse_jid, phone_of_jid
 from wa.people import contacts
 from wa.people import edit as addressbook
 from wa.people.edit import Person
 from wa.people.vcard import tidy
-from wa.phone import jid_of_phone, parse_jid, parse_phone, phone_of_jid
+from wa.phones import parse_phone
 from wa.queue import pacing
 from wa.queue import rows as schedule
 from wa.queue.rows import MAX_TEXT

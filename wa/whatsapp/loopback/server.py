@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from wa.errors import WaError
-from wa.phone import is_group, jid_of_phone, parse_address
+from wa.jids import is_group, jid_of_phone, parse_address
 from wa.store.files import storage_error
 from wa.store.locks import FileLock
 from wa.store.paths import Home

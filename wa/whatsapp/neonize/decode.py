@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from wa.phone import USER_SERVER, is_lid, phone_of_jid, show_jid
+from wa.jids import USER_SERVER, is_lid, phone_of_jid, show_jid
 from wa.whatsapp import transport
 from wa.whatsapp.transport import (
     Account,

@@ -1,0 +1,80 @@
+"""JIDs, WhatsApp's addresses (user@server): their forms, and the phone numbers in them."""
+
+from __future__ import annotations
+
+import re
+
+from wa.errors import WaError
+from wa.phones import INTERNATIONAL, parse_phone
+
+USER_SERVER = "s.whatsapp.net"
+GROUP_SERVER = "g.us"
+LID_SERVER = "lid"
+
+_USER_OF_SERVER = {
+    USER_SERVER: INTERNATIONAL,
+    LID_SERVER: re.compile(r"[0-9]{1,20}"),
+    GROUP_SERVER: re.compile(r"[0-9]{5,32}(-[0-9]{5,20})?"),
+    "broadcast": re.compile(r"[0-9]{1,20}|status"),
+    "newsletter": re.compile(r"[0-9]{1,32}"),
+}
+
+
+def parse_jid(text: str) -> str | None:
+    """Return `text` as a JID without its device part, or None if it has no `@`.
+
+    Raise WaError `recipient-not-found` if it has an `@` but is not a JID.
+    """
+    user, at, server = text.strip().rpartition("@")
+    if not at:
+        return None
+    user = re.sub(r":[0-9]+$", "", user)
+    form = _USER_OF_SERVER.get(server.lower())
+    if form is None:
+        raise WaError(
+            "recipient-not-found",
+            f"{text!r} is not a WhatsApp address: its server is unknown",
+            "addresses end in @s.whatsapp.net, @g.us, @lid, @broadcast or @newsletter",
+        )
+    if not form.fullmatch(user):
+        raise WaError(
+            "recipient-not-found",
+            f"{text!r} is not a WhatsApp address: {user!r} does not fit @{server.lower()}",
+            "a person is 447700900123@s.whatsapp.net, a group 1203…@g.us",
+        )
+    return f"{user}@{server.lower()}"
+
+
+def parse_address(text: str) -> str | None:
+    """Return the JID for a JID or an international phone number; None for anything else."""
+    if jid := parse_jid(text):
+        return jid
+    phone = parse_phone(text, None) if not text.strip().startswith("0") else None
+    return jid_of_phone(phone) if phone else None
+
+
+def jid_of_phone(phone: str) -> str:
+    """Return the JID of the person with this phone number."""
+    return f"{phone}@{USER_SERVER}"
+
+
+def phone_of_jid(jid: str) -> str | None:
+    """Return the phone number in a person's JID; None for groups, hidden ids and all other JIDs."""
+    user, _, server = jid.partition("@")
+    return user if server == USER_SERVER else None
+
+
+def is_group(jid: str) -> bool:
+    """Return whether the JID is that of a group."""
+    return jid.endswith("@" + GROUP_SERVER)
+
+
+def is_lid(jid: str) -> bool:
+    """Return whether the JID is a hidden id (LID), which stands for a person's phone number."""
+    return jid.endswith("@" + LID_SERVER)
+
+
+def show_jid(jid: str) -> str:
+    """Return a JID as it is shown to people: `+447700900123` for a person, else unchanged."""
+    phone = phone_of_jid(jid)
+    return f"+{phone}" if phone else jid
