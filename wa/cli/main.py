@@ -146,7 +146,14 @@ def options(
     ctx: typer.Context,
     as_json: Json = False,
     verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="Log to stderr; twice: message texts too.")
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            show_default=False,
+            help="Log to stderr; given twice, with message texts.",
+        ),
     ] = 0,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)

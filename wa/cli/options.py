@@ -55,14 +55,17 @@ Chat = Annotated[
 
 
 def finite(value: float) -> float:
-    """Seconds to wait, which `nan` is not."""
+    """Return a number of seconds. Raise a usage error for `nan`."""
     if value != value:
-        raise typer.BadParameter("a number of seconds is needed")
+        raise typer.BadParameter("nan is not a number of seconds")
     return value
 
 
-Wait = Annotated[float, typer.Option(min=0, max=86400, metavar="S", help="Seconds to wait.", callback=finite)]
-Count = Annotated[int, typer.Option(min=1, max=1_000_000, metavar="N", help="At most so many.")]
+Wait = Annotated[
+    float,
+    typer.Option(min=0, max=86400, metavar="S", help="Wait at most this many seconds.", callback=finite),
+]
+Count = Annotated[int, typer.Option(min=1, max=1_000_000, metavar="N", help="At most this many.")]
 
 
 Files = Annotated[

@@ -28,7 +28,7 @@ app = typer.Typer()
 
 @app.command()
 def status(ctx: typer.Context, as_json: Json = False) -> None:
-    """Show the account, who holds the connection, and what waits to be sent.
+    """Show the account, the connection and what waits to be sent.
 
     Example: wa status
     """
@@ -104,9 +104,9 @@ def _backup_line(own: App) -> str:
 
 @app.command()
 def pause(ctx: typer.Context, as_json: Json = False) -> None:
-    """Stop all sending. What is queued stays queued; receiving goes on.
+    """Stop all sending. The queue stays, and messages are still received.
 
-    When it has returned with 0, nothing goes out any more.
+    Once the command has ended with exit code 0, nothing goes out until `wa resume`.
 
     Example: wa pause
     """
@@ -127,7 +127,7 @@ def pause(ctx: typer.Context, as_json: Json = False) -> None:
 
 @app.command()
 def resume(ctx: typer.Context, as_json: Json = False) -> None:
-    """Start sending again, and take the computer's clock for right.
+    """Start sending again, and trust the computer's clock.
 
     Example: wa resume
     """
@@ -143,20 +143,24 @@ def resume(ctx: typer.Context, as_json: Json = False) -> None:
 def link(
     ctx: typer.Context,
     phone: Annotated[
-        str | None, typer.Option("--phone", metavar="N", help="Link by a code to type, for this number.")
+        str | None,
+        typer.Option("--phone", metavar="N", help="Show a code to type on the phone with this number."),
     ] = None,
     full_history: Annotated[
-        bool, typer.Option("--full-history", help="Ask the phone for all of its past, not the last months.")
+        bool, typer.Option("--full-history", help="Ask the phone for its whole history.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option(min=1, max=3600, metavar="S", help="Seconds to wait.", callback=finite)
+        float,
+        typer.Option(min=1, max=3600, metavar="S", help="Give up after this many seconds.", callback=finite),
     ] = 120,
     as_json: Json = False,
 ) -> None:
-    """Link this device to your WhatsApp account, as WhatsApp Web does.
+    """Link this device to your WhatsApp account.
 
-    On the phone: Settings, Linked devices, Link a device; then scan the picture,
-    or with --phone choose "Link with phone number instead" and type the code.
+    On the phone: Settings, Linked devices, Link a device; then scan the QR code
+    that appears here. With --phone, choose "Link with phone number instead" on
+    the phone and type the code. The phone then sends the last months of its
+    history, or all of it with --full-history.
 
     Example: wa link
     """
@@ -195,7 +199,7 @@ class _Pictures:
 
 @app.command()
 def unlink(ctx: typer.Context, as_json: Json = False) -> None:
-    """Log this device out and forget its keys. What is recorded, and the queue, stay.
+    """Log this device out and delete its keys. Recorded messages and the queue stay.
 
     Example: wa unlink
     """
@@ -209,7 +213,7 @@ def unlink(ctx: typer.Context, as_json: Json = False) -> None:
 
 @app.command()
 def doctor(ctx: typer.Context, as_json: Json = False) -> None:
-    """Check everything that wa needs, one by one, and say what to do where something is wrong.
+    """Check what wa needs, and say what to do about each problem.
 
     Example: wa doctor
     """

@@ -21,7 +21,7 @@ backup = typer.Typer()
 app.add_typer(backup, name="backup")
 
 Name = Annotated[
-    str, typer.Argument(metavar="[NAME|latest]", help="A backup, the beginning of its name, or a file.")
+    str, typer.Argument(metavar="[NAME|latest]", help="A backup's name or the beginning of it, or a file.")
 ]
 
 
@@ -38,15 +38,16 @@ def _shelf(own: App) -> Shelf:
 def make(
     ctx: typer.Context,
     with_session: Annotated[
-        bool, typer.Option("--with-session", help="Put this device's keys in; only where it is encrypted.")
+        bool, typer.Option("--with-session", help="Include this device's keys; only if it is encrypted.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a backup of the store, upload it, and remove old ones.
+    """Make a backup, upload it, and remove old backups.
 
-    It may run while anything else does. Where storage is set (B2_BUCKET and
-    its like) and cannot be reached, the backup is kept here, exit code 7 says
-    so, and the next run uploads it. WA_BACKUP_RECIPIENT encrypts it.
+    Other commands may run meanwhile. If S3 storage is set (B2_BUCKET and the
+    other B2_ settings) but cannot be reached, the backup stays on this machine,
+    the exit code is 7, and the next run uploads it. With WA_BACKUP_RECIPIENT set,
+    backups are encrypted.
 
     Example: wa backup
     """
@@ -62,7 +63,7 @@ def make(
 
 @backup.command(name="list")
 def list_(ctx: typer.Context, as_json: Json = False) -> None:
-    """Show the backups that are here and in the storage, the newest first.
+    """List the backups here and in the storage, newest first.
 
     Example: wa backup list
     """
@@ -95,7 +96,9 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
 
 @backup.command()
 def verify(ctx: typer.Context, name: Name = "latest", as_json: Json = False) -> None:
-    """Open a backup and check it from end to end, here and in the storage. Nothing is written.
+    """Check a backup from end to end, here and in the storage.
+
+    It opens the backup and reads all of it; it writes nothing.
 
     Example: wa backup verify
     """
@@ -114,15 +117,17 @@ def restore_(
     ctx: typer.Context,
     name: Name = "latest",
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="FILE", help="Only put it into a new file.")
+        Path | None,
+        typer.Option("--to", metavar="FILE", help="Only write the backup's database to this new file."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Replace the store by a backup. A copy of the present one is kept.
+    """Replace the store by a backup.
 
-    What was sent before is not sent again: what is known here of the queue
-    stays, and what may have been sent since becomes `unknown`. Sending is
-    paused afterwards. Stop `wa listen` first; it asks no questions.
+    A copy of the present store stays in backups/. Nothing is sent again: the
+    command keeps the outcomes that the present store knows, and a message that may
+    have been sent since the backup becomes `unknown`. Sending is paused afterwards.
+    Stop `wa listen` and `wa run-scheduler` first; the command asks no questions.
 
     Example: wa backup restore latest
     """
@@ -162,7 +167,7 @@ def prune(
 ) -> None:
     """Remove old backups, here and in the storage, as `wa backup` does.
 
-    Kept are the last of each hour for 24 hours, of each day for 7 days, of
+    It keeps the last backup of each hour for 24 hours, of each day for 7 days, of
     each week for 4 weeks and of each month for 12 months, in UTC.
 
     Example: wa backup prune --dry-run
@@ -181,15 +186,15 @@ def prune(
 def keygen(
     ctx: typer.Context,
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="FILE", help="Put the private key into a new file.")
+        Path | None, typer.Option("--to", metavar="FILE", help="Write the private key to this new file.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a pair of keys to encrypt backups with.
 
-    The public one goes into WA_BACKUP_RECIPIENT. The private one opens the
-    backups: keep it away from this machine, and in two places. Who loses it
-    loses the backups.
+    The public key goes into WA_BACKUP_RECIPIENT. The private key opens the
+    backups: keep it away from this machine, and in two places. Without it the
+    backups are lost.
 
     Example: wa backup keygen --to backup-key.txt
     """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wa.people.transfer import Report
 
 app = typer.Typer()
-contacts = typer.Typer(help="People, their numbers and what you call them.")
+contacts = typer.Typer(help="People, their numbers and their other names.")
 app.add_typer(contacts, name="contacts")
 
 _WARNINGS = 20
@@ -31,7 +31,7 @@ Who = Annotated[
     str,
     typer.Argument(
         metavar="WHO",
-        help="A name or alias, the beginning of one, a number, or an id.",
+        help="A name or alias or the beginning of one, a number, or an id.",
         autocompletion=lambda ctx, incomplete: complete_contact(ctx, incomplete),
     ),
 ]
@@ -40,10 +40,10 @@ Aliases = Annotated[
     list[str] | None, typer.Option("--alias", metavar="A", help="Another name; may be repeated.")
 ]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="G", help="A tag; may be repeated.")]
-Zone = Annotated[str | None, typer.Option("--tz", metavar="Z", help="The zone this person lives in.")]
+Zone = Annotated[str | None, typer.Option("--tz", metavar="Z", help="The person's time zone: Asia/Dubai.")]
 Notes = Annotated[str | None, typer.Option(metavar="TEXT", help="Anything worth knowing.")]
 Region = Annotated[
-    str | None, typer.Option(metavar="R", help="The country of numbers that have no country code: GB, DE …")
+    str | None, typer.Option(metavar="R", help="The country of numbers without a country code: GB, DE …")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
 
@@ -51,11 +51,11 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, 
 @contacts.command(name="list")
 def list_(
     ctx: typer.Context,
-    tag: Annotated[str | None, typer.Option(metavar="G", help="Only those with this tag.")] = None,
-    favorites: Annotated[bool, typer.Option("--favorites", help="Only the favourites.")] = False,
+    tag: Annotated[str | None, typer.Option(metavar="G", help="Only contacts with this tag.")] = None,
+    favorites: Annotated[bool, typer.Option("--favorites", help="Only favourites.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List all contacts, the favourites first.
+    """List all contacts, favourites first.
 
     Example: wa contacts list --tag family
     """
@@ -70,9 +70,9 @@ def search(
     text: Annotated[str, typer.Argument(help="Part of a name, alias, number, tag or note.")],
     as_json: Json = False,
 ) -> None:
-    """Find contacts by part of what is known of them, best match first.
+    """Find contacts by part of a name, alias, number, tag or note. The best match comes first.
 
-    Example: wa contacts search reem
+    Example: wa contacts search sister
     """
     own = app_of(ctx)
     _table(own, people.search(own.store, text), "nobody found")
@@ -80,9 +80,9 @@ def search(
 
 @contacts.command()
 def show(ctx: typer.Context, who: Who, as_json: Json = False) -> None:
-    """Show all there is to know about a person.
+    """Show everything stored about a contact.
 
-    Example: wa contacts show reem
+    Example: wa contacts show nadia
     """
     own = app_of(ctx)
     row = _find(own, who)
@@ -108,18 +108,18 @@ def add(
     name: Annotated[str, typer.Argument(help="What you call this person.")],
     phone: Annotated[
         list[str] | None,
-        typer.Argument(help="The number with its country code: 447700900123. The first is the main one."),
+        typer.Argument(help="Numbers with country code: 447700900456. The first is the main number."),
     ] = None,
     alias: Aliases = None,
     tag: Tags = None,
     notes: Notes = None,
     tz: Zone = None,
-    favorite: Annotated[bool, typer.Option("--favorite", help="A favourite.")] = False,
+    favorite: Annotated[bool, typer.Option("--favorite", help="Make this contact a favourite.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Add a person.
+    """Add a contact.
 
-    Example: wa contacts add "Reem" 447700900123 --alias Sister
+    Example: wa contacts add "Adam Sample" 447700900456 --alias neighbour
     """
     from wa.people import edit as addressbook
 
@@ -143,16 +143,16 @@ def edit(
     who: Who,
     name: Annotated[str | None, typer.Option(metavar="N", help="The new name.")] = None,
     phone: Annotated[
-        list[str] | None, typer.Option(metavar="P", help="The main number from now on; the others stay.")
+        list[str] | None, typer.Option(metavar="P", help="The new main number; the other numbers stay.")
     ] = None,
-    remove_phone: Annotated[list[str] | None, typer.Option(metavar="P", help="A number to forget.")] = None,
+    remove_phone: Annotated[list[str] | None, typer.Option(metavar="P", help="A number to remove.")] = None,
     notes: Notes = None,
     tz: Zone = None,
     as_json: Json = False,
 ) -> None:
-    """Change what is known of a person. An empty text takes notes or zone away.
+    """Change a contact. An empty text removes the notes or the time zone.
 
-    Example: wa contacts edit reem --name "Reem Sample" --tz Asia/Dubai
+    Example: wa contacts edit nadia --notes "Vegetarian" --tz Asia/Dubai
     """
     from wa.people import edit as addressbook
 
@@ -180,9 +180,9 @@ def edit(
 
 @contacts.command()
 def remove(ctx: typer.Context, who: WholeWho, as_json: Json = False) -> None:
-    """Forget a person. The chat and its messages stay.
+    """Remove a contact. The chat and its messages stay.
 
-    Example: wa contacts remove reem
+    Example: wa contacts remove "Tom Sample"
     """
     from wa.people import edit as addressbook
 
@@ -196,13 +196,13 @@ def remove(ctx: typer.Context, who: WholeWho, as_json: Json = False) -> None:
 def alias(
     ctx: typer.Context,
     who: Who,
-    aliases: Annotated[list[str], typer.Argument(metavar="ALIAS…", help="What else you call this person.")],
-    remove: Annotated[bool, typer.Option("--remove", help="Take them away.")] = False,
+    aliases: Annotated[list[str], typer.Argument(metavar="ALIAS…", help="Another name for this person.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Remove these aliases.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Give a person other names, by which commands find them too.
+    """Give a contact other names; commands accept these too.
 
-    Example: wa contacts alias reem Sister Reemy
+    Example: wa contacts alias nadia Sis Nadia-at-work
     """
     own = app_of(ctx)
     row = _change_words(own, who, "aliases", aliases, remove=remove)
@@ -213,13 +213,13 @@ def alias(
 def tag(
     ctx: typer.Context,
     who: Who,
-    tags: Annotated[list[str], typer.Argument(metavar="TAG…", help="What this person belongs to.")],
-    remove: Annotated[bool, typer.Option("--remove", help="Take them away.")] = False,
+    tags: Annotated[list[str], typer.Argument(metavar="TAG…", help="A word such as family.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Remove these tags.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Put a person under tags.
+    """Give a contact tags.
 
-    Example: wa contacts tag reem family
+    Example: wa contacts tag zoe neighbours
     """
     own = app_of(ctx)
     row = _change_words(own, who, "tags", tags, remove=remove)
@@ -230,12 +230,12 @@ def tag(
 def favorite(
     ctx: typer.Context,
     who: Who,
-    off: Annotated[bool, typer.Option("--off", help="Not any more.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="Make it an ordinary contact again.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a person a favourite, who comes first in lists.
+    """Make a contact a favourite; favourites come first in lists.
 
-    Example: wa contacts favorite reem
+    Example: wa contacts favorite nadia
     """
     from wa.people import edit as addressbook
 
@@ -248,12 +248,12 @@ def favorite(
 def merge(
     ctx: typer.Context,
     who: WholeWho,
-    other: Annotated[str, typer.Argument(metavar="OTHER", help="Who goes into WHO, in the same ways.")],
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="The contact that goes into WHO.")],
     as_json: Json = False,
 ) -> None:
-    """Make one person of two: WHO keeps the name, and gets all that is known of OTHER.
+    """Merge two contacts of one person. WHO keeps its name, and gets everything stored about OTHER.
 
-    Example: wa contacts merge "Reem Sample" "Reem work"
+    Example: wa contacts merge "Omar Sample" 447700900201
     """
     from wa.people import edit as addressbook
 
@@ -269,12 +269,12 @@ def import_vcf(
     files: Annotated[list[str], typer.Argument(metavar="FILE…", help="vCard files; - is standard input.")],
     region: Region = None,
     charset: Annotated[
-        str, typer.Option(metavar="C", help="What lines are in that are not UTF-8 and do not say.")
+        str, typer.Option(metavar="C", help="The character set of lines that are not UTF-8 and name none.")
     ] = "cp1252",
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Take people from vCard files. A second time changes nothing.
+    """Import contacts from vCard files. Importing the same file again changes nothing.
 
     Example: wa contacts import-vcf contacts/*.vcf --region GB
     """
@@ -295,7 +295,7 @@ def import_aliases(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Take aliases from a file with lines such as: Reem: Sister, Reemy, R.
+    """Import aliases from a text file. Its lines look like this: Nadia Sample: Sister, Nadi
 
     Example: wa contacts import-aliases contacts/aliases.txt
     """
@@ -313,11 +313,11 @@ def export(
     ctx: typer.Context,
     form: Annotated[str | None, typer.Option("--format", metavar="F", help="vcf, json, csv or txt.")] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A file, instead of standard output.")
+        Path | None, typer.Option(metavar="FILE", help="Write to this file instead of standard output.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write all contacts out. What is exported as vCard and imported again is the same.
+    """Export all contacts. Contacts that are exported as vCard and imported again are the same.
 
     Example: wa contacts export --out people.vcf
     """

@@ -17,7 +17,7 @@ from wa.store import condition
 app = typer.Typer()
 db = typer.Typer(help="The database: figures and integrity.")
 app.add_typer(db, name="db")
-history = typer.Typer(help="The past: how far it reaches, and where more of it is to be had.")
+history = typer.Typer(help="Older messages: how far back they reach, and more of them.")
 app.add_typer(history, name="history")
 
 
@@ -51,11 +51,11 @@ def check(ctx: typer.Context, as_json: Json = False) -> None:
 
 @history.command()
 def status(ctx: typer.Context, as_json: Json = False) -> None:
-    """Show how far back each chat reaches, and where something may be missing.
+    """Show how far back each chat reaches, and possible gaps.
 
-    Older messages than the phone sends after linking cannot be asked for: the
-    WhatsApp library has no call for it. `wa link --full-history` asks for all when
-    linking, and `wa history import` reads what WhatsApp's own "Export chat" wrote.
+    The phone sends its history after linking, all of it with
+    `wa link --full-history`. The WhatsApp library has no call that asks for older
+    messages; `wa history import` reads a file of WhatsApp's own "Export chat".
 
     Example: wa history status
     """
@@ -92,27 +92,28 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
 @history.command(name="import")
 def import_(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .txt or .zip of Export chat.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .txt or .zip file of Export chat.")],
     chat: Annotated[
-        str | None, typer.Option(metavar="C", help="Whose chat it is; else the file's name tells.")
+        str | None,
+        typer.Option(metavar="C", help="The chat it belongs to; by default the file's name tells."),
     ] = None,
     me: Annotated[
-        str | None, typer.Option(metavar="NAME", help="How you are called in it; - if you wrote nothing.")
+        str | None, typer.Option(metavar="NAME", help="Your own name in the file; - if you wrote nothing.")
     ] = None,
     date_order: Annotated[
-        str | None, typer.Option(metavar="ORDER", help="dmy, mdy or ymd, where the file does not tell.")
+        str | None, typer.Option(metavar="ORDER", help="dmy, mdy or ymd, if the file does not tell.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Take over a chat from what WhatsApp's own "Export chat" wrote on the phone.
+    """Import a chat from a file of WhatsApp's own "Export chat".
 
-    It may be read again, and a later export of the same chat too: nothing doubles,
-    and what is stored already is recognised.
+    The same file, or a later export of the same chat, may be imported again: the
+    command recognises messages that are stored already.
 
-    Example: wa history import "WhatsApp Chat with Reem.zip"
+    Example: wa history import "WhatsApp Chat with Nadia Sample.txt"
     """
     from wa.imports.export_chat.importer import import_chat
 
@@ -158,11 +159,12 @@ def migrate_s3(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Take over contacts, scheduled messages, jobs and chats from the JSON files of wa.js.
+    """Import contacts, messages and jobs from the files of wa.js.
 
-    They are read from the bucket that B2_BUCKET and its like name, or from a
-    folder. It may be run again: nothing doubles. Messages that were due in the
-    past come in as missed; where some are still to be sent, sending is paused.
+    It reads contacts.json, scheduled.json, jobs.json and chats.json from the
+    bucket of the B2_ settings, or from a folder. It may be run again: nothing is
+    stored twice. Messages that were due in the past become `missed`; if others
+    are still to be sent, sending is paused.
 
     Example: wa migrate-s3 --from backups/ --dry-run
     """

@@ -17,7 +17,7 @@ from wa.times import from_iso
 from wa.whatsapp.loopback.server import ACCOUNT, FAULTS, Loopback
 
 app = typer.Typer()
-loopback = typer.Typer(help="Play the other side of the stand-in for WhatsApp.")
+loopback = typer.Typer(help="The stand-in for WhatsApp: people, server and faults.")
 app.add_typer(loopback, name="loopback")
 
 
@@ -31,16 +31,23 @@ def _server(ctx: typer.Context) -> tuple[App, Loopback]:
 @loopback.command()
 def say(
     ctx: typer.Context,
-    sender: Annotated[str, typer.Argument(metavar="FROM", help="Who says it; - reads JSON Lines.")],
-    text: Annotated[str | None, typer.Argument(help="What is said.")] = None,
-    group: Annotated[str | None, typer.Option(metavar="G", help="In this group.")] = None,
+    sender: Annotated[
+        str,
+        typer.Argument(
+            metavar="FROM", help="The sender: a name, a number, a JID, or me; - reads JSON Lines."
+        ),
+    ],
+    text: Annotated[str | None, typer.Argument(help="The text.")] = None,
+    group: Annotated[str | None, typer.Option(metavar="G", help="The group it is written in.")] = None,
     id: Annotated[str | None, typer.Option(metavar="I", help="The message's id.")] = None,  # noqa: A002
-    name: Annotated[str | None, typer.Option(metavar="N", help="The sender's own name.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="N", help="The sender's name for themselves.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Let somebody write to us.
+    """Let somebody write to you.
 
-    Example: wa loopback say 447700900123 "Are you there?" --name Reem
+    The message waits at the stand-in until a command connects.
+
+    Example: wa loopback say 447700900123 "Are you there?" --name Nadia
     """
     own, server = _server(ctx)
     if sender == "-":
@@ -80,7 +87,7 @@ def _jid(own: App, name: str) -> str:
 
 @loopback.command()
 def delivered(ctx: typer.Context, as_json: Json = False) -> None:
-    """List what was accepted for delivery, in order.
+    """List the messages that were accepted for delivery, in order.
 
     Example: wa loopback delivered --json
     """
@@ -98,11 +105,11 @@ def fault(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(FAULTS) + ".")],
     value: Annotated[
-        str | None, typer.Argument(metavar="VALUE", help="on, off, or what the fault takes.")
+        str | None, typer.Argument(metavar="VALUE", help="on, off, or a value such as 3 (seconds).")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Switch a fault of the stand-in, at once and for all processes.
+    """Make something go wrong, at once and for all processes.
 
     Example: wa loopback fault ack-delay 3
     """
@@ -113,7 +120,7 @@ def fault(
 
 @loopback.command()
 def reset(ctx: typer.Context, as_json: Json = False) -> None:
-    """Clear all faults. What was delivered stays.
+    """Clear all faults. The list of delivered messages stays.
 
     Example: wa loopback reset
     """

@@ -45,30 +45,36 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Before = Annotated[str | None, typer.Option(metavar="T", help="Only what was said before this time.")]
-After = Annotated[str | None, typer.Option(metavar="T", help="Only what was said at this time or later.")]
+Before = Annotated[str | None, typer.Option(metavar="T", help="Only messages before this time.")]
+After = Annotated[str | None, typer.Option(metavar="T", help="Only messages at this time or later.")]
 
 
 @app.command()
 def send(
     ctx: typer.Context,
     to: To,
-    text: Annotated[str | None, typer.Argument(help="The text; - or none reads standard input.")] = None,
+    text: Annotated[
+        str | None, typer.Argument(help="The text; without it, or with -, standard input.")
+    ] = None,
     file: Files = None,
-    reply_to: Annotated[str | None, typer.Option(metavar="ID", help="The message this answers.")] = None,
+    reply_to: Annotated[
+        str | None, typer.Option(metavar="ID", help="The id of the message to quote.")
+    ] = None,
     wait: Wait = 90,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Queue it, and do not wait.")] = False,
-    key: Annotated[str | None, typer.Option(metavar="K", help="The same key is never sent twice.")] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Queue the message and return at once.")] = False,
+    key: Annotated[
+        str | None, typer.Option(metavar="K", help="A message with the same key is never sent twice.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Send a message or files now, and wait until WhatsApp has it.
 
-    The text is the caption of the first file. Pictures, videos and sound go as
-    such, by what is in them; everything else as a document. While `wa listen` or
-    `wa run-scheduler` holds the connection, it sends for us; otherwise we connect,
-    send and disconnect.
+    The text is the caption of the first file. Files go out as pictures, videos or
+    sound if their content is that, and as documents otherwise. If `wa listen` or
+    `wa run-scheduler` holds the connection, that process sends the message;
+    otherwise this command connects, sends and disconnects.
 
-    Example: wa send 447700900123 "Hello" --file cake.jpg
+    Example: wa send 447700900123 "Here is the list" --file contacts/aliases.txt
     """
     from wa.connection import client as service
     from wa.record.search import find_in_chat
@@ -115,20 +121,20 @@ def send(
 def listen(
     ctx: typer.Context,
     since: Annotated[
-        int | None, typer.Option(min=0, max=2**62, metavar="ID", help="Begin behind this message.")
+        int | None, typer.Option(min=0, max=2**62, metavar="ID", help="Begin after the message with this id.")
     ] = None,
     duration: Annotated[
         str | None, typer.Option("--for", metavar="D", help="Stop after 90s, 15m, 6h …")
     ] = None,
-    no_send: Annotated[bool, typer.Option("--no-send", help="Leave scheduled messages unsent.")] = False,
+    no_send: Annotated[bool, typer.Option("--no-send", help="Do not send scheduled messages.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Stay connected: record everything, print it, and send what is due.
+    """Stay connected: record and print messages, send what is due.
 
-    Beside another listener it prints what that one records, and takes over
-    within two seconds when it ends. --json prints one object a line.
+    A second listener prints what the first one records, and takes over within
+    two seconds when the first ends. --json prints one JSON object a line.
 
-    Example: wa listen --since 120 --json
+    Example: wa listen --for 10m --json
     """
     from wa.connection import client as service
 
@@ -196,10 +202,12 @@ def _line(own: App, row: Mapping[str, Any]) -> str:
 @app.command()
 def chats(
     ctx: typer.Context,
-    limit: Annotated[int, typer.Argument(metavar="N", min=1, max=1_000_000, help="How many.")] = 20,
+    limit: Annotated[
+        int, typer.Argument(metavar="N", min=1, max=1_000_000, help="At most this many chats.")
+    ] = 20,
     as_json: Json = False,
 ) -> None:
-    """List the chats with the newest messages first.
+    """List the chats, newest message first.
 
     Example: wa chats 5
     """
@@ -234,7 +242,9 @@ def _print_chats(own: App, limit: int, *, unread_only: bool) -> None:
 
 @app.command()
 def groups(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the group chats and their members, asked for anew where what is known is a day old.
+    """List the groups and their members.
+
+    It asks WhatsApp again for a list that is older than a day.
 
     Example: wa groups
     """
@@ -255,16 +265,19 @@ def read(
     ctx: typer.Context,
     chat: Chat,
     limit: Annotated[
-        int, typer.Argument(metavar="N", min=1, max=1_000_000, help="How many of the newest.")
+        int,
+        typer.Argument(metavar="N", min=1, max=1_000_000, help="At most this many of the newest messages."),
     ] = 50,
     before: Before = None,
     after: After = None,
-    mark_read: Annotated[bool, typer.Option("--mark-read", help="Tell the senders that we read it.")] = False,
+    mark_read: Annotated[
+        bool, typer.Option("--mark-read", help="Tell the senders that you read it.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show a conversation, oldest message first.
 
-    Example: wa read reem 20 --after "yesterday 18:00"
+    Example: wa read nadia 20 --after "yesterday 18:00"
     """
     own = app_of(ctx)
     found = chat_of(own, chat)
@@ -290,18 +303,21 @@ def download(
         str, typer.Argument(metavar="KIND", help=f"{', '.join(messages.FILES)}, or all.")
     ] = "all",
     limit: Annotated[
-        int, typer.Argument(metavar="N", min=1, max=1_000_000, help="How many of the newest.")
+        int, typer.Argument(metavar="N", min=1, max=1_000_000, help="At most this many of the newest files.")
     ] = 10,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to put the files.")] = None,
-    max_size: Annotated[float, typer.Option(metavar="MB", min=0.001, help="Nothing larger.")] = 100,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to put the files into.")] = None,
+    max_size: Annotated[
+        float, typer.Option(metavar="MB", min=0.001, help="Skip files larger than this many megabytes.")
+    ] = 100,
     as_json: Json = False,
 ) -> None:
-    """Fetch the newest files of a chat. What was fetched before is not fetched again.
+    """Download the newest files of a chat.
 
-    Without --out they stay in the home, in media/. WhatsApp keeps files for some
-    weeks; those it no longer has are named, and the others are fetched.
+    Files that are already here are not downloaded again. Without --out, files go
+    into media/ in WA_HOME. WhatsApp keeps files for some weeks; the command names
+    those that are gone, and downloads the others.
 
-    Example: wa download reem image 20 --out ~/Pictures
+    Example: wa download nadia image 20 --out ~/Pictures
     """
     from wa.connection import client as service
     from wa.media import files as media
@@ -332,20 +348,25 @@ def download(
 @app.command()
 def search(
     ctx: typer.Context,
-    query: Annotated[str, typer.Argument(help="Words or parts of words; all of them must occur.")],
-    chat: Annotated[str | None, typer.Option(metavar="C", help="Only in this chat.")] = None,
-    sender: Annotated[str | None, typer.Option("--from", metavar="P", help="Only from this person.")] = None,
+    query: Annotated[str, typer.Argument(help="Words or parts of words; a message must have all of them.")],
+    chat: Annotated[str | None, typer.Option(metavar="C", help="Only messages in this chat.")] = None,
+    sender: Annotated[
+        str | None, typer.Option("--from", metavar="P", help="Only messages from this person.")
+    ] = None,
     before: Before = None,
     after: After = None,
-    kind: Annotated[str | None, typer.Option("--type", metavar="K", help="Only text, image, voice …")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--type", metavar="K", help="Only messages of this type: text, image, voice …"),
+    ] = None,
     limit: Count = 50,
     as_json: Json = False,
 ) -> None:
-    """Find messages, newest first, by any part of any word.
+    """Find messages by any part of any word, newest first.
 
     Case and accents do not matter, and no character has a special meaning.
 
-    Example: wa search "birthday" --from reem
+    Example: wa search saturday --from nadia
     """
     own = app_of(ctx)
     if kind is not None and kind not in messages.TYPES:

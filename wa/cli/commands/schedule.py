@@ -55,7 +55,7 @@ Id = Annotated[
         metavar="ID", help="The id, its beginning, or the part after _.", autocompletion=_complete_id
     ),
 ]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Return at once.")]
 
 
 @schedule.command()
@@ -65,18 +65,22 @@ def add(
     text: Annotated[str, typer.Argument(help="The text; - reads standard input.")],
     at: Annotated[str, typer.Option(metavar="WHEN", help='"25 dec 10:00", "tomorrow 9am", "in 2 hours" …')],
     tz: Annotated[
-        str | None, typer.Option(metavar="Z", help="The zone in which WHEN is read, or contact for theirs.")
+        str | None, typer.Option(metavar="Z", help="The time zone of WHEN, or contact for the recipient's.")
     ] = None,
-    grace: Annotated[str | None, typer.Option(metavar="D", help="How late it may still go out.")] = None,
+    grace: Annotated[
+        str | None, typer.Option(metavar="D", help="How late it may still go out: 90s, 15m, 6h …")
+    ] = None,
     file: Annotated[
         Path | None, typer.Option("--file", metavar="F", help="A file to send; the text is its caption.")
     ] = None,
-    key: Annotated[str | None, typer.Option(metavar="K", help="The same key is never queued twice.")] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="K", help="A message with the same key is never queued twice.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Queue a message for later. `wa run-scheduler` or `wa listen` sends it.
 
-    Example: wa schedule add reem "Happy birthday!" --at "25 dec 10:00"
+    Example: wa schedule add nadia "Happy birthday!" --at "25 dec 10:00"
     """
     own = app_of(ctx)
     person = recipient(own, to)
@@ -107,10 +111,12 @@ def add(
 @schedule.command(name="list")
 def list_(
     ctx: typer.Context,
-    status: Annotated[str | None, typer.Option(metavar="S", help="A status, or all.")] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="S", help="Only messages with this status, or all.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List what is queued: what is not over yet, or what has a certain status.
+    """List the queue: messages that are not settled yet, or by status.
 
     Example: wa schedule list --status all
     """
@@ -135,7 +141,7 @@ def list_(
 
 @schedule.command()
 def show(ctx: typer.Context, id: Id, as_json: Json = False) -> None:  # noqa: A002
-    """Show all there is to know about a queued message.
+    """Show everything stored about a queued message.
 
     Example: wa schedule show a1b2c3
     """
@@ -186,7 +192,9 @@ def edit(
 
 @schedule.command()
 def cancel(ctx: typer.Context, id: Id, as_json: Json = False) -> None:  # noqa: A002
-    """Withdraw a pending message. When this has returned with 0, it does not go out.
+    """Cancel a pending message.
+
+    Once the command has ended with exit code 0, the message does not go out.
 
     Example: wa schedule cancel a1b2c3
     """
@@ -199,7 +207,7 @@ def cancel(ctx: typer.Context, id: Id, as_json: Json = False) -> None:  # noqa: 
 def retry(
     ctx: typer.Context,
     id: Id,  # noqa: A002
-    force: Annotated[bool, typer.Option("--force", help="Even though it may have been sent.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even if it may have been sent already.")] = False,
     wait: Wait = 90,
     no_wait: NoWait = False,
     as_json: Json = False,
@@ -229,10 +237,12 @@ def retry(
 def resolve(
     ctx: typer.Context,
     id: Id,  # noqa: A002
-    outcome: Annotated[str, typer.Argument(metavar="sent|failed", help="What you found out.")],
+    outcome: Annotated[
+        str, typer.Argument(metavar="sent|failed", help="Whether the message is in the chat.")
+    ],
     as_json: Json = False,
 ) -> None:
-    """Settle a message of unknown outcome, after looking at the chat.
+    """Settle an `unknown` message, after looking at the chat.
 
     Example: wa schedule resolve a1b2c3 sent
     """
@@ -254,8 +264,9 @@ def run_scheduler(
 ) -> None:
     """Send scheduled messages when they are due, for ever.
 
-    Keep it alive with PM2 or systemd, or let cron call it with --once. Beside
-    another owner of the connection it stands by.
+    Let systemd or PM2 keep it running, or let cron start it with --once. While
+    another process holds the connection, it stands by, and takes over when that
+    process ends.
 
     Example: wa run-scheduler --once
     """
