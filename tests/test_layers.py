@@ -42,6 +42,7 @@ LAYERS = [
      "wa.media.types"},
     {"wa.backup.snapshot"},
     {"wa.store.database", "wa.store.schema", "wa.store.paths", "wa.store.files", "wa.store.locks",
+     "wa.store.report",
      "wa.store.wake", "wa.store.fold", "wa.store.device", "wa.store.condition", "wa.store.open", "wa.s3"},
     {"wa.times", "wa.jids", "wa.phones", "wa.settings", "wa.errors", "wa.people.vcard",
      "wa.people.vcard_lines",

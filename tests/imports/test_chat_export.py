@@ -16,7 +16,7 @@ from wa.errors import WaError
 from wa.imports.export_chat.content import MARKS, kind_of_file, likeness, said
 from wa.imports.export_chat.header import head_of, sender_of
 from wa.imports.export_chat.phrases import titles
-from wa.imports.export_chat.reader import LONGEST, Form, Message, Skipped, Survey, read
+from wa.imports.export_chat.reader import LONGEST, Form, Message, NoMessage, Survey, read
 
 LATEST = date(2026, 11, 22)
 NNBSP, NBSP, LRM, RLM = "\u202f", "\u00a0", "\u200e", "\u200f"
@@ -536,7 +536,7 @@ def test_a_notice_of_an_iphone_is_from_nobody() -> None:
 def test_what_is_dated_in_the_future_is_told() -> None:
     lines = ["13/04/2023, 10:15 - Nadia: See you", "13/04/2028, 10:15 - at the station: or not"]
     skipped, message = read(lines, form_of(*lines))
-    assert skipped == Skipped(2, "it is dated in the future, and was taken for text", lines[1], False)
+    assert skipped == NoMessage(2, "it is dated in the future, and was taken for text", lines[1], False)
     assert isinstance(message, Message)
     assert message.said.text == f"See you\n{lines[1]}"
 
@@ -544,7 +544,7 @@ def test_what_is_dated_in_the_future_is_told() -> None:
 def test_what_stands_before_the_first_message_is_told() -> None:
     lines = ["\n", "Exported by Nadia\n", "13/04/2023, 10:15 - Nadia: Hello\n"]
     skipped, message = read(lines, form_of(*lines))
-    assert skipped == Skipped(2, "it stands before the first message", "Exported by Nadia", False)
+    assert skipped == NoMessage(2, "it stands before the first message", "Exported by Nadia", False)
     assert isinstance(message, Message)
 
 
@@ -552,7 +552,7 @@ def test_what_stands_before_the_first_message_is_told() -> None:
 def test_a_message_that_is_too_long_is_skipped_and_told(rest: list[str]) -> None:
     lines = ["13/04/2023, 10:15 - Nadia: first", *rest, "13/04/2023, 10:16 - Nadia: ok"]
     skipped, ok = read(lines, form_of(*lines))
-    assert isinstance(skipped, Skipped)
+    assert isinstance(skipped, NoMessage)
     assert (skipped.line, skipped.reason) == (1, "it is longer than a message can be")
     assert isinstance(ok, Message)
 

@@ -24,6 +24,7 @@ from wa.people.vcard_lines import is_text_encoding
 from wa.phones import known_region, read_number
 from wa.store.database import Row, Store
 from wa.store.files import storage_error
+from wa.store.report import Skipped
 
 _BATCH = 100
 """Cards a transaction, so that nobody waits for it."""
@@ -39,9 +40,9 @@ class Report:
     added: int = 0
     updated: int = 0
     unchanged: int = 0
-    skipped: int = 0
+    skipped: Skipped = field(default_factory=Skipped)
     problems: list[Row] = field(default_factory=list)
-    """What was skipped: file, line, card, reason."""
+    """Each place that was skipped: file, line, card, reason."""
     warnings: list[Row] = field(default_factory=list)
     """What was taken, but may be wrong."""
 
@@ -49,14 +50,18 @@ class Report:
         """One more of `added`, `updated`, `unchanged`."""
         setattr(self, outcome, getattr(self, outcome) + 1)
 
-    def skip(self, file: str, problem: Problem) -> None:
-        """Something was left out."""
-        self.skipped += 1
+    def skip(self, file: str, problem: Problem, reason: str | None = None) -> None:
+        """Something was left out; `reason` is the problem's where it names no text of the file."""
+        self.skipped.add(reason or problem.reason, f"{file}:{problem.line}")
         self.problems.append(_place(file, problem))
 
     def warn(self, file: str, problem: Problem) -> None:
         """Something was taken with a doubt."""
         self.warnings.append(_place(file, problem))
+
+    def row(self) -> Row:
+        """Return the report as data."""
+        return {**vars(self), **self.skipped.row()}
 
 
 def _place(file: str, problem: Problem) -> Row:
@@ -148,8 +153,8 @@ def _import_card(
     if other:
         report.warn(file, Problem(card.line, person.name, f"it has the number of {other}: they are one now"))
     for phone, owner in taken.items():
-        reason = f"+{phone} is {owner}'s, and stays so"
-        report.skip(file, Problem(lines[phone], card.name, reason))
+        problem = Problem(lines[phone], card.name, f"+{phone} is {owner}'s, and stays so")
+        report.skip(file, problem, "the number is somebody else's, and stays so")
 
 
 def _person(file: str, card: Card, report: Report, region: str | None) -> tuple[Person, dict[str, int]]:
@@ -163,7 +168,8 @@ def _person(file: str, card: Card, report: Report, region: str | None) -> tuple[
         try:
             phone, doubt = read_number(f"+{tel.waid}" if tel.waid else tel.text, region)
         except ValueError as error:
-            report.skip(file, Problem(tel.line, card.name or None, f"{tel.text[:_SHOWN]!r}: {error}"))
+            problem = Problem(tel.line, card.name or None, f"{tel.text[:_SHOWN]!r}: {error}")
+            report.skip(file, problem, str(error))
             continue
         if doubt:
             report.warn(file, Problem(tel.line, card.name or None, f"{tel.text[:_SHOWN]!r}: {doubt}"))
@@ -234,14 +240,15 @@ def _import_alias(
     name, _, rest = (part.strip() for part in line.partition(":"))
     aliases = [each for each in rest.split(",") if each.strip()]
     if not name or not aliases:
-        report.skip(file, Problem(number, None, f"{line[:_SHOWN]!r} is not `Name: alias, alias`"))
+        problem = Problem(number, None, f"{line[:_SHOWN]!r} is not `Name: alias, alias`")
+        report.skip(file, problem, "it is not `Name: alias, alias`")
         return
     called = known.get(contacts.folded(name), set())
     if not called and (owner := contacts.by_phone(store, contacts.phone_in(name, region) or "")):
         called = {owner["id"]}
     if len(called) != 1:
         reason = "several contacts are called" if called else "there is no contact"
-        report.skip(file, Problem(number, name, f"{reason} {name!r}"))
+        report.skip(file, Problem(number, name, f"{reason} {name!r}"), f"{reason} of that name")
         return
     (contact,) = called
     before = contacts.get(store, contact)

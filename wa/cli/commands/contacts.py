@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -372,11 +371,10 @@ def _report(own: App, report: Report, *, dry_run: bool) -> None:
         own.out.note(f"warning: {_told(place)}")
     if len(report.warnings) > _WARNINGS:
         own.out.note(f"warning: {len(report.warnings) - _WARNINGS} more such lines; --json has them all")
-    counts = ", ".join(
-        f"{getattr(report, kind)} {kind}" for kind in ("added", "updated", "unchanged", "skipped")
-    )
-    own.out.result(asdict(report), counts + (" (nothing was written)" if dry_run else ""))
-    if report.skipped:
+    row = report.row()
+    counts = ", ".join(f"{row[kind]} {kind}" for kind in ("added", "updated", "unchanged", "skipped"))
+    own.out.result(row, counts + (" (nothing was written)" if dry_run else ""))
+    if row["skipped"]:
         raise typer.Exit(ExitStatus.BAD_DATA)
 
 

@@ -133,13 +133,13 @@ def import_(
             dry_run=dry_run,
             progress=progress.begin,
         )
-    skipped = sum(each["count"] for each in found["skipped"])
+    skipped = found["skipped"]
     own.out.result(
         found,
         f"{found['chat_name']}: {found['read']} messages read, {found['added']} added,"
         f" {found['already_there']} already there, {skipped} skipped",
     )
-    for each in found["skipped"]:
+    for each in found["reasons"]:
         own.out.note(f"skipped {each['count']} × {each['reason']} ({each['example']})")
     if dry_run:
         own.out.note("nothing was written")

@@ -24,11 +24,12 @@ from wa.imports.export_chat.archive import Export, Unusable, opened
 from wa.imports.export_chat.content import likeness
 from wa.imports.export_chat.match import Item, Matcher, Stored, made_up_ids
 from wa.imports.export_chat.participants import Cast, People, cast, find_chat, name_of_chat
-from wa.imports.export_chat.reader import ORDERS, Form, Message, Skipped, Survey, read
+from wa.imports.export_chat.reader import ORDERS, Form, Message, NoMessage, Survey, read
 from wa.people.contacts import phone_in
 from wa.record import messages
 from wa.store.database import BATCH, Row, Store
 from wa.store.paths import Home
+from wa.store.report import Skipped
 from wa.times import resolve_wall, to_iso
 from wa.whatsapp.transport import MessageReceived
 
@@ -36,7 +37,6 @@ _AHEAD = timedelta(days=2)
 """How far in the future a date may lie, for clocks that are wrong."""
 _WORDS = ("text", "system", "location", "poll")
 """Kinds that are whole without a file."""
-_SHOWN = 80
 
 Progress = Callable[[str, int], Callable[[int], object]]
 """Told what begins, and its size; what it returns is told of each further bytes."""
@@ -58,13 +58,8 @@ class Report:
     """Files: taken out of the ZIP; named, but not to be had; left out by the phone."""
     first: int | None = None
     last: int | None = None
-    skipped: dict[str, Row] = field(default_factory=dict)
-    """What was left out, or is wrong: the reason, how often, and where first."""
-
-    def skip(self, reason: str, example: str, count: int = 1) -> None:
-        """Something of the file was left out."""
-        row = {"reason": reason, "count": 0, "example": example[:_SHOWN]}
-        self.skipped.setdefault(reason, row)["count"] += count
+    skipped: Skipped = field(default_factory=Skipped)
+    """What was left out, or is wrong."""
 
     def row(self) -> Row:
         """The report as data: read is the sum of added, already there, and what was left out."""
@@ -81,7 +76,7 @@ class Report:
             "media": self.media,
             "first": first,
             "last": last,
-            "skipped": list(self.skipped.values()),
+            **self.skipped.row(),
         }
 
 
@@ -150,11 +145,11 @@ class _Importer:
             for batch in _batches(self._messages(found)):
                 self._take(batch, matcher)
         if self.export.damaged:
-            self.report.skip("some bytes are no text; \ufffd stands for them", "", self.export.damaged)
+            self.report.skipped.add("some bytes are no text; \ufffd stands for them", "", self.export.damaged)
         for name in self.export.files.refused:
-            self.report.skip("the name of a file leads out of the ZIP", name)
+            self.report.skipped.add("the name of a file leads out of the ZIP", name)
 
-    def _messages(self, found: Iterable[Message | Skipped]) -> Iterator[Message]:
+    def _messages(self, found: Iterable[Message | NoMessage]) -> Iterator[Message]:
         for each in found:
             if isinstance(each, Message):
                 self.report.read += 1
@@ -162,7 +157,7 @@ class _Importer:
             else:
                 self.report.read += each.is_message
                 self.report.left_out += each.is_message
-                self.report.skip(each.reason, f"line {each.line}: {each.text}")
+                self.report.skipped.add(each.reason, f"line {each.line}: {each.text}")
 
     def _take(self, batch: list[Message], matcher: Matcher) -> None:
         items = [self._item(each) for each in batch]
@@ -262,7 +257,7 @@ class _Importer:
                     taken.append([self.export.take(self.home, said.file), said.kind, number])
                 except Unusable as error:
                     self.report.media["missing"] += 1
-                    self.report.skip(str(error), said.file)
+                    self.report.skipped.add(str(error), said.file)
                     continue
             self.report.media["taken"] += 1
         if taken:

@@ -165,7 +165,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Skipped:
+class NoMessage:
     """Lines that make no message, and why."""
 
     line: int
@@ -174,7 +174,7 @@ class Skipped:
     is_message: bool = True
 
 
-def read(lines: Iterable[str], form: Form, files: Container[str] = ()) -> Iterator[Message | Skipped]:
+def read(lines: Iterable[str], form: Form, files: Container[str] = ()) -> Iterator[Message | NoMessage]:
     """The messages of a file, in its order; `files` are the names of those exported along."""
     begun: tuple[int, datetime, str | None] | None = None
     parts: list[str] = []
@@ -189,10 +189,10 @@ def read(lines: Iterable[str], form: Form, files: Container[str] = ()) -> Iterat
             begun, parts, size = (number, datetime.combine(day, head.clock), sender), [text], len(text)
         elif not begun:
             if line.strip(MARKS + " \r\n\t"):
-                yield Skipped(number, "it stands before the first message", line.strip(), False)
+                yield NoMessage(number, "it stands before the first message", line.strip(), False)
         else:
             if head and head.style == form.style and day_of(head.days, form.order, date.max):
-                yield Skipped(
+                yield NoMessage(
                     number, "it is dated in the future, and was taken for text", line.strip(), False
                 )
             size += len(line)
@@ -204,14 +204,14 @@ def read(lines: Iterable[str], form: Form, files: Container[str] = ()) -> Iterat
 
 def _message(
     begun: tuple[int, datetime, str | None], parts: list[str], size: int, form: Form, files: Container[str]
-) -> Message | Skipped:
+) -> Message | NoMessage:
     number, at, sender = begun
     if size > 2 * LONGEST:
-        return Skipped(number, "it is longer than a message can be", parts[0])
+        return NoMessage(number, "it is longer than a message can be", parts[0])
     text = "\n".join(parts)
     if sender is None:
         return Message(number, at, None, Said(text.strip(MARKS + " \n\t") or None, "system"))
     found = said(text, is_iphone=form.style.is_iphone, files=files)
     if len(found.text or "") > LONGEST:
-        return Skipped(number, "it is longer than a message can be", parts[0])
+        return NoMessage(number, "it is longer than a message can be", parts[0])
     return Message(number, at, None if found.kind == "system" else sender, found)

@@ -143,7 +143,7 @@ class Migration:
             with self.store.write():
                 for key, record in batch:
                     try:
-                        is_new = take(key, record, tally.complain)
+                        is_new = take(key, record, tally.reasons.add)
                     except Skip as reason:
                         tally.skip(str(reason), f"record {key}")
                         continue

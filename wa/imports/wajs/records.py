@@ -22,9 +22,8 @@ from wa.queue import pacing
 from wa.queue import rows as schedule
 from wa.queue.rows import MAX_TEXT
 from wa.store.database import Row, Store
+from wa.store.report import Skipped
 from wa.times import from_iso, resolve_wall, to_iso
-
-_SHOWN = 80
 
 
 @dataclass
@@ -38,23 +37,18 @@ class Tally:
     written: int = 0
     already_there: int = 0
     skipped: int = 0
-    reasons: dict[str, Row] = field(default_factory=dict)
-    """What went wrong: how often, and the first record it happened to."""
+    """Records that were left out; what is wrong with a record that was taken is among the reasons alone."""
+    reasons: Skipped = field(default_factory=Skipped)
 
     def skip(self, reason: str, example: str) -> None:
-        """A record was left out."""
+        """Count a record that is left out."""
         self.read += 1
         self.skipped += 1
-        self.complain(reason, example)
-
-    def complain(self, reason: str, example: str) -> None:
-        """Something is wrong with a record."""
-        entry = self.reasons.setdefault(reason, {"reason": reason, "count": 0, "example": example[:_SHOWN]})
-        entry["count"] += 1
+        self.reasons.add(reason, example)
 
     def row(self) -> Row:
-        """The tally as a row of the final table."""
-        shown = {**vars(self), "reasons": list(self.reasons.values())}
+        """Return the tally as a row of the final table."""
+        shown = {**vars(self), **self.reasons.row(), "skipped": self.skipped}
         return {name: each for name, each in shown.items() if each is not None}
 
 

@@ -1,0 +1,33 @@
+"""What an import skipped: each reason, how often it applied, and the first example. It does no I/O."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_EXAMPLE_LENGTH = 80
+"""Characters of an example that are kept."""
+
+
+class Skipped:
+    """The reasons for which an import left something out, in the order in which they first applied."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, dict[str, Any]] = {}
+
+    def add(self, reason: str, example: str, count: int = 1) -> None:
+        """Count one more case of a reason, or several; `example` says where it is, for the first of them."""
+        new = {"reason": reason, "count": 0, "example": example[:_EXAMPLE_LENGTH]}
+        self._reasons.setdefault(reason, new)["count"] += count
+
+    @property
+    def count(self) -> int:
+        """How many cases there are, of all reasons together."""
+        return sum(each["count"] for each in self._reasons.values())
+
+    def row(self) -> dict[str, Any]:
+        """Return the two fields that every import prints: `skipped`, a number, and `reasons`, a list."""
+        return {"skipped": self.count, "reasons": list(self._reasons.values())}
+
+    def lines(self) -> list[str]:
+        """Return a line for people for each reason, such as `2 × it has no name (record 7)`."""
+        return [f"{each['count']} × {each['reason']} ({each['example']})" for each in self._reasons.values()]
