@@ -544,7 +544,7 @@ def test_a_store_is_not_replaced_while_listen_has_the_connection(home, store, wa
     name = make(wa)
     put(store, "since", due=5)
     process = spawn("listen")
-    wait_for(lambda: is_owned(home) and store.value("SELECT last_connected FROM device"))
+    wait_for(lambda: is_owned(home) and "groups_at" in store.state())  # all that it writes at first
     before = dump(home.store)
     error = refused(wa("backup", "restore", name, "--json"), 7, "in-use")
     assert "listen" in error["message"]

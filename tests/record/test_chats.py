@@ -780,6 +780,7 @@ def test_a_join_under_way_in_the_listener_leaves_readers_undisturbed(spawn, serv
     said = [{"from": LID, "text": f"message {number}", "id": f"M{number}"} for number in range(300)]
     server.say([*said, {"from": LID, "phone": REEM, "text": "mapped", "id": "LAST"}], NOW)
     wait_for(lambda: [row["id"] for row in messages.chats(store, 9)] == [REEM_JID])
+    wait_for(lambda: store.value("SELECT 1 FROM messages WHERE message_id = 'LAST'"))
     rows = wa("read", REEM, "1000", "--json").json
     assert [row["message_id"] for row in rows] == [*[f"M{number}" for number in range(300)], "LAST"]
     assert wa("status", "--json").json["spool"] == 0

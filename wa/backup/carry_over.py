@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
+from wa.store import rewrites
 from wa.times import to_iso
 
 _TABLES = ("scheduled_messages", "spool", "wire", "requests", "state", "device", "backup_history")
@@ -49,7 +50,7 @@ def carry_over(db: sqlite3.Connection, known: str, name: str, now: datetime) -> 
         _requests_and_marks(db, known)
         _spool(db, known)
         _state(db, known, now)
-        _device(db, known)
+        rewrites.carry_over.run(rewrites.Restore(db, known, name, now))
         _history(db, known, name)
         _numbers(db, known)
         db.execute("COMMIT")
@@ -129,17 +130,6 @@ def _state(db: sqlite3.Connection, known: str, now: datetime) -> None:
     )
     paused = json.dumps({"at": to_iso(now)})
     db.execute("INSERT OR REPLACE INTO main.state VALUES ('paused', ?)", [paused])
-
-
-def _device(db: sqlite3.Connection, known: str) -> None:
-    """The account that is linked here stays so; that of the backup is not, for its keys are not here."""
-    columns = _columns(db, known, "device")
-    linked = db.execute(f"SELECT linked_at FROM {known}.device WHERE linked_at IS NOT NULL").fetchone()
-    if linked:
-        db.execute("DELETE FROM main.device")
-        db.execute(f"INSERT INTO main.device ({columns}) SELECT {columns} FROM {known}.device")
-    else:
-        db.execute("UPDATE main.device SET linked_at = NULL")
 
 
 def _history(db: sqlite3.Connection, known: str, name: str) -> None:

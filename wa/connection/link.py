@@ -31,6 +31,7 @@ from wa.phones import parse_phone
 from wa.queue import pacing
 from wa.record import history_sync as history
 from wa.store.database import Store
+from wa.store.device import forget_account, own_jid
 from wa.store.locks import FileLock, describe_holder, lock_holder
 from wa.store.paths import Home
 from wa.times import describe, to_iso
@@ -176,7 +177,7 @@ def _forget(context: Context) -> None:
     for name in ("session.db", "session.db-journal"):
         (context.home.path / name).unlink(missing_ok=True)
     with context.store.write():
-        context.store.execute("UPDATE device SET linked_at = NULL")
+        forget_account(context.store)
         history.interrupt(context.store, "cancelled", context.now())
 
 
@@ -192,7 +193,7 @@ def _lock(context: Context, command: str) -> FileLock:
 
 def _keep_account(store: Store, event: dict[str, Any], context: Context) -> bool:
     """Remember whose account this home has; whether it was another's, so that sending is paused."""
-    known = store.value("SELECT jid FROM device WHERE id = 1")
+    known = own_jid(store)
     is_other = known is not None and known != event["jid"]
     with store.write():
         inbox.keep_account(store, Account(event["jid"], event["lid"], event["push_name"]), context.now())

@@ -29,6 +29,7 @@ from wa.record import history_sync as history
 from wa.record import merge_chats as joining
 from wa.settings import Settings
 from wa.store.database import Store
+from wa.store.device import forget_account
 from wa.store.locks import FileLock
 from wa.store.paths import Home
 from wa.store.wake import WakeSocket
@@ -251,7 +252,7 @@ class Owner:
         else:
             if isinstance(event, LoggedOut):
                 with self._store.write():
-                    self._store.execute("UPDATE device SET linked_at = NULL")
+                    forget_account(self._store)
             self.stop(end_of_connection(event))
 
     def _keep_account(self, account: Account) -> None:

@@ -13,6 +13,7 @@ from wa.queue import send as outbox
 from wa.record import history_sync as history
 from wa.record import merge_chats as joining
 from wa.record import messages
+from wa.store import device
 from wa.store.database import BATCH, Row, Store
 from wa.times import to_iso
 from wa.whatsapp.transport import (
@@ -212,7 +213,7 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
     elif isinstance(event, Named):
         name_jid(store, event.jid, event.name, is_saved=event.is_saved)
         if not event.is_saved:
-            store.execute("UPDATE device SET push_name = ? WHERE jid = ?", [event.name, event.jid])
+            device.rename_account(store, event.jid, event.name)
     elif isinstance(event, GroupChanged):
         _change_group(store, event, now)
     elif isinstance(event, GroupInfo):
@@ -221,12 +222,7 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
 
 def keep_account(store: Store, account: Account, now: datetime) -> None:
     """Remember whose account this home has, and the names it goes by; in the caller's transaction."""
-    store.execute(
-        "INSERT INTO device VALUES (1, :jid, :lid, :name, :at, :at) ON CONFLICT (id) DO UPDATE SET"
-        " jid = :jid, lid = :lid, push_name = coalesce(:name, push_name), last_connected = :at,"
-        " linked_at = coalesce(linked_at, :at)",
-        {"jid": account.jid, "lid": account.lid, "name": account.push_name, "at": to_iso(now)},
-    )
+    device.keep_account(store, account.jid, account.lid, account.push_name, now)
     if account.lid:
         map_jid(store, account.lid, account.jid)
     if account.push_name:

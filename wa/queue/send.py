@@ -23,6 +23,7 @@ from wa.queue.rows import expect, get, update
 from wa.record import messages
 from wa.settings import Settings
 from wa.store.database import Row, Store
+from wa.store.device import own_jid
 from wa.times import format_duration, from_iso, to_iso
 from wa.whatsapp.transport import (
     Accepted,
@@ -288,7 +289,7 @@ def mark_sent(
 
 def _record_sent(store: Store, sent: Row, message_id: str, timestamp: int, now: datetime) -> None:
     """Store a message that we sent, from its row of the queue."""
-    me = store.value("SELECT jid FROM device WHERE id = 1") or "me"
+    me = own_jid(store) or "me"
     event = MessageReceived(
         sent["to_jid"],
         message_id,

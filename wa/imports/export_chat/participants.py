@@ -22,6 +22,7 @@ from wa.people import contacts
 from wa.people.contacts import folded
 from wa.record.messages import canonical
 from wa.store.database import Store
+from wa.store.device import last_account
 
 NOBODY = "-"
 """Said for our own name where we wrote nothing in a chat."""
@@ -35,7 +36,7 @@ class People:
 
     def __init__(self, store: Store, region: str | None, own_jid: str | None) -> None:
         self._store, self._region = store, region
-        device = store.row("SELECT jid, push_name FROM device WHERE id = 1") or {}
+        device = last_account(store) or {}
         self.own_jid: str | None = own_jid or device.get("jid")
         self.own_name: str = device.get("push_name") or ""
         self._contacts = contacts.directory(store)

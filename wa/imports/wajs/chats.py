@@ -24,6 +24,7 @@ from wa.jids import is_group, parse_address
 from wa.queue.rows import MAX_TEXT
 from wa.record import messages
 from wa.store.database import BATCH, Row, Store
+from wa.store.device import own_jid
 from wa.whatsapp.transport import MessageReceived
 
 # What stood for a text where there was none, by the type of the message.
@@ -72,7 +73,7 @@ class ChatReader:
         """How many messages of the chat were taken for ones that were edited or deleted since."""
         self._number = 0
         """Of the message at hand in the file."""
-        self._me = store.value("SELECT jid FROM device WHERE id = 1") or "me"
+        self._me = own_jid(store) or "me"
 
     def read(self, source: Iterator[Event]) -> None:
         """Take all chats. Raises Damaged where the file is; what came before is taken."""
