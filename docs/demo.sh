@@ -23,7 +23,7 @@ trap 'exit 143' TERM
 trap 'exit 141' PIPE
 home=$(mktemp -d "${TMPDIR:-/tmp}/wa-demo.XXXXXX")
 
-# Your own settings, and a .env in the directory you are in, have no say here.
+# Your own settings have no say here.
 for name in $(env | sed -n 's/^\(WA_[A-Z_]*\)=.*/\1/p'); do
     unset "$name"
 done

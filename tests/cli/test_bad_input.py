@@ -437,37 +437,12 @@ def test_a_region_may_be_written_small_and_an_empty_setting_is_none(wa):
 
 
 def test_settings_we_do_not_know_are_ignored(wa, tmp_path):
-    (tmp_path / "cwd" / ".env").write_text("STORAGE_MODE=s3\nWA_COLOUR=green\nexport OTHER='x y'\n# note\n\n")
-    result = wa("status", STORAGE_MODE="local", WA_NONSENSE="1")
+    (tmp_path / "old.env").write_text("STORAGE_MODE=s3\nWA_COLOUR=green\nexport OTHER='x y'\n# note\n\n")
+    result = wa("--env-file", str(tmp_path / "old.env"), "status", STORAGE_MODE="local", WA_NONSENSE="1")
     assert (result.code, result.err) == (0, "")
 
 
-def limits(wa, **env):
-    """Which daily limit is in force: the one in the error that it provokes."""
-    return wa("status", **env).err
-
-
-def test_the_environment_comes_before_env_files_and_the_near_one_before_the_far(wa, home, tmp_path):
-    home.prepare()
-    near, far = tmp_path / "cwd" / ".env", home.path / ".env"
-    far.write_text("WA_DAILY_LIMIT=far\n")
-    assert "WA_DAILY_LIMIT='far'" in limits(wa)
-    near.write_text("WA_DAILY_LIMIT=near\n")
-    assert "WA_DAILY_LIMIT='near'" in limits(wa)
-    assert "WA_DAILY_LIMIT='env'" in limits(wa, WA_DAILY_LIMIT="env")
-    assert wa("status", WA_DAILY_LIMIT="5").code == 0
-    near.write_text("WA_DAILY_LIMIT=5\n")
-    assert wa("status").code == 0
-
-
-def test_an_env_file_may_name_the_home(wa, tmp_path, monkeypatch):
-    monkeypatch.delenv("WA_HOME")
-    (tmp_path / "cwd" / ".env").write_text(f'WA_HOME="{tmp_path}/other home"\n')
-    assert wa("status").code == 0
-    assert (tmp_path / "other home" / "wa.db").exists()
-
-
-@pytest.mark.parametrize("where", ["cwd", "home"])
+@pytest.mark.parametrize("where", ["named", "home"])
 @pytest.mark.parametrize(
     "content",
     [
@@ -476,14 +451,16 @@ def test_an_env_file_may_name_the_home(wa, tmp_path, monkeypatch):
         b"WA_DAILY_LIMIT 5\n",
         b"WA_DAILY_LIMIT: 5\n",
         b"WA_GRACE 6h\nX=1\n",
+        b"B2_BUCKET\n",
     ],
 )
-def test_a_malformed_env_file(refused, tmp_path, where, content):
-    path = tmp_path / where / ".env"
+def test_a_malformed_env_file(refused, home, tmp_path, where, content):
+    path = {"named": tmp_path / "cwd" / "named.env", "home": home.path / ".env"}[where]
     path.write_bytes(content)
-    message, _ = refused("bad-setting", "status")
-    assert ".env" in message
-    refused("bad-setting", "loopback", "delivered")
+    named = {"WA_ENV_FILE": "named.env"} if where == "named" else {}
+    message, _ = refused("bad-setting", "status", **named)
+    assert str(path) in message
+    refused("bad-setting", "loopback", "delivered", **named)
 
 
 # ── The home ────────────────────────────────────────────────────────────────────────────────────────

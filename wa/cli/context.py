@@ -12,18 +12,16 @@ from pathlib import Path
 
 from wa.cli.output import Output
 from wa.connection.context import Context, open_store_of, system_now
-from wa.errors import WaError
 from wa.settings import (
     BackupKeys,
     Settings,
     Storage,
-    bad_setting,
     parse_backup_keys,
     parse_settings,
     parse_storage,
 )
 from wa.store.database import Store
-from wa.store.files import storage_error
+from wa.store.env_files import Sources, home_path, read_sources, warn_once
 from wa.store.paths import Home
 
 
@@ -33,21 +31,25 @@ class App:
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     now: Callable[[], datetime] = system_now
+    env_file: str | None = None
+    """The value of `--env-file`."""
     verbose: int = 0
     json: bool = False
 
     @cached_property
+    def sources(self) -> Sources:
+        """Where settings come from: the environment, the file that is named, and the home's own."""
+        return read_sources(self.environ, self.env_file)
+
+    @cached_property
     def values(self) -> dict[str, str]:
-        """Settings as text: the environment before `./.env` before `$WA_HOME/.env`."""
-        values = {**_dotenv(Path(".env")), **self.environ}
-        home = _home_of(values)
-        # A home that cannot be looked into is told of by whoever prepares it.
-        return {**(_dotenv(home / ".env") if os.access(home, os.X_OK) else {}), **values}
+        """Settings as text."""
+        return self.sources.values
 
     @cached_property
     def home(self) -> Home:
         """WA_HOME, made where it is missing."""
-        home = Home(_home_of(self.values))
+        home = Home(home_path(self.values))
         home.prepare()
         return home
 
@@ -70,7 +72,10 @@ class App:
     def store(self) -> Store:
         """The main thread's connection to the store."""
         settings, home = self.settings, self.home
-        return open_store_of(home, settings)
+        store = open_store_of(home, settings)
+        if not self.json:  # what is not JSON would be in the way of an error that is
+            warn_once(store, self.sources, self.out.note)
+        return store
 
     @cached_property
     def context(self) -> Context:
@@ -94,44 +99,6 @@ class App:
         """Close what was opened."""
         if "store" in self.__dict__:
             self.store.close()
-
-
-def _home_of(values: Mapping[str, str]) -> Path:
-    given = values.get("WA_HOME", "").strip()
-    if not given:
-        from platformdirs import user_data_path
-
-        return user_data_path("wa")
-    if "\0" in given:
-        raise bad_setting("WA_HOME", given, "the path of a directory")
-    try:
-        return Path(given).expanduser().absolute()
-    except RuntimeError:
-        raise bad_setting("WA_HOME", given, "the path of a directory") from None
-
-
-def _dotenv(path: Path) -> dict[str, str]:
-    try:
-        if not path.is_file():
-            return {}
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise storage_error(error, path) from error
-    except UnicodeDecodeError as error:
-        raise WaError("bad-setting", f"cannot read {path}: {error}", "mend the file, or remove it") from None
-    from io import StringIO
-
-    from dotenv.parser import parse_stream
-
-    values = {}
-    for binding in parse_stream(StringIO(text)):
-        ours = (binding.key or "").startswith("WA_")
-        if binding.error or (ours and binding.value is None):
-            where = f"{path}, line {binding.original.line}"
-            raise WaError("bad-setting", f"cannot read {where}", 'a line is NAME=value, or NAME="value"')
-        if binding.key is not None and binding.value is not None:
-            values[binding.key] = binding.value
-    return values
 
 
 def _system_zone() -> str:

@@ -22,7 +22,7 @@ from typer.models import CommandInfo
 
 from wa import __version__
 from wa.cli.context import App
-from wa.cli.options import Json, app_of
+from wa.cli.options import EnvFile, Json, app_of
 from wa.cli.output import one_line, to_json
 from wa.errors import ExitStatus, Terminated, WaError
 from wa.store.files import storage_error
@@ -145,6 +145,7 @@ def _print_version(value: bool) -> None:
 def options(
     ctx: typer.Context,
     as_json: Json = False,
+    env_file: EnvFile = None,
     verbose: Annotated[
         int,
         typer.Option(

@@ -32,9 +32,24 @@ def _set_json(ctx: typer.Context, value: bool) -> None:
         app_of(ctx).json = True
 
 
+def _set_env_file(ctx: typer.Context, value: str | None) -> None:
+    if value is not None:
+        app_of(ctx).env_file = value
+
+
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print JSON instead of a table.", callback=_set_json, show_default=False),
+]
+EnvFile = Annotated[
+    str | None,
+    typer.Option(
+        "--env-file",
+        metavar="FILE",
+        help="Read settings from this file, before the .env in WA_HOME.",
+        callback=_set_env_file,
+        show_default=False,
+    ),
 ]
 To = Annotated[
     str,

@@ -20,6 +20,7 @@ from wa.record import messages
 from wa.settings import Settings, Storage
 from wa.store import condition
 from wa.store.database import Store
+from wa.store.env_files import DEFAULT, ENVIRONMENT, Sources, unread_notice
 from wa.store.locks import describe_holder, lock_holder
 from wa.store.paths import Home
 from wa.times import from_iso
@@ -46,6 +47,9 @@ class Subject(Protocol):
     def settings(self) -> Settings: ...
 
     @property
+    def sources(self) -> Sources: ...
+
+    @property
     def store(self) -> Store: ...
 
     @property
@@ -56,12 +60,16 @@ class Subject(Protocol):
 
 
 def examine(subject: Subject) -> list[dict[str, Any]]:
-    """All checks, each {"name", "ok", "message", "hint", "code"}; none of them raises."""
-    checks: dict[str, Callable[[Subject], str]] = {
+    """Return all checks, each {"name", "ok", "message", "hint", "code"}; none of them raises.
+
+    The check `sources` has `settings` too: for each one `environment`, the path of a file, or `default`.
+    """
+    checks: dict[str, Callable[[Subject], str | dict[str, Any]]] = {
         "versions": _versions,
         "sqlite": _sqlite,
         "home": _home,
         "settings": _settings,
+        "sources": _sources,
         "database": _database,
         "records": _records,
         "session": _session,
@@ -74,14 +82,16 @@ def examine(subject: Subject) -> list[dict[str, Any]]:
     return [_outcome(name, check, subject) for name, check in checks.items()]
 
 
-def _outcome(name: str, check: Callable[[Subject], str], subject: Subject) -> dict[str, Any]:
+def _outcome(name: str, check: Callable[[Subject], str | dict[str, Any]], subject: Subject) -> dict[str, Any]:
     try:
-        return {"name": name, "ok": True, "message": check(subject), "hint": None, "code": None}
+        found = check(subject)
+        more = found if isinstance(found, dict) else {"message": found}
+        return {"name": name, "ok": True, "message": "", "hint": None, "code": None, **more}
     except WaError as error:
-        found = error
+        fault = error
     except (OSError, sqlite3.Error) as error:
-        found = WaError("storage-error", f"{type(error).__name__}: {error}", f"check {subject.home.path}")
-    return {"name": name, "ok": False, "message": found.message, "hint": found.hint, "code": found.code}
+        fault = WaError("storage-error", f"{type(error).__name__}: {error}", f"check {subject.home.path}")
+    return {"name": name, "ok": False, "message": fault.message, "hint": fault.hint, "code": fault.code}
 
 
 def _versions(subject: Subject) -> str:
@@ -132,6 +142,26 @@ def _open_to_others(subject: Subject) -> Iterator[str]:
 def _settings(subject: Subject) -> str:
     zone, region = subject.settings.zone, subject.settings.region
     return f"transport {subject.settings.transport}, zone {zone}, region {region or 'none'}"
+
+
+def _sources(subject: Subject) -> dict[str, Any]:
+    sources = subject.sources.of_all()
+    names: dict[str, list[str]] = {}
+    for name, source in sources.items():
+        names.setdefault(source, []).append(name)
+    defaults = names.pop(DEFAULT, [])
+    found = [f"{', '.join(named)} from {_place(source)}" for source, named in names.items()]
+    found += ["all others by default"] if found and defaults else ["all by default"] if defaults else []
+    unread = unread_notice(subject.sources)
+    return {
+        "message": "; ".join([*found, unread[0]] if unread else found),
+        "hint": unread[1] if unread else None,
+        "settings": sources,
+    }
+
+
+def _place(source: str) -> str:
+    return "the environment" if source == ENVIRONMENT else source
 
 
 def _database(subject: Subject) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wa.cli.options import Json, app_of, shown_time
+from wa.cli.options import EnvFile, Json, app_of, shown_time
 from wa.errors import ExitStatus, WaError
 from wa.jids import show_jid
 from wa.record import history_sync as past
@@ -157,14 +157,16 @@ def migrate_s3(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")
     ] = False,
+    env_file: EnvFile = None,
     as_json: Json = False,
 ) -> None:
     """Import contacts, messages and jobs from the files of wa.js.
 
     It reads contacts.json, scheduled.json, jobs.json and chats.json from the
-    bucket of the B2_ settings, or from a folder. It may be run again: nothing is
-    stored twice. Messages that were due in the past become `missed`; if others
-    are still to be sent, sending is paused.
+    bucket of the B2_ settings, which are in the .env of wa.js (`--env-file`), or
+    from a folder. It may be run again: nothing is stored twice. Messages that
+    were due in the past become `missed`; if others are still to be sent, sending
+    is paused.
 
     Example: wa migrate-s3 --from backups/ --dry-run
     """

@@ -1,0 +1,196 @@
+"""Settings as text, from the environment and from env files, and where each of them came from."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+from wa.errors import WaError
+from wa.settings import NAMES, bad_setting
+from wa.store.database import Store
+from wa.store.files import storage_error
+
+ENVIRONMENT = "environment"
+DEFAULT = "default"
+_KNOWN = ("WA_HOME", *NAMES)
+_NEARBY = Path(".env")
+_TOLD = "env_file_told"
+_FORM = 'a line is NAME=value, or NAME="value"'
+_LARGEST = 1024 * 1024
+"""Bytes of `./.env` that are looked at: it may be anybody's file."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The three places that settings come from, each as a mapping of names to text."""
+
+    environment: Mapping[str, str]
+    named_file: Path | None
+    """The file that `--env-file` or WA_ENV_FILE names."""
+    named: Mapping[str, str]
+    home: Path
+    """WA_HOME. It need not exist."""
+    in_home: Mapping[str, str]
+
+    @property
+    def home_file(self) -> Path:
+        """The home's own env file. It need not exist."""
+        return self.home / ".env"
+
+    @property
+    def values(self) -> dict[str, str]:
+        """All names with the text in force: the first place that names a variable wins."""
+        return {**self.in_home, **self.named, **self.environment}
+
+    def of(self, name: str) -> str:
+        """Return where a setting comes from: `environment`, the path of a file, or `default`."""
+        places = (
+            (ENVIRONMENT, self.environment),
+            (str(self.named_file), self.named),
+            (str(self.home_file), self.in_home),
+        )
+        for place, values in places:
+            if name in values:
+                return place if values[name].strip() else DEFAULT
+        return DEFAULT
+
+    def of_all(self) -> dict[str, str]:
+        """Return where each known setting comes from."""
+        return {name: self.of(name) for name in _KNOWN}
+
+
+def read_sources(environ: Mapping[str, str], env_file: str | None) -> Sources:
+    """Read the env files. `env_file` is the value of `--env-file`; it wins over WA_ENV_FILE.
+
+    Raise WaError `bad-setting` for a file that cannot be parsed, and for a named one that cannot be
+    read; `storage-error` when the home's file cannot be read.
+    """
+    option, given = ("--env-file", env_file)
+    if given is None:
+        option, given = ("WA_ENV_FILE", environ.get("WA_ENV_FILE", "").strip() or None)
+    named_file = None if given is None else _as_path(option, given, "the path of a file")
+    named = {} if named_file is None else _read_named(named_file)
+    home = home_path({**named, **environ})
+    # A home that may not be entered is an error of Home.prepare.
+    in_home = _read_own(home / ".env") if os.access(home, os.X_OK) else {}
+    return Sources(environ, named_file, named, home, in_home)
+
+
+def home_path(values: Mapping[str, str]) -> Path:
+    """Return the absolute path of WA_HOME. Raise WaError `bad-setting` when it cannot be a path."""
+    given = values.get("WA_HOME", "").strip()
+    if given:
+        return _as_path("WA_HOME", given, "the path of a directory")
+    from platformdirs import user_data_path
+
+    return user_data_path("wa")
+
+
+def _as_path(name: str, given: str, allowed: str) -> Path:
+    if not given or "\0" in given:
+        raise bad_setting(name, given, allowed)
+    try:
+        return Path(given).expanduser().absolute()
+    except RuntimeError:  # ~somebody, who has no account here
+        raise bad_setting(name, given, allowed) from None
+
+
+def _read_named(path: Path) -> dict[str, str]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        hint = "--env-file and WA_ENV_FILE name a file with a setting a line, such as WA_TZ=Europe/London"
+        raise WaError("bad-setting", f"cannot read {path}: {reason}", hint) from None
+    return _parse(data, path)
+
+
+def _read_own(path: Path) -> dict[str, str]:
+    try:
+        return _parse(path.read_bytes(), path) if path.is_file() else {}
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def _parse(data: bytes, path: Path) -> dict[str, str]:
+    """Return the variables of an env file. Raise WaError `bad-setting` with the path and the line."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise WaError("bad-setting", f"cannot read {path}: {error}", "mend the file, or remove it") from None
+    from dotenv.parser import parse_stream
+
+    values = {}
+    for binding in parse_stream(StringIO(text)):
+        ours = binding.key is not None and (binding.key.startswith("WA_") or binding.key in NAMES)
+        if binding.error or (ours and binding.value is None):
+            raise WaError("bad-setting", f"cannot read {path}, line {binding.original.line}", _FORM)
+        if binding.key is not None and binding.value is not None:
+            values[binding.key] = binding.value
+    return values
+
+
+def unread_names(sources: Sources) -> list[str]:
+    """Return the settings that a `.env` in the current directory names with another value than in force.
+
+    That file is not read as settings. A file that cannot be read or parsed names none.
+    """
+    values = sources.values
+    others = {**sources.named, **sources.environment}
+    return [
+        name
+        for name, value in _nearby(sources).items()
+        if name in _KNOWN and name not in others and value.strip() != values.get(name, "").strip()
+    ]
+
+
+def _nearby(sources: Sources) -> dict[str, str]:
+    try:
+        used = [path for path in (sources.named_file, sources.home_file) if path and path.exists()]
+        if not _NEARBY.is_file() or any(_NEARBY.samefile(path) for path in used):
+            return {}
+        with _NEARBY.open("rb") as file:
+            text = file.read(_LARGEST).decode("utf-8-sig", "replace")
+    except OSError:
+        return {}
+    from dotenv.parser import parse_stream
+
+    bindings = parse_stream(StringIO(text))
+    return {each.key: each.value for each in bindings if each.key is not None and each.value is not None}
+
+
+def unread_notice(sources: Sources) -> tuple[str, str] | None:
+    """Return what to say about a `.env` in the current directory, and what to do; None without one."""
+    names = unread_names(sources)
+    if not names:
+        return None
+    return (
+        f"the .env in this directory is not read; it names {', '.join(names)}",
+        f"read it with `wa --env-file .env`, or move it to {sources.home_file}",
+    )
+
+
+def warn_once(store: Store, sources: Sources, note: Callable[[str], None]) -> None:
+    """Tell of a `.env` in the current directory, unless this home was told before or cannot keep that."""
+    notice = unread_notice(sources)
+    if notice and _TOLD not in store.state() and _remember(store):
+        note(f"{notice[0]}: {notice[1]}")
+
+
+def _remember(store: Store) -> bool:
+    """Keep that the notice was given; False when another process did, or the store cannot be written now."""
+    patience = store.value("PRAGMA busy_timeout")
+    try:
+        store.execute("PRAGMA busy_timeout=0")
+        with store.write():
+            first = _TOLD not in store.state()
+            store.set_state(_TOLD, True)
+        return first
+    except sqlite3.Error:
+        return False
+    finally:
+        store.execute(f"PRAGMA busy_timeout={patience}")
