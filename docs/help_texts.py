@@ -59,10 +59,10 @@ def summary(ctx: Any) -> str:
     return " ".join(paragraph.split())
 
 
-def example(ctx: Any) -> str | None:
-    """The command line after `Example:` in the help."""
-    marked = [line.strip() for line in (ctx.command.help or "").splitlines() if "Example: " in line]
-    return marked[0].removeprefix("Example: ") if marked else None
+def examples(ctx: Any) -> list[str]:
+    """Return the command lines after `Example:` in the help."""
+    lines = map(str.strip, (ctx.command.help or "").splitlines())
+    return [line.removeprefix("Example: ") for line in lines if line.startswith("Example: ")]
 
 
 def parse(line: Sequence[str] | str) -> str:

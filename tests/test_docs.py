@@ -77,9 +77,10 @@ def test_a_command_has_help(path):
 
 @pytest.mark.parametrize("path", LEAVES)
 def test_a_command_has_an_example_of_itself(path):
-    example = help_texts.example(CONTEXTS[path])
-    assert example, "no `Example:` line"
-    assert help_texts.parse(example) == path
+    examples = help_texts.examples(CONTEXTS[path])
+    assert examples, "no `Example:` line"
+    for example in examples:
+        assert help_texts.parse(example) == path
 
 
 @pytest.mark.parametrize("path", LEAVES)
