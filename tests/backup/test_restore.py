@@ -19,7 +19,7 @@ from conftest import REEM, REEM_JID, delivered, is_owned, own, wait_for
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from wa.connection import receive as inbox
+from wa.connection import spool
 from wa.connection.context import system_now
 from wa.people.contacts import Recipient
 from wa.queue import rows as schedule
@@ -382,17 +382,17 @@ def test_what_arrived_and_is_not_recorded_yet_survives_and_numbers_do_not_go_bac
     put(store, "a message of ours")
     record(store, 302)
     for number in range(3):
-        inbox.spool(store, "broken", b"payload %d" % number, system_now())
+        spool.append(store, "broken", b"payload %d" % number, system_now())
     before = dict(store.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
     assert before["messages"] == 302
 
     ok(wa("backup", "restore", name, "--json"))
     after = dict(store.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
     assert {table: number for table, number in before.items() if after.get(table, 0) < number} == {}
-    spool = store.rows("SELECT payload FROM spool ORDER BY id")
-    assert [row["payload"] for row in spool] == [b"payload %d" % number for number in range(3)]
+    kept = store.rows("SELECT payload FROM spool ORDER BY id")
+    assert [row["payload"] for row in kept] == [b"payload %d" % number for number in range(3)]
     ok(wa("backup", "restore", name, "--json"))
-    assert inbox.spooled(store) == 3, "it came along once"
+    assert spool.count(store) == 3, "it came along once"
     assert store.value("SELECT count(*) FROM messages") == 300
     wa("loopback", "say", REEM, "afterwards")
     record(store, 301)

@@ -13,7 +13,7 @@ from typing import Any
 from bench import corpus
 from bench.corpus import Corpus
 from bench.table import Row
-from wa.connection import receive as inbox
+from wa.connection import apply
 from wa.connection.context import system_now
 from wa.jids import is_group, phone_of_jid
 from wa.people import edit as addressbook
@@ -129,13 +129,13 @@ def _introduce(store: Store, now: datetime) -> None:
     """Who is who: contacts, push names, hidden ids and groups."""
     for number, person in enumerate(corpus.people()):
         name = corpus.name_of(number)
-        inbox.apply_event(store, JidMapped(corpus.hidden(person), person), now)
-        inbox.apply_event(store, Named(person, name), now)
+        apply.apply_event(store, JidMapped(corpus.hidden(person), person), now)
+        apply.apply_event(store, Named(person, name), now)
         if number % 3:
             addressbook.add(store, addressbook.Person(name, {phone_of_jid(person) or "": None}), now)
     for number, group in enumerate(corpus.groups()):
         members = tuple((person, "member") for person in corpus.people()[number : number + 12])
-        inbox.apply_event(store, GroupInfo(group, f"Group {number}", members), now)
+        apply.apply_event(store, GroupInfo(group, f"Group {number}", members), now)
 
 
 def build(home: Home, count: int, tell: Callable[[str], None]) -> None:

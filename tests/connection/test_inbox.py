@@ -15,7 +15,7 @@ from conftest import ADAM_JID, REEM, REEM_JID, FakeClock, wait_for
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wa.connection import receive as inbox
+from wa.connection import apply, spool
 from wa.connection.context import system_now
 from wa.queue import send as outbox
 from wa.record import messages, search
@@ -67,7 +67,7 @@ def put(store):
     def record(*events):
         for event in events:
             with store.write():
-                inbox.apply_event(store, event, NOW)
+                apply.apply_event(store, event, NOW)
 
     return record
 
@@ -80,8 +80,8 @@ def receive(store, home):
     def run(*payloads):
         for kind, fields in payloads:
             payload = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
-            inbox.spool(store, kind, payload, NOW)
-        while inbox.apply(store, transport.decode, NOW):
+            spool.append(store, kind, payload, NOW)
+        while apply.apply_batch(store, transport.decode, NOW):
             pass
 
     return run
@@ -154,7 +154,7 @@ def test_an_unknown_kind_is_stored_as_other_with_its_bytes(store, home, receive)
     row = only(store)
     assert row["message_type"] == "other"
     assert json.loads(row["raw_proto"])["type"] == "hologram"
-    assert inbox.spooled(store) == 0
+    assert spool.count(store) == 0
 
 
 def test_our_own_message_from_another_device_is_sent_and_not_unread(store, put):
@@ -206,7 +206,7 @@ def test_a_message_that_lacks_what_it_must_have_is_kept_in_the_spool(store, rece
     """Ignoring a row that is there must not mean ignoring one that is broken."""
     receive(raw("A", timestamp=None), raw("B"))
     assert [row["message_id"] for row in store.rows("SELECT * FROM messages")] == ["B"]
-    assert inbox.spooled(store) == 1
+    assert spool.count(store) == 1
 
 
 def test_a_time_beyond_the_calendar_spoils_nothing_else(store, receive, wa):
@@ -471,7 +471,7 @@ def test_what_cannot_be_applied_stays_with_the_reason_and_holds_nothing_up(store
     (row,) = store.rows("SELECT * FROM spool")
     assert (row["kind"], row["payload"]) == (kind, payload)
     assert row["error"]
-    assert inbox.stuck(store) == [f"{kind}: {row['error']}"]
+    assert spool.stuck(store) == [f"{kind}: {row['error']}"]
 
 
 def test_half_of_an_event_is_not_kept(store, home):
@@ -480,11 +480,11 @@ def test_half_of_an_event_is_not_kept(store, home):
     def decode(kind, payload):
         return [message("A"), JidMapped(None, None)]
 
-    inbox.spool(store, "both", b"", NOW)
-    inbox.apply(store, decode, NOW)
+    spool.append(store, "both", b"", NOW)
+    apply.apply_batch(store, decode, NOW)
     assert store.value("SELECT count(*) FROM messages") == 0
     assert found(store, "hello") == []
-    assert inbox.spooled(store) == 1
+    assert spool.count(store) == 1
     assert check(store) == []
 
 
@@ -498,9 +498,9 @@ def test_status_counts_what_could_not_be_recorded(receive, wa, store):
 
 
 def test_what_waits_is_counted_without_a_reason_too(store, wa):
-    inbox.spool(store, "message", b"{}", NOW)
+    spool.append(store, "message", b"{}", NOW)
     assert wa("status", "--json").json["spool"] == 1
-    assert inbox.stuck(store) == []
+    assert spool.stuck(store) == []
 
 
 def test_events_are_recorded_in_the_order_in_which_they_came(store, receive):
@@ -511,22 +511,22 @@ def test_events_are_recorded_in_the_order_in_which_they_came(store, receive):
 
 def test_a_batch_is_bounded(store, home):
     for number in range(BATCH + 20):
-        inbox.spool(store, "message", json.dumps(raw(str(number))[1]).encode(), NOW)
+        spool.append(store, "message", json.dumps(raw(str(number))[1]).encode(), NOW)
     decode = LoopbackTransport(home, system_now).decode
-    first = inbox.apply(store, decode, NOW)
+    first = apply.apply_batch(store, decode, NOW)
     assert 0 < first <= BATCH
-    assert inbox.spooled(store) == BATCH + 20 - first
-    while inbox.apply(store, decode, NOW):
+    assert spool.count(store) == BATCH + 20 - first
+    while apply.apply_batch(store, decode, NOW):
         pass
     assert store.value("SELECT count(*) FROM messages") == BATCH + 20
 
 
 def test_a_batch_ends_after_its_time(store, monkeypatch):
     ticks = iter(range(1000))
-    monkeypatch.setattr(inbox.time, "monotonic", lambda: next(ticks) * 0.15)
+    monkeypatch.setattr(apply.time, "monotonic", lambda: next(ticks) * 0.15)
     for number in range(10):
-        inbox.spool(store, "message", str(number).encode(), NOW)
-    assert inbox.apply(store, lambda kind, payload: [message(payload.decode())], NOW) == 2
+        spool.append(store, "message", str(number).encode(), NOW)
+    assert apply.apply_batch(store, lambda kind, payload: [message(payload.decode())], NOW) == 2
 
 
 def test_a_batch_is_one_transaction_with_the_spool(store, home):
@@ -535,13 +535,13 @@ def test_a_batch_is_one_transaction_with_the_spool(store, home):
     other = open_store(home)
 
     def decode(kind, payload):
-        seen.append((inbox.spooled(other), other.value("SELECT count(*) FROM messages")))
+        seen.append((spool.count(other), other.value("SELECT count(*) FROM messages")))
         return [message(payload.decode())]
 
     for number in range(3):
-        inbox.spool(store, "message", str(number).encode(), NOW)
-    inbox.apply(store, decode, NOW)
-    seen.append((inbox.spooled(other), other.value("SELECT count(*) FROM messages")))
+        spool.append(store, "message", str(number).encode(), NOW)
+    apply.apply_batch(store, decode, NOW)
+    seen.append((spool.count(other), other.value("SELECT count(*) FROM messages")))
     other.close()
     assert seen == [(3, 0), (3, 0), (3, 0), (0, 3)]
 
@@ -550,12 +550,12 @@ def test_a_full_disk_stops_the_work_and_marks_no_event_as_unreadable(store, monk
     def full(*args):
         raise sqlite3.OperationalError("database or disk is full")
 
-    inbox.spool(store, "message", b"", NOW)
+    spool.append(store, "message", b"", NOW)
     monkeypatch.setattr(messages, "record", full)
     with pytest.raises(sqlite3.OperationalError):
-        inbox.apply(store, lambda kind, payload: [message("A")], NOW)
-    assert inbox.stuck(store) == []
-    assert inbox.spooled(store) == 1
+        apply.apply_batch(store, lambda kind, payload: [message("A")], NOW)
+    assert spool.stuck(store) == []
+    assert spool.count(store) == 1
 
 
 def test_a_spool_that_cannot_be_written_stops_the_listener_with_an_error(home, wa, monkeypatch):
@@ -564,17 +564,17 @@ def test_a_spool_that_cannot_be_written_stops_the_listener_with_an_error(home, w
     def full(*args):
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(inbox, "spool", full)
+    monkeypatch.setattr(spool, "append", full)
     result = wa("listen", "--for", "20s", "--json")
     assert (result.code, result.error["code"]) == (7, "storage-error")
     assert "Traceback" not in result.err
 
 
 def test_what_was_spooled_before_a_kill_is_recorded_by_the_next_owner(store, wa):
-    inbox.spool(store, "message", json.dumps(raw("A", "left over")[1]).encode(), NOW)
+    spool.append(store, "message", json.dumps(raw("A", "left over")[1]).encode(), NOW)
     assert wa("listen", "--for", "1s").code == 0
     assert only(store)["content"] == "left over"
-    assert inbox.spooled(store) == 0
+    assert spool.count(store) == 0
 
 
 def test_a_listener_goes_on_past_what_it_cannot_read(store, home, spawn, wa):
@@ -637,15 +637,15 @@ def test_any_order_and_number_of_events_stores_each_message_once(home, order, ba
         store = open_store(place)
         for start in range(0, len(order), batch):
             for number in order[start : start + batch]:
-                inbox.spool(store, str(number), b"", NOW)
-            while inbox.apply(store, lambda kind, payload: [EVENTS[int(kind)]], NOW):
+                spool.append(store, str(number), b"", NOW)
+            while apply.apply_batch(store, lambda kind, payload: [EVENTS[int(kind)]], NOW):
                 pass
         _check_invariants(store, [EVENTS[number] for number in order])
         store.close()
 
 
 def _check_invariants(store, events):
-    assert inbox.spooled(store) == 0, inbox.stuck(store)
+    assert spool.count(store) == 0, spool.stuck(store)
     mapped = any(isinstance(event, JidMapped) for event in events)
     said = {
         (REEM_JID if mapped and event.chat_jid == LID else event.chat_jid, event.message_id)
@@ -683,9 +683,9 @@ def _check_invariants(store, events):
 def test_what_could_not_be_recorded_is_tried_again_by_the_next_owner(store, home, wa):
     """A version that can read it records it, in a home that an older one has used."""
     payload = json.dumps(asdict(message("A"))).encode()
-    inbox.spool(store, "message", payload, NOW)
-    inbox.apply(store, lambda kind, raw: 1 / 0, NOW)
-    assert inbox.stuck(store) == ["message: ZeroDivisionError: division by zero"]
+    spool.append(store, "message", payload, NOW)
+    apply.apply_batch(store, lambda kind, raw: 1 / 0, NOW)
+    assert spool.stuck(store) == ["message: ZeroDivisionError: division by zero"]
     assert wa("listen", "--for", "1s").code == 0
     assert only(store)["message_id"] == "A"
-    assert inbox.spooled(store) == 0
+    assert spool.count(store) == 0

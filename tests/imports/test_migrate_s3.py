@@ -31,7 +31,7 @@ from conftest import (
     wait_for,
 )
 
-from wa.connection import receive as inbox
+from wa.connection import apply
 from wa.record import messages
 from wa.store.condition import check
 from wa.store.database import Store
@@ -635,7 +635,7 @@ def test_a_chat_by_hidden_id(migrate: Migrate, store: Store, wa: Run) -> None:
     migrate(chats={LID: chat(said(key="A"), said("two", AT + 1), jid=LID)})
     assert {row["chat_jid"] for row in stored(store)} == {LID}
     with store.write():
-        inbox.apply_event(store, JidMapped(LID, REEM_JID), NOW)
+        apply.apply_event(store, JidMapped(LID, REEM_JID), NOW)
     assert wa("listen", "--for", "1s").code == 0
     assert {row["chat_jid"] for row in stored(store)} == {REEM_JID}
     assert counts(migrate()["chats.json"]) == (0, 2, 0)
@@ -643,7 +643,7 @@ def test_a_chat_by_hidden_id(migrate: Migrate, store: Store, wa: Run) -> None:
 
 def test_a_chat_by_hidden_id_whose_person_is_known(migrate: Migrate, store: Store, wa: Run) -> None:
     with store.write():
-        inbox.apply_event(store, JidMapped(LID, REEM_JID), NOW)
+        apply.apply_event(store, JidMapped(LID, REEM_JID), NOW)
     arrive(store, live("A"), live("B", "two", timestamp=AT + 1))
     found = migrate(
         chats={LID: chat(said(key="A"), said("two", AT + 1), said("three", AT + 2, key="C"), jid=LID)}
@@ -661,14 +661,14 @@ def test_a_chat_by_hidden_id_whose_person_becomes_known_later(
     migrate(chats={LID: chat(said(key=key), jid=LID)})
     arrive(store, live("A"))
     with store.write():
-        inbox.apply_event(store, JidMapped(LID, REEM_JID), NOW)
+        apply.apply_event(store, JidMapped(LID, REEM_JID), NOW)
     assert wa("listen", "--for", "1s").code == 0
     assert [(row["chat_jid"], row["content"]) for row in stored(store)] == [(REEM_JID, "Hello")]
 
 
 def test_a_person_with_a_chat_by_number_and_one_by_hidden_id(migrate: Migrate, store: Store) -> None:
     with store.write():
-        inbox.apply_event(store, JidMapped(LID, REEM_JID), NOW)
+        apply.apply_event(store, JidMapped(LID, REEM_JID), NOW)
     migrate(
         chats={
             REEM_JID: chat(said("one", key="A")),
@@ -839,7 +839,7 @@ def test_an_edit_reaches_a_message_that_was_recognised(migrate: Migrate, store: 
     migrate(chats={REEM_JID: chat(said("Helo"))})
     arrive(store, live("A", "Helo"))
     with store.write():
-        inbox.apply_event(store, Edited(REEM_JID, "A", "Hello", AT + 5), NOW)
+        apply.apply_event(store, Edited(REEM_JID, "A", "Hello", AT + 5), NOW)
     assert [row["content"] for row in wa("read", REEM, "--json").json] == ["Hello"]
 
 
@@ -857,7 +857,7 @@ def test_a_message_that_was_changed_since_does_not_come_back(
         migrate(chats={REEM_JID: chat(said("Helo", key=key))})
     arrive(store, live("A", "Helo"))
     with store.write():
-        inbox.apply_event(store, done, NOW)
+        apply.apply_event(store, done, NOW)
     before = stored(store)
     assert counts(migrate(chats={REEM_JID: chat(said("Helo", key=key))})["chats.json"]) == (0, 1, 0)
     assert stored(store) == before

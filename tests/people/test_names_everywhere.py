@@ -11,7 +11,7 @@ import pytest
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered
 from vcard_cases import Wa
 
-from wa.connection import receive as inbox
+from wa.connection import apply, spool
 from wa.store.database import Store
 from wa.store.paths import Home
 from wa.whatsapp.loopback.server import Loopback
@@ -37,10 +37,10 @@ def put(store: Store) -> Put:
     def record(*events: Event) -> None:
         for event in events:
             kinds[str(len(kinds))] = event
-            inbox.spool(store, str(len(kinds) - 1), b"", NOW)
-        while inbox.apply(store, lambda kind, payload: [kinds[kind]], NOW):
+            spool.append(store, str(len(kinds) - 1), b"", NOW)
+        while apply.apply_batch(store, lambda kind, payload: [kinds[kind]], NOW):
             pass
-        assert inbox.stuck(store) == []
+        assert spool.stuck(store) == []
 
     return record
 

@@ -12,9 +12,8 @@ import pytest
 from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_owned, own, wait_for
 
 from wa.cli.context import App
+from wa.connection import apply, owner
 from wa.connection import client as service
-from wa.connection import owner
-from wa.connection import receive as inbox
 from wa.errors import WaError
 from wa.people.contacts import Recipient
 from wa.queue import pacing
@@ -129,7 +128,7 @@ def make_unknown(store: Store, now: datetime, message_id: str = "3EB0AA", text: 
 def arrive(store: Store, event: Any, now: datetime) -> None:
     """Record an event as the owner does."""
     with store.write():
-        inbox.apply_event(store, event, now)
+        apply.apply_event(store, event, now)
 
 
 def receipt(message_id: str, kind: str = "delivered") -> ReceiptReceived:
@@ -1086,7 +1085,7 @@ def test_order_is_waited_first_then_due_time_then_id(store, clock):
     ]
 
 
-def test_a_row_that_was_put_off_takes_its_turn_by_its_new_time(store, clock):
+def test_a_row_that_was_put_off_takes_its_order_by_its_new_time(store, clock):
     first = claimed(store, clock() - timedelta(minutes=30), "put off")
     outbox.settle(store, first.id, NotConnected("no line"), never, clock() - timedelta(minutes=30))
     add(store, clock() - timedelta(minutes=30), "not put off")

@@ -105,9 +105,9 @@ PARTS = 5
 SMALL_STEPS = """
 import sys, threading
 from wa.cli import main as cli
-from wa.connection import receive as inbox
+from wa.connection import apply, spool
 
-most, begun, record = int(sys.argv.pop(1)), [], inbox._apply_past
+most, begun, record = int(sys.argv.pop(1)), [], apply._apply_history
 
 
 def record_some(store, *args):
@@ -118,8 +118,8 @@ def record_some(store, *args):
     return record(store, *args)
 
 
-inbox.BATCH_SECONDS = 0
-inbox._apply_past = record_some
+apply.BATCH_SECONDS = 0
+apply._apply_history = record_some
 cli.main()
 """
 """`wa`, but it commits after each step of the past, so that a kill comes between them; it stops in time."""

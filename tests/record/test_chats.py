@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, is_owned, wait_for
 
-from wa.connection import receive as inbox
+from wa.connection import apply, spool
 from wa.connection.context import system_now
 from wa.record import merge_chats as joining
 from wa.record import messages, search
@@ -68,10 +68,10 @@ def put(store):
     def record(*events):
         for event in events:
             kinds[str(len(kinds))] = event
-            inbox.spool(store, str(len(kinds) - 1), b"", NOW)
-        while inbox.apply(store, lambda kind, payload: [kinds[kind]], NOW):
+            spool.append(store, str(len(kinds) - 1), b"", NOW)
+        while apply.apply_batch(store, lambda kind, payload: [kinds[kind]], NOW):
             pass
-        assert inbox.stuck(store) == []
+        assert spool.stuck(store) == []
 
     return record
 
@@ -600,7 +600,7 @@ def split(store):
         for number in range(500):
             messages.record(store, from_reem(f"H{number}", f"text-{number}"), "live", NOW)
             messages.record(store, from_reem(f"R{number}", "by number"), "live", NOW)
-        inbox.map_jid(store, LID, REEM_JID)
+        apply.map_jid(store, LID, REEM_JID)
 
 
 def _check_joined(store):
@@ -646,7 +646,7 @@ def test_the_next_owner_goes_on_with_a_join_that_was_killed(store, put, wa):
     """The mapping has been recorded, and nobody will tell it again."""
     put(hidden("A"), from_reem("B"))
     with store.write():
-        inbox.map_jid(store, LID, REEM_JID)
+        apply.map_jid(store, LID, REEM_JID)
     assert wa("listen", "--for", "1s").code == 0
     assert [row["id"] for row in messages.chats(store, 9)] == [REEM_JID]
     assert {row[1] for row in everything(store)} == {REEM_JID}
@@ -667,8 +667,8 @@ def test_messages_stored_while_a_join_is_under_way_are_neither_lost_nor_doubled(
     for number in range(4):
         joining._move_some(store, LID, REEM_JID)
         with other.write():
-            inbox.apply_event(other, hidden(f"N{number}", "meanwhile"), NOW)
-            inbox.apply_event(other, hidden(f"H{4_990 + number}", "again"), NOW)
+            apply.apply_event(other, hidden(f"N{number}", "meanwhile"), NOW)
+            apply.apply_event(other, hidden(f"H{4_990 + number}", "again"), NOW)
     other.close()
     joining.join_split_chats(store, NOW)
     rows = store.rows("SELECT message_id, chat_jid FROM messages")
@@ -803,9 +803,9 @@ def test_what_the_stand_in_says_is_what_is_recorded(server, store, home):
     number = 0
     while waiting := server.next_incoming(number):
         number, kind, payload = waiting
-        inbox.spool(store, kind, payload, NOW)
-    inbox.apply(store, decode, NOW)
-    assert inbox.stuck(store) == []
+        spool.append(store, kind, payload, NOW)
+    apply.apply_batch(store, decode, NOW)
+    assert spool.stuck(store) == []
     mine = {row["message_id"]: row for row in messages.conversation(store, REEM_JID, 9)}
     assert mine["A"]["content"] == "Hello"
     assert [each["emoji"] for each in mine["A"]["reactions"]] == ["👍"]

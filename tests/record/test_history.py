@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 from conftest import ADAM_JID, REEM_JID, FakeClock
 
-from wa.connection import receive as inbox
+from wa.connection import apply, spool
 from wa.record import history_sync as history
 from wa.record import messages
 from wa.record.history_sync import advance, complete, interrupt
@@ -57,10 +57,10 @@ def receive(store):
     def put(*parts):
         kept = {f"{number}": events for number, events in enumerate(parts)}
         for name in kept:
-            inbox.spool(store, inbox.HISTORY, name.encode(), NOW)
-        while inbox.apply(store, lambda kind, payload: kept[payload.decode()], NOW):
+            spool.append(store, spool.HISTORY, name.encode(), NOW)
+        while apply.apply_batch(store, lambda kind, payload: kept[payload.decode()], NOW):
             pass
-        assert inbox.spooled(store) == 0
+        assert spool.count(store) == 0
 
     return put
 
@@ -149,12 +149,12 @@ def test_the_same_part_twice_is_stored_once(store, receive):
 
 def test_a_part_is_recorded_in_batches_and_taken_up_where_it_was(store, monkeypatch):
     past = part(chat(REEM_JID, *(said(number) for number in range(450)), is_complete=True))
-    inbox.spool(store, inbox.HISTORY, b"past", NOW)
+    spool.append(store, spool.HISTORY, b"past", NOW)
     decode = lambda kind, payload: past  # noqa: E731
-    monkeypatch.setattr(inbox, "BATCH_SECONDS", 0)  # each batch is one step
+    monkeypatch.setattr(apply, "BATCH_SECONDS", 0)  # each batch is one step
     counts = []
-    while inbox.apply(store, decode, NOW):
-        inbox._decoded.clear()  # as another process would find it
+    while apply.apply_batch(store, decode, NOW):
+        apply._decoded.clear()  # as another process would find it
         with store.write():
             interrupt(store, "interrupted", NOW)
         counts.append(store.value("SELECT count(*) FROM messages"))
@@ -166,26 +166,26 @@ def test_a_part_is_recorded_in_batches_and_taken_up_where_it_was(store, monkeypa
 
 def test_what_happens_now_goes_before_the_past(store):
     past = part(chat(REEM_JID, *(said(number) for number in range(100))))
-    inbox.spool(store, inbox.HISTORY, b"past", NOW)
-    inbox.spool(store, "message", b"now", NOW)
+    spool.append(store, spool.HISTORY, b"past", NOW)
+    spool.append(store, "message", b"now", NOW)
     live = MessageReceived(REEM_JID, "NEW", REEM_JID, AT + 60, "now")
-    inbox.apply(store, lambda kind, payload: [live] if kind == "message" else past, NOW)
+    apply.apply_batch(store, lambda kind, payload: [live] if kind == "message" else past, NOW)
     assert [row["message_id"] for row in store.rows("SELECT message_id FROM messages")] == ["NEW"]
 
 
 def test_what_cannot_be_decoded_holds_nothing_up(store):
-    inbox.spool(store, inbox.HISTORY, b"bad", NOW)
-    inbox.spool(store, inbox.HISTORY, b"good", NOW)
+    spool.append(store, spool.HISTORY, b"bad", NOW)
+    spool.append(store, spool.HISTORY, b"good", NOW)
 
     def decode(kind, payload):
         if payload == b"bad":
             raise ValueError("no history")
         return part(chat(REEM_JID, said(1)))
 
-    while inbox.apply(store, decode, NOW):
+    while apply.apply_batch(store, decode, NOW):
         pass
     assert store.value("SELECT count(*) FROM messages") == 1
-    assert inbox.stuck(store) == ["history: ValueError: no history"]
+    assert spool.stuck(store) == ["history: ValueError: no history"]
 
 
 def test_names_hidden_ids_edits_and_reactions_of_the_past_are_applied(store, receive):

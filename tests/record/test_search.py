@@ -13,7 +13,7 @@ from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wa.connection import receive as inbox
+from wa.connection import apply
 from wa.errors import WaError
 from wa.record import merge_chats as joining
 from wa.record import search
@@ -40,7 +40,7 @@ def put(store):
     def record(*events):
         with store.write():
             for event in events:
-                inbox.apply_event(store, event, NOW)
+                apply.apply_event(store, event, NOW)
 
     return record
 
@@ -501,7 +501,7 @@ def test_every_way_finds_what_looking_at_every_message_finds(
         with store.write(durable=False):
             for number, text in enumerate(texts):
                 event = MessageReceived(REEM_JID, str(number), REEM_JID, AT + times[number], text)
-                inbox.apply_event(store, event, NOW)
+                apply.apply_event(store, event, NOW)
         for query in queries:
             if any(fold(word) for word in query.split()):
                 rows = search.search(store, query, Filter(), limit)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wa.cli import main as cli
-from wa.connection import receive as inbox
+from wa.connection import apply, spool
 from wa.connection.owner import Owner
 from wa.whatsapp.loopback.connection import LoopbackTransport
 from wa.whatsapp.loopback.server import Loopback
@@ -26,10 +26,10 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
     "accepted": (Loopback, "accept", False),
     "acknowledged": (LoopbackTransport, "send", False),
     "recorded": (Owner, "_send_one", False),
-    "taken": (inbox, "spool", True),
-    "spooled": (inbox, "spool", False),
-    "applying": (inbox, "apply_event", False),
-    "applied": (inbox, "apply", False),
+    "taken": (spool, "append", True),
+    "spooled": (spool, "append", False),
+    "applying": (apply, "apply_event", False),
+    "applied": (apply, "apply_batch", False),
 }
 
 

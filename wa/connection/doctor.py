@@ -11,7 +11,7 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
-from wa.connection import receive as inbox
+from wa.connection import spool
 from wa.errors import WaError
 from wa.jids import phone_of_jid
 from wa.queue import pacing
@@ -172,14 +172,14 @@ def _database(subject: Subject) -> str:
 
 
 def _records(subject: Subject) -> str:
-    stuck = inbox.stuck(subject.store)
+    stuck = spool.stuck(subject.store)
     if stuck:
         raise WaError(
             "internal",
             f"{len(stuck)} events that came cannot be recorded: {stuck[0]}",
             "they are kept; a newer version of wa may know them",
         )
-    return f"{inbox.spooled(subject.store)} events wait to be recorded"
+    return f"{spool.count(subject.store)} events wait to be recorded"
 
 
 def _session(subject: Subject) -> str:

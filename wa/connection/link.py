@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wa.connection import receive as inbox
+from wa.connection import apply, spool
 from wa.connection.client import stop_signals
 from wa.connection.context import Context, system_now
 from wa.connection.errors import banned, end_of_connection, not_linked
@@ -168,7 +168,7 @@ def _interrupt(error: BaseException) -> None:
 def _spool(context: Context, kind: str, payload: bytes) -> None:
     store = Store(context.home)  # it belongs to the thread that calls
     try:
-        inbox.spool(store, kind, payload, context.now())
+        spool.append(store, kind, payload, context.now())
     finally:
         store.close()
 
@@ -196,7 +196,7 @@ def _keep_account(store: Store, event: dict[str, Any], context: Context) -> bool
     known = own_jid(store)
     is_other = known is not None and known != event["jid"]
     with store.write():
-        inbox.keep_account(store, Account(event["jid"], event["lid"], event["push_name"]), context.now())
+        apply.keep_account(store, Account(event["jid"], event["lid"], event["push_name"]), context.now())
     if is_other:
         pacing.pause(store, context.now())
     return is_other
@@ -205,7 +205,7 @@ def _keep_account(store: Store, event: dict[str, Any], context: Context) -> bool
 def _record(context: Context) -> int:
     """Record what the child has spooled; how many messages there are."""
     transport = context.transport  # which is linked by now
-    while inbox.apply(context.store, transport.decode, context.now()):
+    while apply.apply_batch(context.store, transport.decode, context.now()):
         pass
     return int(context.store.value("SELECT count(*) FROM messages"))
 
@@ -326,10 +326,10 @@ class _Pairing:
         os._exit(1)
 
     def _spool(self, kind: str, payload: bytes) -> None:
-        inbox.spool(self._store, kind, payload, system_now())
+        spool.append(self._store, kind, payload, system_now())
         if kind != session.PEOPLE:  # which is our own looking again
             self._last = time.monotonic()
-        self._past = self._past or kind == inbox.HISTORY
+        self._past = self._past or kind == spool.HISTORY
 
     def _on_signal(self, signal: Signal) -> None:
         if isinstance(signal, Connected):

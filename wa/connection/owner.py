@@ -18,10 +18,9 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from wa.connection import receive as inbox
-from wa.connection import requests
+from wa.connection import apply, requests, spool
 from wa.connection.errors import banned, end_of_connection
-from wa.connection.priority import Turn
+from wa.connection.spool import WriteOrder
 from wa.queue import pacing
 from wa.queue import send as outbox
 from wa.queue.send import Claim, Scope
@@ -106,7 +105,7 @@ class Owner:
         self._send_work = threading.Event()
         self._apply_work = threading.Event()
         self._request_work = threading.Event()
-        self._turn = Turn()
+        self._order = WriteOrder()
         self._sender = threading.Thread(
             target=self._guard, args=(self._send_loop,), name="sender", daemon=True
         )
@@ -158,7 +157,7 @@ class Owner:
         self._beat()
         pacing.rebase(self._store, now)
         self.settled.extend(outbox.settle_dead(self._store, self._transport.evidence, now))
-        inbox.retry_stuck(self._store)
+        spool.retry_stuck(self._store)
         with self._store.write():
             history.interrupt(self._store, "interrupted", now)
         outbox.prune_marks(self._store, now - MARKS_KEPT)
@@ -257,7 +256,7 @@ class Owner:
 
     def _keep_account(self, account: Account) -> None:
         with self._store.write():
-            inbox.keep_account(self._store, account, self._now())
+            apply.keep_account(self._store, account, self._now())
         joining.join_split_chats(self._store, self._now())
 
     # ── Requests of other commands ──────────────────────────────────────────────────────────────────
@@ -284,8 +283,8 @@ class Owner:
         """Called by the transport's thread, which hands nothing over twice: keep it, and return."""
         log.debug("received %s: %r", kind, payload)
         try:
-            with self._turn.keep():
-                inbox.spool(self._spool_store, kind, payload, self._now())
+            with self._order.append():
+                spool.append(self._spool_store, kind, payload, self._now())
         except BaseException as error:
             self.stop(error)
             raise
@@ -299,13 +298,17 @@ class Owner:
                 self._apply_work.wait()
                 self._apply_work.clear()
                 done = self._drained.is_set()
-                decode, turn = self._transport.decode, self._turn
-                while inbox.apply(store, decode, self._now(), past=not self._stopping.is_set(), turn=turn):
+                while self._apply_batch(store):
                     self._socket.wake()
                 if done:
                     return
         finally:
             store.close()
+
+    def _apply_batch(self, store: Store) -> int:
+        goes_on = not self._stopping.is_set()
+        decode = self._transport.decode
+        return apply.apply_batch(store, decode, self._now(), with_history=goes_on, order=self._order)
 
     # ── What goes out ───────────────────────────────────────────────────────────────────────────────
 

@@ -7,7 +7,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from wa.connection import receive as inbox
+from wa.connection import apply
 from wa.errors import WaError
 from wa.media import files as media
 from wa.record import messages
@@ -84,7 +84,7 @@ def _groups(store: Store, transport: Transport, now: datetime) -> Row:
     events = transport.groups()
     with store.write():
         for event in events:
-            inbox.apply_event(store, event, now)
+            apply.apply_event(store, event, now)
         store.set_state("groups_at", to_iso(now))
     return {}
 

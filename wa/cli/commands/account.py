@@ -10,7 +10,7 @@ import typer
 from wa.backup import make as backup
 from wa.cli.context import App
 from wa.cli.options import Json, app_of, finite
-from wa.connection import receive as inbox
+from wa.connection import spool
 from wa.errors import WaError
 from wa.jids import phone_of_jid
 from wa.queue import pacing
@@ -54,7 +54,7 @@ def _status(own: App) -> dict[str, Any]:
         "sending": pacing.word(block),
         "sending_note": block.text if block and block.reason != "spacing" else None,
         "queue": schedule.counts(store),
-        "spool": inbox.spooled(store),
+        "spool": spool.count(store),
         "last_message_at": to_iso(messages.moment(newest)) if newest is not None else None,
         "last_backup_at": to_iso(saved["last_at"]) if saved["last_at"] else None,
     }
@@ -85,7 +85,7 @@ def _lines(own: App, found: dict[str, Any]) -> list[tuple[str, str]]:
     if found["queue"].get("unknown"):
         lines.append(("unknown", "`wa schedule list --status unknown` shows what may have been sent"))
     if found["spool"]:
-        stuck = inbox.stuck(own.store)
+        stuck = spool.stuck(own.store)
         note = f", {len(stuck)} of them cannot be read: {stuck[0]}" if stuck else ""
         lines.append(("spool", f"{found['spool']} events wait to be recorded{note}"))
     return lines

@@ -1,4 +1,4 @@
-"""What arrives: kept raw at once, made sense of in order, and only then forgotten."""
+"""From the spool to the record: events are decoded and applied in order, in short transactions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from wa.connection.priority import Turn
+from wa.connection import spool
+from wa.connection.spool import WriteOrder
 from wa.jids import is_group
 from wa.queue import send as outbox
-from wa.record import history_sync as history
-from wa.record import merge_chats as joining
-from wa.record import messages
+from wa.record import history_sync, merge_chats, messages
 from wa.store import device
 from wa.store.database import BATCH, Row, Store
 from wa.times import to_iso
@@ -34,131 +33,118 @@ from wa.whatsapp.transport import (
 )
 
 BATCH_SECONDS = 0.2
-HISTORY = "history"
-"""The kind of a raw event that holds a part of the past, perhaps thousands of messages."""
-PAST_STEP = 100
-_WAITING = "SELECT id, kind, payload, position FROM spool WHERE error IS NULL"
+"""Seconds after which a transaction ends though more events wait."""
+HISTORY_STEP = 100
+"""Messages of a part of the history that are recorded together."""
 
 Decode = Callable[[str, bytes], list[Event]]
+Step = tuple[HistoryChat | None, list[Event]]
 
 
-def spool(store: Store, kind: str, payload: bytes, now: datetime) -> None:
-    """Keep a raw event: once this has returned, a kill cannot lose it.
+def apply_batch(
+    store: Store, decode: Decode, now: datetime, *, with_history: bool = True, order: WriteOrder | None = None
+) -> int:
+    """Record the next batch of the spool, in order. Return how many events were dealt with.
 
-    Nothing else happens here, for what the transport hands over in the
-    meantime is lost if we die.
+    An event that cannot be applied stays in the spool with the reason and holds
+    nothing up. Without `with_history`, parts of the history are left for later:
+    they may take minutes. `order` is shared with the thread that appends events.
     """
-    with store.write(durable=False):
-        store.execute(
-            "INSERT INTO spool (kind, payload, received_at) VALUES (?, ?, ?)", [kind, payload, to_iso(now)]
-        )
-
-
-def spooled(store: Store) -> int:
-    """How many events are kept and not yet recorded, those that cannot be included."""
-    return int(store.value("SELECT count(*) FROM spool"))
-
-
-def stuck(store: Store) -> list[str]:
-    """Why some of them cannot be recorded, a reason each, up to a thousand."""
-    rows = store.rows("SELECT kind, error FROM spool WHERE error IS NOT NULL ORDER BY id LIMIT 1000")
-    return [f"{row['kind']}: {row['error']}" for row in rows]
-
-
-def retry_stuck(store: Store) -> None:
-    """Let what could not be recorded be tried again: perhaps this version knows how."""
-    with store.write():
-        store.execute("UPDATE spool SET error = NULL WHERE error IS NOT NULL")
-
-
-def apply(store: Store, decode: Decode, now: datetime, *, past: bool = True, turn: Turn | None = None) -> int:
-    """Record the next batch of the spool, in order; how many were dealt with.
-
-    What cannot be applied stays there with the reason and holds nothing up.
-    Without `past`, parts of the past are left for later: they may take minutes.
-    Where it has to take turns with the keeping of events, `turn` says when.
-    """
-    turn = turn or Turn()
+    order = order or WriteOrder()
     done = 0
     joins = False
-    with turn.record(), store.write(durable=False):
+    with order.record(), store.write(durable=False):
         deadline = time.monotonic() + BATCH_SECONDS
-        waiting = store.rows(f"{_WAITING} AND kind != '{HISTORY}' ORDER BY id LIMIT ?", [BATCH])
-        for row in waiting:
-            joins = _apply_one(store, decode, row, now)
+        for row in spool.waiting(store, BATCH):
+            joins = _apply_row(store, decode, row, now)
             done += 1
-            if (
-                joins or turn.is_wanted() or time.monotonic() > deadline
-            ):  # what follows must find the chat joined
+            # What follows must find a chat that was split already joined.
+            if joins or order.event_waits() or time.monotonic() > deadline:
                 break
     if joins:
-        joining.join_split_chats(store, now)
-    if done or not past:
+        merge_chats.join_split_chats(store, now)
+    if done or not with_history:
         return done
-    part = store.row(f"{_WAITING} AND kind = '{HISTORY}' ORDER BY id LIMIT 1")
-    return _apply_past(store, decode, part, now, turn) if part else 0
+    part = spool.history_part(store)
+    return _apply_history(store, decode, part, now, order) if part else 0
 
 
-def _apply_past(store: Store, decode: Decode, row: Row, now: datetime, turn: Turn) -> int:
-    """Record the next batch of a part of the past; where it has come to is kept with it.
+def _apply_row(store: Store, decode: Decode, row: Row, now: datetime) -> bool:
+    """Apply one raw event. Return whether it said that two chats are one."""
+    try:
+        with store.savepoint():
+            events = decode(row["kind"], row["payload"])
+            for event in events:
+                apply_event(store, event, now)
+            spool.remove(store, row["id"])
+    except sqlite3.OperationalError:  # the disk, not the event: nothing of the batch is written
+        raise
+    except Exception as error:  # a bug of ours must not hold up what follows
+        spool.set_aside(store, row["id"], error)
+        return False
+    return any(isinstance(event, JidMapped) and merge_chats.is_split(store, event.lid) for event in events)
 
-    What happens now never waits for it: it is looked at again after each batch.
+
+def _apply_history(store: Store, decode: Decode, row: Row, now: datetime, order: WriteOrder) -> int:
+    """Record the next batch of a part of the history, and with it how far that part is recorded.
+
+    Live events never wait for it: the caller looks for them again after each batch.
     """
     try:
-        steps, past = _steps_of(row, decode)
+        steps, part = _steps_of(row, decode)
     except Exception as error:
         with store.write():
-            _set_aside(store, row, error)
+            spool.set_aside(store, row["id"], error)
         return 1
     position = row["position"]
-    with turn.record(), store.write(durable=False):
+    with order.record(), store.write(durable=False):
         deadline = time.monotonic() + BATCH_SECONDS
-        history.begin_part(store, past, now)
+        history_sync.begin_part(store, part, now)
         for chat, events in steps[position:]:
-            _record_past(store, chat, events, now)
+            _record_step(store, chat, events, now)
             position += 1
-            if turn.is_wanted() or time.monotonic() > deadline:
+            if order.event_waits() or time.monotonic() > deadline:
                 break
         if position < len(steps):
-            store.execute("UPDATE spool SET position = ? WHERE id = ?", [position, row["id"]])
+            spool.set_position(store, row["id"], position)
         else:
-            history.end_part(store, past, now)
-            store.execute("DELETE FROM spool WHERE id = ?", [row["id"]])
+            history_sync.end_part(store, part, now)
+            spool.remove(store, row["id"])
             _decoded.clear()
     if position == len(steps):
-        joining.join_split_chats(store, now)
+        merge_chats.join_split_chats(store, now)
     return 1
 
 
-_decoded: dict[tuple[int, int], tuple[list[tuple[HistoryChat | None, list[Event]]], History]] = {}
-"""The part of the past that is being recorded, so that it is decoded once and not for each batch."""
+_decoded: dict[tuple[int, int], tuple[list[Step], History]] = {}
+"""The part of the history that is being recorded, so that it is decoded once and not for each batch."""
 
 
-def _steps_of(row: Row, decode: Decode) -> tuple[list[tuple[HistoryChat | None, list[Event]]], History]:
-    """A part of the past, cut up into what is recorded at once."""
+def _steps_of(row: Row, decode: Decode) -> tuple[list[Step], History]:
+    """Return a part of the history, cut up into steps that are recorded at once."""
     key = (row["id"], hash(row["payload"]))
     if key not in _decoded:
         _decoded.clear()
         events = decode(row["kind"], row["payload"])
-        past = next(event for event in events if isinstance(event, History))
+        part = next(event for event in events if isinstance(event, History))
         about: list[Event] = [event for event in events if not isinstance(event, History)]
-        steps: list[tuple[HistoryChat | None, list[Event]]] = [
-            (None, about[start : start + PAST_STEP]) for start in range(0, len(about), PAST_STEP)
+        steps: list[Step] = [
+            (None, about[start : start + HISTORY_STEP]) for start in range(0, len(about), HISTORY_STEP)
         ]
-        for chat in past.chats:
-            for start in range(0, max(len(chat.messages), 1), PAST_STEP):
-                steps.append((chat, list(chat.messages[start : start + PAST_STEP])))
-        _decoded[key] = steps, past
+        for chat in part.chats:
+            for start in range(0, max(len(chat.messages), 1), HISTORY_STEP):
+                steps.append((chat, list(chat.messages[start : start + HISTORY_STEP])))
+        _decoded[key] = steps, part
     return _decoded[key]
 
 
-def _record_past(store: Store, chat: HistoryChat | None, events: list[Event], now: datetime) -> None:
-    said = [event for event in events if isinstance(event, MessageReceived)]
-    messages.record_many(store, said, "history", now)
-    for event in said:
+def _record_step(store: Store, chat: HistoryChat | None, events: list[Event], now: datetime) -> None:
+    received = [event for event in events if isinstance(event, MessageReceived)]
+    messages.record_many(store, received, "history", now)
+    for event in received:
         if event.push_name and not event.is_from_me:
             name_jid(store, event.sender, event.push_name)
-    outbox.prove_sent(store, [event.message_id for event in said if event.is_from_me], now)
+    outbox.prove_sent(store, [event.message_id for event in received if event.is_from_me], now)
     for other in events:
         if not isinstance(other, MessageReceived):
             apply_event(store, other, now)
@@ -168,30 +154,9 @@ def _record_past(store: Store, chat: HistoryChat | None, events: list[Event], no
     messages.touch_chat(store, jid, now)
     if chat.name and not store.value("SELECT name FROM chats WHERE id = ?", [jid]):
         store.execute("UPDATE chats SET name = ? WHERE id = ?", [chat.name, jid])
-    history.advance(store, jid, {event.message_id: event.timestamp for event in said}, now)
+    history_sync.advance(store, jid, {event.message_id: event.timestamp for event in received}, now)
     if chat.is_complete and (not events or events[-1] == chat.messages[-1]):
-        history.complete(store, jid, now)
-
-
-def _apply_one(store: Store, decode: Decode, row: Row, now: datetime) -> bool:
-    """Apply one raw event; whether it told us that two chats are one."""
-    try:
-        with store.savepoint():
-            events = decode(row["kind"], row["payload"])
-            for event in events:
-                apply_event(store, event, now)
-            store.execute("DELETE FROM spool WHERE id = ?", [row["id"]])
-    except sqlite3.OperationalError:  # the disk, not the event: nothing of the batch is written
-        raise
-    except Exception as error:  # a bug of ours must not hold up what follows
-        _set_aside(store, row, error)
-        return False
-    return any(isinstance(event, JidMapped) and joining.is_split(store, event.lid) for event in events)
-
-
-def _set_aside(store: Store, row: Row, error: Exception) -> None:
-    reason = f"{type(error).__name__}: {error}"[:500]
-    store.execute("UPDATE spool SET error = ? WHERE id = ?", [reason, row["id"]])
+        history_sync.complete(store, jid, now)
 
 
 def apply_event(store: Store, event: Event, now: datetime) -> None:
@@ -236,8 +201,8 @@ def map_jid(store: Store, lid: str, pn: str) -> None:
     store.execute(
         "INSERT INTO jid_aliases VALUES (?, ?) ON CONFLICT (lid) DO UPDATE SET pn = excluded.pn", [lid, pn]
     )
-    joining.rename_reactions(store, "sender", lid, pn)
-    joining.rename_members(store, lid, pn)
+    merge_chats.rename_reactions(store, "sender", lid, pn)
+    merge_chats.rename_members(store, lid, pn)
 
 
 def _message(store: Store, event: MessageReceived, now: datetime) -> None:
