@@ -29,10 +29,9 @@ from linked import is_running
 from PIL import Image
 
 from wa.errors import WaError
-from wa.media import details as media_details
-from wa.media import files as media
-from wa.media import formats as media_formats
-from wa.media.files import Details, Kind
+from wa.media import details, formats, kinds, names, outgoing, received
+from wa.media.details import Details
+from wa.media.kinds import Kind
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user or mount a small disk")
 NOBODY = 65534
@@ -216,7 +215,7 @@ def put(tmp_path):
 @pytest.fixture
 def no_ffmpeg(monkeypatch):
     """A machine without ffmpeg."""
-    monkeypatch.setattr(media_details.shutil, "which", lambda _: None)
+    monkeypatch.setattr(details.shutil, "which", lambda _: None)
 
 
 def large(path, data, size):
@@ -242,7 +241,7 @@ def refused(code, *words):
 @pytest.mark.parametrize("name", SAMPLES)
 def test_content_tells_the_kind(put, name):
     data, kind, mimetype = SAMPLES[name]
-    assert media.kind_of(put(data)) == Kind(kind, mimetype)
+    assert kinds.kind_of(put(data)) == Kind(kind, mimetype)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +250,7 @@ def test_content_tells_the_kind(put, name):
 @pytest.mark.parametrize("name", ["jpeg", "mp4", "voice", "pdf", "docx", "program"])
 def test_a_name_does_not_change_what_the_content_says(put, name, lie):
     data, kind, mimetype = SAMPLES[name]
-    assert media.kind_of(put(data, lie)) == Kind(kind, mimetype)
+    assert kinds.kind_of(put(data, lie)) == Kind(kind, mimetype)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +273,7 @@ def test_a_name_does_not_change_what_the_content_says(put, name, lie):
     ],
 )
 def test_a_name_refines_the_type_of_a_document(put, data, name, mimetype):
-    assert media.kind_of(put(data, name)) == Kind("document", mimetype)
+    assert kinds.kind_of(put(data, name)) == Kind("document", mimetype)
 
 
 def test_the_machine_has_no_say_in_types(put, monkeypatch):
@@ -282,7 +281,7 @@ def test_the_machine_has_no_say_in_types(put, monkeypatch):
 
     mimetypes.add_type("application/x-of-this-machine", ".csv")
     try:
-        assert media.kind_of(put(b"a,b", "table.csv")).mimetype == "text/csv"
+        assert kinds.kind_of(put(b"a,b", "table.csv")).mimetype == "text/csv"
     finally:
         mimetypes.init()
 
@@ -298,9 +297,9 @@ def test_the_machine_has_no_say_in_types(put, monkeypatch):
 def test_any_bytes_are_something(tmp_path, data):
     path = tmp_path / "any"
     path.write_bytes(data)
-    kind = media.kind_of(path)
-    assert kind.name in media.LIMITS
-    assert media.extension_for(kind.mimetype, kind.name)
+    kind = kinds.kind_of(path)
+    assert kind.name in outgoing.LIMITS
+    assert kinds.extension_for(kind.mimetype, kind.name)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -308,8 +307,8 @@ def test_a_truncated_file_is_something(put, no_ffmpeg, name):
     data, kind, _ = SAMPLES[name]
     for length in {*range(min(len(data), 64)), *range(64, min(len(data), 4000), 97)}:
         path = put(data[:length])
-        media.details(path, media.kind_of(path))
-        media.details(path, Kind(kind, SAMPLES[name][2]))
+        details.of_file(path, kinds.kind_of(path))
+        details.of_file(path, Kind(kind, SAMPLES[name][2]))
 
 
 # ── Too large for its kind ──────────────────────────────────────────────────────────────────────────
@@ -319,15 +318,15 @@ def test_a_truncated_file_is_something(put, no_ffmpeg, name):
 def test_what_is_too_large_for_its_kind_is_a_document(tmp_path, name):
     data, kind, mimetype = SAMPLES[name]
     fits = large(tmp_path / "fits", data, 16 * MB)
-    assert media.kind_for_sending(fits) == Kind(kind, mimetype)
+    assert outgoing.kind_for_sending(fits) == Kind(kind, mimetype)
     too_large = large(tmp_path / "large", data, 16 * MB + 1)
-    assert media.kind_of(too_large) == Kind(kind, mimetype)
-    assert media.kind_for_sending(too_large) == Kind("document", mimetype)
+    assert kinds.kind_of(too_large) == Kind(kind, mimetype)
+    assert outgoing.kind_for_sending(too_large) == Kind("document", mimetype)
 
 
 def test_a_document_is_a_document_at_any_size(tmp_path):
     path = large(tmp_path / "a.pdf", b"%PDF-1.7", 200 * MB)
-    assert media.kind_for_sending(path) == Kind("document", "application/pdf")
+    assert outgoing.kind_for_sending(path) == Kind("document", "application/pdf")
 
 
 # ── What can be sent ────────────────────────────────────────────────────────────────────────────────
@@ -335,26 +334,26 @@ def test_a_document_is_a_document_at_any_size(tmp_path):
 
 def test_a_file_can_be_sent(put, tmp_path, monkeypatch):
     path = put(b"hello", "a.txt")
-    assert media.check_sendable(path) == path
+    assert outgoing.check_sendable(path) == path
     monkeypatch.chdir(tmp_path)
-    assert media.check_sendable(Path("a.txt")) == path
+    assert outgoing.check_sendable(Path("a.txt")) == path
     link = tmp_path / "link.txt"
     link.symlink_to(path)
-    assert media.check_sendable(link) == link
+    assert outgoing.check_sendable(link) == link
 
 
 @pytest.mark.parametrize("name", ["nothing", "a.txt/nothing", "nu\0l", "lost"])
 def test_a_missing_file(put, tmp_path, name):
     put(b"hello", "a.txt")
     (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
-    for refuse in (media.check_sendable, media.kind_of, media.kind_for_sending):
+    for refuse in (outgoing.check_sendable, kinds.kind_of, outgoing.kind_for_sending):
         with refused("not-found", "there is no file"):
             refuse(tmp_path / name)
 
 
 def test_a_missing_file_ends_with_4(tmp_path):
     with refused("not-found") as caught:
-        media.check_sendable(tmp_path / "nothing")
+        outgoing.check_sendable(tmp_path / "nothing")
     assert caught.value.exit_status == 4
 
 
@@ -362,12 +361,12 @@ def test_a_circle_of_links(tmp_path):
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with refused("storage-error"):
-        media.check_sendable(tmp_path / "a")
+        outgoing.check_sendable(tmp_path / "a")
 
 
 def test_a_directory(tmp_path):
     with refused("bad-data", "is a directory") as caught:
-        media.check_sendable(tmp_path)
+        outgoing.check_sendable(tmp_path)
     assert caught.value.hint == f"name the files in it: {tmp_path}/*"
 
 
@@ -376,10 +375,10 @@ def test_a_pipe_is_neither_opened_nor_waited_for(home, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
     for name in ("pipe", "link"):
-        for refuse in (media.check_sendable, media.kind_of, lambda path: media.keep(home, path)):
+        for refuse in (outgoing.check_sendable, kinds.kind_of, lambda path: outgoing.keep(home, path)):
             with refused("bad-data", "is not a file"):
                 refuse(tmp_path / name)
-        assert media.details(tmp_path / name, Kind("video", "video/mp4")) == Details()
+        assert details.of_file(tmp_path / name, Kind("video", "video/mp4")) == Details()
 
 
 @pytest.mark.timeout(20)
@@ -396,25 +395,25 @@ def test_a_pipe_that_takes_the_place_of_a_file(put, monkeypatch):
 
     monkeypatch.setattr(Path, "stat", swap)
     with refused("bad-data", "is empty"):
-        media.check_sendable(path)
+        outgoing.check_sendable(path)
 
 
 def test_a_device_and_a_socket(tmp_path, monkeypatch):
     with refused("bad-data", "is not a file"):
-        media.check_sendable(Path("/dev/zero"))
+        outgoing.check_sendable(Path("/dev/zero"))
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as ours:
         ours.bind("s")
         with refused("bad-data", "is not a file"):
-            media.check_sendable(Path("s"))
+            outgoing.check_sendable(Path("s"))
 
 
 def test_an_empty_file(put, home):
     path = put(b"")
     with refused("bad-data", "is empty"):
-        media.check_sendable(path)
+        outgoing.check_sendable(path)
     with refused("bad-data", "is empty"):
-        media.keep(home, path)
+        outgoing.keep(home, path)
 
 
 @pytest.mark.parametrize(
@@ -423,13 +422,13 @@ def test_an_empty_file(put, home):
 )
 def test_a_file_that_is_too_large(tmp_path, home, size, shown):
     path = large(tmp_path / "big", b"x", size)
-    for refuse in (media.check_sendable, lambda path: media.keep(home, path)):
+    for refuse in (outgoing.check_sendable, lambda path: outgoing.keep(home, path)):
         with refused("bad-data", f"is {shown}; files up to 100 MB can be sent"):
             refuse(path)
 
 
 def test_a_file_of_just_the_limit(tmp_path):
-    assert media.check_sendable(large(tmp_path / "big", b"x", 100 * MB))
+    assert outgoing.check_sendable(large(tmp_path / "big", b"x", 100 * MB))
 
 
 @as_root
@@ -442,7 +441,7 @@ def test_a_file_that_may_not_be_read(home):
     os.seteuid(NOBODY)
     try:
         with refused("storage-error", "Permission denied") as caught:
-            media.check_sendable(path)
+            outgoing.check_sendable(path)
     finally:
         os.seteuid(0)
         shutil.rmtree(with_dir)
@@ -461,18 +460,18 @@ def outbox(home):
 def test_a_file_is_kept_once(home, put):
     first, again = put(picture("PNG"), "a.png"), put(picture("PNG"), "other.png")
     again.write_bytes(first.read_bytes())
-    kept, name = media.keep(home, first)
+    kept, name = outgoing.keep(home, first)
     assert kept == f"media/outbox/{hashlib.sha256(first.read_bytes()).hexdigest()}.png"
     assert name == "a.png"
     assert (home.path / kept).read_bytes() == first.read_bytes()
-    assert media.keep(home, again) == (kept, "other.png")
+    assert outgoing.keep(home, again) == (kept, "other.png")
     assert outbox(home) == [Path(kept).name]
 
 
 def test_what_is_kept_is_for_its_owner_alone(home, put):
     old = os.umask(0)
     try:
-        kept, _ = media.keep(home, put(b"hello", "a.txt"))
+        kept, _ = outgoing.keep(home, put(b"hello", "a.txt"))
     finally:
         os.umask(old)
     path = home.path / kept
@@ -484,8 +483,8 @@ def test_what_is_kept_is_for_its_owner_alone(home, put):
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_copy_is_of_the_same_kind(home, put, name):
     path = put(SAMPLES[name][0], "name.bin")
-    kept, _ = media.keep(home, path)
-    assert media.kind_of(home.path / kept) == media.kind_of(path)
+    kept, _ = outgoing.keep(home, path)
+    assert kinds.kind_of(home.path / kept) == kinds.kind_of(path)
 
 
 @pytest.mark.parametrize(
@@ -494,32 +493,32 @@ def test_a_copy_is_of_the_same_kind(home, put, name):
 @pytest.mark.parametrize("data", [b"text", b"\0\1", zipped("a"), b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
 def test_a_copy_is_of_the_type_that_its_name_gave(home, put, name, data):
     path = put(data, name)
-    kept, _ = media.keep(home, path)
-    assert media.kind_of(home.path / kept) == media.kind_of(path)
+    kept, _ = outgoing.keep(home, path)
+    assert kinds.kind_of(home.path / kept) == kinds.kind_of(path)
 
 
 def test_the_name_for_the_recipient(home, put, tmp_path):
     path = put(b"hello", "bill: \u202egpj.exe")
-    assert media.keep(home, path)[1] == "bill_ gpj.exe"
+    assert outgoing.keep(home, path)[1] == "bill_ gpj.exe"
     link = tmp_path / "report.txt"
     link.symlink_to(path)
-    assert media.keep(home, link)[1] == "report.txt"
+    assert outgoing.keep(home, link)[1] == "report.txt"
     hidden = put(b"x", ".-")
-    assert media.keep(home, hidden)[1] == "file"
-    assert media.keep(home, put(b"x", os.fsdecode(b"caf\xe9.txt")))[1] == "caf.txt"
+    assert outgoing.keep(home, hidden)[1] == "file"
+    assert outgoing.keep(home, put(b"x", os.fsdecode(b"caf\xe9.txt")))[1] == "caf.txt"
 
 
 def test_the_copy_counts_when_the_file_changes(home, put, monkeypatch):
     path = put(b"first" * 200_000, "a.txt")
-    real = media._read
+    real = outgoing._read
 
     def change(path, source):
         piece = real(path, source)
         path.write_bytes(b"2")
         return piece
 
-    monkeypatch.setattr(media, "_read", change)
-    kept, _ = media.keep(home, path)
+    monkeypatch.setattr(outgoing, "_read", change)
+    kept, _ = outgoing.keep(home, path)
     data = (home.path / kept).read_bytes()
     assert Path(kept).stem == hashlib.sha256(data).hexdigest()
     assert data.startswith(b"first")
@@ -528,17 +527,17 @@ def test_the_copy_counts_when_the_file_changes(home, put, monkeypatch):
 
 def test_a_file_that_grows_without_end(home, put, monkeypatch):
     path = put(b"x")
-    monkeypatch.setitem(media.LIMITS, "document", MB)
-    monkeypatch.setattr(media, "_read", lambda *_: b"x" * 300_000)
+    monkeypatch.setitem(outgoing.LIMITS, "document", MB)
+    monkeypatch.setattr(outgoing, "_read", lambda *_: b"x" * 300_000)
     with refused("bad-data", "files up to 1 MB"):
-        media.keep(home, path)
+        outgoing.keep(home, path)
     assert outbox(home) == []
 
 
 def test_a_file_that_becomes_empty(home, put, monkeypatch):
-    monkeypatch.setattr(media, "_read", lambda *_: b"")
+    monkeypatch.setattr(outgoing, "_read", lambda *_: b"")
     with refused("bad-data", "is empty"):
-        media.keep(home, put(b"x"))
+        outgoing.keep(home, put(b"x"))
     assert outbox(home) == []
 
 
@@ -554,10 +553,10 @@ def test_a_file_that_cannot_be_read_to_its_end(home, put, monkeypatch):
 
     real = os.fdopen
     monkeypatch.setattr(
-        media.os, "fdopen", lambda fd, mode, *rest: Damaged() if mode == "rb" else real(fd, mode, *rest)
+        outgoing.os, "fdopen", lambda fd, mode, *rest: Damaged() if mode == "rb" else real(fd, mode, *rest)
     )
     with refused("storage-error", str(path), "Input/output error"):
-        media.keep(home, path)
+        outgoing.keep(home, path)
     assert outbox(home) == []
 
 
@@ -569,11 +568,11 @@ def test_a_copy_that_fails_leaves_nothing(home, put, monkeypatch, call):
         raise OSError(errno.ENOSPC, "full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(media.os, call, fail)
+        patch.setattr(outgoing.os, call, fail)
         with refused("storage-error", "No space left"):
-            media.keep(home, path)
+            outgoing.keep(home, path)
     assert outbox(home) == []
-    media.keep(home, path)
+    outgoing.keep(home, path)
     assert len(outbox(home)) == 1
 
 
@@ -581,9 +580,9 @@ def test_an_interrupted_copy_leaves_nothing(home, put, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(media.os, "replace", interrupt)
+    monkeypatch.setattr(outgoing.os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        media.keep(home, put(b"x"))
+        outgoing.keep(home, put(b"x"))
     assert outbox(home) == []
 
 
@@ -603,25 +602,25 @@ def test_a_full_disk(small_disk, put):
 
     home = Home(small_disk / "home")
     with refused("storage-error", "No space left") as caught:
-        media.keep(home, put(os.urandom(3 * MB)))
+        outgoing.keep(home, put(os.urandom(3 * MB)))
     assert "nothing was half-written" in caught.value.hint
     assert outbox(home) == []
     with refused("storage-error", "No space left"):
-        media.write_new(small_disk / "downloads", "a.bin", os.urandom(3 * MB))
+        received.write_new(small_disk / "downloads", "a.bin", os.urandom(3 * MB))
     assert os.listdir(small_disk / "downloads") == []
-    assert media.keep(home, put(b"small"))
+    assert outgoing.keep(home, put(b"small"))
 
 
 def test_something_is_in_the_place_of_the_folder(home, put):
     home.prepare()
     (home.path / "media").write_text("a file")
     with refused("storage-error"):
-        media.keep(home, put(b"x"))
+        outgoing.keep(home, put(b"x"))
 
 
 def test_many_keep_the_same_file_at_once(home, put):
     path, kept = put(os.urandom(500_000), "a.bin"), []
-    threads = [threading.Thread(target=lambda: kept.append(media.keep(home, path))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: kept.append(outgoing.keep(home, path))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -646,7 +645,7 @@ def opened(thumbnail):
 
 def details_of(path):
     """The details of a file by its own kind."""
-    return media.details(path, media.kind_of(path))
+    return details.of_file(path, kinds.kind_of(path))
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
@@ -654,7 +653,7 @@ def test_a_picture(put, form):
     found = details_of(put(picture(form, (320, 200))))
     assert (found.width, found.height) == (320, 200)
     assert abs(opened(found.thumbnail).width - 100) <= 1
-    assert (found.seconds, found.waveform, found.pages) == (None, None, None)
+    assert (found.seconds, found.waveform) == (None, None)
 
 
 def test_a_small_picture_is_not_blown_up(put):
@@ -742,7 +741,7 @@ def test_without_pillow(put, monkeypatch):
 
 
 def test_pillow_is_not_loaded_before_it_is_needed():
-    code = "import sys, wa.media; sys.exit('PIL' in sys.modules)"
+    code = "import sys, wa.media.details; sys.exit('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -755,8 +754,8 @@ def test_pictures_with_wrong_bytes(tmp_path, data):
         sample[data.draw(st.integers(0, min(len(sample), 600) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / "any"
     path.write_bytes(sample)
-    media.details(path, media.kind_of(path))
-    media.details(path, Kind("image", "image/jpeg"))
+    details.of_file(path, kinds.kind_of(path))
+    details.of_file(path, Kind("image", "image/jpeg"))
 
 
 # ── Videos ──────────────────────────────────────────────────────────────────────────────────────────
@@ -822,8 +821,8 @@ def test_a_video_without_a_size(put, no_ffmpeg):
 @pytest.mark.timeout(30)
 def test_a_film_of_junk(put, no_ffmpeg, junk):
     path = put(ftyp() + junk)
-    assert media.details(path, Kind("video", "video/mp4")) == Details()
-    media.kind_of(path)
+    assert details.of_file(path, Kind("video", "video/mp4")) == Details()
+    kinds.kind_of(path)
 
 
 @given(st.data())
@@ -834,8 +833,8 @@ def test_films_with_wrong_bytes(tmp_path, data):
         sample[data.draw(st.integers(0, len(sample) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / "any"
     path.write_bytes(sample[: data.draw(st.integers(0, len(sample)))])
-    media.kind_of(path)
-    media_formats.movie(path)
+    kinds.kind_of(path)
+    formats.movie(path)
 
 
 # ── Recordings ──────────────────────────────────────────────────────────────────────────────────────
@@ -884,7 +883,7 @@ def test_an_mp3(put, no_ffmpeg, data, seconds):
 )
 def test_a_frame_of_mp3(header, length):
     """MPEG 1 at 44.1 kHz without and with padding, MPEG 2 at 22.05 kHz, MPEG 2.5 at 11.025 kHz."""
-    assert media_formats.mp3_frame(header).length == length
+    assert formats.mp3_frame(header).length == length
 
 
 def test_an_m4a(put, no_ffmpeg):
@@ -899,8 +898,8 @@ def test_what_is_not_parsed_has_no_length_without_ffmpeg(put, no_ffmpeg):
 def test_a_document_and_a_missing_file_have_no_details(put, tmp_path):
     assert details_of(put(SAMPLES["pdf"][0])) == Details()
     for kind in ("image", "video", "audio", "voice", "document"):
-        assert media.details(tmp_path / "nothing", Kind(kind, "audio/mpeg")) == Details()
-        assert media.details(tmp_path, Kind(kind, "audio/ogg")) == Details()
+        assert details.of_file(tmp_path / "nothing", Kind(kind, "audio/mpeg")) == Details()
+        assert details.of_file(tmp_path, Kind(kind, "audio/ogg")) == Details()
 
 
 @given(st.sampled_from([Kind(*sample[1:]) for sample in SAMPLES.values()]), st.binary(max_size=400))
@@ -908,7 +907,7 @@ def test_a_document_and_a_missing_file_have_no_details(put, tmp_path):
 def test_any_bytes_under_any_kind(tmp_path, kind, data):
     path = tmp_path / "any"
     path.write_bytes(data)
-    media.details(path, kind)
+    details.of_file(path, kind)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -972,8 +971,8 @@ def test_an_ffmpeg_that_hangs_is_ended_with_its_children(put, fake_ffmpeg, tmp_p
             wait_for(lambda: begun.exists() and begun.read_text().endswith("\n"), what="its child")
             return super().communicate(*args, **options)
 
-    monkeypatch.setattr(media_details, "_FFMPEG_SECONDS", 0.5)
-    monkeypatch.setattr(media_details.subprocess, "Popen", Popen)
+    monkeypatch.setattr(details, "_FFMPEG_SECONDS", 0.5)
+    monkeypatch.setattr(details.subprocess, "Popen", Popen)
     fake_ffmpeg(f"sleep 300 & echo $! > {begun}; wait")
     began = time.monotonic()
     assert details_of(put(film())).thumbnail is None
@@ -1010,7 +1009,7 @@ def ffmpeg_folder(tmp_path_factory):
 def made_by_ffmpeg(ffmpeg_folder, monkeypatch):
     """Put a real ffmpeg on the PATH, with time enough; it makes files."""
     monkeypatch.setenv("PATH", f"{ffmpeg_folder}:{os.environ['PATH']}")
-    monkeypatch.setattr(media_details, "_FFMPEG_SECONDS", 60.0)
+    monkeypatch.setattr(details, "_FFMPEG_SECONDS", 60.0)
 
     def make(path, *wanted):
         subprocess.run(["ffmpeg", "-y", "-nostdin", "-loglevel", "error", *wanted, path], check=True)
@@ -1022,7 +1021,7 @@ def made_by_ffmpeg(ffmpeg_folder, monkeypatch):
 def test_a_real_video(tmp_path, made_by_ffmpeg):
     source = ["-f", "lavfi", "-i", "testsrc=size=320x240:rate=10:duration=3"]
     path = made_by_ffmpeg(tmp_path / "-a film.mp4", *source, "-c:v", "mpeg4", "-f", "mp4")
-    assert media.kind_of(path) == Kind("video", "video/mp4")
+    assert kinds.kind_of(path) == Kind("video", "video/mp4")
     found = details_of(path)
     assert (found.width, found.height, found.seconds) == (320, 240, 3)
     assert opened(found.thumbnail).width == 100
@@ -1041,7 +1040,7 @@ def test_a_real_video(tmp_path, made_by_ffmpeg):
 def test_a_real_recording(tmp_path, made_by_ffmpeg, name, codec, kind):
     source = ["-f", "lavfi", "-i", "sine=frequency=300:duration=4"]
     path = made_by_ffmpeg(tmp_path / name, *source, "-c:a", codec)
-    assert media.kind_of(path) == kind
+    assert kinds.kind_of(path) == kind
     found = details_of(path)
     assert found.seconds == 4
     assert len(found.waveform) == 64
@@ -1052,7 +1051,7 @@ def test_a_real_recording(tmp_path, made_by_ffmpeg, name, codec, kind):
 def test_a_playlist_in_the_place_of_a_film_reads_no_other_file(tmp_path, put):
     secret = put(picture(), "secret.jpg")
     path = put(ftyp() + f"#EXTM3U\n#EXTINF:1,\nfile:{secret}\n".encode())
-    assert media.details(path, Kind("video", "video/mp4")) == Details()
+    assert details.of_file(path, Kind("video", "video/mp4")) == Details()
 
 
 # ── Names ───────────────────────────────────────────────────────────────────────────────────────────
@@ -1104,23 +1103,23 @@ def test_a_playlist_in_the_place_of_a_film_reads_no_other_file(tmp_path, put):
     ],
 )
 def test_safe_names(name, made):
-    assert media.safe_name(name, "fallback", ".bin") == made
+    assert names.safe_name(name, "fallback", ".bin") == made
 
 
 def test_a_fallback_and_an_extension_are_not_believed_either():
-    assert media.safe_name(None, "../x", "/../y") == "x"
-    assert media.safe_name(None, "//", "") == "file"
-    assert media.safe_name(None, "con", ".txt") == "_con.txt"
-    assert media.safe_name("a", "b", ".tar.gz\n") == "a"
+    assert names.safe_name(None, "../x", "/../y") == "x"
+    assert names.safe_name(None, "//", "") == "file"
+    assert names.safe_name(None, "con", ".txt") == "_con.txt"
+    assert names.safe_name("a", "b", ".tar.gz\n") == "a"
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "報", "👍"])
 def test_long_names_are_cut_at_a_character(letter):
-    made = media.safe_name(letter * 300 + ".pdf", "x", ".bin")
+    made = names.safe_name(letter * 300 + ".pdf", "x", ".bin")
     assert made.endswith(".pdf")
     assert 113 <= len(made.encode()) <= 120
     assert set(made.removesuffix(".pdf")) == {letter}
-    assert len(media.safe_name("a" * 10_000_000, "x", ".bin")) == 120
+    assert len(names.safe_name("a" * 10_000_000, "x", ".bin")) == 120
 
 
 odd_text = st.text(
@@ -1132,7 +1131,7 @@ odd_text = st.text(
 @given(odd_text, odd_text, st.sampled_from(["", ".jpg", ".bin", "/x", "..", odd_text]))
 @settings(max_examples=500, deadline=None)
 def test_every_name_is_safe(tmp_path_factory, name, fallback, extension):
-    made = media.safe_name(name, fallback, str(extension))
+    made = names.safe_name(name, fallback, str(extension))
     assert 0 < len(made.encode()) <= 120
     assert not set(made) & set('/\\<>:"|?*')
     assert made[0] not in ".- "
@@ -1140,7 +1139,7 @@ def test_every_name_is_safe(tmp_path_factory, name, fallback, extension):
     assert all(unicodedata.category(each) not in ("Cc", "Cs", "Zl", "Zp") for each in made)
     assert all(unicodedata.category(each) != "Cf" for each in made if each not in "\u200c\u200d")
     assert made.partition(".")[0].strip().upper() not in {"CON", "PRN", "AUX", "NUL", "COM1", "LPT1"}
-    assert media.safe_name(made, "other", "") == made
+    assert names.safe_name(made, "other", "") == made
     assert Path("/folder", made).name == made
 
 
@@ -1170,7 +1169,7 @@ def test_every_name_is_safe(tmp_path_factory, name, fallback, extension):
     ],
 )
 def test_extensions(mimetype, kind, extension):
-    assert media.extension_for(mimetype, kind) == extension
+    assert kinds.extension_for(mimetype, kind) == extension
 
 
 # ── Files that came ─────────────────────────────────────────────────────────────────────────────────
@@ -1178,10 +1177,10 @@ def test_extensions(mimetype, kind, extension):
 
 def test_nothing_is_overwritten(tmp_path):
     folder = tmp_path / "new" / "downloads"
-    names = [media.write_new(folder, "a.tar.gz", bytes([number])).name for number in range(3)]
-    assert names == ["a.tar.gz", "a.tar (2).gz", "a.tar (3).gz"]
-    assert [(folder / name).read_bytes() for name in names] == [b"\0", b"\1", b"\2"]
-    assert sorted(os.listdir(folder)) == sorted(names)
+    made = [received.write_new(folder, "a.tar.gz", bytes([number])).name for number in range(3)]
+    assert made == ["a.tar.gz", "a.tar (2).gz", "a.tar (3).gz"]
+    assert [(folder / name).read_bytes() for name in made] == [b"\0", b"\1", b"\2"]
+    assert sorted(os.listdir(folder)) == sorted(made)
     assert stat.S_IMODE((folder / "a.tar.gz").stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
@@ -1189,15 +1188,15 @@ def test_nothing_is_overwritten(tmp_path):
 def test_a_name_taken_by_anything_is_taken(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a (2)").symlink_to("/nowhere/at/all")
-    assert media.free_name(tmp_path, "a") == tmp_path / "a (3)"
-    assert media.free_name(tmp_path, "b.txt") == tmp_path / "b.txt"
-    assert media.write_new(tmp_path, "a", b"x").name == "a (3)"
+    assert names.free_name(tmp_path, "a") == tmp_path / "a (3)"
+    assert names.free_name(tmp_path, "b.txt") == tmp_path / "b.txt"
+    assert received.write_new(tmp_path, "a", b"x").name == "a (3)"
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "/x", "a/b", "a\0b"])
 def test_what_is_no_name_is_a_mistake(tmp_path, name):
     with pytest.raises(ValueError, match="is not the name of a file"):
-        media.write_new(tmp_path / "in", name, b"x")
+        received.write_new(tmp_path / "in", name, b"x")
     assert os.listdir(tmp_path / "in") == []
 
 
@@ -1207,11 +1206,11 @@ def test_many_write_the_same_name_at_once(tmp_path, monkeypatch, links):
         raise PermissionError(errno.EPERM, "no links here")
 
     if not links:
-        monkeypatch.setattr(media.os, "link", no_link)
+        monkeypatch.setattr(received.os, "link", no_link)
     folder = tmp_path / "in"
     folder.mkdir()
     threads = [
-        threading.Thread(target=media.write_new, args=(folder, "a.txt", b"%d" % number))
+        threading.Thread(target=received.write_new, args=(folder, "a.txt", b"%d" % number))
         for number in range(12)
     ]
     for thread in threads:
@@ -1226,19 +1225,19 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(errno.EIO, "no")
 
-    monkeypatch.setattr(media.os, "link", fail)
-    monkeypatch.setattr(media.os, "replace", fail)
+    monkeypatch.setattr(received.os, "link", fail)
+    monkeypatch.setattr(received.os, "replace", fail)
     with refused("storage-error", "Input/output error"):
-        media.write_new(tmp_path / "in", "a.txt", b"x")
+        received.write_new(tmp_path / "in", "a.txt", b"x")
     assert os.listdir(tmp_path / "in") == []
 
 
 def test_a_folder_that_is_a_file(put):
     with refused("storage-error"):
-        media.write_new(put(b"x"), "a.txt", b"x")
+        received.write_new(put(b"x"), "a.txt", b"x")
 
 
 def test_a_name_too_long_for_the_disk(tmp_path):
     with refused("storage-error", "File name too long"):
-        media.write_new(tmp_path, "a" * 300, b"x")
-    assert media.write_new(tmp_path, media.safe_name("報" * 300, "x", ".txt"), b"x").exists()
+        received.write_new(tmp_path, "a" * 300, b"x")
+    assert received.write_new(tmp_path, names.safe_name("報" * 300, "x", ".txt"), b"x").exists()

@@ -90,18 +90,18 @@ Files = Annotated[
 
 def kept_files(app: App, files: Sequence[Path] | None, key: str | None) -> list[dict[str, Any]]:
     """Copies of the files to send, safe from what happens to those later. Raises WaError for a bad one."""
-    from wa.media import files as media
+    from wa.media import outgoing
 
     if files and len(files) > 1 and key is not None:
         raise WaError(
             "usage", "a key stands for one message, and these are several", "send each with its own"
         )
     for path in files or ():
-        media.check_sendable(path)
+        outgoing.check_sendable(path)
     kept = []
     for path in files or ():
-        where, name = media.keep(app.home, path)
-        kind = media.kind_for_sending(app.home.path / where)
+        where, name = outgoing.keep(app.home, path)
+        kind = outgoing.kind_for_sending(app.home.path / where)
         kept.append({"media_path": where, "media_type": kind.name, "file_name": name})
     return kept
 

@@ -18,7 +18,7 @@ from wa.connection.context import Context
 from wa.connection.errors import banned
 from wa.connection.owner import Owner
 from wa.errors import Terminated, WaError
-from wa.media import files as media
+from wa.media import received
 from wa.queue import pacing
 from wa.queue import rows as schedule
 from wa.queue import send as outbox
@@ -327,7 +327,7 @@ def fetch(context: Context, rows: Sequence[Row], folder: Path | None, most: int)
         found, error = results.get(row["id"], ({"media_path": row["media_path"]}, None))
         path = None if error else context.home.path / found["media_path"]
         if path is not None and folder is not None:
-            path = media.copy_to(path, folder)
+            path = received.copy_to(path, folder)
         done.append(
             {
                 **row,

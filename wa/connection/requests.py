@@ -9,7 +9,7 @@ from typing import Any
 
 from wa.connection import apply
 from wa.errors import WaError
-from wa.media import files as media
+from wa.media import received
 from wa.record import messages
 from wa.record.search import with_file
 from wa.store.database import Row, Store
@@ -93,13 +93,8 @@ def _download(store: Store, transport: Transport, now: datetime, number: int, mo
     """Fetch the file of the message with that id into the home; where it is."""
     row = with_file(store, number)
     found = transport.download(row["raw_proto"], most)
-    folder = store.home.path / "media"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    stamp = messages.moment(row["timestamp"]).strftime("%Y%m%d-%H%M%S")
-    extension = media.extension_for(found.mimetype, row["message_type"])
-    name = media.safe_name(found.name, f"{stamp}-{row['message_type']}", extension)
-    path = media.write_new(folder, name, found.data)
-    relative = str(path.relative_to(store.home.path))
+    at = messages.moment(row["timestamp"])
+    relative = received.keep(store.home, found.data, found.mimetype, row["message_type"], at, found.name)
     with store.write():
         store.execute("UPDATE messages SET media_path = ? WHERE id = ?", [relative, number])
     return {"media_path": relative}

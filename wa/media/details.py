@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wa.media.formats import believed, movie, mp3_seconds, ogg_seconds
+from wa.media.kinds import Kind
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,7 +56,17 @@ class Details:
     """A JPEG of at most 100 pixels a side and 10 KB."""
     waveform: bytes | None = None
     """64 values from 0 to 100."""
-    pages: int | None = None
+
+
+def of_file(path: Path, kind: Kind) -> Details:
+    """Return size, length and a thumbnail of a file; a document has none of them."""
+    if kind.name == "document" or not os.path.isfile(path):
+        return Details()
+    if kind.name == "image":
+        return of_picture(path)
+    if kind.name == "video":
+        return of_video(path)
+    return of_sound(path, kind.mimetype)
 
 
 def of_picture(path: Path) -> Details:

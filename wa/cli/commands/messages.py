@@ -320,7 +320,7 @@ def download(
     Example: wa download nadia image 20 --out ~/Pictures
     """
     from wa.connection import client as service
-    from wa.media import files as media
+    from wa.media.received import check_folder
     from wa.record.search import files as files_of
 
     own = app_of(ctx)
@@ -329,7 +329,7 @@ def download(
     found = chat_of(own, chat)
     rows = files_of(own.store, found.jid, None if kind == "all" else kind, limit)
     if out is not None:
-        media.check_folder(out)
+        check_folder(out)
     rows = service.fetch(own.context, rows, out, int(max_size * 1_000_000))
 
     def cells(row: Mapping[str, Any]) -> list[object]:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from wa.errors import WaError
-from wa.media import files as media
+from wa.media import details, outgoing
+from wa.media.details import Details
+from wa.media.kinds import Kind
 from wa.whatsapp.neonize.client import Line
 from wa.whatsapp.transport import NotSent, Outgoing
 
@@ -46,7 +48,7 @@ def build(lib: Any, line: Line, message: Outgoing) -> Any:
 def _attach(lib: Any, client: Any, proto: Any, message: Outgoing, path: Path) -> Any:
     """Upload a file and say in the message what it is."""
     try:
-        kind = media.kind_for_sending(path)
+        kind = outgoing.kind_for_sending(path)
         data = path.read_bytes()
         uploaded = client.upload(data, lib.media_type[_UPLOADED_AS[kind.name]])
     except (OSError, WaError, lib.client.UploadError) as error:
@@ -55,7 +57,7 @@ def _attach(lib: Any, client: Any, proto: Any, message: Outgoing, path: Path) ->
     part.URL, part.directPath, part.mediaKey = uploaded.url, uploaded.DirectPath, uploaded.MediaKey
     part.fileEncSHA256, part.fileSHA256 = uploaded.FileEncSHA256, uploaded.FileSHA256
     part.fileLength, part.mimetype = len(data), kind.mimetype
-    _describe(part, kind, media.details(path, kind))
+    _describe(part, kind, details.of_file(path, kind))
     if kind.name == "document":
         part.fileName = part.title = message.file_name or path.name
     if kind.name not in ("audio", "voice"):  # which have no place for a caption
@@ -63,7 +65,7 @@ def _attach(lib: Any, client: Any, proto: Any, message: Outgoing, path: Path) ->
     return part
 
 
-def _describe(part: Any, kind: media.Kind, about: media.Details) -> None:
+def _describe(part: Any, kind: Kind, about: Details) -> None:
     """What the recipient's phone shows before it has the file."""
     if kind.name in ("image", "video"):
         part.width, part.height = about.width or 0, about.height or 0

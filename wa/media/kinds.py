@@ -1,17 +1,28 @@
-"""What a file is, by how it begins; and the extension that belongs to a type.
+"""What a file is, by its content; and the extension that belongs to a MIME type.
 
-The name is only believed for documents whose content leaves it open.
+The name of a file decides only for documents whose content leaves the type open.
 """
 
 from __future__ import annotations
 
 import codecs
+import os
 import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from mimetypes import MimeTypes
+from pathlib import Path
+from typing import BinaryIO
 
-from wa.media.formats import is_adts, is_mp3, ogg_packet
+from wa.errors import WaError
+from wa.media.formats import is_adts, is_mp3, movie, ogg_packet
+from wa.store.files import storage_error
+
+_HEAD, _TAIL = 4096, 64 * 1024
+"""Bytes by which a file is recognised; the list of what is in a ZIP is at its end."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +93,47 @@ _SIGNED = {kind.mimetype for _, kind in _SIGNATURES} | {_WORD, _SHEET, _SLIDES, 
 """Types that their content would have shown: a name alone does not make them."""
 
 
+def kind_of(path: Path, name: str | None = None) -> Kind:
+    """Return what a file is, by its content; `name` is its name where that is not the one in `path`.
+
+    Raise WaError `not-found`, `bad-data`, `storage-error`.
+    """
+    with reading(path) as file:
+        head = file.read(_HEAD)
+        file.seek(max(_HEAD, file.seek(0, os.SEEK_END) - _TAIL))
+        kind = recognise(head, file.read(_TAIL), name or path.name)
+    if kind.name == "video":
+        film = movie(path)
+        if film.tracks and not film.has_video:  # phones record sound under the brands of video
+            return Kind("audio", "audio/mp4")
+    return kind
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file to read. Raise WaError `not-found`, `bad-data`, `storage-error`."""
+    try:
+        mode = path.stat().st_mode  # before it is opened: that would wait for a pipe and wake a device
+        if stat.S_ISDIR(mode):
+            raise WaError("bad-data", f"{path} is a directory", f"name the files in it: {path}/*")
+        if not stat.S_ISREG(mode):
+            raise WaError(
+                "bad-data", f"{path} is not a file but a pipe or a device", "save it to a file first"
+            )
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
+        raise WaError("not-found", f"there is no file {path}", None) from None
+    except OSError as error:
+        raise storage_error(error, path) from error
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            yield file
+        except OSError as error:
+            raise storage_error(error, path) from error
+
+
 def recognise(head: bytes, tail: bytes, name: str) -> Kind:
-    """What a file is by its first bytes; `tail`, the last of them where `head` is not all, is for a ZIP."""
+    """Return what a file is by its first bytes; `tail`, its last bytes if `head` is not all, is for a ZIP."""
     for pattern, kind in _SIGNATURES:
         if pattern.match(head):
             # WebP's flag for moving pictures (RFC 9649, 2.7), which are not sent as images
@@ -179,10 +229,10 @@ def _type_by_name(name: str) -> str:
 
 
 def extension_for(mimetype: str, kind: str) -> str:
-    """The extension of a type, with its dot: `.jpg`. For an unknown one the usual of its kind, or `.bin`.
+    """Return the extension of a MIME type with its dot: `.jpg`.
 
-    A type of another family than its kind, which only somebody up to no good
-    says, is unknown: a picture is never an `.exe`.
+    An unknown type has the usual extension of its kind, or `.bin`. A type of
+    another family than its kind is unknown, so that a picture is never an `.exe`.
     """
     plain = mimetype.partition(";")[0].strip().lower()
     found = _EXTENSIONS.get(plain) or _python_types().guess_extension(plain)

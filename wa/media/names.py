@@ -1,0 +1,59 @@
+"""Names of files, made of names that somebody else chose. A foreign name is never used as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from itertools import count
+from pathlib import Path
+
+_LONGEST = 120
+"""Bytes; filesystems take 255 or a little less, and ` (2)` has to fit."""
+_JOINERS = "\u200c\u200d"
+"""Part of how Persian, Indic scripts and emoji are written; the other invisible characters go."""
+_EDGES = f" .{_JOINERS}"
+_FORBIDDEN = re.compile(r'[<>:"|?*]')
+_RESERVED = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|clock\$|(com|lpt)[0-9¹²³])\s*(\.|\Z)", re.IGNORECASE
+)
+_SUFFIX = re.compile(r"(?<=.)\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,10}\Z", re.DOTALL)
+
+
+def safe_name(name: str | None, fallback: str, extension: str) -> str:
+    """Return a file name made of `name`, or of `fallback`, with `extension` if it has no extension.
+
+    The name stays in its folder, is visible, is no option of a command, is
+    harmless to a terminal, works on Windows, and has at most 120 bytes. Letters
+    of other scripts stay as they are.
+    """
+    made = _cleaned(name or "") or _cleaned(fallback) or "file"
+    if not _SUFFIX.search(made) and re.fullmatch(r"\.[A-Za-z0-9]{1,10}", extension):
+        made += extension
+    if _RESERVED.match(made):
+        made = f"_{made}"
+    if len(made.encode()) <= _LONGEST:
+        return made
+    suffix = found[0] if (found := _SUFFIX.search(made)) else ""
+    stem = made.removesuffix(suffix).encode()[: _LONGEST - len(suffix)]
+    return stem.decode(errors="ignore").rstrip(_EDGES) + suffix
+
+
+def _cleaned(name: str) -> str:
+    spaced = " ".join(name[:1000].split())
+    # Cc: controls, Cf: direction marks and other invisible ones, Cs: what is no character
+    seen = (
+        each for each in spaced if each in _JOINERS or unicodedata.category(each) not in ("Cc", "Cf", "Cs")
+    )
+    one_line = " ".join(unicodedata.normalize("NFC", "".join(seen)).split())
+    parts = (part for part in re.split(r"[/\\]", one_line) if part.strip(_EDGES))
+    return _FORBIDDEN.sub("_", "_".join(parts)).lstrip(f"-{_EDGES}").rstrip(_EDGES)
+
+
+def free_name(folder: Path, name: str) -> Path:
+    """Return a path that does not exist yet: `name.ext`, else `name (2).ext` and so on."""
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise ValueError(f"{name!r} is not the name of a file")
+    stem, suffix = os.path.splitext(name)
+    names = (name if number == 1 else f"{stem} ({number}){suffix}" for number in count(1))
+    return next(folder / each for each in names if not os.path.lexists(folder / each))

@@ -1,0 +1,97 @@
+"""Files that are to be sent: checked, and copied into the home so that they may change or go before."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from wa.errors import WaError
+from wa.media.kinds import Kind, extension_for, kind_of, reading
+from wa.media.names import safe_name
+from wa.media.received import new_file, sync_folder
+from wa.store.files import storage_error
+from wa.store.paths import Home
+
+_MB = 1024 * 1024
+LIMITS = {"image": 16 * _MB, "video": 16 * _MB, "audio": 16 * _MB, "voice": 16 * _MB, "document": 100 * _MB}
+"""The most bytes of a file of each kind. A larger picture, video or recording goes as a document. WhatsApp
+allows larger documents, but the library holds a file several times in memory, and a small server has 1 GB."""
+_PIECE = 256 * 1024
+
+
+def kind_for_sending(path: Path) -> Kind:
+    """Return what a file is sent as: a document if it is too large for its kind. Raise as `kind_of` does."""
+    kind = kind_of(path)
+    with reading(path) as file:
+        is_too_large = os.fstat(file.fileno()).st_size > LIMITS[kind.name]
+    return Kind("document", kind.mimetype) if is_too_large else kind
+
+
+def check_sendable(path: Path) -> Path:
+    """Return the absolute path of a file that can be sent; links are followed when it is read.
+
+    Raise WaError `not-found` if there is no such file, `bad-data` for a
+    directory, a pipe or a device, for an empty file and for one that is too
+    large, and `storage-error` for a file that may not be read.
+    """
+    with reading(path) as file:
+        _check_size(path, os.fstat(file.fileno()).st_size)
+        return path.absolute()
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size == 0:
+        raise WaError("bad-data", f"{path} is empty", "there is nothing in it to send")
+    if size > LIMITS["document"]:
+        limit = LIMITS["document"] // _MB
+        # Rounded up, so that it never says "is 100 MB; files up to 100 MB can be sent".
+        shown = f"{math.ceil(size * 10 / _MB) / 10:.1f}".removesuffix(".0")
+        raise WaError(
+            "bad-data",
+            f"{path} is {shown} MB; files up to {limit} MB can be sent",
+            "split it, or send a link",
+        )
+
+
+def keep(home: Home, path: Path) -> tuple[str, str]:
+    """Copy a file that is to be sent into the home.
+
+    Return the path of the copy, relative to the home, and the name that the
+    recipient sees. The copy is named by its content, so the same file twice is
+    kept once. Raise as `check_sendable` does; then no copy is left.
+    """
+    home.prepare()
+    folder = home.path / "media" / "outbox"
+    with reading(path) as source:
+        _check_size(path, os.fstat(source.fileno()).st_size)
+        with new_file(folder) as copy:
+            digest = _copy(path, source, copy)
+            kind = kind_of(Path(copy.name), path.name)
+            target = folder / f"{digest}{extension_for(kind.mimetype, kind.name)}"
+            os.replace(copy.name, target)
+            sync_folder(folder)
+    return target.relative_to(home.path).as_posix(), safe_name(path.name, "file", "")
+
+
+def _copy(path: Path, source: BinaryIO, copy: IO[bytes]) -> str:
+    """Copy a file, whose size may have changed by now, and return its SHA-256."""
+    digest, size = hashlib.sha256(), 0
+    while piece := _read(path, source):
+        size += len(piece)
+        _check_size(path, size)
+        digest.update(piece)
+        copy.write(piece)
+    _check_size(path, size)
+    copy.flush()
+    os.fsync(copy.fileno())
+    return digest.hexdigest()
+
+
+def _read(path: Path, source: BinaryIO) -> bytes:
+    try:
+        return source.read(_PIECE)
+    except OSError as error:  # the fault of this file, not of where it is copied to
+        raise storage_error(error, path) from error
