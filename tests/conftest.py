@@ -19,8 +19,8 @@ import pytest
 
 from wa.cli import main as cli
 from wa.cli.context import App
-from wa.connection import client as service
 from wa.connection.context import system_now
+from wa.connection.hold import serve
 from wa.queue.send import Scope
 from wa.store.database import Store
 from wa.store.open import open_store
@@ -206,7 +206,7 @@ def own(clock: Callable[[], datetime], until: Callable[[], Any], scope: Scope = 
         return bool(until())
 
     try:
-        service.serve(app.context, "run-scheduler", scope, over)
+        serve(app.context, "run-scheduler", scope, over)
     finally:
         app.close()
 

@@ -16,7 +16,7 @@ import typer
 from conftest import ADAM, REEM, FakeClock, is_owned, wait_for
 
 from wa.cli import main as cli
-from wa.connection import client as service
+from wa.connection import ask, deliver
 from wa.connection.context import system_now
 from wa.errors import EXIT_OF_CODE
 from wa.record import messages
@@ -446,7 +446,7 @@ def test_no_start_connects_before_a_ban_ends(wa, fails, rows, delivered, monkeyp
 @pytest.fixture
 def unknown(wa, monkeypatch):
     """A stand-in that accepts and never says so."""
-    monkeypatch.setattr(service, "PROOF_SECONDS", 0.1)
+    monkeypatch.setattr(deliver, "PROOF_SECONDS", 0.1)
     for name, value in (("ack-lost", "on"), ("ack-timeout", "0.1"), ("receipts", "off")):
         assert wa("loopback", "fault", name, value).code == 0
 
@@ -493,7 +493,7 @@ def test_still_queued_names_the_row_and_it_stays(wa, fails, rows, delivered, why
 
 
 def test_the_scheduler_without_a_network(wa, fails, rows, monkeypatch):
-    monkeypatch.setattr(service, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(deliver, "CONNECT_SECONDS", 0.3)
     wa("schedule", "add", REEM, "Later", "--at", "in 1 minute")
     wa(*OFFLINE)
     message, _ = fails("network-error", "run-scheduler", "--once", now=later(minutes=2))
@@ -503,7 +503,7 @@ def test_the_scheduler_without_a_network(wa, fails, rows, monkeypatch):
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_marking_as_read_without_a_network(wa, monkeypatch, as_json):
-    monkeypatch.setattr(service, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(ask, "REQUEST_SECONDS", 0.3)
     wa("loopback", "say", REEM, "Are you there?")
     wait_for(lambda: wa("listen", "--for", "1s").out)
     wa(*OFFLINE)
@@ -524,7 +524,7 @@ def test_an_outdated_client(wa, fails, rows, nothing_goes_out_later):
 
 
 def test_the_scheduler_beside_an_owner_that_does_not_send(wa, fails, rows, spawn, home, monkeypatch):
-    monkeypatch.setattr(service, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(deliver, "CONNECT_SECONDS", 0.3)
     wa("schedule", "add", REEM, "Later", "--at", "in 1 second")
     process = spawn("listen", "--no-send")
     wait_for(lambda: is_owned(home))

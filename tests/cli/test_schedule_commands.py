@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered, is_owned, wait_for
 
-from wa.connection import client as service
-from wa.connection import owner
+from wa.connection import deliver, owner
 from wa.connection.context import system_now
 from wa.people.contacts import Recipient
 from wa.queue import rows as schedule
@@ -535,7 +534,7 @@ def test_once_leaves_alone_what_has_been_unknown_for_more_than_a_day(wa, home, s
 
 
 def test_once_without_a_connection_is_a_network_error_and_keeps_the_queue(wa, store, monkeypatch):
-    monkeypatch.setattr(service, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(deliver, "CONNECT_SECONDS", 0.3)
     wa("loopback", "fault", "offline", "on")
     row_id = add_due(store)
     result = wa("run-scheduler", "--once")
@@ -580,7 +579,7 @@ def test_once_beside_a_listener_tells_what_became_unknown_there(wa, home, spawn,
 
 
 def test_once_beside_a_listener_without_a_line_does_not_say_all_is_well(wa, home, spawn, store, monkeypatch):
-    monkeypatch.setattr(service, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(deliver, "CONNECT_SECONDS", 0.3)
     wa("loopback", "fault", "offline", "on")
     spawn("listen")
     wait_for(lambda: is_owned(home))
@@ -590,7 +589,7 @@ def test_once_beside_a_listener_without_a_line_does_not_say_all_is_well(wa, home
 
 
 def test_once_beside_a_listener_that_does_not_send_is_in_use(wa, home, spawn, store, monkeypatch):
-    monkeypatch.setattr(service, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(deliver, "CONNECT_SECONDS", 0.3)
     spawn("listen", "--no-send")
     wait_for(lambda: owner_command(home))
     row_id = add_due(store)

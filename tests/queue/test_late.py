@@ -15,7 +15,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from wa.cli.context import App
-from wa.connection import client as service
+from wa.connection import deliver
+from wa.connection.hold import serve
 from wa.people.contacts import Recipient
 from wa.queue import pacing
 from wa.queue import rows as schedule
@@ -102,7 +103,7 @@ def own(clock: Callable[[], datetime], over: Callable[[], Any], **env: str) -> N
         return bool(over())
 
     try:
-        service.serve(app.context, "run-scheduler", Scope.ALL, is_over)
+        serve(app.context, "run-scheduler", Scope.ALL, is_over)
     finally:
         app.close()
 
@@ -208,7 +209,7 @@ def test_missed_is_no_failure_of_the_run(wa, store, clock):
 
 
 def test_nothing_is_missed_while_there_is_no_connection(wa, home, store, clock, monkeypatch):
-    monkeypatch.setattr(service, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(deliver, "CONNECT_SECONDS", 0.2)
     add_the_late_ones(store, clock())
     wa("loopback", "fault", "offline", "on")
     result = wa("run-scheduler", "--once", now=clock)

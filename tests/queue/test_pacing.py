@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_owned, own, wait_for
 
-from wa.cli.commands import account
-from wa.connection import owner
+from wa.connection import deliver, owner
 from wa.connection.context import system_now
 from wa.people.contacts import Recipient
 from wa.queue import pacing
@@ -375,7 +374,7 @@ def test_pause_waits_for_what_is_being_sent(wa, home, spawn, store):
 
 
 def test_pause_names_what_is_still_being_sent_when_its_patience_ends(wa, home, spawn, store, monkeypatch):
-    monkeypatch.setattr(account, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(deliver, "PAUSE_SECONDS", 0.2)
     wa("loopback", "fault", "ack-delay", "60")
     spawn("listen")
     wait_for(lambda: is_owned(home))
@@ -399,7 +398,7 @@ def test_pause_does_not_wait_for_an_attempt_whose_process_is_dead(wa, store):
 
 
 def test_pause_is_patient_for_five_seconds():
-    assert account.PAUSE_SECONDS == 5
+    assert deliver.PAUSE_SECONDS == 5
 
 
 # ── A full disk ─────────────────────────────────────────────────────────────────────────────────────

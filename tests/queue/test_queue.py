@@ -12,8 +12,7 @@ import pytest
 from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_owned, own, wait_for
 
 from wa.cli.context import App
-from wa.connection import apply, owner
-from wa.connection import client as service
+from wa.connection import apply, deliver, owner
 from wa.errors import WaError
 from wa.people.contacts import Recipient
 from wa.queue import pacing
@@ -671,7 +670,7 @@ def test_send_without_acknowledgement_is_sent_by_its_receipt(wa, home):
 
 
 def test_send_without_acknowledgement_or_receipt_is_unknown(wa, home, monkeypatch):
-    monkeypatch.setattr(service, "PROOF_SECONDS", 0.1)
+    monkeypatch.setattr(deliver, "PROOF_SECONDS", 0.1)
     wa("loopback", "fault", "ack-timeout", "0.1")
     wa("loopback", "fault", "ack-lost", "on")
     wa("loopback", "fault", "receipts", "off")
@@ -941,7 +940,7 @@ def test_a_key_whose_message_failed_says_so_and_sends_nothing(wa, home):
 
 
 def test_a_key_whose_outcome_is_unknown_says_so_and_sends_nothing(wa, home, monkeypatch):
-    monkeypatch.setattr(service, "PROOF_SECONDS", 0.1)
+    monkeypatch.setattr(deliver, "PROOF_SECONDS", 0.1)
     wa("loopback", "fault", "ack-timeout", "0.1")
     wa("loopback", "fault", "ack-lost", "on")
     wa("loopback", "fault", "receipts", "off")

@@ -15,7 +15,7 @@ import time
 import pytest
 from conftest import ADAM, REEM, REEM_JID, WA, Result, is_owned, wait_for
 
-from wa.connection import client as service
+from wa.connection import deliver
 from wa.connection.context import system_now
 from wa.store.locks import FileLock
 from wa.store.paths import Home
@@ -538,7 +538,7 @@ def test_a_lock_file_removed_under_its_holder_costs_no_message(wa, spawn, home):
 
 
 def test_a_lock_that_another_program_has_taken(wa, home, monkeypatch):
-    monkeypatch.setattr(service, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(deliver, "CONNECT_SECONDS", 0.3)
     home.prepare()
     with home.session_lock.open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)

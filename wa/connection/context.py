@@ -11,7 +11,6 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from wa.connection.errors import not_linked
 from wa.errors import WaError
 from wa.settings import Settings
 from wa.store.database import Store
@@ -19,6 +18,7 @@ from wa.store.device import linked_account
 from wa.store.open import open_store
 from wa.store.paths import Home
 from wa.store.wake import wake_owner
+from wa.whatsapp.errors import not_linked
 
 if TYPE_CHECKING:
     from wa.whatsapp.transport import Transport

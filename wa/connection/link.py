@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from wa.connection import apply, spool
-from wa.connection.client import stop_signals
 from wa.connection.context import Context, system_now
-from wa.connection.errors import banned, end_of_connection, not_linked
+from wa.connection.hold import stop_signals
 from wa.errors import WaError
 from wa.jids import phone_of_jid
 from wa.phones import parse_phone
@@ -35,6 +34,7 @@ from wa.store.device import forget_account, own_jid
 from wa.store.locks import FileLock, describe_holder, lock_holder
 from wa.store.paths import Home
 from wa.times import describe, to_iso
+from wa.whatsapp.errors import banned, end_of_connection, not_linked
 from wa.whatsapp.neonize import session_db as session
 from wa.whatsapp.transport import (
     Account,

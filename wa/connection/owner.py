@@ -19,7 +19,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from wa.connection import apply, requests, spool
-from wa.connection.errors import banned, end_of_connection
 from wa.connection.spool import WriteOrder
 from wa.queue import pacing
 from wa.queue import send as outbox
@@ -33,6 +32,7 @@ from wa.store.locks import FileLock
 from wa.store.paths import Home
 from wa.store.wake import WakeSocket
 from wa.times import describe, to_iso
+from wa.whatsapp.errors import banned, end_of_connection
 from wa.whatsapp.transport import (
     Accepted,
     Account,

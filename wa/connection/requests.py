@@ -1,9 +1,10 @@
-"""What other commands ask of the process that holds the connection, besides sending."""
+"""The table of requests: what other commands ask of the owner of the connection, and its answers."""
 
 from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,11 +19,44 @@ from wa.whatsapp.transport import DownloadFailed, Expired, ReadMark, SendError, 
 
 log = logging.getLogger(__name__)
 
+Result = tuple[dict[str, Any], WaError | None]
+"""What came of a request, and why it was not done."""
+_THESE = "FROM requests WHERE id BETWEEN :first AND :last AND kind = :kind"
 GROUPS_EVERY, UNKNOWN_GROUP_EVERY = timedelta(days=1), timedelta(minutes=10)
 
 
+def put(store: Store, kind: str, wishes: Sequence[dict[str, Any]], expires: datetime) -> list[int]:
+    """Add requests of one kind, for the owner to answer before they expire. Return their ids."""
+    row = {"kind": kind, "expires_at": to_iso(expires)}
+    with store.write():
+        numbers = [store.insert("requests", {**row, "args": json.dumps(wish)}) for wish in wishes]
+    return [number for number in numbers if number is not None]
+
+
+def are_open(store: Store, kind: str, numbers: Sequence[int]) -> bool:
+    """Whether one of these requests, added together, is not answered yet."""
+    sql = f"SELECT 1 {_THESE} AND status = 'pending' LIMIT 1"
+    return store.value(sql, {"first": numbers[0], "last": numbers[-1], "kind": kind}) is not None
+
+
+def results(store: Store, kind: str, numbers: Sequence[int]) -> list[Result]:
+    """Return the result of each of these requests, added together, and why it was not done if it was not."""
+    sql = f"SELECT id, status, result {_THESE}"
+    found = store.rows(sql, {"first": numbers[0], "last": numbers[-1], "kind": kind})
+    rows = {row["id"]: row for row in found}
+    return [_result(rows[number]) for number in numbers]
+
+
+def _result(row: Row) -> Result:
+    result = json.loads(row["result"] or "{}")
+    if row["status"] == "done":
+        return result, None
+    code, why = result.get("code", "network-error"), result.get("message", "WhatsApp could not be reached")
+    return result, WaError(code, why, "try again" if code == "network-error" else None)
+
+
 def answer(store: Store, transport: Transport, now: datetime) -> bool:
-    """Do what the oldest open request asks for, and write down how it went; whether there was one."""
+    """Do what the oldest open request asks for, and record its result. Return whether there was one."""
     row = store.row(
         "SELECT * FROM requests WHERE status = 'pending' AND expires_at > ? ORDER BY id LIMIT 1",
         [to_iso(now)],
@@ -49,7 +83,7 @@ def answer(store: Store, transport: Transport, now: datetime) -> bool:
 
 
 def refresh_groups(store: Store, transport: Transport, now: datetime) -> None:
-    """Ask WhatsApp for our groups, once a day: what happened to them while we were away has no event."""
+    """Ask WhatsApp for our groups once a day: what happened to them while we were offline has no event."""
     if groups_are_stale(store, now):
         try:
             _groups(store, transport, now)
@@ -58,7 +92,7 @@ def refresh_groups(store: Store, transport: Transport, now: datetime) -> None:
 
 
 def groups_are_stale(store: Store, now: datetime) -> bool:
-    """Whether the groups were last asked for so long ago that they may be others by now."""
+    """Whether what is known of the groups is so old that they may have changed."""
     last = store.state().get("groups_at")
     every = UNKNOWN_GROUP_EVERY if _has_unknown_group(store) else GROUPS_EVERY
     return last is None or abs(now - from_iso(last)) > every

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import typer
@@ -15,13 +14,10 @@ from wa.errors import WaError
 from wa.jids import phone_of_jid
 from wa.queue import pacing
 from wa.queue import rows as schedule
-from wa.queue import send as outbox
 from wa.record import messages
 from wa.store.device import linked_account
 from wa.store.locks import describe_holder, lock_holder
 from wa.times import format_duration, from_iso, to_iso
-
-PAUSE_SECONDS = 5.0
 
 app = typer.Typer()
 
@@ -110,18 +106,10 @@ def pause(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: wa pause
     """
+    from wa.connection import deliver
+
     own = app_of(ctx)
-    pacing.pause(own.store, own.now())
-    own.context.wake_owner()
-    deadline = time.monotonic() + PAUSE_SECONDS
-    while (sending := outbox.sending_ids(own.store)) and lock_holder(own.home.session_lock) is not None:
-        if time.monotonic() > deadline:
-            raise WaError(
-                "unknown-outcome",
-                f"paused, but still being sent: {', '.join(sending)}",
-                "what is not on its way yet stays; `wa schedule list` shows how these end",
-            )
-        time.sleep(0.02)
+    deliver.pause(own.context)
     own.out.result({"sending": "paused"}, "paused: nothing is sent until `wa resume`")
 
 
@@ -131,10 +119,10 @@ def resume(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: wa resume
     """
+    from wa.connection import deliver
+
     own = app_of(ctx)
-    pacing.resume(own.store, own.now())
-    own.context.wake_owner()
-    block = pacing.blocked(own.store, own.now(), own.settings)
+    block = deliver.resume(own.context)
     note = f", but not yet: {block.text}" if block and block.text else ""
     own.out.result({"sending": pacing.word(block)}, f"sending goes on{note}")
 

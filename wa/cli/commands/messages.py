@@ -31,7 +31,6 @@ from wa.cli.options import (
     who,
 )
 from wa.cli.output import one_line
-from wa.connection.errors import not_linked
 from wa.errors import WaError
 from wa.jids import show_jid
 from wa.queue import rows as schedule
@@ -39,6 +38,7 @@ from wa.record import messages
 from wa.record.search import Filter
 from wa.record.search import search as search_messages
 from wa.times import parse_duration, parse_when
+from wa.whatsapp.errors import not_linked
 
 if TYPE_CHECKING:
     from wa.connection.owner import Owner
@@ -76,7 +76,7 @@ def send(
 
     Example: wa send 447700900123 "Here is the list" --file contacts/aliases.txt
     """
-    from wa.connection import client as service
+    from wa.connection.deliver import deliver
     from wa.record.search import find_in_chat
 
     own = app_of(ctx)
@@ -107,7 +107,7 @@ def send(
             own.context.wake_owner()
         else:
             done = f"{'already sent' if row['sent_at'] else 'sent'} {what}to {who(row)}"
-            row = service.deliver(own.context, row["id"], wait)
+            row = deliver(own.context, row["id"], wait)
         rows.append(row)
         if len(parts) == 1:
             own.out.success(row, done)
@@ -136,18 +136,19 @@ def listen(
 
     Example: wa listen --for 10m --json
     """
-    from wa.connection import client as service
+    from wa.connection import hold
+    from wa.queue.send import Scope
 
     own = app_of(ctx)
     feed = _Feed(own, messages.newest_id(own.store) if since is None else since)
     end = None if duration is None else time.monotonic() + parse_duration(duration).total_seconds()
-    service.serve(
+    hold.serve(
         own.context,
         "listen --no-send" if no_send else "listen",
-        service.Scope.UNSCHEDULED if no_send else service.Scope.ALL,
+        Scope.UNSCHEDULED if no_send else Scope.ALL,
         until=lambda owner: end is not None and time.monotonic() >= end,
         tick=feed.print_new,
-        every=service.STANDBY_SECONDS,
+        every=hold.STANDBY_SECONDS,
     )
 
 
@@ -162,8 +163,8 @@ class _Feed:
         self._unknown = 0
 
     def print_new(self, owner: Owner | None) -> None:
-        """What `service.serve` calls after whatever happened."""
-        from wa.connection.client import describe_owner
+        """What `hold.serve` calls after whatever happened."""
+        from wa.connection.hold import describe_owner
 
         state = describe_owner(owner)
         if state is not None and state != self._said:
@@ -248,14 +249,14 @@ def groups(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: wa groups
     """
-    from wa.connection import client as service
+    from wa.connection.ask import refresh_groups
 
     def cells(row: Mapping[str, Any]) -> list[object]:
         members = ", ".join(each["name"] or show_jid(each["member_jid"]) for each in row["members"])
         return [row["name"] or row["id"], row["id"], members]
 
     own = app_of(ctx)
-    if trouble := service.refresh_groups(own.context):
+    if trouble := refresh_groups(own.context):
         own.out.note(f"as last known: {trouble.message}")
     own.out.table(messages.groups(own.store), ["group", "id", "members"], cells, "no groups yet")
 
@@ -283,10 +284,10 @@ def read(
     found = chat_of(own, chat)
     rows = messages.conversation(own.store, found.jid, limit, *_span(own, before, after))
     shown = max((row["id"] for row in rows), default=0)
-    if mark_read and messages.unread_of(own.store, found.jid, shown):
-        from wa.connection import client as service
+    if mark_read:
+        from wa.connection import ask
 
-        service.ask(own.context, "mark-read", {"chat": found.jid, "up_to": shown}, "read")
+        ask.mark_read(own.context, found.jid, shown)
     if own.json:
         own.out.table(rows, [], lambda row: [], "")
     for row in rows:
@@ -319,7 +320,7 @@ def download(
 
     Example: wa download nadia image 20 --out ~/Pictures
     """
-    from wa.connection import client as service
+    from wa.connection import ask
     from wa.media.received import check_folder
     from wa.record.search import files as files_of
 
@@ -330,19 +331,14 @@ def download(
     rows = files_of(own.store, found.jid, None if kind == "all" else kind, limit)
     if out is not None:
         check_folder(out)
-    rows = service.fetch(own.context, rows, out, int(max_size * 1_000_000))
+    rows = ask.fetch(own.context, rows, out, int(max_size * 1_000_000))
 
     def cells(row: Mapping[str, Any]) -> list[object]:
         return [shown_time(own, row["timestamp"]), row["message_type"], row["path"] or f"({row['error']})"]
 
     own.out.table(rows, ["time", "kind", "file"], cells, "no files there")
-    failed = [row for row in rows if row["code"]]
-    if failed:
-        raise WaError(
-            "network-error" if any(row["code"] == "network-error" for row in failed) else failed[0]["code"],
-            f"{len(failed)} of {len(rows)} files could not be fetched: {failed[0]['error']}",
-            "`wa download` again fetches what is missing",
-        )
+    if failure := ask.failure_of(rows):
+        raise failure
 
 
 @app.command()

@@ -31,7 +31,7 @@ from wa.queue import rows as queue
 from wa.times import from_iso, load_zone, parse_when, to_iso
 
 if TYPE_CHECKING:
-    from wa.connection.client import Watch
+    from wa.connection.hold import Watch
     from wa.connection.owner import Owner
 
 app = typer.Typer()
@@ -227,9 +227,9 @@ def retry(
     )
     own.context.wake_owner()
     if not no_wait:
-        from wa.connection import client as service
+        from wa.connection.deliver import deliver
 
-        row = service.deliver(own.context, row["id"], wait)
+        row = deliver(own.context, row["id"], wait)
     own.out.success(row, f"{row['status']}: {row['id']} for {who(row)}")
 
 
@@ -270,20 +270,22 @@ def run_scheduler(
 
     Example: wa run-scheduler --once
     """
-    from wa.connection import client as service
+    from wa.connection import hold
+    from wa.connection.deliver import send_due
+    from wa.queue.send import Scope
 
     own = app_of(ctx)
     if not once:
-        service.serve(
+        hold.serve(
             own.context,
             "run-scheduler",
-            service.Scope.ALL,
+            Scope.ALL,
             lambda owner: False,
             _report(own),
-            service.STANDBY_SECONDS,
+            hold.STANDBY_SECONDS,
         )
         return
-    outcomes = service.send_due(own.context)
+    outcomes = send_due(own.context)
     if outcomes:  # cron sends a mail about whatever is said
         own.out.note(", ".join(f"{outcomes.count(each)} {each}" for each in sorted(set(outcomes))))
     if "unknown" in outcomes:
@@ -293,7 +295,7 @@ def run_scheduler(
 
 
 def _report(own: App) -> Watch[None]:
-    from wa.connection.client import describe_owner
+    from wa.connection.hold import describe_owner
 
     said: list[str] = []
 

@@ -1,4 +1,4 @@
-"""The ways in which a connection ends for good, as its user is told."""
+"""Error mapping: the ways in which a connection ends for good, as its user is told."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def not_linked() -> WaError:
 
 
 def banned(until: str) -> WaError:
-    """WhatsApp refuses the account until then."""
+    """The error of an account that WhatsApp refuses until a moment, given as text."""
     return WaError(
         "temporary-ban",
         f"WhatsApp has banned this account until {until}",
@@ -25,7 +25,7 @@ def banned(until: str) -> WaError:
 
 
 def end_of_connection(event: LoggedOut | Replaced | Outdated) -> WaError:
-    """Nothing but the user can bring this connection back."""
+    """The error of a connection that only its user can bring back."""
     if isinstance(event, LoggedOut):
         return WaError(
             "not-authorized",

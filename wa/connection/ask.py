@@ -1,0 +1,119 @@
+"""Asking the owner of the connection for something besides sending, and waiting until it is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from wa.connection import requests
+from wa.connection.context import Context
+from wa.connection.hold import serve
+from wa.connection.owner import Owner
+from wa.connection.requests import Result
+from wa.errors import WaError
+from wa.media import received
+from wa.queue.send import Scope
+from wa.record import messages
+from wa.store.database import Row
+
+REQUEST_SECONDS = 30.0
+DOWNLOAD_SECONDS = 120.0
+
+
+def refresh_groups(context: Context) -> WaError | None:
+    """Ask WhatsApp for our groups where what is known is stale. Return why they could not be had, if so."""
+    if context.settings.transport == "loopback" or context.me is None:
+        return None
+    if requests.groups_are_stale(context.store, context.now()):
+        try:
+            ask(context, "groups", {}, "groups")
+        except WaError as error:
+            return error
+    return None
+
+
+def ask(context: Context, kind: str, args: dict[str, Any], command: str) -> None:
+    """Have the owner do something, or do it as the owner. Raises WaError `network-error`."""
+    for _, error in ask_each(context, kind, [args], command, REQUEST_SECONDS):
+        if error is not None:
+            hint = "nothing was changed; try again"
+            raise WaError("network-error", "WhatsApp could not be reached", hint) from error
+
+
+def mark_read(context: Context, chat: str, up_to: int) -> None:
+    """Tell the senders that the unread messages of a chat, up to that row, were read."""
+    if messages.unread_of(context.store, chat, up_to):
+        ask(context, "mark-read", {"chat": chat, "up_to": up_to}, "read")
+
+
+def ask_each(
+    context: Context, kind: str, wishes: Sequence[dict[str, Any]], command: str, seconds: float
+) -> list[Result]:
+    """Have the owner do several things, or do them as the owner. Return what came of each.
+
+    Each may take so many seconds. Raises WaError where the connection ends for good.
+    """
+    store = context.store
+    numbers = requests.put(store, kind, wishes, context.now() + timedelta(seconds=seconds * len(wishes)))
+    if not numbers:
+        return []
+    context.wake_owner()
+    deadline = time.monotonic() + seconds * len(wishes)
+
+    def over(owner: Owner | None) -> bool:
+        return not requests.are_open(store, kind, numbers) or time.monotonic() > deadline
+
+    serve(context, command, Scope.WAITED, over)
+    return requests.results(store, kind, numbers)
+
+
+def fetch(context: Context, rows: Sequence[Row], folder: Path | None, most: int) -> list[Row]:
+    """Fetch the files of messages that are not there yet, and copy all of them to `folder`.
+
+    Return each row with `path`, or with `error` and its `code`. `most` is how many bytes a file may have.
+    """
+    missing = [row for row in rows if not _is_there(context, row)]
+    wishes = [{"number": row["id"], "most": most} for row in missing]
+    results = dict(
+        zip(
+            (row["id"] for row in missing),
+            ask_each(context, "download", wishes, "download", DOWNLOAD_SECONDS),
+            strict=True,
+        )
+    )
+    done = []
+    for row in rows:
+        found, error = results.get(row["id"], ({"media_path": row["media_path"]}, None))
+        path = None if error else context.home.path / found["media_path"]
+        if path is not None and folder is not None:
+            path = received.copy_to(path, folder)
+        done.append(
+            {
+                **row,
+                "media_path": found.get("media_path"),
+                "path": str(path) if path else None,
+                "error": error.message if error else None,
+                "code": error.code if error else None,
+            }
+        )
+    return done
+
+
+def _is_there(context: Context, row: Row) -> bool:
+    return bool(row["media_path"]) and (context.home.path / row["media_path"]).is_file()
+
+
+def failure_of(rows: Sequence[Row]) -> WaError | None:
+    """Return the error of what `fetch` returned, or None where every file was fetched."""
+    failed = [row for row in rows if row["code"]]
+    if not failed:
+        return None
+    unreachable = any(row["code"] == "network-error" for row in failed)
+    return WaError(
+        "network-error" if unreachable else failed[0]["code"],
+        f"{len(failed)} of {len(rows)} files could not be fetched: {failed[0]['error']}",
+        "`wa download` again fetches what is missing",
+    )

@@ -1,0 +1,208 @@
+"""Sending while somebody waits: one message, or all that is due; and the pause that stops it."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from wa.connection.context import Context
+from wa.connection.hold import LOOK_SECONDS, serve
+from wa.connection.owner import Owner
+from wa.errors import Terminated, WaError
+from wa.queue import pacing
+from wa.queue import rows as queue
+from wa.queue import send as outbox
+from wa.queue.pacing import Block
+from wa.queue.send import Scope
+from wa.store.database import Row
+from wa.store.locks import describe_holder, lock_holder
+from wa.times import describe
+from wa.whatsapp.errors import banned
+
+PROOF_SECONDS = 3.0
+"""How long a sender waits for a receipt that settles an unknown outcome."""
+CONNECT_SECONDS = 60.0
+PAUSE_SECONDS = 5.0
+"""How long `pause` waits for messages that are being sent."""
+UNSETTLED = timedelta(hours=24)
+"""How old an attempt may be that `send_due` connects for, to settle it."""
+SENDS_SCHEDULED = ("listen", "run-scheduler", "run-scheduler --once")
+
+
+def deliver(context: Context, row_id: str, wait: float) -> Row:
+    """Wait until a row of the queue is sent, up to `wait` seconds. Return the row.
+
+    When this raises anything but `unknown-outcome` and `still-queued`, nothing
+    of the row can go out later: it was withdrawn before any claim.
+    """
+    pacing.rebase(context.store, context.now())
+    queue.start_waiting(context.store, row_id, context.now() + timedelta(seconds=wait), context.now())
+    context.wake_owner()
+    waiting = _Waiting(context, row_id, wait)
+    try:
+        serve(context, "send", Scope.WAITED, waiting.over)
+    except (KeyboardInterrupt, Terminated):
+        row = queue.give_up(context.store, row_id, context.now(), None)
+        if row["status"] != "cancelled":
+            return _sent_or_error(row)
+        context.note("nothing was sent; the message was withdrawn")
+        raise KeyboardInterrupt from None
+    except WaError as error:
+        row = queue.give_up(context.store, row_id, context.now(), error)
+        if row["status"] != "failed" or row["error_code"] != error.code:
+            return _sent_or_error(row)
+        raise
+    block = pacing.blocked(context.store, context.now(), context.settings)
+    row = queue.stop_waiting(context.store, row_id, context.now())
+    return _sent_or_error(row, block.text if block else "")
+
+
+class _Waiting:
+    """Whether the wait for one row is over."""
+
+    def __init__(self, context: Context, row_id: str, wait: float) -> None:
+        self._context = context
+        self._row_id = row_id
+        self._deadline = time.monotonic() + wait
+        self._proof_deadline: float | None = None
+        self._told: str | None = None
+
+    def over(self, owner: Owner | None) -> bool:
+        """Whether there is nothing left to wait for. Raises WaError where waiting cannot help."""
+        row = queue.get(self._context.store, self._row_id)
+        left = self._deadline - time.monotonic()
+        if row["status"] == "unknown":  # a receipt may be on its way
+            if self._proof_deadline is None:
+                self._proof_deadline = time.monotonic() + min(PROOF_SECONDS, max(left, 0))
+            return time.monotonic() >= self._proof_deadline
+        if row["status"] not in ("pending", "sending"):
+            return True
+        if row["status"] == "pending":
+            self._watch_blocks(left)
+        return left <= 0
+
+    def _watch_blocks(self, left: float) -> None:
+        """Give up at once where waiting cannot help; say so where the user can."""
+        context = self._context
+        block = pacing.blocked(context.store, context.now(), context.settings)
+        if block is None or block.reason == "spacing":
+            return
+        if block.reason == "ban":
+            raise WaError("temporary-ban", block.text, "wait until then")
+        until = block.until if block.reason in ("brake", "daily-limit") else None
+        if until and (until - context.now()).total_seconds() > left:
+            raise WaError("rate-limit-exceeded", block.text, "`wa schedule add … --at` queues it for later")
+        if block.text != self._told:
+            self._told = block.text
+            context.note(block.text)
+
+
+def _sent_or_error(row: Row, waits_for: str = "") -> Row:
+    """The row when it was sent, else the error that says what became of it."""
+    row_id, status, why = row["id"], row["status"], row["error_message"]
+    if status == "sent":
+        return row
+    if status in ("unknown", "sending"):
+        raise WaError(
+            "unknown-outcome",
+            f"{row_id} may have been sent: {why or 'it was not acknowledged in time'}",
+            f"look at the chat, then `wa schedule resolve {row_id} sent|failed`",
+        )
+    if status == "pending":
+        raise WaError(
+            "still-queued",
+            f"{row_id} is not sent yet, and stays queued" + (f": {waits_for}" if waits_for else ""),
+            f"a listener or run-scheduler sends it; `wa schedule cancel {row_id}` withdraws it",
+        )
+    hint = f"`wa schedule retry {row_id}` tries again"
+    if row["error_code"] == "recipient-not-found":
+        hint = "check the number; it has to be on WhatsApp"
+    raise WaError(row["error_code"] or "send-failed", f"not sent: {why or status}", hint)
+
+
+def send_due(context: Context) -> list[str]:
+    """Send what is due and settle what can be settled, once. Return the statuses that came of it.
+
+    While another process that sends scheduled messages holds the connection, wait
+    until that process has sent them. Raises WaError `network-error`, `in-use`.
+    """
+    now = context.now()
+    pacing.rebase(context.store, now)
+    if outbox.has_due(context.store, now) and (ban := pacing.ban_end(context.store, now)):
+        raise banned(describe(ban, context.settings.zone, now))
+    if _nothing_to_send(context) and not outbox.is_unsettled(context.store, now - UNSETTLED):
+        return []
+    context.wake_owner()
+    deadline = time.monotonic() + CONNECT_SECONDS
+
+    def over(owner: Owner | None) -> bool:
+        late = time.monotonic() > deadline
+        if owner is None:
+            holder = lock_holder(context.home.session_lock)
+            if late and holder is not None and holder.get("command") not in SENDS_SCHEDULED:
+                raise WaError(
+                    "in-use",
+                    f"{describe_holder(holder)} holds the connection",
+                    "let it send too (without --no-send), or stop it",
+                )
+            quiet = holder is not None and _is_quiet(context)
+            if late and holder is not None and not quiet:
+                raise WaError(
+                    "network-error",
+                    f"{describe_holder(holder)} has not sent what is due",
+                    "`wa status` tells what keeps it; the queue stays as it is",
+                )
+            return quiet
+        if not owner.caught_up:
+            if late:
+                why = owner.trouble or "no answer"
+                raise WaError(
+                    "network-error", f"no connection to WhatsApp: {why}", "the queue stays as it is"
+                )
+            return False
+        return _is_quiet(context)
+
+    serve(context, "run-scheduler --once", Scope.ALL, over)
+    return outbox.outcomes_since(context.store, now)
+
+
+def _is_quiet(context: Context) -> bool:
+    """Whether nothing is being sent, and nothing could be by waiting a little."""
+    if outbox.sending_ids(context.store):
+        return False
+    return _nothing_to_send(context)
+
+
+def _nothing_to_send(context: Context) -> bool:
+    """Whether nothing is due, or nothing may be sent for longer than the pause between two sends."""
+    block = pacing.blocked(context.store, context.now(), context.settings)
+    return not outbox.has_due(context.store, context.now()) or (
+        block is not None and block.reason != "spacing"
+    )
+
+
+def pause(context: Context) -> None:
+    """Stop all sending; when this has returned, nothing goes out any more.
+
+    Raises WaError `unknown-outcome`, with the ids, when messages are still being sent after PAUSE_SECONDS.
+    """
+    pacing.pause(context.store, context.now())
+    context.wake_owner()
+    deadline = time.monotonic() + PAUSE_SECONDS
+    while sending := outbox.sending_ids(context.store):
+        if lock_holder(context.home.session_lock) is None:
+            break
+        if time.monotonic() > deadline:
+            raise WaError(
+                "unknown-outcome",
+                f"paused, but still being sent: {', '.join(sending)}",
+                "what is not on its way yet stays; `wa schedule list` shows how these end",
+            )
+        time.sleep(LOOK_SECONDS)
+
+
+def resume(context: Context) -> Block | None:
+    """Start sending again. Return what still keeps messages from being sent, if anything does."""
+    pacing.resume(context.store, context.now())
+    context.wake_owner()
+    return pacing.blocked(context.store, context.now(), context.settings)
