@@ -9,14 +9,21 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import FakeClock
 
 from wa import settings
 from wa.errors import EXIT_OF_CODE, ExitStatus
 from wa.whatsapp.loopback.server import FAULTS
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-LOOPBACK = (ROOT / "docs/loopback.md").read_text(encoding="utf-8")
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+}
+README, LOOPBACK, SCHEDULING = (
+    PAGES[name] for name in ("README.md", "docs/loopback.md", "docs/scheduling.md")
+)
+RUNNING, EXIT_CODES = PAGES["docs/running.md"], PAGES["docs/exit-codes.md"]
 
 sys.path.insert(0, str(ROOT / "docs"))
 import help_texts  # noqa: E402
@@ -32,14 +39,16 @@ def table(text: str, header: str) -> list[list[str]]:
     for line in lines:
         if not line.startswith("|"):
             break
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+        rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
     return rows
 
 
 def code_lines(text: str) -> list[str]:
-    """The lines of all code blocks, continued ones joined."""
-    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return "\n".join(blocks).replace("\\\n", " ").splitlines()
+    """The command lines of all code blocks, continued ones joined."""
+    blocks = re.findall(r"^```(?:sh|crontab)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    for session in re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        blocks += re.findall(r"^\$ (.*\n)", session, re.MULTILINE)
+    return "".join(blocks).replace("\\\n", " ").splitlines()
 
 
 def wa_commands(line: str) -> list[list[str]]:
@@ -83,30 +92,40 @@ def test_a_command_has_an_example_of_itself(path):
         assert help_texts.parse(example) == path
 
 
-@pytest.mark.parametrize("path", LEAVES)
-def test_a_command_has_a_line_in_the_readme(path):
-    listed = {row[0].strip("`"): row[1] for row in table(README, "| command | does |")}
-    assert listed.get(path)
+@pytest.mark.parametrize("path", CONTEXTS)
+def test_the_list_of_commands_cuts_no_summary_off(path):
+    assert not re.search(r"^  \S+  .*\.\.\.$", help_texts.help_text(CONTEXTS[path]), re.MULTILINE)
 
 
-def test_the_readme_lists_no_command_that_does_not_exist():
-    listed = [row[0].strip("`") for row in table(README, "| command | does |")]
+def test_the_readme_names_every_command():
+    cells = [row[1].replace("\\", "") for row in table(README, "| to | commands |")]
+    listed: list[str] = []
+    for call in re.findall("`(.+?)`", " ".join(cells)):
+        *group, last = call.split(" ")
+        listed += [" ".join([*group, name]) for name in last.split("|")]
     assert sorted(listed) == sorted(LEAVES)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/loopback.md"])
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 200
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_command_lines_in_code_blocks_are_real(name):
-    text = (ROOT / name).read_text(encoding="utf-8")
-    calls = [words for line in code_lines(text) for words in wa_commands(line)]
-    assert len(calls) >= 8
-    for words in calls:
-        if words[1:] != ["--install-completion"]:  # it would be installed
-            help_texts.parse([word for word in words if word not in ("2",)])
+    for line in code_lines(PAGES[name]):
+        for words in wa_commands(line):
+            if words[1:] != ["--install-completion"]:  # it would be installed
+                help_texts.parse([word for word in words if word not in ("2",)])
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/loopback.md"])
+def test_there_are_command_lines_in_code_blocks():
+    calls = {name: [wa_commands(line) for line in code_lines(text)] for name, text in PAGES.items()}
+    assert {name for name, found in calls.items() if any(found)} >= {"README.md", "docs/messages.md"}
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_commands_named_in_the_text_are_real(name):
-    text = (ROOT / name).read_text(encoding="utf-8")
+    text = re.sub(r"^(```).*?^```|^\| to \|.*?^$", "", PAGES[name], flags=re.MULTILINE | re.DOTALL)
     for quoted in re.findall(r"`(wa [a-z][^`\n]*)`", text):
         words = [word for word in shlex.split(quoted) if not word.startswith("-") and word != "K"]
         assert any(" ".join(words[:size]) in LEAVES or " ".join(words) in CONTEXTS for size in range(2, 4)), (
@@ -131,7 +150,7 @@ def test_commands_md_is_current():
 
 
 def test_commands_md_is_plain():
-    text = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    text = PAGES["docs/commands.md"]
     assert not re.search("[\x1b\u2500-\u257f]", text)
     for path in CONTEXTS:
         assert f"## {path}\n" in text
@@ -144,13 +163,20 @@ def test_the_readme_has_the_exit_codes():
     assert listed == {code: status.value for code, status in EXIT_OF_CODE.items()}
 
 
-def test_the_readme_has_the_settings():
-    rows = table(README, "| variable | default | meaning |")
+def test_the_page_of_exit_codes_has_the_same():
+    rows = table(EXIT_CODES, "| code | exit | what happened, and what to do |")
+    assert {row[0].strip("`"): int(row[1]) for row in rows} == EXIT_OF_CODE
+
+
+def test_the_settings_are_explained():
+    rows = table(RUNNING, "| variable | default | meaning |")
     assert [row[0].strip("`") for row in rows] == ["WA_HOME", *settings.NAMES]
 
 
-def test_the_readme_has_the_defaults_of_the_settings():
-    rows = {row[0].strip("`"): row[1].strip("`") for row in table(README, "| variable | default | meaning |")}
+def test_the_defaults_of_the_settings_are_right():
+    rows = {
+        row[0].strip("`"): row[1].strip("`") for row in table(RUNNING, "| variable | default | meaning |")
+    }
     given = {name: rows[name] for name in settings.NAMES if rows[name] not in ("none", "the system's zone")}
     assert settings.parse_settings(given, lambda: "UTC") == settings.parse_settings({}, lambda: "UTC")
 
@@ -158,7 +184,7 @@ def test_the_readme_has_the_defaults_of_the_settings():
 def test_the_states_are_explained():
     from wa.queue.rows import STATUSES
 
-    assert [row[0].strip("`") for row in table(README, "| state | means |")] == list(STATUSES)
+    assert [row[0].strip("`") for row in table(SCHEDULING, "| state | means |")] == list(STATUSES)
 
 
 def test_the_forms_of_a_time_are_read():
@@ -168,7 +194,9 @@ def test_the_forms_of_a_time_are_read():
     from wa.times import parse_when
 
     now = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
-    forms = [each for row in table(README, "| form | examples |") for each in re.findall("`(.+?)`", row[1])]
+    forms = [
+        each for row in table(SCHEDULING, "| form | examples |") for each in re.findall("`(.+?)`", row[1])
+    ]
     assert len(forms) >= 12
     for form in forms:
         assert parse_when(form, now, ZoneInfo("Europe/London")) > now
@@ -190,19 +218,54 @@ def test_the_faults_in_the_docs_are_accepted(wa):
         assert wa("loopback", "fault", *row[0].strip("`").split()).code == 0
 
 
-def test_links_lead_somewhere():
-    for name in ("README.md", "docs/loopback.md", "docs/commands.md"):
-        text = (ROOT / name).read_text(encoding="utf-8")
-        for target in re.findall(r"\]\(([^)#]+)\)", text):
-            assert (ROOT / name).parent.joinpath(target).exists(), target
-        for anchor in re.findall(r"\]\(#([^)]+)\)", text):
-            assert f"# {anchor.replace('-', ' ').lower()}\n" in text.lower(), anchor
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name):
+    for target in re.findall(r"\]\(([^)]+)\)", PAGES[name]):
+        path, _, anchor = target.partition("#")
+        page = (ROOT / name).parent.joinpath(path).resolve() if path else ROOT / name
+        assert page.exists(), target
+        assert not anchor or anchor in anchors(page.read_text(encoding="utf-8")), target
+
+
+def test_every_page_is_linked_from_the_readme():
+    linked = set(re.findall(r"\]\((docs/[\w.-]+)", README))
+    assert linked == set(PAGES) - {"README.md"}
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/development.md"])
+def test_paths_named_in_the_text_exist(name):
+    named = re.findall(r"`((?:wa|tests|docs|contacts|findings)/[\w./*-]*)`", PAGES[name])
+    for path in named:
+        assert list(ROOT.glob(path)), path
+
+
+def test_the_sample_in_the_readme_is_what_one_sees(wa):
+    clock = FakeClock("2026-11-28T10:30:10")
+    sample = re.search(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    session = re.split(r"^\$ ", sample[1], flags=re.MULTILINE)[1:]
+    assert len(session) >= 6
+    for command, _, expected in (step.partition("\n") for step in session):
+        if command.startswith("wa "):
+            done = wa(*shlex.split(command)[1:], now=clock)
+            assert done.code == 0, done.err
+            assert as_cells(expected) == as_cells(done.err + done.out), command
+
+
+def as_cells(output: str) -> list[list[str]]:
+    """The cells of what a command prints, on a terminal or in a pipe, without ids and headings."""
+    output = re.sub(r"\b(\d{13}_[0-9a-f]{6}|[0-9A-F]{20})\b", "ID", output)
+    rows = [re.split(r"\t| {2,}", line) for line in output.splitlines()]
+    return [row for row in rows if row[0] not in ("id", "time")]
 
 
 def test_only_made_up_numbers_are_shown():
     """Ofcom's numbers for drama, and 555-01xx."""
-    for path in [ROOT / "README.md", *(ROOT / "docs").iterdir()]:
-        if not path.is_file():
-            continue
+    for path in [ROOT / "README.md", *filter(Path.is_file, (ROOT / "docs").iterdir())]:
         for number in re.findall(r"(?<![\w.])\+?(?:44|1)\d{9,11}(?!\d)", path.read_text(encoding="utf-8")):
             assert re.fullmatch(r"\+?(447700900\d{3}|1\d{3}55501\d{2}|1795232000)", number), number
