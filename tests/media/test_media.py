@@ -568,7 +568,7 @@ def test_a_copy_that_fails_leaves_nothing(home, put, monkeypatch, call):
         raise OSError(errno.ENOSPC, "full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(outgoing.os, call, fail)
+        patch.setattr(os, call, fail)
         with refused("storage-error", "No space left"):
             outgoing.keep(home, path)
     assert outbox(home) == []
@@ -580,7 +580,7 @@ def test_an_interrupted_copy_leaves_nothing(home, put, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(outgoing.os, "replace", interrupt)
+    monkeypatch.setattr(os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         outgoing.keep(home, put(b"x"))
     assert outbox(home) == []
@@ -1206,7 +1206,7 @@ def test_many_write_the_same_name_at_once(tmp_path, monkeypatch, links):
         raise PermissionError(errno.EPERM, "no links here")
 
     if not links:
-        monkeypatch.setattr(received.os, "link", no_link)
+        monkeypatch.setattr(os, "link", no_link)
     folder = tmp_path / "in"
     folder.mkdir()
     threads = [
@@ -1225,8 +1225,8 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(errno.EIO, "no")
 
-    monkeypatch.setattr(received.os, "link", fail)
-    monkeypatch.setattr(received.os, "replace", fail)
+    monkeypatch.setattr(os, "link", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with refused("storage-error", "Input/output error"):
         received.write_new(tmp_path / "in", "a.txt", b"x")
     assert os.listdir(tmp_path / "in") == []

@@ -25,7 +25,7 @@ from wa.errors import WaError
 from wa.s3 import Bucket
 from wa.settings import BackupKeys
 from wa.store.database import Row, Store
-from wa.store.files import storage_error
+from wa.store.files import part_file, put, storage_error
 from wa.store.locks import FileLock, describe_holder, lock_holder
 from wa.store.paths import Home
 from wa.times import to_iso
@@ -145,15 +145,12 @@ class Shelf:
 
     def keep(self, part: Path, name: str, packed: Packed) -> None:
         """Put a finished file in its place under its name, its checksum first, for good."""
-        checksum = part.with_name(name + CHECKSUM)
         try:
-            with snapshot.create(checksum) as file:
-                file.write(f"{packed.sha256}  {name}\n".encode())
-                file.flush()
-                os.fsync(file.fileno())
-            checksum.replace(self.folder / checksum.name)
-            part.replace(self.folder / name)
-            sync_folder(self.folder)
+            with part_file(part.parent) as checksum:
+                checksum.write(f"{packed.sha256}  {name}\n".encode())
+                put(checksum, self.folder / (name + CHECKSUM))
+            with part.open("rb") as file:
+                put(file, self.folder / name)
         except OSError as error:
             raise storage_error(error, self.folder) from error
 
@@ -218,15 +215,6 @@ class Shelf:
                 if at and at < self.now() - retention.TOO_YOUNG and not is_done:
                     self.bucket.delete(FOLDER + name)
         return sorted({*here, *there})
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a directory on the disk for good."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _digest_in(text: bytes, name: str) -> str | None:

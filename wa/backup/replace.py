@@ -17,10 +17,10 @@ from sqlite_utils import Database
 
 from wa.backup import snapshot
 from wa.backup.carry_over import carry_over, nothing_known
-from wa.backup.catalog import PARTS, Shelf, sync_folder
+from wa.backup.catalog import PARTS, Shelf
 from wa.errors import WaError
 from wa.store.database import BUSY_TIMEOUT, Row
-from wa.store.files import storage_error
+from wa.store.files import create, put, storage_error, sync_folder
 from wa.store.open import open_store
 from wa.store.paths import Home
 from wa.store.schema import migrations
@@ -148,13 +148,13 @@ def _carry_over(home: Home, source: sqlite3.Connection, name: str, now: datetime
 def _keep_copy(home: Home, kept: Path, parts: Path) -> None:
     """Copy the present store, page by page, whatever it is worth."""
     part = parts / kept.name
-    snapshot.create(part).close()
     try:
+        create(part).close()
         with closing(_connect(home.store)) as live, closing(_connect(part)) as copy:
             copy.execute("PRAGMA journal_mode=OFF")
             live.backup(copy, progress=_at_once)
-        part.replace(kept)
-        sync_folder(kept.parent)
+        with part.open("rb") as file:
+            put(file, kept)
     except OSError as error:
         raise storage_error(error, kept) from error
     finally:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wa.backup import retention, snapshot
-from wa.backup.catalog import FOLDER, Shelf, sync_folder
+from wa.backup.catalog import FOLDER, Shelf
 from wa.backup.replace import replace_store
 from wa.backup.retention import CHECKSUM
 from wa.backup.snapshot import Damaged
 from wa.errors import WaError
 from wa.store.database import Row
-from wa.store.files import storage_error
+from wa.store.files import create, need_room, put, storage_error
 from wa.store.locks import FileLock, describe_holder, lock_holder
 from wa.times import to_iso
 
@@ -159,9 +159,9 @@ class Reader:
             raise bucket.refused or WaError("not-found", f"{name} has gone from the storage", "try again")
         body, size = found
         target = self._parts / name
-        snapshot.need_room(self._parts, size, "to download the backup")
+        need_room(self._parts, size, "to download the backup")
         try:
-            with closing(body), snapshot.create(target) as file:
+            with closing(body), create(target) as file:
                 while chunk := body.read(_CHUNK):
                     file.write(chunk)
         except OSError as error:
@@ -227,8 +227,8 @@ def extract(shelf: Shelf, wanted: str, target: Path) -> Row:
         part = target.with_name(f".{target.name}.part")
         try:
             where = _open_or_offer(reader, found, wanted, part, 0)
-            part.replace(target)
-            sync_folder(target.parent)
+            with part.open("rb") as file:
+                put(file, target)
         except OSError as error:
             raise storage_error(error, target) from error
         finally:

@@ -20,7 +20,7 @@ from sqlite_utils import Database
 from wa.errors import WaError
 from wa.settings import BackupKeys, bad_setting
 from wa.store.database import BUSY_TIMEOUT
-from wa.store.files import free_bytes, storage_error
+from wa.store.files import create, explained, need_room, storage_error
 from wa.store.open import explain
 from wa.store.paths import Home
 from wa.store.schema import STEPS, migrations
@@ -34,7 +34,6 @@ _MOST_RATIO = 50_000
 _HEADER = 18
 """The most bytes that a zstd frame's header has (RFC 8878, 3.1.1.1)."""
 _AGE, _ZSTD, _SQLITE = b"age-encryption.org/v1\n", b"\x28\xb5\x2f\xfd", b"SQLite format 3\0"
-_SPARE_BYTES = 8 * 1024 * 1024
 
 
 class Damaged(WaError):
@@ -55,33 +54,14 @@ class Packed:
     md5: bytes
 
 
-def create(path: Path) -> BinaryIO:
-    """A new, empty file for its owner alone, in the place of whatever is there. Raises `storage-error`."""
-    try:
-        path.unlink(missing_ok=True)
-        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
-    except OSError as error:
-        raise storage_error(error, path) from error
-
-
-def need_room(folder: Path, size: float, what: str) -> None:
-    """Raise WaError `storage-error` where a disk has less than `size` bytes, and some to spare."""
-    free, needed = free_bytes(folder), int(size) + _SPARE_BYTES
-    if free < needed:
-        raise WaError(
-            "storage-error",
-            f"{what} takes up to {needed / 1e6:,.0f} MB in {folder}, and {free / 1e6:,.0f} MB are free",
-            "free some disk space, then try again; nothing was begun",
-        )
-
-
 def take(home: Home, path: Path, session: Path | None = None) -> dict[str, int]:
     """Copy the store as it is at one moment to `path`; the rows of each table, as counted in the store.
 
     Writers wait for milliseconds. The copy is checked from end to end before this
     returns. `session` is a copy of session.db to put in. Raises WaError `corrupt`, `storage-error`.
     """
-    create(path).close()
+    with explained(path):
+        create(path).close()
     try:
         with closing(_connect(home.store)) as source, closing(_connect(path)) as copy:
             source.execute("BEGIN")  # what is counted and what is copied are of one moment
@@ -219,7 +199,9 @@ def pack(snapshot: Path, target: Path, recipient: str | None) -> Packed:
     import zstandard
 
     key = None if recipient is None else _recipient(recipient)
-    with create(target) as file, snapshot.open("rb") as source:
+    with explained(target):
+        file = create(target)
+    with file, snapshot.open("rb") as source:
         out = _Digesting(file)
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         size = snapshot.stat().st_size
@@ -259,7 +241,9 @@ def unpack(packed: Path, target: Path, keys: BackupKeys, name: str, *, copies: f
     with packed.open("rb") as file:
         begin = file.read(len(_AGE))
         file.seek(0)
-        with create(target) as out:
+        with explained(target):
+            out = create(target)
+        with out:
             unpacked = _Unpacked(file, out, target, name, copies)
             try:
                 if begin.startswith(_SQLITE):

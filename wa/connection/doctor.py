@@ -21,6 +21,7 @@ from wa.settings import Settings, Storage
 from wa.store import condition
 from wa.store.database import Store
 from wa.store.env_files import DEFAULT, ENVIRONMENT, Sources, unread_notice
+from wa.store.files import free_bytes
 from wa.store.locks import describe_holder, lock_holder
 from wa.store.paths import Home
 from wa.times import from_iso
@@ -237,7 +238,7 @@ def _shown(subject: Subject, moment: datetime) -> str:
 
 
 def _disk(subject: Subject) -> str:
-    free = shutil.disk_usage(subject.home.path).free
+    free = free_bytes(subject.home.path)
     if free < LITTLE_SPACE:
         raise WaError("storage-error", f"{free / 1e6:.0f} MB are free", "free some disk space")
     return f"{free / 1e9:.1f} GB are free"

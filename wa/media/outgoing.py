@@ -6,13 +6,12 @@ import hashlib
 import math
 import os
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from wa.errors import WaError
 from wa.media.kinds import Kind, extension_for, kind_of, reading
 from wa.media.names import safe_name
-from wa.media.received import new_file, sync_folder
-from wa.store.files import storage_error
+from wa.store.files import explained, make_folder, part_file, put, storage_error
 from wa.store.paths import Home
 
 _MB = 1024 * 1024
@@ -67,16 +66,17 @@ def keep(home: Home, path: Path) -> tuple[str, str]:
     folder = home.path / "media" / "outbox"
     with reading(path) as source:
         _check_size(path, os.fstat(source.fileno()).st_size)
-        with new_file(folder) as copy:
-            digest = _copy(path, source, copy)
-            kind = kind_of(Path(copy.name), path.name)
-            target = folder / f"{digest}{extension_for(kind.mimetype, kind.name)}"
-            os.replace(copy.name, target)
-            sync_folder(folder)
+        with explained(folder):
+            make_folder(folder)
+            with part_file(folder) as copy:
+                digest = _copy(path, source, copy)
+                kind = kind_of(Path(copy.name), path.name)
+                target = folder / f"{digest}{extension_for(kind.mimetype, kind.name)}"
+                put(copy, target)
     return target.relative_to(home.path).as_posix(), safe_name(path.name, "file", "")
 
 
-def _copy(path: Path, source: BinaryIO, copy: IO[bytes]) -> str:
+def _copy(path: Path, source: BinaryIO, copy: BinaryIO) -> str:
     """Copy a file, whose size may have changed by now, and return its SHA-256."""
     digest, size = hashlib.sha256(), 0
     while piece := _read(path, source):
@@ -86,7 +86,6 @@ def _copy(path: Path, source: BinaryIO, copy: IO[bytes]) -> str:
         copy.write(piece)
     _check_size(path, size)
     copy.flush()
-    os.fsync(copy.fileno())
     return digest.hexdigest()
 
 

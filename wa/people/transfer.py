@@ -5,15 +5,13 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from wa.errors import WaError
 from wa.people import contacts
@@ -325,33 +323,3 @@ FORMATS: dict[str, Callable[[Iterable[Row]], Iterator[str]]] = {
     "csv": as_csv,
     "txt": as_txt,
 }
-
-
-def write_file(path: Path, pieces: Iterable[str]) -> None:
-    """Write a file for its owner alone; it is whole, or as it was before. Raises WaError `storage-error`."""
-    path = path.resolve()  # a link stays one
-    try:
-        # What is no file, such as a pipe or a terminal, is written to as it is.
-        special = path.exists() and not path.is_file() and not path.is_dir()
-        with path.open("w", encoding="utf-8", newline="") if special else _replaced(path) as file:
-            for piece in pieces:
-                file.write(piece)
-    except OSError as error:
-        raise storage_error(error, path) from error
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[IO[str]]:
-    if path.is_dir():
-        raise IsADirectoryError(21, "it is a directory", str(path))
-    with NamedTemporaryFile(
-        "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise

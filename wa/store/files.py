@@ -1,22 +1,159 @@
-"""What the operating system says of a file or a disk."""
+"""Files for their owner alone, written whole and synced; and what the operating system's errors mean.
+
+    with part_file(folder) as part:
+        part.write(data)
+        put(part, folder / "name")
+
+The file is written under a name of its own, and has `name` once all of it is on the disk. A power
+cut leaves the whole file or none; an error leaves none, a kill at most a file `.wa-….part`.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from wa.errors import WaError
 
+_SPARE_BYTES = 8 * 1024 * 1024
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EBADF)
+"""What some filesystems, most of them on a network, say of a directory that is to be synced."""
+
+
+@contextmanager
+def part_file(folder: Path, name: str | None = None) -> Iterator[BinaryIO]:
+    """Open a new file to write in a directory; `put` gives it its name. Raise OSError.
+
+    It is removed at the end of the block unless `put` was called. With a `name` it replaces what a
+    killed process left under that name, so only one process at a time may use it.
+    """
+    path = folder / f".wa-{name or secrets.token_hex(8)}.part"
+    with create(path) as file:
+        try:
+            yield file
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def create(path: Path, *, replacing: bool = True) -> BinaryIO:
+    """Open a new, empty file to write, for its owner alone. Raise OSError.
+
+    It replaces any other of that name; raise FileExistsError instead when `replacing` is not set.
+    """
+    if replacing:
+        path.unlink(missing_ok=True)
+    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
+def put(part: BinaryIO, target: Path, *, replacing: bool = True) -> None:
+    """Give a file that is written, or open to read, its final name on the same disk, for good.
+
+    Raise OSError, and FileExistsError when the name is taken and `replacing` is not set.
+    """
+    part.flush()
+    os.fsync(part.fileno())
+    if replacing:
+        os.replace(part.name, target)
+    else:
+        _name_new(Path(part.name), target)
+    sync_folder(target.parent)
+
+
+def _name_new(written: Path, target: Path) -> None:
+    try:
+        os.link(written, target)
+    except FileExistsError:
+        raise
+    except OSError:  # FAT and many network disks have no links: take the name, then replace what is ours
+        create(target, replacing=False).close()
+        try:
+            os.replace(written, target)
+        except OSError:
+            target.unlink()
+            raise
+
+
+def write_file(path: Path, pieces: Iterable[str], *, replacing: bool = True) -> None:
+    """Write text (UTF-8) to a file for its owner alone: in the end it is whole, or what it was before.
+
+    A link stays one, and what is no file, such as a pipe or a terminal, is written to as it is. Raise
+    WaError `storage-error`, and FileExistsError when the file exists and `replacing` is not set.
+    """
+    if replacing:
+        path = path.resolve()
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        data = (piece.encode() for piece in pieces)
+        if replacing and path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                file.writelines(data)
+            return
+        with part_file(path.parent) as part:
+            part.writelines(data)
+            put(part, path, replacing=replacing)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a directory for its owner alone, and those above it, unless they exist. Raise OSError."""
+    for each in (*reversed(folder.parents), folder):
+        if not each.is_dir():
+            each.mkdir(mode=0o700, exist_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a directory are on the disk. Raise OSError."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+
 
 def free_bytes(folder: Path) -> int:
-    """How much more the disk of a directory takes from us."""
+    """Return how many bytes the disk of a directory still takes from this user."""
     free = os.statvfs(folder)
     return free.f_bavail * free.f_frsize
 
 
+def need_room(folder: Path, size: float, what: str) -> None:
+    """Raise WaError `storage-error` when a disk has less than `size` bytes and some to spare.
+
+    `what` begins the sentence: "a backup".
+    """
+    free, needed = free_bytes(folder), int(size) + _SPARE_BYTES
+    if free < needed:
+        raise WaError(
+            "storage-error",
+            f"{what} takes up to {needed / 1e6:,.0f} MB in {folder}, and {free / 1e6:,.0f} MB are free",
+            "free some disk space, then try again; nothing was begun",
+        )
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Raise an OSError of the block as WaError `storage-error`."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
 def storage_error(error: OSError, path: Path) -> WaError:
-    """What an operating system's refusal means to the user."""
+    """Return what an error of the operating system means to the user, and what to do about it."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     hint = f"check that {path} is a place that can be written"
     if error.errno in (errno.EACCES, errno.EPERM):

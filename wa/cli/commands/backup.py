@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from wa.backup.make import run
 from wa.cli.context import App
 from wa.cli.options import Json, app_of, shown_time
 from wa.errors import WaError
+from wa.store.files import write_file
 from wa.times import from_iso
 
 app = typer.Typer()
@@ -208,14 +208,9 @@ def keygen(
         own.out.result({"recipient": recipient, "identity": identity}, text)
         return
     try:
-        with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text + "\n")
+        write_file(to, [text, "\n"], replacing=False)
     except FileExistsError:
         raise WaError("usage", f"{to} exists already", "name a file that does not exist yet") from None
-    except OSError as error:
-        from wa.store.files import storage_error
-
-        raise storage_error(error, to) from error
     own.out.result({"recipient": recipient, "file": str(to)}, f"WA_BACKUP_RECIPIENT={recipient}")
     if not own.json:
         own.out.note(f"the private key is in {to}: keep it away from this machine, and in two places")

@@ -321,6 +321,7 @@ def export(
     Example: wa contacts export --out people.vcf
     """
     from wa.people import transfer as exchange
+    from wa.store.files import write_file
 
     own = app_of(ctx)
     form = form or ("json" if own.json else (out.suffix[1:].lower() if out else "") or "vcf")
@@ -329,7 +330,7 @@ def export(
         raise WaError("usage", f"{form!r} is not a format", f"formats: {', '.join(formats)}")
     pieces = formats[form](people.read(own.store))
     if out is not None:
-        exchange.write_file(out, pieces)
+        write_file(out, pieces)
         own.out.note(f"written to {out}")
         return
     for piece in pieces:

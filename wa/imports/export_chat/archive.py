@@ -12,7 +12,6 @@ import hashlib
 import lzma
 import os
 import re
-import shutil
 import struct
 import unicodedata
 import zipfile
@@ -22,11 +21,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path, PurePosixPath
-from typing import IO, AnyStr
+from typing import IO, AnyStr, BinaryIO
 
 from wa.errors import WaError
 from wa.imports.export_chat.phrases import titles
-from wa.store.files import storage_error
+from wa.store.files import free_bytes, make_folder, part_file, put, storage_error
 from wa.store.paths import Home
 
 FOLDER = "media/import"
@@ -154,38 +153,34 @@ class Export:
         if self._taken + info.file_size > _MOST_BYTES:
             raise Unusable(f"the files together have more than {_MOST_BYTES // 1024**3} GB")
         folder = home.path / FOLDER
-        # One name for all tries, so that a kill leaves nothing that the next one does not replace.
-        part = folder / f".{info.CRC:08x}-{info.file_size}.part"
         try:
             _make_room(home, info.file_size)
-            kept = folder / f"{self._copy(info, part)[:16]}-{_tame(name)}"
-            os.replace(part, kept)
+            # One name for all tries, so that a kill leaves nothing that the next one does not replace.
+            with part_file(folder, f"{info.CRC:08x}-{info.file_size}") as part:
+                kept = folder / f"{self._copy(info, part)[:16]}-{_tame(name)}"
+                put(part, kept)
         except _DAMAGE:
-            part.unlink(missing_ok=True)
             raise Unusable("the file is damaged") from None
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise storage_error(error, folder) from error
         self._taken += info.file_size
         return f"{FOLDER}/{kept.name}"
 
-    def _copy(self, info: zipfile.ZipInfo, part: Path) -> str:
-        """Write an entry to a file; the digest of its content. ZipFile reads no more than it declares."""
+    def _copy(self, info: zipfile.ZipInfo, part: BinaryIO) -> str:
+        """Write an entry to a file; return its SHA-256. ZipFile reads no more than it declares."""
         assert self.archive is not None  # noqa: S101
         digest = hashlib.sha256()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with self.archive.open(info) as source, os.fdopen(os.open(part, flags, 0o600), "wb") as target:
+        with self.archive.open(info) as source:
             while piece := source.read(_PIECE):
                 digest.update(piece)
-                target.write(piece)
+                part.write(piece)
         return digest.hexdigest()
 
 
 def _make_room(home: Home, size: int) -> None:
     """Make the folder, for its owner alone; OSError where the disk has no room for so many bytes."""
-    for folder in (home.path / "media", home.path / FOLDER):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    if shutil.disk_usage(home.path).free < size + _SPARE_BYTES:
+    make_folder(home.path / FOLDER)
+    if free_bytes(home.path) < size + _SPARE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

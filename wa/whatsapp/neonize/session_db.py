@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -24,6 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from wa.errors import WaError
+from wa.store.files import create, explained
 from wa.store.paths import Home
 from wa.whatsapp.transport import Account, Event, JidMapped, Named
 
@@ -135,7 +135,8 @@ def copy(home: Home, target: Path) -> None:
         raise WaError(
             "not-authorized", "there are no session keys: no account is linked", "`wa link` links one"
         )
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    with explained(target):
+        create(target).close()
 
     def whole(path: Path) -> None:
         with _opened(path) as db, closing(sqlite3.connect(target)) as copied:
