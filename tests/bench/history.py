@@ -17,7 +17,7 @@ from wa.connection import apply
 from wa.connection.context import system_now
 from wa.jids import is_group, phone_of_jid
 from wa.people import edit as addressbook
-from wa.record import messages
+from wa.record import write
 from wa.record.messages import PAD
 from wa.store.database import BATCH, Store
 from wa.store.fold import fold
@@ -59,7 +59,7 @@ class Ours:
         began = time.perf_counter()
         for start in range(0, len(chunk), BATCH):
             with self._store.write(durable=False):
-                messages.record_many(self._store, chunk[start : start + BATCH], "history", self._now)
+                write.record_many(self._store, chunk[start : start + BATCH], "history", self._now)
         return time.perf_counter() - began
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from wa.cli import main as cli
 from wa.connection import ask, deliver
 from wa.connection.context import system_now
 from wa.errors import EXIT_OF_CODE
-from wa.record import messages
+from wa.record import chats
 from wa.store import database
 from wa.store.locks import FileLock
 from wa.whatsapp.loopback.connection import LoopbackTransport
@@ -195,15 +195,15 @@ def test_a_fault_of_ours_is_internal(fails, monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("out of order")
 
-    monkeypatch.setattr(messages, "chats", broken)
+    monkeypatch.setattr(chats, "listing", broken)
     message, _ = fails("internal", "chats")
     assert "out of order" in message
 
 
 def test_a_fault_of_ours_shows_its_traceback_only_with_v(spawn):
     broken = (
-        "from wa.cli import main; from wa.record import messages\n"
-        "messages.chats = lambda *a, **k: 1 / 0; main.main()"
+        "from wa.cli import main; from wa.record import chats\n"
+        "chats.listing = lambda *a, **k: 1 / 0; main.main()"
     )
     program = [sys.executable, "-c", broken]
     quiet = spawn("chats", program=program).finish()

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from wa.connection import apply, spool
 from wa.connection.context import system_now
 from wa.queue import send as outbox
-from wa.record import messages, search
+from wa.record import chats, messages, search, write
 from wa.record.search import Filter
 from wa.store.condition import check
 from wa.store.database import BATCH
@@ -411,20 +411,20 @@ def test_reading_elsewhere_takes_the_chat_for_read(store, put):
 
 def test_push_names_follow_their_people(store, put):
     put(message("A", push_name="Reem"), Named(REEM_JID, "Reem A."))
-    assert [row["name"] for row in messages.chats(store, 5)] == ["Reem A."]
+    assert [row["name"] for row in chats.listing(store, 5)] == ["Reem A."]
     put(message("B", push_name="Reemy"))
-    assert [row["name"] for row in messages.chats(store, 5)] == ["Reemy"]
+    assert [row["name"] for row in chats.listing(store, 5)] == ["Reemy"]
 
 
 def test_our_own_push_name_names_no_chat(store, put):
     put(ours("A", push_name="Me"))
-    assert [row["name"] for row in messages.chats(store, 5)] == [None]
+    assert [row["name"] for row in chats.listing(store, 5)] == [None]
 
 
 def test_a_members_name_does_not_name_the_group(store, put):
     put(GroupInfo(GROUP, "Family", ((REEM_JID, "admin"),)))
     put(message("A", chat_jid=GROUP, push_name="Reem"), Named(GROUP, "not a person"))
-    (group,) = messages.groups(store)
+    (group,) = chats.groups(store)
     assert group["name"] == "Family"
     assert group["members"] == [{"member_jid": REEM_JID, "role": "admin", "name": "Reem"}]
 
@@ -432,14 +432,14 @@ def test_a_members_name_does_not_name_the_group(store, put):
 def test_group_info_replaces_what_was_known(store, put):
     put(GroupInfo(GROUP, "Family", ((REEM_JID, "member"), (ADAM_JID, "member"))))
     put(GroupInfo(GROUP, "Friends", ((REEM_JID, "admin"),)))
-    (group,) = messages.groups(store)
+    (group,) = chats.groups(store)
     assert group["name"] == "Friends"
     assert [(each["member_jid"], each["role"]) for each in group["members"]] == [(REEM_JID, "admin")]
 
 
 def test_group_info_that_lists_no_name_or_no_members_leaves_them(store, put):
     put(GroupInfo(GROUP, "Family", ((REEM_JID, "admin"),)), GroupInfo(GROUP, None, None))
-    (group,) = messages.groups(store)
+    (group,) = chats.groups(store)
     assert group["name"] == "Family"
     assert len(group["members"]) == 1
     assert group["is_group"] == 1
@@ -447,7 +447,7 @@ def test_group_info_that_lists_no_name_or_no_members_leaves_them(store, put):
 
 def test_a_group_without_messages_is_a_chat(store, put):
     put(GroupInfo(GROUP, "Family", ((REEM_JID, "member"),)))
-    assert [row["id"] for row in messages.chats(store, 5)] == [GROUP]
+    assert [row["id"] for row in chats.listing(store, 5)] == [GROUP]
 
 
 # ── The spool ───────────────────────────────────────────────────────────────────────────────────────
@@ -551,7 +551,7 @@ def test_a_full_disk_stops_the_work_and_marks_no_event_as_unreadable(store, monk
         raise sqlite3.OperationalError("database or disk is full")
 
     spool.append(store, "message", b"", NOW)
-    monkeypatch.setattr(messages, "record", full)
+    monkeypatch.setattr(write, "record", full)
     with pytest.raises(sqlite3.OperationalError):
         apply.apply_batch(store, lambda kind, payload: [message("A")], NOW)
     assert spool.stuck(store) == []

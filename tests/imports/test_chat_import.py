@@ -30,7 +30,7 @@ from wa.imports.export_chat.importer import import_chat
 from wa.imports.export_chat.match import OF_A_MINUTE, OF_A_SECOND
 from wa.people import edit as addressbook
 from wa.people.edit import Person
-from wa.record import messages, search
+from wa.record import chats, messages, search, write
 from wa.store.condition import check
 from wa.store.database import BATCH, Row, Store
 from wa.store.open import open_store
@@ -132,7 +132,7 @@ def live(store: Store, when: str, text: str | None, number: str = "A", **fields:
     sender = fields.pop("sender", ME if mine else chat)
     event = MessageReceived(chat, number, sender, at(when), text, is_from_me=mine, **fields)
     with store.write():
-        messages.record(store, event, "live", NOW)
+        write.record(store, event, "live", NOW)
 
 
 ANDROID = """13/04/2023, 10:14 - Messages and calls are end-to-end encrypted. Tap to learn more.
@@ -202,7 +202,7 @@ def test_a_chat_comes_in(put: Put, take: Take, store: Store) -> None:
     assert rows[6]["deleted_at"] == "2023-04-14T08:01:00.000Z"
     assert rows[7]["edited_at"] == "2023-04-14T08:02:00.000Z"
     assert all(row["message_id"].startswith(OF_A_MINUTE) for row in rows)
-    (chat,) = messages.chats(store, 10)
+    (chat,) = chats.listing(store, 10)
     assert (chat["id"], chat["unread_count"], chat["last_message"]) == (REEM_JID, 0, "On my way")
 
 
@@ -451,13 +451,13 @@ def test_an_hour_that_comes_twice_is_looked_at_twice(put: Put, take: Take, store
     second = int(datetime(2023, 10, 29, 1, 30, 20, tzinfo=timezone.utc).timestamp())
     with store.write():
         event = MessageReceived(REEM_JID, "A", REEM_JID, second, "Hello")
-        messages.record(store, event, "live", NOW)
+        write.record(store, event, "live", NOW)
     assert counts(take(put("29/10/2023, 01:30 - Reem: Hello"))) == (0, 1)
 
 
 def test_what_is_still_to_come_is_none(put: Put, take: Take, store: Store) -> None:
     with store.write():
-        messages.record_early(store, REEM_JID, "A", "Hello", at("2023-04-13 10:15:20"), NOW, REEM_JID)
+        write.record_early(store, REEM_JID, "A", "Hello", at("2023-04-13 10:15:20"), NOW, REEM_JID)
     assert counts(take(put(lines("Hello")))) == (1, 0)
 
 
@@ -513,7 +513,7 @@ BOOKS = "WhatsApp Chat with Book club.txt"
 def group(store: Store) -> None:
     """A group of Reem, Adam and us."""
     with store.write():
-        messages.touch_chat(store, GROUP, NOW)
+        chats.ensure(store, GROUP, NOW)
         store.execute("UPDATE chats SET name = 'Book club' WHERE id = ?", [GROUP])
         for member in (REEM_JID, ADAM_JID, ME):
             store.insert("group_members", {"chat_jid": GROUP, "member_jid": member})
@@ -547,7 +547,7 @@ def test_whose_chat_it_is(
     with store.write():
         for number, given_ in (("12025550123", "Zoë"), ("12025550124", "Who: Me?")):
             store.insert("push_names", {"jid": f"{number}@s.whatsapp.net", "name": given_})
-            messages.touch_chat(store, f"{number}@s.whatsapp.net", NOW)
+            chats.ensure(store, f"{number}@s.whatsapp.net", NOW)
     report = take(put(lines("Hello", name="Lea"), name), me="Lea", **options)
     assert report["chat_jid"] == jid
     assert said(store, jid) == [("04-13 09:15:00", True, "text", "Hello")]
@@ -1002,7 +1002,7 @@ def test_an_error_midway_doubles_nothing(
     put: Put, take: Take, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = put(big(3000, random.Random(2)))
-    record, calls = messages.record_many, []
+    record, calls = write.record_many, []
 
     def fail(*args: Any) -> int:
         calls.append(args)
@@ -1010,7 +1010,7 @@ def test_an_error_midway_doubles_nothing(
             raise OSError(28, "No space left on device")
         return record(*args)
 
-    monkeypatch.setattr(messages, "record_many", fail)
+    monkeypatch.setattr(write, "record_many", fail)
     with pytest.raises(OSError, match="No space"):
         take(file)
     there = len(said(store))

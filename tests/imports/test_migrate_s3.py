@@ -32,7 +32,7 @@ from conftest import (
 )
 
 from wa.connection import apply
-from wa.record import messages
+from wa.record import write
 from wa.store.condition import check
 from wa.store.database import Store
 from wa.store.paths import Home
@@ -175,7 +175,7 @@ def live(message_id: str = "A", content: str = "Hello", **fields: Any) -> Messag
 def arrive(store: Store, *events: MessageReceived, source: str = "history") -> int:
     """Let messages arrive by another way; how many were new."""
     with store.write():
-        return messages.record_many(store, events, source, NOW)
+        return write.record_many(store, events, source, NOW)
 
 
 def stored(store: Store) -> list[Record]:

@@ -14,7 +14,7 @@ from conftest import ADAM, REEM, WA, FakeClock, Result, delivered, own
 from vcard_cases import REEM_TEL, Wa, card, dump, import_file
 
 from wa.people import edit as addressbook
-from wa.record import messages
+from wa.record import write
 from wa.store.database import Store
 from wa.store.paths import Home
 from wa.whatsapp.loopback.server import Loopback
@@ -376,8 +376,8 @@ def test_cards_without_numbers_are_looked_up(take: Take, store: Store) -> None:
 def test_messages_without_an_id_of_their_own_are_looked_up(store: Store) -> None:
     row = {"chat_jid": "c", "message_id": "A", "sender": "c", "timestamp": 1, "is_from_me": 0, "content": "x"}
     with store.write():
-        found = plans(store, lambda: messages.has_made_up(store))
-        found |= plans(store, lambda: messages.name_made_up(store, row))
+        found = plans(store, lambda: write._has_made_up(store))
+        found |= plans(store, lambda: write._fill_in_id(store, row))
     assert len(found) == 2
     for sql, plan in found.items():
         assert "messages_made_up" in plan, (sql, plan)

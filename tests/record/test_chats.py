@@ -12,8 +12,7 @@ from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, is_owned, wait_f
 
 from wa.connection import apply, spool
 from wa.connection.context import system_now
-from wa.record import merge_chats as joining
-from wa.record import messages, search
+from wa.record import chats, merge_chats, messages, search, write
 from wa.record.search import Filter
 from wa.store.condition import check
 from wa.store.database import BATCH, Store
@@ -418,7 +417,7 @@ def found(store, query):
 
 def test_before_the_mapping_is_known_there_are_two_chats(store, put):
     put(from_reem("A"), hidden("B"))
-    assert {row["id"] for row in messages.chats(store, 9)} == {REEM_JID, LID}
+    assert {row["id"] for row in chats.listing(store, 9)} == {REEM_JID, LID}
 
 
 def test_a_mapping_joins_what_was_split(store, put, wa):
@@ -559,7 +558,7 @@ def test_after_the_mapping_messages_to_either_land_in_one_chat(store, put):
         (REEM_JID, REEM_JID, "A", "edited"),
         (REEM_JID, REEM_JID, "B", "Hello"),
     ]
-    assert [row["id"] for row in messages.chats(store, 9)] == [REEM_JID]
+    assert [row["id"] for row in chats.listing(store, 9)] == [REEM_JID]
 
 
 def test_a_mapping_that_comes_again_changes_nothing(store, put):
@@ -596,11 +595,11 @@ def split(store):
     """A person with 5,000 messages under the hidden id and 1,000 under the number, 500 of them doubles."""
     with store.write(durable=False):
         for number in range(5_000):
-            messages.record(store, hidden(f"H{number}", f"text-{number}", timestamp=AT + number), "live", NOW)
+            write.record(store, hidden(f"H{number}", f"text-{number}", timestamp=AT + number), "live", NOW)
         for number in range(500):
-            messages.record(store, from_reem(f"H{number}", f"text-{number}"), "live", NOW)
-            messages.record(store, from_reem(f"R{number}", "by number"), "live", NOW)
-        apply.map_jid(store, LID, REEM_JID)
+            write.record(store, from_reem(f"H{number}", f"text-{number}"), "live", NOW)
+            write.record(store, from_reem(f"R{number}", "by number"), "live", NOW)
+        merge_chats.map_lid(store, LID, REEM_JID)
 
 
 def _check_joined(store):
@@ -609,7 +608,7 @@ def _check_joined(store):
     assert {row[1] for row in rows} == {REEM_JID}
     assert {row[2] for row in rows} == {REEM_JID}
     assert [row[0] for row in rows[:5_000]] == list(range(1, 5_001))
-    (chat,) = messages.chats(store, 9)
+    (chat,) = chats.listing(store, 9)
     assert (chat["id"], chat["unread_count"], chat["last_message_time"]) == (REEM_JID, 5_500, AT + 4_999)
     assert found(store, "text-499") == ["H499", *[f"H499{n}" for n in range(10)]]
     assert check(store) == []
@@ -619,7 +618,7 @@ def test_a_large_join_is_done_in_short_transactions(store, split, monkeypatch):
     """No more rows of messages than a batch has may change between two commits."""
     changed = [0]
     store.db.conn.set_trace_callback(lambda sql: _count(sql, changed))
-    joining.join_split_chats(store, NOW)
+    merge_chats.join_split_chats(store, NOW)
     store.db.conn.set_trace_callback(None)
     _check_joined(store)
     assert sum(changed) >= 5_000
@@ -636,9 +635,9 @@ def _count(sql, changed):
 @pytest.mark.parametrize("batches", [1, 4, 10])
 def test_a_join_that_was_killed_goes_on(store, split, batches):
     for _ in range(batches):
-        joining._move_some(store, LID, REEM_JID)
+        write.move_some(store, LID, REEM_JID)
     assert store.value("SELECT count(*) FROM chats") == 2
-    joining.join_split_chats(store, NOW)
+    merge_chats.join_split_chats(store, NOW)
     _check_joined(store)
 
 
@@ -646,9 +645,9 @@ def test_the_next_owner_goes_on_with_a_join_that_was_killed(store, put, wa):
     """The mapping has been recorded, and nobody will tell it again."""
     put(hidden("A"), from_reem("B"))
     with store.write():
-        apply.map_jid(store, LID, REEM_JID)
+        merge_chats.map_lid(store, LID, REEM_JID)
     assert wa("listen", "--for", "1s").code == 0
-    assert [row["id"] for row in messages.chats(store, 9)] == [REEM_JID]
+    assert [row["id"] for row in chats.listing(store, 9)] == [REEM_JID]
     assert {row[1] for row in everything(store)} == {REEM_JID}
 
 
@@ -656,21 +655,21 @@ def test_notes_to_ourselves_are_one_chat(store, server, wa):
     """Our own hidden id is known from the moment we connect."""
     me = {"chat_jid": ACCOUNT.lid, "sender": ACCOUNT.lid}
     with store.write():
-        messages.record(store, from_reem("A", "a note", is_from_me=True, **me), "live", NOW)
+        write.record(store, from_reem("A", "a note", is_from_me=True, **me), "live", NOW)
     assert wa("listen", "--for", "1s").code == 0
-    assert [row["id"] for row in messages.chats(store, 9)] == [ACCOUNT.jid]
+    assert [row["id"] for row in chats.listing(store, 9)] == [ACCOUNT.jid]
 
 
 def test_messages_stored_while_a_join_is_under_way_are_neither_lost_nor_doubled(store, split, home):
     """Another connection goes on recording between two batches."""
     other = Store(home)
     for number in range(4):
-        joining._move_some(store, LID, REEM_JID)
+        write.move_some(store, LID, REEM_JID)
         with other.write():
             apply.apply_event(other, hidden(f"N{number}", "meanwhile"), NOW)
             apply.apply_event(other, hidden(f"H{4_990 + number}", "again"), NOW)
     other.close()
-    joining.join_split_chats(store, NOW)
+    merge_chats.join_split_chats(store, NOW)
     rows = store.rows("SELECT message_id, chat_jid FROM messages")
     assert len(rows) == len({row["message_id"] for row in rows}) == 5_504
     assert {row["chat_jid"] for row in rows} == {REEM_JID}
@@ -726,14 +725,14 @@ def test_listen_begins_behind_the_message_it_is_told(put, wa, since, ids):
 def test_listen_sees_what_is_live_alone(store, wa):
     with store.write():
         for source in ("history", "import", "migration", "live"):
-            messages.record(store, from_reem(source), source, NOW)
+            write.record(store, from_reem(source), source, NOW)
     result = wa("listen", "--since", "0", "--for", "1s", "--json")
     assert [json.loads(line)["message_id"] for line in result.out.splitlines()] == ["live"]
 
 
 def test_history_does_not_count_as_unread(store):
     with store.write():
-        messages.record(store, from_reem("A"), "history", NOW)
+        write.record(store, from_reem("A"), "history", NOW)
     assert store.value("SELECT unread_count FROM chats") == 0
 
 
@@ -779,7 +778,7 @@ def test_a_join_under_way_in_the_listener_leaves_readers_undisturbed(spawn, serv
     wait_for(lambda: is_owned(home))
     said = [{"from": LID, "text": f"message {number}", "id": f"M{number}"} for number in range(300)]
     server.say([*said, {"from": LID, "phone": REEM, "text": "mapped", "id": "LAST"}], NOW)
-    wait_for(lambda: [row["id"] for row in messages.chats(store, 9)] == [REEM_JID])
+    wait_for(lambda: [row["id"] for row in chats.listing(store, 9)] == [REEM_JID])
     wait_for(lambda: store.value("SELECT 1 FROM messages WHERE message_id = 'LAST'"))
     rows = wa("read", REEM, "1000", "--json").json
     assert [row["message_id"] for row in rows] == [*[f"M{number}" for number in range(300)], "LAST"]
@@ -810,7 +809,7 @@ def test_what_the_stand_in_says_is_what_is_recorded(server, store, home):
     assert mine["A"]["content"] == "Hello"
     assert [each["emoji"] for each in mine["A"]["reactions"]] == ["👍"]
     assert mine["C"]["status"] == "read"
-    assert [group["name"] for group in messages.groups(store)] == ["Family"]
+    assert [group["name"] for group in chats.groups(store)] == ["Family"]
 
 
 def test_a_read_only_look_does_not_lock_the_store(put, store, wa):

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from wa.connection import apply
 from wa.errors import WaError
-from wa.record import merge_chats as joining
-from wa.record import search
+from wa.record import merge_chats, search
 from wa.record.search import Filter, snippet
 from wa.store.condition import check
 from wa.store.fold import fold
@@ -314,7 +313,7 @@ def test_after_chats_were_joined_a_message_is_found_once(store, say, put, way):
     say("double", message_id="D")
     say("single", chat_jid=LID, sender=LID)
     put(JidMapped(LID, REEM_JID))
-    joining.join_split_chats(store, NOW)
+    merge_chats.join_split_chats(store, NOW)
     assert found(store, "double") == ["double"]
     assert found(store, "single", chat=REEM_JID) == ["single"]
     assert store.value("SELECT count(*) FROM messages_fts WHERE messages_fts MATCH '\"dou\"'") == 1

@@ -11,7 +11,8 @@ from wa.connection import spool
 from wa.connection.spool import WriteOrder
 from wa.jids import is_group
 from wa.queue import send as outbox
-from wa.record import history_sync, merge_chats, messages
+from wa.record import chats, history_sync, merge_chats, messages, responses, write
+from wa.record.names import canonical
 from wa.store import device
 from wa.store.database import BATCH, Row, Store
 from wa.times import to_iso
@@ -140,20 +141,20 @@ def _steps_of(row: Row, decode: Decode) -> tuple[list[Step], History]:
 
 def _record_step(store: Store, chat: HistoryChat | None, events: list[Event], now: datetime) -> None:
     received = [event for event in events if isinstance(event, MessageReceived)]
-    messages.record_many(store, received, "history", now)
+    write.record_many(store, received, "history", now)
     for event in received:
         if event.push_name and not event.is_from_me:
-            name_jid(store, event.sender, event.push_name)
+            chats.name_person(store, event.sender, event.push_name)
     outbox.prove_sent(store, [event.message_id for event in received if event.is_from_me], now)
     for other in events:
         if not isinstance(other, MessageReceived):
             apply_event(store, other, now)
     if chat is None:
         return
-    jid = messages.canonical(store, chat.jid)
-    messages.touch_chat(store, jid, now)
-    if chat.name and not store.value("SELECT name FROM chats WHERE id = ?", [jid]):
-        store.execute("UPDATE chats SET name = ? WHERE id = ?", [chat.name, jid])
+    jid = canonical(store, chat.jid)
+    chats.ensure(store, jid, now)
+    if chat.name:
+        chats.add_name(store, jid, chat.name)
     history_sync.advance(store, jid, {event.message_id: event.timestamp for event in received}, now)
     if chat.is_complete and (not events or events[-1] == chat.messages[-1]):
         history_sync.complete(store, jid, now)
@@ -172,11 +173,11 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
     elif isinstance(event, ReceiptReceived):
         _receipt(store, event, now)
     elif isinstance(event, ChatRead):
-        messages.set_read(store, messages.canonical(store, event.chat_jid))
+        write.set_read(store, canonical(store, event.chat_jid))
     elif isinstance(event, JidMapped):
-        map_jid(store, event.lid, event.pn)
+        merge_chats.map_lid(store, event.lid, event.pn)
     elif isinstance(event, Named):
-        name_jid(store, event.jid, event.name, is_saved=event.is_saved)
+        chats.name_person(store, event.jid, event.name, is_saved=event.is_saved)
         if not event.is_saved:
             device.rename_account(store, event.jid, event.name)
     elif isinstance(event, GroupChanged):
@@ -189,52 +190,17 @@ def keep_account(store: Store, account: Account, now: datetime) -> None:
     """Remember whose account this home has, and the names it goes by; in the caller's transaction."""
     device.keep_account(store, account.jid, account.lid, account.push_name, now)
     if account.lid:
-        map_jid(store, account.lid, account.jid)
+        merge_chats.map_lid(store, account.lid, account.jid)
     if account.push_name:
-        name_jid(store, account.jid, account.push_name)
-
-
-def map_jid(store: Store, lid: str, pn: str) -> None:
-    """Remember whose phone JID a hidden id stands for."""
-    if store.value("SELECT 1 FROM jid_aliases WHERE lid = ? AND pn = ?", [lid, pn]):
-        return
-    store.execute(
-        "INSERT INTO jid_aliases VALUES (?, ?) ON CONFLICT (lid) DO UPDATE SET pn = excluded.pn", [lid, pn]
-    )
-    merge_chats.rename_reactions(store, "sender", lid, pn)
-    merge_chats.rename_members(store, lid, pn)
+        chats.name_person(store, account.jid, account.push_name)
 
 
 def _message(store: Store, event: MessageReceived, now: datetime) -> None:
-    messages.record(store, event, "live", now)
+    write.record(store, event, "live", now)
     if event.push_name and not event.is_from_me:
-        name_jid(store, event.sender, event.push_name)
+        chats.name_person(store, event.sender, event.push_name)
     if event.is_from_me:
         outbox.prove_sent(store, [event.message_id], now)
-
-
-def name_jid(store: Store, jid: str, name: str, *, is_saved: bool = False) -> None:
-    """Remember the name somebody gave themselves, or that our phone's address book has for them."""
-    jid = messages.canonical(store, jid)
-    column = "saved_name" if is_saved else "name"
-    store.execute(
-        "INSERT INTO push_names (jid, name, saved_name) VALUES (:jid, '', NULL) ON CONFLICT DO NOTHING",
-        {"jid": jid},
-    )
-    store.execute(f"UPDATE push_names SET {column} = ? WHERE jid = ?", [name, jid])
-    store.execute(
-        "UPDATE chats SET name = (SELECT coalesce(saved_name, name) FROM push_names WHERE jid = :jid)"
-        " WHERE id = :jid AND NOT is_group",
-        {"jid": jid},
-    )
-
-
-def _stored(store: Store, chat: str, message_id: str) -> Row | None:
-    return store.row(
-        "SELECT id, content, edited_at, deleted_at, sender, is_from_me FROM messages"
-        " WHERE chat_jid = ? AND message_id = ?",
-        [chat, message_id],
-    )
 
 
 def _may(store: Store, event: Edited | Deleted, chat: str, found: Row) -> bool:
@@ -244,99 +210,67 @@ def _may(store: Store, event: Edited | Deleted, chat: str, found: Row) -> bool:
     """
     if event.by is None:
         return True
-    by = messages.canonical(store, event.by)
+    by = canonical(store, event.by)
     if bool(found["is_from_me"]) == event.is_from_me and (not is_group(chat) or found["sender"] == by):
         return True
-    is_admin = "SELECT 1 FROM group_members WHERE chat_jid = ? AND member_jid = ? AND role != 'member'"
-    return isinstance(event, Deleted) and store.value(is_admin, [chat, by]) is not None
+    return isinstance(event, Deleted) and chats.is_admin(store, chat, by)
 
 
 def _edit(store: Store, event: Edited, now: datetime) -> None:
     """Keep the newest text, whatever the order in which edits arrive."""
-    chat = messages.canonical(store, event.chat_jid)
-    found = _stored(store, chat, event.message_id)
-    edited_at = to_iso(messages.moment(event.timestamp))
+    chat = canonical(store, event.chat_jid)
+    found = messages.find(store, chat, event.message_id)
+    edited_at = messages.moment(event.timestamp)
     if found is None:
-        by = messages.canonical(store, event.by or chat)
-        messages.record_early(store, chat, event.message_id, event.content, event.timestamp, now, by)
-        return
-    if found["deleted_at"] or (found["edited_at"] or "") > edited_at or not _may(store, event, chat, found):
-        return
-    messages.replace_text(store, found["id"], found["content"], event.content)
-    store.execute("UPDATE messages SET edited_at = ? WHERE id = ?", [edited_at, found["id"]])
+        by = canonical(store, event.by or chat)
+        write.record_early(store, chat, event.message_id, event.content, event.timestamp, now, by)
+    elif (
+        not found["deleted_at"]
+        and (found["edited_at"] or "") <= to_iso(edited_at)
+        and _may(store, event, chat, found)
+    ):
+        write.edit(store, found, event.content, edited_at)
 
 
 def _delete(store: Store, event: Deleted, now: datetime) -> None:
     """Leave a tombstone: that there was a message, and when it went."""
-    chat = messages.canonical(store, event.chat_jid)
-    found = _stored(store, chat, event.message_id)
+    chat = canonical(store, event.chat_jid)
+    found = messages.find(store, chat, event.message_id)
     if found is None:
-        by = messages.canonical(store, event.by or chat)
-        messages.record_early(store, chat, event.message_id, None, event.timestamp, now, by)
-        return
-    if found["deleted_at"] or not _may(store, event, chat, found):
-        return
-    messages.replace_text(store, found["id"], found["content"], None)
-    store.execute(
-        "UPDATE messages SET deleted_at = ?, raw_proto = NULL WHERE id = ?",
-        [to_iso(messages.moment(event.timestamp)), found["id"]],
-    )
+        by = canonical(store, event.by or chat)
+        write.record_early(store, chat, event.message_id, None, event.timestamp, now, by)
+    elif not found["deleted_at"] and _may(store, event, chat, found):
+        write.delete(store, found, messages.moment(event.timestamp))
 
 
 def _react(store: Store, event: Reacted) -> None:
     """A person has one reaction to a message, the newest; an empty one is none."""
     key = {
-        "chat_jid": messages.canonical(store, event.chat_jid),
+        "chat_jid": canonical(store, event.chat_jid),
         "message_id": event.message_id,
-        "sender": messages.canonical(store, event.sender),
+        "sender": canonical(store, event.sender),
     }
-    messages.react(store, key, event.emoji, event.timestamp)
+    responses.react(store, key, event.emoji, event.timestamp)
 
 
 def _receipt(store: Store, event: ReceiptReceived, now: datetime) -> None:
-    chat = messages.canonical(store, event.chat_jid)
+    chat, recipient = canonical(store, event.chat_jid), canonical(store, event.recipient)
+    at = messages.moment(event.timestamp)
     for message_id in event.message_ids:
-        store.insert(
-            "receipts",
-            {
-                "chat_jid": chat,
-                "message_id": message_id,
-                "recipient": messages.canonical(store, event.recipient),
-                "kind": event.kind,
-                "at": to_iso(messages.moment(event.timestamp)),
-            },
-            ignore=True,
-        )
-        messages.update_status(store, chat, message_id)
+        responses.add_receipt(store, chat, message_id, recipient, event.kind, at)
+        write.update_status(store, chat, message_id)
     outbox.prove_sent(store, event.message_ids, now)
 
 
 def _group(store: Store, event: GroupInfo, now: datetime) -> None:
-    messages.touch_chat(store, event.jid, now)
+    chats.ensure(store, event.jid, now)
     if event.name is not None:
-        store.execute(
-            "UPDATE chats SET name = ?, updated_at = ? WHERE id = ?", [event.name, to_iso(now), event.jid]
-        )
-    if event.members is None:
-        return
-    store.execute("DELETE FROM group_members WHERE chat_jid = ?", [event.jid])
-    for member, role in event.members:
-        store.insert(
-            "group_members",
-            {"chat_jid": event.jid, "member_jid": messages.canonical(store, member), "role": role},
-            ignore=True,
-        )
+        chats.name_group(store, event.jid, event.name, now)
+    if event.members is not None:
+        chats.replace_members(store, event.jid, event.members)
 
 
 def _change_group(store: Store, event: GroupChanged, now: datetime) -> None:
-    messages.touch_chat(store, event.jid, now)
+    chats.ensure(store, event.jid, now)
     for member, role in event.members:
-        key = {"chat": event.jid, "member": messages.canonical(store, member), "role": role}
-        if role is None:
-            store.execute("DELETE FROM group_members WHERE chat_jid = :chat AND member_jid = :member", key)
-        else:
-            store.execute(
-                "INSERT INTO group_members VALUES (:chat, :member, :role)"
-                " ON CONFLICT DO UPDATE SET role = excluded.role",
-                key,
-            )
+        chats.set_role(store, event.jid, member, role)

@@ -24,7 +24,7 @@ from wa.queue import pacing
 from wa.queue import send as outbox
 from wa.queue.send import Claim, Scope
 from wa.record import history_sync as history
-from wa.record import merge_chats as joining
+from wa.record import merge_chats
 from wa.settings import Settings
 from wa.store.database import Store
 from wa.store.device import forget_account
@@ -257,7 +257,7 @@ class Owner:
     def _keep_account(self, account: Account) -> None:
         with self._store.write():
             apply.keep_account(self._store, account, self._now())
-        joining.join_split_chats(self._store, self._now())
+        merge_chats.join_split_chats(self._store, self._now())
 
     # ── Requests of other commands ──────────────────────────────────────────────────────────────────
 
@@ -293,7 +293,7 @@ class Owner:
     def _apply_loop(self) -> None:
         store = Store(self.home)
         try:
-            joining.join_split_chats(store, self._now())
+            merge_chats.join_split_chats(store, self._now())
             while True:
                 self._apply_work.wait()
                 self._apply_work.clear()

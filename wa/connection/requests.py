@@ -11,7 +11,7 @@ from typing import Any
 from wa.connection import apply
 from wa.errors import WaError
 from wa.media import received
-from wa.record import messages
+from wa.record import messages, write
 from wa.record.search import with_file
 from wa.store.database import Row, Store
 from wa.times import from_iso, to_iso
@@ -110,7 +110,7 @@ def _mark_read(store: Store, transport: Transport, now: datetime, chat: str, up_
         mark.message_ids.append(row["message_id"])
     for mark in marks.values():
         transport.mark_read(mark)
-    messages.set_read(store, chat, up_to)
+    write.set_read(store, chat, up_to)
     return {}
 
 
@@ -130,7 +130,7 @@ def _download(store: Store, transport: Transport, now: datetime, number: int, mo
     at = messages.moment(row["timestamp"])
     relative = received.keep(store.home, found.data, found.mimetype, row["message_type"], at, found.name)
     with store.write():
-        store.execute("UPDATE messages SET media_path = ? WHERE id = ?", [relative, number])
+        write.attach_files(store, [(number, relative, None)])
     return {"media_path": relative}
 
 

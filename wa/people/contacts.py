@@ -12,7 +12,7 @@ from typing import TypeVar
 from wa.errors import WaError
 from wa.jids import is_group, jid_of_phone, parse_jid, phone_of_jid, show_jid
 from wa.phones import parse_phone
-from wa.record.messages import canonical
+from wa.record.names import canonical
 from wa.store.database import Row, Store
 from wa.store.fold import fold
 

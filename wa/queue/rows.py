@@ -13,7 +13,7 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.people.contacts import Recipient
-from wa.record.messages import our_name_of, their_name_of
+from wa.record.names import our_name_of, their_name_of
 from wa.store.database import Row, Store
 from wa.times import from_iso, to_iso
 

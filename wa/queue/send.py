@@ -20,7 +20,8 @@ from enum import Enum
 from wa.errors import WaError
 from wa.queue import pacing
 from wa.queue.rows import expect, get, update
-from wa.record import messages
+from wa.record import messages, write
+from wa.record.names import canonical
 from wa.settings import Settings
 from wa.store.database import Row, Store
 from wa.store.device import own_jid
@@ -300,16 +301,16 @@ def _record_sent(store: Store, sent: Row, message_id: str, timestamp: int, now: 
         is_from_me=True,
         quoted_id=sent["quoted_id"],
     )
-    number = messages.record(store, event, "live", now)
+    number = write.record(store, event, "live", now)
     if number is not None and sent["media_path"]:
-        store.execute("UPDATE messages SET media_path = ? WHERE id = ?", [sent["media_path"], number])
+        write.attach_files(store, [(number, sent["media_path"], None)])
 
 
 def _quote(store: Store, chat: str, message_id: str) -> Quote:
     """What is known of a message that is answered."""
     found = store.row(
         "SELECT sender, content FROM messages WHERE chat_jid = ? AND message_id = ?",
-        [messages.canonical(store, chat), message_id],
+        [canonical(store, chat), message_id],
     )
     return Quote(message_id, found["sender"], found["content"]) if found else Quote(message_id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from wa.record.messages import name_of
+from wa.record.names import name_of
 from wa.store.database import Row, Store
 from wa.times import to_iso
 from wa.whatsapp.transport import History

@@ -24,6 +24,9 @@ from wa.store.database import Store
 
 MODULES = [
     "wa.store.device",
+    "wa.record.names",
+    "wa.record.responses",
+    "wa.record.chats",
 ]
 """The modules that register parts, in the order in which these are called: from the bottom up, as in
 docs/development.md, one a line."""

@@ -34,6 +34,7 @@ from wa.cli.output import one_line
 from wa.errors import WaError
 from wa.jids import show_jid
 from wa.queue import rows as schedule
+from wa.record import chats as chat_list
 from wa.record import messages
 from wa.record.search import Filter
 from wa.record.search import search as search_messages
@@ -236,7 +237,7 @@ def _print_chats(own: App, limit: int, *, unread_only: bool) -> None:
             me + body(last),
         ]
 
-    rows = messages.chats(own.store, limit, unread_only=unread_only)
+    rows = chat_list.listing(own.store, limit, unread_only=unread_only)
     empty = "nothing is unread" if unread_only else "no chats yet; `wa listen` records them"
     own.out.table(rows, ["time", "chat", "unread", "last message"], cells, empty)
 
@@ -258,7 +259,7 @@ def groups(ctx: typer.Context, as_json: Json = False) -> None:
     own = app_of(ctx)
     if trouble := refresh_groups(own.context):
         own.out.note(f"as last known: {trouble.message}")
-    own.out.table(messages.groups(own.store), ["group", "id", "members"], cells, "no groups yet")
+    own.out.table(chat_list.groups(own.store), ["group", "id", "members"], cells, "no groups yet")
 
 
 @app.command()

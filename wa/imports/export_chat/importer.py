@@ -26,7 +26,7 @@ from wa.imports.export_chat.match import Item, Matcher, Stored, made_up_ids
 from wa.imports.export_chat.participants import Cast, People, cast, find_chat, name_of_chat
 from wa.imports.export_chat.reader import ORDERS, Form, Message, NoMessage, Survey, read
 from wa.people.contacts import phone_in
-from wa.record import messages
+from wa.record import chats, messages, names, write
 from wa.store.database import BATCH, Row, Store
 from wa.store.paths import Home
 from wa.store.report import Skipped
@@ -209,38 +209,32 @@ class _Importer:
             )
             for item, message_id in zip(items, ids, strict=True)
         ]  # fmt: skip
-        # As migrated: any other new message would take the place of a made-up one that is like it.
-        messages.record_many(self.store, events, "migration", self.now)
-        self.store.execute("UPDATE messages SET source = 'import' WHERE id > ?", [before])
+        write.record_many(self.store, events, "import", self.now)
         stored = dict(
             self.store.execute("SELECT message_id, id FROM messages WHERE id > ?", [before]).fetchall()
         )
         for item, message_id in zip(items, ids, strict=True):
             said, at = item.message.said, to_iso(messages.moment(item.starts[0]))
             if said.is_edited or said.is_deleted:
-                times = [at if said.is_edited else None, at if said.is_deleted else None]
-                self.store.execute(
-                    "UPDATE messages SET edited_at = ?, deleted_at = ? WHERE id = ?",
-                    [*times, stored.get(message_id)],
-                )
+                edited_at, deleted_at = at if said.is_edited else None, at if said.is_deleted else None
+                write.note_changes(self.store, stored.get(message_id), edited_at, deleted_at)
         return [stored.get(message_id) for message_id in ids]
 
     def _name_chat(self) -> None:
         """Keep the chat, its name where none is known, and the names of who has a made-up address."""
         chat, name = self.cast.chat, self.report.chat_name
-        messages.touch_chat(self.store, chat, self.now)
+        chats.ensure(self.store, chat, self.now)
         if name and not phone_in(name, None):
-            self.store.execute("UPDATE chats SET name = ? WHERE id = ? AND name IS NULL", [name, chat])
+            chats.add_name(self.store, chat, name)
         while self.cast.made_up:
             jid, name = self.cast.made_up.popitem()
-            self.store.insert("push_names", {"jid": jid, "name": name}, ignore=True)
+            names.add_name(self.store, jid, name)
 
     def _edit(self, item: Item, row: Stored) -> None:
         """Take over the newer text of a message that is stored as it was before."""
-        if item.text != row.text:
-            messages.replace_text(self.store, row.number, row.content, item.message.said.text)
-        at = to_iso(messages.moment(row.timestamp))
-        self.store.execute("UPDATE messages SET edited_at = ? WHERE id = ?", [at, row.number])
+        text = row.content if item.text == row.text else item.message.said.text
+        stored = {"id": row.number, "content": row.content}
+        write.edit(self.store, stored, text, messages.moment(row.timestamp))
 
     def _take_files(self, wanted: Iterable[tuple[Message, int | None, str | None]]) -> None:
         """Take the files of messages out of the ZIP that have none yet."""
@@ -254,7 +248,7 @@ class _Importer:
                 continue
             if number and not self.is_dry:
                 try:
-                    taken.append([self.export.take(self.home, said.file), said.kind, number])
+                    taken.append((number, self.export.take(self.home, said.file), said.kind))
                 except Unusable as error:
                     self.report.media["missing"] += 1
                     self.report.skipped.add(str(error), said.file)
@@ -262,11 +256,7 @@ class _Importer:
             self.report.media["taken"] += 1
         if taken:
             with self.store.write(durable=False):
-                self.store.db.conn.executemany(
-                    "UPDATE messages SET media_path = ?, message_type = CASE message_type WHEN 'other' THEN ?"
-                    " ELSE message_type END WHERE id = ?",
-                    taken,
-                )
+                write.attach_files(self.store, taken)
 
 
 def _moments(at: datetime, zone: ZoneInfo) -> tuple[int, ...]:

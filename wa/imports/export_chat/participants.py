@@ -20,7 +20,7 @@ from wa.errors import WaError
 from wa.jids import is_group, jid_of_phone, phone_of_jid
 from wa.people import contacts
 from wa.people.contacts import folded
-from wa.record.messages import canonical
+from wa.record.names import canonical
 from wa.store.database import Store
 from wa.store.device import last_account
 

@@ -22,7 +22,8 @@ from wa.imports.wajs.json_stream import Event, Unreadable, elements, inside, nex
 from wa.imports.wajs.records import Tally
 from wa.jids import is_group, parse_address
 from wa.queue.rows import MAX_TEXT
-from wa.record import messages
+from wa.record import chats, messages, names, write
+from wa.record.names import canonical
 from wa.store.database import BATCH, Row, Store
 from wa.store.device import own_jid
 from wa.whatsapp.transport import MessageReceived
@@ -61,7 +62,10 @@ class _Message:
     @property
     def likeness_key(self) -> int:
         """The same in a number that grows with time, which keeps neighbours together in an index."""
-        return (self.timestamp << 24) ^ (hash(self.likeness) & 0xFFFFFF)
+        digest = hashlib.blake2b(
+            f"{self.is_from_me:d}{self.text}".encode(errors="surrogatepass"), digest_size=3
+        )
+        return (self.timestamp << 24) | int.from_bytes(digest.digest(), "big")
 
 
 class ChatReader:
@@ -148,7 +152,7 @@ class ChatReader:
             return
         self._tally.read += len(found)
         with self._store.write(durable=False):
-            new = self._record(messages.canonical(self._store, jid), jid, found)
+            new = self._record(canonical(self._store, jid), jid, found)
         self._tally.written += new
         self._tally.already_there += len(found) - new
 
@@ -169,9 +173,8 @@ class ChatReader:
             return self._count_new(fresh)
         for sender, name in {(each.sender, each.push_name) for each in found if not each.is_from_me}:
             if name:
-                row = {"jid": messages.canonical(self._store, sender), "name": name}
-                self._store.insert("push_names", row, ignore=True)
-        return messages.record_many(self._store, fresh, "migration", self._now) if fresh else 0
+                names.add_name(self._store, canonical(self._store, sender), name)
+        return write.record_many(self._store, fresh, "migration", self._now) if fresh else 0
 
     def _ordinals(self, chat: str, found: list[_Message]) -> list[int]:
         """How many equals of each message the chat has had before it."""
@@ -226,12 +229,10 @@ class ChatReader:
         if jid is None or self._dry_run:
             return
         with self._store.write(durable=False):
-            jid = messages.canonical(self._store, jid)
-            messages.touch_chat(self._store, jid, self._now)
+            jid = canonical(self._store, jid)
+            chats.ensure(self._store, jid, self._now)
             if isinstance(name, str) and name.strip():
-                self._store.execute(
-                    "UPDATE chats SET name = ? WHERE id = ? AND name IS NULL", [name.strip(), jid]
-                )
+                chats.add_name(self._store, jid, name.strip())
 
 
 def _jid_of(chat: Any) -> str | None:

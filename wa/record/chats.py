@@ -1,0 +1,160 @@
+"""The chats and the members of groups: `chats` and `group_members`.
+
+Functions that write join the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from wa.jids import is_group
+from wa.record.names import OWN_NAME, canonical, name_of, set_name
+from wa.store.database import Row, Store
+from wa.store.rewrites import join_chats
+from wa.times import to_iso
+
+# ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def listing(store: Store, limit: int, *, unread_only: bool = False) -> list[Row]:
+    """Return the chats with the newest messages, the newest first, each with its last message."""
+    where = "WHERE unread_count > 0" if unread_only else ""
+    return store.rows(
+        f"SELECT h.id, {name_of('h.id')} AS name, h.is_group, h.unread_count, h.last_message_time,"
+        " m.content AS last_message, m.is_from_me AS last_is_from_me, m.message_type AS last_message_type,"
+        " m.deleted_at AS last_deleted_at,"
+        " h.created_at, h.updated_at"
+        f" FROM (SELECT * FROM chats {where} ORDER BY last_message_time DESC LIMIT ?) h"
+        " LEFT JOIN messages m ON m.id = (SELECT id FROM messages WHERE chat_jid = h.id"
+        " AND message_type NOT IN ('reaction', 'system') ORDER BY timestamp DESC, id DESC LIMIT 1)"
+        " ORDER BY h.last_message_time DESC, h.id",
+        [limit],
+    )
+
+
+def groups(store: Store) -> list[Row]:
+    """Return the group chats by name, each with its members."""
+    found = store.rows(
+        "SELECT id, name, is_group, unread_count, last_message_time, created_at, updated_at FROM chats"
+        " WHERE is_group ORDER BY name COLLATE NOCASE, id"
+    )
+    for group in found:
+        group["members"] = store.rows(
+            f"SELECT member_jid, role, {name_of('g.member_jid')} AS name FROM group_members g"
+            " WHERE chat_jid = ? ORDER BY member_jid",
+            [group["id"]],
+        )
+    return found
+
+
+def is_admin(store: Store, group: str, member: str) -> bool:
+    """Return whether a member of a group has more rights than the others."""
+    sql = "SELECT 1 FROM group_members WHERE chat_jid = ? AND member_jid = ? AND role != 'member'"
+    return store.value(sql, [group, member]) is not None
+
+
+# ── Chats ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def ensure(store: Store, jid: str, now: datetime) -> None:
+    """Add a chat unless it is there."""
+    at = to_iso(now)
+    name = store.value(f"SELECT {OWN_NAME} FROM push_names WHERE jid = ?", [jid])
+    row = {"id": jid, "name": name, "is_group": is_group(jid), "created_at": at, "updated_at": at}
+    store.insert("chats", row, ignore=True)
+
+
+def count_new(store: Store, before: int, now: datetime) -> None:
+    """Bring the chats up to date with the messages whose id is higher than `before`."""
+    store.execute(
+        "INSERT INTO chats (id, name, is_group, unread_count, last_message_time, created_at, updated_at)"
+        f" SELECT chat_jid, (SELECT {OWN_NAME} FROM push_names WHERE jid = chat_jid),"
+        " chat_jid LIKE '%@g.us', sum(status = 'received'),"
+        " max(CASE WHEN message_type NOT IN ('reaction', 'system') THEN timestamp END), :at, :at"
+        # Without NOT INDEXED, SQLite would go through all messages, to have them in the chats' order.
+        " FROM messages NOT INDEXED WHERE id > :before GROUP BY chat_jid"
+        " ON CONFLICT (id) DO UPDATE SET unread_count = unread_count + excluded.unread_count,"
+        " last_message_time = max(coalesce(last_message_time, excluded.last_message_time),"
+        " coalesce(excluded.last_message_time, last_message_time)), updated_at = excluded.updated_at",
+        {"before": before, "at": to_iso(now)},
+    )
+
+
+def count_unread(store: Store, chat: str) -> None:
+    """Bring a chat's count of unread messages up to date."""
+    store.execute(
+        "UPDATE chats SET unread_count = (SELECT count(*) FROM messages WHERE chat_jid = :chat"
+        " AND status = 'received') WHERE id = :chat",
+        {"chat": chat},
+    )
+
+
+def move_up(store: Store, chat: str, timestamp: int) -> None:
+    """Let a chat's last message be at least as new as `timestamp`, in Unix seconds."""
+    store.execute(
+        "UPDATE chats SET last_message_time = max(last_message_time, ?) WHERE id = ?", [timestamp, chat]
+    )
+
+
+def add_name(store: Store, chat: str, name: str) -> None:
+    """Name a chat, unless it has a name."""
+    store.execute("UPDATE chats SET name = ? WHERE id = ? AND coalesce(name, '') = ''", [name, chat])
+
+
+def name_person(store: Store, jid: str, name: str, *, is_saved: bool = False) -> None:
+    """Store the name that a person chose, or with `is_saved` our phone's; their chat is called so too."""
+    jid = canonical(store, jid)
+    set_name(store, jid, name, is_saved=is_saved)
+    store.execute(
+        "UPDATE chats SET name = (SELECT coalesce(saved_name, name) FROM push_names WHERE jid = :jid)"
+        " WHERE id = :jid AND NOT is_group",
+        {"jid": jid},
+    )
+
+
+@join_chats.part
+def _join_chat(store: Store, lid: str, pn: str, now: datetime) -> None:
+    store.execute(
+        "UPDATE chats SET name = coalesce(name, (SELECT name FROM chats WHERE id = :lid)),"
+        " last_message_time = (SELECT max(last_message_time) FROM chats WHERE id IN (:lid, :pn))"
+        " WHERE id = :pn",
+        {"lid": lid, "pn": pn},
+    )
+    count_unread(store, pn)
+    store.execute("DELETE FROM chats WHERE id = ?", [lid])
+
+
+# ── Members of groups ───────────────────────────────────────────────────────────────────────────────
+
+
+def name_group(store: Store, group: str, name: str, now: datetime) -> None:
+    """Store a group's new name."""
+    store.execute("UPDATE chats SET name = ?, updated_at = ? WHERE id = ?", [name, to_iso(now), group])
+
+
+def replace_members(store: Store, group: str, members: Iterable[tuple[str, str]]) -> None:
+    """Store who is in a group, as (JID, role)."""
+    store.execute("DELETE FROM group_members WHERE chat_jid = ?", [group])
+    for member, role in members:
+        row = {"chat_jid": group, "member_jid": canonical(store, member), "role": role}
+        store.insert("group_members", row, ignore=True)
+
+
+def set_role(store: Store, group: str, member: str, role: str | None) -> None:
+    """Store a member's role in a group; None: the member has left."""
+    key = {"chat": group, "member": canonical(store, member), "role": role}
+    if role is None:
+        store.execute("DELETE FROM group_members WHERE chat_jid = :chat AND member_jid = :member", key)
+    else:
+        store.execute(
+            "INSERT INTO group_members VALUES (:chat, :member, :role)"
+            " ON CONFLICT DO UPDATE SET role = excluded.role",
+            key,
+        )
+
+
+def rename_member(store: Store, lid: str, pn: str) -> None:
+    """Let a hidden id be the phone JID in the groups it is in."""
+    store.execute("UPDATE OR IGNORE group_members SET member_jid = ? WHERE member_jid = ?", [pn, lid])
+    store.execute("DELETE FROM group_members WHERE member_jid = ?", [lid])

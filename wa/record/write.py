@@ -1,0 +1,300 @@
+"""Recording: the one module that writes `messages` and their search index.
+
+Functions join the caller's transaction, but for those that say otherwise.
+
+A message is stored once, whatever the number of times and ways it arrives. Two kinds of rows
+give way to the message itself: one with a made-up id (`messages.MADE_UP`) takes its id, and one
+with the status `early`, which holds an edit or deletion that came first, is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from wa.jids import is_group
+from wa.record import chats
+from wa.record.messages import CHANGED, LAST_SECOND, MADE_UP, PAD, SILENT, find, moment, newest_id
+from wa.record.names import canonical
+from wa.store.database import BATCH, Row, Store
+from wa.store.fold import fold
+from wa.times import to_iso
+
+if TYPE_CHECKING:
+    from wa.whatsapp.transport import MessageReceived
+
+_WRITTEN = (
+    "chat_jid", "message_id", "sender", "content", "timestamp", "is_from_me", "message_type", "status",
+    "quoted_id", "raw_proto", "source", "created_at",
+)  # fmt: skip
+_RECEIPT = "EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = messages.message_id AND r.kind IN "
+_STATUS_BY_RECEIPTS = (
+    f"UPDATE messages SET status = CASE WHEN {_RECEIPT} ('read', 'played')) THEN 'read'"
+    f" WHEN {_RECEIPT} ('delivered', 'inactive')) THEN 'delivered' ELSE status END"
+)
+_IS_MADE_UP = "message_id >= 'migrated-' AND message_id < 'migrated.'"
+
+# ── New messages ────────────────────────────────────────────────────────────────────────────────────
+
+
+def record(store: Store, event: MessageReceived, source: str, now: datetime) -> int | None:
+    """Store a message; return its id, or None if it was stored already. Raise as `record_many`."""
+    return newest_id(store) if record_many(store, [event], source, now) else None
+
+
+def record_many(store: Store, events: Sequence[MessageReceived], source: str, now: datetime) -> int:
+    """Store messages, each once, in their order; return how many were new.
+
+    One statement writes all rows of a table, for history comes by the hundred
+    thousand. Raise ValueError for a time that no datetime can hold.
+    """
+    if source not in ("migration", "import") and _has_made_up(store):
+        for event in events:
+            _fill_in_id(store, dict(zip(_WRITTEN, _row_of(store, event, source, ""), strict=True)))
+    before = newest_id(store)
+    rows = [_row_of(store, event, source, to_iso(now)) for event in events]
+    sql = f"INSERT INTO messages ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
+    new = store.db.conn.executemany(f"{sql} ON CONFLICT DO NOTHING", rows).rowcount
+    if new < len(rows):
+        for row in rows:
+            early = _take_early(store, *row[:3])
+            if early is not None:
+                new += 1
+                store.insert("messages", {**dict(zip(_WRITTEN, row, strict=True)), **early})
+    if new:
+        store.execute(
+            "INSERT INTO messages_fts (rowid, folded) SELECT id, fold(content) || :pad FROM messages"
+            " WHERE id > :before AND content != ''",
+            {"before": before, "pad": PAD},
+        )
+        chats.count_new(store, before, now)
+        store.execute(f"{_STATUS_BY_RECEIPTS} WHERE id > ? AND is_from_me", [before])
+    return new
+
+
+def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple[Any, ...]:
+    """Return the values of the columns _WRITTEN."""
+    if not 0 <= event.timestamp <= LAST_SECOND:
+        raise ValueError(f"{event.timestamp} is not a time in Unix seconds")
+    unread = source == "live" and not event.is_from_me and event.message_type not in SILENT
+    return (
+        canonical(store, event.chat_jid),
+        event.message_id,
+        canonical(store, event.sender),
+        event.content,
+        event.timestamp,
+        event.is_from_me,
+        event.message_type,
+        "sent" if event.is_from_me else "received" if unread else "read",
+        event.quoted_id,
+        event.raw,
+        source,
+        at,
+    )
+
+
+def record_early(
+    store: Store, chat: str, message_id: str, text: str | None, at: int, now: datetime, by: str
+) -> None:
+    """Store an edit of a message that has not arrived yet, or with the text None its deletion.
+
+    `at` is when that was done, in Unix seconds, and `by` the JID of the person who did it.
+    """
+    done_at = to_iso(moment(at))
+    row = {
+        "chat_jid": chat,
+        "message_id": message_id,
+        "sender": by,
+        "content": text,
+        "timestamp": at,
+        "status": "early",
+        "edited_at": done_at if text is not None else None,
+        "deleted_at": done_at if text is None else None,
+        "source": "history",
+        "created_at": to_iso(now),
+    }
+    number = store.insert("messages", row)
+    assert number is not None  # noqa: S101
+    chats.ensure(store, chat, now)
+    _index(store, number, text)
+
+
+def _take_early(store: Store, chat: str, message_id: str, sender: str) -> Row | None:
+    """Remove what `record_early` stored, and return its text and times if they are the sender's own."""
+    found = store.row(
+        "SELECT id, sender, content, edited_at, deleted_at FROM messages"
+        " WHERE chat_jid = ? AND message_id = ? AND status = 'early'",
+        [chat, message_id],
+    )
+    if found is None:
+        return None
+    _remove(store, {"id": found.pop("id"), "content": found["content"]})
+    return found if found.pop("sender") in (sender, chat) or not is_group(chat) else {}
+
+
+# ── Messages whose id was made up ───────────────────────────────────────────────────────────────────
+
+
+def _has_made_up(store: Store) -> bool:
+    sql = f"SELECT 1 FROM messages INDEXED BY messages_made_up WHERE {_IS_MADE_UP} LIMIT 1"
+    return store.value(sql) is not None
+
+
+def _fill_in_id(store: Store, row: Row) -> None:
+    """Give the id, sender, time and type of a new message to its like with a made-up id, if there is one."""
+    filled = store.execute(
+        "UPDATE messages SET message_id = :message_id, sender = :sender, timestamp = :timestamp,"
+        " message_type = CASE message_type WHEN 'other' THEN coalesce(:message_type, 'other')"
+        " ELSE message_type END, raw_proto = coalesce(raw_proto, :raw_proto),"
+        " quoted_id = coalesce(quoted_id, :quoted_id) WHERE id = ("
+        # SQLite would rather go through all messages of the chat.
+        "SELECT id FROM messages INDEXED BY messages_made_up"
+        f" WHERE {_IS_MADE_UP} AND chat_jid = :chat_jid"
+        " AND timestamp BETWEEN :timestamp - 59 AND :timestamp + 1 AND (timestamp = :timestamp"
+        " OR (message_id >= 'migrated-min-' AND message_id < 'migrated-min.' AND timestamp < :timestamp)"
+        " OR (message_id >= 'migrated-sec-' AND message_id < 'migrated-sec.' AND"
+        " timestamp >= :timestamp - 1))"
+        " AND is_from_me = :is_from_me AND coalesce(content, '') = coalesce(:content, '')"
+        " AND deleted_at IS NULL AND NOT (sender != :sender AND chat_jid LIKE '%@g.us'"
+        " AND sender LIKE '%@s.whatsapp.net' AND :sender LIKE '%@s.whatsapp.net')"
+        " ORDER BY sender != :sender, abs(timestamp - :timestamp), id LIMIT 1)"
+        " AND NOT EXISTS (SELECT 1 FROM messages WHERE chat_jid = :chat_jid AND message_id = :message_id)",
+        {"message_type": None, "raw_proto": None, "quoted_id": None, **row},
+    )
+    if filled.rowcount:
+        chats.move_up(store, row["chat_jid"], row["timestamp"])
+
+
+# ── Changes ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def edit(store: Store, row: Row, text: str | None, at: datetime) -> None:
+    """Give a message, as `messages.find` returned it, a new text; `at` is when it was edited."""
+    if text != row["content"]:
+        _replace_text(store, row, text)
+    store.execute("UPDATE messages SET edited_at = ? WHERE id = ?", [to_iso(at), row["id"]])
+
+
+def delete(store: Store, row: Row, at: datetime) -> None:
+    """Turn a message, as `messages.find` returned it, into a tombstone: that it was, and when it went."""
+    _replace_text(store, row, None)
+    store.execute(
+        "UPDATE messages SET deleted_at = ?, raw_proto = NULL WHERE id = ?", [to_iso(at), row["id"]]
+    )
+
+
+def note_changes(store: Store, number: int | None, edited_at: str | None, deleted_at: str | None) -> None:
+    """Store when a message that is stored as it is now was edited or deleted, as ISO text."""
+    store.execute(
+        "UPDATE messages SET edited_at = ?, deleted_at = ? WHERE id = ?", [edited_at, deleted_at, number]
+    )
+
+
+def attach_files(store: Store, files: Iterable[tuple[int, str, str | None]]) -> None:
+    """Store the path (in the home) of messages' files, as (id, path, type of the file if it is known)."""
+    store.db.conn.executemany(
+        "UPDATE messages SET media_path = ?2, message_type = CASE message_type WHEN 'other'"
+        " THEN coalesce(?3, 'other') ELSE message_type END WHERE id = ?1",
+        files,
+    )
+
+
+def update_status(store: Store, chat: str, message_id: str) -> None:
+    """Bring our message's status up to what its receipts say: sent, delivered, read."""
+    store.execute(
+        f"{_STATUS_BY_RECEIPTS} WHERE chat_jid = ? AND message_id = ? AND is_from_me", [chat, message_id]
+    )
+
+
+def set_read(store: Store, chat: str, up_to: int | None = None) -> None:
+    """Mark a chat's messages as read, all or up to the id `up_to`; in a transaction of its own."""
+    with store.write():
+        store.execute(
+            "UPDATE messages SET status = 'read' WHERE chat_jid = :chat AND status = 'received'"
+            " AND (:up_to IS NULL OR id <= :up_to)",
+            {"chat": chat, "up_to": up_to},
+        )
+        chats.count_unread(store, chat)
+
+
+def _index(store: Store, number: int, text: str | None) -> None:
+    """Let search find the text of a message."""
+    if text:
+        store.execute("INSERT INTO messages_fts (rowid, folded) VALUES (?, ?)", [number, fold(text) + PAD])
+
+
+def _unindex(store: Store, row: Row) -> None:
+    if row["content"]:
+        store.execute(
+            "INSERT INTO messages_fts (messages_fts, rowid, folded) VALUES ('delete', ?, ?)",
+            [row["id"], fold(row["content"]) + PAD],
+        )
+
+
+def _replace_text(store: Store, row: Row, text: str | None) -> None:
+    _unindex(store, row)
+    _index(store, row["id"], text)
+    store.execute("UPDATE messages SET content = ? WHERE id = ?", [text, row["id"]])
+
+
+def _remove(store: Store, row: Row) -> None:
+    _unindex(store, row)
+    store.execute("DELETE FROM messages WHERE id = ?", [row["id"]])
+
+
+# ── From one chat to another ────────────────────────────────────────────────────────────────────────
+
+
+def move_some(store: Store, lid: str, pn: str) -> bool:
+    """Move a batch of messages from the chat of a hidden id to the phone JID's; return if there may be more.
+
+    Where both chats have a message, one of the two rows stays. It is a transaction of its own.
+    """
+    with store.write(durable=False):
+        batch = store.rows(f"SELECT {CHANGED} FROM messages WHERE chat_jid = ? LIMIT {BATCH}", [lid])
+        has_made_up, used = _has_made_up(store), set[str]()
+        for row in batch:
+            if has_made_up:
+                _unite_made_up(store, row, pn, used)
+            twin = find(store, pn, row["message_id"])
+            if twin is not None:
+                _merge_doubles(store, row, twin)
+            store.execute(
+                "UPDATE messages SET chat_jid = :pn, sender = CASE sender WHEN :lid THEN :pn ELSE sender END"
+                " WHERE id = :id",
+                {"pn": pn, "lid": lid, "id": row["id"]},
+            )
+            if row["is_from_me"]:
+                update_status(store, pn, row["message_id"])
+        return len(batch) == BATCH
+
+
+def _unite_made_up(store: Store, row: Row, pn: str, used: set[str]) -> None:
+    """Let a message with a made-up id, in either chat, have the id of its like in the other."""
+    if not row["message_id"].startswith(MADE_UP):
+        _fill_in_id(store, {**row, "chat_jid": pn, "sender": row["sender"] if row["is_from_me"] else pn})
+        return
+    likes = store.rows(
+        "SELECT message_id FROM messages WHERE chat_jid = :pn AND timestamp = :timestamp"
+        f" AND NOT ({_IS_MADE_UP}) AND is_from_me = :is_from_me"
+        " AND coalesce(content, '') = coalesce(:content, '')",
+        {**row, "pn": pn},
+    )
+    like_id = next((each["message_id"] for each in likes if each["message_id"] not in used), None)
+    if like_id:
+        used.add(like_id)
+        row["message_id"] = like_id
+        store.execute("UPDATE messages SET message_id = :message_id WHERE id = :id", row)
+
+
+def _merge_doubles(store: Store, *doubles: Row) -> None:
+    """Of a message stored twice keep the older row, with the newest text and what is known of either."""
+    kept, gone = sorted(doubles, key=lambda row: (row["status"] == "early", row["id"]))
+    newer = gone if (gone["edited_at"] or "") > (kept["edited_at"] or "") else kept
+    deleted_at = kept["deleted_at"] or gone["deleted_at"]
+    _remove(store, gone)
+    _replace_text(store, kept, None if deleted_at else newer["content"])
+    status = "read" if "read" in (kept["status"], gone["status"]) else kept["status"]
+    store.execute("UPDATE messages SET status = ? WHERE id = ?", [status, kept["id"]])
+    note_changes(store, kept["id"], newer["edited_at"], deleted_at)
