@@ -38,7 +38,7 @@ test: $(READY)  ## all tests but the long ones
 lint: $(READY)  ## ruff and codespell
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell wa tests docs README.md Makefile ecosystem.config.js
+	$(BIN)/codespell wa tests docs README.md Makefile
 
 types: $(READY)  ## mypy, strict
 	$(BIN)/mypy --strict wa tests/relay tests/support/relay_fixture.py

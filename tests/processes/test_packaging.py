@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import re
 import shutil
@@ -22,7 +23,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    for name in ("wa", "tests", "docs"):
+    for name in sorted(
+        {"wa", "tests", "docs", "contacts", "findings"} & {path.name for path in ROOT.iterdir()}
+    ):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out)]
     done = subprocess.run([*build, str(source)], capture_output=True, text=True, check=False)
@@ -35,8 +38,10 @@ def test_the_wheel_holds_the_package_alone(wheel):
     tops = {name.split("/")[0] for name in wheel.namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"wa"}
     modules = {f"wa/{path.relative_to(ROOT / 'wa')}" for path in (ROOT / "wa").rglob("*.py")}
+    templates = {f"wa/cli/templates/{path.name}" for path in (ROOT / "wa/cli/templates").iterdir()}
+    assert {"wa/cli/templates/wa.service", "wa/cli/templates/ecosystem.config.js"} <= templates
     found = {name for name in wheel.namelist() if name.startswith("wa/")}
-    assert found == modules | {"wa/py.typed"}
+    assert found == modules | templates | {"wa/py.typed"}
 
 
 def test_the_wheel_installs_the_command(wheel):
@@ -77,6 +82,9 @@ def test_every_import_of_the_package_is_asked_for(wheel):
     names |= {"rich", "botocore", "magic"}
     imported = set()
     for path in (ROOT / "wa").rglob("*.py"):
-        found = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-        imported |= set(found)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module.partition(".")[0])
     assert imported - set(sys.stdlib_module_names) - {"wa"} <= names

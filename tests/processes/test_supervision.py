@@ -6,12 +6,12 @@ import configparser
 import fcntl
 import json
 import os
-import re
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,13 +19,14 @@ from typing import Any
 
 import pytest
 from conftest import REEM, WA, Result, is_owned, wait_for
+from crontab import unescaped_by_cron
 
 from wa.store.locks import lock_holder
+from wa.store.paths import Home
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-UNIT = ROOT / "docs/wa.service"
-CONFIG = ROOT / "ecosystem.config.js"
+AWKWARD = 'a b & %c $HOME 100% "q" it\'s \\% x'
+"""The name of a folder with what shells, cron, systemd and JavaScript read in their own ways."""
 PM2_DIR = ROOT / ".venv/pm2"
 PM2_VERSION = "pm2@7"
 NPM_SECONDS = 240
@@ -50,6 +51,15 @@ def is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return Path(f"/proc/{pid}").exists()
     return bool(state.strip()) and not state.strip().startswith("Z")
+
+
+def awkward_program(folder: Path) -> str:
+    """This `wa` under a path that has to be quoted."""
+    place = folder / f"bin {AWKWARD}"
+    place.mkdir(exist_ok=True)
+    if not (place / "wa").exists():
+        (place / "wa").symlink_to(WA)
+    return str(place / "wa")
 
 
 # ── Signals, as any supervisor sends them ───────────────────────────────────────────────────────────
@@ -153,8 +163,16 @@ def pm2(pm2_program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         wait_for(lambda: not is_alive(daemon), what="the end of PM2's daemon")
 
 
-def test_pm2_starts_it_again_after_sigkill_and_what_is_scheduled_goes_out_once(wa, home, pm2):
-    pm2("start", str(CONFIG))
+@pytest.fixture
+def config(wa: Callable[..., Result], tmp_path: Path) -> str:
+    """The path of the file for PM2, as `wa service` prints it."""
+    path = tmp_path / "ecosystem.config.js"
+    path.write_text(wa("service", "pm2").out, encoding="utf-8")
+    return str(path)
+
+
+def test_pm2_starts_it_again_after_sigkill_and_what_is_scheduled_goes_out_once(wa, home, pm2, config):
+    pm2("start", config)
     wait_for(lambda: is_owned(home), what="a scheduler")
     before = pm2.pid()
     wait_for(lambda: (lock_holder(home.session_lock) or {}).get("pid") == before, what="its name in the lock")
@@ -172,9 +190,9 @@ def test_pm2_starts_it_again_after_sigkill_and_what_is_scheduled_goes_out_once(w
     assert app["pm2_env"]["status"] == "online"
 
 
-def test_pm2_stops_it_cleanly_with_a_message_in_hand(wa, home, pm2):
+def test_pm2_stops_it_cleanly_with_a_message_in_hand(wa, home, pm2, config):
     wa("loopback", "fault", "ack-delay", "2")
-    pm2("start", str(CONFIG))
+    pm2("start", config)
     wait_for(lambda: is_owned(home), what="a scheduler")
     pid = pm2.pid()
     for each in range(3):
@@ -195,20 +213,17 @@ def test_pm2_stops_it_cleanly_with_a_message_in_hand(wa, home, pm2):
 @pytest.mark.parametrize(
     ("fault", "code"), [(("logged-out", "on"), 3), (("banned", "3600"), 5)], ids=["logged out", "banned"]
 )
-def test_pm2_does_not_start_it_again_where_that_would_be_wrong(wa, tmp_path, pm2, fault, code):
+def test_pm2_does_not_start_it_again_where_that_would_be_wrong(wa, tmp_path, pm2, config, fault, code):
     wa("loopback", "fault", *fault)
     assert wa("schedule", "add", REEM, "Waits", "--at", "in 0 seconds").code == 0
-    pm2("start", str(CONFIG))
+    pm2("start", config)
     wait_for(lambda: pm2.pid() == 0, what="its end")
     # Another one, which ends with 7, is started again and again meanwhile.
     control = {"WA_HOME": str(tmp_path / "control")}
     assert wa("loopback", "fault", "outdated", "on", **control).code == 0
     other = tmp_path / "control.config.js"
-    other.write_text(
-        f"const found = require({json.dumps(str(CONFIG))}); found.apps[0].name = 'control';"
-        " module.exports = found;"
-    )
-    pm2("start", str(other), **control)
+    other.write_text(wa("service", "pm2", **control).out.replace('"wa-scheduler"', '"control"'))
+    pm2("start", str(other))
     wait_for(lambda: pm2.app("control")["pm2_env"]["restart_time"] >= 3, what="restarts")
     app = pm2.app()
     assert app["pid"] == 0
@@ -217,29 +232,50 @@ def test_pm2_does_not_start_it_again_where_that_would_be_wrong(wa, tmp_path, pm2
     assert rows(wa, "pending") == ["Waits"]
 
 
-def test_the_pm2_file_says_what_it_must():
+def test_the_pm2_file_says_what_it_must(config):
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed")
-    script = f"console.log(JSON.stringify(require({json.dumps(str(CONFIG))})))"
+    script = f"console.log(JSON.stringify(require({json.dumps(config)})))"
     found = json.loads(
         subprocess.run([node, "-e", script], capture_output=True, text=True, check=True).stdout
     )
     (app,) = found["apps"]
-    assert app["args"] == "run-scheduler"
+    assert app["args"] == ["run-scheduler"]
     assert app["autorestart"] is True
     assert sorted(app["stop_exit_codes"]) == [3, 5]
     assert app["kill_timeout"] >= 6000
-    assert Path(app["script"]) == ROOT / ".venv/bin/wa" or app["script"] == "wa"
+    assert app["script"] == WA
+
+
+def test_pm2_makes_backups_beside_it_with_awkward_paths(spawn, tmp_path, pm2):
+    program, home = awkward_program(tmp_path), tmp_path / f"home {AWKWARD}"
+    settings = {"WA_HOME": str(home)}
+    made = spawn("service", "pm2", "--backup", program=[program], **settings).finish()
+    assert made.code == 0, made.err
+    path = tmp_path / "ecosystem.config.js"
+    # every second instead of every hour
+    path.write_text(made.out.replace('"17 * * * *"', '"* * * * * *"'), encoding="utf-8")
+    assert path.read_text(encoding="utf-8") != made.out
+    pm2("start", str(path))
+    wait_for(lambda: is_owned(Home(home)), what="a scheduler")
+    wait_for(lambda: len(list((home / "backups").glob("whatsapp_*.zst"))) >= 2, what="two backups")
+    assert spawn("schedule", "add", REEM, "Hello", "--at", "in 0 seconds", **settings).finish().code == 0
+
+    def sent() -> bool:
+        return '"sent": 1' in spawn("status", "--json", **settings).finish().out
+
+    wait_for(sent, what="the message")
+    assert pm2.app()["pm2_env"]["restart_time"] == 0
 
 
 # ── cron ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def cron_command() -> str:
-    """The command in the README's crontab line."""
-    (line,) = re.findall(r"^```crontab\n(.+ run-scheduler .+)\n```", README, re.MULTILINE)
-    return line.split(maxsplit=5)[5]
+def cron_commands(crontab: str) -> list[str]:
+    """The commands of a crontab as cron hands them to the shell."""
+    lines = [line for line in crontab.splitlines() if not line.startswith("#")]
+    return [unescaped_by_cron(line.split(maxsplit=5)[5]) for line in lines]
 
 
 def as_cron(command: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -269,23 +305,26 @@ def test_cron_with_its_settings_in_the_line(wa, home):
     assert rows(wa, "sent") == ["Grüße 👋"]
 
 
-def test_the_crontab_line_of_the_readme_with_nothing_but_home(wa, tmp_path):
-    user = tmp_path / "user"
-    data = user / ("Library/Application Support" if sys.platform == "darwin" else ".local/share") / "wa"
-    data.mkdir(parents=True, mode=0o700)
-    (data / ".env").write_text("WA_TRANSPORT=loopback\nWA_SEND_SPACING=0\nSTORAGE_MODE=s3\n")
-    there = {"WA_HOME": str(data)}
+def test_the_crontab_lines_with_nothing_but_home(wa, spawn, tmp_path):
+    program, home = awkward_program(tmp_path), tmp_path / f"home {AWKWARD}"
+    home.mkdir(mode=0o700)
+    (home / ".env").write_text("WA_TRANSPORT=loopback\nWA_SEND_SPACING=0\nSTORAGE_MODE=s3\n")
+    there = {"WA_HOME": str(home)}
     assert wa("schedule", "add", REEM, "From cron", "--at", "in 0 seconds", **there).code == 0
-    command = cron_command().replace("/home/you/wa/.venv/bin/wa", shlex.quote(WA))
-    command = command.replace("/home/you", shlex.quote(str(user)))
-    found = as_cron(command, HOME=str(user))
-    log = (user / "wa-cron.log").read_text()
-    assert found.returncode == 0, log
-    assert found.stdout == found.stderr == "", "cron would send mail"
-    assert "1 sent" in log
+    made = spawn("service", "cron", "--backup", program=[program], **there).finish()
+    assert made.code == 0, made.err
+    once, backup = cron_commands(made.out)
+    for command in (once, backup, once):
+        found = as_cron(command, HOME=str(tmp_path))
+        log = (home / "cron.log").read_text()
+        assert found.returncode == 0, log + found.stderr
+        assert found.stdout == found.stderr == "", "cron would send mail"
+        assert "1 sent" in log
     assert [row["content"] for row in wa("loopback", "delivered", "--json", **there).json] == ["From cron"]
-    as_cron(command, HOME=str(user))
-    assert len(wa("loopback", "delivered", "--json", **there).json) == 1
+    assert len(list((home / "backups").glob("whatsapp_*.zst"))) == 1
+    assert stat.S_IMODE((home / "cron.log").stat().st_mode) == 0o600
+    (check,) = [each for each in wa("doctor", "--json", **there).json if each["name"] == "home"]
+    assert "cron.log" not in check["message"]
 
 
 @pytest.mark.parametrize(
@@ -306,57 +345,97 @@ def test_cron_learns_how_it_went_from_the_exit_code(wa, home, faults, code):
 # ── systemd ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def installed_unit(tmp_path: Path) -> str:
-    """The unit as the README's sed puts it in place for this checkout and user."""
-    (command,) = re.findall(r"^(sed .+? docs/wa\.service) \|$", README, re.MULTILINE)
-    user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "USER": user}
-    found = subprocess.run(
-        ["sh", "-c", f"PWD={shlex.quote(str(ROOT))}; {command}"],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return found.stdout
+UNITS = ["wa.service", "wa-backup.service", "wa-backup.timer"]
 
 
-def test_the_unit_has_what_it_needs():
+@pytest.fixture
+def units(spawn: Callable[..., Any], tmp_path: Path) -> Path:
+    """A folder with the units of a wa and a home with awkward paths, put there as the command says."""
+    home = tmp_path / f"home {AWKWARD}"
+    made = spawn(
+        "service", "systemd", "--backup", program=[awkward_program(tmp_path)], WA_HOME=str(home)
+    ).finish()
+    (save,) = [line for line in made.err.splitlines() if "~/.config/systemd/user &&" in line]
+    folder = tmp_path / ".config/systemd/user"
+    folder.mkdir(parents=True)
+    subprocess.run(["sh", "-c", save], env={**os.environ, "HOME": str(tmp_path)}, check=True)
+    assert sorted(unit.name for unit in folder.iterdir()) == sorted(UNITS)
+    assert "".join((folder / name).read_text() for name in UNITS) == made.out
+    assert not home.exists()
+    return folder
+
+
+def parsed(unit: Path) -> configparser.ConfigParser:
+    """A unit's sections."""
     parser = configparser.ConfigParser(strict=True, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read(UNIT, encoding="utf-8")
-    service = parser["Service"]
-    assert service["ExecStart"].endswith("/wa run-scheduler")
-    assert service["ExecStart"].startswith("/")
+    parser.read(unit, encoding="utf-8")
+    return parser
+
+
+def test_the_unit_has_what_it_needs(units):
+    unit = parsed(units / "wa.service")
+    service = unit["Service"]
+    assert service["ExecStart"].endswith(" run-scheduler")
     assert service["Restart"] == "always"
     assert service["RestartPreventExitStatus"].split() == ["3", "5"]
     assert int(service["TimeoutStopSec"]) >= 6
     assert service["UMask"] == "0077"
-    assert parser["Unit"]["StartLimitIntervalSec"] == "0"
-    assert parser["Install"]["WantedBy"] == "multi-user.target"
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+    assert unit["Install"]["WantedBy"] == "default.target"
 
 
-def test_the_readme_puts_the_unit_in_place(tmp_path):
-    unit = installed_unit(tmp_path)
-    settings = [line for line in unit.splitlines() if line and not line.startswith("#")]
-    assert f"ExecStart={ROOT}/.venv/bin/wa run-scheduler" in settings
-    assert f"ReadWritePaths={tmp_path}" in settings
-    assert not [line for line in settings if re.search(r"\byou\b", line)]
+def test_the_backup_s_units_have_what_they_need(units):
+    service, timer = parsed(units / "wa-backup.service"), parsed(units / "wa-backup.timer")
+    assert service["Service"]["ExecStart"].endswith(" backup")
+    assert service["Service"]["Type"] == "oneshot"
+    assert "Install" not in service
+    assert timer["Timer"]["OnCalendar"] == "*:17"
+    assert timer["Timer"]["Persistent"] == "yes" or timer["Timer"]["Persistent"] == "true"
+    assert timer["Install"]["WantedBy"] == "timers.target"
 
 
-def test_systemd_accepts_the_unit(tmp_path):
+def test_systemd_accepts_the_units(units, tmp_path):
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("systemd-analyze is not installed")
-    unit = installed_unit(tmp_path).replace(f"{ROOT}/.venv/bin/wa", WA)
-    (tmp_path / "wa.service").write_text(unit)
+    files = sorted(map(str, units.iterdir()))
     found = subprocess.run(
-        [analyze, "verify", "--man=no", str(tmp_path / "wa.service")],
+        [analyze, "verify", "--user", "--man=no", *files],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
     )
-    complaints = [line for line in found.stderr.splitlines() if "wa.service" in line]
+    complaints = [line for line in found.stderr.splitlines() if "wa.service" in line or "wa-backup" in line]
     assert complaints == []
     assert found.returncode == 0, found.stderr
+
+
+def test_systemd_reads_the_paths_as_they_are(units, tmp_path):
+    """In test mode the manager of a user loads its units and prints what it has read; root may not do so."""
+    systemd = Path("/lib/systemd/systemd")
+    if not systemd.exists():
+        pytest.skip("systemd is not installed")
+    with tempfile.TemporaryDirectory() as temporary:
+        place, runtime = Path(temporary), Path(temporary) / "run"
+        place.chmod(0o755)
+        runtime.mkdir(mode=0o700)
+        shutil.copytree(units, place / "units")
+        command = [str(systemd), "--test", "--user", "--unit=wa.service"]
+        if os.geteuid() == 0:
+            os.chown(runtime, 65534, 65534)
+            command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
+        environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": temporary,
+            "SYSTEMD_UNIT_PATH": f"{place / 'units'}:",
+            "XDG_RUNTIME_DIR": str(runtime),
+        }
+        found = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    section = found.stdout.partition("-> Unit wa.service:")[2].partition("-> Unit ")[0]
+    lines = [line.strip() for line in section.splitlines()]
+    assert f"Environment: WA_HOME={tmp_path / f'home {AWKWARD}'}" in lines, found.stdout[-500:] + found.stderr
+    (command_line,) = [line for line in lines if line.startswith("Command Line: ")]
+    words = shlex.split(command_line.removeprefix("Command Line: ").replace("\\$", "$"))
+    assert words == ["/usr/bin/env", str(awkward_program(tmp_path)), "run-scheduler"]

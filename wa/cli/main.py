@@ -49,6 +49,7 @@ COMMANDS = {
     "contacts": "contacts",
     "history": "data",
     "backup": "backup",
+    "service": "service",
     "migrate-s3": "data",
     "db": "data",
     "loopback": "loopback",

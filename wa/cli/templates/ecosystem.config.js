@@ -1,20 +1,13 @@
-// PM2 keeps `wa run-scheduler` alive:  pm2 start ecosystem.config.js && pm2 save
-//
-// Settings come from the environment in which `pm2 start` runs, then from the
-// .env beside this file, then from the one in WA_HOME.
-const fs = require("fs");
-const path = require("path");
-
-const inVenv = path.join(__dirname, ".venv", "bin", "wa");
-
+// PM2 keeps `wa run-scheduler` alive. `wa service pm2` prints this file.
 module.exports = {
   apps: [
     {
       name: "wa-scheduler",
-      script: fs.existsSync(inVenv) ? inVenv : "wa", // else the one in PATH
-      args: "run-scheduler",
+      script: @SCRIPT@,
+      args: @RUN_SCHEDULER@,
+      env: @ENVIRONMENT@,
+      cwd: "/",
       interpreter: "none",
-      cwd: __dirname,
       autorestart: true,
       // 3: logged out or replaced; 5: banned. Starting again would make it worse: see to it, then `pm2 start`.
       stop_exit_codes: [3, 5],
@@ -23,5 +16,5 @@ module.exports = {
       // A message in hand is finished first, which takes up to 5 s.
       kill_timeout: 8000,
     },
-  ],
+@BACKUP_APP@  ],
 };

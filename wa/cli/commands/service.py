@@ -1,0 +1,114 @@
+"""service: the files that keep wa alive."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+import sysconfig
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wa.cli.options import Json, app_of
+from wa.cli.service_files import next_steps, render
+from wa.errors import WaError
+from wa.settings import NAMES
+from wa.store.env_files import DEFAULT, ENVIRONMENT, Sources
+
+app = typer.Typer()
+
+
+class Manager(str, Enum):
+    """What keeps wa alive."""
+
+    SYSTEMD = "systemd"
+    PM2 = "pm2"
+    CRON = "cron"
+
+
+@app.command()
+def service(
+    ctx: typer.Context,
+    manager: Annotated[Manager, typer.Argument(help="What is to keep wa alive.", show_default=False)],
+    backup: Annotated[bool, typer.Option("--backup", help="Add a backup every hour.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the unit, PM2 file or crontab lines that keep wa alive.
+
+    They name this very `wa` and this WA_HOME. The file goes to stdout, what to
+    type next to stderr. With systemd and --backup there are three units, each
+    with its name in the first line.
+
+    Example: wa service systemd --backup
+    """
+    own = app_of(ctx)
+    sources = own.sources
+    wa, home = _command(sources), sources.home
+    for path in (*wa, str(home)):
+        _check(path)
+    call = shlex.join([*wa, "service", manager.value, *(["--backup"] if backup else [])])
+    if sources.of("WA_HOME") == ENVIRONMENT:
+        call = f"WA_HOME={shlex.quote(str(home))} {call}"
+    files = render(manager.value, wa, home, backup=backup)
+    steps = next_steps(manager.value, call, backup=backup)
+    missing = _missing(sources)
+    if own.json:
+        found = {
+            "manager": manager.value,
+            "files": [{"name": name, "content": content} for name, content in files.items()],
+            "next": steps,
+            "missing_settings": missing,
+            "settings_file": str(sources.home_file),
+        }
+        own.out.result(found, "")
+        return
+    own.out.data("\n".join(files.values()))
+    if missing:
+        verb, pronoun = ("comes", "it") if len(missing) == 1 else ("come", "them")
+        own.out.note(
+            f"warning: {', '.join(missing)} {verb} from this environment and may be missing where"
+            f" {manager.value} runs wa: put {pronoun} into {sources.home_file}"
+        )
+    own.out.note("type next:")
+    for step in steps:
+        own.out.note(f"  {step}")
+
+
+def _command(sources: Sources) -> list[str]:
+    """Return the command that runs this wa, with the env file that was named; all paths absolute."""
+    return [*_program(), *(["--env-file", str(sources.named_file)] if _stays(sources.named_file) else [])]
+
+
+def _stays(path: Path | None) -> bool:
+    """Whether a named env file is a file, and not a pipe of the shell."""
+    return path is not None and path.is_file()
+
+
+def _program() -> list[str]:
+    """Return this `wa` as it was called, else the one that was installed with it, else Python's own way."""
+    for script in (Path(sys.argv[0]), Path(sysconfig.get_path("scripts")) / "wa"):
+        if script.name == "wa" and script.is_file() and os.access(script, os.X_OK):
+            return [str(script.parent.resolve() / script.name)]
+    return [sys.executable, "-m", "wa"]
+
+
+def _check(path: str) -> None:
+    """Raise WaError `bad-setting` for a path with control characters or bytes that are not UTF-8."""
+    if re.search("[\x00-\x1f\x7f\ud800-\udfff]", path):
+        message = f"the path {path!r} has characters that the file of a supervisor cannot hold"
+        raise WaError("bad-setting", message, "use a path without control characters, in UTF-8")
+
+
+def _missing(sources: Sources) -> list[str]:
+    """Return the settings whose values in force are in no file that a supervised wa will read."""
+    kept = {**sources.in_home, **(sources.named if _stays(sources.named_file) else {})}
+    values = sources.values
+    return [
+        name
+        for name in NAMES
+        if sources.of(name) != DEFAULT and kept.get(name, "").strip() != values[name].strip()
+    ]

@@ -1,0 +1,121 @@
+"""The files that keep wa alive: units for systemd, an ecosystem file for PM2, lines for a crontab."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from importlib.resources import files as package_files
+from pathlib import Path
+
+Command = Sequence[str]
+"""A program and its arguments."""
+
+_SPLIT = "awk '/^# wa[a-z-]*\\.(service|timer)$/ { file = $2 } { print > file }'"
+"""Write each unit of a stream to a file of its own: the first line of a unit is its name."""
+
+
+def render(manager: str, wa: Command, home: Path, *, backup: bool) -> dict[str, str]:
+    """Return the files for a manager, `systemd`, `pm2` or `cron`: names and contents.
+
+    `wa` is the command up to its options, with absolute paths; no path may hold control characters.
+    """
+    return _RENDER[manager](wa, home, backup)
+
+
+def next_steps(manager: str, call: str, *, backup: bool) -> list[str]:
+    """Return the shell lines that put the files in place. `call` is the one that prints them."""
+    if manager == "systemd":
+        folder = "~/.config/systemd/user"
+        save = f"{call} | (cd {folder} && {_SPLIT})" if backup else f"{call} > {folder}/wa.service"
+        return [
+            f"mkdir -p {folder}",
+            save,
+            "systemctl --user daemon-reload",
+            "systemctl --user enable --now wa.service" + (" wa-backup.timer" if backup else ""),
+            "loginctl enable-linger    # to run on after you log out, and to start with the machine",
+            "journalctl --user -u wa.service",
+        ]
+    if manager == "pm2":
+        return [
+            f"{call} > ecosystem.config.js",
+            "pm2 start ecosystem.config.js",
+            "pm2 save",
+            "pm2 startup    # it prints a line to type, so that PM2 starts with the machine",
+            "pm2 logs wa-scheduler",
+        ]
+    return ["crontab -e    # add these lines at its end"]
+
+
+def _template(name: str) -> str:
+    return (package_files("wa.cli") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _fill(template: str, values: dict[str, str]) -> str:
+    return re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], _template(template))
+
+
+def _systemd(wa: Command, home: Path, backup: bool) -> dict[str, str]:
+    values = {
+        "WA_HOME": _systemd_word(f"WA_HOME={home}"),
+        "RUN_SCHEDULER": _systemd_command([*wa, "run-scheduler"]),
+        "BACKUP": _systemd_command([*wa, "backup"]),
+    }
+    names = ["wa.service", *(["wa-backup.service", "wa-backup.timer"] if backup else [])]
+    return {name: _fill(name, values) for name in names}
+
+
+def _systemd_command(command: Command) -> str:
+    """Return a command line as systemd.service(5) reads it."""
+    if re.search(r"[\"'\\]", command[0]):  # not allowed in the path of a program
+        command = ["/usr/bin/env", *command]
+    if any("$" in word for word in command):
+        command = [":" + command[0], *command[1:]]  # no variables are expanded
+    return " ".join(map(_systemd_word, command))
+
+
+def _systemd_word(word: str) -> str:
+    """Return a word as systemd.syntax(7) reads it, specifiers of systemd.unit(5) escaped."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return escaped if re.fullmatch(r"[\w@%+=:,./-]+", escaped) else f'"{escaped}"'
+
+
+def _pm2(wa: Command, home: Path, backup: bool) -> dict[str, str]:
+    if " " in wa[0]:  # PM2 gives a script with a space to a shell
+        wa = ["/usr/bin/env", *wa]
+    values = {
+        "SCRIPT": json.dumps(wa[0]),
+        "RUN_SCHEDULER": json.dumps([*wa[1:], "run-scheduler"]),
+        "BACKUP": json.dumps([*wa[1:], "backup"]),
+        "ENVIRONMENT": json.dumps({"WA_HOME": str(home)}),
+    }
+    values["BACKUP_APP"] = _fill("backup-app.js", values) if backup else ""
+    return {"ecosystem.config.js": _fill("ecosystem.config.js", values)}
+
+
+def _cron(wa: Command, home: Path, backup: bool) -> dict[str, str]:
+    setting = f"WA_HOME={shlex.quote(str(home))}"
+    values = {
+        "RUN_ONCE": _cron_text(f"{setting} {shlex.join([*wa, 'run-scheduler', '--once'])}"),
+        "LOG": _cron_text(shlex.quote(str(home / "cron.log"))),
+        "BACKUP": _cron_text(f"{setting} {shlex.join([*wa, 'backup'])}"),
+    }
+    text = _fill("crontab", values) + (_fill("crontab-backup", values) if backup else "")
+    return {"crontab": text}
+
+
+def _cron_text(shell: str) -> str:
+    r"""Return shell text as crontab(5) reads it: % would be a line break, and `\%` is a %.
+
+    A backslash before it would be taken for the one that escapes it, so two quotes, which mean nothing
+    to the shell inside quoted text, come between.
+    """
+    return re.sub(r"(\\?)%", lambda match: f"{match[1]}''\\%" if match[1] else "\\%", shell)
+
+
+_RENDER: dict[str, Callable[[Command, Path, bool], dict[str, str]]] = {
+    "systemd": _systemd,
+    "pm2": _pm2,
+    "cron": _cron,
+}
