@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 
-from wa.whatsapp.transport import MessageReceived
+from wa.whatsapp.events import MessageReceived
 
 PEOPLE, GROUPS = 160, 40
 ME = "12025550100@s.whatsapp.net"

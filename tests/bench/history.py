@@ -24,7 +24,7 @@ from wa.store.fold import fold
 from wa.store.open import open_store
 from wa.store.paths import Home
 from wa.times import to_iso
-from wa.whatsapp.transport import GroupInfo, JidMapped, MessageReceived, Named
+from wa.whatsapp.events import GroupInfo, JidMapped, MessageReceived, Named
 
 CHUNK = 10_000
 """Messages after which ours and the floor take turns."""

@@ -24,9 +24,7 @@ from wa.store.condition import check
 from wa.store.database import BATCH
 from wa.store.open import open_store
 from wa.store.paths import Home
-from wa.whatsapp.loopback.connection import LoopbackTransport
-from wa.whatsapp.loopback.server import ACCOUNT, Loopback
-from wa.whatsapp.transport import (
+from wa.whatsapp.events import (
     ChatRead,
     Deleted,
     Edited,
@@ -37,6 +35,8 @@ from wa.whatsapp.transport import (
     Reacted,
     ReceiptReceived,
 )
+from wa.whatsapp.loopback.connection import LoopbackTransport
+from wa.whatsapp.loopback.server import ACCOUNT, Loopback
 
 NOW = FakeClock()()
 AT = 1_795_000_000

@@ -35,7 +35,7 @@ from wa.store.condition import check
 from wa.store.database import BATCH, Row, Store
 from wa.store.open import open_store
 from wa.store.paths import Home
-from wa.whatsapp.transport import MessageReceived
+from wa.whatsapp.events import MessageReceived
 
 LONDON = ZoneInfo("Europe/London")
 NOW = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)

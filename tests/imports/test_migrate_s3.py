@@ -36,8 +36,8 @@ from wa.record import write
 from wa.store.condition import check
 from wa.store.database import Store
 from wa.store.paths import Home
+from wa.whatsapp.events import Deleted, Edited, JidMapped, MessageReceived
 from wa.whatsapp.loopback.server import Loopback
-from wa.whatsapp.transport import Deleted, Edited, JidMapped, MessageReceived
 
 Record = dict[str, Any]
 Migrate = Callable[..., dict[str, Record]]

@@ -14,8 +14,8 @@ from vcard_cases import Wa
 from wa.connection import apply, spool
 from wa.store.database import Store
 from wa.store.paths import Home
+from wa.whatsapp.events import Event, GroupInfo, JidMapped, MessageReceived, Reacted
 from wa.whatsapp.loopback.server import Loopback
-from wa.whatsapp.transport import Event, GroupInfo, JidMapped, MessageReceived, Reacted
 
 NOW = FakeClock()()
 AT = 1_795_000_000

@@ -24,17 +24,16 @@ from wa.record import messages
 from wa.settings import Settings, parse_settings
 from wa.store.database import Store
 from wa.times import from_iso, to_iso
+from wa.whatsapp.events import MessageReceived, ReceiptReceived
 from wa.whatsapp.loopback.connection import LoopbackTransport
 from wa.whatsapp.loopback.server import ACCOUNT, Loopback
 from wa.whatsapp.transport import (
     Accepted,
     Evidence,
-    MessageReceived,
     NotConnected,
     NotOnWhatsApp,
     Outgoing,
     Quote,
-    ReceiptReceived,
     Refused,
     SendError,
 )

@@ -17,9 +17,7 @@ from wa.record.search import Filter
 from wa.store.condition import check
 from wa.store.database import BATCH, Store
 from wa.store.locks import lock_holder
-from wa.whatsapp.loopback.connection import LoopbackTransport
-from wa.whatsapp.loopback.server import ACCOUNT, Loopback
-from wa.whatsapp.transport import (
+from wa.whatsapp.events import (
     ChatRead,
     Deleted,
     Edited,
@@ -30,6 +28,8 @@ from wa.whatsapp.transport import (
     Reacted,
     ReceiptReceived,
 )
+from wa.whatsapp.loopback.connection import LoopbackTransport
+from wa.whatsapp.loopback.server import ACCOUNT, Loopback
 
 CLOCK = FakeClock()
 NOW = CLOCK()

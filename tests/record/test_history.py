@@ -12,7 +12,7 @@ from wa.connection import apply, spool
 from wa.record import history_sync as history
 from wa.record import messages
 from wa.record.history_sync import advance, complete, interrupt
-from wa.whatsapp.transport import (
+from wa.whatsapp.events import (
     Deleted,
     Edited,
     History,

@@ -21,7 +21,7 @@ from wa.store.condition import check
 from wa.store.fold import fold
 from wa.store.open import open_store
 from wa.store.paths import Home
-from wa.whatsapp.transport import Deleted, Edited, JidMapped, MessageReceived
+from wa.whatsapp.events import Deleted, Edited, JidMapped, MessageReceived
 
 NOW = FakeClock()()
 AT = 1_795_000_000

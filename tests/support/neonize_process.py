@@ -20,7 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from wa.store.paths import Home
-from wa.whatsapp.transport import Accepted, Account, Downloaded, Event, Evidence, Handlers, Outgoing, ReadMark
+from wa.whatsapp.events import Account, Event
+from wa.whatsapp.transport import (
+    Accepted,
+    Downloaded,
+    Evidence,
+    Handlers,
+    Outgoing,
+    ReadMark,
+)
 
 ENDS_WITHIN = 20.0
 

@@ -16,34 +16,36 @@ from collections.abc import Callable, Iterator
 import pytest
 from conftest import wait_for
 
-from wa.whatsapp.transport import (
+from wa.whatsapp.events import (
     Account,
     Banned,
     CaughtUp,
     ChatRead,
     Connected,
-    ConnectFailed,
     Deleted,
     Disconnected,
     Edited,
     Event,
     GroupInfo,
-    Handlers,
     JidMapped,
     LoggedOut,
     MessageReceived,
     Named,
+    Reacted,
+    ReceiptReceived,
+    Replaced,
+    Signal,
+)
+from wa.whatsapp.transport import (
+    ConnectFailed,
+    Handlers,
     NotConnected,
     NotOnWhatsApp,
     NotSent,
     Outgoing,
-    Reacted,
     ReadMark,
-    ReceiptReceived,
     Refused,
-    Replaced,
     SendError,
-    Signal,
     Transport,
 )
 

@@ -12,8 +12,7 @@ import pytest
 from relay.trust import installed_neonize
 
 from wa.record.messages import LAST_SECOND, TYPES
-from wa.whatsapp.neonize import decode as decoding
-from wa.whatsapp.transport import (
+from wa.whatsapp.events import (
     ChatRead,
     Deleted,
     Edited,
@@ -27,6 +26,9 @@ from wa.whatsapp.transport import (
     Reacted,
     ReceiptReceived,
 )
+from wa.whatsapp.neonize import content as content_of
+from wa.whatsapp.neonize import decode as decoding
+from wa.whatsapp.neonize.fields import jid_text
 
 _folder = str(installed_neonize() / "proto")
 if _folder not in sys.path:  # without importing neonize itself, which would load the library
@@ -135,7 +137,7 @@ def with_unknown(content: Any) -> Any:
     ],
 )
 def test_a_jid_is_user_and_server(given, expected):
-    assert decoding.jid_text(given) == expected
+    assert jid_text(given) == expected
 
 
 # ── Secrets ─────────────────────────────────────────────────────────────────────────────────────────
@@ -355,8 +357,8 @@ def test_a_reply_says_to_what(name):
 def test_the_fields_known_by_name_are_there():
     names = {field.name for field in FIELDS}
     short = {name.partition("Message")[0] for name in names}
-    assert {*decoding._KINDS, *decoding._NOTICES} <= short
-    assert names >= decoding._SILENT
+    assert {*content_of._KINDS, *content_of._NOTICES} <= short
+    assert names >= content_of._SILENT
     assert set(decoding._STUBS) <= set(Web.WebMessageInfo.StubType.keys())
 
 
@@ -500,7 +502,7 @@ def test_a_reaction_is_that_of_the_sender(emoji):
 def test_a_message_explains_hidden_ids_first(where, expected):
     *mapped, last = decode(text(), where)
     assert mapped == expected
-    assert last.chat_jid == decoding.jid_text(where.Chat)
+    assert last.chat_jid == jid_text(where.Chat)
     undecryptable = N.UndecryptableMessage(Info=N.MessageInfo(MessageSource=where))
     assert decoding.undecryptable_events(undecryptable, NOBODY.get) == expected
 
@@ -726,14 +728,14 @@ def test_reactions_of_the_past_come_after_their_message():
 
 
 def test_one_message_that_cannot_be_read_does_not_take_the_others_along(monkeypatch):
-    said = decoding._said
+    said = decoding.events_of
 
     def broken(content: Any, *args: Any) -> list[Event]:
         if content.conversation == "broken":
             raise ValueError("what is this?")
         return said(content, *args)
 
-    monkeypatch.setattr(decoding, "_said", broken)
+    monkeypatch.setattr(decoding, "events_of", broken)
     bad = text("broken")
     first, second = told(past(bad), past(text()))
     assert first == MessageReceived(REEM, "3A01", REEM, AT, None, "other", raw=bad.SerializeToString())

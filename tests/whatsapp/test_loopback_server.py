@@ -12,19 +12,18 @@ from conftest import ADAM_JID, REEM, REEM_JID, FakeClock
 from wa.connection.context import system_now
 from wa.errors import WaError
 from wa.jids import is_group
-from wa.whatsapp.loopback.connection import LoopbackTransport
-from wa.whatsapp.loopback.server import ACCOUNT, FAULTS, Loopback, group_jid
-from wa.whatsapp.transport import (
+from wa.whatsapp.events import (
     Deleted,
     Edited,
     GroupInfo,
     JidMapped,
     MessageReceived,
-    Outgoing,
     Reacted,
-    ReadMark,
     ReceiptReceived,
 )
+from wa.whatsapp.loopback.connection import LoopbackTransport
+from wa.whatsapp.loopback.server import ACCOUNT, FAULTS, Loopback, group_jid
+from wa.whatsapp.transport import Outgoing, ReadMark
 
 NOW = FakeClock()()
 STAMP = int(NOW.timestamp())

@@ -10,24 +10,20 @@ from conftest import REEM, REEM_JID, wait_for
 from transport_contract import Ear, OtherSide, TransportContract, connect, message_to
 
 from wa.connection.context import system_now
-from wa.whatsapp.loopback.connection import LoopbackTransport
-from wa.whatsapp.loopback.server import ACCOUNT, Loopback
-from wa.whatsapp.transport import (
+from wa.whatsapp.events import (
     Banned,
     ChatRead,
-    ConnectFailed,
     Disconnected,
-    Evidence,
     LoggedOut,
     MessageReceived,
     Named,
-    NotConnected,
     Outdated,
     ReceiptReceived,
-    Refused,
     Replaced,
-    SendError,
 )
+from wa.whatsapp.loopback.connection import LoopbackTransport
+from wa.whatsapp.loopback.server import ACCOUNT, Loopback
+from wa.whatsapp.transport import ConnectFailed, Evidence, NotConnected, Refused, SendError
 
 LID = "100000000000123@lid"
 GROUP = "1203630000000000001@g.us"

@@ -16,7 +16,7 @@ from wa.record.names import canonical
 from wa.store import device
 from wa.store.database import BATCH, Row, Store
 from wa.times import to_iso
-from wa.whatsapp.transport import (
+from wa.whatsapp.events import (
     Account,
     ChatRead,
     Deleted,

@@ -67,7 +67,7 @@ class Context:
             raise not_linked()
         self.bind()
         self.before_library()
-        return NeonizeTransport(self.home)
+        return NeonizeTransport(self.home, self.note)
 
     def bind(self) -> None:
         """Let the home belong to its transport, from the first message sent or to be sent."""

@@ -35,20 +35,10 @@ from wa.store.locks import FileLock, describe_holder, lock_holder
 from wa.store.paths import Home
 from wa.times import describe, to_iso
 from wa.whatsapp.errors import banned, end_of_connection, not_linked
+from wa.whatsapp.events import Account, Banned, CaughtUp, Connected, Disconnected, LoggedOut, Signal
 from wa.whatsapp.neonize import session_db as session
-from wa.whatsapp.transport import (
-    Account,
-    Banned,
-    CaughtUp,
-    Connected,
-    ConnectFailed,
-    Disconnected,
-    Handlers,
-    LoggedOut,
-    SendError,
-    Signal,
-    Transport,
-)
+from wa.whatsapp.neonize.people import PEOPLE
+from wa.whatsapp.transport import ConnectFailed, Handlers, SendError, Transport
 
 QUIET_SECONDS = 2.0
 """How long nothing must arrive before the child, once it is caught up, takes the past for recorded."""
@@ -327,7 +317,7 @@ class _Pairing:
 
     def _spool(self, kind: str, payload: bytes) -> None:
         spool.append(self._store, kind, payload, system_now())
-        if kind != session.PEOPLE:  # which is our own looking again
+        if kind != PEOPLE:  # which is our own looking again
             self._last = time.monotonic()
         self._past = self._past or kind == spool.HISTORY
 

@@ -33,20 +33,16 @@ from wa.store.paths import Home
 from wa.store.wake import WakeSocket
 from wa.times import describe, to_iso
 from wa.whatsapp.errors import banned, end_of_connection
-from wa.whatsapp.transport import (
-    Accepted,
+from wa.whatsapp.events import (
     Account,
     Banned,
     CaughtUp,
     Connected,
-    ConnectFailed,
     Disconnected,
-    Handlers,
     LoggedOut,
-    SendError,
     Signal,
-    Transport,
 )
+from wa.whatsapp.transport import Accepted, ConnectFailed, Handlers, SendError, Transport
 
 log = logging.getLogger(__name__)
 

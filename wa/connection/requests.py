@@ -15,7 +15,14 @@ from wa.record import messages, write
 from wa.record.search import with_file
 from wa.store.database import Row, Store
 from wa.times import from_iso, to_iso
-from wa.whatsapp.transport import DownloadFailed, Expired, ReadMark, SendError, TooLarge, Transport
+from wa.whatsapp.transport import (
+    DownloadFailed,
+    Expired,
+    ReadMark,
+    SendError,
+    TooLarge,
+    Transport,
+)
 
 log = logging.getLogger(__name__)
 

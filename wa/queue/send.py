@@ -26,10 +26,10 @@ from wa.settings import Settings
 from wa.store.database import Row, Store
 from wa.store.device import own_jid
 from wa.times import format_duration, from_iso, to_iso
+from wa.whatsapp.events import MessageReceived
 from wa.whatsapp.transport import (
     Accepted,
     Evidence,
-    MessageReceived,
     NotOnWhatsApp,
     NotSent,
     Outgoing,

@@ -8,7 +8,7 @@ from datetime import datetime
 from wa.record.names import name_of
 from wa.store.database import Row, Store
 from wa.times import to_iso
-from wa.whatsapp.transport import History
+from wa.whatsapp.events import History
 
 DAY = 86_400
 GAP_DAYS = 30

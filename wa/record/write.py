@@ -22,7 +22,7 @@ from wa.store.fold import fold
 from wa.times import to_iso
 
 if TYPE_CHECKING:
-    from wa.whatsapp.transport import MessageReceived
+    from wa.whatsapp.events import MessageReceived
 
 _WRITTEN = (
     "chat_jid", "message_id", "sender", "content", "timestamp", "is_from_me", "message_type", "status",

@@ -31,7 +31,7 @@ from wa.store.database import BATCH, Row, Store
 from wa.store.paths import Home
 from wa.store.report import Skipped
 from wa.times import resolve_wall, to_iso
-from wa.whatsapp.transport import MessageReceived
+from wa.whatsapp.events import MessageReceived
 
 _AHEAD = timedelta(days=2)
 """How far in the future a date may lie, for clocks that are wrong."""

@@ -26,7 +26,7 @@ from wa.record import chats, messages, names, write
 from wa.record.names import canonical
 from wa.store.database import BATCH, Row, Store
 from wa.store.device import own_jid
-from wa.whatsapp.transport import MessageReceived
+from wa.whatsapp.events import MessageReceived
 
 # What stood for a text where there was none, by the type of the message.
 _PLACEHOLDER = re.compile(

@@ -14,29 +14,31 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from wa.store.paths import Home
-from wa.whatsapp.loopback.server import ACCOUNT, EVENTS, Loopback
-from wa.whatsapp.transport import (
-    Accepted,
+from wa.whatsapp.events import (
     Account,
     Banned,
     CaughtUp,
     Connected,
-    ConnectFailed,
     Disconnected,
-    Downloaded,
     Event,
+    LoggedOut,
+    Outdated,
+    Replaced,
+    Signal,
+)
+from wa.whatsapp.loopback.server import ACCOUNT, EVENTS, Loopback
+from wa.whatsapp.transport import (
+    Accepted,
+    ConnectFailed,
+    Downloaded,
     Evidence,
     Handlers,
-    LoggedOut,
     NotConnected,
     NotOnWhatsApp,
-    Outdated,
     Outgoing,
     ReadMark,
     Refused,
-    Replaced,
     SendError,
-    Signal,
     TooLarge,
 )
 

@@ -19,7 +19,7 @@ from wa.store.files import storage_error
 from wa.store.locks import FileLock
 from wa.store.paths import Home
 from wa.times import to_iso
-from wa.whatsapp.transport import (
+from wa.whatsapp.events import (
     Account,
     ChatRead,
     Deleted,
@@ -29,11 +29,10 @@ from wa.whatsapp.transport import (
     JidMapped,
     MessageReceived,
     Named,
-    Outgoing,
     Reacted,
-    ReadMark,
     ReceiptReceived,
 )
+from wa.whatsapp.transport import Outgoing, ReadMark
 
 ACCOUNT = Account(jid="12025550100@s.whatsapp.net", lid="100000000000100@lid", push_name="Me")
 

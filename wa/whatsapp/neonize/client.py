@@ -1,4 +1,4 @@
-"""One client of the WhatsApp library, from connecting to its end. It is given the library."""
+"""One client of the WhatsApp library, from connecting to its end. The library is an argument."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from wa.store.paths import Home
+from wa.whatsapp.neonize.content import file_of
+from wa.whatsapp.neonize.errors import download_error
+from wa.whatsapp.transport import Downloaded, TooLarge
 
 QUIET_SECONDS = 0.4
-"""How long no event must have come, after the line was closed, for all of them to have been handed over."""
+"""Seconds without an event, after the connection was closed, by which all of them have been handed over."""
 STOP_SECONDS = 3.0
 DIAL_SECONDS = 3.0
 SERVER = "web.whatsapp.com"
 
 
-class Line:
-    """One client of the library, from connecting to its end. There is never a second use of one."""
+class Client:
+    """One client of the library, from connecting to its end. It is never used again."""
 
-    made: list[Line] = []
-    """All of this process: Go may call back into one that has ended, and crashes if it is gone."""
+    made: list[Client] = []
+    """All clients of this process: Go may call back into one that has ended, and crashes if it is gone."""
 
     def __init__(self, lib: Any, home: Home, on_event: Callable[..., None], *, full: bool = False) -> None:
         self.made.append(self)
@@ -39,23 +42,23 @@ class Line:
         platform = lib.device_props.DESKTOP
         props = lib.device_props(os="wa", platformType=platform, requireFullSync=full)
         name = f"{home.session}"
-        self.client = lib.client.NewClient(name, props=props, uuid=f"{os.getpid()}-{len(self.made)}")
-        self.client.event.list_func = dict.fromkeys(lib.events.EVENT_TO_INT[kind] for kind in lib.heard)
-        self.client.event.execute = lambda uuid, binary, size, code: on_event(
+        self.native = lib.client.NewClient(name, props=props, uuid=f"{os.getpid()}-{len(self.made)}")
+        self.native.event.list_func = dict.fromkeys(lib.events.EVENT_TO_INT[kind] for kind in lib.heard)
+        self.native.event.execute = lambda uuid, binary, size, code: on_event(
             self, lib.events.INT_TO_EVENT[code], ctypes.string_at(binary, size)
         )
         self.thread = threading.Thread(target=self._run, name="neonize", daemon=True)
 
     def _run(self) -> None:
         try:
-            self.client.connect()
+            self.native.connect()
         except Exception as error:
             self.error = error
         self.ended.set()
         self.decided.set()
 
     def report_pairing(self, tell: Callable[[dict[str, Any]], None], phone: str | None) -> None:
-        """Tell of QR codes, of the code to type for `phone`, and of how the login went."""
+        """Call `tell` with each QR code, with the code to type for `phone`, and with how the login went."""
         asked = threading.Event()
 
         def on_qr(_: Any, data: bytes) -> None:
@@ -67,24 +70,24 @@ class Line:
 
         def ask_code() -> None:
             try:
-                code = self.client.PairPhone(phone, show_push_notification=True)
+                code = self.native.PairPhone(phone, show_push_notification=True)
                 tell({"event": "code", "code": code})
             except Exception as error:
                 tell({"event": "login", "status": str(error)})
 
-        self.client.qr(on_qr)
+        self.native.qr(on_qr)
         # How a pairing ends reaches Python in no other way.
-        self.client._NewClient__onLoginStatus = lambda _, status: tell(
+        self.native._NewClient__onLoginStatus = lambda _, status: tell(
             {"event": "login", "status": ctypes.string_at(status).decode()}
         )
 
     def phone_of(self, lid: str) -> str | None:
-        """The phone JID behind a hidden id, where the library knows it."""
-        return self._other(self.client.get_pn_from_lid, lid)
+        """Return the phone JID behind a hidden id, None where the library does not know it."""
+        return self._other(self.native.get_pn_from_lid, lid)
 
     def lid_of(self, pn: str) -> str | None:
-        """The hidden id of a phone JID, where the library knows it."""
-        return self._other(self.client.get_lid_from_pn, pn)
+        """Return the hidden id of a phone JID, None where the library does not know it."""
+        return self._other(self.native.get_lid_from_pn, pn)
 
     def _other(self, ask: Callable[[Any], Any], jid: str) -> str | None:
         try:
@@ -93,50 +96,43 @@ class Line:
             return None  # its way to say that it does not know
         return f"{found.User}@{found.Server}" if found.User else None
 
+    def download(self, raw: bytes, most: int) -> Downloaded:
+        """Return the file of a message of at most so many bytes. Raise DownloadFailed."""
+        message = self._lib.e2e.Message.FromString(raw)
+        size, mimetype, name = file_of(message)
+        if size > most:
+            raise TooLarge(f"it has {size / 1e6:,.1f} MB")
+        try:
+            data = bytes(self.native.download_any(message))
+        except self._lib.client.DownloadError as error:
+            raise download_error(str(error)) from None
+        if len(data) > most:  # the message said otherwise
+            raise TooLarge(f"it has {len(data) / 1e6:,.1f} MB")
+        return Downloaded(data, mimetype, name)
+
     def close(self) -> None:
-        """Disconnect, let all that was received arrive, stop."""
+        """Disconnect, wait until all that was received has been handed over, and stop."""
         self.is_up, self.closing = False, True
         if self.ended.is_set():
             return
         if not self.decided.is_set():  # nothing can have come; Go returns when it has dialled
             threading.Thread(target=self._stop, name="neonize-stop", daemon=True).start()
             return
-        self.client.disconnect()
+        self.native.disconnect()
         self.last_event = time.monotonic()
         while time.monotonic() - self.last_event < QUIET_SECONDS:
             time.sleep(QUIET_SECONDS / 20)
-        self.client.stop()
+        self.native.stop()
         if threading.current_thread() is not self.thread:
             self.thread.join(STOP_SECONDS)
 
     def _stop(self) -> None:
-        self.client.disconnect()
-        self.client.stop()
-
-
-def heard(events: Any) -> list[Any]:
-    """The events to subscribe to."""
-    return [
-        events.ConnectedEv, events.DisconnectedEv, events.OfflineSyncCompletedEv, events.LoggedOutEv,
-        events.StreamReplacedEv, events.TemporaryBanEv, events.ConnectFailureEv, events.ClientOutdatedEv,
-        events.KeepAliveTimeoutEv, events.KeepAliveRestoredEv, *recorded(events),
-    ]  # fmt: skip
-
-
-def recorded(events: Any) -> dict[Any, str]:
-    """The events that are kept, and what the spool calls them."""
-    return {
-        events.MessageEv: "message",
-        events.ReceiptEv: "receipt",
-        events.HistorySyncEv: "history",
-        events.GroupInfoEv: "group-change",
-        events.JoinedGroupEv: "group-joined",
-        events.UndecryptableMessageEv: "undecryptable",
-    }
+        self.native.disconnect()
+        self.native.stop()
 
 
 def can_be_reached() -> bool:
-    """Whether there is any way to WhatsApp's server, or to the proxy before it."""
+    """Return whether WhatsApp's server, or the proxy before it, accepts a connection."""
     proxy = urlsplit(getproxies().get("https", ""))
     where = (proxy.hostname, proxy.port or 80) if proxy.hostname else (SERVER, 443)
     try:

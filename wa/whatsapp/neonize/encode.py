@@ -12,7 +12,7 @@ from wa.errors import WaError
 from wa.media import details, outgoing
 from wa.media.details import Details
 from wa.media.kinds import Kind
-from wa.whatsapp.neonize.client import Line
+from wa.whatsapp.neonize.client import Client
 from wa.whatsapp.transport import NotSent, Outgoing
 
 _UPLOADED_AS = {
@@ -25,11 +25,11 @@ _PART_OF = {
 }  # fmt: skip
 
 
-def build(lib: Any, line: Line, message: Outgoing) -> Any:
+def build(lib: Any, client: Client, message: Outgoing) -> Any:
     """The waE2E.Message of one attempt, its file uploaded. Raises NotSent, before anything has left."""
     proto = lib.e2e.Message()
     if message.file is not None:
-        part = _attach(lib, line.client, proto, message, message.file)
+        part = _attach(lib, client.native, proto, message, message.file)
     elif message.quote is not None:
         part = proto.extendedTextMessage
         part.text = message.text
@@ -40,17 +40,17 @@ def build(lib: Any, line: Line, message: Outgoing) -> Any:
         about, quote = part.contextInfo, message.quote
         about.stanzaID, about.quotedMessage.conversation = quote.message_id, quote.text or ""
         sender = quote.sender or message.to_jid
-        about.participant = line.lid_of(sender) or sender  # people are known by their hidden ids
+        about.participant = client.lid_of(sender) or sender  # people are known by their hidden ids
     proto.messageContextInfo.messageSecret = message.secret
     return proto
 
 
-def _attach(lib: Any, client: Any, proto: Any, message: Outgoing, path: Path) -> Any:
+def _attach(lib: Any, native: Any, proto: Any, message: Outgoing, path: Path) -> Any:
     """Upload a file and say in the message what it is."""
     try:
         kind = outgoing.kind_for_sending(path)
         data = path.read_bytes()
-        uploaded = client.upload(data, lib.media_type[_UPLOADED_AS[kind.name]])
+        uploaded = native.upload(data, lib.media_type[_UPLOADED_AS[kind.name]])
     except (OSError, WaError, lib.client.UploadError) as error:
         raise NotSent(f"the file could not be uploaded: {error}") from error
     part = getattr(proto, _PART_OF[kind.name])
@@ -74,11 +74,3 @@ def _describe(part: Any, kind: Kind, about: Details) -> None:
         part.seconds = about.seconds or 0
     if kind.name == "voice":
         part.PTT, part.waveform = True, about.waveform or b""
-
-
-def file_of(message: Any) -> tuple[int, str, str | None]:
-    """The size in bytes, the type and the name of the file that a message brings."""
-    for field, part in message.ListFields():
-        if field.message_type is not None and "directPath" in field.message_type.fields_by_name:
-            return part.fileLength, part.mimetype, getattr(part, "fileName", None) or None
-    return 0, "", None

@@ -1,4 +1,4 @@
-"""What the library's words mean: its errors are text alone, and its ends have many names."""
+"""What the library's errors, which are text alone, and its names for the end of a connection mean."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.store.paths import Home
+from wa.whatsapp.events import Banned, Disconnected, LoggedOut, Outdated, Replaced, Signal
 from wa.whatsapp.transport import (
-    Banned,
     ConnectFailed,
-    Disconnected,
-    LoggedOut,
+    DownloadFailed,
+    Expired,
     NotConnected,
     NotOnWhatsApp,
     NotSent,
-    Outdated,
     Refused,
-    Replaced,
     SendError,
-    Signal,
 )
 
 ENDS = ("LoggedOut", "StreamReplaced", "ClientOutdated", "TemporaryBan", "ConnectFailure")
@@ -31,11 +28,12 @@ _CERTAIN = (
     "frame socket is closed",
     "failed to get group members",
 )
+_GONE = ("403", "404", "410")
 _NO_GROUP = ("group does not exist", "not participating in that group", "not in that group")
 
 
 def connect_error(home: Home, text: str) -> Exception:
-    """Why the first attempt failed: for now, or in a way that no retry mends."""
+    """Return why the first attempt failed: ConnectFailed, or WaError where no retry can help."""
     if "is not a database" in text or "malformed" in text:
         return WaError(
             "corrupt",
@@ -49,8 +47,8 @@ def connect_error(home: Home, text: str) -> Exception:
     return ConnectFailed(text)
 
 
-def end_of_line(kind: str, event: Any) -> Signal:
-    """What the library's word for the end of a connection means."""
+def end_signal(kind: str, event: Any) -> Signal:
+    """Return what the library's name for the end of a connection means."""
     if kind == "LoggedOut":
         return LoggedOut()
     if kind == "StreamReplaced":
@@ -63,7 +61,7 @@ def end_of_line(kind: str, event: Any) -> Signal:
 
 
 def send_error(text: str, to_jid: str) -> SendError:
-    """What an error of `send_message`, which is text alone, proves."""
+    """Return what an error of `send_message`, which is text alone, proves."""
     if found := _STATUS.search(text):
         return Refused(int(found[1]))
     if "no LID found" in text:
@@ -75,3 +73,11 @@ def send_error(text: str, to_jid: str) -> SendError:
     if text.endswith("websocket not connected"):
         return NotConnected(text)
     return SendError(text)
+
+
+def download_error(text: str) -> DownloadFailed:
+    """Return what an error of `download_any`, which is text alone, means."""
+    found = re.search(r"status code (\d+)", text)
+    if found and found[1] in _GONE:
+        return Expired(f"WhatsApp no longer has it (status {found[1]})")
+    return DownloadFailed(text)

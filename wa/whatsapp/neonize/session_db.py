@@ -1,123 +1,74 @@
-"""What the WhatsApp library's database tells: who we are, who is who, and what became of a message.
+"""What the WhatsApp library's database tells: the linked account, hidden ids, and what became of a message.
 
-It is only read, and each time for less than a second: it is in rollback mode, so whoever
-reads keeps the library from writing. And it is never opened in a process in which the
-library has it open: SQLite's locks belong to the process, and to close the file here would
-take away those of the library, which has an SQLite of its own (sqlite.org/howtocorrupt.html,
-2.2.1). From there, it is read by another process: `python -m wa.whatsapp.neonize.session_db`.
+It is only read, and each time for less than a second: it is in rollback mode, so a reader
+keeps the library from writing. And it is never opened in a process in which the library has
+it open: SQLite's locks belong to the process, and closing the file here would drop the locks
+of the library, which has an SQLite of its own (sqlite.org/howtocorrupt.html, 2.2.1). From
+such a process, `session_query` reads it in a process of its own.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from wa.errors import WaError
 from wa.store.files import create, explained
 from wa.store.paths import Home
-from wa.whatsapp.transport import Account, Event, JidMapped, Named
+from wa.whatsapp.events import Account
+from wa.whatsapp.neonize.session_query import opened, read_rows
+from wa.whatsapp.transport import Evidence
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-READ_SECONDS, READ_TRIES = 0.8, 6
-PEOPLE = "people"
-SWEEPS = (3.0, 30.0)
-"""Seconds after which a sweeper looks again; after the last, each SWEEP_EVERY."""
-SWEEP_EVERY = 300.0
-SWEPT_AT_ONCE = 400
+READ_TRIES = 6
 
 
 def account(home: Home) -> Account | None:
-    """The linked account; None before linking and after logging out.
+    """Return the linked account; None before linking and after logging out.
 
-    Raises WaError `corrupt` for what is no session database, and `storage-error`.
+    Raise WaError `corrupt` for what is no session database, and `storage-error`.
     """
-    found = _rows(home, "SELECT jid, lid, push_name FROM whatsmeow_device LIMIT 1")
+    found = rows(home, "SELECT jid, lid, push_name FROM whatsmeow_device LIMIT 1")
     for jid, lid, push_name in found:
         return Account(_bare(jid), _bare(lid) if lid else None, push_name or None)
     return None
 
 
-def message_of(home: Home, secret: bytes) -> str | None:
-    """The id under which the library was about to send the message with that secret."""
-    found = _rows(home, "SELECT message_id FROM whatsmeow_message_secrets WHERE key = ?", [secret])
-    return found[0][0] if found else None
+def evidence(home: Home, secret: bytes, marked: Sequence[str]) -> Evidence:
+    """Return what became of the attempt with this secret; `marked` are the message ids marked since it began.
+
+    The library writes a message's secret beside its id into its database before
+    the frame leaves: an id without a mark was not sent; one with a mark may have been.
+    """
+    try:
+        found = rows(home, "SELECT message_id FROM whatsmeow_message_secrets WHERE key = ?", [secret])
+    except WaError as error:
+        log.warning("%s", error.message)
+        return Evidence(sent=None)
+    message_id = found[0][0] if found else None
+    if message_id is not None and message_id not in marked:
+        return Evidence(sent=False)
+    return Evidence(sent=None, message_id=message_id)
 
 
 is_shared = threading.Event()
-"""Set where the library has opened the database in this process: from then on for good."""
+"""Set once the library has opened the database in this process, and never cleared."""
 
 
 def phone_of(home: Home, lid: str) -> str | None:
-    """The phone JID behind a hidden id, where the library knows it."""
-    found = _rows(home, "SELECT pn FROM whatsmeow_lid_map WHERE lid = ?", [lid.partition("@")[0]])
+    """Return the phone JID behind a hidden id, None where the library does not know it."""
+    found = rows(home, "SELECT pn FROM whatsmeow_lid_map WHERE lid = ?", [lid.partition("@")[0]])
     return f"{found[0][0]}@s.whatsapp.net" if found else None
-
-
-def people(home: Home) -> tuple[set[tuple[str, str]], set[tuple[str, str, bool]]]:
-    """Hidden ids with their phone JIDs, and (JID, name, whether it is from our phone's address book)."""
-    mapped = {(f"{lid}@lid", f"{pn}@s.whatsapp.net") for lid, pn in _rows(home, _MAPPED)}
-    names = set()
-    for jid, saved, push in _rows(home, _NAMES):
-        names |= {(jid, saved, True)} if saved else set()
-        names |= {(jid, push, False)} if push else set()
-    return mapped, names
-
-
-class Sweeper:
-    """Hands over what the database has learnt of people: no event of the library tells of it."""
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        self._told: set[Any] = set()
-        self._timer: threading.Timer | None = None
-
-    def start(self, hand_over: Callable[[str, bytes], None], number: int = 0) -> None:
-        """Look now, and again and again until `stop`."""
-        try:
-            mapped, names = people(self._home)
-        except WaError as error:
-            log.info("%s", error.message)
-        else:
-            news = sorted((mapped | names) - self._told)
-            self._told |= set(news)
-            for begin in range(0, len(news), SWEPT_AT_ONCE):
-                part = {"people": news[begin : begin + SWEPT_AT_ONCE]}
-                hand_over(PEOPLE, json.dumps(part).encode())
-        seconds = SWEEPS[number] if number < len(SWEEPS) else SWEEP_EVERY
-        self.stop()
-        self._timer = threading.Timer(seconds, self.start, [hand_over, number + 1])
-        self._timer.daemon = True
-        self._timer.start()
-
-    def stop(self) -> None:
-        """Look no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-
-def decode_people(payload: bytes) -> list[Event]:
-    """The events in what a sweeper handed over."""
-    told = json.loads(payload)["people"]
-    return [JidMapped(*each) if len(each) == 2 else Named(*each) for each in told]
-
-
-_MAPPED = "SELECT lid, pn FROM whatsmeow_lid_map"
-_NAMES = (
-    "SELECT their_jid, coalesce(nullif(full_name, ''), nullif(first_name, ''), nullif(business_name, '')),"
-    " push_name FROM whatsmeow_contacts"
-)
 
 
 def _bare(jid: str) -> str:
@@ -128,7 +79,7 @@ def _bare(jid: str) -> str:
 def copy(home: Home, target: Path) -> None:
     """Copy the whole database as it is at one moment, for its owner alone; not where the library has it open.
 
-    Raises WaError `not-authorized` where there is none, `corrupt` and `storage-error`.
+    Raise WaError `not-authorized` where there is none, `corrupt` and `storage-error`.
     """
     assert not is_shared.is_set()  # noqa: S101
     if account(home) is None:
@@ -139,16 +90,17 @@ def copy(home: Home, target: Path) -> None:
         create(target).close()
 
     def whole(path: Path) -> None:
-        with _opened(path) as db, closing(sqlite3.connect(target)) as copied:
+        with opened(path) as db, closing(sqlite3.connect(target)) as copied:
             db.backup(copied)
 
     _patiently(home, whole)
 
 
-def _rows(home: Home, sql: str, params: Sequence[str | bytes] = ()) -> list[Any]:
+def rows(home: Home, sql: str, params: Sequence[str | bytes] = ()) -> list[Any]:
+    """Return the rows of a query, none without a database. Raise WaError `corrupt`, `storage-error`."""
     if not home.session.exists():
         return []
-    read = _read_elsewhere if is_shared.is_set() else _read
+    read = _read_elsewhere if is_shared.is_set() else read_rows
     try:
         return _patiently(home, lambda path: read(path, sql, params))
     except _NotYetMade:
@@ -160,7 +112,7 @@ class _NotYetMade(Exception):
 
 
 def _patiently(home: Home, read: Callable[[Path], T]) -> T:
-    """Read while the library may be writing. Raises WaError `corrupt` and `storage-error`."""
+    """Read while the library may be writing. Raise WaError `corrupt` and `storage-error`."""
     for attempt in range(READ_TRIES):
         try:
             return read(home.session)
@@ -183,36 +135,10 @@ def _patiently(home: Home, read: Callable[[Path], T]) -> T:
     raise AssertionError  # not reached
 
 
-def _read(path: Path, sql: str, params: Sequence[str | bytes]) -> list[Any]:
-    with _opened(path) as db:
-        return db.execute(sql, params).fetchall()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True, timeout=READ_SECONDS)) as db:
-        try:
-            db.execute("SELECT 1 FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError as error:
-            if "readonly" not in str(error):
-                raise
-        else:
-            yield db
-            return
-    # Who wrote it was killed in the middle. Only a writer may undo what that left half-done: in a copy.
-    with TemporaryDirectory(dir=path.parent, prefix="session.") as folder:
-        copy = Path(folder) / "copy"
-        shutil.copyfile(path, copy)
-        shutil.copyfile(path.with_name(f"{path.name}-journal"), copy.with_name("copy-journal"))
-        with closing(sqlite3.connect(copy)) as db:
-            yield db
-
-
 def _read_elsewhere(path: Path, sql: str, params: Sequence[str | bytes]) -> list[Any]:
     question = {"path": str(path), "sql": sql, "params": [_packed(each) for each in params]}
     done = subprocess.run(
-        [sys.executable, "-m", "wa.whatsapp.neonize.session_db"],
+        [sys.executable, "-m", "wa.whatsapp.neonize.session_query"],
         input=json.dumps(question),
         capture_output=True,
         text=True,
@@ -235,18 +161,3 @@ _ERRORS = {
 
 def _packed(value: str | bytes) -> str | dict[str, str]:
     return {"hex": value.hex()} if isinstance(value, bytes) else value
-
-
-def main() -> None:
-    """Answer one question, JSON on standard input, on behalf of another process."""
-    question = json.load(sys.stdin)
-    params = [bytes.fromhex(each["hex"]) if isinstance(each, dict) else each for each in question["params"]]
-    try:
-        answer: dict[str, Any] = {"rows": _read(Path(question["path"]), question["sql"], params)}
-    except (sqlite3.Error, OSError) as error:
-        answer = {type(error).__name__: str(error)}
-    sys.stdout.write(json.dumps(answer))
-
-
-if __name__ == "__main__":
-    main()

@@ -6,8 +6,8 @@ import ctypes
 import logging
 import os
 import re
-import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from wa.whatsapp.transport import Handlers
@@ -18,19 +18,20 @@ _STANZA = re.compile(r'<message\b(?=[^>]*? id="([^"]+)")(?=[^>]*? to="([^"]+)")'
 
 
 class WireLog:
-    """Called by the library with each line that it logs; it waits until we return.
+    """Called by the library with each line of its log; the library waits until the call returns.
 
-    It logs every stanza right before it writes the frame. Those that are no message
-    cost nothing here, and of a message nothing but id and recipient is kept.
+    It logs every stanza right before it writes the frame. Other stanzas than messages
+    cost nothing here, and of a message nothing but its id and recipient is kept.
     """
 
-    def __init__(self, entry: Any, handlers: Handlers | None) -> None:
+    def __init__(self, entry: Any, handlers: Handlers | None, note: Callable[[str], None]) -> None:
         self._entry = entry
         self._handlers = handlers
+        self._note = note
         self._marking = threading.Lock()
 
     def __call__(self, binary: int, size: int) -> None:
-        """Mark what is about to leave; let the log have what is meant for people."""
+        """Mark a message that is about to leave; pass on what is meant for the log."""
         data = ctypes.string_at(binary, size)
         if data.endswith(b"/Send"):
             found = _STANZA.search(data.decode("utf-8", "replace")) if b"<message" in data else None
@@ -46,9 +47,10 @@ class WireLog:
                 assert self._handlers is not None  # noqa: S101
                 self._handlers.mark(message_id, to_jid)
         except BaseException as error:  # the frame must not leave, and the library would write it now
-            sys.stderr.write(
-                f"error: nothing was sent: the message's mark could not be stored: {error}\n"
-                "hint: check the disk (`wa doctor`); the message stays queued\n"
-            )
-            sys.stderr.flush()
-            os._exit(7)
+            try:
+                self._note(
+                    f"error: nothing was sent: the message's mark could not be stored: {error}\n"
+                    "hint: check the disk (`wa doctor`); the message stays queued"
+                )
+            finally:
+                os._exit(7)

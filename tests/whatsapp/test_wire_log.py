@@ -1,0 +1,51 @@
+"""The wire log: a message is marked before it leaves, and without a mark the process ends at once."""
+
+from __future__ import annotations
+
+import ctypes
+
+import pytest
+
+from wa.whatsapp.neonize import wire_log
+from wa.whatsapp.neonize.wire_log import WireLog
+from wa.whatsapp.transport import Handlers
+
+STANZA = b'<message to="447700900123@s.whatsapp.net" id="3EB0AA" type="text"></message>Client/Send'
+
+
+def logged(line: bytes, mark, note=lambda text: None) -> None:
+    """Let the library log one line."""
+    log = WireLog(None, Handlers(lambda kind, payload: None, lambda signal: None, mark), note)
+    buffer = ctypes.create_string_buffer(line, len(line))
+    log(ctypes.addressof(buffer), len(line))
+
+
+def test_only_messages_are_marked():
+    marked = []
+    logged(STANZA, lambda *mark: marked.append(mark))
+    logged(b'<iq to="s.whatsapp.net" id="1"></iq>Client/Send', lambda *mark: marked.append(mark))
+    assert marked == [("3EB0AA", "447700900123@s.whatsapp.net")]
+
+
+@pytest.mark.parametrize("note_fails", [False, True])
+def test_without_a_mark_the_process_says_why_and_ends(monkeypatch, note_fails):
+    told = []
+
+    def fail(*_):
+        raise OSError("No space left on device")
+
+    def note(text):
+        told.append(text)
+        if note_fails:
+            raise BrokenPipeError
+
+    def end(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(wire_log.os, "_exit", end)
+    with pytest.raises(SystemExit) as ended:
+        logged(STANZA, fail, note)
+    assert ended.value.code == 7
+    (text,) = told
+    assert text.startswith("error: nothing was sent: the message's mark could not be stored: No space left")
+    assert "\nhint: " in text

@@ -1,0 +1,208 @@
+"""What WhatsApp tells us: plain dataclasses. An `Event` is recorded, a `Signal` is about the connection.
+
+JIDs are as the server wrote them, without a device part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# ── About ourselves and about messages, chats and people: recorded ──────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who we are."""
+
+    jid: str
+    lid: str | None = None
+    push_name: str | None = None
+
+
+@dataclass(frozen=True)
+class MessageReceived:
+    """A message of any kind, from anybody, ourselves on another device included."""
+
+    chat_jid: str
+    message_id: str
+    sender: str
+    timestamp: int
+    content: str | None
+    message_type: str = "text"
+    is_from_me: bool = False
+    push_name: str | None = None
+    quoted_id: str | None = None
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Edited:
+    """The sender changed the text of a message."""
+
+    chat_jid: str
+    message_id: str
+    content: str
+    timestamp: int
+    by: str | None = None
+    """Who did it, for only who wrote a message may; None where the server vouches for it."""
+    is_from_me: bool = False
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """A message was deleted for everyone."""
+
+    chat_jid: str
+    message_id: str
+    timestamp: int
+    by: str | None = None
+    """Who did it: who wrote it, or an admin of the group; None where the server vouches for it."""
+    is_from_me: bool = False
+
+
+@dataclass(frozen=True)
+class Reacted:
+    """Somebody reacted; an empty emoji takes the reaction back."""
+
+    chat_jid: str
+    message_id: str
+    sender: str
+    emoji: str
+    timestamp: int
+
+
+@dataclass(frozen=True)
+class ReceiptReceived:
+    """Word about messages: `delivered`, `inactive`, `read`, `played`, `sender` or `retry`."""
+
+    chat_jid: str
+    message_ids: tuple[str, ...]
+    recipient: str
+    kind: str
+    timestamp: int
+
+
+@dataclass(frozen=True)
+class ChatRead:
+    """We read the chat on another device."""
+
+    chat_jid: str
+
+
+@dataclass(frozen=True)
+class JidMapped:
+    """A hidden id and the phone JID it stands for."""
+
+    lid: str
+    pn: str
+
+
+@dataclass(frozen=True)
+class Named:
+    """The name somebody gave themselves (push name), or has in our phone's address book."""
+
+    jid: str
+    name: str
+    is_saved: bool = False
+
+
+@dataclass(frozen=True)
+class GroupInfo:
+    """A group as it is now; members are (JID, role) pairs, None where the event did not list them."""
+
+    jid: str
+    name: str | None
+    members: tuple[tuple[str, str], ...] | None = None
+
+
+@dataclass(frozen=True)
+class GroupChanged:
+    """Who came, went or has another role in a group: (JID, role) pairs, the role None for who left."""
+
+    jid: str
+    members: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True)
+class HistoryChat:
+    """A part of a chat's past, newest first or oldest first, as the phone sent it."""
+
+    jid: str
+    name: str | None
+    messages: tuple[Event, ...]
+    is_complete: bool
+    """The phone will send no more of this chat."""
+
+
+@dataclass(frozen=True)
+class History:
+    """One part of the past that the phone sends after pairing."""
+
+    kind: str
+    """`bootstrap`, `recent`, `full`, `push_name`, `on_demand` or `other`."""
+    progress: int | None
+    """Percent of the whole that has been sent with this part."""
+    chats: tuple[HistoryChat, ...]
+
+
+Event = (
+    MessageReceived
+    | Edited
+    | Deleted
+    | Reacted
+    | ReceiptReceived
+    | ChatRead
+    | JidMapped
+    | Named
+    | GroupInfo
+    | GroupChanged
+    | History
+)
+
+
+# ── About the connection ────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Connected:
+    """Logged in."""
+
+    account: Account
+
+
+@dataclass(frozen=True)
+class CaughtUp:
+    """All that waited on the server while we were away has been handed over."""
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """The line dropped; connect() again."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class LoggedOut:
+    """The account no longer knows this device."""
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """Another process connected as this device."""
+
+
+@dataclass(frozen=True)
+class Banned:
+    """WhatsApp refuses the account for a while."""
+
+    seconds: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """WhatsApp refuses this version of the client."""
+
+
+Signal = Connected | CaughtUp | Disconnected | LoggedOut | Replaced | Banned | Outdated
