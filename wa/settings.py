@@ -1,17 +1,18 @@
-"""What may be set from outside, read from a plain mapping and checked."""
+"""The settings: their names, and their values checked and typed, from a plain mapping of text."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
 from wa.phones import known_region
-from wa.times import QuietHours, load_zone, parse_duration, parse_quiet_hours
+from wa.times import load_zone, parse_duration, quoted, resolve_wall
 
 TRANSPORTS = ("neonize", "loopback")
 NAMES = (
@@ -31,6 +32,7 @@ NAMES = (
     "WA_BACKUP_RECIPIENT",
     "WA_BACKUP_IDENTITY",
 )
+_SPAN = re.compile(r"([0-9]{1,2}):([0-9]{2}) ?- ?([0-9]{1,2}):([0-9]{2})")
 _NEEDED_FOR_STORAGE = ("B2_BUCKET", "B2_S3_ENDPOINT", "B2_ACCESS_KEY_ID", "B2_SECRET_ACCESS_KEY")
 
 
@@ -43,18 +45,37 @@ class Storage:
     key_id: str
     secret: str = field(repr=False)
     prefix: str
-    """How the names of all objects begin, with its slash."""
+    """The beginning of all object names, with its slash."""
     region: str | None
 
 
 @dataclass(frozen=True)
 class BackupKeys:
-    """How backups are encrypted, as text: neither is needed for those that are not."""
+    """The keys of encrypted backups, as text. Backups that are not encrypted need neither."""
 
     recipient: str | None
     """An age public key."""
     identity: str | None
     """The path of a file with the private key."""
+
+
+@dataclass(frozen=True)
+class QuietHours:
+    """Hours of each day by the wall clock, from `start` to just before `end`, of that day or the next."""
+
+    start: time
+    end: time
+
+    def end_if_quiet(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
+        """Return the end, in UTC, of the quiet hours that `moment` is in; None when it is in none."""
+        today = moment.astimezone(zone).date()
+        overnight = timedelta(days=1 if self.end < self.start else 0)
+        for day in (today - timedelta(days=1), today):
+            start = resolve_wall(datetime.combine(day, self.start), zone)
+            end = resolve_wall(datetime.combine(day + overnight, self.end), zone)
+            if start <= moment < end:
+                return end
+        return None
 
 
 @dataclass(frozen=True)
@@ -72,10 +93,10 @@ class Settings:
 
 
 def parse_settings(values: Mapping[str, str], system_zone: Callable[[], str]) -> Settings:
-    """Check `values` (names we do not know are ignored) and fill in the defaults.
+    """Return the settings in `values`, with defaults for those that are missing or empty.
 
-    An empty value counts as not set. Raises WaError `bad-setting`, which names
-    the variable, the value and what is allowed.
+    Other names are ignored. Raise WaError `bad-setting`, which names the variable, the value and what is
+    allowed. `system_zone` returns an IANA name; it is called only when WA_TZ is not set.
     """
     given = {name: values[name].strip() for name in NAMES if values.get(name, "").strip()}
     return Settings(
@@ -90,7 +111,10 @@ def parse_settings(values: Mapping[str, str], system_zone: Callable[[], str]) ->
 
 
 def parse_storage(values: Mapping[str, str]) -> Storage | None:
-    """The S3-compatible storage that is set, or None. Raises WaError `bad-setting`, also for half of one."""
+    """Return the S3-compatible storage, or None when nothing of it is set.
+
+    Raise WaError `bad-setting` for a malformed value, and when only a part of what is needed is set.
+    """
     given = {name: values[name].strip() for name in NAMES if values.get(name, "").strip()}
     missing = [name for name in _NEEDED_FOR_STORAGE if name not in given]
     if len(missing) == len(_NEEDED_FOR_STORAGE):
@@ -120,7 +144,7 @@ def parse_storage(values: Mapping[str, str]) -> Storage | None:
 
 
 def parse_backup_keys(values: Mapping[str, str]) -> BackupKeys:
-    """How backups are encrypted. Raises WaError `bad-setting`."""
+    """Return the keys of encrypted backups. Raise WaError `bad-setting` for what is no public key."""
     given = {name: values[name].strip() for name in NAMES if values.get(name, "").strip()}
     recipient = given.get("WA_BACKUP_RECIPIENT")
     if recipient is not None and not re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", recipient):
@@ -133,7 +157,7 @@ def parse_backup_keys(values: Mapping[str, str]) -> BackupKeys:
 
 
 def bad_setting(name: str, value: str, allowed: str) -> WaError:
-    """The error for a variable whose value makes no sense."""
+    """Return the error for a variable with a value that is not allowed."""
     return WaError("bad-setting", f"{name}={value!r} is not valid", f"{name} must be {allowed}")
 
 
@@ -183,6 +207,17 @@ def _grace(value: str) -> timedelta:
         return parse_duration(value)
     except WaError:
         raise bad_setting("WA_GRACE", value, "a duration such as 90s, 15m, 6h, 2d or 1w") from None
+
+
+def parse_quiet_hours(text: str) -> QuietHours:
+    """Read `22:00-08:00`. Raise WaError `usage` for any other text, and when both ends are the same."""
+    match = _SPAN.fullmatch(" ".join(text.split()))
+    with suppress(ValueError):  # 24:00
+        hours = [time(int(match[n]), int(match[n + 1])) for n in (1, 3)] if match else []
+        if hours and hours[0] != hours[1]:
+            return QuietHours(*hours)
+    message = f"{quoted(text)} is not a span between two different times of day"
+    raise WaError("usage", message, 'Type the first and the last, such as "22:00-08:00".')
 
 
 def _quiet_hours(value: str | None) -> QuietHours | None:

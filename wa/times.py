@@ -1,6 +1,6 @@
-"""Human times, durations, zones and quiet hours. Nothing here reads the clock: `now` is always given.
+"""Times as people write them, durations and zones. Nothing here reads the clock: `now` is always given.
 
-A small closed grammar: what it does not know is refused with the reading so far, never guessed at.
+The grammar is small and closed: a text outside it is refused with the reading so far, never guessed at.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -23,7 +22,7 @@ _NAMES = (
     "January February March April May June July August September October November December",
 )
 _WEEKDAYS, _MONTHS = (names.split() for names in _NAMES)
-# Where each stands, by every beginning of its name from three letters on: `thu`, `thurs`.
+# The index of each, by every beginning of its name with three letters or more: `thu`, `thurs`.
 _WEEKDAY, _MONTH = (
     {name[:size].lower(): i for i, name in enumerate(names) for size in range(3, len(name) + 1)}
     for names in (_WEEKDAYS, _MONTHS)
@@ -46,17 +45,16 @@ _DAY = re.compile(
 )
 _OFFSET = re.compile(r"(.+?) ?(?:z|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)")
 _NUMERIC = re.compile(r"([0-9]{1,2})([/.-])([0-9]{1,2})(?:\2([0-9]{4}|[0-9]{2}))?(?: (?:at )?(.+))?")
-_QUIET = re.compile(r"([0-9]{1,2}:[0-9]{2}) ?- ?([0-9]{1,2}:[0-9]{2})")
 
 
 def parse_when(text: str, now: datetime, zone: ZoneInfo, *, past: bool = False) -> datetime:
-    """The moment, in UTC, that a person means by `text` in `zone` at the aware moment `now`.
+    """Return the moment, as an aware datetime in UTC, that `text` means in `zone` at the aware moment `now`.
 
-    What leaves something out (a time without a day, a day without a year) is the next such moment, and
-    a moment before `now` or a day without a time is refused. With `past`, for looking back, it is the most
-    recent one, and a day without a time is its 00:00. Raises WaError("usage").
+    A time without a day, or a day without a year, is the next such moment; a moment before `now` and a
+    day without a time are refused. With `past`, for looking back, it is the most recent such moment, and
+    a day without a time is its 00:00. Raise WaError `usage` for a text that is refused.
     """
-    shown = _shown(text)
+    shown = quoted(text)
     try:
         moment = _read(" ".join(text.lower().split()), shown, now, zone, past)
     except OverflowError:
@@ -70,8 +68,8 @@ def parse_when(text: str, now: datetime, zone: ZoneInfo, *, past: bool = False) 
     return moment
 
 
-def _shown(text: str) -> str:
-    """`text` in quotes for a message, on one line and not endless."""
+def quoted(text: str) -> str:
+    """Return `text` in quotes for an error message: on one line, and at most 60 characters of it."""
     line = " ".join(text.split())
     return f'"{line}"' if len(line) <= 60 else f'"{line[:60]}…"'
 
@@ -104,13 +102,13 @@ def _read(words: str, shown: str, now: datetime, zone: ZoneInfo, past: bool) -> 
 
 
 def _read_relative(relative: re.Match[str], shown: str, now: datetime, zone: ZoneInfo) -> datetime:
-    """`in 2 hours` or `2 hours ago`: days and weeks keep the wall-clock time, the rest is elapsed time."""
+    """Read `in 2 hours` or `2 hours ago`. Days and weeks keep the wall clock; the rest is elapsed time."""
     amount = relative["ahead"] or relative["back"]
     span = _SPAN.fullmatch(_ONE.sub("1 ", amount))
     if span is None:
         fault = "is negative" if amount.startswith("-") else "is not an amount of time"
         hint = 'Type seconds, minutes, hours, days or weeks: "in 2 hours", "in 90s", "in 1h30m".'
-        raise WaError("usage", f"{shown} was read as a distance from now, but {_shown(amount)} {fault}", hint)
+        raise WaError("usage", f"{shown} was read as a distance from now, but {quoted(amount)} {fault}", hint)
     days, elapsed = _span_parts(span)
     if not days and not elapsed and span["seconds"] is None:
         raise WaError("usage", f"{shown} is no distance at all from now", 'Type "in 0 seconds" to mean now.')
@@ -121,7 +119,7 @@ def _read_relative(relative: re.Match[str], shown: str, now: datetime, zone: Zon
 
 
 def _span_parts(span: re.Match[str]) -> tuple[timedelta, timedelta]:
-    """The weeks and days, and the hours, minutes and seconds, of a matched span."""
+    """Return the weeks and days of a matched span, and its hours, minutes and seconds."""
     count = {unit: int(number) for unit, number in span.groupdict(default="0").items()}
     days = timedelta(weeks=count.pop("weeks"), days=count.pop("days"))
     return days, timedelta(**count)
@@ -141,7 +139,7 @@ def _read_clock(text: str) -> time | None:
 
 
 def _days_meant(found: re.Match[str], today: date, past: bool) -> list[date]:
-    """The dates that a matched day may be, the likeliest first. Empty when it does not exist."""
+    """Return the dates that a matched day may be, the likeliest first; none when it does not exist."""
     if found["near"]:
         return [today + timedelta(days=_NEARBY[found["near"]])]
     if found["weekday"]:
@@ -160,7 +158,7 @@ def _days_meant(found: re.Match[str], today: date, past: bool) -> list[date]:
 
 
 def _existing(years: Iterable[int], month: int, day: int) -> list[date]:
-    """The dates of that day in those of the years that have it."""
+    """Return the dates of that day in those of the years that have it."""
     firsts = [date(year, month, 1) for year in years if 0 < year < 10000 and 0 < month < 13]
     return [d for first in firsts if (d := first + timedelta(days=day - 1)).month == month]
 
@@ -173,12 +171,12 @@ def _clock_on(day: date, text: str, shown: str) -> time:
     clock = _read_clock(text)
     if clock is None:
         hint = 'After the day, type a time such as "18:30", "9am", "9:30 pm" or "noon".'
-        raise WaError("usage", f"{reading}, but {_shown(text)} is not a time of day", hint)
+        raise WaError("usage", f"{reading}, but {quoted(text)} is not a time of day", hint)
     return clock
 
 
 def _not_understood(words: str, shown: str) -> WaError:
-    """The error for text that is no day and no time, as helpful as the text allows."""
+    """Return the error for a text that is no day and no time, with the reading that comes nearest."""
     if words.startswith("tonight"):
         return WaError("usage", f"{shown} does not say which hours are night", 'Type "today 20:00".')
     numeric = _NUMERIC.fullmatch(words)
@@ -197,9 +195,9 @@ def _not_understood(words: str, shown: str) -> WaError:
 
 
 def resolve_wall(naive: datetime, zone: ZoneInfo) -> datetime:
-    """The moment, in UTC, when the wall clock of `zone` shows `naive`: the first, if it does so twice.
+    """Return the moment, in UTC, when the wall clock of `zone` shows `naive`: the first, if it does so twice.
 
-    A time that the clock skips becomes the moment of the skip. OverflowError at the calendar's edge.
+    A time that the clock skips becomes the moment of the skip. Raise OverflowError at the calendar's edge.
     """
     moment = naive.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if moment.astimezone(zone).replace(tzinfo=None) == naive:
@@ -213,7 +211,7 @@ def resolve_wall(naive: datetime, zone: ZoneInfo) -> datetime:
 
 
 def describe(moment: datetime, zone: ZoneInfo, now: datetime) -> str:
-    """`Thu 24 Dec 2026 10:00 Europe/London, in 33 days`."""
+    """Return a moment as `Thu 24 Dec 2026 10:00 Europe/London, in 33 days`."""
     return f"{_wall_text(moment, zone)}, {distance(moment, now.astimezone(zone))}"
 
 
@@ -222,7 +220,7 @@ def _day_text(day: date) -> str:
 
 
 def _wall_text(moment: datetime, zone: ZoneInfo) -> str:
-    """The wall-clock time, with the UTC offset where the clock shows that time twice."""
+    """Return the wall-clock time, with the UTC offset where the clock shows that time twice."""
     local = moment.astimezone(zone)
     precision = "seconds" if local.second else "minutes"
     twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
@@ -231,9 +229,9 @@ def _wall_text(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def distance(moment: datetime, now: datetime) -> str:
-    """How far `moment` is from `now` in its largest unit: `in 33 days`, `in 36 hours`, `3 minutes ago`.
+    """Return how far `moment` is from `now`, in its largest unit: `in 33 days`, `36 hours ago`, `now`.
 
-    From two on, days are those of the wall clock of `now`'s zone, which a clock change does not shorten.
+    Two days or more are counted on the wall clock of `now`'s zone, so that a clock change does not count.
     """
     seconds = round((moment.astimezone(UTC) - now.astimezone(UTC)).total_seconds())
     wall = moment.astimezone(now.tzinfo).replace(tzinfo=None) - now.replace(tzinfo=None)
@@ -247,7 +245,10 @@ def distance(moment: datetime, now: datetime) -> str:
 
 
 def parse_duration(text: str) -> timedelta:
-    """The length, above zero, of `90s`, `15m`, `6h`, `2d` (48 hours), `1w` or `1h30m`. WaError("usage")."""
+    """Return the length of `90s`, `15m`, `6h`, `2d` (48 hours), `1w` or `1h30m`.
+
+    Raise WaError `usage` for any other text, and for a length of zero.
+    """
     span = _SHORT_SPAN.fullmatch(text.strip().lower())
     try:
         length = sum(_span_parts(span), timedelta()) if span else timedelta()
@@ -255,12 +256,12 @@ def parse_duration(text: str) -> timedelta:
         length = timedelta()
     if not length:
         hint = 'Type a number above zero and s, m, h, d or w: "90s", "15m", "6h", "2d", "1w", "1h30m".'
-        raise WaError("usage", f"{_shown(text)} is not a usable duration", hint)
+        raise WaError("usage", f"{quoted(text)} is not a usable duration", hint)
     return length
 
 
 def format_duration(d: timedelta) -> str:
-    """The text that parse_duration reads as `d`, which is cut to whole seconds and not negative: `1h30m`."""
+    """Return the text that parse_duration reads as `d`, such as `1h30m`. Fractions of a second are cut."""
     seconds = d // _SECOND
     if seconds and seconds % 604800 == 0:
         return f"{seconds // 604800}w"
@@ -272,55 +273,26 @@ def format_duration(d: timedelta) -> str:
 
 
 def to_iso(moment: datetime) -> str:
-    """`2026-12-24T10:00:00.000Z`: UTC, cut to milliseconds."""
+    """Return a moment as `2026-12-24T10:00:00.000Z`: UTC, cut to milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def from_iso(text: str) -> datetime:
-    """The moment that to_iso wrote; its fraction may have any length. Raises WaError("corrupt")."""
+    """Return the moment that to_iso wrote; its fraction may have any length. Raise WaError `corrupt`."""
     seconds, _, fraction = text[:-1].partition(".")
     try:
         if len(seconds) == 19 and text.endswith("Z"):
             return datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}+00:00")
     except ValueError:
         pass
-    raise WaError("corrupt", f"{_shown(text)} is stored where a time should be", "`wa db check` looks at it")
+    raise WaError("corrupt", f"{quoted(text)} is stored where a time should be", "`wa db check` looks at it")
 
 
 def load_zone(name: str) -> ZoneInfo:
-    """The IANA zone of that name. Raises WaError("usage") when there is none."""
+    """Return the IANA zone of that name. Raise WaError `usage` when there is none."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         # Unknown, or the name of a directory, of another file or of a place outside the zones.
         hint = 'Type an IANA zone such as "Europe/London", "America/New_York" or "UTC".'
-        raise WaError("usage", f"{_shown(name)} is not a known time zone", hint) from None
-
-
-@dataclass(frozen=True)
-class QuietHours:
-    """The hours of each day, by the wall clock, from `start` to just before `end`, over midnight or not."""
-
-    start: time
-    end: time
-
-    def end_if_quiet(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
-        """The end, in UTC, of the quiet hours that `moment` is in, or None when it is in none."""
-        today = moment.astimezone(zone).date()
-        overnight = timedelta(days=1 if self.end < self.start else 0)
-        for day in (today - timedelta(days=1), today):
-            start = resolve_wall(datetime.combine(day, self.start), zone)
-            end = resolve_wall(datetime.combine(day + overnight, self.end), zone)
-            if start <= moment < end:
-                return end
-        return None
-
-
-def parse_quiet_hours(text: str) -> QuietHours:
-    """Read `22:00-08:00`. Raises WaError("usage") for anything else, and when both ends are the same."""
-    match = _QUIET.fullmatch(" ".join(text.split()))
-    start, end = (_read_clock(match[1]), _read_clock(match[2])) if match else (None, None)
-    if start is None or end is None or start == end:
-        message = f"{_shown(text)} is not a span between two different times of day"
-        raise WaError("usage", message, 'Type the first and the last, such as "22:00-08:00".')
-    return QuietHours(start, end)
+        raise WaError("usage", f"{quoted(name)} is not a known time zone", hint) from None

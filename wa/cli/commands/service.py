@@ -33,7 +33,10 @@ class Manager(str, Enum):
 @app.command()
 def service(
     ctx: typer.Context,
-    manager: Annotated[Manager, typer.Argument(help="What is to keep wa alive.", show_default=False)],
+    manager: Annotated[
+        Manager,
+        typer.Argument(metavar="systemd|pm2|cron", help="What is to keep wa alive.", show_default=False),
+    ],
     backup: Annotated[bool, typer.Option("--backup", help="Add a backup every hour.")] = False,
     as_json: Json = False,
 ) -> None:
