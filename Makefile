@@ -10,6 +10,12 @@ PYTHON ?= python3
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-color
+LOG := $(VENV)/install.log
+# of what pip says, the names of the packages; all of it is in the log
+SHOW := 2>&1 | tee $(LOG) | sed -n -e 's/^Collecting \([A-Za-z0-9._-]*\).*/  \1/p' \
+  -e 's/^Installing collected.*/  unpacking them/p'
+
 # wa alone, which is all that the demo needs
 INSTALLED := $(VENV)/.installed
 $(INSTALLED): pyproject.toml
@@ -17,17 +23,19 @@ $(INSTALLED): pyproject.toml
 	  { echo "$(PYTHON) is older than 3.10; try: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "$(PYTHON) has no venv; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@echo "installing wa into $(VENV)"
+	@echo "installing wa and the packages it needs into $(VENV): once, up to a minute"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --editable .
-	@touch $@
+	@rm -f $@
+	@{ $(INSTALL) --editable . && touch $@; } $(SHOW)
+	@test -e $@ || { tail -n 20 $(LOG) >&2; exit 1; }
 
 # and what works on it
 READY := $(VENV)/.ready
 $(READY): $(INSTALLED)
-	@echo "installing what tests and checks need into $(VENV)"
-	@$(BIN)/python -m pip install -qq --editable '.[dev]'
-	@touch $@
+	@echo "installing what tests and checks need into $(VENV): once, some minutes"
+	@rm -f $@
+	@{ $(INSTALL) --editable '.[dev]' && touch $@; } $(SHOW)
+	@test -e $@ || { tail -n 20 $(LOG) >&2; exit 1; }
 
 demo: $(INSTALLED)  ## the main job in ten seconds, on a stand-in for WhatsApp
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
