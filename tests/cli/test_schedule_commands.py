@@ -469,9 +469,31 @@ def test_once_with_nothing_due_connects_to_nothing(wa, home, clock):
     assert not home.loopback.exists()
 
 
-def test_once_on_a_fresh_home_is_fine(shell, home):
-    result = shell("run-scheduler", "--once")
-    assert result.code == 0, result.err
+@pytest.mark.parametrize("transport", ["loopback", "neonize"])
+def test_once_without_a_home_ends_with_3_and_makes_none(shell, home, transport):
+    result = shell("run-scheduler", "--once", WA_TRANSPORT=transport)
+    assert (result.code, result.out) == (3, "")
+    assert result.err.startswith(f"error: there is no home of wa at {home.path}\nhint: ")
+    assert not home.path.exists()
+
+
+def test_once_in_a_folder_that_is_no_home_makes_none_of_it(wa, home):
+    home.path.mkdir()
+    assert wa("run-scheduler", "--once").code == 3
+    assert list(home.path.iterdir()) == []
+
+
+def test_once_in_a_home_that_is_not_linked_ends_with_3(wa, home, store):
+    result = wa("run-scheduler", "--once", WA_TRANSPORT="neonize")
+    assert (result.code, result.out) == (3, "")
+    assert "no WhatsApp account is linked" in result.err
+    assert not home.session.exists()
+    assert not home.session_lock.exists()
+
+
+def test_once_on_loopback_in_a_home_where_nothing_happened_is_fine(wa, home, store):
+    result = wa("run-scheduler", "--once")
+    assert (result.code, result.err) == (0, "")
     assert not home.loopback.exists()
 
 

@@ -11,7 +11,8 @@ from functools import cached_property
 from pathlib import Path
 
 from wa.cli.output import Output
-from wa.connection.context import Context, open_store_of, system_now
+from wa.connection.context import Context, system_now
+from wa.errors import WaError
 from wa.settings import (
     BackupKeys,
     Settings,
@@ -22,6 +23,7 @@ from wa.settings import (
 )
 from wa.store.database import Store
 from wa.store.env_files import Sources, home_path, read_sources, warn_once
+from wa.store.open import open_store_for
 from wa.store.paths import Home
 
 
@@ -53,6 +55,16 @@ class App:
         home.prepare()
         return home
 
+    def require_home(self) -> None:
+        """Raise WaError `not-authorized` if there is no home, and make none."""
+        home = Home(home_path(self.values))
+        if not home.store.exists():
+            raise WaError(
+                "not-authorized",
+                f"there is no home of wa at {home.path}",
+                "`wa link` makes one and links an account; WA_HOME names another",
+            )
+
     @cached_property
     def settings(self) -> Settings:
         """The settings, checked."""
@@ -72,7 +84,7 @@ class App:
     def store(self) -> Store:
         """The main thread's connection to the store."""
         settings, home = self.settings, self.home
-        store = open_store_of(home, settings)
+        store = open_store_for(home, settings.transport)
         if not self.json:  # what is not JSON would be in the way of an error that is
             warn_once(store, self.sources, self.out.note)
         return store

@@ -30,22 +30,22 @@ from wa.store.open import explain, is_damaged
 
 # Where each command is, so that only the module of the one that runs is loaded.
 COMMANDS = {
-    "link": "account",
-    "unlink": "account",
-    "status": "account",
-    "doctor": "account",
-    "pause": "account",
-    "resume": "account",
-    "listen": "messages",
-    "send": "messages",
-    "chats": "messages",
-    "unread": "messages",
-    "groups": "messages",
-    "read": "messages",
-    "download": "messages",
-    "search": "messages",
+    "link": "link",
+    "unlink": "link",
+    "status": "status",
+    "doctor": "doctor",
+    "pause": "pause",
+    "resume": "pause",
+    "listen": "listen",
+    "send": "send",
+    "chats": "chats",
+    "unread": "chats",
+    "groups": "chats",
+    "read": "read",
+    "download": "download",
+    "search": "search",
     "schedule": "schedule",
-    "run-scheduler": "schedule",
+    "run-scheduler": "run_scheduler",
     "contacts": "contacts",
     "history": "data",
     "backup": "backup",
@@ -103,10 +103,10 @@ class LazyGroup(TyperGroup):
 @cache
 def _load(name: str) -> Any:
     """Return a command; of a group, the subcommands are built when they are looked up."""
-    app = import_module(f"wa.cli.commands.{COMMANDS[name]}").app
-    group = next((each for each in app.registered_groups if each.name == name), None)
+    commands = import_module(f"wa.cli.commands.{COMMANDS[name]}").commands
+    group = next((each for each in commands.registered_groups if each.name == name), None)
     if group is None:
-        return Commands(app.registered_commands)[name]
+        return Commands(commands.registered_commands)[name]
     bare, only = copy(group.typer_instance), typer.Typer(add_completion=False)
     bare.registered_commands = []
     only.registered_groups = [copy(group)]

@@ -1,27 +1,22 @@
-"""What the commands share: the context, common options and how a few things are shown."""
+"""What the commands share: options and arguments, and how what was typed is read."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
 import typer
 
 from wa.cli.context import App
-from wa.cli.output import one_line
 from wa.errors import WaError
-from wa.jids import show_jid
 from wa.people import contacts
-from wa.record.messages import moment
-from wa.times import describe, from_iso, load_zone, parse_duration
+from wa.times import parse_when
 
 
 def app_of(ctx: typer.Context) -> App:
-    """The context object of this run."""
+    """Return the context of this run."""
     found = ctx.find_object(App)
     assert found is not None  # noqa: S101
     return found
@@ -69,6 +64,10 @@ Chat = Annotated[
 ]
 
 
+Before = Annotated[str | None, typer.Option(metavar="T", help="Only messages before this time.")]
+After = Annotated[str | None, typer.Option(metavar="T", help="Only messages at this time or later.")]
+
+
 def finite(value: float) -> float:
     """Return a number of seconds. Raise a usage error for `nan`."""
     if value != value:
@@ -88,43 +87,18 @@ Files = Annotated[
 ]
 
 
-def kept_files(app: App, files: Sequence[Path] | None, key: str | None) -> list[dict[str, Any]]:
-    """Copies of the files to send, safe from what happens to those later. Raises WaError for a bad one."""
-    from wa.media import outgoing
-
-    if files and len(files) > 1 and key is not None:
-        raise WaError(
-            "usage", "a key stands for one message, and these are several", "send each with its own"
-        )
-    for path in files or ():
-        outgoing.check_sendable(path)
-    kept = []
-    for path in files or ():
-        where, name = outgoing.keep(app.home, path)
-        kind = outgoing.kind_for_sending(app.home.path / where)
-        kept.append({"media_path": where, "media_type": kind.name, "file_name": name})
-    return kept
-
-
-def parts_of(text: str, files: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any] | None]]:
-    """What is sent, one message after the other: the text is the first file's caption, where it can be."""
-    if not files or (text and files[0]["media_type"] in ("audio", "voice")):  # sound has no caption
-        return [(text, None), *(("", file) for file in files)]
-    return [(text if number == 0 else "", file) for number, file in enumerate(files)]
-
-
 def recipient(app: App, to: str) -> contacts.Recipient:
-    """Whom the user means."""
+    """Return the recipient that TO means."""
     return contacts.resolve(app.store, to, app.settings.region, app.context.me)
 
 
 def chat_of(app: App, chat: str) -> contacts.Recipient:
-    """Which chat the user means."""
+    """Return the chat that CHAT means."""
     return contacts.resolve_chat(app.store, chat, app.settings.region, app.context.me)
 
 
 def read_text(text: str | None) -> str:
-    """The text of a message: the argument, or standard input for `-` and for none."""
+    """Return the text of a message: the argument, or standard input for `-` and for none."""
     if text is not None and text != "-":
         return text
     if text is None and sys.stdin.isatty():
@@ -140,57 +114,19 @@ def read_text(text: str | None) -> str:
         ) from None
 
 
-def zone_for(app: App, person: contacts.Recipient, name: str | None) -> ZoneInfo:
-    """The zone in which a time is read: the one named, the contact's own for `contact`, or ours."""
-    if name is None:
-        return app.settings.zone
-    if name != "contact":
-        return load_zone(name)
-    known = contacts.timezone_of(app.store, person)
-    if known is None:
-        raise WaError(
-            "usage", f"no time zone is known for {person.name or show_jid(person.jid)}", "give --tz a zone"
-        )
-    return load_zone(known)
-
-
-def grace_of(app: App, grace: str | None) -> timedelta:
-    """How late a message may go out."""
-    return app.settings.grace if grace is None else parse_duration(grace)
-
-
-def who(row: Mapping[str, Any]) -> str:
-    """The recipient of a queue row, as people know them."""
-    return one_line(row["contact_name"] or show_jid(row["to_jid"]))
-
-
-def when_due(app: App, row: Mapping[str, Any]) -> str:
-    """A queue row's time, in the zone it was given in."""
-    try:
-        zone = load_zone(row["timezone"] or "")
-    except WaError:  # none was given, or one that this machine does not know
-        zone = app.settings.zone
-    return describe(from_iso(row["scheduled_at"]), zone, app.now())
-
-
-def shown_time(app: App, timestamp: int | None) -> str:
-    """A message's time, in our zone."""
-    return app.out.time(moment(timestamp)) if timestamp is not None else ""
-
-
-def body(row: Mapping[str, Any], content: str | None = None) -> str:
-    """What to show for a message's content."""
-    if row.get("deleted_at"):
-        return "(deleted)"
-    text = content if content is not None else row["content"] or ""
-    kind = row["message_type"]
-    return text if kind == "text" else f"[{kind}] {text}".rstrip()
-
-
 def complete_contact(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names for the shell's completion; none rather than an error."""
+    """Return names for the shell's completion; none rather than an error."""
     try:
         app = ctx.find_object(App) or App()
         return [row["name"] for row in contacts.listing(app.store)]
     except Exception:  # noqa: BLE001
         return []
+
+
+def span(app: App, before: str | None, after: str | None) -> tuple[datetime | None, datetime | None]:
+    """Return the moments that --before and --after name."""
+    now, zone = app.now(), app.settings.zone
+    first, last = (
+        None if text is None else parse_when(text, now, zone, past=True) for text in (before, after)
+    )
+    return first, last

@@ -17,6 +17,7 @@ from wa.errors import WaError
 from wa.media import received
 from wa.queue.send import Scope
 from wa.record import messages
+from wa.record.search import files
 from wa.store.database import Row
 
 REQUEST_SECONDS = 30.0
@@ -70,11 +71,17 @@ def ask_each(
     return requests.results(store, kind, numbers)
 
 
-def fetch(context: Context, rows: Sequence[Row], folder: Path | None, most: int) -> list[Row]:
-    """Fetch the files of messages that are not there yet, and copy all of them to `folder`.
+def fetch(
+    context: Context, chat: str, kind: str | None, limit: int, *, folder: Path | None, most: int
+) -> list[Row]:
+    """Fetch the newest files of a chat that are not there yet, and copy all of them to a folder.
 
-    Return each row with `path`, or with `error` and its `code`. `most` is how many bytes a file may have.
+    `kind` is a type of message, None for all, and `most` how many bytes a file may
+    have. Return each row with `path`, or with `error` and its `code`.
     """
+    rows = files(context.store, chat, kind, limit)
+    if folder is not None:
+        received.check_folder(folder)
     missing = [row for row in rows if not _is_there(context, row)]
     wishes = [{"number": row["id"], "most": most} for row in missing]
     results = dict(

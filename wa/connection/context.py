@@ -11,11 +11,10 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from wa.errors import WaError
 from wa.settings import Settings
 from wa.store.database import Store
 from wa.store.device import linked_account
-from wa.store.open import open_store
+from wa.store.open import bind_store
 from wa.store.paths import Home
 from wa.store.wake import wake_owner
 from wa.whatsapp.errors import not_linked
@@ -60,20 +59,25 @@ class Context:
 
             self.bind()
             return LoopbackTransport(self.home, self.now)
-        from wa.whatsapp.neonize import session_db as session
         from wa.whatsapp.neonize.connection import NeonizeTransport
 
-        if linked_account(self.store) is None and session.account(self.home) is None:
-            raise not_linked()
+        self.check_linked()
         self.bind()
         self.before_library()
         return NeonizeTransport(self.home, self.note)
 
+    def check_linked(self) -> None:
+        """Raise WaError `not-authorized` while no account is linked. Loopback needs none."""
+        if self.settings.transport == "loopback":
+            return
+        from wa.whatsapp.neonize import session_db
+
+        if linked_account(self.store) is None and session_db.account(self.home) is None:
+            raise not_linked()
+
     def bind(self) -> None:
         """Let the home belong to its transport, from the first message sent or to be sent."""
-        if "transport" not in self.store.state():
-            with self.store.write():
-                self.store.set_state("transport", self.settings.transport)
+        bind_store(self.store, self.settings.transport)
 
     @property
     def me(self) -> str | None:
@@ -84,20 +88,13 @@ class Context:
         linked = linked_account(self.store)
         return linked["jid"] if linked else None
 
+    def require_account(self) -> str:
+        """Return our own JID. Raise WaError `not-authorized` while no account is linked."""
+        me = self.me
+        if me is None:
+            raise not_linked()
+        return me
+
     def wake_owner(self) -> None:
         """Tell the process that holds the connection that there is something to do."""
         wake_owner(self.home.socket)
-
-
-def open_store_of(home: Home, settings: Settings) -> Store:
-    """Open the store of a home. Raises WaError `bad-setting` where the home belongs to another transport."""
-    store = open_store(home)
-    bound = store.state().get("transport")
-    if bound not in (None, settings.transport):
-        store.close()
-        raise WaError(
-            "bad-setting",
-            f"{home.path} belongs to the transport {bound}, and WA_TRANSPORT is {settings.transport}",
-            f"set WA_TRANSPORT={bound}, or another WA_HOME",
-        )
-    return store

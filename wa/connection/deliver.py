@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from wa.connection.context import Context
 from wa.connection.hold import LOOK_SECONDS, serve
 from wa.connection.owner import Owner
 from wa.errors import Terminated, WaError
+from wa.people.contacts import Recipient
 from wa.queue import pacing
 from wa.queue import rows as queue
 from wa.queue import send as outbox
+from wa.queue.compose import Part, queue_now
 from wa.queue.pacing import Block
 from wa.queue.send import Scope
 from wa.store.database import Row
@@ -27,6 +30,34 @@ PAUSE_SECONDS = 5.0
 UNSETTLED = timedelta(hours=24)
 """How old an attempt may be that `send_due` connects for, to settle it."""
 SENDS_SCHEDULED = ("listen", "run-scheduler", "run-scheduler --once")
+
+
+def send_parts(
+    context: Context, to: Recipient, parts: Sequence[Part], key: str | None, wait: float | None
+) -> Iterator[tuple[Row, bool]]:
+    """Queue and send one message after the other. Yield each row, and whether it had been sent before.
+
+    `wait` is how many seconds each may take; with None, a message is only queued.
+    Raise as `rows.enqueue` and `deliver` do.
+    """
+    for part in parts:
+        row = queue_now(context.store, to, part, context.now(), grace=context.settings.grace, key=key)
+        was_sent = bool(row["sent_at"])
+        if wait is None:
+            context.wake_owner()
+        else:
+            row = deliver(context, row["id"], wait)
+        yield row, was_sent
+
+
+def retry(context: Context, row_id: str, *, force: bool, wait: float | None) -> Row:
+    """Send a failed or missed row again, with `force` an unknown one too. Return the row.
+
+    `wait` is how many seconds that may take; with None, the row is only queued.
+    """
+    row = queue.retry(context.store, row_id, context.now(), force=force, grace=context.settings.grace)
+    context.wake_owner()
+    return row if wait is None else deliver(context, row_id, wait)
 
 
 def deliver(context: Context, row_id: str, wait: float) -> Row:
@@ -124,8 +155,9 @@ def send_due(context: Context) -> list[str]:
     """Send what is due and settle what can be settled, once. Return the statuses that came of it.
 
     While another process that sends scheduled messages holds the connection, wait
-    until that process has sent them. Raises WaError `network-error`, `in-use`.
+    until that process has sent them. Raises WaError `not-authorized`, `network-error`, `in-use`.
     """
+    context.check_linked()
     now = context.now()
     pacing.rebase(context.store, now)
     if outbox.has_due(context.store, now) and (ban := pacing.ban_end(context.store, now)):

@@ -39,6 +39,27 @@ def open_store(home: Home) -> Store:
     return store
 
 
+def open_store_for(home: Home, transport: str) -> Store:
+    """Open the store as `open_store` does. Raise WaError `bad-setting` if it belongs to another transport."""
+    store = open_store(home)
+    bound = store.state().get("transport")
+    if bound not in (None, transport):
+        store.close()
+        raise WaError(
+            "bad-setting",
+            f"{home.path} belongs to the transport {bound}, and WA_TRANSPORT is {transport}",
+            f"set WA_TRANSPORT={bound}, or another WA_HOME",
+        )
+    return store
+
+
+def bind_store(store: Store, transport: str) -> None:
+    """Let the store belong to a transport, if it belongs to none yet."""
+    if "transport" not in store.state():
+        with store.write():
+            store.set_state("transport", transport)
+
+
 def _is_current(store: Store) -> bool:
     known = {step.__name__ for step in STEPS}
     applied = {migration.name for migration in migrations.applied(store.db)}

@@ -11,14 +11,15 @@ import typer
 from wa.backup.catalog import Shelf
 from wa.backup.make import run
 from wa.cli.context import App
-from wa.cli.options import Json, app_of, shown_time
+from wa.cli.options import Json, app_of
+from wa.cli.show import shown_time
 from wa.errors import WaError
 from wa.store.files import write_file
 from wa.times import from_iso
 
-app = typer.Typer()
+commands = typer.Typer()
 backup = typer.Typer()
-app.add_typer(backup, name="backup")
+commands.add_typer(backup, name="backup")
 
 Name = Annotated[
     str, typer.Argument(metavar="[NAME|latest]", help="A backup's name or the beginning of it, or a file.")

@@ -20,9 +20,9 @@ from wa.times import load_zone
 if TYPE_CHECKING:
     from wa.people.transfer import Report
 
-app = typer.Typer()
+commands = typer.Typer()
 contacts = typer.Typer(help="People, their numbers and their other names.")
-app.add_typer(contacts, name="contacts")
+commands.add_typer(contacts, name="contacts")
 
 _WARNINGS = 20
 """How many lines are shown of those that were taken with a doubt."""

@@ -8,17 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
-from wa.cli.options import EnvFile, Json, app_of, shown_time
+from wa.cli.options import EnvFile, Json, app_of
+from wa.cli.show import shown_time
 from wa.errors import ExitStatus, WaError
 from wa.jids import show_jid
 from wa.record import history_sync as past
 from wa.store import condition
 
-app = typer.Typer()
+commands = typer.Typer()
 db = typer.Typer(help="The database: figures and integrity.")
-app.add_typer(db, name="db")
+commands.add_typer(db, name="db")
 history = typer.Typer(help="Older messages: how far back they reach, and more of them.")
-app.add_typer(history, name="history")
+commands.add_typer(history, name="history")
 
 
 @db.command()
@@ -147,7 +148,7 @@ def import_(
         raise typer.Exit(ExitStatus.BAD_DATA)
 
 
-@app.command()
+@commands.command()
 def migrate_s3(
     ctx: typer.Context,
     folder: Annotated[

@@ -16,9 +16,9 @@ from wa.jids import parse_address, show_jid
 from wa.times import from_iso
 from wa.whatsapp.loopback.server import ACCOUNT, FAULTS, Loopback
 
-app = typer.Typer()
+commands = typer.Typer()
 loopback = typer.Typer(help="The stand-in for WhatsApp: people, server and faults.")
-app.add_typer(loopback, name="loopback")
+commands.add_typer(loopback, name="loopback")
 
 
 def _server(ctx: typer.Context) -> tuple[App, Loopback]:

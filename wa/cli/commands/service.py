@@ -19,7 +19,7 @@ from wa.errors import WaError
 from wa.settings import NAMES
 from wa.store.env_files import DEFAULT, ENVIRONMENT, Sources
 
-app = typer.Typer()
+commands = typer.Typer()
 
 
 class Manager(str, Enum):
@@ -30,7 +30,7 @@ class Manager(str, Enum):
     CRON = "cron"
 
 
-@app.command()
+@commands.command()
 def service(
     ctx: typer.Context,
     manager: Annotated[

@@ -1,0 +1,77 @@
+"""wa chats, unread and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from wa.cli.context import App
+from wa.cli.options import Json, app_of
+from wa.cli.show import body, shown_time
+from wa.jids import show_jid
+from wa.record import chats as chat_list
+
+commands = typer.Typer()
+
+
+@commands.command()
+def chats(
+    ctx: typer.Context,
+    limit: Annotated[
+        int, typer.Argument(metavar="N", min=1, max=1_000_000, help="At most this many chats.")
+    ] = 20,
+    as_json: Json = False,
+) -> None:
+    """List the chats, newest message first.
+
+    Example: wa chats 5
+    """
+    _print_chats(app_of(ctx), limit, unread_only=False)
+
+
+@commands.command()
+def unread(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the chats that have unread messages.
+
+    Example: wa unread
+    """
+    _print_chats(app_of(ctx), 1_000, unread_only=True)
+
+
+def _print_chats(app: App, limit: int, *, unread_only: bool) -> None:
+    def cells(row: Mapping[str, Any]) -> list[object]:
+        me = "→ " if row["last_is_from_me"] else ""
+        last = {"content": row["last_message"], "message_type": row["last_message_type"] or "text"}
+        last["deleted_at"] = row["last_deleted_at"]
+        return [
+            shown_time(app, row["last_message_time"]),
+            row["name"] or show_jid(row["id"]),
+            row["unread_count"] or "",
+            me + body(last),
+        ]
+
+    rows = chat_list.listing(app.store, limit, unread_only=unread_only)
+    empty = "nothing is unread" if unread_only else "no chats yet; `wa listen` records them"
+    app.out.table(rows, ["time", "chat", "unread", "last message"], cells, empty)
+
+
+@commands.command()
+def groups(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the groups and their members.
+
+    It asks WhatsApp again for a list that is older than a day.
+
+    Example: wa groups
+    """
+    from wa.connection.ask import refresh_groups
+
+    def cells(row: Mapping[str, Any]) -> list[object]:
+        members = ", ".join(each["name"] or show_jid(each["member_jid"]) for each in row["members"])
+        return [row["name"] or row["id"], row["id"], members]
+
+    app = app_of(ctx)
+    if trouble := refresh_groups(app.context):
+        app.out.note(f"as last known: {trouble.message}")
+    app.out.table(chat_list.groups(app.store), ["group", "id", "members"], cells, "no groups yet")

@@ -1,0 +1,31 @@
+"""wa doctor."""
+
+from __future__ import annotations
+
+import typer
+
+from wa.cli.options import Json, app_of
+from wa.errors import WaError
+
+commands = typer.Typer()
+
+
+@commands.command()
+def doctor(ctx: typer.Context, as_json: Json = False) -> None:
+    """Check what wa needs, and say what to do about each problem.
+
+    Example: wa doctor
+    """
+    from wa.connection import doctor as diagnosis
+
+    app = app_of(ctx)
+    checks = diagnosis.examine(app)
+    if app.json:
+        app.out.table(checks, [], lambda row: [], "")
+    for each in checks:
+        app.out.line(f"{'ok ' if each['ok'] else 'NO '} {each['name']:<12} {each['message']}")
+        if each["hint"]:
+            app.out.line(f"    hint: {each['hint']}")
+    failed = [each for each in checks if not each["ok"]]
+    if failed:
+        raise typer.Exit(WaError(failed[0]["code"], "").exit_status)

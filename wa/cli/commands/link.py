@@ -1,0 +1,85 @@
+"""wa link and unlink."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from wa.cli.context import App
+from wa.cli.options import Json, app_of, finite
+from wa.jids import phone_of_jid
+
+commands = typer.Typer()
+
+
+@commands.command()
+def link(
+    ctx: typer.Context,
+    phone: Annotated[
+        str | None,
+        typer.Option("--phone", metavar="N", help="Show a code to type on the phone with this number."),
+    ] = None,
+    full_history: Annotated[
+        bool, typer.Option("--full-history", help="Ask the phone for its whole history.")
+    ] = False,
+    timeout: Annotated[
+        float,
+        typer.Option(min=1, max=3600, metavar="S", help="Give up after this many seconds.", callback=finite),
+    ] = 120,
+    as_json: Json = False,
+) -> None:
+    """Link this device to your WhatsApp account.
+
+    On the phone: Settings, Linked devices, Link a device; then scan the QR code
+    that appears here. With --phone, choose "Link with phone number instead" on
+    the phone and type the code. The phone then sends the last months of its
+    history, or all of it with --full-history.
+
+    Example: wa link
+    """
+    from wa.connection import link as pairing
+
+    app = app_of(ctx)
+    show = _Pictures(app)
+    pairing.link(app.context, phone, full_history, timeout, show.tell)
+
+
+class _Pictures:
+    """Shows what happens while linking; on a terminal each picture takes the place of the last."""
+
+    def __init__(self, app: App) -> None:
+        self._own = app
+        self._lines = 0
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """What `pairing.link` calls with each event."""
+        out, kind = self._own.out, event["event"]
+        if kind == "qr" and not self._own.json:
+            from wa.cli.qr import picture
+
+            drawn = picture(event["code"], colours=out.on_terminal)
+            how = "scan this with the phone: Settings, Linked devices, Link a device"
+            self._lines = out.picture(drawn, how, self._lines)
+            return
+        text = {
+            "code": f"type this code on the phone: {event.get('code')}",
+            "paired": f"linked to +{phone_of_jid(event.get('jid') or '')}",
+            "paused": "sending is paused, for this home was linked to another account: `wa resume` resumes",
+            "caught-up": f"{event.get('messages', 0):,} messages recorded; `wa listen` records what follows",
+        }.get(kind, "")
+        out.event(event, text)
+
+
+@commands.command()
+def unlink(ctx: typer.Context, as_json: Json = False) -> None:
+    """Log this device out and delete its keys. Recorded messages and the queue stay.
+
+    Example: wa unlink
+    """
+    from wa.connection import link as pairing
+
+    app = app_of(ctx)
+    account = pairing.unlink(app.context)
+    out = f"unlinked from +{phone_of_jid(account['jid'])}; what is recorded stays"
+    app.out.success({"unlinked": account["jid"]}, out)

@@ -1,0 +1,89 @@
+"""wa listen."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wa.cli.context import App
+from wa.cli.options import Json, app_of
+from wa.cli.show import message_line
+from wa.queue import rows as queue
+from wa.record import messages
+from wa.times import parse_duration
+
+if TYPE_CHECKING:
+    from wa.connection.owner import Owner
+
+commands = typer.Typer()
+
+
+@commands.command()
+def listen(
+    ctx: typer.Context,
+    since: Annotated[
+        int | None, typer.Option(min=0, max=2**62, metavar="ID", help="Begin after the message with this id.")
+    ] = None,
+    duration: Annotated[
+        str | None, typer.Option("--for", metavar="D", help="Stop after 90s, 15m, 6h …")
+    ] = None,
+    no_send: Annotated[bool, typer.Option("--no-send", help="Do not send scheduled messages.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Stay connected: record and print messages, send what is due.
+
+    A second listener prints what the first one records, and takes over within
+    two seconds when the first ends. --json prints one JSON object a line.
+
+    Example: wa listen --for 10m --json
+    """
+    from wa.connection import hold
+    from wa.queue.send import Scope
+
+    app = app_of(ctx)
+    feed = _Feed(app, messages.newest_id(app.store) if since is None else since)
+    end = None if duration is None else time.monotonic() + parse_duration(duration).total_seconds()
+    hold.serve(
+        app.context,
+        "listen --no-send" if no_send else "listen",
+        Scope.UNSCHEDULED if no_send else Scope.ALL,
+        until=lambda owner: end is not None and time.monotonic() >= end,
+        tick=feed.print_new,
+        every=hold.STANDBY_SECONDS,
+    )
+
+
+class _Feed:
+    """Prints live messages as they are stored, whoever stores them, and trouble as it comes."""
+
+    def __init__(self, app: App, cursor: int) -> None:
+        self._app = app
+        self._cursor = cursor
+        self._version = -1
+        self._last_state: str | None = None
+        self._unknown = 0
+
+    def print_new(self, owner: Owner | None) -> None:
+        """What `hold.serve` calls after whatever happened."""
+        from wa.connection.hold import describe_owner
+
+        state = describe_owner(owner)
+        if state is not None and state != self._last_state:
+            self._last_state = state
+            self._app.out.note(state)
+        if (version := self._app.store.version()) == self._version:
+            return
+        self._version = version
+        while rows := messages.live_after(self._app.store, self._cursor):
+            for row in rows:
+                self._app.out.event(row, message_line(self._app, row))
+                self._cursor = row["id"]
+        self._warn()
+
+    def _warn(self) -> None:
+        unknown = queue.counts(self._app.store).get("unknown", 0)
+        if unknown > self._unknown:
+            self._app.out.note(f"{unknown} may have been sent or not: `wa schedule list --status unknown`")
+        self._unknown = unknown

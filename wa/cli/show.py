@@ -1,0 +1,55 @@
+"""Rows of messages and of the queue as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wa.cli.context import App
+from wa.cli.output import one_line
+from wa.errors import WaError
+from wa.jids import show_jid
+from wa.record.messages import moment
+from wa.times import describe, from_iso, load_zone
+
+
+def who(row: Mapping[str, Any]) -> str:
+    """Return the recipient of a queue row by name, or by number."""
+    return one_line(row["contact_name"] or show_jid(row["to_jid"]))
+
+
+def when_due(app: App, row: Mapping[str, Any]) -> str:
+    """Return a queue row's time as text, in the zone it was given in."""
+    try:
+        zone = load_zone(row["timezone"] or "")
+    except WaError:  # none was given, or one that this machine does not know
+        zone = app.settings.zone
+    return describe(from_iso(row["scheduled_at"]), zone, app.now())
+
+
+def shown_time(app: App, timestamp: int | None) -> str:
+    """Return a message's time, given in Unix seconds, as text in the zone of the settings."""
+    return app.out.time(moment(timestamp)) if timestamp is not None else ""
+
+
+def body(row: Mapping[str, Any], content: str | None = None) -> str:
+    """Return the text to show for a message's content."""
+    if row.get("deleted_at"):
+        return "(deleted)"
+    text = content if content is not None else row["content"] or ""
+    kind = row["message_type"]
+    return text if kind == "text" else f"[{kind}] {text}".rstrip()
+
+
+def message_line(app: App, row: Mapping[str, Any]) -> str:
+    """Return a message as one line; further lines of its text are indented, lest one pass for a message."""
+    chat = row["chat_name"] or show_jid(row["chat_jid"])
+    sender = row["sender_name"] or show_jid(row["sender"])
+    if row["is_from_me"]:
+        names = f"→ {chat}"
+    else:
+        names = f"{chat} · {sender}" if row["chat_jid"] != row["sender"] else sender
+    text = "\n    ".join(body(row).splitlines())
+    marks = "".join(f" {each['emoji']}" for each in row.get("reactions", ()))
+    edited = " (edited)" if row["edited_at"] and not row["deleted_at"] else ""
+    return f"[{shown_time(app, row['timestamp'])}] {one_line(names)}: {text}{edited}{marks}"

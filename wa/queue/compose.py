@@ -1,0 +1,170 @@
+"""From what a user gives to rows of the queue: a text, files, a time, a zone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from wa.errors import WaError
+from wa.jids import show_jid
+from wa.people import contacts
+from wa.people.contacts import Recipient
+from wa.queue import rows
+from wa.settings import Settings
+from wa.store.database import Row, Store
+from wa.store.open import bind_store
+from wa.store.paths import Home
+from wa.store.wake import wake_owner
+from wa.times import load_zone, parse_when
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the messages that a text and files become.
+
+    `file` has media_path (in the home), media_type and file_name.
+    """
+
+    text: str
+    file: Row | None = None
+    quoted_id: str | None = None
+
+
+def parts_of(
+    home: Home,
+    text: str,
+    files: Sequence[Path],
+    *,
+    quoted_id: str | None = None,
+    key: str | None = None,
+) -> list[Part]:
+    """Copy the files into the home, and return the messages to send, in order.
+
+    The text is the caption of the first file; a sound has no caption, so the text
+    goes before it. The first message quotes `quoted_id`. Raise WaError `usage` for
+    a key with several files, and as `outgoing.check_sendable` does.
+    """
+    from wa.media import outgoing
+
+    if len(files) > 1 and key is not None:
+        raise WaError(
+            "usage", "a key stands for one message, and these are several", "send each with its own"
+        )
+    for path in files:
+        outgoing.check_sendable(path)
+    kept = [_keep(home, path) for path in files]
+    if not kept or (text and kept[0]["media_type"] in ("audio", "voice")):
+        return [Part(text, None, quoted_id), *(Part("", file) for file in kept)]
+    return [Part(text, kept[0], quoted_id), *(Part("", file) for file in kept[1:])]
+
+
+def _keep(home: Home, path: Path) -> Row:
+    """Copy a file into the home, safe from what happens to the original."""
+    from wa.media import outgoing
+
+    where, name = outgoing.keep(home, path)
+    kind = outgoing.kind_for_sending(home.path / where)
+    return {"media_path": where, "media_type": kind.name, "file_name": name}
+
+
+def queue_now(
+    store: Store, to: Recipient, part: Part, now: datetime, *, grace: timedelta, key: str | None = None
+) -> Row:
+    """Add a message that is to be sent at once. Return its row; raise as `rows.enqueue` does."""
+    return rows.enqueue(
+        store,
+        to,
+        part.text,
+        now,
+        now,
+        grace=grace,
+        immediate=True,
+        key=key,
+        quoted_id=part.quoted_id,
+        file=part.file,
+    )
+
+
+def schedule(
+    store: Store,
+    settings: Settings,
+    to: Recipient,
+    text: str,
+    moment: datetime,
+    now: datetime,
+    *,
+    zone: ZoneInfo,
+    grace: timedelta | None = None,
+    file: Path | None = None,
+    key: str | None = None,
+) -> Row:
+    """Add a message that is to be sent at a moment, given in a zone, and wake the process that sends.
+
+    Return its row. Raise as `parts_of` and `rows.enqueue` do, and WaError `usage` for a text with a sound.
+    """
+    parts = parts_of(store.home, text, [file] if file else [], key=key)
+    if text and len(parts) > 1:
+        raise WaError(
+            "usage", "a sound has no place for words", 'schedule them by themselves, and it with ""'
+        )
+    bind_store(store, settings.transport)
+    row = rows.enqueue(
+        store,
+        to,
+        text,
+        moment,
+        now,
+        grace=settings.grace if grace is None else grace,
+        zone=str(zone),
+        key=key,
+        file=parts[-1].file,
+    )
+    wake_owner(store.home.socket)
+    return row
+
+
+def edit(
+    store: Store,
+    settings: Settings,
+    row_id: str,
+    now: datetime,
+    *,
+    text: str | None = None,
+    at: str | None = None,
+    to: Recipient | None = None,
+) -> Row:
+    """Change a pending row, and wake the process that sends. Return the row.
+
+    `at` is read in the zone in which the row's time was given. Raise as
+    `rows.edit` does, and WaError `usage` if nothing is to change.
+    """
+    row = rows.get(store, row_id)
+    changes: Row = {}
+    if text is not None:
+        rows.check_text(text)
+        changes["message"] = text
+    if at is not None:
+        zone = load_zone(row["timezone"]) if row["timezone"] else settings.zone
+        changes.update(rows.new_time(row, parse_when(at, now, zone), settings.grace))
+    if to is not None:
+        changes.update(to_jid=to.jid, to_phone=to.phone, contact_name=to.name)
+    if not changes:
+        raise WaError("usage", "there is nothing to change", "give --text, --at or --to")
+    row = rows.edit(store, row_id, now, changes)
+    wake_owner(store.home.socket)
+    return row
+
+
+def zone_for(store: Store, to: Recipient, name: str | None, default: ZoneInfo) -> ZoneInfo:
+    """Return the zone of that name, for `contact` the recipient's own, and the default for None."""
+    if name is None:
+        return default
+    if name != "contact":
+        return load_zone(name)
+    known = contacts.timezone_of(store, to)
+    if known is None:
+        raise WaError("usage", f"no time zone is known for {to.name or show_jid(to.jid)}", "give --tz a zone")
+    return load_zone(known)
