@@ -166,6 +166,15 @@ def test_it_is_told_of_once_a_home(shell, near, tmp_path):
     assert NOTICE in again
 
 
+def test_the_shell_s_completion_says_nothing_of_it(shell, wa, near):
+    assert wa("contacts", "add", "Reem", "447700900123").code == 0
+    near.write_text("B2_BUCKET=mine\n")
+    found = shell(_WA_COMPLETE="complete_bash", COMP_WORDS="wa read Re", COMP_CWORD="2")
+    assert "Reem" in found.out
+    assert found.err == ""
+    assert NOTICE in shell("status").err
+
+
 def test_doctor_tells_of_it_each_time(wa, near):
     near.write_text("B2_BUCKET=mine\n")
     for _ in range(2):

@@ -85,7 +85,8 @@ class App:
         """The main thread's connection to the store."""
         settings, home = self.settings, self.home
         store = open_store_for(home, settings.transport)
-        if not self.json:  # what is not JSON would be in the way of an error that is
+        # A program reads errors as JSON from stderr, and a shell's completion shows what is there.
+        if not self.json and "_WA_COMPLETE" not in self.environ:
             warn_once(store, self.sources, self.out.note)
         return store
 
