@@ -13,9 +13,10 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -86,10 +87,10 @@ def take(store: Store, home: Home) -> Iterator[Take]:
 
     def run(file: Path, **options: Any) -> Row:
         given_: dict[str, Any] = {
-            "chat": None, "me": None, "date_order": None, "zone": LONDON, "own_jid": ME, "now": NOW,
-            "region": None, "dry_run": False,
+            "chat": None, "me": None, "date_order": None, "zone": LONDON, "own_jid": ME, "region": None,
+            "dry_run": False,
         }  # fmt: skip
-        found = import_chat(store, home, file, **{**given_, **options})
+        found = import_chat(store, file, NOW, **{**given_, **options})
         assert found["read"] == found["added"] + found["already_there"] + sum(
             each["count"] for each in found["reasons"] if "longer" in each["reason"]
         )
@@ -990,7 +991,7 @@ def test_progress_is_told_for_both_readings(put: Put, take: Take) -> None:
         told.append((name, size, []))
         return told[-1][2].append
 
-    take(file, progress=begin)
+    take(file, progress=lambda: nullcontext(SimpleNamespace(begin=begin)))
     size = file.stat().st_size
     assert [(name, whole, sum(parts)) for name, whole, parts in told] == [
         (f"looking at {file.name}", size, size),
@@ -1029,8 +1030,8 @@ from wa.imports.export_chat.importer import import_chat
 from wa.store.paths import Home
 from wa.store.open import open_store
 home = Home(Path(sys.argv[1]))
-import_chat(open_store(home), home, Path(sys.argv[2]), chat=None, me=None, date_order=None, own_jid=None,
-            zone=ZoneInfo("Europe/London"), now=datetime(2026, 11, 20, tzinfo=timezone.utc), region=None,
+import_chat(open_store(home), Path(sys.argv[2]), datetime(2026, 11, 20, tzinfo=timezone.utc), chat=None,
+            me=None, date_order=None, own_jid=None, zone=ZoneInfo("Europe/London"), region=None,
             dry_run=False)
 """
 

@@ -47,11 +47,11 @@ COMMANDS = {
     "schedule": "schedule",
     "run-scheduler": "run_scheduler",
     "contacts": "contacts",
-    "history": "data",
+    "history": "history",
     "backup": "backup",
     "service": "service",
-    "migrate-s3": "data",
-    "db": "data",
+    "migrate-s3": "migrate_s3",
+    "db": "db",
     "loopback": "loopback",
 }
 

@@ -81,6 +81,16 @@ def enqueue(
     return get(store, row["id"])
 
 
+def add_migrated(store: Store, row: Row) -> bool:
+    """Add a row that another tool made, in the caller's transaction; return whether its id is new."""
+    return store.insert("scheduled_messages", row, ignore=True) is not None
+
+
+def exists(store: Store, row_id: str) -> bool:
+    """Return whether there is a row with this id."""
+    return store.value("SELECT 1 FROM scheduled_messages WHERE id = ?", [row_id]) is not None
+
+
 def check_text(text: str, *, may_be_empty: bool = False) -> None:
     """Refuse what cannot be a message. Raises WaError `usage` and `message-too-long`."""
     if not text.strip() and not may_be_empty:

@@ -95,8 +95,11 @@ def sync_status(store: Store) -> Row | None:
 
 
 def status(store: Store) -> list[Row]:
-    """Each chat with its oldest and newest message, their count and its checkpoint, the newest first."""
-    return store.rows(
+    """Return each chat with its oldest and newest message, their count, its checkpoint and its gaps.
+
+    The chat with the newest message is first.
+    """
+    rows = store.rows(
         f"SELECT h.id AS chat_jid, {name_of('h.id')} AS name, found.oldest, found.newest,"
         " coalesce(found.messages, 0) AS messages, coalesce(c.status, 'not_started') AS status,"
         " coalesce(c.messages_synced, 0) AS messages_synced,"
@@ -106,10 +109,11 @@ def status(store: Store) -> list[Row]:
         " count(*) AS messages FROM messages GROUP BY chat_jid) found ON found.chat_jid = h.id"
         " ORDER BY found.newest DESC, h.id"
     )
+    return [{**row, "gaps": _gaps(store, row["chat_jid"])} for row in rows]
 
 
-def gaps(store: Store, chat: str) -> list[Row]:
-    """Silences of more than 30 days in a chat, in which nothing was said or nothing was recorded.
+def _gaps(store: Store, chat: str) -> list[Row]:
+    """Return the silences of more than 30 days in a chat: nothing was said then, or nothing recorded.
 
     Each is {"after", "before"}, the messages around it, in Unix seconds.
     """

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 
+from wa.errors import WaError
 from wa.store.database import Store
 
 _COUNTED = ("contacts", "chats", "messages", "reactions", "receipts", "scheduled_messages", "spool")
 
 
 def stats(store: Store) -> dict[str, int]:
-    """Rows of each table, and the size of the file in bytes."""
+    """Return the rows of each table, and the size of the file in bytes."""
     found = {table: int(store.value(f"SELECT count(*) FROM {table}")) for table in _COUNTED}
     found["size_bytes"] = store.home.store.stat().st_size
     return found
 
 
 def check(store: Store) -> list[str]:
-    """What is wrong with the database: nothing, as a rule."""
+    """Return what is wrong with the database: nothing, as a rule."""
     try:
         found = [row["integrity_check"] for row in store.rows("PRAGMA integrity_check(20)")]
         problems = [each for each in found if each != "ok"]
@@ -27,3 +28,14 @@ def check(store: Store) -> list[str]:
     except sqlite3.DatabaseError as error:
         return [str(error)]
     return problems
+
+
+def verify(store: Store) -> None:
+    """Check the database from end to end. Raise WaError `corrupt` where something is wrong with it."""
+    problems = check(store)
+    if problems:
+        raise WaError(
+            "corrupt",
+            f"{store.home.store} is damaged: {'; '.join(problems[:5])}",
+            "stop what uses it, keep a copy, and restore the last good one",
+        )

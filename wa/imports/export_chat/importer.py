@@ -25,10 +25,10 @@ from wa.imports.export_chat.content import likeness
 from wa.imports.export_chat.match import Item, Matcher, Stored, made_up_ids
 from wa.imports.export_chat.participants import Cast, People, cast, find_chat, name_of_chat
 from wa.imports.export_chat.reader import ORDERS, Form, Message, NoMessage, Survey, read
+from wa.imports.progress import ShowProgress, no_progress
 from wa.people.contacts import phone_in
 from wa.record import chats, messages, names, write
 from wa.store.database import BATCH, Row, Store
-from wa.store.paths import Home
 from wa.store.report import Skipped
 from wa.times import resolve_wall, to_iso
 from wa.whatsapp.events import MessageReceived
@@ -37,9 +37,6 @@ _AHEAD = timedelta(days=2)
 """How far in the future a date may lie, for clocks that are wrong."""
 _WORDS = ("text", "system", "location", "poll")
 """Kinds that are whole without a file."""
-
-Progress = Callable[[str, int], Callable[[int], object]]
-"""Told what begins, and its size; what it returns is told of each further bytes."""
 
 
 @dataclass
@@ -82,20 +79,19 @@ class Report:
 
 def import_chat(
     store: Store,
-    home: Home,
     file: Path,
+    now: datetime,
     *,
     chat: str | None,
     me: str | None,
     date_order: str | None,
     zone: ZoneInfo,
-    own_jid: str | None,
-    now: datetime,
     region: str | None,
+    own_jid: str | None,
     dry_run: bool,
-    progress: Progress | None = None,
+    progress: ShowProgress = no_progress,
 ) -> Row:
-    """Take the messages of an exported chat, .txt or .zip; what became of them.
+    """Take the messages of an exported chat, .txt or .zip, and return what became of them.
 
     Times are what the wall clock of `zone` showed; of an hour that came twice,
     the first. `me` is our name in the file, or `-` where we wrote nothing in it.
@@ -106,11 +102,10 @@ def import_chat(
     """
     if date_order not in (None, *ORDERS):
         raise WaError("usage", f"{date_order!r} is not an order of dates", f"use one of {', '.join(ORDERS)}")
-    begin = progress or (lambda name, size: lambda more: None)
     people = People(store, region, own_jid)
-    with opened(file) as export:
+    with opened(file) as export, progress() as bars:
         jid = find_chat(store, people, chat, export.titles, region)
-        lines = export.lines(begin(f"looking at {file.name}", export.size))
+        lines = export.lines(bars.begin(f"looking at {file.name}", export.size))
         latest = (now.astimezone(zone) + _AHEAD).date()
         form = Survey(lines, str(file), latest, people.with_colon(me, *export.titles)).form(date_order)
         found = cast(store, people, jid, export.titles, form.names, me, str(file))
@@ -119,8 +114,8 @@ def import_chat(
             for name, count in form.names.most_common()
         ]
         report = Report(str(file), jid, name_of_chat(store, jid, export.titles), form.order, named)
-        importer = _Importer(store, home, export, form, found, report, zone, now, dry_run)
-        importer.run(begin(file.name, export.size))
+        importer = _Importer(store, export, form, found, report, zone, now, dry_run)
+        importer.run(bars.begin(file.name, export.size))
     return report.row()
 
 
@@ -129,7 +124,6 @@ class _Importer:
     """Takes the messages of one file into one chat."""
 
     store: Store
-    home: Home
     export: Export
     form: Form
     cast: Cast
@@ -241,14 +235,14 @@ class _Importer:
         taken = []
         for message, number, path in wanted:
             said = message.said
-            if path and (self.home.path / path).is_file():
+            if path and (self.store.home.path / path).is_file():
                 continue
             if not said.file or said.file not in self.export.files:
                 self.report.media["missing"] += 1
                 continue
             if number and not self.is_dry:
                 try:
-                    taken.append((number, self.export.take(self.home, said.file), said.kind))
+                    taken.append((number, self.export.take(self.store.home, said.file), said.kind))
                 except Unusable as error:
                     self.report.media["missing"] += 1
                     self.report.skipped.add(str(error), said.file)

@@ -1,0 +1,112 @@
+"""history status|import: how far back the messages reach, and more of them from WhatsApp's own export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wa.cli.options import Json, app_of
+from wa.cli.show import shown_time
+from wa.errors import ExitStatus
+from wa.jids import show_jid
+from wa.record import history_sync
+
+commands = typer.Typer()
+history = typer.Typer(help="Older messages: how far back they reach, and more of them.")
+commands.add_typer(history, name="history")
+
+
+@history.command()
+def status(ctx: typer.Context, as_json: Json = False) -> None:
+    """Show how far back each chat reaches, and possible gaps.
+
+    The phone sends its history after linking, all of it with
+    `wa link --full-history`. The WhatsApp library has no call that asks for older
+    messages; `wa history import` reads a file of WhatsApp's own "Export chat".
+
+    Example: wa history status
+    """
+    own = app_of(ctx)
+    rows = history_sync.status(own.store)
+
+    def cells(row: Mapping[str, Any]) -> list[object]:
+        days = [
+            f"{shown_time(own, gap['after'])[:10]} to {shown_time(own, gap['before'])[:10]}"
+            for gap in row["gaps"]
+        ]
+        progress = f" {row['progress_percent']} %" if row["status"] == "in_progress" else ""
+        return [
+            row["name"] or show_jid(row["chat_jid"]),
+            row["messages"],
+            shown_time(own, row["oldest"]),
+            shown_time(own, row["newest"]),
+            row["status"].replace("_", " ") + progress,
+            ", ".join(days[:3]) + (f" and {len(days) - 3} more" if len(days) > 3 else ""),
+        ]
+
+    columns = ["chat", "messages", "oldest", "newest", "sync", "nothing between"]
+    own.out.table(rows, columns, cells, "no chats yet")
+    if not own.json:
+        whole = history_sync.sync_status(own.store)
+        state = (
+            f"{whole['status'].replace('_', ' ')}, {whole['progress_percent']} %" if whole else "not begun"
+        )
+        own.out.note(f"what the phone sends of the past: {state}; older messages cannot be asked for")
+
+
+@history.command(name="import")
+def import_(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .txt or .zip file of Export chat.")],
+    chat: Annotated[
+        str | None,
+        typer.Option(metavar="C", help="The chat it belongs to; by default the file's name tells."),
+    ] = None,
+    me: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Your own name in the file; - if you wrote nothing.")
+    ] = None,
+    date_order: Annotated[
+        str | None, typer.Option(metavar="ORDER", help="dmy, mdy or ymd, if the file does not tell.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Import a chat from a file of WhatsApp's own "Export chat".
+
+    The same file, or a later export of the same chat, may be imported again: the
+    command recognises messages that are stored already.
+
+    Example: wa history import "WhatsApp Chat with Nadia Sample.txt"
+    """
+    from wa.imports.export_chat.importer import import_chat
+
+    own = app_of(ctx)
+    found = import_chat(
+        own.store,
+        file,
+        own.now(),
+        chat=chat,
+        me=me,
+        date_order=date_order,
+        zone=own.settings.zone,
+        region=own.settings.region,
+        own_jid=own.context.me,
+        dry_run=dry_run,
+        progress=own.out.progress,
+    )
+    own.out.result(
+        found,
+        f"{found['chat_name']}: {found['read']} messages read, {found['added']} added,"
+        f" {found['already_there']} already there, {found['skipped']} skipped",
+    )
+    for each in found["reasons"]:
+        own.out.note(f"skipped {each['count']} × {each['reason']} ({each['example']})")
+    if dry_run:
+        own.out.note("nothing was written")
+    if found["skipped"]:
+        raise typer.Exit(ExitStatus.BAD_DATA)

@@ -1,0 +1,72 @@
+"""The old tool's contacts, as contacts of ours."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from wa.imports.wajs.fields import Complain, Skip, a_list, an_object, text, texts
+from wa.people import contacts
+from wa.people import edit as addressbook
+from wa.people.edit import Person
+from wa.people.vcard import tidy
+from wa.store.database import Row, Store
+
+
+def import_contact(
+    store: Store, key: str | int, record: Any, complain: Complain, *, region: str | None, now: datetime
+) -> bool:
+    """Take a contact into the address book; return whether anything of it is new. Raise Skip."""
+    record = an_object(record)
+    phones: dict[str, str | None] = {}
+    written: dict[str, str | None] = {}
+    for number, label in _numbers_of(record).items():
+        written[number] = phone = contacts.phone_in(number, region)
+        if phone:
+            phones.setdefault(phone, label)
+        else:
+            complain("a number of it cannot be read", f"{number} of record {key}")
+    if not phones and isinstance(key, str):  # the old tool kept its contacts by number
+        written[key] = phone = contacts.phone_in(key, region)
+        if phone:
+            phones[phone] = None
+        elif any(map(str.isdigit, key)):
+            complain("a number of it cannot be read", f"{key}")
+    person = Person(
+        tidy(text(record, "name")),
+        phones,
+        [tidy(each) for each in texts(record, "aliases")],
+        [tidy(each) for each in texts(record, "tags")],
+        any(record.get(name) in (True, 1) for name in ("favorite", "is_favorite", "isFavorite")),
+        tidy(text(record, "notes", "")) or None,
+        is_chosen=True,  # it is what they are used to
+        numbers_as_written=written,
+    )
+    if not person.name:
+        raise Skip("it has no name")
+    outcome, taken, _ = addressbook.put(store, person, now)
+    for phone, owner in taken.items():
+        complain("a number of it is somebody else's, and stays so", f"+{phone} of {person.name}: {owner}")
+    return outcome != "unchanged"
+
+
+def _numbers_of(record: Row) -> dict[str, str | None]:
+    """Return the numbers of a contact as they are written, with a label where there is one."""
+    found: dict[str, str | None] = {}
+    given = record.get("phones") or {}
+    if isinstance(given, dict):
+        for name, number in given.items():
+            found.setdefault(_as_number(number), None if name in ("primary", "secondary") else name)
+        given = []
+    for number in [*a_list(given), *a_list(record.get("numbers") or []), record.get("phone")]:
+        found.setdefault(_as_number(number), None)
+    found.pop("", None)
+    return found
+
+
+def _as_number(found: Any) -> str:
+    if isinstance(found, (str, int)) and not isinstance(found, bool):
+        return str(found)
+    if found is None:
+        return ""
+    raise Skip("a number of it is not a string")
