@@ -7,7 +7,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from wa.backup.retention import moment_of, name_at, newest_first, removable
+from wa.backup.names import moment_of, name_at, newest_first
+from wa.backup.retention import removable
 
 HOUR = timedelta(hours=1)
 FOREIGN = [

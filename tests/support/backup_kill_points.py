@@ -40,10 +40,16 @@ MODULES = {
     str(Path(package).parent / name)
     for name in (
         "backup/make.py",
+        "backup/backups.py",
         "backup/catalog.py",
+        "backup/retention.py",
+        "backup/history.py",
+        "backup/packing.py",
+        "backup/replace.py",
         "backup/restore.py",
         "backup/snapshot.py",
         "backup/carry_over.py",
+        "store/files.py",
         "s3.py",
     )
 }

@@ -1,21 +1,20 @@
-"""What a store that is about to be replaced knows, and the backup that replaces it must not forget.
+"""Bring into a backup what the store that it is about to replace knows: above all what was sent since.
 
-An old backup knows messages as `pending` that went out since, or were withdrawn. So for
-each row of the queue, the one that knows more is taken. Both databases are attached to
-one connection: the backup is `main`, the present store the schema that is named.
+An old backup has messages as `pending` that went out since, or were cancelled. So for each row of the
+queue, the one that knows more is kept. Both databases are open on one connection: the backup is
+`main`, the present store a schema of another name.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
 from datetime import datetime
 
 from wa.store import rewrites
+from wa.store.rewrites import Restore
 from wa.times import to_iso
 
-_TABLES = ("scheduled_messages", "spool", "wire", "requests", "state", "device", "backup_history")
 _KEPT_STATE = ("pacing", "brake", "ban", "transport")
 _GONE = "('sending', 'sent', 'unknown')"
 
@@ -34,8 +33,12 @@ _BACKUP_IS_RIGHT = """
 def nothing_known(db: sqlite3.Connection, schema: str) -> None:
     """Attach a store that knows nothing, for a present one that cannot be read."""
     db.execute(f"ATTACH ':memory:' AS {schema}")
-    for table in _TABLES:
-        db.execute(f"CREATE TABLE {schema}.{table} AS SELECT * FROM main.{table} WHERE 0")
+    tables = db.execute(
+        "SELECT name FROM main.sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+        " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    ).fetchall()
+    for (table,) in tables:
+        db.execute(f'CREATE TABLE {schema}."{table}" AS SELECT * FROM main."{table}" WHERE 0')
 
 
 def carry_over(db: sqlite3.Connection, known: str, name: str, now: datetime) -> None:
@@ -44,31 +47,25 @@ def carry_over(db: sqlite3.Connection, known: str, name: str, now: datetime) -> 
     What the backup alone has as `sending`, or as `pending` and due by now, becomes
     `unknown`: it may have gone out since. `name` is the backup's.
     """
+    restore = Restore(db, known, name, now)
     db.execute("BEGIN")
     try:
-        _queue(db, known, name, now)
-        _requests_and_marks(db, known)
-        _spool(db, known)
-        _state(db, known, now)
-        rewrites.carry_over.run(rewrites.Restore(db, known, name, now))
-        _history(db, known, name)
-        _numbers(db, known)
+        _queue(restore)
+        restore.take_over("requests")
+        restore.take_over("wire")  # it settles what the present store has as `sending`
+        _spool(restore)
+        _state(restore)
+        rewrites.carry_over.run(restore)
+        _numbers(restore)
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK")
         raise
 
 
-def _columns(db: sqlite3.Connection, known: str, table: str, but: Sequence[str] = ()) -> str:
-    """The columns that a table has in both, as SQL; none where one has no such table."""
-    ours, theirs = (
-        [row[1] for row in db.execute(f"PRAGMA {schema}.table_info({table})")] for schema in ("main", known)
-    )
-    return ", ".join(name for name in ours if name in theirs and name not in but)
-
-
-def _queue(db: sqlite3.Connection, known: str, name: str, now: datetime) -> None:
-    columns = _columns(db, known, "scheduled_messages")
+def _queue(restore: Restore) -> None:
+    db, known = restore.db, restore.known
+    columns = restore.columns("scheduled_messages")
     db.execute(
         "CREATE TEMP TABLE taken AS SELECT k.id AS id"
         f" FROM {known}.scheduled_messages k LEFT JOIN main.scheduled_messages b ON b.id = k.id"
@@ -78,7 +75,7 @@ def _queue(db: sqlite3.Connection, known: str, name: str, now: datetime) -> None
         "UPDATE main.scheduled_messages SET status = 'unknown', error_code = 'restored',"
         " error_message = :why, wait_until = NULL, updated_at = :now WHERE id NOT IN (SELECT id FROM taken)"
         " AND (status = 'sending' OR (status = 'pending' AND scheduled_at <= :now))",
-        {"why": f"it comes from {name}, and may have been sent since", "now": to_iso(now)},
+        {"why": f"it comes from {restore.name}, and may have been sent since", "now": to_iso(restore.now)},
     )
     clashes = db.execute(
         f"SELECT b.id, k.id, k.idempotency_key, b.status IN {_GONE}, k.status IN {_GONE}"
@@ -104,52 +101,37 @@ def _queue(db: sqlite3.Connection, known: str, name: str, now: datetime) -> None
     db.execute("DROP TABLE temp.taken")
 
 
-def _requests_and_marks(db: sqlite3.Connection, known: str) -> None:
-    """Wishes and wire marks are of the present alone: what is `sending` there is settled by them."""
-    for table in ("requests", "wire"):
-        if columns := _columns(db, known, table):
-            db.execute(f"DELETE FROM main.{table}")
-            db.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM {known}.{table}")
-
-
-def _spool(db: sqlite3.Connection, known: str) -> None:
-    """What arrived and is not recorded yet comes along: nobody sends it again."""
-    if columns := _columns(db, known, "spool", but=["id"]):
-        db.execute(
-            f"INSERT INTO main.spool ({columns}) SELECT {columns} FROM {known}.spool k WHERE NOT EXISTS"
+def _spool(restore: Restore) -> None:
+    """Keep what arrived and is not recorded yet: nobody sends it again."""
+    if columns := restore.columns("spool", but=["id"]):
+        restore.db.execute(
+            f"INSERT INTO main.spool ({columns})"
+            f" SELECT {columns} FROM {restore.known}.spool k WHERE NOT EXISTS"
             " (SELECT 1 FROM main.spool b WHERE b.payload = k.payload AND b.received_at = k.received_at)"
             " ORDER BY k.id"
         )
 
 
-def _state(db: sqlite3.Connection, known: str, now: datetime) -> None:
+def _state(restore: Restore) -> None:
+    """Keep how fast and whether may be sent; sending is paused."""
     marks = ", ".join("?" * len(_KEPT_STATE))
-    db.execute(
-        f"INSERT OR REPLACE INTO main.state SELECT key, value FROM {known}.state WHERE key IN ({marks})",
+    restore.db.execute(
+        "INSERT OR REPLACE INTO main.state"
+        f" SELECT key, value FROM {restore.known}.state WHERE key IN ({marks})",
         _KEPT_STATE,
     )
-    paused = json.dumps({"at": to_iso(now)})
-    db.execute("INSERT OR REPLACE INTO main.state VALUES ('paused', ?)", [paused])
+    paused = json.dumps({"at": to_iso(restore.now)})
+    restore.db.execute("INSERT OR REPLACE INTO main.state VALUES ('paused', ?)", [paused])
 
 
-def _history(db: sqlite3.Connection, known: str, name: str) -> None:
-    """What is known of backups, and which of them wait for their upload."""
-    db.execute(
-        "UPDATE main.backup_history SET status = 'done', upload = NULL WHERE status = 'running' AND name = ?",
-        [name],
-    )
-    if columns := _columns(db, known, "backup_history", but=["id"]):
-        db.execute(f"DELETE FROM main.backup_history WHERE name IN (SELECT name FROM {known}.backup_history)")
-        db.execute(
-            f"INSERT INTO main.backup_history ({columns})"
-            f" SELECT {columns} FROM {known}.backup_history ORDER BY id"
-        )
+def _numbers(restore: Restore) -> None:
+    """Keep each AUTOINCREMENT counter at the higher of the two stores.
 
-
-def _numbers(db: sqlite3.Connection, known: str) -> None:
-    """No number of the present store is given a second time: others may have kept one as their place."""
+    A cursor, such as that of `listen --since`, never meets an id that is used a second time.
+    """
+    db = restore.db
     try:
-        highest = db.execute(f"SELECT name, seq FROM {known}.sqlite_sequence").fetchall()
+        highest = db.execute(f"SELECT name, seq FROM {restore.known}.sqlite_sequence").fetchall()
     except sqlite3.OperationalError:  # that store knows nothing
         return
     for table, number in highest:

@@ -1,8 +1,7 @@
 """A snapshot written over the live store, in one commit.
 
-The store that is replaced knows more of the queue than the backup does; so its rows are
-carried over, while SQLite's backup API holds the write lock, and the others see either
-all of it or nothing.
+The store that is replaced knows more of the queue than the backup does. So its rows are carried
+over while SQLite's backup API holds the write lock: other processes see all of it or nothing.
 """
 
 from __future__ import annotations
@@ -10,14 +9,15 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from sqlite_utils import Database
 
 from wa.backup import snapshot
+from wa.backup.backups import Backups
 from wa.backup.carry_over import carry_over, nothing_known
-from wa.backup.catalog import PARTS, Shelf
+from wa.backup.names import copy_name_at, free_moment
 from wa.errors import WaError
 from wa.store.database import BUSY_TIMEOUT, Row
 from wa.store.files import create, put, storage_error, sync_folder
@@ -31,20 +31,21 @@ _DONE = 101
 """SQLITE_DONE, which Python's sqlite3 names from 3.11 on."""
 
 
-def replace_store(shelf: Shelf, image: Path, name: str, transport: str) -> Row:
-    """Write an opened snapshot over the store, a copy of which is kept; what was done. Sending is paused.
+def replace_store(backups: Backups, unpacked: Path, name: str, transport: str) -> Row:
+    """Write an unpacked snapshot over the store, a copy of which is kept; return what was done.
 
-    Raises WaError `bad-setting` for one of another transport, `in-use` and `storage-error`.
+    Sending is paused. Raise WaError `bad-setting` for a snapshot of another transport, `in-use` and
+    `storage-error`.
     """
-    home, now = shelf.home, shelf.now()
-    kept: Path | None = _free(shelf, now)
+    home, now = backups.home, backups.now()
+    kept: Path | None = _free_path(backups.local.folder, now)
     if not home.store.exists():
         open_store(home).close()
         kept = None
-    with closing(_connect(image)) as source:
+    with closing(_connect(unpacked)) as source:
         _prepare(source, name, transport)
         try:
-            is_known = _replace(home, source, name, kept, now)
+            is_known = _replace(backups, source, name, kept, now)
         except sqlite3.OperationalError as error:
             raise WaError(
                 "storage-error",
@@ -55,16 +56,14 @@ def replace_store(shelf: Shelf, image: Path, name: str, transport: str) -> Row:
             assert kept is not None  # noqa: S101
             _set_aside(home, kept)
             open_store(home).close()
-            _replace(home, source, name, None, now)
+            _replace(backups, source, name, None, now)
             is_known = False
     return {"kept": str(kept) if kept else None, "queue_known": is_known, **_summary(home)}
 
 
-def _free(shelf: Shelf, moment: datetime) -> Path:
-    """Where the copy of the present store goes; a name that is taken moves on by a second."""
-    while (path := shelf.folder / f"replaced_{moment:%Y%m%d_%H%M%S}.db").exists():
-        moment += timedelta(seconds=1)
-    return path
+def _free_path(folder: Path, moment: datetime) -> Path:
+    """Return where the copy of the present store goes."""
+    return folder / copy_name_at(free_moment(moment, lambda at: (folder / copy_name_at(at)).exists()))
 
 
 def _summary(home: Home) -> Row:
@@ -96,22 +95,27 @@ def _prepare(source: sqlite3.Connection, name: str, transport: str) -> None:
         )
 
 
-def _replace(home: Home, source: sqlite3.Connection, name: str, kept: Path | None, now: datetime) -> bool:
-    """Write the snapshot over the live store in one commit; whether what that knew of the queue came along.
+def _replace(
+    backups: Backups, source: sqlite3.Connection, name: str, kept: Path | None, now: datetime
+) -> bool:
+    """Write the snapshot over the live store in one commit.
 
-    The first step of the backup takes the write lock until its end. In between, the
-    present store can still be read, and what is changed in the source goes along
+    Return whether the present store could be read, so that what it knew of the queue is in the new one.
+    The first step of SQLite's backup takes the write lock, which it holds until the end. In between, the
+    present store can still be read, and what is changed in the source is written too
     (sqlite.org/c3ref/backup_finish.html). `kept` is where a copy of the present store goes.
     """
+    home = backups.home
     deadline = time.monotonic() + BUSY_TIMEOUT
-    carried: list[bool] = []
+    is_known: bool | None = None
 
     def after_step(status: int, remaining: int, total: int) -> None:
-        if not carried and status == sqlite3.SQLITE_OK:
+        nonlocal is_known
+        if is_known is None and status == sqlite3.SQLITE_OK:
             if kept is not None:
-                _keep_copy(home, kept, kept.parent / PARTS)
-            carried.append(_carry_over(home, source, name, now))
-        elif not carried and time.monotonic() > deadline:
+                _keep_copy(home, kept, backups.parts)
+            is_known = _carry_over(home, source, name, now)
+        elif is_known is None and time.monotonic() > deadline:
             raise WaError(
                 "in-use",
                 f"{home.store} is locked by another program",
@@ -126,7 +130,8 @@ def _replace(home: Home, source: sqlite3.Connection, name: str, kept: Path | Non
         if kept is not None:
             kept.unlink(missing_ok=True)
         raise
-    return carried[0]
+    assert is_known is not None  # noqa: S101
+    return is_known
 
 
 def _carry_over(home: Home, source: sqlite3.Connection, name: str, now: datetime) -> bool:

@@ -1,55 +1,27 @@
-"""How backups are named, and which of them are kept."""
+"""Which backups are kept, and the removal of the others, here and in the storage."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable
-from datetime import datetime, timedelta, timezone
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
 
-FUTURE_SLACK = timedelta(minutes=5)
-"""Dated further ahead than this, a backup is of a clock that was wrong: neither counted nor removed."""
+from wa.backup import history
+from wa.backup.backups import Backups
+from wa.backup.catalog import Catalog
+from wa.backup.names import FUTURE_SLACK, moment_of, newest_first
+from wa.store.database import Store
+
 TOO_YOUNG = timedelta(hours=1)
-CHECKSUM = ".sha256"
+"""A backup made since then stays."""
 
-_NAME = re.compile(r"whatsapp_([0-9]{8}_[0-9]{6})\.db\.zst(\.age)?")
-_FORMAT = "%Y%m%d_%H%M%S"
-
-Bucket = tuple[int, ...]
-RULES: tuple[tuple[int, Callable[[datetime], Bucket]], ...] = (
+Period = tuple[int, ...]
+RULES: tuple[tuple[int, Callable[[datetime], Period]], ...] = (
     (24, lambda at: (at.year, at.month, at.day, at.hour)),
     (7, lambda at: (at.year, at.month, at.day)),
     (4, lambda at: at.isocalendar()[:2]),
     (12, lambda at: (at.year, at.month)),
 )
-"""So many of the newest hours, days, weeks (ISO 8601) and months that have a backup, in UTC."""
-
-
-def name_at(moment: datetime, *, encrypted: bool) -> str:
-    """The name of a backup that is made at a moment."""
-    return f"whatsapp_{moment.astimezone(timezone.utc).strftime(_FORMAT)}.db.zst{'.age' * encrypted}"
-
-
-def moment_of(name: str) -> datetime | None:
-    """When the backup of that name was made, in UTC; None for a name that is none of ours."""
-    found = _NAME.fullmatch(name)
-    if found is None:
-        return None
-    try:
-        return datetime.strptime(found[1], _FORMAT).replace(tzinfo=timezone.utc)
-    except ValueError:  # the 31st of February
-        return None
-
-
-def is_encrypted(name: str) -> bool:
-    """Whether it takes an identity to open the backup of that name."""
-    return name.endswith(".age")
-
-
-def newest_first(names: Iterable[str], now: datetime) -> list[str]:
-    """Those that are backups, the newest first; what lies in the future comes last."""
-    dated = [(at, name) for name in names if (at := moment_of(name)) is not None]
-    dated.sort(key=lambda each: (each[0] <= now + FUTURE_SLACK, *each), reverse=True)
-    return [name for _, name in dated]
+"""How many of the newest hours, days, weeks (ISO 8601) and months that have a backup, in UTC."""
 
 
 def removable(names: Collection[str], now: datetime, protected: Collection[str] = ()) -> list[str]:
@@ -62,9 +34,55 @@ def removable(names: Collection[str], now: datetime, protected: Collection[str] 
     dated = {name: at for name in names if (at := moment_of(name)) is not None and at <= now + FUTURE_SLACK}
     order = sorted(dated, key=lambda name: (dated[name], name), reverse=True)
     kept = set(protected) | {name for name in order if dated[name] > now - TOO_YOUNG}
-    for most, bucket_of in RULES:
-        newest: dict[Bucket, str] = {}
+    for most, period_of in RULES:
+        newest: dict[Period, str] = {}
         for name in order:
-            newest.setdefault(bucket_of(dated[name]), name)
+            newest.setdefault(period_of(dated[name]), name)
         kept |= set(list(newest.values())[:most])
     return [name for name in reversed(order) if name not in kept]
+
+
+def prune(backups: Backups, store: Store, *, dry_run: bool = False) -> list[str]:
+    """Remove the backups that are no longer needed, or only find them; return their names.
+
+    Raise WaError `in-use`, `network-error` and `storage-error`.
+    """
+    with backups.lock("backup prune"):
+        backups.look()
+        if backups.trouble is not None:
+            raise backups.trouble
+        if dry_run:
+            return sorted({name for _, name in _superfluous(backups, store)})
+        return remove_old(backups, store)
+
+
+def remove_old(backups: Backups, store: Store) -> list[str]:
+    """Remove the backups that are no longer needed, and return their names; for the holder of the lock."""
+    superfluous = _superfluous(backups, store)
+    for catalog, name in superfluous:
+        catalog.remove(name)
+    for catalog in backups.catalogs:
+        catalog.remove_lone_checksums(backups.now() - TOO_YOUNG)
+    return sorted({name for _, name in superfluous})
+
+
+def _superfluous(backups: Backups, store: Store) -> list[tuple[Catalog, str]]:
+    """Return the backups that are no longer needed, and the place where each is.
+
+    A backup that waits for its upload stays, and so does the newest good one. Whether that is good is
+    only checked when something is to be removed; a damaged one does not count as a backup.
+    """
+    now, local, remote = backups.now(), backups.local, backups.remote
+    waiting = {row["name"] for row in history.waiting(store)}
+    names = set(local.sizes)
+    here = removable(names, now, waiting)
+    while here:
+        newest = next(iter(newest_first(names, now)), None)
+        if newest is None or local.is_sound(newest):
+            break
+        names.discard(newest)
+        here = removable(names, now, waiting)
+    found: list[tuple[Catalog, str]] = [(local, name) for name in here]
+    if remote is not None:
+        found += [(remote, name) for name in removable(remote.sizes, now)]
+    return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from wa.backup import make as backup
+from wa.backup import history as backup
 from wa.connection import spool
 from wa.connection.context import Context
 from wa.queue import pacing

@@ -25,6 +25,11 @@ _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EBADF)
 """What some filesystems, most of them on a network, say of a directory that is to be synced."""
 
 
+def part_path(folder: Path, name: str) -> Path:
+    """Return where a file is while it is written."""
+    return folder / f".wa-{name}.part"
+
+
 @contextmanager
 def part_file(folder: Path, name: str | None = None) -> Iterator[BinaryIO]:
     """Open a new file to write in a directory; `put` gives it its name. Raise OSError.
@@ -32,7 +37,7 @@ def part_file(folder: Path, name: str | None = None) -> Iterator[BinaryIO]:
     It is removed at the end of the block unless `put` was called. With a `name` it replaces what a
     killed process left under that name, so only one process at a time may use it.
     """
-    path = folder / f".wa-{name or secrets.token_hex(8)}.part"
+    path = part_path(folder, name or secrets.token_hex(8))
     with create(path) as file:
         try:
             yield file

@@ -8,13 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from wa.backup.catalog import Shelf
-from wa.backup.make import run
+from wa.backup.backups import Backups
 from wa.cli.context import App
 from wa.cli.options import Json, app_of
 from wa.cli.show import shown_time
-from wa.errors import WaError
-from wa.store.files import write_file
 from wa.times import from_iso
 
 commands = typer.Typer()
@@ -26,13 +23,8 @@ Name = Annotated[
 ]
 
 
-def _shelf(own: App) -> Shelf:
-    bucket = None
-    if own.storage is not None:
-        from wa.s3 import Bucket
-
-        bucket = Bucket(own.storage)
-    return Shelf(own.home, bucket, own.backup_keys, own.now)
+def _backups(own: App) -> Backups:
+    return Backups(own.home, own.storage, own.backup_keys, own.now)
 
 
 @backup.callback(invoke_without_command=True)
@@ -54,8 +46,10 @@ def make(
     """
     if ctx.invoked_subcommand is not None:
         return
+    from wa.backup.make import make_backup
+
     own = app_of(ctx)
-    done = run(_shelf(own), own.store, with_session=with_session)
+    done = make_backup(_backups(own), own.store, with_session=with_session)
     where = "uploaded" if done["uploaded"] else "kept here"
     removed = f", {len(done['removed'])} old removed" if done["removed"] else ""
     text = f"{done['name']}: {done['messages']:,} messages, {_size(done['size_bytes'])}, {where}{removed}"
@@ -69,15 +63,10 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
     Example: wa backup list
     """
     own = app_of(ctx)
-    shelf = _shelf(own)
-    trouble: WaError | None = None
-    if shelf.bucket is not None:
-        try:
-            shelf.look()
-        except WaError as error:
-            trouble = error
-    if trouble is not None and own.json:
-        raise trouble
+    backups = _backups(own)
+    backups.look()
+    if backups.trouble is not None and own.json:
+        raise backups.trouble
 
     def cells(row: Mapping[str, Any]) -> list[object]:
         places = [word for word, there in (("here", row["local"]), ("storage", row["remote"])) if there]
@@ -90,9 +79,9 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
         ]
 
     columns = ["name", "made", "size", "encrypted", "where"]
-    own.out.table(shelf.listing(), columns, cells, "no backups yet; `wa backup` makes one")
-    if trouble is not None:
-        raise trouble
+    own.out.table(backups.rows(), columns, cells, "no backups yet; `wa backup` makes one")
+    if backups.trouble is not None:
+        raise backups.trouble
 
 
 @backup.command()
@@ -103,10 +92,10 @@ def verify(ctx: typer.Context, name: Name = "latest", as_json: Json = False) -> 
 
     Example: wa backup verify
     """
-    own = app_of(ctx)
     from wa.backup import restore
 
-    found = restore.verify(_shelf(own), name)
+    own = app_of(ctx)
+    found = restore.verify(_backups(own), name)
     _tell_trouble(own, found)
     own.out.result(
         found, f"{found['name']} is good ({', '.join(found['places'])}): {found['messages']:,} messages"
@@ -132,32 +121,20 @@ def restore_(
 
     Example: wa backup restore latest
     """
-    own = app_of(ctx)
     from wa.backup import restore
 
+    own = app_of(ctx)
     if to is not None:
-        done = restore.extract(_shelf(own), name, to.absolute())
+        done = restore.extract(_backups(own), name, to.absolute())
         own.out.success(done, f"{done['name']} is in {done['to']}: {done['messages']:,} messages")
         return
-    done = restore.restore(_shelf(own), name, own.settings.transport)
+    done = restore.restore(_backups(own), name, own.settings.transport)
     _tell_trouble(own, done)
     until = f" up to {shown_time(own, done['last_message_at'])}" if done["last_message_at"] else ""
     text = f"restored {done['name']}: {done['messages']:,} messages{until}; sending is paused"
     own.out.success(done, text)
-    if own.json:
-        return
-    if done["kept"]:
-        own.out.note(f"what was here before is in {done['kept']}")
-    if not done["queue_known"]:
-        own.out.note(
-            "the queue of the store that was here could not be read: what was sent since is not known"
-        )
-    unknown = done["queue"].get("unknown", 0)
-    own.out.note(
-        "stop wa on any other machine, look at `wa schedule list`"
-        + (f" ({unknown} may have been sent)" if unknown else "")
-        + ", then `wa resume`"
-    )
+    for line in [] if own.json else restore.advice(done):
+        own.out.note(line)
 
 
 @backup.command()
@@ -173,12 +150,10 @@ def prune(
 
     Example: wa backup prune --dry-run
     """
+    from wa.backup import retention
+
     own = app_of(ctx)
-    shelf = _shelf(own)
-    with shelf.alone("backup prune"):
-        if shelf.bucket is not None:
-            shelf.look()
-        names = sorted(set().union(*shelf.superfluous(own.store))) if dry_run else shelf.prune(own.store)
+    names = retention.prune(_backups(own), own.store, dry_run=dry_run)
     rows = [{"name": name} for name in names]
     own.out.table(rows, ["would be removed" if dry_run else "removed"], lambda row: [row["name"]], "nothing")
 
@@ -199,19 +174,14 @@ def keygen(
 
     Example: wa backup keygen --to backup-key.txt
     """
-    import pyrage
+    from wa.backup.keys import make_pair
 
     own = app_of(ctx)
-    pair = pyrage.x25519.Identity.generate()
-    recipient, identity = str(pair.to_public()), str(pair)
-    text = f"# public key: {recipient}\n{identity}"
+    pair = make_pair(to)
+    recipient = pair["recipient"]
     if to is None:
-        own.out.result({"recipient": recipient, "identity": identity}, text)
+        own.out.result({"recipient": recipient, "identity": pair["identity"]}, pair["text"])
         return
-    try:
-        write_file(to, [text, "\n"], replacing=False)
-    except FileExistsError:
-        raise WaError("usage", f"{to} exists already", "name a file that does not exist yet") from None
     own.out.result({"recipient": recipient, "file": str(to)}, f"WA_BACKUP_RECIPIENT={recipient}")
     if not own.json:
         own.out.note(f"the private key is in {to}: keep it away from this machine, and in two places")

@@ -1,0 +1,109 @@
+"""The backups of a home, here and in the storage, and the lock under which they are changed.
+
+What is half-made is in a directory of its own, which the holder of the lock may empty.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from wa.backup.catalog import Catalog, LocalCatalog, RemoteCatalog
+from wa.backup.names import is_encrypted, moment_of, newest_first
+from wa.errors import WaError
+from wa.settings import BackupKeys, Storage
+from wa.store.database import Row
+from wa.store.files import explained
+from wa.store.locks import FileLock, describe_holder, lock_holder
+from wa.store.paths import Home
+from wa.times import to_iso
+
+LOCK_SECONDS = 60.0
+
+
+class Backups:
+    """The backups of a home: those here, and those in the storage if one is set."""
+
+    def __init__(
+        self, home: Home, storage: Storage | None, keys: BackupKeys, now: Callable[[], datetime]
+    ) -> None:
+        self.home = home
+        self.keys = keys
+        self.now = now
+        self.local = LocalCatalog(home.backups)
+        self.remote = RemoteCatalog(storage) if storage is not None else None
+        self.trouble: WaError | None = None
+        """Why the storage could not be looked into."""
+
+    @property
+    def catalogs(self) -> list[Catalog]:
+        """The catalogs that are known: without the storage's while that is out of reach."""
+        if self.remote is None or self.trouble is not None:
+            return [self.local]
+        return [self.local, self.remote]
+
+    def look(self) -> None:
+        """Learn which backups there are; an error of the storage becomes `trouble`."""
+        self.local.look()
+        if self.remote is not None:
+            try:
+                self.remote.look()
+            except WaError as error:
+                self.trouble = error
+
+    def names(self) -> list[str]:
+        """Return the names of all backups that are known, the newest first."""
+        return newest_first({name for catalog in self.catalogs for name in catalog.sizes}, self.now())
+
+    def rows(self) -> list[Row]:
+        """Return what `wa backup list` shows of each backup, the newest first.
+
+        `remote` is None where it is not known.
+        """
+        local, remote = self.local.sizes, self.remote.sizes if self.remote is not None else {}
+        is_known = self.remote is not None and self.trouble is None
+        return [
+            {
+                "name": name,
+                "at": to_iso(moment_of(name) or self.now()),
+                "size_bytes": local.get(name, remote.get(name)),
+                "encrypted": is_encrypted(name),
+                "local": name in local,
+                "remote": name in remote if is_known else None,
+            }
+            for name in self.names()
+        ]
+
+    @property
+    def parts(self) -> Path:
+        """The directory of what is half-made."""
+        return self.local.folder / ".making"
+
+    @contextmanager
+    def lock(self, command: str) -> Iterator[Path]:
+        """Be the only process that makes, removes or restores backups; `parts` is empty then.
+
+        Raise WaError `in-use` when another one does not end, and `storage-error`.
+        """
+        lock = FileLock(self.home.backup_lock)
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not lock.acquire():
+            if time.monotonic() > deadline:
+                holder = describe_holder(lock_holder(self.home.backup_lock) or {})
+                raise WaError("in-use", f"{holder} is at work on the backups", "try again when it has ended")
+            time.sleep(0.05)
+        try:
+            lock.write({"pid": os.getpid(), "command": command})
+            with explained(self.local.folder):
+                self.local.folder.mkdir(mode=0o700, exist_ok=True)
+                shutil.rmtree(self.parts, ignore_errors=True)
+                self.parts.mkdir(mode=0o700, exist_ok=True)
+            yield self.parts
+        finally:
+            shutil.rmtree(self.parts, ignore_errors=True)
+            lock.release()

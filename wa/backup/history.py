@@ -1,0 +1,117 @@
+"""The table `backup_history`: each run of the backup, how it ended, and what became of its upload."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from wa.store.database import Row, Store
+from wa.store.rewrites import Restore, carry_over
+from wa.times import from_iso, to_iso
+
+if TYPE_CHECKING:
+    from wa.backup.packing import Packed
+
+
+def begin(store: Store, name: str, now: datetime, *, uploads: bool) -> int:
+    """Note that a backup is being made; return the run's id. `uploads`: it is to be uploaded afterwards."""
+    row = {
+        "name": name,
+        "status": "running",
+        "started_at": to_iso(now),
+        "upload": "waiting" if uploads else None,
+    }
+    with store.write():
+        run_id = store.insert("backup_history", row)
+    assert run_id is not None  # noqa: S101
+    return run_id
+
+
+def end(
+    store: Store,
+    run_id: int,
+    status: str,
+    now: datetime,
+    *,
+    error: str | None = None,
+    packed: Packed | None = None,
+    counts: dict[str, int] | None = None,
+) -> None:
+    """Note how a run ended: `done`, `failed` or `interrupted`. Only what is `done` is uploaded."""
+    with store.write():
+        store.execute(
+            "UPDATE backup_history SET status = :status, finished_at = :now, error = :error,"
+            " size_bytes = :size, sha256 = :sha256, counts = :counts,"
+            " upload = CASE :status WHEN 'done' THEN upload END WHERE id = :id",
+            {
+                "status": status,
+                "now": to_iso(now),
+                "error": error,
+                "size": packed.size if packed else None,
+                "sha256": packed.sha256 if packed else None,
+                "counts": json.dumps(counts) if counts else None,
+                "id": run_id,
+            },
+        )
+
+
+def running(store: Store) -> list[Row]:
+    """Return the runs (id, name) that have not ended; for the holder of the lock they were killed."""
+    return store.rows("SELECT id, name FROM backup_history WHERE status = 'running'")
+
+
+def has_any(store: Store, names: Sequence[str]) -> bool:
+    """Tell whether a run has made, or tried to make, a backup of one of these names."""
+    marks = ", ".join("?" * len(names))
+    return bool(store.value(f"SELECT 1 FROM backup_history WHERE name IN ({marks})", names))
+
+
+def waiting(store: Store) -> list[Row]:
+    """Return the backups (id, name, sha256) that wait for their upload, the newest first."""
+    return store.rows(
+        "SELECT id, name, sha256 FROM backup_history INDEXED BY backup_history_waiting"
+        " WHERE upload = 'waiting' AND status = 'done' ORDER BY id DESC"
+    )
+
+
+def set_upload(store: Store, run_id: int, upload: str) -> None:
+    """Note what became of an upload: `done`, `damaged`, or `gone` when the file is not there any more."""
+    with store.write():
+        store.execute("UPDATE backup_history SET upload = ? WHERE id = ?", [upload, run_id])
+
+
+def last_good(store: Store) -> datetime | None:
+    """Return when the newest good backup was begun."""
+    found = store.value("SELECT max(started_at) FROM backup_history WHERE status = 'done'")
+    return from_iso(found) if found else None
+
+
+def describe(store: Store) -> dict[str, Any]:
+    """Return `last_at`, when the last good backup was made, `waiting`, how many uploads wait, and `trouble`.
+
+    `trouble` is why the last run failed, or None.
+    """
+    last = store.row("SELECT status, error FROM backup_history ORDER BY id DESC LIMIT 1")
+    return {
+        "last_at": last_good(store),
+        "waiting": len(waiting(store)),
+        "trouble": last["error"] if last and last["status"] in ("failed", "interrupted") else None,
+    }
+
+
+@carry_over.part
+def _keep_history(restore: Restore) -> None:
+    """Keep what is known here of backups, and which of them wait for their upload."""
+    db, known = restore.db, restore.known
+    db.execute(  # the run that made the backup had not ended in it
+        "UPDATE main.backup_history SET status = 'done', upload = NULL WHERE status = 'running' AND name = ?",
+        [restore.name],
+    )
+    if columns := restore.columns("backup_history", but=["id"]):
+        db.execute(f"DELETE FROM main.backup_history WHERE name IN (SELECT name FROM {known}.backup_history)")
+        db.execute(
+            f"INSERT INTO main.backup_history ({columns})"
+            f" SELECT {columns} FROM {known}.backup_history ORDER BY id"
+        )
