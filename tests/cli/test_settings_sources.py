@@ -107,7 +107,7 @@ def test_a_named_file_may_be_a_pipe(shell, tmp_path):
 @pytest.mark.parametrize("by", ["option", "variable"])
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize("fault", ["missing", "directory", "not UTF-8", "malformed", "unreadable"])
-def test_a_named_file_that_cannot_be_used(shell, named, home, fault, form, by):
+def test_a_named_file_that_cannot_be_used(wa, named, home, fault, form, by):
     if fault == "directory":
         named.mkdir()
     elif fault == "not UTF-8":
@@ -118,9 +118,9 @@ def test_a_named_file_that_cannot_be_used(shell, named, home, fault, form, by):
         unreadable(named)
     options = ["--json"] if form == "json" else []
     found = (
-        shell("--env-file", str(named), *options, "status")
+        wa("--env-file", str(named), *options, "status")
         if by == "option"
-        else shell(*options, "status", WA_ENV_FILE=str(named))
+        else wa(*options, "status", WA_ENV_FILE=str(named))
     )
     assert (found.code, found.out) == (2, "")
     if form == "json":
@@ -244,7 +244,7 @@ def test_what_can_be_read_of_a_malformed_one_is_told_of(wa, near):
 
 def test_no_home_is_made_to_tell_of_it(shell, near, home):
     near.write_text("B2_BUCKET=mine\n")
-    for command in (["--version"], ["--help"], ["contacts", "--help"]):
+    for command in (["--version"], ["contacts", "--help"], ["run-scheduler", "--once"], ["service", "cron"]):
         assert NOTICE not in shell(*command, WA_TRANSPORT="neonize").err
     assert not home.path.exists()
 
