@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -54,9 +55,14 @@ def help_text(ctx: Any) -> str:
 
 
 def summary(ctx: Any) -> str:
-    """The first sentence of the help, on one line."""
+    """Return the first paragraph of the help, on one line."""
     paragraph = (ctx.command.help or "").split("\n\n")[0]
     return " ".join(paragraph.split())
+
+
+def sentence(ctx: Any) -> str:
+    """Return the first sentence of the help."""
+    return re.split(r"(?<=\.)\s", summary(ctx))[0]
 
 
 def examples(ctx: Any) -> list[str]:
@@ -81,5 +87,14 @@ def parse(line: Sequence[str] | str) -> str:
 
 
 def as_markdown() -> str:
-    """All help texts, a section each."""
-    return "\n".join(f"## {ctx.command_path}\n\n```text\n{help_text(ctx)}\n```\n" for ctx in commands())
+    """Return a table of all commands, and their help texts, a section each."""
+    rows = [
+        f"| [`{ctx.command_path}`](#{ctx.command_path.replace(' ', '-')}) | {sentence(ctx)} |"
+        for ctx in commands()
+        if does_something(ctx)
+    ]
+    return (
+        "\n".join(["| command | does |", "|---|---|", *rows, ""])
+        + "\n"
+        + "\n".join(f"## {ctx.command_path}\n\n```text\n{help_text(ctx)}\n```\n" for ctx in commands())
+    )
