@@ -13,9 +13,9 @@ from wa.whatsapp.transport import Handlers
 STANZA = b'<message to="447700900123@s.whatsapp.net" id="3EB0AA" type="text"></message>Client/Send'
 
 
-def logged(line: bytes, mark, note=lambda text: None) -> None:
+def logged(line: bytes, mark, last_words=lambda error: None) -> None:
     """Let the library log one line."""
-    log = WireLog(None, Handlers(lambda kind, payload: None, lambda signal: None, mark), note)
+    log = WireLog(None, Handlers(lambda kind, payload: None, lambda signal: None, mark), last_words)
     buffer = ctypes.create_string_buffer(line, len(line))
     log(ctypes.addressof(buffer), len(line))
 
@@ -27,16 +27,16 @@ def test_only_messages_are_marked():
     assert marked == [("3EB0AA", "447700900123@s.whatsapp.net")]
 
 
-@pytest.mark.parametrize("note_fails", [False, True])
-def test_without_a_mark_the_process_says_why_and_ends(monkeypatch, note_fails):
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_without_a_mark_the_process_says_why_and_ends(monkeypatch, is_heard):
     told = []
 
     def fail(*_):
         raise OSError("No space left on device")
 
-    def note(text):
-        told.append(text)
-        if note_fails:
+    def last_words(error):
+        told.append(error)
+        if not is_heard:
             raise BrokenPipeError
 
     def end(code):
@@ -44,8 +44,8 @@ def test_without_a_mark_the_process_says_why_and_ends(monkeypatch, note_fails):
 
     monkeypatch.setattr(wire_log.os, "_exit", end)
     with pytest.raises(SystemExit) as ended:
-        logged(STANZA, fail, note)
+        logged(STANZA, fail, last_words)
     assert ended.value.code == 7
-    (text,) = told
-    assert text.startswith("error: nothing was sent: the message's mark could not be stored: No space left")
-    assert "\nhint: " in text
+    (error,) = told
+    assert (error.code, bool(error.hint)) == ("storage-error", True)
+    assert error.message.endswith("the message's mark could not be stored: No space left on device")

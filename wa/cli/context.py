@@ -94,7 +94,9 @@ class App:
     def context(self) -> Context:
         """The part of this context that work below the commands knows."""
         settings, home = self.settings, self.home
-        return Context(home, settings, self.store, self.now, self._note, self._keep_descriptors)
+        return Context(
+            home, settings, self.store, self.now, self._note, self._keep_descriptors, self.out.error
+        )
 
     @cached_property
     def out(self) -> Output:

@@ -23,7 +23,7 @@ from typer.models import CommandInfo
 from wa import __version__
 from wa.cli.context import App
 from wa.cli.options import EnvFile, Json, app_of
-from wa.cli.output import one_line, to_json
+from wa.cli.output import write_error
 from wa.errors import ExitStatus, Terminated, WaError
 from wa.store.files import storage_error
 from wa.store.open import explain, is_damaged
@@ -199,7 +199,7 @@ def run(args: Sequence[str], app: App) -> int:
     except WaError as error:
         if app.verbose:
             traceback.print_exception(error)
-        _tell(error, as_json=app.json or _wants_json(args))
+        write_error(sys.stderr, error, as_json=app.json or _wants_json(args))
         return error.exit_status
     except Exception as error:  # noqa: BLE001
         if app.verbose:
@@ -207,7 +207,7 @@ def run(args: Sequence[str], app: App) -> int:
         fault = WaError("internal", f"{type(error).__name__}: {error}", "a fault of wa's own; -v shows where")
         if "store" in vars(app) and is_damaged(app.home):  # what is stored made no sense
             fault = explain(sqlite3.DatabaseError(f"malformed: {error}"), app.home)
-        _tell(fault, as_json=app.json or _wants_json(args))
+        write_error(sys.stderr, fault, as_json=app.json or _wants_json(args))
         return fault.exit_status
 
 
@@ -245,16 +245,6 @@ def _usage(error: Any) -> WaError:
 def _wants_json(args: Sequence[str]) -> bool:
     end = args.index("--") if "--" in args else len(args)
     return "--json" in args[:end]
-
-
-def _tell(error: WaError, *, as_json: bool) -> None:
-    if as_json:
-        detail = {"code": error.code, "message": error.message, "hint": error.hint}
-        sys.stderr.write(to_json({"error": detail}) + "\n")
-        return
-    sys.stderr.write(f"error: {one_line(error.message)}\n")
-    if error.hint:
-        sys.stderr.write(f"hint: {one_line(error.hint)}\n")
 
 
 _asked: list[type[BaseException]] = []

@@ -61,6 +61,17 @@ def array(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     yield "]\n" if between != "[" else "[]\n"
 
 
+def write_error(stream: TextIO, error: WaError, *, as_json: bool) -> None:
+    """Write an error for people, in one or two lines, or as one JSON value."""
+    if as_json:
+        detail = {"code": error.code, "message": error.message, "hint": error.hint}
+        stream.write(to_json({"error": detail}) + "\n")
+        return
+    stream.write(f"error: {one_line(error.message)}\n")
+    if error.hint:
+        stream.write(f"hint: {one_line(error.hint)}\n")
+
+
 class Progress:
     """A bar for each file that is read."""
 
@@ -125,6 +136,12 @@ class Output:
         """Say something that is not data; where nobody listens, the work goes on."""
         with suppress(OSError):
             self._err.write(clean(text) + "\n")
+            self._err.flush()
+
+    def error(self, error: WaError) -> None:
+        """Say why the process is about to end, where it cannot wait for `main` to do so."""
+        with suppress(OSError):
+            write_error(self._err, error, as_json=self.json)
             self._err.flush()
 
     @contextmanager

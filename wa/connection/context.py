@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from wa.errors import WaError
 from wa.settings import Settings
 from wa.store.database import Store
 from wa.store.device import linked_account
@@ -36,12 +37,17 @@ def _do_nothing() -> None:
     """Prepare nothing: the library may print."""
 
 
+def _keep_silent(error: WaError) -> None:
+    """Drop an error that has no reader."""
+
+
 @dataclass
 class Context:
     """What work with the connection needs. Its store belongs to the thread that opened it.
 
     `note` is called with a line for the person who waits. `before_library` is
-    called before a library is loaded that prints to descriptors 1 and 2 by itself.
+    called before a library is loaded that prints to descriptors 1 and 2 by itself,
+    `last_words` with the error for which the process ends at that very moment.
     """
 
     home: Home
@@ -50,6 +56,7 @@ class Context:
     now: Callable[[], datetime] = system_now
     note: Callable[[str], None] = _ignore
     before_library: Callable[[], None] = _do_nothing
+    last_words: Callable[[WaError], None] = _keep_silent
 
     @cached_property
     def transport(self) -> Transport:
@@ -64,7 +71,7 @@ class Context:
         self.check_linked()
         self.bind()
         self.before_library()
-        return NeonizeTransport(self.home, self.note)
+        return NeonizeTransport(self.home, self.last_words)
 
     def check_linked(self) -> None:
         """Raise WaError `not-authorized` while no account is linked. Loopback needs none."""

@@ -17,12 +17,12 @@ from wa.errors import WaError
 from wa.people import contacts
 from wa.people import edit as addressbook
 from wa.people.edit import Person
+from wa.people.skipped import Skipped
 from wa.people.vcard import Card, Problem, Tel, read_cards, write_card
 from wa.people.vcard_lines import is_text_encoding
 from wa.phones import known_region, read_number
 from wa.store.database import Row, Store
 from wa.store.files import storage_error
-from wa.store.report import Skipped
 
 _BATCH = 100
 """Cards a transaction, so that nobody waits for it."""

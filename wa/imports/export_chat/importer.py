@@ -27,9 +27,9 @@ from wa.imports.export_chat.participants import Cast, People, cast, find_chat, n
 from wa.imports.export_chat.reader import ORDERS, Form, Message, NoMessage, Survey, read
 from wa.imports.progress import ShowProgress, no_progress
 from wa.people.contacts import phone_in
+from wa.people.skipped import Skipped
 from wa.record import chats, messages, names, write
 from wa.store.database import BATCH, Row, Store
-from wa.store.report import Skipped
 from wa.times import resolve_wall, to_iso
 from wa.whatsapp.events import MessageReceived
 

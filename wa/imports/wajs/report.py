@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from wa.people.skipped import Skipped
 from wa.store.database import Row
-from wa.store.report import Skipped
 
 
 @dataclass

@@ -56,9 +56,9 @@ DIAL_SECONDS = 2.0
 class NeonizeTransport:
     """The transport to WhatsApp."""
 
-    def __init__(self, home: Home, note: Callable[[str], None] = lambda text: None) -> None:
-        """`note` is told, for the user, why the process is about to end where it has to end at once."""
-        self._home, self._note = home, note
+    def __init__(self, home: Home, last_words: Callable[[WaError], None] = lambda error: None) -> None:
+        """`last_words` is called with the error for which the process ends at that very moment."""
+        self._home, self._last_words = home, last_words
         self._handlers: Handlers | None = None
         self._client: Client | None = None
         self._lock = threading.RLock()
@@ -110,7 +110,7 @@ class NeonizeTransport:
         session.is_shared.set()
         if self._home.session.exists():  # all of the account is in it
             self._home.session.chmod(0o600)
-        library().client.log_whatsmeow = WireLog(library().proto.LogEntry, self._handlers, self._note)
+        library().client.log_whatsmeow = WireLog(library().proto.LogEntry, self._handlers, self._last_words)
         self._client = client
         self._watch(login_seconds)
         client.thread.start()

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from wa.errors import WaError
 from wa.whatsapp.transport import Handlers
 
 log = logging.getLogger(__name__)
@@ -24,10 +25,10 @@ class WireLog:
     cost nothing here, and of a message nothing but its id and recipient is kept.
     """
 
-    def __init__(self, entry: Any, handlers: Handlers | None, note: Callable[[str], None]) -> None:
+    def __init__(self, entry: Any, handlers: Handlers | None, last_words: Callable[[WaError], None]) -> None:
         self._entry = entry
         self._handlers = handlers
-        self._note = note
+        self._last_words = last_words
         self._marking = threading.Lock()
 
     def __call__(self, binary: int, size: int) -> None:
@@ -48,9 +49,12 @@ class WireLog:
                 self._handlers.mark(message_id, to_jid)
         except BaseException as error:  # the frame must not leave, and the library would write it now
             try:
-                self._note(
-                    f"error: nothing was sent: the message's mark could not be stored: {error}\n"
-                    "hint: check the disk (`wa doctor`); the message stays queued"
+                self._last_words(
+                    WaError(
+                        "storage-error",
+                        f"nothing was sent: the message's mark could not be stored: {error}",
+                        "check the disk (`wa doctor`); the message stays queued",
+                    )
                 )
             finally:
                 os._exit(7)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wa.store.report import Skipped
+from wa.people.skipped import Skipped
 
 
 def test_reasons_are_counted_with_their_first_example():
