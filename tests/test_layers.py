@@ -44,7 +44,7 @@ LAYERS = [
      "wa.imports.wajs.jobs", "wa.imports.wajs.messages", "wa.imports.wajs.report",
      "wa.imports.wajs.scheduled", "wa.imports.progress"},
     {"wa.connection.apply", "wa.queue.compose", "wa.people.edit", "wa.record.merge_chats",
-     "wa.queue.send", "wa.record.messages",
+     "wa.queue.send", "wa.queue.outcomes", "wa.record.messages",
      "wa.record.write", "wa.record.chats", "wa.record.names", "wa.record.responses",
      "wa.people.contacts", "wa.queue.rows", "wa.queue.pacing",
      "wa.record.search", "wa.record.history_sync"},

@@ -23,6 +23,7 @@ from wa.connection import spool
 from wa.connection.context import system_now
 from wa.people.contacts import Recipient
 from wa.queue import rows as schedule
+from wa.queue.compose import new_time
 from wa.store import schema as migrations
 from wa.store.open import open_store
 from wa.store.paths import Home
@@ -62,7 +63,7 @@ def run_queue(wa):
 def make_due(store, row_id):
     """Move a pending row to now."""
     now = system_now()
-    schedule.edit(store, row_id, now, schedule.new_time(schedule.get(store, row_id), now, GRACE))
+    schedule.edit(store, row_id, now, new_time(schedule.get(store, row_id), now, GRACE))
 
 
 def statuses(store):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from wa.connection import apply, spool
 from wa.connection.context import system_now
-from wa.queue import send as outbox
+from wa.queue import outcomes
 from wa.record import chats, messages, search, write
 from wa.record.search import Filter
 from wa.store.condition import check
@@ -188,12 +188,12 @@ def test_one_id_in_two_chats_is_two_messages(store, put):
 
 def test_our_message_is_one_whether_recorded_when_sent_or_when_it_comes_back(store, put):
     with store.write():
-        outbox._record_sent(store, sent_row("Hello"), "A", AT, NOW)
+        outcomes._record_sent(store, sent_row("Hello"), "A", AT, NOW)
     put(ours("A"))
     assert only(store)["is_from_me"] == 1
     put(ours("B"))
     with store.write():
-        outbox._record_sent(store, sent_row("Hello"), "B", AT, NOW)
+        outcomes._record_sent(store, sent_row("Hello"), "B", AT, NOW)
     assert store.value("SELECT count(*) FROM messages") == 2
 
 
@@ -368,7 +368,7 @@ def test_receipts_move_the_status_of_our_message(store, put, kinds, status):
 def test_a_receipt_may_come_before_its_message_is_recorded(store, put, kind):
     put(receipt(kind))
     with store.write():
-        outbox._record_sent(store, sent_row("Hello"), "A", AT, NOW)
+        outcomes._record_sent(store, sent_row("Hello"), "A", AT, NOW)
     assert only(store)["status"] == kind
 
 

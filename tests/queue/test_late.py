@@ -18,9 +18,8 @@ from wa.cli.context import App
 from wa.connection import deliver
 from wa.connection.hold import serve
 from wa.people.contacts import Recipient
-from wa.queue import pacing
+from wa.queue import outcomes, pacing, send
 from wa.queue import rows as schedule
-from wa.queue import send as outbox
 from wa.queue.send import Claim, Scope
 from wa.record import messages
 from wa.settings import Settings, parse_settings
@@ -68,12 +67,12 @@ def never(secret: bytes, marked: Sequence[str]) -> Evidence:
 
 
 def take(store: Store, now: datetime, how: Settings = NIGHTS) -> Claim | None:
-    return outbox.claim(store, now, how, Scope.ALL)
+    return send.claim(store, now, how, Scope.ALL)
 
 
 def settle(store: Store, claim: Claim, now: datetime) -> None:
     accepted = Accepted("3EB0" + claim.id, int(now.timestamp()))
-    assert outbox.settle(store, claim.id, accepted, never, now) == "sent"
+    assert outcomes.settle(store, claim.id, accepted, never, now) == "sent"
 
 
 def send_all(store: Store, now: datetime, how: Settings = NIGHTS) -> list[str]:
@@ -392,7 +391,7 @@ def test_a_late_message_waits_for_the_end_of_the_quiet_hours(store, now, quiet, 
     assert send_all(store, moment, how) == ([] if goes else ["Hello"])
     assert schedule.get(store, row_id)["not_before"] == goes
     if goes:
-        pause = outbox.seconds_to_next(store, moment, how, Scope.ALL)
+        pause = send.seconds_to_next(store, moment, how, Scope.ALL)
         assert pause == (from_iso(goes) - moment).total_seconds()
         assert send_all(store, from_iso(goes) - MOMENT, how) == []
         assert send_all(store, from_iso(goes), how) == ["Hello"]
@@ -408,7 +407,7 @@ def test_what_is_on_time_goes_out_in_quiet_hours(store, late):
 def take_turns(store: Store, start: datetime, how: Settings) -> tuple[int, datetime]:
     """Send one after the other, as soon as each may; how many went, and when the last did."""
     now, last, count = start, start, 0
-    while (pause := outbox.seconds_to_next(store, now, how, Scope.ALL)) is not None:
+    while (pause := send.seconds_to_next(store, now, how, Scope.ALL)) is not None:
         now += timedelta(seconds=pause)
         claim = take(store, now, how)
         if claim is not None:
@@ -601,7 +600,7 @@ def test_an_owner_that_is_always_there_sends_everything_on_time(store, dues, gra
     for due in dues:
         add(store, MIDDAY - 3 * HOUR, MIDDAY + due, grace=grace)
     now = MIDDAY - 3 * HOUR
-    while (pause := outbox.seconds_to_next(store, now, how, Scope.ALL)) is not None:
+    while (pause := send.seconds_to_next(store, now, how, Scope.ALL)) is not None:
         now += timedelta(seconds=pause)
         claim = take(store, now, how)
         assert claim is not None

@@ -13,9 +13,8 @@ from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_owned, own, 
 from wa.connection import deliver, owner
 from wa.connection.context import system_now
 from wa.people.contacts import Recipient
-from wa.queue import pacing
+from wa.queue import outcomes, pacing, send
 from wa.queue import rows as schedule
-from wa.queue import send as outbox
 from wa.queue.send import Claim, Scope
 from wa.settings import Settings, parse_settings
 from wa.store.database import Store
@@ -53,7 +52,7 @@ def add(
 
 
 def take(store: Store, now: datetime, how: Settings = PLAIN, scope: Scope = Scope.ALL) -> Claim | None:
-    return outbox.claim(store, now, how, scope)
+    return send.claim(store, now, how, scope)
 
 
 def never(secret: bytes, marked: Sequence[str]) -> Evidence:
@@ -62,7 +61,7 @@ def never(secret: bytes, marked: Sequence[str]) -> Evidence:
 
 def settle(store: Store, claim: Claim | None, result: Accepted | SendError, now: datetime) -> str:
     assert claim is not None
-    return outbox.settle(store, claim.id, result, never, now)
+    return outcomes.settle(store, claim.id, result, never, now)
 
 
 def accepted(claim: Claim | None, now: datetime) -> Accepted:
@@ -107,7 +106,7 @@ def test_spacing_with_jitter_lies_between_any_two_claims(store, clock):
         settle(store, claim, accepted(claim, clock()), clock())
         add(store, clock())
         assert all(take(store, clock(), how, scope) is None for scope in scopes)
-        gap = outbox.seconds_to_next(store, clock(), how, Scope.ALL)
+        gap = send.seconds_to_next(store, clock(), how, Scope.ALL)
         assert gap is not None
         gaps.append(gap)
         clock.advance(seconds=gap - 0.001)
@@ -181,8 +180,8 @@ def test_daily_limit_counts_what_may_have_gone_and_not_what_did_not(store, clock
     claim = take(store, clock(), how)
     assert claim is not None
     assert claim.id == claim_id
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
-    outbox.settle(store, claim.id, SendError("late"), lambda *_: Evidence(None, "3EB0AA"), clock())
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    outcomes.settle(store, claim.id, SendError("late"), lambda *_: Evidence(None, "3EB0AA"), clock())
     assert pacing.blocked(store, clock(), how) is None
     add(store, clock())
     assert take(store, clock(), how) is not None
@@ -219,7 +218,7 @@ def test_429_lets_all_sending_rest_twice_as_long_each_time_up_to_four_hours(stor
         refuse(store, clock())
         assert reason(store, clock()) == "brake"
         assert until(store, clock()) == clock() + minutes * MINUTE
-        assert outbox.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == minutes * 60
+        assert send.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == minutes * 60
         clock.advance(minutes=minutes, milliseconds=-1)
         assert take(store, clock()) is None
         clock.advance(milliseconds=1)
@@ -268,15 +267,15 @@ def test_word_of_an_older_message_does_not_lift_the_brake(wa, store, clock, by_h
     add(store, clock(), "older")
     claim = take(store, clock())
     assert claim is not None
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
-    outbox.settle(store, claim.id, SendError("late"), lambda *_: Evidence(None, "3EB0AA"), clock())
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    outcomes.settle(store, claim.id, SendError("late"), lambda *_: Evidence(None, "3EB0AA"), clock())
     add(store, clock(), "newer")
     refuse(store, clock())
     if by_hand:
         assert wa("schedule", "resolve", claim.id, "sent", now=clock).code == 0
     else:
         with store.write():
-            outbox.prove_sent(store, ["3EB0AA"], clock())
+            outcomes.prove_sent(store, ["3EB0AA"], clock())
     assert status_of(store, claim.id) == "sent"
     assert reason(store, clock()) == "brake"
     assert take(store, clock()) is None
@@ -410,7 +409,7 @@ def test_a_full_disk_holds_sending_until_there_is_room(wa, home, store, clock, m
         patch.setattr(Home, "has_room", lambda self: False)
         assert take(store, clock()) is None
         assert reason(store, clock()) == "disk"
-        pause = outbox.seconds_to_next(store, clock(), PLAIN, Scope.ALL)
+        pause = send.seconds_to_next(store, clock(), PLAIN, Scope.ALL)
         assert pause is not None
         assert 0 < pause <= 15 * 60
         found = wa("status", "--json", now=clock).json
@@ -453,7 +452,7 @@ def test_sending_waits_while_the_clock_is_far_behind_what_is_stored(wa, store, c
     add(store, clock())
     assert take(store, clock()) is None
     assert reason(store, clock()) == "clock"
-    assert outbox.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == 1
+    assert send.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == 1
     found = wa("status", "--json", now=clock).json
     assert found["sending"] == "braked"
     assert "clock" in found["sending_note"]
@@ -507,7 +506,7 @@ def test_a_clock_set_back_does_not_lengthen_the_spacing(store, clock):
     clock.advance(minutes=-4)
     pacing.rebase(store, clock())
     add(store, clock())
-    pause = outbox.seconds_to_next(store, clock(), how, Scope.ALL)
+    pause = send.seconds_to_next(store, clock(), how, Scope.ALL)
     assert pause is not None
     assert pause <= 75
 

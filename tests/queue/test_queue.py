@@ -15,9 +15,9 @@ from wa.cli.context import App
 from wa.connection import apply, deliver, owner
 from wa.errors import WaError
 from wa.people.contacts import Recipient
-from wa.queue import pacing
+from wa.queue import outcomes, pacing, send
 from wa.queue import rows as schedule
-from wa.queue import send as outbox
+from wa.queue.compose import new_time
 from wa.queue.rows import STATUSES
 from wa.queue.send import Claim, Scope
 from wa.record import messages
@@ -82,7 +82,7 @@ def add_in_status(store: Store, now: datetime, status: str) -> str:
 
 
 def take(store: Store, now: datetime, settings: Settings = PLAIN, scope: Scope = Scope.ALL) -> Claim | None:
-    return outbox.claim(store, now, settings, scope)
+    return send.claim(store, now, settings, scope)
 
 
 def claimed(store: Store, now: datetime, text: str = "Hello", **options: Any) -> Claim:
@@ -118,8 +118,8 @@ def maybe(message_id: str) -> Callable[[bytes, Sequence[str]], Evidence]:
 def make_unknown(store: Store, now: datetime, message_id: str = "3EB0AA", text: str = "Hello") -> str:
     """A row whose outcome nobody knows."""
     claim = claimed(store, now, text)
-    outbox.mark_wire(store, message_id, REEM_JID, now)
-    assert outbox.settle(store, claim.id, SendError("timed out"), maybe(message_id), now) == "unknown"
+    send.mark_wire(store, message_id, REEM_JID, now)
+    assert outcomes.settle(store, claim.id, SendError("timed out"), maybe(message_id), now) == "unknown"
     return claim.id
 
 
@@ -159,7 +159,7 @@ def test_claim_commits_sending_before_the_transport_is_called(wa, home, monkeypa
 
 def test_every_attempt_has_a_secret_of_its_own(store, clock):
     first = claimed(store, clock())
-    assert outbox.settle(store, first.id, NotConnected("no line"), never, clock()) == "pending"
+    assert outcomes.settle(store, first.id, NotConnected("no line"), never, clock()) == "pending"
     clock.advance(minutes=5)
     second = take(store, clock())
     assert second is not None
@@ -183,7 +183,7 @@ def test_a_row_is_claimed_once(store, clock):
 
 def test_claim_of_an_empty_queue_finds_nothing(store, clock):
     assert take(store, clock()) is None
-    assert outbox.seconds_to_next(store, clock(), PLAIN, Scope.ALL) is None
+    assert send.seconds_to_next(store, clock(), PLAIN, Scope.ALL) is None
 
 
 @pytest.mark.parametrize("status", [each for each in STATUSES if each != "pending"])
@@ -195,7 +195,7 @@ def test_only_pending_rows_are_claimed(store, clock, status):
 
 def test_claim_sees_a_cancel_that_came_after_it_was_woken(store, clock):
     row_id = add(store, clock())
-    assert outbox.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == 0
+    assert send.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == 0
     schedule.cancel(store, row_id, clock())
     assert take(store, clock()) is None
     assert status_of(store, row_id) == "cancelled"
@@ -203,16 +203,16 @@ def test_claim_sees_a_cancel_that_came_after_it_was_woken(store, clock):
 
 def test_claim_sees_a_pause_that_came_after_it_was_woken(store, clock):
     row_id = add(store, clock())
-    assert outbox.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == 0
+    assert send.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == 0
     pacing.pause(store, clock())
     assert take(store, clock()) is None
     assert status_of(store, row_id) == "pending"
-    assert outbox.seconds_to_next(store, clock(), PLAIN, Scope.ALL) is None
+    assert send.seconds_to_next(store, clock(), PLAIN, Scope.ALL) is None
 
 
 def test_claim_sees_a_new_time_and_a_new_text(store, clock):
     row_id = add(store, clock())
-    later = schedule.new_time(schedule.get(store, row_id), clock() + HOUR, GRACE)
+    later = new_time(schedule.get(store, row_id), clock() + HOUR, GRACE)
     schedule.edit(store, row_id, clock(), later)
     assert take(store, clock()) is None
     schedule.edit(store, row_id, clock(), {"message": "Changed"})
@@ -225,7 +225,7 @@ def test_claim_sees_a_new_time_and_a_new_text(store, clock):
 def test_claim_takes_nothing_before_its_time(store, clock):
     add(store, clock(), at=clock() + timedelta(milliseconds=1))
     assert take(store, clock()) is None
-    assert outbox.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == pytest.approx(0.001)
+    assert send.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == pytest.approx(0.001)
     clock.advance(milliseconds=1)
     assert take(store, clock()) is not None
 
@@ -281,7 +281,7 @@ def test_accepted_is_sent_and_recorded(store, clock):
     claim = claimed(store, clock(), "Hello", quoted_id="3AQ")
     clock.advance(seconds=3)
     stamp = int(clock().timestamp())
-    assert outbox.settle(store, claim.id, Accepted("3EB01", stamp), never, clock()) == "sent"
+    assert outcomes.settle(store, claim.id, Accepted("3EB01", stamp), never, clock()) == "sent"
     row = schedule.get(store, claim.id)
     assert row["message_id"] == "3EB01"
     assert row["sent_at"] == to_iso(clock())
@@ -303,11 +303,11 @@ def test_message_and_status_are_one_transaction(store, clock, monkeypatch):
         raise OSError("no room")
 
     with monkeypatch.context() as patch:
-        patch.setattr(outbox, "_record_sent", fail)
+        patch.setattr(outcomes, "_record_sent", fail)
         with pytest.raises(OSError, match="no room"):
-            outbox.settle(store, claim.id, Accepted("3EB01", 1), never, clock())
+            outcomes.settle(store, claim.id, Accepted("3EB01", 1), never, clock())
     assert status_of(store, claim.id) == "sending"
-    assert outbox.settle(store, claim.id, Accepted("3EB01", 1), never, clock()) == "sent"
+    assert outcomes.settle(store, claim.id, Accepted("3EB01", 1), never, clock()) == "sent"
     assert len(messages.conversation(store, REEM_JID, 10)) == 1
 
 
@@ -316,7 +316,7 @@ def test_our_message_that_came_back_before_the_acknowledgement_is_stored_once(st
     arrive(store, MessageReceived(REEM_JID, "3EB01", ACCOUNT.jid, 7, "Hello", is_from_me=True), clock())
     arrive(store, receipt("3EB01"), clock())
     assert status_of(store, claim.id) == "sending"
-    assert outbox.settle(store, claim.id, Accepted("3EB01", 8), never, clock()) == "sent"
+    assert outcomes.settle(store, claim.id, Accepted("3EB01", 8), never, clock()) == "sent"
     [message] = messages.conversation(store, REEM_JID, 10)
     assert message["status"] == "delivered"
 
@@ -326,7 +326,7 @@ def test_no_connection_is_pending_again_with_exponential_backoff(store, clock):
     for attempt in range(1, 13):
         claim = take(store, clock())
         assert claim is not None
-        assert outbox.settle(store, row_id, NotConnected("no line"), never, clock()) == "pending"
+        assert outcomes.settle(store, row_id, NotConnected("no line"), never, clock()) == "pending"
         row = schedule.get(store, row_id)
         expected = min(300.0, 2.0 ** (attempt - 1))
         pause = (from_iso(row["not_before"]) - clock()).total_seconds()
@@ -335,7 +335,7 @@ def test_no_connection_is_pending_again_with_exponential_backoff(store, clock):
         assert row["note"] == "no line"
         assert row["message_id"] is None
         assert take(store, clock()) is None
-        assert outbox.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == pytest.approx(pause)
+        assert send.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == pytest.approx(pause)
         clock.at = from_iso(row["not_before"])
 
 
@@ -343,7 +343,7 @@ def test_backoff_has_jitter(store, clock):
     pauses = set()
     for _ in range(12):
         claim = claimed(store, clock())
-        outbox.settle(store, claim.id, NotConnected("no line"), never, clock())
+        outcomes.settle(store, claim.id, NotConnected("no line"), never, clock())
         pauses.add(schedule.get(store, claim.id)["not_before"])
     assert len(pauses) > 3
 
@@ -354,7 +354,7 @@ def test_last_try_is_at_the_end_of_the_grace(store, clock):
     tries = []
     while take(store, clock()) is not None:
         tries.append(clock())
-        outbox.settle(store, row_id, NotConnected("no line"), never, clock())
+        outcomes.settle(store, row_id, NotConnected("no line"), never, clock())
         again = from_iso(schedule.get(store, row_id)["not_before"])
         clock.at = max(again, clock() + timedelta(milliseconds=1))
     assert status_of(store, row_id) == "missed"
@@ -366,7 +366,7 @@ def test_backoff_of_a_row_without_an_end_waits_too(store, clock):
     claim = claimed(store, clock())
     with store.write():
         schedule.update(store, claim.id, clock(), expires_at=None)
-    outbox.settle(store, claim.id, NotConnected("no line"), never, clock())
+    outcomes.settle(store, claim.id, NotConnected("no line"), never, clock())
     assert take(store, clock()) is None
     assert from_iso(schedule.get(store, claim.id)["not_before"]) > clock()
 
@@ -404,8 +404,8 @@ def test_the_last_try_is_made_by_a_real_clock_too(wa, store, monkeypatch):
 @pytest.mark.parametrize("is_waited", [False, True])
 def test_what_will_not_pass_fails_at_once(store, clock, result, code, is_waited):
     claim = claimed(store, clock(), wait_until=clock() + HOUR if is_waited else None)
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
-    assert outbox.settle(store, claim.id, result, never, clock()) == "failed"
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    assert outcomes.settle(store, claim.id, result, never, clock()) == "failed"
     row = schedule.get(store, claim.id)
     assert row["error_code"] == code
     assert row["error_message"] == str(result)
@@ -417,8 +417,8 @@ def test_what_will_not_pass_fails_at_once(store, clock, result, code, is_waited)
 
 def test_429_is_pending_again_and_brakes(store, clock):
     claim = claimed(store, clock())
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
-    assert outbox.settle(store, claim.id, Refused(429), never, clock()) == "pending"
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    assert outcomes.settle(store, claim.id, Refused(429), never, clock()) == "pending"
     block = pacing.blocked(store, clock(), PLAIN)
     assert block is not None
     assert block.reason == "brake"
@@ -426,14 +426,14 @@ def test_429_is_pending_again_and_brakes(store, clock):
 
 def test_429_tells_whoever_waits_and_withdraws(store, clock):
     claim = claimed(store, clock(), wait_until=clock() + HOUR)
-    assert outbox.settle(store, claim.id, Refused(429), never, clock()) == "failed"
+    assert outcomes.settle(store, claim.id, Refused(429), never, clock()) == "failed"
     assert schedule.get(store, claim.id)["error_code"] == "rate-limit-exceeded"
 
 
 def test_429_leaves_a_row_pending_whose_waiting_command_has_gone(store, clock):
     claim = claimed(store, clock(), wait_until=clock() + timedelta(seconds=1))
     clock.advance(minutes=1)
-    assert outbox.settle(store, claim.id, Refused(429), never, clock()) == "pending"
+    assert outcomes.settle(store, claim.id, Refused(429), never, clock()) == "pending"
 
 
 UNCERTAIN = [SendError("timed out"), Refused(500), Refused(503)]
@@ -441,9 +441,9 @@ UNCERTAIN = [SendError("timed out"), Refused(500), Refused(503)]
 
 @pytest.mark.parametrize("result", UNCERTAIN, ids=str)
 def test_uncertain_without_a_mark_was_not_sent(store, clock, result):
-    outbox.mark_wire(store, "3EB0BEFORE", REEM_JID, clock())
+    send.mark_wire(store, "3EB0BEFORE", REEM_JID, clock())
     claim = claimed(store, clock())
-    assert outbox.settle(store, claim.id, result, never, clock()) == "pending"
+    assert outcomes.settle(store, claim.id, result, never, clock()) == "pending"
     row = schedule.get(store, claim.id)
     assert from_iso(row["not_before"]) > clock()
     assert row["message_id"] is None
@@ -451,10 +451,10 @@ def test_uncertain_without_a_mark_was_not_sent(store, clock, result):
 
 @pytest.mark.parametrize("result", UNCERTAIN, ids=str)
 def test_uncertain_with_a_mark_asks_for_evidence_of_this_attempt(store, clock, result):
-    outbox.mark_wire(store, "3EB0BEFORE", REEM_JID, clock())
+    send.mark_wire(store, "3EB0BEFORE", REEM_JID, clock())
     claim = claimed(store, clock())
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
-    outbox.mark_wire(store, "3EB0BB", REEM_JID, clock())
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    send.mark_wire(store, "3EB0BB", REEM_JID, clock())
     asked = []
 
     def ask(secret: bytes, marked: Sequence[str]) -> Evidence:
@@ -462,7 +462,7 @@ def test_uncertain_with_a_mark_asks_for_evidence_of_this_attempt(store, clock, r
         asked.append((secret, list(marked)))
         return Evidence(sent=None, message_id="3EB0BB")
 
-    assert outbox.settle(store, claim.id, result, ask, clock()) == "unknown"
+    assert outcomes.settle(store, claim.id, result, ask, clock()) == "unknown"
     assert asked == [(claim.message.secret, ["3EB0AA", "3EB0BB"])]
     row = schedule.get(store, claim.id)
     assert row["error_code"] == "unknown-outcome"
@@ -475,42 +475,42 @@ def test_uncertain_with_a_mark_asks_for_evidence_of_this_attempt(store, clock, r
 
 def test_uncertain_and_provably_not_sent_is_pending_again(store, clock):
     claim = claimed(store, clock())
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     never_came = answer(Evidence(sent=False))
-    assert outbox.settle(store, claim.id, SendError("timed out"), never_came, clock()) == "pending"
+    assert outcomes.settle(store, claim.id, SendError("timed out"), never_came, clock()) == "pending"
 
 
 @pytest.mark.parametrize("status", [500, 503])
 def test_a_server_that_failed_may_have_passed_it_on(store, clock, status):
     claim = claimed(store, clock())
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     never_came = answer(Evidence(sent=False))
-    assert outbox.settle(store, claim.id, Refused(status), never_came, clock()) == "unknown"
+    assert outcomes.settle(store, claim.id, Refused(status), never_came, clock()) == "unknown"
 
 
 @pytest.mark.parametrize("result", UNCERTAIN, ids=str)
 def test_uncertain_and_provably_sent_is_sent(store, clock, result):
     claim = claimed(store, clock())
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     proof = answer(Evidence(sent=True, message_id="3EB0AA"))
-    assert outbox.settle(store, claim.id, result, proof, clock()) == "sent"
+    assert outcomes.settle(store, claim.id, result, proof, clock()) == "sent"
     assert [each["message_id"] for each in messages.conversation(store, REEM_JID, 10)] == ["3EB0AA"]
 
 
 def test_uncertain_with_a_receipt_recorded_before_is_sent(store, clock):
     claim = claimed(store, clock())
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     arrive(store, receipt("3EB0AA"), clock())
-    assert outbox.settle(store, claim.id, SendError("timed out"), maybe("3EB0AA"), clock()) == "sent"
+    assert outcomes.settle(store, claim.id, SendError("timed out"), maybe("3EB0AA"), clock()) == "sent"
     [message] = messages.conversation(store, REEM_JID, 10)
     assert message["status"] == "delivered"
 
 
 def test_uncertain_with_our_message_recorded_before_is_sent(store, clock):
     claim = claimed(store, clock())
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     arrive(store, MessageReceived(REEM_JID, "3EB0AA", ACCOUNT.jid, 7, "Hello", is_from_me=True), clock())
-    assert outbox.settle(store, claim.id, SendError("timed out"), maybe("3EB0AA"), clock()) == "sent"
+    assert outcomes.settle(store, claim.id, SendError("timed out"), maybe("3EB0AA"), clock()) == "sent"
     assert len(messages.conversation(store, REEM_JID, 10)) == 1
 
 
@@ -559,17 +559,17 @@ def test_a_receipt_changes_no_row_that_is_not_unknown(store, clock, status):
 
 def test_dead_attempts_are_settled_each_by_its_own_evidence(store, clock):
     early = claimed(store, clock(), "died before the mark")
-    assert outbox.settle_dead(store, never, clock()) == [early.id]
+    assert outcomes.settle_dead(store, never, clock()) == [early.id]
     assert status_of(store, early.id) == "pending"
     clock.advance(hours=1)
     late = take(store, clock())
     assert late is not None
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
-    assert outbox.settle_dead(store, maybe("3EB0AA"), clock()) == [late.id]
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    assert outcomes.settle_dead(store, maybe("3EB0AA"), clock()) == [late.id]
     row = schedule.get(store, late.id)
     assert row["status"] == "unknown"
     assert "died" in row["error_message"]
-    assert outbox.settle_dead(store, never, clock()) == []
+    assert outcomes.settle_dead(store, never, clock()) == []
 
 
 def test_an_owner_puts_back_what_died_before_the_mark_and_sends_it(store, home, clock):
@@ -587,7 +587,7 @@ def test_an_owner_puts_back_what_died_before_the_mark_and_sends_it(store, home, 
 
 def test_an_owner_puts_back_what_was_marked_and_never_accepted(store, home, clock):
     claim = claimed(store, clock())
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
 
     def over() -> bool:
         clock.advance(seconds=1)
@@ -599,7 +599,7 @@ def test_an_owner_puts_back_what_was_marked_and_never_accepted(store, home, cloc
 
 def test_an_owner_leaves_unknown_what_may_have_gone_and_never_sends_it_again(store, home, clock):
     claim = claimed(store, clock())
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     server = Loopback(home)
     server.accept(claim.message, "3EB0AA", clock(), receipt=False)
     server.close()
@@ -611,7 +611,7 @@ def test_an_owner_leaves_unknown_what_may_have_gone_and_never_sends_it_again(sto
 
 def test_an_owner_settles_at_start_up_what_was_confirmed_while_it_was_away(store, home, clock):
     claim = claimed(store, clock())
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     server = Loopback(home)
     server.accept(claim.message, "3EB0AA", clock(), receipt=True)
     server.close()
@@ -622,12 +622,12 @@ def test_an_owner_settles_at_start_up_what_was_confirmed_while_it_was_away(store
 
 
 def test_marks_are_kept_as_long_as_an_attempt_may_need_them(store, clock):
-    outbox.mark_wire(store, "3EB0OLD", REEM_JID, clock())
+    send.mark_wire(store, "3EB0OLD", REEM_JID, clock())
     claim = claimed(store, clock())
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     clock.advance(days=60)
-    outbox.prune_marks(store, clock() - timedelta(days=30))
-    assert outbox.settle(store, claim.id, SendError("timed out"), maybe("3EB0AA"), clock()) == "unknown"
+    send.prune_marks(store, clock() - timedelta(days=30))
+    assert outcomes.settle(store, claim.id, SendError("timed out"), maybe("3EB0AA"), clock()) == "unknown"
 
 
 # ── By real commands ────────────────────────────────────────────────────────────────────────────────
@@ -1054,7 +1054,7 @@ def claim_all(store: Store, now: datetime, scope: Scope) -> list[str]:
     texts = []
     while claim := take(store, now, scope=scope):
         texts.append(claim.message.text)
-        outbox.settle(store, claim.id, Accepted("3EB0" + claim.id, int(now.timestamp())), never, now)
+        outcomes.settle(store, claim.id, Accepted("3EB0" + claim.id, int(now.timestamp())), never, now)
     return texts
 
 
@@ -1085,7 +1085,7 @@ def test_order_is_waited_first_then_due_time_then_id(store, clock):
 
 def test_a_row_that_was_put_off_takes_its_order_by_its_new_time(store, clock):
     first = claimed(store, clock() - timedelta(minutes=30), "put off")
-    outbox.settle(store, first.id, NotConnected("no line"), never, clock() - timedelta(minutes=30))
+    outcomes.settle(store, first.id, NotConnected("no line"), never, clock() - timedelta(minutes=30))
     add(store, clock() - timedelta(minutes=30), "not put off")
     assert claim_all(store, clock(), Scope.ALL) == ["not put off", "put off"]
 
@@ -1108,7 +1108,7 @@ def add_one_of_each(store: Store, clock: FakeClock) -> None:
 def test_scope_decides_what_an_owner_sends(store, clock, scope, expected):
     add_one_of_each(store, clock)
     assert set(claim_all(store, clock(), scope)) == expected
-    assert outbox.seconds_to_next(store, clock(), PLAIN, scope) is None
+    assert send.seconds_to_next(store, clock(), PLAIN, scope) is None
 
 
 def test_a_one_off_owner_sends_its_own_message_and_no_more(wa, home, store):
@@ -1143,11 +1143,11 @@ def test_a_queued_row_that_was_given_a_time_is_a_scheduled_one(wa, store, clock)
 def test_what_was_settled_while_evidence_was_looked_for_stays_settled(store, clock):
     """An attempt taken for dead that was not: its own word, that it was sent, is not overwritten."""
     claim = claimed(store, clock())
-    outbox.mark_wire(store, "3EB0AA", REEM_JID, clock())
+    send.mark_wire(store, "3EB0AA", REEM_JID, clock())
 
     def sent_meanwhile(secret, marked):
-        outbox.settle(store, claim.id, Accepted("3EB0AA", int(clock().timestamp())), never, clock())
+        outcomes.settle(store, claim.id, Accepted("3EB0AA", int(clock().timestamp())), never, clock())
         return Evidence(sent=False)
 
-    assert outbox.settle(store, claim.id, SendError("died"), sent_meanwhile, clock()) == "sent"
+    assert outcomes.settle(store, claim.id, SendError("died"), sent_meanwhile, clock()) == "sent"
     assert schedule.get(store, claim.id)["status"] == "sent"

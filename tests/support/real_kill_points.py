@@ -7,18 +7,18 @@ import sys
 from kill_points import POINTS, _die_at
 
 from wa.cli import main as cli
-from wa.queue import send as outbox
+from wa.queue import outcomes, send
 from wa.whatsapp.neonize.connection import NeonizeTransport
 
 POINTS.update(
     {
         "connecting": (NeonizeTransport, "connect", True),
         "claimed": (NeonizeTransport, "send", True),
-        "marking": (outbox, "mark_wire", True),
-        "marked": (outbox, "mark_wire", False),
+        "marking": (send, "mark_wire", True),
+        "marked": (send, "mark_wire", False),
         "acknowledged": (NeonizeTransport, "send", False),
         "asking": (NeonizeTransport, "evidence", True),
-        "settled": (outbox, "settle", False),
+        "settled": (outcomes, "settle", False),
     }
 )
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from wa.connection import spool
 from wa.connection.spool import WriteOrder
 from wa.jids import is_group
-from wa.queue import send as outbox
+from wa.queue import outcomes
 from wa.record import chats, history_sync, merge_chats, messages, responses, write
 from wa.record.names import canonical
 from wa.store import device
@@ -145,7 +145,7 @@ def _record_step(store: Store, chat: HistoryChat | None, events: list[Event], no
     for event in received:
         if event.push_name and not event.is_from_me:
             chats.name_person(store, event.sender, event.push_name)
-    outbox.prove_sent(store, [event.message_id for event in received if event.is_from_me], now)
+    outcomes.prove_sent(store, [event.message_id for event in received if event.is_from_me], now)
     for other in events:
         if not isinstance(other, MessageReceived):
             apply_event(store, other, now)
@@ -200,7 +200,7 @@ def _message(store: Store, event: MessageReceived, now: datetime) -> None:
     if event.push_name and not event.is_from_me:
         chats.name_person(store, event.sender, event.push_name)
     if event.is_from_me:
-        outbox.prove_sent(store, [event.message_id], now)
+        outcomes.prove_sent(store, [event.message_id], now)
 
 
 def _may(store: Store, event: Edited | Deleted, chat: str, found: Row) -> bool:
@@ -259,7 +259,7 @@ def _receipt(store: Store, event: ReceiptReceived, now: datetime) -> None:
     for message_id in event.message_ids:
         responses.add_receipt(store, chat, message_id, recipient, event.kind, at)
         write.update_status(store, chat, message_id)
-    outbox.prove_sent(store, event.message_ids, now)
+    outcomes.prove_sent(store, event.message_ids, now)
 
 
 def _group(store: Store, event: GroupInfo, now: datetime) -> None:

@@ -11,9 +11,7 @@ from wa.connection.hold import LOOK_SECONDS, serve
 from wa.connection.owner import Owner
 from wa.errors import Terminated, WaError
 from wa.people.contacts import Recipient
-from wa.queue import pacing
-from wa.queue import rows as queue
-from wa.queue import send as outbox
+from wa.queue import outcomes, pacing, rows, send
 from wa.queue.compose import Part, queue_now
 from wa.queue.pacing import Block
 from wa.queue.send import Scope
@@ -55,7 +53,7 @@ def retry(context: Context, row_id: str, *, force: bool, wait: float | None) -> 
 
     `wait` is how many seconds that may take; with None, the row is only queued.
     """
-    row = queue.retry(context.store, row_id, context.now(), force=force, grace=context.settings.grace)
+    row = rows.retry(context.store, row_id, context.now(), force=force, grace=context.settings.grace)
     context.wake_owner()
     return row if wait is None else deliver(context, row_id, wait)
 
@@ -67,24 +65,24 @@ def deliver(context: Context, row_id: str, wait: float) -> Row:
     of the row can go out later: it was withdrawn before any claim.
     """
     pacing.rebase(context.store, context.now())
-    queue.start_waiting(context.store, row_id, context.now() + timedelta(seconds=wait), context.now())
+    rows.start_waiting(context.store, row_id, context.now() + timedelta(seconds=wait), context.now())
     context.wake_owner()
     waiting = _Waiting(context, row_id, wait)
     try:
         serve(context, "send", Scope.WAITED, waiting.over)
     except (KeyboardInterrupt, Terminated):
-        row = queue.give_up(context.store, row_id, context.now(), None)
+        row = rows.give_up(context.store, row_id, context.now(), None)
         if row["status"] != "cancelled":
             return _sent_or_error(row)
         context.note("nothing was sent; the message was withdrawn")
         raise KeyboardInterrupt from None
     except WaError as error:
-        row = queue.give_up(context.store, row_id, context.now(), error)
+        row = rows.give_up(context.store, row_id, context.now(), error)
         if row["status"] != "failed" or row["error_code"] != error.code:
             return _sent_or_error(row)
         raise
     block = pacing.blocked(context.store, context.now(), context.settings)
-    row = queue.stop_waiting(context.store, row_id, context.now())
+    row = rows.stop_waiting(context.store, row_id, context.now())
     return _sent_or_error(row, block.text if block else "")
 
 
@@ -100,7 +98,7 @@ class _Waiting:
 
     def over(self, owner: Owner | None) -> bool:
         """Whether there is nothing left to wait for. Raises WaError where waiting cannot help."""
-        row = queue.get(self._context.store, self._row_id)
+        row = rows.get(self._context.store, self._row_id)
         left = self._deadline - time.monotonic()
         if row["status"] == "unknown":  # a receipt may be on its way
             if self._proof_deadline is None:
@@ -160,9 +158,9 @@ def send_due(context: Context) -> list[str]:
     context.check_linked()
     now = context.now()
     pacing.rebase(context.store, now)
-    if outbox.has_due(context.store, now) and (ban := pacing.ban_end(context.store, now)):
+    if send.has_due(context.store, now) and (ban := pacing.ban_end(context.store, now)):
         raise banned(describe(ban, context.settings.zone, now))
-    if _nothing_to_send(context) and not outbox.is_unsettled(context.store, now - UNSETTLED):
+    if _nothing_to_send(context) and not send.is_unsettled(context.store, now - UNSETTLED):
         return []
     context.wake_owner()
     deadline = time.monotonic() + CONNECT_SECONDS
@@ -195,12 +193,12 @@ def send_due(context: Context) -> list[str]:
         return _is_quiet(context)
 
     serve(context, "run-scheduler --once", Scope.ALL, over)
-    return outbox.outcomes_since(context.store, now)
+    return outcomes.outcomes_since(context.store, now)
 
 
 def _is_quiet(context: Context) -> bool:
     """Whether nothing is being sent, and nothing could be by waiting a little."""
-    if outbox.sending_ids(context.store):
+    if rows.sending_ids(context.store):
         return False
     return _nothing_to_send(context)
 
@@ -208,9 +206,7 @@ def _is_quiet(context: Context) -> bool:
 def _nothing_to_send(context: Context) -> bool:
     """Whether nothing is due, or nothing may be sent for longer than the pause between two sends."""
     block = pacing.blocked(context.store, context.now(), context.settings)
-    return not outbox.has_due(context.store, context.now()) or (
-        block is not None and block.reason != "spacing"
-    )
+    return not send.has_due(context.store, context.now()) or (block is not None and block.reason != "spacing")
 
 
 def pause(context: Context) -> None:
@@ -221,7 +217,7 @@ def pause(context: Context) -> None:
     pacing.pause(context.store, context.now())
     context.wake_owner()
     deadline = time.monotonic() + PAUSE_SECONDS
-    while sending := outbox.sending_ids(context.store):
+    while sending := rows.sending_ids(context.store):
         if lock_holder(context.home.session_lock) is None:
             break
         if time.monotonic() > deadline:

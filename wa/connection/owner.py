@@ -20,8 +20,7 @@ from datetime import datetime, timedelta
 
 from wa.connection import apply, requests, spool
 from wa.connection.spool import WriteOrder
-from wa.queue import pacing
-from wa.queue import send as outbox
+from wa.queue import outcomes, pacing, send
 from wa.queue.send import Claim, Scope
 from wa.record import history_sync as history
 from wa.record import merge_chats
@@ -152,11 +151,11 @@ class Owner:
         self._clock_offset = now.timestamp() - time.monotonic()
         self._beat()
         pacing.rebase(self._store, now)
-        self.settled.extend(outbox.settle_dead(self._store, self._transport.evidence, now))
+        self.settled.extend(outcomes.settle_dead(self._store, self._transport.evidence, now))
         spool.retry_stuck(self._store)
         with self._store.write():
             history.interrupt(self._store, "interrupted", now)
-        outbox.prune_marks(self._store, now - MARKS_KEPT)
+        send.prune_marks(self._store, now - MARKS_KEPT)
         self._applier.start()
         self._sender.start()
         self._requests.start()
@@ -313,7 +312,7 @@ class Owner:
         mine = threading.current_thread() is self._sender
         store = self._send_store if mine else self._mark_store
         assert store is not None  # noqa: S101
-        outbox.mark_wire(store, message_id, to_jid, self._now())
+        send.mark_wire(store, message_id, to_jid, self._now())
 
     def _send_loop(self) -> None:
         store = self._send_store = Store(self.home)
@@ -328,9 +327,9 @@ class Owner:
         """Sleep until something is due or we are woken; what was claimed then."""
         self._send_work.clear()
         if self.connected and not self._stopping.is_set():
-            seconds = outbox.seconds_to_next(store, self._now(), self._settings, self._scope)
+            seconds = send.seconds_to_next(store, self._now(), self._settings, self._scope)
             if seconds == 0:
-                return outbox.claim(store, self._now(), self._settings, self._scope)
+                return send.claim(store, self._now(), self._settings, self._scope)
         else:
             seconds = None
         self._send_work.wait(LOOK_EVERY if seconds is None else min(seconds, LOOK_EVERY))
@@ -352,11 +351,11 @@ class Owner:
         ask = self._transport.evidence
         if isinstance(result, Accepted):
             with store.write():
-                outbox.settle(store, claim.id, result, ask, self._now())
+                outcomes.settle(store, claim.id, result, ask, self._now())
                 if self.connected and not self._stopping.is_set():
-                    following = outbox.claim(store, self._now(), self._settings, self._scope)
+                    following = send.claim(store, self._now(), self._settings, self._scope)
         else:
-            outbox.settle(store, claim.id, result, ask, self._now())
+            outcomes.settle(store, claim.id, result, ask, self._now())
         self.settled.append(claim.id)
         self._socket.wake()
         return following

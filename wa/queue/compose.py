@@ -18,7 +18,7 @@ from wa.store.database import Row, Store
 from wa.store.open import bind_store
 from wa.store.paths import Home
 from wa.store.wake import wake_owner
-from wa.times import load_zone, parse_when
+from wa.times import from_iso, load_zone, parse_when, to_iso
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def edit(
         changes["message"] = text
     if at is not None:
         zone = load_zone(row["timezone"]) if row["timezone"] else settings.zone
-        changes.update(rows.new_time(row, parse_when(at, now, zone), settings.grace))
+        changes.update(new_time(row, parse_when(at, now, zone), settings.grace))
     if to is not None:
         changes.update(to_jid=to.jid, to_phone=to.phone, contact_name=to.name)
     if not changes:
@@ -156,6 +156,18 @@ def edit(
     row = rows.edit(store, row_id, now, changes)
     wake_owner(store.home.socket)
     return row
+
+
+def new_time(row: Row, moment: datetime, grace: timedelta) -> Row:
+    """Return the changes that move a row to another time, with as much grace as it had."""
+    if row["expires_at"]:
+        grace = from_iso(row["expires_at"]) - from_iso(row["scheduled_at"])
+    return {
+        "scheduled_at": to_iso(moment),
+        "expires_at": to_iso(moment + grace),
+        "not_before": None,
+        "is_immediate": False,
+    }
 
 
 def zone_for(store: Store, to: Recipient, name: str | None, default: ZoneInfo) -> ZoneInfo:

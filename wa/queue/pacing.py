@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from wa.queue import rows
 from wa.record import messages
 from wa.settings import Settings
 from wa.store.database import Store
@@ -17,8 +18,8 @@ from wa.times import describe, format_duration, from_iso, to_iso
 
 LATE = timedelta(minutes=1)
 """Behind its time by more than this, a message is late."""
-STREAK = timedelta(minutes=5)
-"""A pause between two sends that ends a run of them: who waits in a run is not late."""
+BURST_GAP = timedelta(minutes=5)
+"""Sends less than this apart are one burst. A message that waits only for others of its burst is not late."""
 CLOCK_SLACK = timedelta(minutes=5)
 DISK_RETRY = timedelta(minutes=1)
 BRAKE_FIRST, BRAKE_MOST = 15 * 60, 4 * 3600
@@ -40,19 +41,17 @@ def pause(store: Store, now: datetime) -> None:
 
 
 def resume(store: Store, now: datetime) -> None:
-    """Allow sending again, and take the clock as it is now for right: what lies ahead of it counts as now."""
+    """Allow sending again, and trust the clock: stored moments that are still to come count as now."""
     with store.write():
         store.set_state("paused", None)
-        store.execute(
-            "UPDATE scheduled_messages SET claimed_at = :now WHERE claimed_at > :now", {"now": to_iso(now)}
-        )
+        rows.clamp_claims(store, now)
         newest = _newest_moment(store)
         if newest and newest > now:
             store.set_state("clock_trusted_to", to_iso(newest))
 
 
 def word(block: Block | None) -> str:
-    """The state of sending in one word: on, paused or braked."""
+    """Return the state of sending in one word: on, paused or braked."""
     if block is None or block.reason == "spacing":
         return "on"
     return "paused" if block.reason == "paused" else "braked"
@@ -62,26 +61,16 @@ def rebase(store: Store, now: datetime) -> None:
     """Count stored moments that lie in the future as now, so that a clock set back stops nothing."""
     state = store.state()
     ahead = [key for key in ("pacing", "brake") if key in state and from_iso(state[key]["at"]) > now]
-    # Missed or put off at a moment that is still to come: the clock was ahead then.
-    wrong = (
-        "updated_at > :now AND ((status = 'missed' AND expires_at >= :now)"
-        " OR (status = 'pending' AND not_before > :now))"
-    )
-    params = {"now": to_iso(now)}
-    if not ahead and not store.value(f"SELECT 1 FROM scheduled_messages WHERE {wrong}", params):
+    if not ahead and not rows.any_from_the_future(store, now):
         return
     with store.write():
         for key in ahead:
             store.set_state(key, {**state[key], "at": to_iso(now)})
-        store.execute(
-            "UPDATE scheduled_messages SET status = 'pending', not_before = NULL, error_code = NULL,"
-            f" error_message = NULL, updated_at = :now WHERE {wrong}",
-            params,
-        )
+        rows.revive_from_the_future(store, now)
 
 
 def blocked(store: Store, now: datetime, settings: Settings) -> Block | None:
-    """What keeps everything from being sent at this moment."""
+    """Return what keeps all messages from being sent at this moment, or None."""
     state = store.state()
     if "paused" in state:
         return Block("paused", None, "nothing goes out until `wa resume`")
@@ -112,7 +101,7 @@ def blocked(store: Store, now: datetime, settings: Settings) -> Block | None:
 
 
 def whole(span: timedelta) -> timedelta:
-    """`span` in whole seconds, at least one."""
+    """Return a span in whole seconds, at least one."""
     return timedelta(seconds=max(1, int(span.total_seconds())))
 
 
@@ -142,7 +131,7 @@ def _pacing(store: Store, state: dict[str, Any], now: datetime, settings: Settin
 
 
 def _newest_moment(store: Store) -> datetime | None:
-    """The latest moment at which something was sent or received, as stored."""
+    """Return the latest stored moment at which a message was sent or received."""
     sent = store.value("SELECT max(claimed_at) FROM scheduled_messages WHERE claimed_at IS NOT NULL")
     received = store.value(
         "SELECT timestamp FROM messages WHERE source = 'live' ORDER BY timestamp DESC LIMIT 1"
@@ -154,32 +143,32 @@ def _newest_moment(store: Store) -> datetime | None:
 
 
 def ban_end(store: Store, now: datetime) -> datetime | None:
-    """When WhatsApp's ban ends; None where there is none."""
+    """Return when WhatsApp's ban ends, or None if there is none."""
     ban = store.state().get("ban")
     until = from_iso(ban["until"]) if ban else None
     return until if until and until > now else None
 
 
 def note_send(store: Store, now: datetime, settings: Settings) -> None:
-    """Start the pause that follows a send; for the transaction of the claim."""
+    """Start the spacing that follows a send, in the transaction of the claim."""
     gap = settings.send_spacing * random.uniform(0.75, 1.25)  # noqa: S311
     store.set_state(
-        "pacing", {"at": to_iso(now), "gap": gap, "since": to_iso(_run_began(store, now, settings))}
+        "pacing", {"at": to_iso(now), "gap": gap, "since": to_iso(_burst_began(store, now, settings))}
     )
 
 
-def _run_began(store: Store, now: datetime, settings: Settings) -> datetime:
-    """When the present run of sends began; `now` where there is none."""
+def _burst_began(store: Store, now: datetime, settings: Settings) -> datetime:
+    """Return when the present burst of sends began, or `now` if there is none."""
     pacing = store.state().get("pacing")
-    longest = max(STREAK, timedelta(seconds=2 * settings.send_spacing))
+    longest = max(BURST_GAP, timedelta(seconds=2 * settings.send_spacing))
     if pacing and timedelta() <= now - from_iso(pacing["at"]) <= longest:
         return from_iso(pacing["since"])
     return now
 
 
 def is_late(store: Store, due: datetime, now: datetime, settings: Settings) -> bool:
-    """Whether a message missed its time for another reason than its turn in a run of sends."""
-    return min(now, _run_began(store, now, settings)) - due > LATE
+    """Whether a message missed its time, and not because it waited for others of its burst."""
+    return min(now, _burst_began(store, now, settings)) - due > LATE
 
 
 def brake(store: Store, now: datetime) -> None:

@@ -1,7 +1,8 @@
-"""Rows of the queue as their user makes, finds and changes them.
+"""Rows of the queue, and all writes to their table.
 
-Each function that writes is one transaction, which re-reads the row first: what
-it says was done, was done before anything could be sent.
+Each function that a user's command calls is one transaction, which re-reads the row
+first: the change is committed before the message could be sent. The others write in
+the caller's transaction, and say so.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from wa.errors import WaError
 from wa.people.contacts import Recipient
 from wa.record.names import our_name_of, their_name_of
 from wa.store.database import Row, Store
-from wa.times import from_iso, to_iso
+from wa.times import to_iso
 
 STATUSES = ("pending", "sending", "sent", "failed", "unknown", "cancelled", "missed")
 COLUMNS = (
@@ -25,6 +26,10 @@ COLUMNS = (
     # what we call the recipient today; else as when the row was made; else as they call themselves
     f" CASE WHEN to_jid LIKE '%@g.us' THEN coalesce({their_name_of('to_jid')}, contact_name)"
     f" ELSE coalesce({our_name_of('to_jid')}, contact_name, {their_name_of('to_jid')}) END AS contact_name"
+)
+_FROM_THE_FUTURE = (
+    "updated_at > :now AND ((status = 'missed' AND expires_at >= :now)"
+    " OR (status = 'pending' AND not_before > :now))"
 )
 MAX_TEXT = 65_536
 """Characters in one message, WhatsApp's own limit."""
@@ -108,7 +113,7 @@ def _by_key(store: Store, key: str) -> Row | None:
 
 
 def find(store: Store, text: str) -> str:
-    """The id that `text` shortens: a unique prefix, or what follows the `_`.
+    """Return the id that a text shortens to a unique prefix or to the part after `_`.
 
     Raises WaError `not-found` and `ambiguous`.
     """
@@ -129,7 +134,7 @@ def find(store: Store, text: str) -> str:
 
 
 def listing(store: Store, status: str | None) -> Iterator[Row]:
-    """Rows by their time: the one status, all for "all", or what is not over yet."""
+    """Return rows by time: those with a status, all for "all", or those not settled yet for None."""
     sql = f"SELECT {COLUMNS} FROM scheduled_messages"
     if status is None:
         sql += " WHERE status IN ('pending', 'sending', 'unknown')"
@@ -141,21 +146,26 @@ def listing(store: Store, status: str | None) -> Iterator[Row]:
 
 
 def recent(store: Store, limit: int) -> list[Row]:
-    """The rows made last, newest first."""
+    """Return the newest rows, newest first."""
     return store.rows(f"SELECT {COLUMNS} FROM scheduled_messages ORDER BY id DESC LIMIT ?", [limit])
 
 
 def counts(store: Store) -> dict[str, int]:
-    """How many rows there are of each status that occurs."""
+    """Return the number of rows of each status that occurs."""
     return dict(store.execute("SELECT status, count(*) FROM scheduled_messages GROUP BY status").fetchall())
 
 
 def get(store: Store, row_id: str) -> Row:
-    """One row by its whole id."""
+    """Return a row by its whole id. Raise WaError `not-found`."""
     row = store.row(f"SELECT {COLUMNS} FROM scheduled_messages WHERE id = ?", [row_id])
     if row is None:
         raise WaError("not-found", f"there is no message {row_id}", "see `wa schedule list --status all`")
     return row
+
+
+def sending_ids(store: Store) -> list[str]:
+    """Return the ids of the rows that are being sent."""
+    return [row["id"] for row in store.rows("SELECT id FROM scheduled_messages WHERE status = 'sending'")]
 
 
 def update(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
@@ -183,26 +193,7 @@ def edit(store: Store, row_id: str, now: datetime, changes: Row) -> Row:
     return get(store, row_id)
 
 
-def new_time(row: Row, moment: datetime, grace: timedelta) -> Row:
-    """The changes that move a row to another time, with as much grace as it had."""
-    if row["expires_at"]:
-        grace = from_iso(row["expires_at"]) - from_iso(row["scheduled_at"])
-    return {
-        "scheduled_at": to_iso(moment),
-        "expires_at": to_iso(moment + grace),
-        "not_before": None,
-        "is_immediate": False,
-    }
-
-
-def retry(
-    store: Store,
-    row_id: str,
-    now: datetime,
-    *,
-    force: bool,
-    grace: timedelta,
-) -> Row:
+def retry(store: Store, row_id: str, now: datetime, *, force: bool, grace: timedelta) -> Row:
     """Put a failed or missed row, with `force` also an unknown one, back to be sent now."""
     with store.write():
         row = get(store, row_id)
@@ -231,7 +222,7 @@ def retry(
 
 
 def give_up(store: Store, row_id: str, now: datetime, error: WaError | None) -> Row:
-    """Withdraw a row nobody will wait for any more, unless it was claimed; the row as it then is."""
+    """Withdraw a row that its command no longer waits for, unless it was claimed. Return the row."""
     with store.write():
         row = get(store, row_id)
         if row["status"] == "pending":
@@ -248,14 +239,14 @@ def give_up(store: Store, row_id: str, now: datetime, error: WaError | None) -> 
 
 
 def start_waiting(store: Store, row_id: str, until: datetime, now: datetime) -> None:
-    """Let a pending row go out before others, and by any owner: a command waits for it."""
+    """Let a pending row go out before others, sent by any owner, until a moment: a command waits for it."""
     with store.write():
         if get(store, row_id)["status"] == "pending":
             update(store, row_id, now, wait_until=to_iso(until))
 
 
 def stop_waiting(store: Store, row_id: str, now: datetime) -> Row:
-    """Leave a row to whoever sends the queue; the row as it then is."""
+    """Leave a row to the process that sends the queue. Return the row."""
     with store.write():
         store.execute(
             "UPDATE scheduled_messages SET wait_until = NULL, updated_at = ?"
@@ -263,6 +254,29 @@ def stop_waiting(store: Store, row_id: str, now: datetime) -> Row:
             [to_iso(now), row_id],
         )
     return get(store, row_id)
+
+
+def clamp_claims(store: Store, now: datetime) -> None:
+    """Count claims at moments that are still to come as made now, in the caller's transaction."""
+    store.execute(
+        "UPDATE scheduled_messages SET claimed_at = :now WHERE claimed_at > :now", {"now": to_iso(now)}
+    )
+
+
+def any_from_the_future(store: Store, now: datetime) -> bool:
+    """Whether a row was missed or put off at a moment that is still to come: the clock was ahead then."""
+    return bool(
+        store.value(f"SELECT 1 FROM scheduled_messages WHERE {_FROM_THE_FUTURE}", {"now": to_iso(now)})
+    )
+
+
+def revive_from_the_future(store: Store, now: datetime) -> None:
+    """Make the rows that `any_from_the_future` finds pending again, in the caller's transaction."""
+    store.execute(
+        "UPDATE scheduled_messages SET status = 'pending', not_before = NULL, error_code = NULL,"
+        f" error_message = NULL, updated_at = :now WHERE {_FROM_THE_FUTURE}",
+        {"now": to_iso(now)},
+    )
 
 
 def expect(store: Store, row_id: str, verb: str, allowed: tuple[str, ...]) -> None:

@@ -203,8 +203,8 @@ def resolve(
         raise WaError(
             "usage", f"the outcome is sent or failed, not {outcome!r}", "look at the chat on your phone"
         )
-    from wa.queue import send as outbox
+    from wa.queue import outcomes
 
     app = app_of(ctx)
-    row = outbox.resolve(app.store, queue.find(app.store, id), outcome, app.now())
+    row = outcomes.resolve(app.store, queue.find(app.store, id), outcome, app.now())
     app.out.result(row, f"{row['status']}: {row['id']} for {who(row)}")
