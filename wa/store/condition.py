@@ -1,4 +1,4 @@
-"""The figures and the integrity of the store, for `wa db stats` and `wa db check`."""
+"""The condition of the store: its figures and its integrity."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ def stats(store: Store) -> dict[str, int]:
 
 
 def check(store: Store) -> list[str]:
-    """Return what is wrong with the database: nothing, as a rule."""
+    """Return what is wrong with the database, a sentence an entry; it checks each search index too."""
     try:
         found = [row["integrity_check"] for row in store.rows("PRAGMA integrity_check(20)")]
         problems = [each for each in found if each != "ok"]
         broken = store.rows("PRAGMA foreign_key_check")
         problems += [f"{row['table']} row {row['rowid']} refers to nothing" for row in broken]
-        store.execute("INSERT INTO messages_fts (messages_fts) VALUES ('integrity-check')")
+        indexes = "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE % USING fts5 (%'"
+        for row in store.rows(indexes):
+            store.execute(f"INSERT INTO {row['name']} ({row['name']}) VALUES ('integrity-check')")
     except sqlite3.DatabaseError as error:
         return [str(error)]
     return problems

@@ -15,20 +15,20 @@ from wa.store.fold import fold
 from wa.store.paths import Home
 
 BUSY_TIMEOUT = 30.0
-"""Seconds to wait for another process's transaction, none of which is meant to last 0.25."""
+"""Seconds to wait for the transaction of another process, which is meant to last at most 0.25."""
 
 BATCH = 500
-"""Rows a bulk transaction may touch, so that it is over long before others mind."""
+"""Rows that a transaction of bulk work touches, so that other processes do not wait long."""
 
 Params = Sequence[Any] | dict[str, Any]
 Row = dict[str, Any]
 
 
 class Store:
-    """A connection to `wa.db`. It belongs to the thread that made it, unless made for `any_thread`.
+    """A connection to `wa.db`, for the thread that made it, or for `any_thread`.
 
-    Reads outside a transaction see the newest commit. Everything that writes,
-    or reads in order to write, stands in `with store.write():`.
+    A read outside a transaction sees the newest commit. What writes, or reads in order to write, stands
+    in `with store.write():`.
     """
 
     def __init__(self, home: Home, *, any_thread: bool = False) -> None:
@@ -43,15 +43,15 @@ class Store:
         conn.create_function("fold", 1, fold, deterministic=True)
 
     def close(self) -> None:
-        """Close the connection; an open transaction is rolled back."""
+        """Close the connection, and roll back an open transaction."""
         self.db.close()
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[None]:
-        """One transaction that holds the write lock from its start.
+        """Run the block as one transaction that holds the write lock from its start.
 
-        `durable` commits survive a power cut; the others survive a kill, and
-        are for bulk. Inside another transaction it is part of that one.
+        A `durable` commit survives a power cut. The others survive a kill, and are for bulk work. Inside
+        another transaction the block is part of that one.
         """
         conn = self.db.conn
         if conn.in_transaction:
@@ -71,7 +71,7 @@ class Store:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """A part of a transaction that is undone alone when it raises."""
+        """Run the block as a part of a transaction that is undone alone when it raises."""
         self.execute("SAVEPOINT part")
         try:
             yield
@@ -84,7 +84,7 @@ class Store:
 
     @contextmanager
     def rehearse(self, *tables: str) -> Iterator[None]:
-        """Let what is written to these tables go to copies of them, which are thrown away at the end."""
+        """Let the block write to copies of these tables, which are dropped at the end."""
         try:
             self.execute("BEGIN")  # all copies are of one moment
             for table in tables:
@@ -113,13 +113,13 @@ class Store:
         return self.db.conn.execute(sql, params)
 
     def rows(self, sql: str, params: Params = ()) -> list[Row]:
-        """All rows of a query, as dicts; for queries that are bounded."""
+        """Return all rows of a query, as dicts; for queries that are bounded."""
         cursor = self.execute(sql, params)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, values, strict=True)) for values in cursor]
 
     def row(self, sql: str, params: Params = ()) -> Row | None:
-        """The first row of a query, or None."""
+        """Return the first row of a query, or None."""
         cursor = self.execute(sql, params)
         values = cursor.fetchone()
         if values is None:
@@ -127,12 +127,12 @@ class Store:
         return dict(zip([column[0] for column in cursor.description], values, strict=True))
 
     def value(self, sql: str, params: Params = ()) -> Any:
-        """The first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         values = self.execute(sql, params).fetchone()
         return None if values is None else values[0]
 
     def insert(self, table: str, row: Row, *, ignore: bool = False) -> int | None:
-        """Insert a row; its rowid, or None where `ignore` met one that is there."""
+        """Insert a row; return its rowid, or None when `ignore` is set and the row conflicts with another."""
         names = ", ".join(row)
         marks = ", ".join(f":{name}" for name in row)
         otherwise = "ON CONFLICT DO NOTHING" if ignore else ""  # OR IGNORE would pass over a missing value
@@ -140,11 +140,11 @@ class Store:
         return cursor.lastrowid if cursor.rowcount else None
 
     def state(self) -> dict[str, Any]:
-        """All of the small facts that outlive a process, by key."""
+        """Return all of the table `state`, by key: small facts that outlive a process."""
         return {key: json.loads(value) for key, value in self.execute("SELECT key, value FROM state")}
 
     def set_state(self, key: str, value: Any) -> None:
-        """Keep one of them; None forgets it."""
+        """Store one fact; None removes it."""
         if value is None:
             self.execute("DELETE FROM state WHERE key = ?", [key])
         else:
@@ -154,5 +154,5 @@ class Store:
             )
 
     def version(self) -> int:
-        """A number that changes when another connection has committed."""
+        """Return a number that changes whenever another connection has committed."""
         return int(self.value("PRAGMA data_version"))

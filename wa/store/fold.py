@@ -6,11 +6,10 @@ import unicodedata
 
 
 def fold(text: str | None) -> str:
-    """`text` as search compares it: no case, no accents, `ß` as `ss`, no control characters.
+    """Return a text as search compares it: no case, no accents, `ß` as `ss`, no control characters.
 
-    Marks are dropped where they are accents or vowel points (canonical
-    combining class 10 and up, Unicode §4.3); those that make another letter,
-    such as the Japanese voicing marks, stay.
+    It drops the marks that are accents or vowel points (canonical combining class 10 and up, Unicode §4.3).
+    Those that make another letter, such as the Japanese voicing marks, stay.
     """
     if not text:
         return ""

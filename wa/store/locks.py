@@ -14,9 +14,9 @@ from wa.store.files import storage_error
 
 
 class FileLock:
-    """A flock on a file that is written in place, never renamed or unlinked.
+    """A flock on a file that is written in place, never renamed or removed.
 
-    The kernel frees it when the process dies, so a stale file is never in the way.
+    The kernel frees it when the process dies, so a file that was left is never in the way.
     """
 
     def __init__(self, path: Path) -> None:
@@ -24,7 +24,7 @@ class FileLock:
         self._fd: int | None = None
 
     def acquire(self, *, wait: bool = False) -> bool:
-        """Take the lock; False where another process has it and `wait` is not set."""
+        """Take the lock; return False when another process has it and `wait` is not set."""
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -34,7 +34,7 @@ class FileLock:
         except BlockingIOError:
             os.close(fd)
             return False
-        if not self._still_there(fd):  # somebody removed the file: that lock guards nothing
+        if not self._still_there(fd):  # another program removed the file: a lock on it guards nothing
             os.close(fd)
             return self.acquire(wait=wait)
         self._fd = fd
@@ -50,19 +50,19 @@ class FileLock:
 
     @property
     def descriptor(self) -> int:
-        """The open file, for a child that is to hold the lock too; only while holding it."""
+        """The file descriptor, for a child process that is to hold the lock too; only while holding it."""
         assert self._fd is not None  # noqa: S101
         return self._fd
 
     def write(self, data: dict[str, Any]) -> None:
-        """Put `data` into the file as JSON; only while holding the lock."""
+        """Write `data` into the file as JSON; only while holding the lock."""
         assert self._fd is not None  # noqa: S101
         text = json.dumps(data).encode()
         os.pwrite(self._fd, text, 0)
         os.ftruncate(self._fd, len(text))
 
     def release(self) -> None:
-        """Give the lock back, leaving the file."""
+        """Release the lock; the file stays, empty."""
         if self._fd is not None:
             os.ftruncate(self._fd, 0)
             os.close(self._fd)
@@ -79,17 +79,17 @@ class FileLock:
 
 
 def describe_holder(holder: dict[str, Any]) -> str:
-    """Who holds a lock, in words."""
+    """Return who holds a lock, in words."""
     if "command" not in holder:
         return "another program"
     return f"`wa {holder['command']}` (pid {holder.get('pid')})"
 
 
 def lock_holder(path: Path) -> dict[str, Any] | None:
-    """What the holder of a lock wrote into it; None where nobody holds it.
+    """Return what the holder of a lock wrote into it; None when nobody holds it.
 
-    To find out, the lock is taken for an instant, shared: who wants it just
-    then looks again a moment later.
+    To find out, this takes the lock for an instant, shared: a process that wants it just then has to try
+    again a moment later.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

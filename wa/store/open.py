@@ -1,4 +1,4 @@
-"""How the store is opened, made, upgraded, and what its errors mean."""
+"""How the store is opened, made and upgraded, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from wa.store.schema import STEPS, migrations
 
 
 def open_store(home: Home) -> Store:
-    """Open the store, making or upgrading it first where needed.
+    """Open the store; make or upgrade it first if need be.
 
-    Raises WaError `newer-version` for a store from a later wa, `in-use` where
-    an upgrade has to wait for a running process, `corrupt` and `storage-error`.
+    Raise WaError `newer-version` for a store from a later wa, `in-use` when an upgrade has to wait for
+    the process that holds the connection, `corrupt` and `storage-error`.
     """
     try:
         if home.store.exists() and home.store.stat().st_mode & 0o077:
@@ -75,8 +75,7 @@ def _is_current(store: Store) -> bool:
 def _migrate(store: Store) -> None:
     """Bring the schema up to date, one process at a time.
 
-    An existing store also needs the session lock: the process that holds it
-    runs the older code.
+    An existing store also needs the session lock, for the process that holds it runs the older code.
     """
     with FileLock(store.home.migrate_lock).hold():
         if _is_current(store):  # another process was here first
@@ -97,7 +96,7 @@ def _migrate(store: Store) -> None:
 
 
 def is_damaged(home: Home) -> bool:
-    """Whether the database itself is broken, and not only what was asked of it."""
+    """Tell whether the database itself is broken, and not only a statement."""
     try:
         conn = sqlite3.connect(home.store, timeout=BUSY_TIMEOUT)
         try:
@@ -111,7 +110,7 @@ def is_damaged(home: Home) -> bool:
 
 
 def _is_odd(text: str) -> bool:
-    """Whether an error is none of those that the disk or another process causes."""
+    """Tell whether an error is caused neither by the disk nor by another process."""
     return not any(sign in text for sign in ("full", "I/O", "locked", "unable to open", "readonly"))
 
 
@@ -126,7 +125,7 @@ _DAMAGE = (
 
 
 def explain(error: sqlite3.Error, home: Home) -> WaError:
-    """What an error of SQLite's means to the user."""
+    """Return what an error of SQLite means to the user, and what to do about it."""
     text = str(error)
     if any(sign in text for sign in _DAMAGE) or (_is_odd(text) and is_damaged(home)):
         return WaError(

@@ -16,7 +16,7 @@ _NEEDED_FREE_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Home:
-    """Where everything lives. Only its owner may look inside."""
+    """The directory where everything lives; only its owner may look inside."""
 
     path: Path
 
@@ -27,44 +27,44 @@ class Home:
 
     @property
     def loopback(self) -> Path:
-        """The stand-in server's database."""
+        """The database of the stand-in for WhatsApp's server."""
         return self.path / "loopback.db"
 
     @property
     def session(self) -> Path:
-        """The WhatsApp library's own keys; never opened for writing by us."""
+        """The keys of the WhatsApp library; we never open it for writing."""
         return self.path / "session.db"
 
     @property
     def session_lock(self) -> Path:
-        """Held by the process that owns the connection."""
+        """The lock that the owner of the connection holds."""
         return self.path / "session.lock"
 
     @property
     def migrate_lock(self) -> Path:
-        """Held while the schema is made or changed."""
+        """The lock for making and changing the schema."""
         return self.path / "migrate.lock"
 
     @property
     def backups(self) -> Path:
-        """The directory of the backups that are kept here."""
+        """The directory of the backups on this machine."""
         return self.path / "backups"
 
     @property
     def backup_lock(self) -> Path:
-        """Held by whoever makes, removes or restores backups."""
+        """The lock for making, removing and restoring backups."""
         return self.path / "backup.lock"
 
     @property
     def socket(self) -> Path:
-        """The datagram socket on which the owner is woken."""
+        """The datagram socket on which any process wakes the owner of the connection."""
         return self.path / "wa.sock"
 
     def prepare(self) -> None:
-        """Create the directory, owner-only, or check that the one there is ours.
+        """Make the directory for its owner alone, or check that the one there is ours.
 
-        Raises WaError `storage-error` where it cannot be used, and
-        `bad-setting` where it is a directory that holds other things.
+        Raise WaError `storage-error` when it cannot be used, and `bad-setting` when it is open to other
+        users and holds other things.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -98,5 +98,5 @@ class Home:
             raise storage_error(error, self.path) from error
 
     def has_room(self) -> bool:
-        """Whether the disk has room for the records that sending a message makes."""
+        """Tell whether the disk has room for what is written when a message is sent."""
         return free_bytes(self.path) >= _NEEDED_FREE_BYTES

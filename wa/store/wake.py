@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 class WakeSocket:
-    """The owner's ear: other processes, threads and signals wake a wait on it.
+    """A wait that other processes and threads can end.
 
-    A home where no socket can be, for its path is too long or something is in
-    its place, has none; the owner looks every second anyway.
+    A home whose path is too long for a socket, or that has something else in its place, has no socket;
+    the owner looks into the store every second anyway.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,43 +30,43 @@ class WakeSocket:
             self._outer = None
 
     def wake(self) -> None:
-        """End the present or the next wait, from a thread of this process."""
+        """End the present or the next wait, from any thread of this process."""
         try:
             self._inner_send.send(b".")
         except BlockingIOError:
-            pass  # so many calls unread that the wait ends anyway
+            pass  # so many bytes are unread that the wait ends anyway
         except OSError:
-            pass  # closed: nobody waits any more
+            pass  # it is closed: nothing waits any more
 
     def wait(self, seconds: float) -> bool:
-        """Sleep until woken or `seconds` have passed; whether another process did it."""
-        ears = [self._inner]
+        """Wait until woken, or for some seconds; tell whether another process ended the wait."""
+        ends = [self._inner]
         if self._outer is not None:
-            ears.append(self._outer)
-        ready = select.select(ears, [], [], max(0.0, seconds))[0]
-        for ear in ready:
-            self._drain(ear)
+            ends.append(self._outer)
+        ready = select.select(ends, [], [], max(0.0, seconds))[0]
+        for end in ready:
+            self._drain(end)
         return self._outer in ready
 
     @staticmethod
-    def _drain(ear: socket.socket) -> None:
+    def _drain(end: socket.socket) -> None:
         try:
-            while ear.recv(16):
+            while end.recv(16):
                 pass
         except BlockingIOError:
             return
 
     def close(self) -> None:
-        """Close it. The file stays: the next owner replaces it."""
+        """Close the socket. Its file stays: the next owner replaces it."""
         for each in (self._inner, self._inner_send, self._outer):
             if each is not None:
                 each.close()
 
 
 def wake_owner(path: Path) -> None:
-    """Tell the owner, if there is one, that the database holds something for it."""
+    """Wake the owner of the connection, if there is one: the store holds something for it."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
-        # Nobody there, a path too long, or a full socket, which means awake: all are well.
+        # No owner, a path too long, or a full socket, so that the owner wakes anyway.
         with suppress(OSError):
             sender.sendto(b".", str(path))
