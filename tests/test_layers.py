@@ -42,7 +42,7 @@ LAYERS = [
      "wa.imports.export_chat.participants", "wa.people.transfer", "wa.imports.wajs.migration",
      "wa.imports.wajs.chats", "wa.imports.wajs.contacts", "wa.imports.wajs.fields", "wa.imports.wajs.files",
      "wa.imports.wajs.jobs", "wa.imports.wajs.messages", "wa.imports.wajs.report",
-     "wa.imports.wajs.scheduled", "wa.imports.progress"},
+     "wa.imports.wajs.scheduled"},
     {"wa.connection.apply", "wa.queue.compose", "wa.people.edit", "wa.record.merge_chats",
      "wa.queue.send", "wa.queue.outcomes", "wa.record.messages",
      "wa.record.write", "wa.record.chats", "wa.record.names", "wa.record.responses",
@@ -63,7 +63,7 @@ LAYERS = [
      "wa.store.open", "wa.s3"},
     {"wa.times", "wa.jids", "wa.phones", "wa.settings", "wa.errors", "wa.people.vcard",
      "wa.people.vcard_lines", "wa.people.skipped",
-     "wa.imports.wajs.json_stream", "wa.cli.qr", "wa.backup.names",
+     "wa.imports.progress", "wa.imports.wajs.json_stream", "wa.cli.qr", "wa.backup.names",
      "wa.imports.export_chat.reader", "wa.imports.export_chat.header", "wa.imports.export_chat.content",
      "wa.imports.export_chat.phrases"},
 ]  # fmt: skip

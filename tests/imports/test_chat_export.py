@@ -13,16 +13,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from wa.errors import WaError
-from wa.imports.export_chat.content import MARKS, kind_of_file, likeness, said
-from wa.imports.export_chat.header import head_of, sender_of
+from wa.imports.export_chat.content import MARKS, comparable, content_of, kind_of_file
+from wa.imports.export_chat.header import header_of, sender_of
 from wa.imports.export_chat.phrases import titles
-from wa.imports.export_chat.reader import LONGEST, Form, Message, NoMessage, Survey, read
+from wa.imports.export_chat.reader import LONGEST, FileFormat, Message, NoMessage, Survey, read
 
 LATEST = date(2026, 11, 22)
 NNBSP, NBSP, LRM, RLM = "\u202f", "\u00a0", "\u200e", "\u200f"
 
 
-def form_of(*lines: str, order: str | None = None, known: tuple[str, ...] = ()) -> Form:
+def form_of(*lines: str, order: str | None = None, known: tuple[str, ...] = ()) -> FileFormat:
     return Survey(lines, "chat.txt", LATEST, known).form(order)
 
 
@@ -108,7 +108,7 @@ WRITTEN = [
 @pytest.mark.parametrize(("head", "at"), WRITTEN)
 def test_a_line_begins_with_its_time(head: str, at: str) -> None:
     (message,) = parse(f"{head}Nadia: Happy new year!")
-    assert (message.at, message.sender, message.said.text) == (
+    assert (message.at, message.sender, message.content.text) == (
         datetime.fromisoformat(at),
         "Nadia",
         "Happy new year!",
@@ -129,7 +129,7 @@ AM_PM += (
 def test_halves_of_the_day(pair: str, space: str, form: str) -> None:
     hours = []
     for word in pair.split("~") if "~" in pair else pair.split():
-        head = head_of(form.format(time="8:05", word=word, space=space))
+        head = header_of(form.format(time="8:05", word=word, space=space))
         assert head, word
         hours.append(head.clock.hour)
     assert hours == [8, 20]
@@ -158,7 +158,7 @@ def test_halves_of_the_day(pair: str, space: str, form: str) -> None:
     ],
 )
 def test_what_only_looks_like_a_message_begins_none(line: str) -> None:
-    assert head_of(line) is None
+    assert header_of(line) is None
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_what_only_looks_like_a_message_begins_none(line: str) -> None:
 )
 def test_a_day_that_is_none_begins_none(line: str) -> None:
     found = parse(f"30/12/2023, 23:59 - Nadia: one\n{line}, 23:59 - Nadia: two")
-    assert [each.said.text for each in found] == [f"one\n{line}, 23:59 - Nadia: two"]
+    assert [each.content.text for each in found] == [f"one\n{line}, 23:59 - Nadia: two"]
 
 
 # ── Day or month first ──────────────────────────────────────────────────────────────────────────────
@@ -319,7 +319,7 @@ def test_who_takes_part() -> None:
 
 
 def told(text: str, *, is_iphone: bool = False, files: tuple[str, ...] = ()) -> tuple[object, ...]:
-    found = said(text, is_iphone=is_iphone, files=files)
+    found = content_of(text, is_iphone=is_iphone, files=files)
     return found.kind, found.text, found.file
 
 
@@ -442,9 +442,9 @@ Bu mesaj silindi|تم حذف هذه الرسالة|הודעה זו נמחקה|�
 @pytest.mark.parametrize("phrase", [each.strip() for each in DELETED.split("|")])
 def test_deleted_messages(phrase: str) -> None:
     for text in (phrase, f"{LRM}{phrase}", f"{phrase} "):
-        found = said(text, is_iphone=False)
+        found = content_of(text, is_iphone=False)
         assert (found.text, found.is_deleted) == (None, True), text
-    assert not said(f"{phrase}\nreally", is_iphone=False).is_deleted
+    assert not content_of(f"{phrase}\nreally", is_iphone=False).is_deleted
 
 
 EDITED = """This message was edited|Diese Nachricht wurde bearbeitet|Se editó este mensaje.|Ce message a été modifié|
@@ -454,13 +454,15 @@ Questo messaggio è stato modificato|Mensagem editada|Dit bericht is bewerkt|Bu 
 @pytest.mark.parametrize("phrase", [each.strip() for each in EDITED.split("|")])
 def test_edited_messages(phrase: str) -> None:
     for text in (f"Hello\nagain <{phrase}>", f"Hello\nagain {LRM}<{phrase}>"):
-        found = said(text, is_iphone=True)
+        found = content_of(text, is_iphone=True)
         assert (found.text, found.is_edited, found.kind) == ("Hello\nagain", True, "text")
     assert (
-        said("IMG-20231231-WA0001.jpg (file attached)\nNo. <This message was edited>", is_iphone=False).text
+        content_of(
+            "IMG-20231231-WA0001.jpg (file attached)\nNo. <This message was edited>", is_iphone=False
+        ).text
         == "No."
     )
-    assert not said(f"<{phrase}> they said", is_iphone=True).is_edited
+    assert not content_of(f"<{phrase}> they said", is_iphone=True).is_edited
 
 
 @pytest.mark.parametrize(
@@ -488,8 +490,8 @@ def test_kinds_of_files(name: str, kind: str) -> None:
     ],
 )
 def test_what_an_export_changes_does_not_count(one: str | None, other: str) -> None:
-    assert likeness(one) == likeness(other)
-    assert likeness("Hello you") != likeness("Hello")
+    assert comparable(one) == comparable(other)
+    assert comparable("Hello you") != comparable("Hello")
 
 
 # ── Whole files ─────────────────────────────────────────────────────────────────────────────────────
@@ -507,12 +509,12 @@ ANDROID = """13/04/2023, 10:15 - Messages and calls are end-to-end encrypted. Ta
 
 def test_lines_belong_to_the_message_before_them() -> None:
     notice, list_, ok = parse(ANDROID)
-    assert (notice.sender, notice.said.kind, notice.line) == (None, "system", 1)
-    assert list_.said.text == (
+    assert (notice.sender, notice.content.kind, notice.line) == (None, "system", 1)
+    assert list_.content.text == (
         "Shopping:\n\n12/04/2023 bread\n14/04/2023, milk\n[14/04/2023, 09:00:00] Adam: from another phone\n"
         "14.04.2023, 09:00 - Adam: and from a third"
     )
-    assert (ok.sender, ok.said.text, ok.line) == ("Adam Sample", "ok", 8)
+    assert (ok.sender, ok.content.text, ok.line) == ("Adam Sample", "ok", 8)
 
 
 def test_an_iphone_ends_messages_with_cr_and_their_lines_without() -> None:
@@ -522,7 +524,7 @@ def test_an_iphone_ends_messages_with_cr_and_their_lines_without() -> None:
         f"{LRM}[13/04/2023, 10:15:01] Adam: three\r\n",
     ]
     found = list(read(lines, form_of(*lines)))
-    assert [(each.sender, each.said.text) for each in found if isinstance(each, Message)] == [
+    assert [(each.sender, each.content.text) for each in found if isinstance(each, Message)] == [
         ("Nadia", "one\ntwo"),
         ("Adam", "three"),
     ]
@@ -538,7 +540,7 @@ def test_what_is_dated_in_the_future_is_told() -> None:
     skipped, message = read(lines, form_of(*lines))
     assert skipped == NoMessage(2, "it is dated in the future, and was taken for text", lines[1], False)
     assert isinstance(message, Message)
-    assert message.said.text == f"See you\n{lines[1]}"
+    assert message.content.text == f"See you\n{lines[1]}"
 
 
 def test_what_stands_before_the_first_message_is_told() -> None:
@@ -623,8 +625,11 @@ def test_what_is_written_is_read(
     wanted = []
     for at, name, text in said_:
         text = text.strip()
-        assume(text and not any(head_of(line) for line in text.split("\n")))
-        assume(said(text, is_iphone=True).kind == "text" and not said(text, is_iphone=True).is_deleted)
+        assume(text and not any(header_of(line) for line in text.split("\n")))
+        assume(
+            content_of(text, is_iphone=True).kind == "text"
+            and not content_of(text, is_iphone=True).is_deleted
+        )
         assume(len(name.split()) > 0)
         shown = " ".join(name.split())
         at = at.replace(second=at.second if seconds == 1 else 0)
@@ -633,7 +638,9 @@ def test_what_is_written_is_read(
     lines = [written.format(at, name.removeprefix("~ "), text) + end for at, name, text in wanted]
     lines = [f"{part}\n" for line in lines for part in line.removesuffix("\n").split("\n")]
     found = list(read(lines, form_of(*lines, order=order)))
-    assert [(each.at, each.sender, each.said.text) for each in found if isinstance(each, Message)] == wanted
+    assert [
+        (each.at, each.sender, each.content.text) for each in found if isinstance(each, Message)
+    ] == wanted
 
 
 @given(st.lists(st.text(max_size=40), max_size=20))

@@ -977,9 +977,9 @@ def test_a_transaction_is_short_and_the_index_is_used(put: Put, take: Take, stor
     (matching,) = {
         sql.partition("json_each")[0]: sql for sql in ran if "json_each" in sql and "m.chat_jid" in sql
     }.values()
-    store.execute("CREATE TEMP TABLE taken (id INTEGER PRIMARY KEY)")
+    store.execute("CREATE TEMP TABLE matched (id INTEGER PRIMARY KEY)")
     plan = " | ".join(row[3] for row in store.execute(f"EXPLAIN QUERY PLAN {matching}"))
-    store.execute("DROP TABLE taken")
+    store.execute("DROP TABLE matched")
     assert "messages_by_chat (chat_jid=? AND timestamp>? AND timestamp<?)" in plan
 
 

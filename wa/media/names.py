@@ -50,6 +50,14 @@ def _cleaned(name: str) -> str:
     return _FORBIDDEN.sub("_", "_".join(parts)).lstrip(f"-{_EDGES}").rstrip(_EDGES)
 
 
+def plain_name(name: str) -> str:
+    """Return the end of a file name, at most 100 bytes, with `_` for all but letters, digits, `.` and `-`."""
+    plain = re.sub(r"[^\w.\-]+", "_", re.split(r"[/\\]", name)[-1]).lstrip(".-")
+    while len(plain.encode()) > 100:
+        plain = plain[1:]
+    return plain or "file"
+
+
 def free_name(folder: Path, name: str) -> Path:
     """Return a path that does not exist yet: `name.ext`, else `name (2).ext` and so on."""
     if name in ("", ".", "..") or "/" in name or "\0" in name:

@@ -1,7 +1,7 @@
 """The file that "Export chat" makes: a text, or a ZIP with a text and the files that were sent.
 
-Nothing in it is trusted. What is taken out of a ZIP goes below `media/import`
-in our home, under the digest of its content and a tame form of its name.
+Nothing in it is trusted. A file of a ZIP is copied to `media/import` in the home,
+named by the digest of its content and a harmless form of its name.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from typing import IO, AnyStr, BinaryIO
 
 from wa.errors import WaError
 from wa.imports.export_chat.phrases import titles
+from wa.imports.progress import Advance
+from wa.media.names import plain_name
 from wa.store.files import free_bytes, make_folder, part_file, put, storage_error
 from wa.store.paths import Home
 
 FOLDER = "media/import"
-"""Where files go, below our home."""
+"""Where files are copied to, below the home."""
 _MOST_BYTES = 2 * 1024**3
-"""That one import may take out of a ZIP; and that its text may have."""
+"""The most that one import may copy out of a ZIP, and the most that its text may have."""
 _SPARE_BYTES = 64 * 1024**2
-"""Of the disk, that are left free."""
+"""Bytes of the disk that are left free."""
 _PIECE = 1024**2
 _LONGEST_LINE = 1024**2
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError)
-"""What reading a damaged or unusual ZIP raises."""
+"""The errors of zipfile for a damaged or unusual ZIP."""
 _ENCRYPTED = 0x1  # APPNOTE.TXT 4.4.4
 _HINT = "give the .txt or .zip that WhatsApp made: open the chat on the phone, More, Export chat"
 
-Tell = Callable[[int], object]
-
 
 class Unusable(Exception):
-    """A file in the ZIP that cannot be taken out, and why."""
+    """A file of the ZIP cannot be copied; the text says why."""
 
 
 class Files(Container[str]):
-    """The files beside the text, by the name that the text gives them."""
+    """The files beside the text, by their name in the text."""
 
     def __init__(self) -> None:
         self._found: dict[str, zipfile.ZipInfo] = {}
@@ -65,7 +65,7 @@ class Files(Container[str]):
             self._found.setdefault(_same(path.name), info)
 
     def get(self, name: str) -> zipfile.ZipInfo | None:
-        """A file, None where it is not there."""
+        """Return a file, None if it is not there."""
         return self._found.get(_same(name))
 
     def __contains__(self, name: object) -> bool:
@@ -77,7 +77,7 @@ def _same(name: str) -> str:
 
 
 def _name_of(info: zipfile.ZipInfo) -> str:
-    """An entry's name; UTF-8 is read also where the ZIP does not say so."""
+    """Return an entry's name; it is read as UTF-8 even if the ZIP does not say that it is."""
     if info.flag_bits & 0x800:  # APPNOTE.TXT 4.4.4
         return info.filename
     try:
@@ -95,25 +95,25 @@ class Export:
     text: zipfile.ZipInfo | None = None
     files: Files = field(default_factory=Files)
     damaged: int = 0
-    """Lines of which some bytes were no text."""
-    _taken: int = 0
+    """How many lines had bytes that are not UTF-8."""
+    _extracted: int = 0
 
     @property
     def size(self) -> int:
-        """The bytes of the text."""
+        """The size of the text in bytes."""
         return self.text.file_size if self.text else self.path.stat().st_size
 
     @property
     def titles(self) -> list[str]:
-        """What the file's name, or that of the folder it is in, says the chat is called."""
+        """The chat's possible titles, by the name of the file or of its folder."""
         names = _name_of(self.text).split("/")[::-1] if self.text else []
         names.append(self.path.name)
         if self.path.name == "_chat.txt":
             names.append(self.path.absolute().parent.name)
         return list(dict.fromkeys(title for name in names for title in titles(name)))
 
-    def lines(self, tell: Tell = lambda size: None) -> Iterator[str]:
-        """The lines of the text, from its start. Raises WaError `bad-data` where the ZIP is damaged."""
+    def lines(self, advance: Advance = lambda size: None) -> Iterator[str]:
+        """Yield the lines of the text, from its start. Raise WaError `bad-data` for a damaged ZIP."""
         self.damaged = 0
         try:
             with self._open() as stream:
@@ -121,12 +121,12 @@ class Export:
             with self._open() as stream:
                 if encoding:
                     text = TextIOWrapper(stream, encoding, errors="replace", newline="\n")
-                    for line in _pieces(text.readline, "\n"):
-                        tell(2 * len(line))
+                    for line in _lines(text.readline, "\n"):
+                        advance(2 * len(line))
                         yield line
                 else:
-                    for raw in _pieces(stream.readline, b"\n"):
-                        tell(len(raw))
+                    for raw in _lines(stream.readline, b"\n"):
+                        advance(len(raw))
                         yield self._decoded(raw)
         except _DAMAGE as error:
             raise WaError("bad-data", f"{self.path} is damaged: {error}", "export the chat again") from None
@@ -143,27 +143,27 @@ class Export:
             self.damaged += 1
             return raw.decode("utf-8", "replace")
 
-    def take(self, home: Home, name: str) -> str:
-        """Take a file out of the ZIP; its path below our home. Raises Unusable, WaError `storage-error`."""
+    def extract(self, home: Home, name: str) -> str:
+        """Copy a file into the home; return its path there. Raise Unusable, WaError `storage-error`."""
         info = self.files.get(name)
         if info is None:
             raise Unusable("the file was not exported along with the chat")
         if info.flag_bits & _ENCRYPTED:
             raise Unusable("the file is encrypted")
-        if self._taken + info.file_size > _MOST_BYTES:
+        if self._extracted + info.file_size > _MOST_BYTES:
             raise Unusable(f"the files together have more than {_MOST_BYTES // 1024**3} GB")
         folder = home.path / FOLDER
         try:
             _make_room(home, info.file_size)
-            # One name for all tries, so that a kill leaves nothing that the next one does not replace.
+            # The same name at each try, so that the next try replaces what a killed one left.
             with part_file(folder, f"{info.CRC:08x}-{info.file_size}") as part:
-                kept = folder / f"{self._copy(info, part)[:16]}-{_tame(name)}"
+                kept = folder / f"{self._copy(info, part)[:16]}-{plain_name(_same(name))}"
                 put(part, kept)
         except _DAMAGE:
             raise Unusable("the file is damaged") from None
         except OSError as error:
             raise storage_error(error, folder) from error
-        self._taken += info.file_size
+        self._extracted += info.file_size
         return f"{FOLDER}/{kept.name}"
 
     def _copy(self, info: zipfile.ZipInfo, part: BinaryIO) -> str:
@@ -178,22 +178,14 @@ class Export:
 
 
 def _make_room(home: Home, size: int) -> None:
-    """Make the folder, for its owner alone; OSError where the disk has no room for so many bytes."""
+    """Make the folder, for its owner alone. Raise OSError if the disk has no room for so many bytes."""
     make_folder(home.path / FOLDER)
     if free_bytes(home.path) < size + _SPARE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _tame(name: str) -> str:
-    """The end of a name, of characters that mean nothing to anybody."""
-    tame = re.sub(r"[^\w.\-]+", "_", re.split(r"[/\\]", _same(name))[-1]).lstrip(".-")
-    while len(tame.encode()) > 100:
-        tame = tame[1:]
-    return tame or "file"
-
-
 def _encoding(stream: IO[bytes]) -> str | None:
-    """UTF-16 as the start of a text shows it; None for UTF-8."""
+    """Return the kind of UTF-16 that the start of a text shows; None for UTF-8."""
     start = stream.read(4)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
@@ -202,8 +194,8 @@ def _encoding(stream: IO[bytes]) -> str | None:
     )
 
 
-def _pieces(readline: Callable[[int], AnyStr], end: AnyStr) -> Iterator[AnyStr]:
-    """Lines, of endless ones the beginning."""
+def _lines(readline: Callable[[int], AnyStr], end: AnyStr) -> Iterator[AnyStr]:
+    """Yield lines, and of a line without end its beginning."""
     while piece := readline(_LONGEST_LINE):
         yield piece
         while len(piece) == _LONGEST_LINE and not piece.endswith(end):
@@ -212,7 +204,7 @@ def _pieces(readline: Callable[[int], AnyStr], end: AnyStr) -> Iterator[AnyStr]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Export]:
-    """An exported chat to read. Raises WaError `not-found`, `bad-data`, `storage-error`."""
+    """Open an exported chat. Raise WaError `not-found`, `bad-data`, `storage-error`."""
     try:
         if path.exists() and not path.is_file():
             what = "a directory" if path.is_dir() else "not a file, and it has to be read twice"
@@ -237,7 +229,7 @@ def opened(path: Path) -> Iterator[Export]:
 
 
 def _found_in(path: Path, archive: zipfile.ZipFile) -> Export:
-    """The text in a ZIP, and the files beside it."""
+    """Find the text in a ZIP, and the files beside it. Raise WaError `bad-data`."""
     names = {each: _name_of(each).replace("\\", "/") for each in archive.infolist()}
     names = {each: name for each, name in names.items() if not name.endswith("/") and "__MACOSX" not in name}
     texts = {each: name.rpartition("/")[2] for each, name in names.items() if name.lower().endswith(".txt")}

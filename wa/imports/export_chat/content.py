@@ -1,4 +1,4 @@
-"""What a message of an exported chat is: words, a file or its absence, a deletion, a notice of WhatsApp's."""
+"""The content of a message in an exported chat: text, a file or its absence, a deletion, a notice."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from wa.imports.export_chat.phrases import ATTACHED, DELETED, EDITED, ENCRYPTED, OMITTED, plain
 
 MARKS = "\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
-"""What is put around names and before notices so that they run in the right direction; nobody sees it."""
+"""Invisible marks around names and before notices, which set the direction of writing."""
 _GENERATED = "\u200e"
-"""What an iPhone puts before words that nobody typed."""
+"""The mark that an iPhone puts before text that nobody typed."""
 _LONGEST_PHRASE = 300
 _NO_MARKS = str.maketrans("", "", MARKS)
 _ANDROID_FILE = re.compile(r"(?P<file>[^\n]+) \((?P<word>[^\n]+)\)")
@@ -20,7 +20,7 @@ _IPHONE_FILE = re.compile(r"<(?P<word>[^\n<>:：]{1,40})[:：]\s{0,4}(?P<file>[^
 _PAGES = re.compile(r" • [^\n]*\Z")
 """`Report.pdf • 2 pages`"""
 _NUMBER = re.compile(r"^[0-9]{8}-")
-"""That an iPhone puts before the name of a file."""
+"""The number that an iPhone puts before the name of a file."""
 _LOCATION = re.compile(r"(?:[^\s:]+ ){0,3}[^\s:]+:? https://maps\.google\.com/\?q=-?[0-9.]+,-?[0-9.]+")
 _POLL = re.compile(
     r"[^\s:]+:\n[^\n]+(?:\n([^\s:]+): [^\n]+ \([^\n()\d]{0,20}\d+[^\n()\d]{0,20}\))(?:\n\1: [^\n]+)+"
@@ -42,26 +42,28 @@ _KIND_OF_EXTENSION = {
 
 
 @dataclass(frozen=True)
-class Said:
+class Content:
     """A message without its time and sender."""
 
     text: str | None
-    """The words, or the caption of a file; None where there are none."""
+    """The text, or the caption of a file; None without one."""
     kind: str = "text"
     file: str | None = None
-    """The name of the file that was exported along with it."""
+    """The name of its file in the export."""
     is_deleted: bool = False
     is_edited: bool = False
 
 
-def said(raw: str, *, is_iphone: bool, files: Container[str] = ()) -> Said:
-    """What stands behind a sender's name; `files` are the names of those that were exported along."""
+def content_of(raw: str, *, is_iphone: bool, files: Container[str] = ()) -> Content:
+    """Return the content of the text behind a sender's name; `files` are the names of the exported files."""
     before, _, ending = raw.rstrip(MARKS + " \n").rpartition("<")
     if ending.endswith(">") and plain(ending[:_LONGEST_PHRASE]) in EDITED:
-        return replace(said(before.rstrip(MARKS + " \n"), is_iphone=is_iphone, files=files), is_edited=True)
+        return replace(
+            content_of(before.rstrip(MARKS + " \n"), is_iphone=is_iphone, files=files), is_edited=True
+        )
     text = raw.strip().lstrip(MARKS).rstrip()
     if not text:
-        return Said(None, "other")
+        return Content(None, "other")
     first, _, rest = text.partition("\n")
     if len(first) <= _LONGEST_PHRASE:
         found = _replaced(first, rest, is_iphone=is_iphone) or _attached(text, first, rest, files)
@@ -69,35 +71,35 @@ def said(raw: str, *, is_iphone: bool, files: Container[str] = ()) -> Said:
             return found
     end = max(text.rfind("\u200e"), text.rfind("\u200f"))
     if is_iphone and end >= 0 and (kind := OMITTED.get(plain(text[end : end + _LONGEST_PHRASE]))):
-        return Said(_caption(_PAGES.sub("", unmarked(text[:end]).rstrip())), kind)
+        return Content(_caption(_PAGES.sub("", unmarked(text[:end]).rstrip())), kind)
     if _LOCATION.fullmatch(text):
-        return Said(text, "location")
+        return Content(text, "location")
     if _POLL.fullmatch(unmarked(text)):
-        return Said(unmarked(text), "poll")
+        return Content(unmarked(text), "poll")
     if is_iphone and raw.lstrip().startswith(_GENERATED):
-        return Said(unmarked(text), "system")
-    return Said(text, "system" if ENCRYPTED.match(text) else "text")
+        return Content(unmarked(text), "system")
+    return Content(text, "system" if ENCRYPTED.match(text) else "text")
 
 
 def is_notice(raw: str, *, is_iphone: bool) -> bool:
-    """Whether the first line of a message shows that it is WhatsApp's own, whoever it seems to be from."""
+    """Return whether the first line of a message shows that it is a notice of WhatsApp's own."""
     if is_iphone and raw.lstrip().startswith(_GENERATED):
-        return said(raw, is_iphone=True).kind == "system"
+        return content_of(raw, is_iphone=True).kind == "system"
     return bool(ENCRYPTED.match(raw))
 
 
-def _replaced(first: str, rest: str, *, is_iphone: bool) -> Said | None:
-    """What was deleted, or not exported, has a phrase in its place."""
+def _replaced(first: str, rest: str, *, is_iphone: bool) -> Content | None:
+    """Return the content behind a phrase for a deleted message or a file left out; None for other text."""
     key = plain(first)
     if key in DELETED and not rest:
-        return Said(None, is_deleted=True)
+        return Content(None, is_deleted=True)
     is_bracketed = unmarked(first).startswith("<")
     if key in OMITTED and (is_bracketed or is_iphone):
-        return Said(_caption(rest), OMITTED[key])
+        return Content(_caption(rest), OMITTED[key])
     return None
 
 
-def _attached(text: str, first: str, rest: str, files: Container[str]) -> Said | None:
+def _attached(text: str, first: str, rest: str, files: Container[str]) -> Content | None:
     for form in (_ANDROID_FILE, _OLD_FILE):
         found = form.fullmatch(unmarked(first))
         if found and _is_file(found, files):
@@ -109,12 +111,12 @@ def _attached(text: str, first: str, rest: str, files: Container[str]) -> Said |
     return None
 
 
-def _with_file(name: str, caption: str) -> Said:
-    """A file; a document without a caption has its name for one, as in the message itself."""
+def _with_file(name: str, caption: str) -> Content:
+    """Return a file as content; a document without a caption has its name for one, as in the message."""
     name = unmarked(name).strip()
     kind = kind_of_file(name)
     words = _caption(caption) or (_NUMBER.sub("", name) if kind == "document" else None)
-    return Said(words, kind, name)
+    return Content(words, kind, name)
 
 
 def _is_file(found: re.Match[str], files: Container[str]) -> bool:
@@ -123,7 +125,7 @@ def _is_file(found: re.Match[str], files: Container[str]) -> bool:
 
 
 def kind_of_file(name: str) -> str:
-    """A message's type by the name that WhatsApp gave its file: `IMG-…`, `00000012-PHOTO-….jpg`."""
+    """Return a message's type by WhatsApp's name for its file: `IMG-…`, `00000012-PHOTO-….jpg`."""
     words = re.split(r"[-_. ]", name.upper())
     if "STK" in words or "STICKER" in words:
         return "sticker"
@@ -133,8 +135,8 @@ def kind_of_file(name: str) -> str:
     return _KIND_OF_EXTENSION.get(extension[1].lower() if extension else "", "document")
 
 
-def likeness(text: str | None) -> str:
-    """A text without what an export does to it: unseen marks, spaces at its end, names for numbers."""
+def comparable(text: str | None) -> str:
+    """Return a text without what an export changes: marks, spaces at its end, names for numbers."""
     if not text:
         return ""
     if "@" in text:
@@ -143,7 +145,7 @@ def likeness(text: str | None) -> str:
 
 
 def unmarked(text: str) -> str:
-    """A text without the marks that nobody sees."""
+    """Return a text without invisible marks."""
     return text.translate(_NO_MARKS)
 
 

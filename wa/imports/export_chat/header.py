@@ -1,4 +1,7 @@
-"""One line of an exported chat: whether it begins a message, when that was, and whose it is."""
+"""The header of a message in an exported chat: its date, time and sender.
+
+31/12/2023, 23:59 - Nadia: Happy new year!
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ from wa.imports.export_chat.content import MARKS, unmarked
 from wa.imports.export_chat.phrases import half_of_day, is_filler
 
 _FIRST_DAY = date(2009, 1, 1)
-"""WhatsApp is of that year."""
+"""WhatsApp began in that year."""
 _BUDDHIST = 543
-"""Years that Thailand's calendar is ahead."""
+"""Years by which Thailand's calendar is ahead."""
 _LONGEST_NAME = 100
 _NO_HALF, _NO_TIME = 24, -1
 
@@ -22,7 +25,7 @@ _GAP = rf"[\s{MARKS}]{{0,4}}"
 
 
 def _word(name: str) -> str:
-    """A word or none, such as `PM`, and the spaces around it."""
+    """Return a pattern for an optional word, such as `PM`, with the spaces around it."""
     return rf"{_GAP}(?P<{name}>[^\W\d_][^\d\n:<>\[\],،]{{0,14}}?(?![^\W\d_]))?{_GAP}"
 
 
@@ -44,22 +47,22 @@ _DATE_FIRST, _TIME_FIRST = (
 
 
 class Style(NamedTuple):
-    """How the beginnings of messages are written, which is the same in all of a file."""
+    """How headers are written, which is the same in all of a file."""
 
     is_date_first: bool
     is_iphone: bool
-    """In brackets."""
+    """Whether date and time are in brackets."""
     has_seconds: bool
     is_east_asian: bool
-    """A year of two digits may come first."""
+    """Whether a year of two digits may come first."""
     mark: str
     year_lengths: tuple[bool, bool]
     has_comma: bool
     has_dash: bool
 
 
-class Head(NamedTuple):
-    """The beginning of a message: its date, not yet understood, and time."""
+class Header(NamedTuple):
+    """The date of a message, as three numbers in unknown order, and its time."""
 
     style: Style
     days: tuple[str, str, str]
@@ -67,8 +70,8 @@ class Head(NamedTuple):
     end: int
 
 
-def head_of(line: str) -> Head | None:
-    """How a message begins, or None for a line that begins none."""
+def header_of(line: str) -> Header | None:
+    """Return the header of a line, None if the line has none."""
     found = _DATE_FIRST.match(line) or _TIME_FIRST.match(line)
     clock = _clock(found) if found else None
     if found is None or clock is None:
@@ -85,17 +88,17 @@ def head_of(line: str) -> Head | None:
         has_comma=bool(found["comma"]),
         has_dash=bool(found["dash"]),
     )
-    return Head(style, days, clock, found.end())
+    return Header(style, days, clock, found.end())
 
 
 def _comes_before(found: re.Match[str]) -> bool:
-    """Whether morning or afternoon stands before the time."""
+    """Return whether a word for morning or afternoon comes before the time."""
     return any(half_of_day(found[name]) is not None for name in ("word1", "word2") if found[name])
 
 
 @lru_cache(maxsize=256)
 def _half(words: tuple[str, ...]) -> int:
-    """The hours that the words beside a time add: 0 or 12; _NO_HALF, or _NO_TIME for other words."""
+    """Return the hours that the words beside a time add: 0 or 12, or _NO_HALF; _NO_TIME for other words."""
     halves = [half_of_day(word) for word in words if not is_filler(word)]
     if None in halves or len(halves) > 1:
         return _NO_TIME
@@ -117,7 +120,7 @@ def _clock(found: re.Match[str]) -> time | None:
 
 @lru_cache(maxsize=8192)
 def day_of(days: tuple[str, str, str], order: str, latest: date) -> date | None:
-    """The day that three numbers are, up to the latest that is possible; None where they are none."""
+    """Return the day that three numbers mean in an order, None if that is no day until `latest`."""
     year, month, day = (days[order.index(part)] for part in "ymd")
     if len(year) not in (2, 4) or max(len(month), len(day)) > 2:
         return None
@@ -134,17 +137,16 @@ def day_of(days: tuple[str, str, str], order: str, latest: date) -> date | None:
 
 
 def sender_of(rest: str, known: Collection[str]) -> tuple[str | None, str]:
-    """The name and the words behind a date; no name where WhatsApp itself speaks.
+    """Return sender and text behind a date; the sender is None for a notice of WhatsApp's own.
 
-    Nothing says where a name ends that has a colon in it: only those that are
-    `known` are found whole.
+    A name ends at its first colon, unless it is one of the `known` names.
     """
     bare = rest.lstrip(MARKS + " ")
     for name in known:
         if bare.startswith(f"{name}: "):
             return name, bare[len(name) + 2 :]
     name, colon, text = bare.partition(": ")
-    if not colon and bare.rstrip().endswith(":"):  # an editor took the space away
+    if not colon and bare.rstrip().endswith(":"):  # an editor removed the space
         name, colon, text = bare.rstrip()[:-1], ":", ""
     name = " ".join(unmarked(name).split())
     if name.startswith("~"):
@@ -158,5 +160,5 @@ _OPEN_QUOTE = re.compile(r"[“„«「『][^”“»」』]*$")
 
 
 def _is_quoting(name: str) -> bool:
-    """Whether the colon is in a name or subject that is quoted: `Nadia changed the subject to "A: B"`."""
+    """Return whether the colon is inside quotation marks: `Nadia changed the subject to "A: B"`."""
     return bool(name.count('"') % 2 or _OPEN_QUOTE.search(name))

@@ -1,13 +1,12 @@
-"""The past from WhatsApp's own "Export chat": each message stored once, however often it is imported.
+"""Messages from WhatsApp's own "Export chat": each is stored once, however often it is imported.
 
-An export has no ids. A message of it is one that is stored already when that
-has the same chat, direction and text, and the same minute, or with seconds in
-the file a time at most one second off; `chat_match` tells more. What is left
-gets an id made of all that, which begins as `messages.MADE_UP`: should the
-message itself come later by another way, it takes the place of the one here.
+An export has no ids. A message of it is known to be stored if a stored one has the same chat,
+direction, text and minute; if the file has seconds, the times may differ by one second (`match`
+has the details). Every other message gets an id made of these, which begins with
+`messages.MADE_UP`: the message itself, should it come later, replaces the one stored here.
 
-A notice of WhatsApp's own is from the chat itself. An edited or deleted message
-is so since it was sent: an export does not say when. What was deleted elsewhere
+A notice of WhatsApp's own has the chat for its sender. An export does not say when a message was
+edited or deleted, so that has the time of the message. A message that was deleted on the phone
 and is stored here stays as it is.
 """
 
@@ -21,10 +20,10 @@ from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
 from wa.imports.export_chat.archive import Export, Unusable, opened
-from wa.imports.export_chat.content import likeness
+from wa.imports.export_chat.content import comparable
 from wa.imports.export_chat.match import Item, Matcher, Stored, made_up_ids
-from wa.imports.export_chat.participants import Cast, People, cast, find_chat, name_of_chat
-from wa.imports.export_chat.reader import ORDERS, Form, Message, NoMessage, Survey, read
+from wa.imports.export_chat.participants import Participants, People, find_chat, identify, name_of_chat
+from wa.imports.export_chat.reader import ORDERS, FileFormat, Message, NoMessage, Survey, read
 from wa.imports.progress import ShowProgress, no_progress
 from wa.people.contacts import phone_in
 from wa.people.skipped import Skipped
@@ -34,9 +33,9 @@ from wa.times import resolve_wall, to_iso
 from wa.whatsapp.events import MessageReceived
 
 _AHEAD = timedelta(days=2)
-"""How far in the future a date may lie, for clocks that are wrong."""
+"""How far in the future a date may be, for clocks that are wrong."""
 _WORDS = ("text", "system", "location", "poll")
-"""Kinds that are whole without a file."""
+"""Types of messages that have no file."""
 
 
 @dataclass
@@ -52,14 +51,14 @@ class Report:
     added: int = 0
     left_out: int = 0
     media: Row = field(default_factory=lambda: {"taken": 0, "missing": 0, "omitted": 0})
-    """Files: taken out of the ZIP; named, but not to be had; left out by the phone."""
+    """Files: copied out of the ZIP; named in the text but not available; left out by the phone."""
     first: int | None = None
     last: int | None = None
     skipped: Skipped = field(default_factory=Skipped)
-    """What was left out, or is wrong."""
+    """What was left out, and what is wrong with what was taken."""
 
     def row(self) -> Row:
-        """The report as data: read is the sum of added, already there, and what was left out."""
+        """Return the report as data. `read` is the sum of `added`, `already_there` and messages left out."""
         first, last = (None if at is None else to_iso(messages.moment(at)) for at in (self.first, self.last))
         return {
             "file": self.file,
@@ -93,12 +92,12 @@ def import_chat(
 ) -> Row:
     """Take the messages of an exported chat, .txt or .zip, and return what became of them.
 
-    Times are what the wall clock of `zone` showed; of an hour that came twice,
-    the first. `me` is our name in the file, or `-` where we wrote nothing in it.
-    Raises WaError: `not-found` for a missing file or a chat that nobody knows,
-    `ambiguous`, `bad-data` for what is no export or has other dates than asked
-    for, `usage` where it cannot be known how dates are to be read or which name
-    is ours, and `storage-error`, before which alone something may be stored.
+    Times are those of the wall clock of `zone`; of an hour that the clock showed
+    twice, the first. `me` is our name in the file, or `-` if we wrote nothing in it.
+    Raise WaError `not-found` for a missing file or an unknown chat, `ambiguous`,
+    `bad-data` for a file that is no export or whose dates are not in `date_order`,
+    `usage` if the order of dates or our own name cannot be known, and
+    `storage-error`; only before that one, messages may have been stored.
     """
     if date_order not in (None, *ORDERS):
         raise WaError("usage", f"{date_order!r} is not an order of dates", f"use one of {', '.join(ORDERS)}")
@@ -108,7 +107,7 @@ def import_chat(
         lines = export.lines(bars.begin(f"looking at {file.name}", export.size))
         latest = (now.astimezone(zone) + _AHEAD).date()
         form = Survey(lines, str(file), latest, people.with_colon(me, *export.titles)).form(date_order)
-        found = cast(store, people, jid, export.titles, form.names, me, str(file))
+        found = identify(store, people, jid, export.titles, form.names, me, str(file))
         named = [
             {"name": name, "jid": found.jid_of(name), "is_me": found.is_me(name), "messages": count}
             for name, count in form.names.most_common()
@@ -125,17 +124,17 @@ class _Importer:
 
     store: Store
     export: Export
-    form: Form
-    cast: Cast
+    form: FileFormat
+    participants: Participants
     report: Report
     zone: ZoneInfo
     now: datetime
     is_dry: bool
 
     def run(self, tell: Callable[[int], object]) -> None:
-        """Go through the file, a batch a transaction."""
+        """Store the messages of the file, one batch in a transaction."""
         found = read(self.export.lines(tell), self.form, self.export.files)
-        with Matcher(self.store, self.cast.chat, has_seconds=self.form.has_seconds) as matcher:
+        with Matcher(self.store, self.participants.chat, has_seconds=self.form.has_seconds) as matcher:
             for batch in _batches(self._messages(found)):
                 self._take(batch, matcher)
         if self.export.damaged:
@@ -164,9 +163,9 @@ class _Importer:
             with self.store.write(durable=False):
                 rows = matcher.match(items)
                 numbers = self._add([item for item, row in zip(items, rows, strict=True) if row is None])
-                matcher.take(number for number in numbers if number)
+                matcher.exclude(number for number in numbers if number)
                 for item, row in zip(items, rows, strict=True):
-                    if row and item.message.said.is_edited and not (row.is_edited or row.is_deleted):
+                    if row and item.message.content.is_edited and not (row.is_edited or row.is_deleted):
                         self._edit(item, row)
             self.report.added += len(numbers) - numbers.count(None)
         new = iter(numbers)
@@ -174,32 +173,32 @@ class _Importer:
         self._take_files(
             (item.message, number, path)
             for item, (number, path) in zip(items, places, strict=True)
-            if item.message.said.file
+            if item.message.content.file
         )
 
     def _item(self, message: Message) -> Item:
         starts = _moments(message.at, self.zone)
-        is_mine, sender = self.cast.is_me(message.sender), self.cast.jid_of(message.sender)
-        return Item(message, starts, is_mine, sender, likeness(message.said.text))
+        is_mine, sender = self.participants.is_me(message.sender), self.participants.jid_of(message.sender)
+        return Item(message, starts, is_mine, sender, comparable(message.content.text))
 
     def _count(self, items: list[Item]) -> None:
         times = [item.starts[0] for item in items]
         self.report.first = min(times if self.report.first is None else [*times, self.report.first])
         self.report.last = max(times if self.report.last is None else [*times, self.report.last])
-        for said in (item.message.said for item in items):
-            self.report.media["omitted"] += not (said.file or said.is_deleted or said.kind in _WORDS)
+        for content in (item.message.content for item in items):
+            self.report.media["omitted"] += not (content.file or content.is_deleted or content.kind in _WORDS)
 
     def _add(self, items: list[Item]) -> list[int | None]:
-        """Store new messages; the number of each, None where its made-up id was there already."""
+        """Store new messages; return the row id of each, None if its made-up id was stored already."""
         if not items:
             return []
         self._name_chat()
         before = messages.newest_id(self.store)
-        ids = made_up_ids(self.store, self.cast.chat, items, has_seconds=self.form.has_seconds)
+        ids = made_up_ids(self.store, self.participants.chat, items, has_seconds=self.form.has_seconds)
         events = [
             MessageReceived(
-                self.cast.chat, message_id, item.sender, item.starts[0], item.message.said.text,
-                message_type=item.message.said.kind, is_from_me=item.is_mine,
+                self.participants.chat, message_id, item.sender, item.starts[0], item.message.content.text,
+                message_type=item.message.content.kind, is_from_me=item.is_mine,
             )
             for item, message_id in zip(items, ids, strict=True)
         ]  # fmt: skip
@@ -208,44 +207,44 @@ class _Importer:
             self.store.execute("SELECT message_id, id FROM messages WHERE id > ?", [before]).fetchall()
         )
         for item, message_id in zip(items, ids, strict=True):
-            said, at = item.message.said, to_iso(messages.moment(item.starts[0]))
-            if said.is_edited or said.is_deleted:
-                edited_at, deleted_at = at if said.is_edited else None, at if said.is_deleted else None
+            content, at = item.message.content, to_iso(messages.moment(item.starts[0]))
+            if content.is_edited or content.is_deleted:
+                edited_at, deleted_at = at if content.is_edited else None, at if content.is_deleted else None
                 write.note_changes(self.store, stored.get(message_id), edited_at, deleted_at)
         return [stored.get(message_id) for message_id in ids]
 
     def _name_chat(self) -> None:
-        """Keep the chat, its name where none is known, and the names of who has a made-up address."""
-        chat, name = self.cast.chat, self.report.chat_name
+        """Store the chat, its name if none is known, and the names of people with a made-up address."""
+        chat, name = self.participants.chat, self.report.chat_name
         chats.ensure(self.store, chat, self.now)
         if name and not phone_in(name, None):
             chats.add_name(self.store, chat, name)
-        while self.cast.made_up:
-            jid, name = self.cast.made_up.popitem()
+        while self.participants.made_up:
+            jid, name = self.participants.made_up.popitem()
             names.add_name(self.store, jid, name)
 
     def _edit(self, item: Item, row: Stored) -> None:
-        """Take over the newer text of a message that is stored as it was before."""
-        text = row.content if item.text == row.text else item.message.said.text
+        """Store the newer text of a message that was edited."""
+        text = row.content if item.text == row.text else item.message.content.text
         stored = {"id": row.number, "content": row.content}
         write.edit(self.store, stored, text, messages.moment(row.timestamp))
 
     def _take_files(self, wanted: Iterable[tuple[Message, int | None, str | None]]) -> None:
-        """Take the files of messages out of the ZIP that have none yet."""
+        """Copy files out of the ZIP for messages whose file is not stored yet."""
         taken = []
         for message, number, path in wanted:
-            said = message.said
+            content = message.content
             if path and (self.store.home.path / path).is_file():
                 continue
-            if not said.file or said.file not in self.export.files:
+            if not content.file or content.file not in self.export.files:
                 self.report.media["missing"] += 1
                 continue
             if number and not self.is_dry:
                 try:
-                    taken.append((number, self.export.take(self.store.home, said.file), said.kind))
+                    taken.append((number, self.export.extract(self.store.home, content.file), content.kind))
                 except Unusable as error:
                     self.report.media["missing"] += 1
-                    self.report.skipped.add(str(error), said.file)
+                    self.report.skipped.add(str(error), content.file)
                     continue
             self.report.media["taken"] += 1
         if taken:
@@ -254,7 +253,7 @@ class _Importer:
 
 
 def _moments(at: datetime, zone: ZoneInfo) -> tuple[int, ...]:
-    """When the wall clock of a zone showed a time, in Unix seconds: once, or twice."""
+    """Return when the wall clock of a zone showed a time, in Unix seconds: one moment, or two."""
     first = int(resolve_wall(at, zone).timestamp())
     earlier, later = (at.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
     if earlier is not None and later is not None and earlier > later:
@@ -263,7 +262,7 @@ def _moments(at: datetime, zone: ZoneInfo) -> tuple[int, ...]:
 
 
 def _batches(found: Iterable[Message]) -> Iterator[list[Message]]:
-    """Messages in parts that a transaction may have, the same minute in one of them where it can be."""
+    """Yield messages in batches for one transaction each; those of a minute are in one batch if possible."""
     batch: list[Message] = []
     for message in found:
         is_full = len(batch) >= BATCH

@@ -1,9 +1,9 @@
-"""Which messages of an exported chat are stored already, whatever way they came.
+"""Finds which messages of an exported chat are stored already, by whatever way they came.
 
-An export says less than what is stored: Android's times have no seconds, an
-edited text looks as it does now, a file may be only a word for it. So likes are
-taken first, then what can only be the same message. Each stored message is taken
-once, and what was taken is remembered on disk: a chat may have millions.
+An export has less than the store: Android's times have no seconds, an edited message shows its
+newest text, a file may be only a word for it. So messages with equal texts are matched first, and
+then those that can only be the same message. Each stored message is matched once; the matched ones
+are remembered on disk, for a chat may have millions.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from wa.imports.export_chat.content import likeness
+from wa.imports.export_chat.content import comparable
 from wa.imports.export_chat.reader import Message
 from wa.jids import is_group, phone_of_jid
 from wa.record.messages import MADE_UP
 from wa.store.database import Store
 
 OF_A_MINUTE, OF_A_SECOND = f"{MADE_UP}min-", f"{MADE_UP}sec-"
-"""How made-up ids begin, by what is known of the time."""
+"""How made-up ids begin, for times to the minute and times to the second."""
 _MINUTE = 60
 _TOLD_OTHERWISE = ("document", "location", "contact", "poll")
-"""What has other words in an export than in the message itself."""
+"""Types of messages whose text in an export is not that of the message."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """What is compared of a message of the file."""
+    """A message of the file, with what is compared of it."""
 
     message: Message
     starts: tuple[int, ...]
-    """Its time in Unix seconds; two where the clock showed it twice."""
+    """Its time in Unix seconds; two of them if the clock showed that time twice."""
     is_mine: bool
     sender: str
     text: str
-    """As `likeness` gives it."""
+    """The text as `comparable` returns it."""
 
 
 @dataclass
 class Stored:
-    """What is compared of a stored message."""
+    """A stored message, with what is compared of it."""
 
     number: int
     timestamp: int
@@ -57,34 +57,34 @@ class Stored:
     is_free: bool = True
 
     def __post_init__(self) -> None:
-        self.text = likeness(self.content)
+        self.text = comparable(self.content)
 
 
 class Matcher:
-    """Finds the messages of one chat. To be entered; one at a time on a connection."""
+    """Finds the messages of one chat. A context manager; one at a time on a connection."""
 
     def __init__(self, store: Store, chat: str, *, has_seconds: bool) -> None:
         self._store, self._chat = store, chat
         self._early, self._late = (1, 1) if has_seconds else (0, _MINUTE - 1)
-        """How far a stored message may be before and behind the time in the file."""
+        """Seconds by which a stored message may be earlier and later than the time in the file."""
 
     def __enter__(self) -> Matcher:
-        self._store.execute("CREATE TEMP TABLE taken (id INTEGER PRIMARY KEY)")
+        self._store.execute("CREATE TEMP TABLE matched (id INTEGER PRIMARY KEY)")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        self._store.execute("DROP TABLE taken")
+        self._store.execute("DROP TABLE matched")
 
-    def take(self, numbers: Iterable[int]) -> None:
-        """No message of the file is one of these stored ones."""
+    def exclude(self, numbers: Iterable[int]) -> None:
+        """Match these stored messages with no further message of the file."""
         self._store.db.conn.executemany(
-            "INSERT OR IGNORE INTO taken VALUES (?)", ((each,) for each in numbers)
+            "INSERT OR IGNORE INTO matched VALUES (?)", ((each,) for each in numbers)
         )
 
     def match(self, items: Sequence[Item]) -> list[Stored | None]:
-        """For each message of the file the stored one that it is, or None."""
+        """Return for each message of the file the same message in the store, or None."""
         near: dict[tuple[int, bool], list[Stored]] = defaultdict(list)
         for row in self._near(items):
             near[row.timestamp // _MINUTE, row.is_mine].append(row)
@@ -93,18 +93,18 @@ class Matcher:
             for number, item in enumerate(items):
                 if found[number] is None:
                     found[number] = self._best(item, near, fits)
-        self.take(row.number for row in found if row)
+        self.exclude(row.number for row in found if row)
         return found
 
     def _near(self, items: Sequence[Item]) -> list[Stored]:
-        """The stored messages about the times of these."""
+        """Return the stored messages near the times of these."""
         starts = sorted({start - self._early for item in items for start in item.starts})
         rows = self._store.execute(
             "SELECT DISTINCT m.id, m.timestamp, m.is_from_me, m.sender, m.content, m.message_type,"
             " m.edited_at IS NOT NULL, m.deleted_at IS NOT NULL, m.media_path FROM json_each(?) t"
             " CROSS JOIN messages m ON m.chat_jid = ? AND m.timestamp BETWEEN t.value AND t.value + ?"
             " WHERE m.status IS NOT 'early' AND m.message_type != 'reaction'"
-            " AND NOT EXISTS (SELECT 1 FROM taken WHERE taken.id = m.id)",
+            " AND NOT EXISTS (SELECT 1 FROM matched WHERE matched.id = m.id)",
             [json.dumps(starts), self._chat, self._early + self._late],
         )
         return [Stored(number, time, bool(mine), *rest) for number, time, mine, *rest in rows]
@@ -122,7 +122,7 @@ class Matcher:
             and _may_be_of(item, row)
             and fits(item, row)
         ]
-        if not rows or (fits is _is_changed and item.message.said.is_edited and len(rows) > 1):
+        if not rows or (fits is _is_changed and item.message.content.is_edited and len(rows) > 1):
             return None
         best = min(rows, key=lambda row: _distance(item, row))
         best.is_free = False
@@ -130,41 +130,41 @@ class Matcher:
 
 
 def _distance(item: Item, row: Stored) -> tuple[bool, bool, int, int]:
-    """How unlike a message and a stored one are that may be the same."""
+    """Return how much a message differs from a stored one that may be the same."""
     seconds = min(abs(row.timestamp - start) for start in item.starts)
-    return row.sender != item.sender, row.kind != item.message.said.kind, seconds, row.number
+    return row.sender != item.sender, row.kind != item.message.content.kind, seconds, row.number
 
 
 def _may_be_of(item: Item, row: Stored) -> bool:
-    """Whether both may have one sender: not where both have a number, and another one."""
+    """Return whether both may have the same sender: not if both senders have a number, and it differs."""
     ours, theirs = phone_of_jid(item.sender), phone_of_jid(row.sender)
     return item.is_mine or ours is None or theirs is None or ours == theirs
 
 
 def _is_alike(item: Item, row: Stored) -> bool:
-    """Whether they say the same; what has no words is alike where neither is a text."""
-    said = item.message.said
-    if (said.kind == "system") != (row.kind == "system") or said.is_deleted != row.is_deleted:
+    """Return whether the texts are equal; messages without a text are if neither is of type `text`."""
+    content = item.message.content
+    if (content.kind == "system") != (row.kind == "system") or content.is_deleted != row.is_deleted:
         return False
     return item.text == row.text and (
-        bool(item.text) or said.is_deleted or "text" not in (said.kind, row.kind)
+        bool(item.text) or content.is_deleted or "text" not in (content.kind, row.kind)
     )
 
 
 def _is_changed(item: Item, row: Stored) -> bool:
-    """Whether the one may have become the other: by being edited, deleted, or exported without its file."""
-    said = item.message.said
-    if "system" in (said.kind, row.kind):
+    """Return whether the stored message may have been edited, deleted, or exported without its file."""
+    content = item.message.content
+    if "system" in (content.kind, row.kind):
         return False
-    if said.is_deleted or row.is_deleted or row.is_edited:
+    if content.is_deleted or row.is_deleted or row.is_edited:
         return True
-    if "text" in (said.kind, row.kind):
-        return said.is_edited and said.kind == row.kind
-    return not (item.text and row.text) or (said.kind == row.kind and said.kind in _TOLD_OTHERWISE)
+    if "text" in (content.kind, row.kind):
+        return content.is_edited and content.kind == row.kind
+    return not (item.text and row.text) or (content.kind == row.kind and content.kind in _TOLD_OTHERWISE)
 
 
 def made_up_ids(store: Store, chat: str, items: Sequence[Item], *, has_seconds: bool) -> list[str]:
-    """An id for each: the same for the same message of any export of the chat, and another for its equals."""
+    """Return an id for each message: the same in every export of the chat, and another for each equal one."""
     prefix = OF_A_SECOND if has_seconds else OF_A_MINUTE
     used: Counter[str] = Counter()
     ids = []

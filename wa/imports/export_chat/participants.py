@@ -1,12 +1,10 @@
-"""Whose chat an exported file is, which of its names is ours, and who the others are.
+"""The chat of an exported file, the name in it that is ours, and the addresses of the other names.
 
-A chat is named by its file: `WhatsApp Chat with Nadia.txt`. Only whole names
-count, of contacts, of groups, and those that people gave themselves. Who cannot
-be told apart is asked for, never guessed.
+The file's name tells the chat: `WhatsApp Chat with Nadia.txt`. Only whole names count: of contacts,
+of groups, and names that people gave themselves. If two fit, the user has to say which; wa never guesses.
 
-In a chat of two, who is not us is the other one, whatever the file calls them.
-In a group, a name that belongs to nobody we know gets an address of its own,
-`…@unknown`, the same at every import into that group; the name is kept with it.
+In a chat of two, every name that is not ours is the other person's. In a group, an unknown name gets
+an address of its own, `…@unknown`, the same at every import into that group; the name is stored with it.
 """
 
 from __future__ import annotations
@@ -25,14 +23,14 @@ from wa.store.database import Store
 from wa.store.device import last_account
 
 NOBODY = "-"
-"""Said for our own name where we wrote nothing in a chat."""
+"""Given for our own name if we wrote nothing in the chat."""
 _UNKNOWN = "@unknown"
 _SHOWN = 10
 _NOT_IN_FILE_NAMES = str.maketrans("", "", '/\\:*?"<>|_')
 
 
 class People:
-    """Everybody we know, by name."""
+    """The people and groups that are known, by name."""
 
     def __init__(self, store: Store, region: str | None, own_jid: str | None) -> None:
         self._store, self._region = store, region
@@ -41,7 +39,7 @@ class People:
         self.own_name: str = device.get("push_name") or ""
         self._contacts = contacts.directory(store)
         self._given: dict[str, set[str]] = {}
-        """JIDs by the names that people and groups gave themselves, or have on our phone."""
+        """JIDs by the names that people and groups gave themselves, or have in our phone's address book."""
         for jid, name in store.execute(
             "SELECT jid, name FROM push_names UNION SELECT jid, saved_name FROM push_names"
             " UNION SELECT id, name FROM chats"
@@ -50,7 +48,7 @@ class People:
                 self._given.setdefault(folded(name), set()).add(canonical(store, jid))
 
     def with_colon(self, *more: str | None) -> list[str]:
-        """Known names that do not end at their first colon, or that have a quotation mark; longest first."""
+        """Return the known names with a colon or a quotation mark in them, the longest first."""
         rows = self._store.execute(
             "SELECT name FROM contacts UNION SELECT a.value FROM contacts c, json_each(c.aliases) a"
             " UNION SELECT name FROM chats UNION SELECT name FROM push_names"
@@ -60,8 +58,9 @@ class People:
         return sorted((name for name in names if ": " in name or '"' in name), key=len, reverse=True)
 
     def of_contacts(self, name: str, among: Collection[str] = ()) -> set[str]:
-        """The contacts with this name or, where none has it, this alias: of each the number that is `among`
-        those in question, else the main one.
+        """Return the JIDs of the contacts with this name or, if there is none, with this alias.
+
+        Of a contact with several numbers it is the one that is `among` the given JIDs, else the main one.
         """
         called = [contacts.get(self._store, number) for number in self._contacts.get(folded(name), ())]
         people = [each for each in called if folded(each["name"]) == folded(name)] or called
@@ -72,20 +71,20 @@ class People:
         return found
 
     def called(self, name: str, among: Collection[str] = ()) -> set[str]:
-        """Who is called exactly so: by number, as a contact, or by the name they gave themselves.
+        """Return the JIDs with this number, contact name, or name that people gave themselves.
 
-        Where several are, those `among` the people in question.
+        If there are several, return those `among` the given JIDs.
         """
         bare = bare_name(name)
         if phone := contacts.phone_in(bare, self._region):
             return {canonical(self._store, jid_of_phone(phone))}
-        # A tilde stands before people who are no contacts of the phone.
+        # The phone writes a tilde before the name of a person who is not among its contacts.
         found = self.of_contacts(bare, among) if bare == name else set()
         found = found or {jid for jid in self._given.get(folded(bare), ()) if not is_group(jid)}
         return found & set(among) or found
 
     def chats(self, title: str) -> set[str]:
-        """The chats that a file may be of that is named so."""
+        """Return the chats that may have this title."""
         if phone := contacts.phone_in(title, self._region):
             return {canonical(self._store, jid_of_phone(phone))}
         given = self._given.get(folded(title), set())
@@ -96,7 +95,7 @@ class People:
         return {jid for name in near for jid in self.of_contacts(name) | self._given.get(name, set())}
 
     def own_among(self, names: Iterable[str]) -> set[str]:
-        """The names that are ours and no contact's."""
+        """Return which of these names are ours and not a contact's."""
         own_name, own = folded(self.own_name), {self.own_jid}
         return {
             name
@@ -107,12 +106,12 @@ class People:
 
 
 def bare_name(name: str) -> str:
-    """A name without the tilde that marks people who are no contacts."""
+    """Return a name without the tilde before people who are not among the phone's contacts."""
     return name.removeprefix("~").strip()
 
 
 def _loosely(name: str) -> str:
-    """A name without what cannot stand in that of a file, and without spaces."""
+    """Return a name without spaces and characters that a file name cannot have."""
     return "".join(folded(name).translate(_NOT_IN_FILE_NAMES).split())
 
 
@@ -120,7 +119,7 @@ def _loosely(name: str) -> str:
 
 
 def find_chat(store: Store, people: People, asked: str | None, titles: list[str], region: str | None) -> str:
-    """The chat's JID. Raises WaError `not-found`, `ambiguous`, and what `contacts.resolve` raises."""
+    """Return the chat's JID. Raise WaError `not-found`, `ambiguous`, and as `contacts.resolve` does."""
     if asked is not None:
         try:
             return contacts.resolve(store, asked, region, people.own_jid).jid
@@ -142,7 +141,7 @@ def find_chat(store: Store, people: People, asked: str | None, titles: list[str]
 
 
 def name_of_chat(store: Store, jid: str, titles: list[str]) -> str | None:
-    """What to call a chat: as we do, as it does itself, or as its file does."""
+    """Return a chat's name: in the contacts, else its own, else that of the file."""
     return (
         contacts.name_for(store, jid)
         or store.value("SELECT name FROM chats WHERE id = ?", [jid])
@@ -151,12 +150,12 @@ def name_of_chat(store: Store, jid: str, titles: list[str]) -> str | None:
     )
 
 
-# ── Us and them ─────────────────────────────────────────────────────────────────────────────────────
+# ── The participants ────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass
-class Cast:
-    """Who is who in one chat."""
+class Participants:
+    """The people in one chat, by their names in the file."""
 
     people: People
     chat: str
@@ -164,15 +163,15 @@ class Cast:
     """Our names in the file."""
     members: Collection[str] = ()
     made_up: dict[str, str] = field(default_factory=dict)
-    """The names of those that have an address of their own."""
+    """Names by made-up address, for those not stored yet."""
     _known: dict[str, str] = field(default_factory=dict)
 
     def is_me(self, name: str | None) -> bool:
-        """Whether we wrote what is under this name."""
+        """Return whether a name is ours."""
         return name in self.me
 
     def jid_of(self, name: str | None) -> str:
-        """Who wrote what is under a name; the chat itself where WhatsApp speaks."""
+        """Return the JID behind a name; that of the chat for a notice of WhatsApp's own."""
         if name is None:
             return self.chat
         if name in self.me:
@@ -193,7 +192,7 @@ class Cast:
         return jid
 
 
-def cast(
+def identify(
     store: Store,
     people: People,
     chat: str,
@@ -201,13 +200,13 @@ def cast(
     names: Counter[str],
     asked: str | None,
     file: str,
-) -> Cast:
-    """Who is who. Raises WaError `usage` where it cannot be known which name is ours."""
+) -> Participants:
+    """Return the participants. Raise WaError `usage` if it cannot be known which name is ours."""
     members = [
         jid for (jid,) in store.execute("SELECT member_jid FROM group_members WHERE chat_jid = ?", [chat])
     ]
     if asked is not None:
-        return Cast(people, chat, _asked(people, names, asked, file), members)
+        return Participants(people, chat, _asked(people, names, asked, file), members)
     shown = {folded(each) for each in (*titles, name_of_chat(store, chat, []) or "")}
     me = _me(people, chat, shown, names)
     if me is None:
@@ -216,11 +215,11 @@ def cast(
             f"it is not known which of the people in {file} you are: {_listed(names)}",
             f"--me NAME says it, or --me {NOBODY} where you wrote nothing",
         )
-    return Cast(people, chat, me, members)
+    return Participants(people, chat, me, members)
 
 
 def _me(people: People, chat: str, shown: set[str], names: Counter[str]) -> set[str] | None:
-    """Our names among those in a file, none where we wrote nothing; None where that is not known."""
+    """Return our names in a file, an empty set if we wrote nothing, None if that cannot be known."""
     if not names or chat == people.own_jid:
         return set(names)
     own = people.own_among(names)

@@ -1,12 +1,11 @@
-"""WhatsApp's "Export chat": lines of text in, messages out. Every phone writes dates in its own way.
+"""Reads the text of WhatsApp's "Export chat" into messages. Every phone writes dates in its own way.
 
     31/12/2023, 23:59 - Nadia: Happy new year!                  Android
     [31.12.23, 23:59:58] Nadia: Happy new year!                 iPhone
 
-A file is read twice. `Survey` finds out how its first line is written (brackets,
-separators, seconds), whether day or month comes first, and who takes part.
-`read` then makes messages of the lines: one that is not written like the first,
-or has no such date, belongs to the message before it.
+A file is read twice. `Survey` finds out how its first header is written (brackets, separators,
+seconds), whether day or month comes first, and who takes part. `read` then makes messages of the
+lines: a line without a header like the first belongs to the message before it.
 """
 
 from __future__ import annotations
@@ -18,41 +17,42 @@ from datetime import date, datetime, timedelta
 from itertools import combinations
 
 from wa.errors import WaError
-from wa.imports.export_chat.content import MARKS, Said, is_notice, said
-from wa.imports.export_chat.header import Head, Style, day_of, head_of, sender_of
+from wa.imports.export_chat.content import MARKS, Content, content_of, is_notice
+from wa.imports.export_chat.header import Header, Style, day_of, header_of, sender_of
 
 ORDERS = ("dmy", "mdy", "ymd")
-"""What the three numbers of a date may be."""
+"""The orders that day, month and year of a date may have."""
 LONGEST = 65_536
-"""Characters that a message of WhatsApp's can have."""
+"""Characters in one message, WhatsApp's own limit."""
 _RARE = 10
-"""So many times rarer than a file's messages are lines of theirs that look like one and are none."""
+"""Rule a date order out only if at least 10 times more headers fit another one: text that merely looks
+like a header is rarer than that."""
 _STRAYS = 4
-"""So many times more often than in another order time goes back in one that is wrong."""
+"""Rule a date order out only if in it, time goes back at least 4 times more often than in another."""
 _MOST_NAMES = 5000
 
-# ── All lines, for what only the whole file tells ───────────────────────────────────────────────────
+# ── The first reading: the date order and the names ─────────────────────────────────────────────────
 
 
 class Survey:
-    """How a file is written, and who takes part. Raises WaError `bad-data` where no line begins a message."""
+    """How a file is written, and who takes part. Raise WaError `bad-data` if no line has a header."""
 
     def __init__(self, lines: Iterable[str], name: str, latest: date, known: Collection[str] = ()) -> None:
         self._name, self._latest, self._known = name, latest, known
         style: Style | None = None
         self._counts: Counter[frozenset[str]] = Counter()
-        """How many lines have a date in just these orders."""
+        """How many headers have a date in exactly these orders."""
         self._examples: dict[frozenset[str], str] = {}
-        self._unlike: dict[tuple[str, str], tuple[str, Head]] = {}
-        """The first line that two orders read as different days."""
+        self._unlike: dict[tuple[str, str], tuple[str, Header]] = {}
+        """The first header that two orders read as different days."""
         self._names: dict[str, Counter[str]] = {order: Counter() for order in ORDERS}
         self._back: Counter[str] = Counter()
-        """How often time goes back by more than a day."""
+        """How often, in each order, time goes back by more than a day."""
         self._newest: dict[str, date] = {}
         for number, line in enumerate(lines, 1):
-            head = head_of(line)
-            if head and style in (None, head.style) and self._take(number, line, head):
-                style = head.style
+            header = header_of(line)
+            if header and style in (None, header.style) and self._take(number, line, header):
+                style = header.style
         if style is None:
             raise WaError(
                 "bad-data",
@@ -61,20 +61,20 @@ class Survey:
             )
         self._style: Style = style
 
-    def _take(self, number: int, line: str, head: Head) -> bool:
-        """Learn from the beginning of a message; False where its date is none."""
-        days = {order: day for order in ORDERS if (day := day_of(head.days, order, self._latest))}
+    def _take(self, number: int, line: str, header: Header) -> bool:
+        """Learn from a header; return False if its date is impossible in every order."""
+        days = {order: day for order in ORDERS if (day := day_of(header.days, order, self._latest))}
         if not days:
             return False
         can = frozenset(days)
         self._counts[can] += 1
-        shown = line[: head.end].strip(MARKS + " -")
+        shown = line[: header.end].strip(MARKS + " -")
         self._examples.setdefault(can, f"line {number} ({shown})")
         for one, other in combinations(days, 2):
             if days[one] != days[other]:
-                self._unlike.setdefault((one, other), (shown, head))
-        sender, text = sender_of(line[head.end :], self._known)
-        if sender is not None and not is_notice(text, is_iphone=head.style.is_iphone):
+                self._unlike.setdefault((one, other), (shown, header))
+        sender, text = sender_of(line[header.end :], self._known)
+        if sender is not None and not is_notice(text, is_iphone=header.style.is_iphone):
             self._count(sender, days)  # notices are not in the order of time
         return True
 
@@ -86,10 +86,10 @@ class Survey:
             self._back[order] += day < self._newest.get(order, day) - timedelta(days=1)
             self._newest[order] = day
 
-    def form(self, asked: str | None) -> Form:
-        """How to read the file. Raises WaError `usage` where its dates can be read in several ways.
+    def form(self, asked: str | None) -> FileFormat:
+        """Return how to read the file. Raise WaError `usage` if its dates can be read in several ways.
 
-        And `bad-data` where they cannot be read as asked, or in no one way.
+        Raise `bad-data` if they cannot be read in the order `asked`, or in no order.
         """
         left = [order for order in ORDERS if not any(self._beats(other, order) for other in ORDERS)]
         if asked and asked not in left:
@@ -101,10 +101,10 @@ class Survey:
             what = f"the dates in {self._name} contradict one another, from {line} on"
             raise WaError("bad-data", what, "import one export at a time")
         order = asked or self._likeliest(left)
-        return Form(self._style, order, self._latest, self._known, self._names[order])
+        return FileFormat(self._style, order, self._latest, self._known, self._names[order])
 
     def _likeliest(self, left: list[str]) -> str:
-        """The order under which time runs on, of those that are possible. Raises WaError `usage`."""
+        """Return the possible order in which time goes back least. Raise WaError `usage` for several."""
         if len(left) > 1 and not self._style.is_east_asian:
             left = [order for order in left if order != "ymd"]
         least = min(self._back[order] for order in left)
@@ -115,18 +115,18 @@ class Survey:
         raise self._ambiguous(left, *self._unlike[unlike])
 
     def _beats(self, one: str, other: str) -> bool:
-        """Whether dates that are some in the one order only are not much rarer than the reverse."""
+        """Return whether enough headers fit the one order and not the other to rule the other out."""
         only = [
             sum(count for can, count in self._counts.items() if a in can and b not in can)
             for a, b in ((one, other), (other, one))
         ]
         return only[0] * _RARE > only[1]
 
-    def _ambiguous(self, orders: list[str], shown: str, head: Head) -> WaError:
+    def _ambiguous(self, orders: list[str], shown: str, header: Header) -> WaError:
         read = [
             f"--date-order {order} reads it as {day.day} {day:%B %Y}"
             for order in orders
-            if (day := day_of(head.days, order, self._latest))
+            if (day := day_of(header.days, order, self._latest))
         ]
         message = f"the dates in {self._name} can be read in {len(read)} ways: {shown!r}"
         return WaError("usage", message, ", ".join(read))
@@ -136,7 +136,7 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class Form:
+class FileFormat:
     """How a file is written."""
 
     style: Style
@@ -144,11 +144,11 @@ class Form:
     latest: date
     known: Collection[str]
     names: Counter[str]
-    """Who takes part, and how many messages each has."""
+    """The participants, and how many messages each has."""
 
     @property
     def has_seconds(self) -> bool:
-        """Whether times are known to the second."""
+        """Whether times have seconds."""
         return self.style.has_seconds
 
 
@@ -158,15 +158,15 @@ class Message:
 
     line: int
     at: datetime
-    """What the clock on the wall showed."""
+    """The time that the wall clock showed, without a zone."""
     sender: str | None
-    """None where WhatsApp itself speaks."""
-    said: Said
+    """None for a notice of WhatsApp's own."""
+    content: Content
 
 
 @dataclass(frozen=True)
 class NoMessage:
-    """Lines that make no message, and why."""
+    """Lines that are no message, and the reason."""
 
     line: int
     reason: str
@@ -174,24 +174,24 @@ class NoMessage:
     is_message: bool = True
 
 
-def read(lines: Iterable[str], form: Form, files: Container[str] = ()) -> Iterator[Message | NoMessage]:
-    """The messages of a file, in its order; `files` are the names of those exported along."""
+def read(lines: Iterable[str], form: FileFormat, files: Container[str] = ()) -> Iterator[Message | NoMessage]:
+    """Yield the messages of a file in its order; `files` are the names of the exported files."""
     begun: tuple[int, datetime, str | None] | None = None
     parts: list[str] = []
     size = 0
     for number, line in enumerate(lines, 1):
-        head = head_of(line)
-        day = day_of(head.days, form.order, form.latest) if head and head.style == form.style else None
-        if head and day:
+        header = header_of(line)
+        day = day_of(header.days, form.order, form.latest) if header and header.style == form.style else None
+        if header and day:
             if begun:
                 yield _message(begun, parts, size, form, files)
-            sender, text = sender_of(line[head.end :].rstrip("\r\n"), form.known)
-            begun, parts, size = (number, datetime.combine(day, head.clock), sender), [text], len(text)
+            sender, text = sender_of(line[header.end :].rstrip("\r\n"), form.known)
+            begun, parts, size = (number, datetime.combine(day, header.clock), sender), [text], len(text)
         elif not begun:
             if line.strip(MARKS + " \r\n\t"):
                 yield NoMessage(number, "it stands before the first message", line.strip(), False)
         else:
-            if head and head.style == form.style and day_of(head.days, form.order, date.max):
+            if header and header.style == form.style and day_of(header.days, form.order, date.max):
                 yield NoMessage(
                     number, "it is dated in the future, and was taken for text", line.strip(), False
                 )
@@ -203,15 +203,19 @@ def read(lines: Iterable[str], form: Form, files: Container[str] = ()) -> Iterat
 
 
 def _message(
-    begun: tuple[int, datetime, str | None], parts: list[str], size: int, form: Form, files: Container[str]
+    begun: tuple[int, datetime, str | None],
+    parts: list[str],
+    size: int,
+    form: FileFormat,
+    files: Container[str],
 ) -> Message | NoMessage:
     number, at, sender = begun
     if size > 2 * LONGEST:
         return NoMessage(number, "it is longer than a message can be", parts[0])
     text = "\n".join(parts)
     if sender is None:
-        return Message(number, at, None, Said(text.strip(MARKS + " \n\t") or None, "system"))
-    found = said(text, is_iphone=form.style.is_iphone, files=files)
+        return Message(number, at, None, Content(text.strip(MARKS + " \n\t") or None, "system"))
+    found = content_of(text, is_iphone=form.style.is_iphone, files=files)
     if len(found.text or "") > LONGEST:
         return NoMessage(number, "it is longer than a message can be", parts[0])
     return Message(number, at, None if found.kind == "system" else sender, found)
