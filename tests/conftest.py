@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fork_server import Forked, end_all
 
 from wa.cli import main as cli
 from wa.cli.context import App
@@ -141,12 +142,16 @@ class Process:
 
 
 @pytest.fixture
-def spawn() -> Iterator[Callable[..., Process]]:
-    """Start `wa ARGS` in a process of its own; `program` names another one to start."""
+def spawn(request: pytest.FixtureRequest) -> Iterator[Callable[..., Process]]:
+    """Start `wa ARGS` in a process of its own; `program` names another one to start.
+
+    It is a fork of a process that has imported `wa`; with the mark `console_script` the installed script.
+    """
     started: list[Process] = []
+    kind = subprocess.Popen if request.node.get_closest_marker("console_script") else Forked
 
     def start(*args: str, program: list[str] | None = None, stdin: str | None = None, **env: str) -> Process:
-        popen = subprocess.Popen(
+        popen = kind(
             [*(program or [WA]), *args],
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -177,6 +182,11 @@ def shell(spawn: Callable[..., Process]) -> Callable[..., Result]:
         return spawn(*args, **options).finish()
 
     return run
+
+
+def pytest_unconfigure() -> None:
+    """End the processes that `spawn` forks from."""
+    end_all()
 
 
 def wait_for(condition: Callable[[], Any], timeout: float = 30, what: str = "the condition") -> Any:

@@ -25,6 +25,8 @@ from wa.store.locks import FileLock
 from wa.whatsapp.loopback.connection import LoopbackTransport
 from wa.whatsapp.transport import Handlers
 
+pytestmark = pytest.mark.console_script
+
 pytest_plugins = ["relay_fixture"]
 
 OFFLINE = ("loopback", "fault", "offline", "on")

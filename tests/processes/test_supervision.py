@@ -24,6 +24,8 @@ from crontab import unescaped_by_cron
 from wa.store.locks import lock_holder
 from wa.store.paths import Home
 
+pytestmark = pytest.mark.console_script
+
 ROOT = Path(__file__).parents[2]
 AWKWARD = 'a b & %c $HOME 100% "q" it\'s \\% x'
 """The name of a folder with what shells, cron, systemd and JavaScript read in their own ways."""

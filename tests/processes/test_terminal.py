@@ -20,6 +20,8 @@ from conftest import ADAM, REEM, REEM_JID, WA, Result, wait_for
 from wa.connection.context import system_now
 from wa.whatsapp.loopback.server import Loopback
 
+pytestmark = pytest.mark.console_script
+
 NASTY = (
     "\x1b[31mred\x1b[0m \x1b[2J\x1b[1;1H top \x1b[8mhidden "
     "\x1b]52;c;cm0gLXJm\x07 clip \x1b]0;title\x1b\\ \x1bP+q544e\x1b\\ dcs \x1b[6n ask \x1bc reset "

@@ -135,7 +135,10 @@ def test_edits_reactions_and_deletions(device, listener, adam, reem):
     adam.send(reem, protocolMessage={**edit, "timestampMS": now})
     adam.send(reem, reactionMessage={"key": key, "text": "👍", "senderTimestampMS": now})
     adam.send(reem, protocolMessage={"key": {**key, "ID": second}, "type": "REVOKE"})
-    listener.wait(lambda: device.chat(adam)[-1]["deleted_at"], "the deletion")
+    is_deleted = [False, True]
+    listener.wait(
+        lambda: [bool(row["deleted_at"]) for row in device.chat(adam)] == is_deleted, "the deletion"
+    )
     edited, deleted = device.chat(adam)
     assert (edited["content"], bool(edited["edited_at"])) == ("first", True)
     assert [each["emoji"] for each in edited["reactions"]] == ["👍"]

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fork_server import Forked
+
 from relay.trust import client_environment
 
 TESTS = Path(__file__).parent.parent
@@ -211,7 +213,7 @@ class Client:
         environment = relay.environment()
         environment["PYTHONPATH"] += os.pathsep + str(TESTS)
         command = [sys.executable, "-m", "relay.real_client", str(database), str(database) + ".log", *options]
-        self.process = subprocess.Popen(
+        self.process = Forked(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         self._reader = threading.Thread(target=self._read, daemon=True)

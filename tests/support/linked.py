@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from conftest import WA, Result, wait_for
+from fork_server import Forked
 from relay.driver import Person, Relay
 
+from wa.errors import ExitStatus
 from wa.store.locks import lock_holder
 from wa.store.paths import Home
 
@@ -39,7 +41,7 @@ class Command:
     def __init__(self, args: list[str], env: dict[str, str], folder: Path, stdin: str = "", **options: Any):
         self._out, self._err = (Path(tempfile.mkstemp(dir=folder)[1]) for _ in range(2))
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.popen = subprocess.Popen(
+            self.popen = Forked(
                 args, stdin=subprocess.PIPE, stdout=out, stderr=err, env=env, cwd=folder, **options
             )
         assert self.popen.stdin
@@ -175,8 +177,12 @@ class Device:
         return dict(row)
 
     def chat(self, chat: Person | str) -> list[dict[str, Any]]:
-        """The messages of a chat, oldest first."""
-        return list(self.json("read", chat if isinstance(chat, str) else chat.number))
+        """The messages of a chat, oldest first; none while there is no such chat."""
+        done = self.run("read", chat if isinstance(chat, str) else chat.number, "--json")
+        if done.code == ExitStatus.NOT_FOUND:
+            return []
+        assert (done.code, done.err) == (0, ""), done
+        return list(done.json)
 
     def end(self) -> None:
         """Kill whatever still runs."""

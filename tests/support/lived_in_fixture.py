@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from conftest import WA, wait_for
+from fork_server import Forked
 from relay.driver import Client, Person, Relay
 
 from wa.connection.context import system_now
@@ -50,7 +51,7 @@ class LivedIn:
     def start(self, *args: str, program: list[str] | None = None, **env: str) -> subprocess.Popen[bytes]:
         """Start `wa ARGS`, or another program; what it writes to standard error is kept for `said`."""
         with self._said(len(self._started)).open("wb") as said:
-            process = subprocess.Popen(
+            process = Forked(
                 [*(program or [WA]), *args],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -84,7 +85,7 @@ class LivedIn:
         """Link with `wa link`, as a user does."""
         command = [WA, "link", "--json"]
         events = []
-        with subprocess.Popen(command, stdout=subprocess.PIPE, env=self.env, text=True) as process:
+        with Forked(command, stdout=subprocess.PIPE, env=self.env, text=True) as process:
             assert process.stdout is not None
             try:
                 for line in process.stdout:

@@ -19,6 +19,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from fork_server import Forked
+
 from wa.store.paths import Home
 from wa.whatsapp.events import Account, Event
 from wa.whatsapp.transport import (
@@ -44,7 +46,7 @@ class RemoteTransport:
         ours, theirs = socket.socketpair()
         support = str(Path(__file__).parent)
         environment = {**environment, "PYTHONPATH": environment["PYTHONPATH"] + os.pathsep + support}
-        self.process = subprocess.Popen(
+        self.process = Forked(
             [sys.executable, "-m", "neonize_process", str(home), str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             env=environment,
