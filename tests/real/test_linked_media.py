@@ -10,7 +10,7 @@ import stat
 
 import pytest
 from conftest import wait_for
-from test_media import film, mp3, picture, voice
+from media_samples import film, mp3, picture, voice
 
 pytest_plugins = ["linked_fixture"]
 
