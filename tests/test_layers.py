@@ -27,7 +27,7 @@ LAYERS = [
     {"wa.cli.context"},
     {"wa.connection.link", "wa.connection.doctor"},
     {"wa.connection.ask", "wa.connection.deliver", "wa.connection.status"},
-    {"wa.connection.hold"},
+    {"wa.connection.hold", "wa.connection.pairing"},
     {"wa.connection.context", "wa.cli.output", "wa.cli.service_files"},
     {"wa.connection.owner"},
     {"wa.connection.requests"},

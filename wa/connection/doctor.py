@@ -1,4 +1,4 @@
-"""What wa needs to work, checked one by one, each with what to do where it is not so."""
+"""The checks of `wa doctor`: what wa needs to work, each with what to do where it fails."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from typing import Any, Protocol
 from wa.connection import spool
 from wa.errors import WaError
 from wa.jids import phone_of_jid
-from wa.queue import pacing
-from wa.queue import rows as schedule
+from wa.queue import pacing, rows
 from wa.record import messages
 from wa.settings import Settings, Storage
 from wa.store import condition
@@ -28,7 +27,9 @@ from wa.times import from_iso
 from wa.whatsapp.neonize import session_db as session
 
 LITTLE_SPACE = 200 * 1024 * 1024
+"""Bytes."""
 HEARTBEAT_MISSED = 60.0
+"""Seconds without a heartbeat after which the owner of the connection counts as stuck."""
 PACKAGES = ("wa", "neonize", "sqlite-utils", "typer", "boto3", "phonenumbers")
 FEATURES = {
     "full-text search": "CREATE VIRTUAL TABLE temp.a USING fts5 (x, tokenize='trigram case_sensitive 1')",
@@ -39,7 +40,7 @@ FEATURES = {
 
 
 class Subject(Protocol):
-    """What is examined. A part that cannot be had raises when it is asked for."""
+    """A home with its settings, to examine. A part that cannot be had raises when it is asked for."""
 
     @property
     def home(self) -> Home: ...
@@ -61,7 +62,7 @@ class Subject(Protocol):
 
 
 def examine(subject: Subject) -> list[dict[str, Any]]:
-    """Return all checks, each {"name", "ok", "message", "hint", "code"}; none of them raises.
+    """Run all checks. Return for each {"name", "ok", "message", "hint", "code"}. No check raises.
 
     The check `sources` has `settings` too: for each one `environment`, the path of a file, or `default`.
     """
@@ -211,7 +212,7 @@ def _sending(subject: Subject) -> str:
     block = pacing.blocked(subject.store, subject.now(), subject.settings)
     if block is not None and block.reason not in ("spacing", "paused"):
         raise WaError("rate-limit-exceeded", block.text, "it ends by itself")
-    unknown = schedule.counts(subject.store).get("unknown", 0)
+    unknown = rows.counts(subject.store).get("unknown", 0)
     if unknown:
         raise WaError(
             "unknown-outcome",

@@ -1,9 +1,9 @@
-"""The process that holds the connection: it records what arrives and sends what is due.
+"""The owner of the connection: it records what arrives, sends what is due and answers requests.
 
 Five threads, each with one job and its own connection to the store. The
-transport's hands raw events to the spool. The applier makes records of them.
-The sender takes one row of the queue after the other. One answers requests. The
-main thread watches over the connection and keeps the heartbeat.
+transport's thread appends raw events to the spool. The applier records them. The
+sender sends one row of the queue after the other. The fourth answers requests of
+other commands. The main thread connects, reconnects and writes the heartbeat.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from wa.connection import apply, requests, spool
 from wa.connection.spool import WriteOrder
 from wa.queue import outcomes, pacing, send
 from wa.queue.send import Claim, Scope
-from wa.record import history_sync as history
-from wa.record import merge_chats
+from wa.record import history_sync, merge_chats
 from wa.settings import Settings
 from wa.store.database import Store
 from wa.store.device import forget_account
@@ -48,21 +47,25 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 15 * 60.0
 """Seconds after which the sender looks at the queue though nothing woke it."""
 HEARTBEAT = 10.0
+"""Seconds between two heartbeats in the session lock's file."""
 LOOK_AGAIN = 1.0
 """Seconds after which the main thread looks at its deadlines though nothing woke it."""
 RECONNECT_FIRST, RECONNECT_MOST = 0.2, 30.0
+"""Seconds before the first attempt to reconnect, and at most before later ones."""
 FINISH_SECONDS, CUT_SECONDS = 3.0, 1.0
-"""How long a message in hand may take when we are asked to stop, before and after the line is cut."""
+"""Seconds that a message in hand may take after a request to stop, before and after the disconnect."""
 SWITCH = 0.0005
+"""Seconds that a Python thread may run before another one may, instead of 5 ms: events are kept sooner."""
 MARKS_KEPT = timedelta(days=30)
+"""How old wire marks get."""
 
 
 class Owner:
-    """Owns the connection, and the session lock it is given, from `run` until it returns.
+    """Owns the connection and the session lock from the call of `run` until it returns.
 
-    `caught_up` tells whether all that waited on the server has been handed over,
-    `trouble` why there was no connection the last time, and `settled` collects
-    the ids of rows whose attempt is over, for whoever reports them.
+    `caught_up` is whether the server has handed over everything that waited there,
+    `trouble` why the last attempt to connect failed, and `settled` collects the ids
+    of rows whose attempt is over, for the caller to report.
     """
 
     def __init__(
@@ -118,7 +121,7 @@ class Owner:
     # ── The main thread ─────────────────────────────────────────────────────────────────────────────
 
     def run(self, until: Callable[[Owner], bool], tick: Callable[[Owner], None] | None = None) -> None:
-        """Work until `until(self)` or somebody asks to stop; `tick(self)` is called after whatever happened.
+        """Work until `until(self)` is true or `stop` is called; call `tick(self)` after each event.
 
         Raises what ended the work, when that is an error: WaError for an account
         that cannot connect, or what `stop` was given.
@@ -145,7 +148,6 @@ class Owner:
         self._socket.wake()
 
     def _begin(self) -> None:
-        # Python lets a thread run for 5 ms before another may; an event that came is kept sooner than that.
         sys.setswitchinterval(SWITCH)
         now = self._now()
         self._clock_offset = now.timestamp() - time.monotonic()
@@ -154,7 +156,7 @@ class Owner:
         self.settled.extend(outcomes.settle_dead(self._store, self._transport.evidence, now))
         spool.retry_stuck(self._store)
         with self._store.write():
-            history.interrupt(self._store, "interrupted", now)
+            history_sync.interrupt(self._store, "interrupted", now)
         send.prune_marks(self._store, now - MARKS_KEPT)
         self._applier.start()
         self._sender.start()
@@ -169,7 +171,7 @@ class Owner:
         if self.connected and (self._asked or time.monotonic() >= self._next_look):
             self._asked, self._next_look = False, time.monotonic() + LOOK_AGAIN
             self._request_work.set()
-            if (version := self._store.version()) != self._seen:  # whoever wrote could perhaps not wake us
+            if (version := self._store.version()) != self._seen:  # a writer may have failed to wake us
                 self._seen = version
                 self._send_work.set()
         if time.monotonic() >= self._next_beat:
@@ -183,7 +185,7 @@ class Owner:
         return min(LOOK_AGAIN, until_connect)
 
     def _nudge(self) -> None:
-        """Another process wants something done."""
+        """Look at once at the queue and the requests: another process has added to them."""
         self._asked = True
         self._send_work.set()
         if self._connect_at is not None:
@@ -194,7 +196,7 @@ class Owner:
         self._lock.write({**self._about, "heartbeat": to_iso(self._now())})
 
     def _watch_clock(self) -> None:
-        """Let the sender think again when somebody has set the clock."""
+        """Wake the sender when the clock has been set."""
         offset = self._now().timestamp() - time.monotonic()
         pacing.rebase(self._store, self._now())
         if abs(offset - self._clock_offset) > 1:
@@ -257,7 +259,7 @@ class Owner:
     # ── Requests of other commands ──────────────────────────────────────────────────────────────────
 
     def _request_loop(self) -> None:
-        """Some of them take a while; neither what arrives nor what goes out waits for them."""
+        """Answer requests on a thread of their own, for some take long."""
         store = Store(self.home)
         try:
             while not self._stopping.is_set():
@@ -275,7 +277,7 @@ class Owner:
     # ── What arrives ────────────────────────────────────────────────────────────────────────────────
 
     def _on_event(self, kind: str, payload: bytes) -> None:
-        """Called by the transport's thread, which hands nothing over twice: keep it, and return."""
+        """Append an event to the spool; the transport's thread calls this, and hands no event over twice."""
         log.debug("received %s: %r", kind, payload)
         try:
             with self._order.append():
@@ -308,9 +310,9 @@ class Owner:
     # ── What goes out ───────────────────────────────────────────────────────────────────────────────
 
     def _mark(self, message_id: str, to_jid: str) -> None:
-        """Called by the transport, on the sender's thread (which has a connection at hand) or its own."""
-        mine = threading.current_thread() is self._sender
-        store = self._send_store if mine else self._mark_store
+        """Commit a wire mark; the transport calls this on the sender's thread or on its own."""
+        is_sender = threading.current_thread() is self._sender
+        store = self._send_store if is_sender else self._mark_store
         assert store is not None  # noqa: S101
         send.mark_wire(store, message_id, to_jid, self._now())
 
@@ -324,7 +326,7 @@ class Owner:
             store.close()
 
     def _wait_for_work(self, store: Store) -> Claim | None:
-        """Sleep until something is due or we are woken; what was claimed then."""
+        """Sleep until a row is due or the sender is woken. Return the row that was claimed then."""
         self._send_work.clear()
         if self.connected and not self._stopping.is_set():
             seconds = send.seconds_to_next(store, self._now(), self._settings, self._scope)
@@ -336,7 +338,7 @@ class Owner:
         return None
 
     def _send_one(self, store: Store, claim: Claim) -> Claim | None:
-        """Send a claimed row and record how it went; with the same commit the next row is claimed."""
+        """Send a claimed row and record its outcome. Return the next row, claimed in the same commit."""
         result: Accepted | SendError
         log.info("%s goes to %s", claim.id, claim.message.to_jid)
         log.debug("%s says %r", claim.id, claim.message.text)
@@ -344,7 +346,7 @@ class Owner:
             result = self._transport.send(claim.message)
         except SendError as error:
             result = error
-        except Exception as error:  # whatever it was, it proves nothing
+        except Exception as error:  # it does not prove that nothing was sent
             result = SendError(f"{type(error).__name__}: {error}")
         log.info("%s: %s", claim.id, result)
         following = None
@@ -363,14 +365,14 @@ class Owner:
     # ── The end ─────────────────────────────────────────────────────────────────────────────────────
 
     def _guard(self, loop: Callable[[], None]) -> None:
-        """Run a thread's loop; what kills it ends the process, with its reason."""
+        """Run a thread's loop. An error that ends the loop ends the owner with that error."""
         try:
             loop()
         except BaseException as error:
             self.stop(error)
 
     def _finish(self) -> None:
-        """Finish what is in hand, take no more, record what has arrived."""
+        """Finish the message in hand, claim no more, record what has arrived."""
         self._stopping.set()
         self._send_work.set()
         self._request_work.set()
@@ -386,5 +388,5 @@ class Owner:
         for store in (self._store, self._spool_store, self._mark_store):
             store.close()
         self._socket.close()
-        if not self._sender.is_alive():  # else the lock goes with the process: the attempt is not over
+        if not self._sender.is_alive():  # else the lock ends with the process: the attempt goes on
             self._lock.release()
