@@ -20,12 +20,12 @@ _ABSENT = ("NoSuchKey", "404")
 
 
 class Bucket:
-    """A bucket's objects below the prefix of the settings. Nothing is asked before it is needed."""
+    """The objects of a bucket below the prefix in the settings. It connects when it is first used."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self.refused: WaError | None = None
-        """Why an object was not read that may only be absent: a key that may not list is told no more."""
+        """Why an object could not be read: a key that may not list is refused what is absent, too."""
         self._client = self._connected(storage.region or _region_in(storage.endpoint) or "us-east-1")
 
     def _connected(self, region: str) -> Any:
@@ -45,15 +45,15 @@ class Bucket:
                     read_timeout=60,
                     retries={"max_attempts": 3, "mode": "standard"},
                     s3={"addressing_style": "path"},
-                    request_checksum_calculation="when_required",  # servers of some years ago know none
+                    request_checksum_calculation="when_required",  # older servers know no other checksums
                     response_checksum_validation="when_required",
                 ),
             )
 
     def open(self, name: str) -> tuple[Body, int] | None:
-        """An object to read and its size in bytes, or None where there is none.
+        """Open an object to read; return it and its size in bytes, or None when there is none.
 
-        Raises WaError `network-error` and `storage-error`.
+        Raise WaError `network-error` and `storage-error`.
         """
         key = self._storage.prefix + name
         with self._explained():
@@ -71,9 +71,9 @@ class Bucket:
         return Body(self, found["Body"]), int(found["ContentLength"])
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """The names that begin with `prefix` and their sizes in bytes, page by page.
+        """Yield the names that begin with `prefix` and their sizes in bytes, page by page.
 
-        Raises WaError `network-error` and `storage-error`, as all below do.
+        Raise WaError `network-error` and `storage-error`, as the methods below do.
         """
         whole = self._storage.prefix + prefix
         after: dict[str, str] = {}
@@ -82,7 +82,7 @@ class Bucket:
                 found = self._call(
                     lambda client, bucket: client.list_objects_v2(Bucket=bucket, Prefix=whole, **after)  # noqa: B023
                 )
-            if "IsTruncated" not in found:  # a line that drops in the headers gives an answer without a body
+            if "IsTruncated" not in found:  # the connection dropped in the headers: boto3 sees no body
                 raise self._cut_off()
             for each in found.get("Contents", []):
                 yield each["Key"][len(self._storage.prefix) :], int(each["Size"])
@@ -91,7 +91,7 @@ class Bucket:
             after = {"ContinuationToken": found["NextContinuationToken"]}
 
     def put(self, name: str, data: Path | bytes, md5: bytes) -> None:
-        """Store an object, in one request: it is there whole or not at all. The server checks the digest."""
+        """Store an object in one request, so whole or not at all. The server checks the MD5 digest."""
         key, digest = self._storage.prefix + name, base64.b64encode(md5).decode()
 
         def send(client: Any, bucket: str) -> None:
@@ -105,13 +105,13 @@ class Bucket:
             self._call(send)
 
     def delete(self, name: str) -> None:
-        """Remove an object. One that is not there is no error."""
+        """Remove an object; it is no error if there is none."""
         key = self._storage.prefix + name
         with self._explained():
             self._call(lambda client, bucket: client.delete_object(Bucket=bucket, Key=key))
 
     def _call(self, ask: Callable[[Any, str], Any]) -> Any:
-        """Ask the server, and once more in the region that it says it is in."""
+        """Ask the server, and ask it once more in the region that it says it is in."""
         try:
             return ask(self._client, self._storage.bucket)
         except Exception as error:
@@ -123,7 +123,7 @@ class Bucket:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Whatever boto3 raises, as something the user can act on; never with a key in it."""
+        """Raise what boto3 raises as an error that the user can act on, and that has no key in it."""
         from botocore.exceptions import (
             BotoCoreError,
             ClientError,
@@ -174,19 +174,19 @@ class Bucket:
 
 
 class Body:
-    """An object's content as a file to read; a line that drops is a WaError like any other."""
+    """The content of an object as a file to read; it raises WaError as the bucket does."""
 
     def __init__(self, bucket: Bucket, body: Any) -> None:
         self._bucket = bucket
         self._body = body
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
+        """Return the next bytes."""
         with self._bucket._explained():
             return bytes(self._body.read(None if size < 0 else size))
 
     def close(self) -> None:
-        """End the transfer."""
+        """End the download."""
         self._body.close()
 
 
@@ -196,13 +196,13 @@ def _code_of(error: Exception) -> str:
 
 
 def _region_in(endpoint: str) -> str | None:
-    """The region that stands in the address: https://s3.eu-central-003.backblazeb2.com."""
+    """Return the region in an address such as https://s3.eu-central-003.backblazeb2.com, or None."""
     found = re.match(r"https?://s3[.-]([a-z]+-[a-z]+-[0-9]+)\.", endpoint)
     return found[1] if found else None
 
 
 def _region_wanted(error: Exception) -> str | None:
-    """The region that a server says it is in when it refuses another: Garage's is `garage`."""
+    """Return the region that a server names when it refuses another one (Garage: `garage`); else None."""
     if _code_of(error) not in (
         "AuthorizationHeaderMalformed",
         "InvalidRegion",

@@ -125,7 +125,7 @@ def packed(content):
     return zstandard.ZstdCompressor(write_checksum=True).compress(content)
 
 
-def shelve(home, name, content):
+def put_backup(home, name, content):
     """Put a file among the backups under a name, with a checksum that is right."""
     home.backups.mkdir(mode=0o700, exist_ok=True)
     (home.backups / name).write_bytes(content)
@@ -642,7 +642,7 @@ def test_a_backup_that_is_cut_off_is_refused_even_where_its_checksum_fits(home, 
     (home.backups / good[1]).write_bytes(content)
     refuse_both(wa, home, good[1], 8, "corrupt")
     if part != -1:  # what is missing there is but a part of zstd's own checksum
-        shelve(home, good[1], content)
+        put_backup(home, good[1], content)
         refuse_both(wa, home, good[1], 8, "corrupt")
 
 
@@ -679,7 +679,7 @@ def test_what_is_no_backup_of_ours_is_refused(home, good, wa, tmp_path):
         (packed(packed(b"twice")), "corrupt"),
     ]
     for content, code in cases:
-        shelve(home, good[1], content)
+        put_backup(home, good[1], content)
         refuse_both(wa, home, good[1], 8, code)
         other = tmp_path / "elsewhere"
         other.write_bytes(content)
@@ -691,7 +691,7 @@ def test_a_database_with_damaged_pages_is_refused_though_all_checksums_fit(home,
     image = bytearray((tmp_path / "image.db").read_bytes())
     middle = len(image) // 2
     image[middle : middle + 4096 * 8] = random.Random(1).randbytes(4096 * 8)
-    shelve(home, good[1], packed(bytes(image)))
+    put_backup(home, good[1], packed(bytes(image)))
     refuse_both(wa, home, good[1], 8, "corrupt")
 
 
@@ -854,7 +854,7 @@ def test_a_backup_of_an_older_version_is_brought_up_to_date(home, store, wa, tmp
     if is_fresh:
         store.close()
         home.store.unlink()
-    name = shelve(
+    name = put_backup(
         home, "whatsapp_20260101_000000.db.zst", packed(old_store(tmp_path / "old.db").read_bytes())
     )
     ok(wa("backup", "restore", name, "--json"))
@@ -908,5 +908,5 @@ def test_where_there_is_no_backup_none_is_the_latest(home, wa, command):
 
 def test_a_backup_dated_in_the_future_is_not_the_latest(home, good, wa):
     future = "whatsapp_20991231_235959.db.zst"
-    shelve(home, future, (home.backups / good[0]).read_bytes())
+    put_backup(home, future, (home.backups / good[0]).read_bytes())
     assert ok(wa("backup", "restore", "latest", "--json"))["name"] == good[1]

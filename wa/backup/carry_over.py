@@ -16,11 +16,11 @@ from wa.store.rewrites import Restore
 from wa.times import to_iso
 
 _KEPT_STATE = ("pacing", "brake", "ban", "transport")
-_GONE = "('sending', 'sent', 'unknown')"
+_MAY_HAVE_GONE = "('sending', 'sent', 'unknown')"
 
-# Where both know a row, the present store is right, as a rule: it has gone on since. But it may itself be an
-# older backup that was restored. Then what cannot be undone stands: nothing leads away from `sent`, nor from
-# `cancelled` back to `pending`, and whatever else can, says when it happened.
+# If both stores have a row, the present store's is right as a rule, for it is newer. But that store may
+# itself be an older backup that was restored. Then a status that cannot change any more wins: `sent`, and
+# `cancelled` over `pending`. A row whose status can still change says when it did: the later one wins.
 _BACKUP_IS_RIGHT = """
     (b.status = 'sent' AND k.status != 'sent')
     OR (b.status = 'cancelled' AND k.status = 'pending')
@@ -64,41 +64,42 @@ def carry_over(db: sqlite3.Connection, known: str, name: str, now: datetime) -> 
 
 
 def _queue(restore: Restore) -> None:
+    """Keep the present store's row unless the backup knows better; a key stays with one message."""
     db, known = restore.db, restore.known
     columns = restore.columns("scheduled_messages")
     db.execute(
-        "CREATE TEMP TABLE taken AS SELECT k.id AS id"
+        "CREATE TEMP TABLE kept AS SELECT k.id AS id"
         f" FROM {known}.scheduled_messages k LEFT JOIN main.scheduled_messages b ON b.id = k.id"
         f" WHERE b.id IS NULL OR NOT ({_BACKUP_IS_RIGHT})"
     )
     db.execute(
         "UPDATE main.scheduled_messages SET status = 'unknown', error_code = 'restored',"
-        " error_message = :why, wait_until = NULL, updated_at = :now WHERE id NOT IN (SELECT id FROM taken)"
+        " error_message = :why, wait_until = NULL, updated_at = :now WHERE id NOT IN (SELECT id FROM kept)"
         " AND (status = 'sending' OR (status = 'pending' AND scheduled_at <= :now))",
         {"why": f"it comes from {restore.name}, and may have been sent since", "now": to_iso(restore.now)},
     )
     clashes = db.execute(
-        f"SELECT b.id, k.id, k.idempotency_key, b.status IN {_GONE}, k.status IN {_GONE}"
+        f"SELECT b.id, k.id, k.idempotency_key, b.status IN {_MAY_HAVE_GONE}, k.status IN {_MAY_HAVE_GONE}"
         f" FROM main.scheduled_messages b JOIN {known}.scheduled_messages k USING (idempotency_key)"
         " WHERE b.id != k.id"
     ).fetchall()
     release = "UPDATE main.scheduled_messages SET idempotency_key = NULL WHERE id = ?"
     db.executemany(release, [(ours,) for ours, *_ in clashes])
-    db.execute("DELETE FROM main.scheduled_messages WHERE id IN (SELECT id FROM taken)")
+    db.execute("DELETE FROM main.scheduled_messages WHERE id IN (SELECT id FROM kept)")
     db.execute(
         f"INSERT INTO main.scheduled_messages ({columns})"
-        f" SELECT {columns} FROM {known}.scheduled_messages WHERE id IN (SELECT id FROM taken)"
+        f" SELECT {columns} FROM {known}.scheduled_messages WHERE id IN (SELECT id FROM kept)"
     )
-    for ours, theirs, key, ours_gone, theirs_gone in clashes:  # one key, one message: the one that went
-        holds, yields = (ours, theirs) if ours_gone and not theirs_gone else (theirs, ours)
-        db.execute(release, [yields])
+    for ours, theirs, key, ours_gone, theirs_gone in clashes:  # the key stays with the message that went
+        holder, other = (ours, theirs) if ours_gone and not theirs_gone else (theirs, ours)
+        db.execute(release, [other])
         db.execute(
             "UPDATE main.scheduled_messages SET status = 'cancelled', note = ?"
             " WHERE id = ? AND status = 'pending'",
-            [f"its key is that of {holds}", yields],
+            [f"its key is that of {holder}", other],
         )
-        db.execute("UPDATE main.scheduled_messages SET idempotency_key = ? WHERE id = ?", [key, holds])
-    db.execute("DROP TABLE temp.taken")
+        db.execute("UPDATE main.scheduled_messages SET idempotency_key = ? WHERE id = ?", [key, holder])
+    db.execute("DROP TABLE temp.kept")
 
 
 def _spool(restore: Restore) -> None:
@@ -113,7 +114,7 @@ def _spool(restore: Restore) -> None:
 
 
 def _state(restore: Restore) -> None:
-    """Keep how fast and whether may be sent; sending is paused."""
+    """Keep the pace of sending and what holds it back; sending is paused."""
     marks = ", ".join("?" * len(_KEPT_STATE))
     restore.db.execute(
         "INSERT OR REPLACE INTO main.state"

@@ -26,7 +26,7 @@ _AGE, _ZSTD, _SQLITE = b"age-encryption.org/v1\n", b"\x28\xb5\x2f\xfd", b"SQLite
 
 
 class Damaged(WaError):
-    """A backup that is not what was made: cut off, changed, or none at all."""
+    """A backup that is cut off or changed, or a file that is no backup at all."""
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(

@@ -52,7 +52,7 @@ def replace_store(backups: Backups, unpacked: Path, name: str, transport: str) -
                 f"the store could not be replaced: {error}; it is as it was",
                 "free some disk space, stop what uses it, and try again",
             ) from error
-        except sqlite3.DatabaseError:  # its very beginning is damaged, so that nothing can be written into it
+        except sqlite3.DatabaseError:  # its beginning is so damaged that nothing can be written into it
             assert kept is not None  # noqa: S101
             _set_aside(home, kept)
             open_store(home).close()
@@ -68,7 +68,7 @@ def _free_path(folder: Path, moment: datetime) -> Path:
 
 def _summary(home: Home) -> Row:
     with closing(_connect(home.store)) as live:
-        live.execute("PRAGMA busy_timeout=0")  # who still reads what was there before, has the time to
+        live.execute("PRAGMA busy_timeout=0")  # a reader of what was there before is not waited for
         live.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         live.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT * 1000:.0f}")
         statuses = live.execute("SELECT status, count(*) FROM scheduled_messages GROUP BY status").fetchall()
@@ -81,7 +81,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(source: sqlite3.Connection, name: str, transport: str) -> None:
-    """Make of a snapshot what this version of wa expects, with nothing in it but itself."""
+    """Bring a snapshot up to this version's schema, and remove the session's keys from it."""
     source.execute("PRAGMA journal_mode=MEMORY")
     source.execute("PRAGMA synchronous=OFF")
     migrations.apply(Database(source, execute_plugins=False))
@@ -126,7 +126,7 @@ def _replace(
         with closing(_connect(home.store)) as target:
             target.execute("PRAGMA journal_mode=WAL")  # else nobody could read what is there
             source.backup(target, pages=_PAGES, progress=after_step, sleep=0.05)
-    except (sqlite3.Error, WaError, OSError):  # not where we are asked to end: the commit may have been made
+    except (sqlite3.Error, WaError, OSError):  # when asked to end, the commit may have been made: keep it
         if kept is not None:
             kept.unlink(missing_ok=True)
         raise
@@ -151,7 +151,7 @@ def _carry_over(home: Home, source: sqlite3.Connection, name: str, now: datetime
 
 
 def _keep_copy(home: Home, kept: Path, parts: Path) -> None:
-    """Copy the present store, page by page, whatever it is worth."""
+    """Copy the present store page by page, damaged or not."""
     part = parts / kept.name
     try:
         create(part).close()
@@ -167,13 +167,13 @@ def _keep_copy(home: Home, kept: Path, parts: Path) -> None:
 
 
 def _at_once(status: int, remaining: int, total: int) -> None:
-    """Give up where `backup` would ask for ever."""
+    """Give up on a lock, which SQLite's `backup` would try to get for ever."""
     if status not in (sqlite3.SQLITE_OK, _DONE):
         raise sqlite3.OperationalError("database is locked")
 
 
 def _set_aside(home: Home, kept: Path) -> None:
-    """Move a store away that SQLite takes for none, with what belongs to it."""
+    """Move away a store that SQLite does not recognise, with the files that belong to it."""
     try:
         for ending in ("-shm", "-wal", ""):
             path = home.store.with_name(home.store.name + ending)

@@ -25,11 +25,11 @@ RULES: tuple[tuple[int, Callable[[datetime], Period]], ...] = (
 
 
 def removable(names: Collection[str], now: datetime, protected: Collection[str] = ()) -> list[str]:
-    """The backups that are no longer needed, oldest first.
+    """Return the backups that are no longer needed, oldest first.
 
-    Each rule keeps the newest backup of each of its buckets, and what one of them
-    keeps stays, as in restic's `forget`. So do all of the last hour, what is dated in
-    the future, and what is `protected`; names that are not ours are never among them.
+    Each rule keeps the newest backup of each of its periods, and a backup stays if one rule keeps it, as
+    in restic's `forget`. All backups of the last hour stay, those dated in the future, and those that are
+    `protected`. Names that are not ours are never returned.
     """
     dated = {name: at for name in names if (at := moment_of(name)) is not None and at <= now + FUTURE_SLACK}
     order = sorted(dated, key=lambda name: (dated[name], name), reverse=True)

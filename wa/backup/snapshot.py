@@ -22,16 +22,16 @@ SESSION = "session_file"
 
 
 def take(home: Home, path: Path, session: Path | None = None) -> dict[str, int]:
-    """Copy the store as it is at one moment to `path`; the rows of each table, as counted in the store.
+    """Copy the store as it is at one moment to `path`; return the rows of each table, counted in the store.
 
-    Writers wait for milliseconds. The copy is checked from end to end before this
-    returns. `session` is a copy of session.db to put in. Raises WaError `corrupt`, `storage-error`.
+    Writers wait for milliseconds. The copy is checked from end to end before this returns. `session` is a
+    copy of session.db to put in. Raise WaError `corrupt` and `storage-error`.
     """
     with explained(path):
         create(path).close()
     try:
         with closing(_connect(home.store)) as source, closing(_connect(path)) as copy:
-            source.execute("BEGIN")  # what is counted and what is copied are of one moment
+            source.execute("BEGIN")  # the counts and the copy are of one moment
             counts = count(source)
             size = int(
                 source.execute(
@@ -70,7 +70,7 @@ def _put_session(copy: sqlite3.Connection, session: Path | None) -> None:
 
 
 def drop_session(db: sqlite3.Connection) -> None:
-    """Take the session's keys out of a snapshot, leaving no trace of them."""
+    """Remove the session's keys from a snapshot, without a trace of them."""
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [SESSION]).fetchone():
         db.execute("PRAGMA secure_delete=ON")
         db.execute(f"DROP TABLE {SESSION}")
@@ -78,14 +78,14 @@ def drop_session(db: sqlite3.Connection) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """A snapshot to read: it is not changed, and gets no files beside it."""
+    """Open a snapshot to read; it is not changed, and SQLite makes no files beside it."""
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
         yield db
 
 
 def count(db: sqlite3.Connection) -> dict[str, int]:
-    """The rows of each table, but for virtual ones and the session's."""
+    """Return the rows of each table but virtual ones and the session's."""
     names = db.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name != ?"
         " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%'",
@@ -95,13 +95,13 @@ def count(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def counts_of(path: Path) -> dict[str, int]:
-    """The rows of each table of a snapshot."""
+    """Return the rows of each table of a snapshot."""
     with opened(path) as db:
         return count(db)
 
 
 def check(path: Path) -> list[str]:
-    """What is wrong with a snapshot: nothing, as a rule."""
+    """Return what is wrong with a snapshot: nothing, as a rule."""
     try:
         with opened(path) as db:
             found = [row[0] for row in db.execute("PRAGMA integrity_check(10)")]
@@ -111,7 +111,7 @@ def check(path: Path) -> list[str]:
 
 
 def check_version(path: Path, name: str) -> None:
-    """Raise WaError `newer-version`, or Damaged for a database that is none of wa's."""
+    """Raise WaError `newer-version` for a snapshot of a later wa, Damaged for a foreign database."""
     try:
         with opened(path) as db:
             applied = {each.name for each in migrations.applied(Database(db, execute_plugins=False))}

@@ -1,0 +1,32 @@
+"""The integrity of the store: damage that each check alone can see."""
+
+from __future__ import annotations
+
+import pytest
+
+from wa.errors import WaError
+from wa.store.condition import check, verify
+
+
+def test_a_sound_store_has_nothing_to_report(store):
+    assert check(store) == []
+    verify(store)
+
+
+def test_a_row_that_refers_to_nothing_is_reported(store):
+    store.execute("PRAGMA foreign_keys=OFF")
+    with store.write():
+        store.insert("contact_phones", {"phone": "447700900123", "contact_id": 7, "label": None})
+    assert len(check(store)) == 1
+    with pytest.raises(WaError) as told:
+        verify(store)
+    assert told.value.code == "corrupt"
+
+
+def test_a_damaged_search_index_is_reported(store):
+    with store.write():
+        store.execute("INSERT INTO messages_fts (rowid, folded) VALUES (1, 'hello')")
+    assert check(store) == []
+    with store.write():
+        store.execute("UPDATE messages_fts_data SET block = zeroblob(30) WHERE id > 10")
+    assert check(store) == ["database disk image is malformed"]
