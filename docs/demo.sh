@@ -58,7 +58,7 @@ fail() {
     exit 1
 }
 
-say 'You bring your address books, exported from a phone and a mail program, and what you call people.'
+say 'You import the address books of a phone and a mail program, and your aliases.'
 run wa contacts import-vcf contacts/family.vcf contacts/friends.vcf
 run wa contacts import-aliases contacts/aliases.txt
 run wa contacts add "Adam Sample" 447700900456 --alias neighbour
@@ -78,7 +78,7 @@ say 'The plumber gets a message too, but later: in four seconds.'
 run wa schedule add plumber "Could you come on Monday?" --at "in 4 seconds"
 run wa schedule list
 
-say 'The scheduler holds the connection and sends what is due. It runs on while you do other things.'
+say 'The scheduler sends what is due. It runs on while you do other things.'
 printf '$ wa run-scheduler &\n'
 wa run-scheduler &
 scheduler=$!
@@ -92,7 +92,7 @@ until wa schedule list --status sent | grep -q 'come on Monday'; do
     sleep 0.1
 done
 
-say 'It went out. Meanwhile Nadia'\''s second message was recorded: two of hers are unread.'
+say 'It went out. Nadia wrote meanwhile: two of her messages are unread.'
 run wa schedule list --status sent
 run wa chats
 run wa search saturday
@@ -107,4 +107,4 @@ trap 'rm -rf "$home"' EXIT # nothing is left to stop
 say 'And the other side: what the server accepted, each message once.'
 run wa loopback delivered
 
-say 'That was all. Nothing is left running, and the directory is removed. README.md goes on from here.'
+say 'That was all, and nothing is left behind. README.md goes on from here.'

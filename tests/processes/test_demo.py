@@ -114,6 +114,7 @@ def assert_a_sentence_before_each_step(out: str) -> None:
     for paragraph in paragraphs[:-1]:
         sentence, command, *_ = paragraph.splitlines()
         assert sentence.endswith((".", ")"))
+        assert len(sentence) < 80
         assert command.startswith("$ ")
 
 
