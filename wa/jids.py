@@ -78,3 +78,12 @@ def show_jid(jid: str) -> str:
     """Return a JID as it is shown to people: `+447700900123` for a person, else unchanged."""
     phone = phone_of_jid(jid)
     return f"+{phone}" if phone else jid
+
+
+def phone_in(text: str, region: str | None) -> str | None:
+    """Return the phone number that `text` is, alone or in a JID; None if it is none."""
+    try:
+        jid = parse_jid(text)
+        return phone_of_jid(jid) if jid else parse_phone(text, region)
+    except WaError:
+        return None

@@ -21,7 +21,7 @@ from sqlite_utils.migrations import Migrations
 
 from wa.connection import spool
 from wa.connection.context import system_now
-from wa.people.contacts import Recipient
+from wa.people.recipients import Recipient
 from wa.queue import rows as schedule
 from wa.queue.compose import new_time
 from wa.store import schema as migrations

@@ -16,7 +16,7 @@ from bench.table import Row
 from wa.connection import apply
 from wa.connection.context import system_now
 from wa.jids import is_group, phone_of_jid
-from wa.people import edit as addressbook
+from wa.people import edit
 from wa.record import write
 from wa.record.messages import PAD
 from wa.store.database import BATCH, Store
@@ -132,7 +132,7 @@ def _introduce(store: Store, now: datetime) -> None:
         apply.apply_event(store, JidMapped(corpus.hidden(person), person), now)
         apply.apply_event(store, Named(person, name), now)
         if number % 3:
-            addressbook.add(store, addressbook.Person(name, {phone_of_jid(person) or "": None}), now)
+            edit.add(store, name, [str(phone_of_jid(person))], now, region=None)
     for number, group in enumerate(corpus.groups()):
         members = tuple((person, "member") for person in corpus.people()[number : number + 12])
         apply.apply_event(store, GroupInfo(group, f"Group {number}", members), now)

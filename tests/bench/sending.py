@@ -16,7 +16,7 @@ from bench.processes import WA, running, seconds_of, wait_until
 from bench.table import Row, at_most, show
 from wa.connection.context import system_now
 from wa.jids import phone_of_jid
-from wa.people.contacts import Recipient
+from wa.people.recipients import Recipient
 from wa.queue import rows as schedule
 from wa.record.messages import PAD
 from wa.store.fold import fold

@@ -13,7 +13,7 @@ from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered, is_ow
 
 from wa.connection import deliver, owner
 from wa.connection.context import system_now
-from wa.people.contacts import Recipient
+from wa.people.recipients import Recipient
 from wa.queue import rows as schedule
 from wa.queue.rows import STATUSES
 from wa.store.database import Store

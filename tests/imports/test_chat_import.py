@@ -29,8 +29,8 @@ from wa.errors import WaError
 from wa.imports.export_chat import archive as chat_archive
 from wa.imports.export_chat.importer import import_chat
 from wa.imports.export_chat.match import OF_A_MINUTE, OF_A_SECOND
-from wa.people import edit as addressbook
-from wa.people.edit import Person
+from wa.people.from_cards import import_person
+from wa.people.person import Person
 from wa.record import chats, messages, search, write
 from wa.store.condition import check
 from wa.store.database import BATCH, Row, Store
@@ -81,8 +81,8 @@ def pack(put: Put) -> Put:
 def take(store: Store, home: Home) -> Iterator[Take]:
     """Import a file as Lea, who has Reem and Adam among her contacts."""
     with store.write():
-        addressbook.put(store, Person("Reem", {REEM: None}, aliases=["Sister"]), NOW)
-        addressbook.put(store, Person("Adam Sample", {"447700900456": None}), NOW)
+        import_person(store, Person("Reem", {REEM: None}, aliases=["Sister"]), NOW)
+        import_person(store, Person("Adam Sample", {"447700900456": None}), NOW)
         store.insert("device", {"id": 1, "jid": ME, "push_name": "Lea"})
 
     def run(file: Path, **options: Any) -> Row:
@@ -572,7 +572,7 @@ def test_a_chat_that_nobody_knows(
 ) -> None:
     with store.write():
         for number in ("12025550123", "12025550124"):
-            addressbook.put(store, Person("Twin", {number: None}), NOW)
+            import_person(store, Person("Twin", {number: None}), NOW)
     with pytest.raises(WaError) as caught:
         take(put(ANDROID, name), **options)
     assert caught.value.code == code
@@ -639,7 +639,7 @@ def test_a_name_of_ours_that_cannot_be_known_is_asked_for(
 def test_a_contact_with_our_name_is_not_us(put: Put, take: Take, store: Store) -> None:
     group(store)
     with store.write():
-        addressbook.put(store, Person("Lea", {"12025550123": None}), NOW)
+        import_person(store, Person("Lea", {"12025550123": None}), NOW)
     with pytest.raises(WaError, match="which of the people"):
         take(put(lines("Hello", name="Lea"), BOOKS))
 
@@ -681,7 +681,7 @@ def test_two_may_say_the_same_in_a_group(put: Put, take: Take, store: Store) -> 
 
 def test_a_name_with_a_colon_is_known_where_it_is_ours(put: Put, take: Take, store: Store) -> None:
     with store.write():
-        addressbook.put(store, Person("Dr: Sample", {"12025550123": None}), NOW)
+        import_person(store, Person("Dr: Sample", {"12025550123": None}), NOW)
     take(put(lines("see: this", name="Dr: Sample") + lines("ok", name="Lea"), "x.txt"), chat="12025550123")
     assert said(store, "12025550123@s.whatsapp.net")[0][3] == "see: this"
 

@@ -13,7 +13,8 @@ import pytest
 from conftest import ADAM, REEM, WA, FakeClock, Result, delivered, own
 from vcard_cases import REEM_TEL, Wa, card, dump, import_file
 
-from wa.people import edit as addressbook
+from wa.people.from_cards import import_person
+from wa.people.person import Person
 from wa.record import write
 from wa.store.database import Store
 from wa.store.paths import Home
@@ -365,9 +366,9 @@ def test_cards_without_numbers_are_looked_up(take: Take, store: Store) -> None:
     cards = [card(f"FN:Person {number}") for number in range(4_000)]
     assert take(*cards).json["added"] == 4_000
     assert take(*cards).json["unchanged"] == 4_000
-    person = addressbook.Person("Person 7", notes="New")
+    person = Person("Person 7", notes="New")
     with store.write():
-        found = plans(store, lambda: addressbook.put(store, person, CLOCK()))
+        found = plans(store, lambda: import_person(store, person, CLOCK()))
     (plan,) = [plan for sql, plan in found.items() if "phone IS NULL" in sql and sql.startswith("SELECT")]
     assert "contacts_without_phone (name=?)" in plan
     assert not [sql for sql, plan in found.items() if "SCAN contacts" in plan]

@@ -18,7 +18,7 @@ import pytest
 import zstandard
 from conftest import FakeClock
 
-from wa.people.contacts import Recipient
+from wa.people.recipients import Recipient
 from wa.queue import rows as schedule
 from wa.store.paths import Home
 from wa.times import parse_duration

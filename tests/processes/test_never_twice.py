@@ -13,7 +13,7 @@ import pytest
 from conftest import REEM, is_owned, wait_for
 
 from wa.connection.context import system_now
-from wa.people.contacts import Recipient
+from wa.people.recipients import Recipient
 from wa.queue import rows as schedule
 from wa.times import parse_duration
 from wa.whatsapp.loopback.server import Loopback

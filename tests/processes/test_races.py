@@ -9,7 +9,7 @@ import pytest
 from conftest import REEM, REEM_JID, delivered, is_owned, wait_for
 
 from wa.connection.context import system_now
-from wa.people.contacts import Recipient
+from wa.people.recipients import Recipient
 from wa.queue import rows as schedule
 from wa.store.wake import wake_owner
 from wa.times import parse_duration

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from wa.cli.context import App
 from wa.connection import deliver
 from wa.connection.hold import serve
-from wa.people.contacts import Recipient
+from wa.people.recipients import Recipient
 from wa.queue import outcomes, pacing, send
 from wa.queue import rows as schedule
 from wa.queue.send import Claim, Scope

@@ -12,7 +12,7 @@ from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_owned, own, 
 
 from wa.connection import deliver, owner
 from wa.connection.context import system_now
-from wa.people.contacts import Recipient
+from wa.people.recipients import Recipient
 from wa.queue import outcomes, pacing, send
 from wa.queue import rows as schedule
 from wa.queue.send import Claim, Scope

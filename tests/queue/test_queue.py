@@ -14,7 +14,7 @@ from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_owned, own, 
 from wa.cli.context import App
 from wa.connection import apply, deliver, owner
 from wa.errors import WaError
-from wa.people.contacts import Recipient
+from wa.people.recipients import Recipient
 from wa.queue import outcomes, pacing, send
 from wa.queue import rows as schedule
 from wa.queue.compose import new_time

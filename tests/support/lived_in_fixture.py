@@ -22,7 +22,7 @@ from fork_server import Forked
 from relay.driver import Client, Person, Relay
 
 from wa.connection.context import system_now
-from wa.people.contacts import Recipient
+from wa.people.recipients import Recipient
 from wa.queue import rows as schedule
 from wa.store.open import open_store
 from wa.store.paths import Home

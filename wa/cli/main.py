@@ -54,6 +54,8 @@ COMMANDS = {
     "db": "db",
     "loopback": "loopback",
 }
+# Modules with further commands of a group.
+FURTHER = {"contacts": "contacts_transfer"}
 
 
 class Commands(Mapping[str, Any]):
@@ -112,7 +114,10 @@ def _load(name: str) -> Any:
     only.registered_groups = [copy(group)]
     only.registered_groups[0].typer_instance = bare
     built: Any = typer.main.get_command(only)
-    built.commands[name].commands = Commands(group.typer_instance.registered_commands)
+    registered = list(group.typer_instance.registered_commands)
+    if name in FURTHER:
+        registered += import_module(f"wa.cli.commands.{FURTHER[name]}").commands.registered_commands
+    built.commands[name].commands = Commands(registered)
     return built.commands[name]
 
 

@@ -11,7 +11,7 @@ import typer
 
 from wa.cli.context import App
 from wa.errors import WaError
-from wa.people import contacts
+from wa.people import contacts, recipients
 from wa.times import parse_when
 
 
@@ -87,14 +87,14 @@ Files = Annotated[
 ]
 
 
-def recipient(app: App, to: str) -> contacts.Recipient:
+def recipient(app: App, to: str) -> recipients.Recipient:
     """Return the recipient that TO means."""
-    return contacts.resolve(app.store, to, app.settings.region, app.context.me)
+    return recipients.resolve(app.store, to, app.settings.region, app.context.me)
 
 
-def chat_of(app: App, chat: str) -> contacts.Recipient:
+def chat_of(app: App, chat: str) -> recipients.Recipient:
     """Return the chat that CHAT means."""
-    return contacts.resolve_chat(app.store, chat, app.settings.region, app.context.me)
+    return recipients.resolve_chat(app.store, chat, app.settings.region, app.context.me)
 
 
 def read_text(text: str | None) -> str:

@@ -10,7 +10,7 @@ from wa.connection.context import Context
 from wa.connection.hold import LOOK_SECONDS, serve
 from wa.connection.owner import Owner
 from wa.errors import Terminated, WaError
-from wa.people.contacts import Recipient
+from wa.people.recipients import Recipient
 from wa.queue import outcomes, pacing, rows, send
 from wa.queue.compose import Part, queue_now
 from wa.queue.pacing import Block

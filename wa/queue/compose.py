@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
 from wa.jids import show_jid
-from wa.people import contacts
-from wa.people.contacts import Recipient
+from wa.people import recipients
+from wa.people.recipients import Recipient
 from wa.queue import rows
 from wa.settings import Settings
 from wa.store.database import Row, Store
@@ -176,7 +176,7 @@ def zone_for(store: Store, to: Recipient, name: str | None, default: ZoneInfo) -
         return default
     if name != "contact":
         return load_zone(name)
-    known = contacts.timezone_of(store, to)
+    known = recipients.timezone_of(store, to)
     if known is None:
         raise WaError("usage", f"no time zone is known for {to.name or show_jid(to.jid)}", "give --tz a zone")
     return load_zone(known)

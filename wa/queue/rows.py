@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wa.errors import WaError
-from wa.people.contacts import Recipient
+from wa.people.recipients import Recipient
 from wa.record.names import our_name_of, their_name_of
 from wa.store.database import Row, Store
 from wa.times import to_iso

@@ -19,3 +19,10 @@ def fold(text: str | None) -> str:
         parts = unicodedata.normalize("NFKD", text.casefold())
         folded = "".join(c for c in parts if unicodedata.combining(c) < 10).casefold()
     return folded if folded.isprintable() else "".join(c if c >= " " else " " for c in folded)
+
+
+def fold_name(text: str) -> str:
+    """Return a name as names are compared: case, accents, spaces and invisible characters do not matter."""
+    if not text.isascii():
+        text = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    return " ".join(fold(text).split())

@@ -27,6 +27,7 @@ MODULES = [
     "wa.record.names",
     "wa.record.responses",
     "wa.record.chats",
+    "wa.people.contacts",
     "wa.backup.history",
 ]
 """The modules that register parts, in the order in which these are called: from the bottom up, as in

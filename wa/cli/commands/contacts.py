@@ -1,31 +1,23 @@
-"""contacts list|search|show|add|edit|remove|alias|tag|favorite|merge|import-vcf|import-aliases|export."""
+"""contacts list|search|show|add|edit|remove|alias|tag|favorite|merge; more in `contacts_transfer`."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from wa.cli.context import App
 from wa.cli.options import Json, app_of, complete_contact
-from wa.cli.output import array, clean, one_line
-from wa.errors import ExitStatus, WaError
+from wa.cli.output import clean, one_line
 from wa.people import contacts as people
-from wa.people.vcard import tidy
-from wa.times import load_zone
-
-if TYPE_CHECKING:
-    from wa.people.transfer import Report
+from wa.people import recipients
+from wa.people.search import search as find_contacts
 
 commands = typer.Typer()
 contacts = typer.Typer(help="People, their numbers and their other names.")
 commands.add_typer(contacts, name="contacts")
 
-_WARNINGS = 20
-"""How many lines are shown of those that were taken with a doubt."""
 Who = Annotated[
     str,
     typer.Argument(
@@ -41,10 +33,6 @@ Aliases = Annotated[
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="G", help="A tag; may be repeated.")]
 Zone = Annotated[str | None, typer.Option("--tz", metavar="Z", help="The person's time zone: Asia/Dubai.")]
 Notes = Annotated[str | None, typer.Option(metavar="TEXT", help="Anything worth knowing.")]
-Region = Annotated[
-    str | None, typer.Option(metavar="R", help="The country of numbers without a country code: GB, DE …")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
 
 
 @contacts.command(name="list")
@@ -74,7 +62,7 @@ def search(
     Example: wa contacts search sister
     """
     own = app_of(ctx)
-    _table(own, people.search(own.store, text), "nobody found")
+    _table(own, find_contacts(own.store, text), "nobody found")
 
 
 @contacts.command()
@@ -120,24 +108,26 @@ def add(
 
     Example: wa contacts add "Adam Sample" 447700900456 --alias neighbour
     """
-    from wa.people import edit as addressbook
+    from wa.people import edit
 
     own = app_of(ctx)
-    person = addressbook.Person(
+    row = edit.add(
+        own.store,
         name,
-        dict.fromkeys(addressbook.checked_phone(each, own.settings.region) for each in phone or []),
-        _words(alias),
-        _words(tag),
+        phone or [],
+        own.now(),
+        region=own.settings.region,
+        aliases=alias or [],
+        tags=tag or [],
+        notes=notes,
+        timezone=tz,
         is_favorite=favorite,
-        notes=tidy(notes or ""),
-        timezone=_zone(tz),
     )
-    row = addressbook.add(own.store, person, own.now())
     own.out.result(row, f"added {_label(row)}")
 
 
-@contacts.command()
-def edit(
+@contacts.command(name="edit")
+def edit_(
     ctx: typer.Context,
     who: Who,
     name: Annotated[str | None, typer.Option(metavar="N", help="The new name.")] = None,
@@ -153,27 +143,20 @@ def edit(
 
     Example: wa contacts edit nadia --notes "Vegetarian" --tz Asia/Dubai
     """
-    from wa.people import edit as addressbook
+    from wa.people import edit
 
     own = app_of(ctx)
-    row = _find(own, who)
-    changes: dict[str, Any] = {}
-    if name is not None:
-        changes["name"] = addressbook.checked_name(name)
-    if notes is not None:
-        changes["notes"] = tidy(notes) or None
-    if tz is not None:
-        changes["timezone"] = _zone(tz)
-    new = [addressbook.checked_phone(each, own.settings.region) for each in phone or []]
-    gone = [addressbook.checked_phone(each, own.settings.region) for each in remove_phone or []]
-    known = {each["phone"] for each in row["phones"]}
-    if stranger := next((each for each in gone if each not in known), None):
-        raise WaError(
-            "not-found", f"+{stranger} is not a number of {row['name']}", f"wa contacts show {row['id']}"
-        )
-    if not (changes or new or gone):
-        raise WaError("usage", "there is nothing to change", "give --name, --phone, --notes or --tz")
-    row = addressbook.edit(own.store, row["id"], changes, own.now(), phones=new, without=gone)
+    row = edit.edit(
+        own.store,
+        _find(own, who)["id"],
+        own.now(),
+        region=own.settings.region,
+        name=name,
+        phones=phone or [],
+        without=remove_phone or [],
+        notes=notes,
+        timezone=tz,
+    )
     own.out.result(row, f"changed {_label(row)}")
 
 
@@ -183,11 +166,11 @@ def remove(ctx: typer.Context, who: WholeWho, as_json: Json = False) -> None:
 
     Example: wa contacts remove "Tom Sample"
     """
-    from wa.people import edit as addressbook
+    from wa.people import edit
 
     own = app_of(ctx)
     row = _find(own, who, exact=True)
-    addressbook.remove(own.store, row["id"])
+    edit.remove(own.store, row["id"])
     own.out.result(row, f"removed {_label(row)}")
 
 
@@ -236,10 +219,10 @@ def favorite(
 
     Example: wa contacts favorite nadia
     """
-    from wa.people import edit as addressbook
+    from wa.people import edit
 
     own = app_of(ctx)
-    row = addressbook.edit(own.store, _find(own, who)["id"], {"is_favorite": not off}, own.now())
+    row = edit.set_favorite(own.store, _find(own, who)["id"], not off, own.now())
     own.out.result(row, f"{one_line(row['name'])} is {'not a favourite any more' if off else 'a favourite'}")
 
 
@@ -254,134 +237,30 @@ def merge(
 
     Example: wa contacts merge "Omar Sample" 447700900201
     """
-    from wa.people import edit as addressbook
+    from wa.people import edit
 
     own = app_of(ctx)
     row, gone = _find(own, who, exact=True), _find(own, other, exact=True)
-    row = addressbook.merge(own.store, row["id"], gone["id"], own.now())
+    row = edit.merge(own.store, row["id"], gone["id"], own.now())
     own.out.result(row, f"merged {_label(gone)} into {_label(row)}")
-
-
-@contacts.command(name="import-vcf")
-def import_vcf(
-    ctx: typer.Context,
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="vCard files; - is standard input.")],
-    region: Region = None,
-    charset: Annotated[
-        str, typer.Option(metavar="C", help="The character set of lines that are not UTF-8 and name none.")
-    ] = "cp1252",
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Import contacts from vCard files. Importing the same file again changes nothing.
-
-    Example: wa contacts import-vcf contacts/*.vcf --region GB
-    """
-    from wa.people import transfer as exchange
-
-    own = app_of(ctx)
-    region = region or own.settings.region
-    report = exchange.import_cards(
-        own.store, files, sys.stdin.buffer, own.now(), region=region, charset=charset, dry_run=dry_run
-    )
-    _report(own, report, dry_run=dry_run)
-
-
-@contacts.command(name="import-aliases")
-def import_aliases(
-    ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The file; - is standard input.")],
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Import aliases from a text file. Its lines look like this: Nadia Sample: Sister, Nadi
-
-    Example: wa contacts import-aliases contacts/aliases.txt
-    """
-    from wa.people import transfer as exchange
-
-    own = app_of(ctx)
-    report = exchange.import_aliases(
-        own.store, file, sys.stdin.buffer, own.now(), region=own.settings.region, dry_run=dry_run
-    )
-    _report(own, report, dry_run=dry_run)
-
-
-@contacts.command()
-def export(
-    ctx: typer.Context,
-    form: Annotated[str | None, typer.Option("--format", metavar="F", help="vcf, json, csv or txt.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write to this file instead of standard output.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Export all contacts. Contacts that are exported as vCard and imported again are the same.
-
-    Example: wa contacts export --out people.vcf
-    """
-    from wa.people import transfer as exchange
-    from wa.store.files import write_file
-
-    own = app_of(ctx)
-    form = form or ("json" if own.json else (out.suffix[1:].lower() if out else "") or "vcf")
-    formats = {**exchange.FORMATS, "json": array}
-    if form not in formats:
-        raise WaError("usage", f"{form!r} is not a format", f"formats: {', '.join(formats)}")
-    pieces = formats[form](people.read(own.store))
-    if out is not None:
-        write_file(out, pieces)
-        own.out.note(f"written to {out}")
-        return
-    for piece in pieces:
-        own.out.data(clean(piece) if form == "txt" else piece)
 
 
 # ── What they share ─────────────────────────────────────────────────────────────────────────────────
 
 
 def _find(own: App, who: str, *, exact: bool = False) -> dict[str, Any]:
-    return people.find(own.store, who, own.settings.region, exact=exact)
+    return recipients.find(own.store, who, own.settings.region, exact=exact)
 
 
 def _change_words(own: App, who: str, column: str, words: list[str], *, remove: bool) -> dict[str, Any]:
-    from wa.people import edit as addressbook
+    from wa.people import edit
 
-    row = addressbook.change_words(own.store, _find(own, who)["id"], column, words, own.now(), remove=remove)
+    row = edit.change_words(own.store, _find(own, who)["id"], column, words, own.now(), remove=remove)
     if column == "aliases" and not remove:
         for word in words:
-            others = [each["name"] for each in people.called(own.store, word) if each["id"] != row["id"]]
-            if others:
+            if others := recipients.others_called(own.store, word, row["id"]):
                 own.out.note(f"warning: {word} is {', '.join(others)} too, and so means neither of them")
     return row
-
-
-def _words(words: list[str] | None) -> list[str]:
-    return list(filter(None, map(tidy, words or [])))
-
-
-def _zone(name: str | None) -> str | None:
-    return str(load_zone(name)) if name else None
-
-
-def _report(own: App, report: Report, *, dry_run: bool) -> None:
-    """Say what an import did. The exit code tells if something was left out."""
-    for place in report.problems:
-        own.out.note(_told(place))
-    for place in report.warnings[:_WARNINGS]:
-        own.out.note(f"warning: {_told(place)}")
-    if len(report.warnings) > _WARNINGS:
-        own.out.note(f"warning: {len(report.warnings) - _WARNINGS} more such lines; --json has them all")
-    row = report.row()
-    counts = ", ".join(f"{row[kind]} {kind}" for kind in ("added", "updated", "unchanged", "skipped"))
-    own.out.result(row, counts + (" (nothing was written)" if dry_run else ""))
-    if row["skipped"]:
-        raise typer.Exit(ExitStatus.BAD_DATA)
-
-
-def _told(place: Mapping[str, Any]) -> str:
-    card = f" ({place['card']})" if place["card"] else ""
-    return one_line(f"{place['file']}:{place['line']}: {place['reason']}{card}")
 
 
 def _label(row: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from wa.imports.export_chat.match import Item, Matcher, Stored, made_up_ids
 from wa.imports.export_chat.participants import Participants, People, find_chat, identify, name_of_chat
 from wa.imports.export_chat.reader import ORDERS, FileFormat, Message, NoMessage, Survey, read
 from wa.imports.progress import ShowProgress, no_progress
-from wa.people.contacts import phone_in
+from wa.jids import phone_in
 from wa.people.skipped import Skipped
 from wa.record import chats, messages, names, write
 from wa.store.database import BATCH, Row, Store

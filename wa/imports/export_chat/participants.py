@@ -15,12 +15,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from wa.errors import WaError
-from wa.jids import is_group, jid_of_phone, phone_of_jid
-from wa.people import contacts
-from wa.people.contacts import folded
+from wa.jids import is_group, jid_of_phone, phone_in, phone_of_jid
+from wa.people import contacts, recipients
 from wa.record.names import canonical
 from wa.store.database import Store
 from wa.store.device import last_account
+from wa.store.fold import fold_name
 
 NOBODY = "-"
 """Given for our own name if we wrote nothing in the chat."""
@@ -37,7 +37,7 @@ class People:
         device = last_account(store) or {}
         self.own_jid: str | None = own_jid or device.get("jid")
         self.own_name: str = device.get("push_name") or ""
-        self._contacts = contacts.directory(store)
+        self._contacts = recipients.directory(store)
         self._given: dict[str, set[str]] = {}
         """JIDs by the names that people and groups gave themselves, or have in our phone's address book."""
         for jid, name in store.execute(
@@ -45,7 +45,7 @@ class People:
             " UNION SELECT id, name FROM chats"
         ):
             if name and not jid.endswith(_UNKNOWN):
-                self._given.setdefault(folded(name), set()).add(canonical(store, jid))
+                self._given.setdefault(fold_name(name), set()).add(canonical(store, jid))
 
     def with_colon(self, *more: str | None) -> list[str]:
         """Return the known names with a colon or a quotation mark in them, the longest first."""
@@ -62,8 +62,8 @@ class People:
 
         Of a contact with several numbers it is the one that is `among` the given JIDs, else the main one.
         """
-        called = [contacts.get(self._store, number) for number in self._contacts.get(folded(name), ())]
-        people = [each for each in called if folded(each["name"]) == folded(name)] or called
+        called = [contacts.get(self._store, number) for number in self._contacts.get(fold_name(name), ())]
+        people = [each for each in called if fold_name(each["name"]) == fold_name(name)] or called
         found = set()
         for person in people:
             jids = [canonical(self._store, jid_of_phone(each["phone"])) for each in person["phones"]]
@@ -76,18 +76,18 @@ class People:
         If there are several, return those `among` the given JIDs.
         """
         bare = bare_name(name)
-        if phone := contacts.phone_in(bare, self._region):
+        if phone := phone_in(bare, self._region):
             return {canonical(self._store, jid_of_phone(phone))}
         # The phone writes a tilde before the name of a person who is not among its contacts.
         found = self.of_contacts(bare, among) if bare == name else set()
-        found = found or {jid for jid in self._given.get(folded(bare), ()) if not is_group(jid)}
+        found = found or {jid for jid in self._given.get(fold_name(bare), ()) if not is_group(jid)}
         return found & set(among) or found
 
     def chats(self, title: str) -> set[str]:
         """Return the chats that may have this title."""
-        if phone := contacts.phone_in(title, self._region):
+        if phone := phone_in(title, self._region):
             return {canonical(self._store, jid_of_phone(phone))}
-        given = self._given.get(folded(title), set())
+        given = self._given.get(fold_name(title), set())
         found = self.of_contacts(title) | {jid for jid in given if is_group(jid)} or given
         if found or not (loose := _loosely(title)):
             return found
@@ -96,12 +96,12 @@ class People:
 
     def own_among(self, names: Iterable[str]) -> set[str]:
         """Return which of these names are ours and not a contact's."""
-        own_name, own = folded(self.own_name), {self.own_jid}
+        own_name, own = fold_name(self.own_name), {self.own_jid}
         return {
             name
             for name in names
             if self.called(name) == own
-            or (own_name and folded(bare_name(name)) == own_name and not self.of_contacts(name) - own)
+            or (own_name and fold_name(bare_name(name)) == own_name and not self.of_contacts(name) - own)
         }
 
 
@@ -112,21 +112,21 @@ def bare_name(name: str) -> str:
 
 def _loosely(name: str) -> str:
     """Return a name without spaces and characters that a file name cannot have."""
-    return "".join(folded(name).translate(_NOT_IN_FILE_NAMES).split())
+    return "".join(fold_name(name).translate(_NOT_IN_FILE_NAMES).split())
 
 
 # ── The chat ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def find_chat(store: Store, people: People, asked: str | None, titles: list[str], region: str | None) -> str:
-    """Return the chat's JID. Raise WaError `not-found`, `ambiguous`, and as `contacts.resolve` does."""
+    """Return the chat's JID. Raise WaError `not-found`, `ambiguous`, and as `recipients.resolve` does."""
     if asked is not None:
         try:
-            return contacts.resolve(store, asked, region, people.own_jid).jid
+            return recipients.resolve(store, asked, region, people.own_jid).jid
         except WaError as error:
             if error.code != "recipient-not-found":
                 raise
-            return contacts.resolve_chat(store, asked, region, people.own_jid).jid
+            return recipients.resolve_chat(store, asked, region, people.own_jid).jid
     hint = "--chat says whose it is: a name, a number with its country code, or an address"
     for title in titles:
         found = people.chats(title)
@@ -143,7 +143,7 @@ def find_chat(store: Store, people: People, asked: str | None, titles: list[str]
 def name_of_chat(store: Store, jid: str, titles: list[str]) -> str | None:
     """Return a chat's name: in the contacts, else its own, else that of the file."""
     return (
-        contacts.name_for(store, jid)
+        recipients.name_for(store, jid)
         or store.value("SELECT name FROM chats WHERE id = ?", [jid])
         or store.value("SELECT name FROM push_names WHERE jid = ?", [jid])
         or next(iter(titles), None)
@@ -186,7 +186,7 @@ class Participants:
         found = self.people.called(name, self.members)
         if len(found) == 1:
             return found.pop()
-        digest = hashlib.sha256(f"{self.chat}\n{folded(bare_name(name))}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{self.chat}\n{fold_name(bare_name(name))}".encode()).hexdigest()
         jid = f"{digest[:16]}{_UNKNOWN}"
         self.made_up[jid] = bare_name(name)
         return jid
@@ -207,7 +207,7 @@ def identify(
     ]
     if asked is not None:
         return Participants(people, chat, _asked(people, names, asked, file), members)
-    shown = {folded(each) for each in (*titles, name_of_chat(store, chat, []) or "")}
+    shown = {fold_name(each) for each in (*titles, name_of_chat(store, chat, []) or "")}
     me = _me(people, chat, shown, names)
     if me is None:
         raise WaError(
@@ -225,7 +225,7 @@ def _me(people: People, chat: str, shown: set[str], names: Counter[str]) -> set[
     own = people.own_among(names)
     if is_group(chat):
         return own or None
-    them = {name for name in names if folded(bare_name(name)) in shown or chat in people.called(name)}
+    them = {name for name in names if fold_name(bare_name(name)) in shown or chat in people.called(name)}
     if own:
         return own if not own & them else None
     rest = set(names) - them
@@ -237,8 +237,8 @@ def _me(people: People, chat: str, shown: set[str], names: Counter[str]) -> set[
 def _asked(people: People, names: Counter[str], asked: str, file: str) -> set[str]:
     if asked == NOBODY or not names:
         return set()
-    alike = {name for name in names if folded(name) == folded(asked)}
-    alike = alike or {name for name in names if folded(bare_name(name)) == folded(bare_name(asked))}
+    alike = {name for name in names if fold_name(name) == fold_name(asked)}
+    alike = alike or {name for name in names if fold_name(bare_name(name)) == fold_name(bare_name(asked))}
     if not alike and phone_of_jid(next(iter(people.called(asked)), "")):
         alike = {name for name in names if people.called(name) == people.called(asked)}
     if len(alike) != 1:

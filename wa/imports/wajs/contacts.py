@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from wa.imports.wajs.fields import Complain, Skip, a_list, an_object, text, texts
-from wa.people import contacts
-from wa.people import edit as addressbook
-from wa.people.edit import Person
+from wa.jids import phone_in
+from wa.people.from_cards import import_person
+from wa.people.person import Person
 from wa.people.vcard import tidy
 from wa.store.database import Row, Store
 
@@ -21,13 +21,13 @@ def import_contact(
     phones: dict[str, str | None] = {}
     written: dict[str, str | None] = {}
     for number, label in _numbers_of(record).items():
-        written[number] = phone = contacts.phone_in(number, region)
+        written[number] = phone = phone_in(number, region)
         if phone:
             phones.setdefault(phone, label)
         else:
             complain("a number of it cannot be read", f"{number} of record {key}")
     if not phones and isinstance(key, str):  # the old tool kept its contacts by number
-        written[key] = phone = contacts.phone_in(key, region)
+        written[key] = phone = phone_in(key, region)
         if phone:
             phones[phone] = None
         elif any(map(str.isdigit, key)):
@@ -44,7 +44,7 @@ def import_contact(
     )
     if not person.name:
         raise Skip("it has no name")
-    outcome, taken, _ = addressbook.put(store, person, now)
+    outcome, taken, _ = import_person(store, person, now)
     for phone, owner in taken.items():
         complain("a number of it is somebody else's, and stays so", f"+{phone} of {person.name}: {owner}")
     return outcome != "unchanged"

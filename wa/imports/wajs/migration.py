@@ -27,7 +27,7 @@ from wa.imports.wajs.jobs import JobImport
 from wa.imports.wajs.json_stream import Damaged, Readable, elements, events, next_batch, value
 from wa.imports.wajs.report import FileReport, cells_of
 from wa.imports.wajs.scheduled import ScheduledImport
-from wa.people import edit as addressbook
+from wa.people import contacts
 from wa.settings import Settings
 from wa.store.database import Store
 from wa.store.open import bind_store
@@ -35,7 +35,7 @@ from wa.store.wake import wake_owner
 
 _BATCH = 100
 """Records a transaction, so that a listener beside it is not kept waiting."""
-_REHEARSED = (*addressbook.TABLES, "scheduled_messages", "jobs", "state")
+_REHEARSED = (*contacts.TABLES, "scheduled_messages", "jobs", "state")
 
 Take = Callable[[str | int, Any, Complain], bool]
 """Stores a record, given its key or number; returns whether it is new. Raises Skip."""

@@ -1,0 +1,123 @@
+"""contacts import-vcf|import-aliases|export: further commands of the group `contacts`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wa.cli.context import App
+from wa.cli.options import Json, app_of
+from wa.cli.output import array, clean, one_line
+from wa.errors import ExitStatus, WaError
+
+if TYPE_CHECKING:
+    from wa.people.from_cards import Report
+
+commands = typer.Typer()
+
+_WARNINGS = 20
+"""Warnings that are shown; --json has all of them."""
+Region = Annotated[
+    str | None, typer.Option(metavar="R", help="The country of numbers without a country code: GB, DE …")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
+
+
+@commands.command(name="import-vcf")
+def import_vcf(
+    ctx: typer.Context,
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="vCard files; - is standard input.")],
+    region: Region = None,
+    charset: Annotated[
+        str, typer.Option(metavar="C", help="The character set of lines that are not UTF-8 and name none.")
+    ] = "cp1252",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Import contacts from vCard files. Importing the same file again changes nothing.
+
+    Example: wa contacts import-vcf contacts/*.vcf --region GB
+    """
+    from wa.people import transfer
+
+    own = app_of(ctx)
+    region = region or own.settings.region
+    report = transfer.import_cards(
+        own.store, files, sys.stdin.buffer, own.now(), region=region, charset=charset, dry_run=dry_run
+    )
+    _report(own, report, dry_run=dry_run)
+
+
+@commands.command(name="import-aliases")
+def import_aliases(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The file; - is standard input.")],
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Import aliases from a text file. Its lines look like this: Nadia Sample: Sister, Nadi
+
+    Example: wa contacts import-aliases contacts/aliases.txt
+    """
+    from wa.people import transfer
+
+    own = app_of(ctx)
+    report = transfer.import_aliases(
+        own.store, file, sys.stdin.buffer, own.now(), region=own.settings.region, dry_run=dry_run
+    )
+    _report(own, report, dry_run=dry_run)
+
+
+@commands.command()
+def export(
+    ctx: typer.Context,
+    form: Annotated[str | None, typer.Option("--format", metavar="F", help="vcf, json, csv or txt.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write to this file instead of standard output.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Export all contacts. Contacts that are exported as vCard and imported again are the same.
+
+    Example: wa contacts export --out people.vcf
+    """
+    from wa.people import transfer
+    from wa.people.contacts import read
+    from wa.store.files import write_file
+
+    own = app_of(ctx)
+    form = form or ("json" if own.json else (out.suffix[1:].lower() if out else "") or "vcf")
+    formats = {**transfer.FORMATS, "json": array}
+    if form not in formats:
+        raise WaError("usage", f"{form!r} is not a format", f"formats: {', '.join(formats)}")
+    pieces = formats[form](read(own.store))
+    if out is not None:
+        write_file(out, pieces)
+        own.out.note(f"written to {out}")
+        return
+    for piece in pieces:
+        own.out.data(clean(piece) if form == "txt" else piece)
+
+
+def _report(own: App, report: Report, *, dry_run: bool) -> None:
+    """Say what an import did. The exit code tells if something was left out."""
+    for place in report.problems:
+        own.out.note(_told(place))
+    for place in report.warnings[:_WARNINGS]:
+        own.out.note(f"warning: {_told(place)}")
+    if len(report.warnings) > _WARNINGS:
+        own.out.note(f"warning: {len(report.warnings) - _WARNINGS} more such lines; --json has them all")
+    row = report.row()
+    counts = ", ".join(f"{row[kind]} {kind}" for kind in ("added", "updated", "unchanged", "skipped"))
+    own.out.result(row, counts + (" (nothing was written)" if dry_run else ""))
+    if row["skipped"]:
+        raise typer.Exit(ExitStatus.BAD_DATA)
+
+
+def _told(place: Mapping[str, Any]) -> str:
+    card = f" ({place['card']})" if place["card"] else ""
+    return one_line(f"{place['file']}:{place['line']}: {place['reason']}{card}")

@@ -1,0 +1,77 @@
+"""Finding contacts by part of what is stored about them."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from wa.people.contacts import read
+from wa.store.database import Row, Store
+from wa.store.fold import fold_name
+
+_MOST_WORDS = 30
+_TYPO_FROM = 5
+"""Letters that a word needs so that one of them may be wrong: shorter words are too much alike."""
+
+
+def search(store: Store, text: str) -> list[Row]:
+    """Return the contacts with `text` in a name, alias, number, tag or note, the best match first.
+
+    The order is: the whole text, its beginning, any part of it, every word of the query
+    somewhere; and only if nothing has it, a word with one letter wrong. Favourites come first
+    among equals.
+    """
+    needle = fold_name(text)
+    if not needle:
+        return []
+    digits = "".join(char for char in needle if char.isdecimal())
+    # Numbers are stored without the 0 of a national number, whatever the country.
+    number = digits.lstrip("0") if digits and not any(char.isalpha() for char in needle) else needle
+    words = needle.split()[:_MOST_WORDS]
+    phones = "(SELECT group_concat(p.phone) FROM contact_phones p WHERE p.contact_id = c.id)"
+    hay = f"fold(c.name || c.aliases || c.tags || coalesce(c.notes, '') || coalesce({phones}, ''))"
+    having = " AND ".join(f"instr({hay}, ?)" for _ in words)
+    # JSON escapes quotes and backslashes, so that SQL does not find them in the column; _rank does.
+    plain = not any(char in '"\\' for char in needle)
+    where = f"WHERE ({having}) OR instr({phones}, ?)" if plain else ""
+    ranked = [
+        (rank, row)
+        for row in read(store, where, [*words, number] if plain else [])
+        if (rank := _rank(row, needle, words, number)) is not None
+    ]
+    if not ranked and any(len(word) >= _TYPO_FROM for word in words):
+        rows = store.execute("SELECT id, name, aliases FROM contacts")
+        near = [number for number, *names in rows if _is_nearly(fold_name(" ".join(names)), words)]
+        return list(read(store, "WHERE c.id IN (SELECT value FROM json_each(?))", [json.dumps(near)]))
+    return [row for _, row in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def _rank(row: Row, needle: str, words: list[str], number: str) -> int | None:
+    texts = [fold_name(each) for each in (row["name"], *row["aliases"], *row["tags"], row["notes"] or "")]
+    phones = [each["phone"] for each in row["phones"]]
+    if needle in texts or number in phones:
+        return 0
+    if any(each.startswith(needle) for each in texts) or any(each.startswith(number) for each in phones):
+        return 1
+    if any(needle in each for each in texts) or any(number in each for each in phones):
+        return 2
+    return 3 if all(any(word in each for each in (*texts, *phones)) for word in words) else None
+
+
+def _is_nearly(text: str, words: list[str]) -> bool:
+    names = re.findall(r"\w+", text)
+    return all(
+        word in text or (len(word) >= _TYPO_FROM and any(_one_off(word, name) for name in names))
+        for word in words
+    )
+
+
+def _one_off(one: str, other: str) -> bool:
+    """Return whether one letter wrong, missing or too many, or two swapped, make one word the other."""
+    if abs(len(one) - len(other)) > 1:
+        return False
+    start = 0
+    while start < min(len(one), len(other)) and one[start] == other[start]:
+        start += 1
+    a, b = one[start:], other[start:]
+    return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[1::-1] == b[:2] and a[2:] == b[2:])
