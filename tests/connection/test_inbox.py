@@ -36,7 +36,8 @@ from wa.whatsapp.events import (
     ReceiptReceived,
 )
 from wa.whatsapp.loopback.connection import LoopbackTransport
-from wa.whatsapp.loopback.server import ACCOUNT, Loopback
+from wa.whatsapp.loopback.lines import ACCOUNT
+from wa.whatsapp.loopback.server import Loopback
 
 NOW = FakeClock()()
 AT = 1_795_000_000

@@ -26,7 +26,8 @@ from wa.store.database import Store
 from wa.times import from_iso, to_iso
 from wa.whatsapp.events import MessageReceived, ReceiptReceived
 from wa.whatsapp.loopback.connection import LoopbackTransport
-from wa.whatsapp.loopback.server import ACCOUNT, Loopback
+from wa.whatsapp.loopback.lines import ACCOUNT
+from wa.whatsapp.loopback.server import Loopback
 from wa.whatsapp.transport import (
     Accepted,
     Evidence,

@@ -29,7 +29,8 @@ from wa.whatsapp.events import (
     ReceiptReceived,
 )
 from wa.whatsapp.loopback.connection import LoopbackTransport
-from wa.whatsapp.loopback.server import ACCOUNT, Loopback
+from wa.whatsapp.loopback.lines import ACCOUNT
+from wa.whatsapp.loopback.server import Loopback
 
 CLOCK = FakeClock()
 NOW = CLOCK()

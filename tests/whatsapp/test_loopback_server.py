@@ -22,7 +22,8 @@ from wa.whatsapp.events import (
     ReceiptReceived,
 )
 from wa.whatsapp.loopback.connection import LoopbackTransport
-from wa.whatsapp.loopback.server import ACCOUNT, FAULTS, Loopback, group_jid
+from wa.whatsapp.loopback.lines import ACCOUNT, group_jid
+from wa.whatsapp.loopback.server import FAULTS, Loopback
 from wa.whatsapp.transport import Outgoing, ReadMark
 
 NOW = FakeClock()()

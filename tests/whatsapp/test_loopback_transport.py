@@ -22,7 +22,8 @@ from wa.whatsapp.events import (
     Replaced,
 )
 from wa.whatsapp.loopback.connection import LoopbackTransport
-from wa.whatsapp.loopback.server import ACCOUNT, Loopback
+from wa.whatsapp.loopback.lines import ACCOUNT
+from wa.whatsapp.loopback.server import Loopback
 from wa.whatsapp.transport import ConnectFailed, Evidence, NotConnected, Refused, SendError
 
 LID = "100000000000123@lid"

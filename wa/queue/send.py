@@ -10,7 +10,6 @@ Every function that writes opens a transaction, or joins the caller's.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -21,6 +20,7 @@ from wa.record.names import canonical
 from wa.settings import Settings
 from wa.store.database import Row, Store
 from wa.times import format_duration, from_iso, to_iso
+from wa.whatsapp.ids import new_secret
 from wa.whatsapp.transport import Outgoing, Quote
 
 # The indexes named in the queries hold this very expression. Left to itself, SQLite takes the one by status,
@@ -113,7 +113,7 @@ def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool
 
 
 def _take(store: Store, row: Row, now: datetime, settings: Settings) -> Claim:
-    secret = os.urandom(32)
+    secret = new_secret()
     update(
         store,
         row["id"],

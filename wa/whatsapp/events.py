@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Account:
-    """Who we are."""
+    """The linked account."""
 
     jid: str
     lid: str | None = None
@@ -21,7 +21,7 @@ class Account:
 
 @dataclass(frozen=True)
 class MessageReceived:
-    """A message of any kind, from anybody, ourselves on another device included."""
+    """A message of any kind, by anybody, including ourselves on another device."""
 
     chat_jid: str
     message_id: str
@@ -44,7 +44,7 @@ class Edited:
     content: str
     timestamp: int
     by: str | None = None
-    """Who did it, for only who wrote a message may; None where the server vouches for it."""
+    """The person who did it, which must be the sender of the message; None if the server vouches for it."""
     is_from_me: bool = False
 
 
@@ -56,7 +56,7 @@ class Deleted:
     message_id: str
     timestamp: int
     by: str | None = None
-    """Who did it: who wrote it, or an admin of the group; None where the server vouches for it."""
+    """The person who did it: the sender, or an admin of the group; None if the server vouches for it."""
     is_from_me: bool = False
 
 
@@ -73,7 +73,7 @@ class Reacted:
 
 @dataclass(frozen=True)
 class ReceiptReceived:
-    """Word about messages: `delivered`, `inactive`, `read`, `played`, `sender` or `retry`."""
+    """A receipt for messages: `delivered`, `inactive`, `read`, `played`, `sender` or `retry`."""
 
     chat_jid: str
     message_ids: tuple[str, ...]
@@ -117,7 +117,7 @@ class GroupInfo:
 
 @dataclass(frozen=True)
 class GroupChanged:
-    """Who came, went or has another role in a group: (JID, role) pairs, the role None for who left."""
+    """Changes of a group's members: (JID, role) pairs; the role is None for a member who left."""
 
     jid: str
     members: tuple[tuple[str, str | None], ...]
@@ -125,7 +125,7 @@ class GroupChanged:
 
 @dataclass(frozen=True)
 class HistoryChat:
-    """A part of a chat's past, newest first or oldest first, as the phone sent it."""
+    """A part of a chat's history, newest or oldest message first, as the phone sent it."""
 
     jid: str
     name: str | None
@@ -136,7 +136,7 @@ class HistoryChat:
 
 @dataclass(frozen=True)
 class History:
-    """One part of the past that the phone sends after pairing."""
+    """One part of the history that the phone sends after pairing."""
 
     kind: str
     """`bootstrap`, `recent`, `full`, `push_name`, `on_demand` or `other`."""
@@ -172,12 +172,12 @@ class Connected:
 
 @dataclass(frozen=True)
 class CaughtUp:
-    """All that waited on the server while we were away has been handed over."""
+    """All events that waited on the server have been handed over."""
 
 
 @dataclass(frozen=True)
 class Disconnected:
-    """The line dropped; connect() again."""
+    """The connection was lost; connect() again."""
 
     reason: str
 

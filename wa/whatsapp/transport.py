@@ -1,8 +1,8 @@
-"""How the rest of wa sees WhatsApp: a few calls, and what comes back.
+"""The protocol between wa and WhatsApp: about ten calls, what they take and return, and their errors.
 
-An implementation hands every recordable event to `Handlers.event` in its raw
-form, on a thread of its own, and never again: whoever gets it must keep it.
-`decode` makes sense of that form later, in no hurry, and needs no connection.
+An implementation hands each event that is to be recorded to `Handlers.event` once, in its raw form
+and on a thread of its own, so the handler must keep it. `decode` turns the raw form into events
+later; it needs no connection.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wa.whatsapp.events import Account, Event, Signal
 
 @dataclass(frozen=True)
 class Quote:
-    """The message that one answers; its sender and text are shown with the answer."""
+    """The message that is answered; its sender and text are shown with the answer."""
 
     message_id: str
     sender: str | None = None
@@ -26,7 +26,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class Outgoing:
-    """One attempt to send a message. The secret is made afresh for each."""
+    """One attempt to send a message. Each attempt has a new secret."""
 
     to_jid: str
     text: str
@@ -35,7 +35,7 @@ class Outgoing:
     file: Path | None = None
     """A file to send, with the text as its caption."""
     file_name: str | None = None
-    """What the recipient sees as the name of a document."""
+    """The name of a document as the recipient sees it."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Accepted:
 
 
 class SendError(Exception):
-    """A send did not return an acknowledgement; unless a subclass says more, it may have gone out."""
+    """The server did not acknowledge a message. It may have been sent, unless a subclass says more."""
 
 
 class NotSent(SendError):
-    """It provably did not go out, and may be tried again later."""
+    """The message was certainly not sent, and may be tried again later."""
 
 
 class NotConnected(NotSent):
@@ -90,7 +90,7 @@ class Downloaded:
     data: bytes
     mimetype: str
     name: str | None = None
-    """What the sender called it."""
+    """The sender's name for it."""
 
 
 class ConnectFailed(Exception):
@@ -99,27 +99,27 @@ class ConnectFailed(Exception):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What can be found out afterwards about an attempt that never returned."""
+    """What is known of an attempt whose call did not return."""
 
     sent: bool | None
-    """False: provably not sent. True: it went out. None: it may have gone."""
+    """False: certainly not sent. True: sent. None: it may have been sent."""
     message_id: str | None = None
 
 
 @dataclass(frozen=True)
 class Handlers:
-    """Where a transport delivers. All of them are quick, and may be called from any thread."""
+    """What a transport calls, from any thread. Each function returns quickly."""
 
     event: Callable[[str, bytes], None]
-    """(kind, raw payload) of something to record. When it raises, the transport takes no more."""
+    """Called with kind and raw payload of an event. When it raises, the transport receives no more."""
     signal: Callable[[Signal], None]
     mark: Callable[[str, str], None]
-    """(message id, JID), right before a frame leaves. When it raises, the frame must not leave."""
+    """Called with message id and JID before a frame leaves. When it raises, the frame must not leave."""
 
 
 @dataclass
 class ReadMark:
-    """What marking as read needs to know about messages of one chat and sender."""
+    """Messages of one chat and sender that are to be marked as read."""
 
     chat_jid: str
     sender: str
@@ -130,42 +130,40 @@ class Transport(Protocol):
     """A connection to WhatsApp, or to a stand-in."""
 
     def account(self) -> Account | None:
-        """The linked account, None before linking; needs no connection."""
+        """Return the linked account, None before linking. It needs no connection."""
 
     def connect(self, handlers: Handlers) -> None:
-        """Begin to connect; `Connected` follows as a signal. Raises ConnectFailed."""
+        """Begin to connect; `Connected` follows as a signal. Raise ConnectFailed."""
 
     def disconnect(self) -> None:
-        """Close the line. When it returns, no further event will be handed over."""
+        """Close the connection. After it has returned, no event is handed over."""
 
     def send(self, message: Outgoing) -> Accepted:
-        """Hand a message over and wait for the acknowledgement.
+        """Send a message and wait for the acknowledgement. One call at a time. Raise SendError.
 
-        `Handlers.mark` is called before it leaves. Raises a SendError. Calls come
-        one at a time.
+        `Handlers.mark` is called before the message leaves.
         """
 
     def evidence(self, secret: bytes, marked: Sequence[str]) -> Evidence:
-        """What became of the attempt with this secret, whose call is over.
+        """Return what became of the attempt with this secret, whose call is over.
 
-        `marked` are the message ids marked since it began, at least one. Needs no
-        connection.
+        `marked` are the message ids marked since it began, at least one. It needs no connection.
         """
 
     def mark_read(self, mark: ReadMark) -> None:
-        """Tell the senders that their messages were read. Raises a SendError."""
+        """Tell the senders that their messages were read. Raise SendError."""
 
     def groups(self) -> list[Event]:
-        """`GroupInfo` of all groups we are in, and who their members are. Raises a SendError."""
+        """Return `GroupInfo` of all groups we are in, with their members. Raise SendError."""
 
     def download(self, raw: bytes, most: int) -> Downloaded:
-        """The file of a message, of at most so many bytes, from `MessageReceived.raw`.
+        """Return the file of a message, of at most `most` bytes. `raw` is `MessageReceived.raw`.
 
-        Raises DownloadFailed, which says whether it expired or is too large, and NotConnected.
+        Raise DownloadFailed, also as Expired or TooLarge, and NotConnected.
         """
 
     def log_out(self) -> None:
-        """Unlink this device. Raises a SendError."""
+        """Unlink this device. Raise SendError."""
 
     def decode(self, kind: str, payload: bytes) -> list[Event]:
-        """The events in a raw payload. Raises for one it cannot read."""
+        """Return the events in a raw payload. Raise an error of any kind if it cannot be read."""

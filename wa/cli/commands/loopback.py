@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +12,8 @@ from wa.cli.options import Json, app_of, recipient
 from wa.errors import WaError
 from wa.jids import parse_address, show_jid
 from wa.times import from_iso
-from wa.whatsapp.loopback.server import ACCOUNT, FAULTS, Loopback
+from wa.whatsapp.loopback.lines import ACCOUNT, read_lines
+from wa.whatsapp.loopback.server import FAULTS, Loopback
 
 commands = typer.Typer()
 loopback = typer.Typer(help="The stand-in for WhatsApp: people, server and faults.")
@@ -51,29 +50,13 @@ def say(
     """
     own, server = _server(ctx)
     if sender == "-":
-        lines = [_address(own, line) for line in _json_lines()]
+        lines = [_address(own, line) for line in read_lines(sys.stdin.buffer)]
     else:
         if text is None:
             raise WaError("usage", "there is no text", 'wa loopback say 447700900123 "Hello"')
         lines = [_address(own, {"from": sender, "text": text, "group": group, "id": id, "name": name})]
     ids = server.say(lines, own.now())
     own.out.result({"message_ids": ids}, "\n".join(ids))
-
-
-def _json_lines() -> Iterator[dict[str, Any]]:
-    for number, raw in enumerate(sys.stdin.buffer, 1):
-        if not raw.strip():
-            continue
-        try:
-            line = json.loads(raw)
-        except ValueError as error:
-            raise WaError("bad-data", f"line {number} is not JSON: {error}", "one object a line") from None
-        if not isinstance(line, dict) or not line.get("from"):
-            example = '{"from": "447700900123", "text": "Hello"}'
-            raise WaError("bad-data", f"line {number} has no `from`", example)
-        if not isinstance(line.get("timestamp", 0), int):
-            raise WaError("bad-data", f"the timestamp of line {number} is not a whole number", "Unix seconds")
-        yield line
 
 
 def _address(own: App, line: dict[str, Any]) -> dict[str, Any]:

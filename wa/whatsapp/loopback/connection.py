@@ -1,14 +1,13 @@
-"""The loopback transport: WhatsApp as far as it can be had without a phone.
+"""The loopback transport: a stand-in for WhatsApp that needs no phone.
 
-Two rules are WhatsApp's: a message is taken off the server's queue before our
-handler has it, a receipt after; and the newest connection wins.
+It keeps two rules of WhatsApp's: the server forgets a message before our handler
+has it, and a receipt after; and the newest connection ends the one before.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import secrets
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -26,7 +25,9 @@ from wa.whatsapp.events import (
     Replaced,
     Signal,
 )
-from wa.whatsapp.loopback.server import ACCOUNT, EVENTS, Loopback
+from wa.whatsapp.ids import own_message_id
+from wa.whatsapp.loopback.lines import ACCOUNT
+from wa.whatsapp.loopback.server import EVENTS, Loopback
 from wa.whatsapp.transport import (
     Accepted,
     ConnectFailed,
@@ -46,7 +47,7 @@ POLL_SECONDS = 0.02
 
 
 class LoopbackTransport:
-    """The transport contract, spoken with the stand-in."""
+    """The transport to the stand-in."""
 
     def __init__(self, home: Home, now: Callable[[], datetime]) -> None:
         self._home = home
@@ -58,7 +59,7 @@ class LoopbackTransport:
         self._listener: threading.Thread | None = None
 
     def account(self) -> Account:
-        """It needs no linking."""
+        """Return our account on loopback, which needs no linking."""
         return ACCOUNT
 
     def connect(self, handlers: Handlers) -> None:
@@ -81,7 +82,7 @@ class LoopbackTransport:
         self._listener.start()
 
     def disconnect(self) -> None:
-        """Close the line; Transport.disconnect."""
+        """Close the connection; Transport.disconnect."""
         self._token = None
         self._stopping.set()
         if self._listener is not None and self._listener is not threading.current_thread():
@@ -93,7 +94,7 @@ class LoopbackTransport:
         try:
             handlers.signal(Connected(ACCOUNT))
             end = self._deliver_all(server, handlers, token)
-        except Exception:  # whoever records could not: nothing more is taken off the server's queue
+        except Exception:  # an event could not be kept: the server keeps the others
             self._token = None
             return
         finally:
@@ -103,7 +104,7 @@ class LoopbackTransport:
             handlers.signal(end)
 
     def _deliver_all(self, server: Loopback, handlers: Handlers, token: str) -> Signal | None:
-        """Hand over what arrives until told to stop (None) or cut off (the signal that says why)."""
+        """Hand over events until told to stop; return None then, or the signal that ended the connection."""
         seen, last, caught_up = -1, 0, False
         while not self._stopping.is_set():
             if (version := server.version()) != seen:
@@ -137,7 +138,7 @@ class LoopbackTransport:
             raise NotConnected("the connection was lost")
         if server.is_unregistered(message.to_jid):
             raise NotOnWhatsApp(f"{message.to_jid} is not on WhatsApp")
-        message_id = "3EB0" + secrets.token_hex(9).upper()
+        message_id = own_message_id()
         handlers.mark(message_id, message.to_jid)
         if "refuse" in faults:
             raise Refused(int(faults["refuse"]))
@@ -151,10 +152,10 @@ class LoopbackTransport:
         return Accepted(message_id, int(now.timestamp()))
 
     def evidence(self, secret: bytes, marked: Sequence[str]) -> Evidence:
-        """What became of an attempt; Transport.evidence.
+        """Return what became of an attempt; Transport.evidence.
 
-        As with WhatsApp, acceptance alone is not taken as proof of sending, so
-        that the states a real account meets can be met here; absence is proof.
+        As with WhatsApp, acceptance is no proof of sending, so that all states of a
+        real account occur here too; that a message was not accepted is proof.
         """
         server = Loopback(self._home)
         try:
@@ -172,11 +173,11 @@ class LoopbackTransport:
         self._server.note_read(mark)
 
     def groups(self) -> list[Event]:
-        """The groups we are in; Transport.groups. What there is of them has come as events."""
+        """Return no groups; Transport.groups. All that is known of groups came as events."""
         return []
 
     def download(self, raw: bytes, most: int) -> Downloaded:
-        """The file of a message; Transport.download. Here it is in the message itself."""
+        """Return the file of a message, which here is in the message itself; Transport.download."""
         if self._server is None or self._token is None:
             raise NotConnected("no connection")
         if len(raw) > most:
@@ -188,7 +189,7 @@ class LoopbackTransport:
         raise SendError("the loopback transport is never linked")
 
     def decode(self, kind: str, payload: bytes) -> list[Event]:
-        """The events in a raw payload; Transport.decode."""
+        """Return the events in a raw payload; Transport.decode."""
         fields = json.loads(payload)
         if fields.get("raw") is not None:
             fields["raw"] = base64.b64decode(fields["raw"])
@@ -200,7 +201,7 @@ class LoopbackTransport:
 
 
 def _refusal(faults: dict[str, str]) -> Signal | None:
-    """Why the server would not keep a connection now."""
+    """Return why the server would not keep a connection now, None if it would."""
     if "logged-out" in faults:
         return LoggedOut()
     if "outdated" in faults:

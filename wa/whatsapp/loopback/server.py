@@ -1,26 +1,23 @@
-"""The stand-in for WhatsApp's servers: a database that outlives our processes, as a server would."""
+"""The stand-in for WhatsApp's servers: a database that outlives our processes, as a server does."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from wa.errors import WaError
-from wa.jids import is_group, jid_of_phone, parse_address
+from wa.jids import parse_address
 from wa.store.files import storage_error
 from wa.store.locks import FileLock
 from wa.store.paths import Home
 from wa.times import to_iso
 from wa.whatsapp.events import (
-    Account,
     ChatRead,
     Deleted,
     Edited,
@@ -32,9 +29,9 @@ from wa.whatsapp.events import (
     Reacted,
     ReceiptReceived,
 )
+from wa.whatsapp.ids import connection_token
+from wa.whatsapp.loopback.lines import ACCOUNT, events_of
 from wa.whatsapp.transport import Outgoing, ReadMark
-
-ACCOUNT = Account(jid="12025550100@s.whatsapp.net", lid="100000000000100@lid", push_name="Me")
 
 SWITCHES = ("offline", "ack-lost", "logged-out", "receipts", "outdated")
 NUMBERS = ("ack-delay", "ack-timeout", "banned")
@@ -51,19 +48,6 @@ EVENTS: dict[str, Callable[..., Event]] = {
     "name": Named,
     "group": GroupInfo,
 }
-_MESSAGE_TYPES = (
-    "text",
-    "image",
-    "video",
-    "audio",
-    "voice",
-    "document",
-    "sticker",
-    "location",
-    "contact",
-    "poll",
-)
-
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS delivered (
     id INTEGER PRIMARY KEY AUTOINCREMENT, to_jid TEXT NOT NULL, content TEXT NOT NULL,
@@ -80,7 +64,7 @@ CREATE TABLE IF NOT EXISTS read_marks (message_id TEXT PRIMARY KEY, chat_jid TEX
 
 
 class Loopback:
-    """The stand-in server's database, as `wa loopback` and the transport see it."""
+    """The server's database, used by `wa loopback` and by the transport."""
 
     def __init__(self, home: Home, *, durable: bool = True) -> None:
         try:
@@ -115,7 +99,7 @@ class Loopback:
         return None if row is None else row[0]
 
     def say(self, lines: Iterable[dict[str, Any]], now: datetime) -> list[str]:
-        """Queue what somebody says, for the owner to receive; the ids of the messages.
+        """Queue messages for the owner to receive, and return their ids.
 
         A line is an object with `from` (a JID) and `text`, or another of the
         forms in `docs/loopback.md`. All lines arrive, or, when one is wrong, none.
@@ -123,7 +107,7 @@ class Loopback:
         ids = []
         with self._write():
             for line in lines:
-                for kind, event in _events_of(line, now, self._members):
+                for kind, event in events_of(line, now, self._members):
                     self._put(kind, event)
                     if isinstance(event, MessageReceived):
                         ids.append(event.message_id)
@@ -143,7 +127,7 @@ class Loopback:
         self._db.execute("INSERT INTO incoming (kind, payload) VALUES (?, ?)", [kind, payload])
 
     def delivered(self) -> Iterator[dict[str, Any]]:
-        """What was accepted, in order."""
+        """Yield what was accepted for delivery, in order."""
         cursor = self._db.execute("SELECT * FROM delivered ORDER BY id")
         names = [column[0] for column in cursor.description]
         return (dict(zip(names, row, strict=True)) for row in cursor)
@@ -162,27 +146,27 @@ class Loopback:
         self._db.execute("DELETE FROM faults")
 
     def faults(self) -> dict[str, str]:
-        """The faults in force, by name."""
+        """Return the faults in force, by name."""
         return dict(self._db.execute("SELECT name, group_concat(value, ' ') FROM faults GROUP BY name"))
 
     def is_unregistered(self, jid: str) -> bool:
-        """Whether `not-on-whatsapp` was said of this JID."""
+        """Return whether the fault `not-on-whatsapp` names this JID."""
         sql = "SELECT 1 FROM faults WHERE name = 'not-on-whatsapp' AND value = ?"
         return self._value(sql, [jid]) is not None
 
     def take_connection(self) -> str:
-        """Become the newest connection; the token that says so."""
-        token = secrets.token_hex(8)
+        """Become the newest connection, and return its token."""
+        token = connection_token()
         self._db.execute("INSERT OR REPLACE INTO connection VALUES (1, ?)", [token])
         return token
 
     def connection(self) -> str | None:
-        """The newest connection's token."""
+        """Return the newest connection's token."""
         token: str | None = self._value("SELECT token FROM connection")
         return token
 
     def version(self) -> int:
-        """A number that changes when another connection has committed."""
+        """Return a number that changes when another connection has committed."""
         return int(self._value("PRAGMA data_version"))
 
     def accept(self, message: Outgoing, message_id: str, now: datetime, *, receipt: bool) -> None:
@@ -201,19 +185,19 @@ class Loopback:
                 )
 
     def accepted_id(self, secret: bytes) -> str | None:
-        """The id under which the message with this secret was accepted."""
+        """Return the id under which the message with this secret was accepted."""
         found: str | None = self._value("SELECT message_id FROM delivered WHERE secret = ?", [secret.hex()])
         return found
 
     def next_incoming(self, after: int) -> tuple[int, str, bytes] | None:
-        """The oldest event behind `after` that waits for us."""
+        """Return the oldest waiting event with a higher number than `after`: its number, kind and payload."""
         row: tuple[int, str, bytes] | None = self._db.execute(
             "SELECT id, kind, payload FROM incoming WHERE id > ? ORDER BY id LIMIT 1", [after]
         ).fetchone()
         return row
 
     def remove_incoming(self, number: int, token: str) -> bool:
-        """Forget an event that was handed over, or is just going to be; False where it is not ours."""
+        """Forget a waiting event; return False if another connection has taken over."""
         sql = "DELETE FROM incoming WHERE id = ? AND (SELECT token FROM connection) = ?"
         return self._db.execute(sql, [number, token]).rowcount > 0
 
@@ -225,7 +209,7 @@ class Loopback:
 
 
 def _check_fault(name: str, value: str | None) -> str | None:
-    """The value to store, None to clear the fault. Raises WaError `usage`."""
+    """Return the value to store, None to clear the fault. Raise WaError `usage`."""
     if name not in FAULTS:
         raise WaError("usage", f"{name!r} is not a fault", "faults: " + ", ".join(FAULTS))
     if name in SWITCHES:
@@ -251,50 +235,3 @@ def _check_fault(name: str, value: str | None) -> str | None:
     if not 0 <= number <= 10**9:
         raise WaError("usage", f"{name} takes a number or off, not {value!r}", f"wa loopback fault {name} 3")
     return str(number) if number or name == "ack-timeout" else None
-
-
-def group_jid(name: str) -> str:
-    """The JID of a group on loopback: its own where `name` is one, else one made from the name."""
-    if is_group(name):
-        return name
-    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:5], "big")
-    return f"120363{number:013d}@g.us"
-
-
-def _events_of(
-    line: dict[str, Any], now: datetime, members: Callable[[str, str], tuple[tuple[str, str], ...]]
-) -> Iterator[tuple[str, Event]]:
-    """The events that one said line stands for, each with its kind."""
-    sender, text = str(line["from"]), str(line.get("text") or "")
-    mine = sender == ACCOUNT.jid
-    chat = sender if not mine else str(line.get("to") or ACCOUNT.jid)
-    stamp = int(line.get("timestamp") or now.timestamp())
-    if line.get("group"):
-        chat = group_jid(str(line["group"]))
-        name = None if is_group(str(line["group"])) else str(line["group"])
-        yield "group", GroupInfo(chat, name, members(chat, sender))
-    if line.get("phone"):
-        yield "mapping", JidMapped(lid=sender, pn=jid_of_phone(str(line["phone"])))
-    if line.get("edit"):
-        yield "edit", Edited(chat, str(line["edit"]), text, stamp)
-    elif line.get("delete"):
-        yield "delete", Deleted(chat, str(line["delete"]), stamp)
-    elif line.get("react"):
-        yield "reaction", Reacted(chat, str(line["react"]), sender, text, stamp)
-    elif line.get("receipt"):
-        yield "receipt", ReceiptReceived(chat, (str(line["receipt"]),), sender, text or "delivered", stamp)
-    else:
-        yield "message", _message_of(line, MessageReceived(chat, "", sender, stamp, text, is_from_me=mine))
-
-
-def _message_of(line: dict[str, Any], base: MessageReceived) -> MessageReceived:
-    kind = str(line.get("type") or "text")
-    known = kind in _MESSAGE_TYPES
-    return replace(
-        base,
-        message_id=str(line.get("id") or "3A" + secrets.token_hex(9).upper()),
-        message_type=kind if known else "other",
-        push_name=line.get("name"),
-        quoted_id=line.get("reply_to"),
-        raw=None if known else json.dumps(line).encode(),
-    )

@@ -1,0 +1,25 @@
+"""Made-up ids, and the secrets of messages."""
+
+from __future__ import annotations
+
+import secrets
+
+
+def new_secret() -> bytes:
+    """Return a secret for one attempt to send a message: 32 random bytes, as WhatsApp has them."""
+    return secrets.token_bytes(32)
+
+
+def own_message_id() -> str:
+    """Return an id as a linked device gives its messages."""
+    return "3EB0" + secrets.token_hex(9).upper()
+
+
+def phone_message_id() -> str:
+    """Return an id as an iPhone gives its messages."""
+    return "3A" + secrets.token_hex(9).upper()
+
+
+def connection_token() -> str:
+    """Return a token that names one connection to the stand-in for WhatsApp."""
+    return secrets.token_hex(8)

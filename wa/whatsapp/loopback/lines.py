@@ -1,0 +1,108 @@
+"""What `wa loopback say` takes: an object a line, each of which stands for some events of WhatsApp's.
+
+`docs/loopback.md` has the forms of a line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from wa.errors import WaError
+from wa.jids import is_group, jid_of_phone
+from wa.whatsapp.events import (
+    Account,
+    Deleted,
+    Edited,
+    Event,
+    GroupInfo,
+    JidMapped,
+    MessageReceived,
+    Reacted,
+    ReceiptReceived,
+)
+from wa.whatsapp.ids import phone_message_id
+
+ACCOUNT = Account(jid="12025550100@s.whatsapp.net", lid="100000000000100@lid", push_name="Me")
+"""Our own account on loopback."""
+
+_MESSAGE_TYPES = (
+    "text",
+    "image",
+    "video",
+    "audio",
+    "voice",
+    "document",
+    "sticker",
+    "location",
+    "contact",
+    "poll",
+)
+
+
+def read_lines(stream: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the objects of JSON Lines. Raise WaError `bad-data` for an invalid line."""
+    for number, raw in enumerate(stream, 1):
+        if not raw.strip():
+            continue
+        try:
+            line = json.loads(raw)
+        except ValueError as error:
+            raise WaError("bad-data", f"line {number} is not JSON: {error}", "one object a line") from None
+        if not isinstance(line, dict) or not line.get("from"):
+            example = '{"from": "447700900123", "text": "Hello"}'
+            raise WaError("bad-data", f"line {number} has no `from`", example)
+        if not isinstance(line.get("timestamp", 0), int):
+            raise WaError("bad-data", f"the timestamp of line {number} is not a whole number", "Unix seconds")
+        yield line
+
+
+def group_jid(name: str) -> str:
+    """Return the JID of a group on loopback: `name` itself if it is one, else one made from the name."""
+    if is_group(name):
+        return name
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:5], "big")
+    return f"120363{number:013d}@g.us"
+
+
+def events_of(
+    line: dict[str, Any], now: datetime, members: Callable[[str, str], tuple[tuple[str, str], ...]]
+) -> Iterator[tuple[str, Event]]:
+    """Yield the events that one line of `say` stands for, each with its kind."""
+    sender, text = str(line["from"]), str(line.get("text") or "")
+    mine = sender == ACCOUNT.jid
+    chat = sender if not mine else str(line.get("to") or ACCOUNT.jid)
+    stamp = int(line.get("timestamp") or now.timestamp())
+    if line.get("group"):
+        chat = group_jid(str(line["group"]))
+        name = None if is_group(str(line["group"])) else str(line["group"])
+        yield "group", GroupInfo(chat, name, members(chat, sender))
+    if line.get("phone"):
+        yield "mapping", JidMapped(lid=sender, pn=jid_of_phone(str(line["phone"])))
+    if line.get("edit"):
+        yield "edit", Edited(chat, str(line["edit"]), text, stamp)
+    elif line.get("delete"):
+        yield "delete", Deleted(chat, str(line["delete"]), stamp)
+    elif line.get("react"):
+        yield "reaction", Reacted(chat, str(line["react"]), sender, text, stamp)
+    elif line.get("receipt"):
+        yield "receipt", ReceiptReceived(chat, (str(line["receipt"]),), sender, text or "delivered", stamp)
+    else:
+        yield "message", _message_of(line, MessageReceived(chat, "", sender, stamp, text, is_from_me=mine))
+
+
+def _message_of(line: dict[str, Any], base: MessageReceived) -> MessageReceived:
+    kind = str(line.get("type") or "text")
+    known = kind in _MESSAGE_TYPES
+    return replace(
+        base,
+        message_id=str(line.get("id") or phone_message_id()),
+        message_type=kind if known else "other",
+        push_name=line.get("name"),
+        quoted_id=line.get("reply_to"),
+        raw=None if known else json.dumps(line).encode(),
+    )
