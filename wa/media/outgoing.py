@@ -63,7 +63,7 @@ def keep(home: Home, path: Path) -> tuple[str, str]:
     kept once. Raise as `check_sendable` does; then no copy is left.
     """
     home.prepare()
-    folder = home.path / "media" / "outbox"
+    folder = home.media / "outbox"
     with reading(path) as source:
         _check_size(path, os.fstat(source.fileno()).st_size)
         with explained(folder):

@@ -17,7 +17,7 @@ def keep(home: Home, data: bytes, mimetype: str, message_type: str, at: datetime
 
     `name` is the sender's name for it, `at` the time of the message. Raise WaError `storage-error`.
     """
-    folder = home.path / "media"
+    folder = home.media
     folder.mkdir(mode=0o700, exist_ok=True)
     extension = extension_for(mimetype, message_type)
     name = safe_name(name, f"{at:%Y%m%d-%H%M%S}-{message_type}", extension)

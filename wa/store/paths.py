@@ -46,6 +46,11 @@ class Home:
         return self.path / "migrate.lock"
 
     @property
+    def media(self) -> Path:
+        """The directory of files that were sent, received and imported."""
+        return self.path / "media"
+
+    @property
     def backups(self) -> Path:
         """The directory of the backups on this machine."""
         return self.path / "backups"
