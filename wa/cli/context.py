@@ -92,7 +92,7 @@ class App:
 
     @cached_property
     def context(self) -> Context:
-        """The part of this context that work below the commands knows."""
+        """The context for functions below the commands."""
         settings, home = self.settings, self.home
         return Context(
             home, settings, self.store, self.now, self._note, self._keep_descriptors, self.out.error
@@ -117,10 +117,10 @@ class App:
 
 
 def _system_zone() -> str:
-    """The IANA name of the system's zone."""
+    """Return the IANA name of the system's time zone."""
     found = Path("/etc/localtime").resolve()
     if "TZ" not in os.environ and "zoneinfo" in found.parts:
         return "/".join(found.parts[found.parts.index("zoneinfo") + 1 :])
-    from tzlocal import get_localzone_name  # knows all the other ways, and takes 40 ms to load
+    from tzlocal import get_localzone_name  # it knows all other ways, and takes 40 ms to load
 
     return get_localzone_name() or "UTC"

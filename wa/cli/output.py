@@ -1,4 +1,4 @@
-"""What people and programs read: tables, lines and JSON, with other people's text made harmless."""
+"""Output for people and programs: tables, lines and JSON, with other people's text made harmless."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from wa.errors import WaError
 
 _FLAGS = ("is_from_me", "is_group", "is_favorite", "last_is_from_me")
 
-# What a person may have to type again, and so is never cut short.
+# Columns whose text a person may have to type again: it is never cut short.
 _TYPED = ("id", "phone", "when")
 _LAST_WIDTH = 20
 """Columns of the terminal that are kept for the last column, the text."""
 
-# C0 and C1 controls, ESC among them, and what turns the direction of text around: embeddings,
-# overrides and isolates (Unicode TR9); a message could rewrite what stands beside it on a terminal.
+# C0 and C1 controls, ESC among them, and characters that change the direction of text: embeddings,
+# overrides and isolates (Unicode TR9). With them a message could rewrite the text beside it on a terminal.
 _DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _BREAKS = re.compile("[\t\n\u2028\u2029]+")
 
 
 def clean(text: str) -> str:
-    """`text` without control and escape characters; line breaks stay."""
+    """Return a text without control and escape characters; line breaks stay."""
     return _DANGEROUS.sub("", text).encode("utf-8", "replace").decode()
 
 
 def one_line(text: object) -> str:
-    """`text` cleaned, on a single line."""
+    """Return a text cleaned and on a single line."""
     return _BREAKS.sub(" ", clean("" if text is None else str(text)))
 
 
 def to_json(value: Any) -> str:
-    """One line of JSON in which no character can harm a terminal."""
+    """Return a value as one line of JSON in which no character can harm a terminal."""
     text = jsonlib.dumps(value, ensure_ascii=False, default=str)
     return re.sub(
         "[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]",
@@ -48,12 +48,12 @@ def to_json(value: Any) -> str:
 
 
 def public(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as JSON shows it: flags as booleans."""
+    """Return a row as JSON shows it: flags as booleans."""
     return {name: bool(value) if name in _FLAGS else value for name, value in row.items()}
 
 
 def array(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Rows as one JSON array, in pieces, so that a long list needs no memory."""
+    """Yield rows as one JSON array, in pieces, so that a long list needs no memory."""
     between = "["
     for row in rows:
         yield between + to_json(public(row))
@@ -79,7 +79,7 @@ class Progress:
         self._bar = bar
 
     def begin(self, name: str, size: int) -> Callable[[int], object]:
-        """Show a file of so many bytes; what is returned is called with the number of each further ones."""
+        """Show a file of so many bytes; call the returned function with the bytes of each piece read."""
         if self._bar is None:
             return lambda read: None
         task = self._bar.add_task(name, total=size)
@@ -96,10 +96,10 @@ class Output:
         self._zone = zone
 
     def keep_descriptors(self, *, errors: bool) -> None:
-        """Let nobody but us write to standard output from now on, nor, with `errors`, to standard error.
+        """Move our streams away from descriptor 1 and, with `errors`, from descriptor 2.
 
-        A library that prints to descriptors 1 and 2 by itself would spoil what a
-        program reads there; what it prints goes nowhere.
+        A library that prints to these descriptors by itself would spoil what a program
+        reads there; from now on its output is dropped.
         """
         self._out = sys.stdout = _moved(self._out, 1)
         if errors:
@@ -107,11 +107,11 @@ class Output:
 
     @property
     def on_terminal(self) -> bool:
-        """Whether a table has to do with the width that there is."""
+        """Whether standard output is a terminal, whose width limits a table."""
         return not self.json and self._out.isatty()
 
     def time(self, moment: datetime | None) -> str:
-        """A moment as people read it, in their zone."""
+        """Return a moment as text in the zone of the settings, "" for None."""
         return moment.astimezone(self._zone()).strftime("%Y-%m-%d %H:%M") if moment else ""
 
     def _put(self, text: str) -> None:
@@ -126,14 +126,14 @@ class Output:
             ) from error
 
     def success(self, value: Mapping[str, Any], text: str) -> None:
-        """The result of what cannot be undone: it is done even when nobody can be told."""
+        """Print the result of an action that cannot be undone; a failure to print is only a warning."""
         try:
             self.result(value, text)
         except WaError as error:
             self.note(f"warning: {error.message}; {text}")
 
     def note(self, text: str) -> None:
-        """Say something that is not data; where nobody listens, the work goes on."""
+        """Write a line for people to standard error; a failure to write is ignored."""
         with suppress(OSError):
             self._err.write(clean(text) + "\n")
             self._err.flush()
@@ -146,7 +146,7 @@ class Output:
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """A bar on a terminal for how far files were read; nothing elsewhere."""
+        """Show on a terminal how far files are read; show nothing elsewhere."""
         if self.json or not self._err.isatty():
             yield Progress(None)
             return
@@ -163,30 +163,30 @@ class Output:
             yield Progress(bar)
 
     def line(self, text: str) -> None:
-        """A line of data for people; nothing where JSON is wanted."""
+        """Print a line of data for people, and nothing with --json."""
         if not self.json:
             self._put(clean(text) + "\n")
 
     def data(self, text: str) -> None:
-        """Part of a file, as it is; made harmless where a person would see it."""
+        """Print a part of a file as it is, cleaned on a terminal."""
         self._put(clean(text) if self._out.isatty() else text)
 
-    def picture(self, drawn: str, caption: str, instead_of: int) -> int:
-        """Lines of our own making and a word about them, on a terminal in the place of so many lines before.
+    def picture(self, drawn: str, caption: str, over: int) -> int:
+        """Print a QR code and its caption; on a terminal, over that many lines printed before.
 
-        Returns how many lines of the terminal it took.
+        Return how many lines of the terminal it took.
         """
-        up = f"\x1b[{instead_of}A" if instead_of and self._out.isatty() else ""
+        up = f"\x1b[{over}A" if over and self._out.isatty() else ""
         self._put(up + drawn)
         self.note(caption)
         return drawn.count("\n") + self._err.isatty()
 
     def event(self, row: Mapping[str, Any], text: str) -> None:
-        """Something that just happened: an object a line, or a line of text."""
+        """Print an event: a JSON object a line, or a line of text."""
         self._put((to_json(public(row)) if self.json else clean(text)) + "\n")
 
     def result(self, value: Mapping[str, Any], text: str) -> None:
-        """The one thing that a command made or found."""
+        """Print the one thing that a command made or found."""
         self.event(value, text)
 
     def table(
@@ -196,7 +196,7 @@ class Output:
         cells: Callable[[Any], Sequence[object]],
         empty: str,
     ) -> None:
-        """Rows: an array in JSON, a table on a terminal, tab-separated lines in a pipe."""
+        """Print rows: an array in JSON, a table on a terminal, tab-separated lines in a pipe."""
         if self.json:
             for piece in array(rows):
                 self._put(piece)
@@ -234,7 +234,7 @@ class Output:
 
 
 def _moved(stream: TextIO, descriptor: int) -> TextIO:
-    """The same stream under another descriptor; a stream of another kind as it is."""
+    """Return the stream under another descriptor, or as it is if it has none or another one."""
     try:
         if stream.fileno() != descriptor:
             return stream
@@ -249,7 +249,7 @@ def _moved(stream: TextIO, descriptor: int) -> TextIO:
 
 
 def _shrunk(columns: Sequence[str], widths: Sequence[int], room: int) -> list[int]:
-    """The widths of all columns but the last, the widest cut until that one has some room too."""
+    """Return the widths of all columns but the last; the widest are cut until the last one has room too."""
     wanted = list(widths[:-1])
     room -= min(_LAST_WIDTH, widths[-1]) + 2 * len(wanted)
     cut = [number for number in range(len(wanted)) if columns[number] not in _TYPED]

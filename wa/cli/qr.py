@@ -12,7 +12,10 @@ _BLOCKS = {(False, False): " ", (True, False): "▀", (False, True): "▄", (Tru
 
 
 def picture(data: str, *, colours: bool) -> str:
-    """The code for `data`, two modules a character cell in height; without `colours` for dark on light."""
+    """Return the QR code for some data, two modules a character cell in height.
+
+    Without `colours`, it is right on a terminal with dark text on a light ground.
+    """
     import segno
 
     modules = [[bool(module) for module in row] for row in segno.make_qr(data, error="l").matrix]

@@ -59,7 +59,7 @@ def apply_batch(
         for row in spool.waiting(store, BATCH):
             joins = _apply_row(store, decode, row, now)
             done += 1
-            # What follows must find a chat that was split already joined.
+            # The next events must find a split chat already joined.
             if joins or order.event_waits() or time.monotonic() > deadline:
                 break
     if joins:
@@ -187,7 +187,7 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
 
 
 def keep_account(store: Store, account: Account, now: datetime) -> None:
-    """Remember whose account this home has, and the names it goes by; in the caller's transaction."""
+    """Store the linked account and its names, in the caller's transaction."""
     device.keep_account(store, account.jid, account.lid, account.push_name, now)
     if account.lid:
         merge_chats.map_lid(store, account.lid, account.jid)
@@ -203,10 +203,10 @@ def _message(store: Store, event: MessageReceived, now: datetime) -> None:
         outcomes.prove_sent(store, [event.message_id], now)
 
 
-def _may(store: Store, event: Edited | Deleted, chat: str, found: Row) -> bool:
-    """Whether who wants to change a message is who wrote it, or, to delete it, an admin of the group.
+def _may_change(store: Store, event: Edited | Deleted, chat: str, found: Row) -> bool:
+    """Whether an edit or a deletion comes from the message's author or, to delete it, from a group admin.
 
-    The server does not check that: whoever is in the chat could send such a wish.
+    The server does not check that: anybody in the chat could send one.
     """
     if event.by is None:
         return True
@@ -217,7 +217,7 @@ def _may(store: Store, event: Edited | Deleted, chat: str, found: Row) -> bool:
 
 
 def _edit(store: Store, event: Edited, now: datetime) -> None:
-    """Keep the newest text, whatever the order in which edits arrive."""
+    """Keep the newest text, in whatever order edits arrive."""
     chat = canonical(store, event.chat_jid)
     found = messages.find(store, chat, event.message_id)
     edited_at = messages.moment(event.timestamp)
@@ -227,24 +227,24 @@ def _edit(store: Store, event: Edited, now: datetime) -> None:
     elif (
         not found["deleted_at"]
         and (found["edited_at"] or "") <= to_iso(edited_at)
-        and _may(store, event, chat, found)
+        and _may_change(store, event, chat, found)
     ):
         write.edit(store, found, event.content, edited_at)
 
 
 def _delete(store: Store, event: Deleted, now: datetime) -> None:
-    """Leave a tombstone: that there was a message, and when it went."""
+    """Leave a tombstone: there was a message, and when it was deleted."""
     chat = canonical(store, event.chat_jid)
     found = messages.find(store, chat, event.message_id)
     if found is None:
         by = canonical(store, event.by or chat)
         write.record_early(store, chat, event.message_id, None, event.timestamp, now, by)
-    elif not found["deleted_at"] and _may(store, event, chat, found):
+    elif not found["deleted_at"] and _may_change(store, event, chat, found):
         write.delete(store, found, messages.moment(event.timestamp))
 
 
 def _react(store: Store, event: Reacted) -> None:
-    """A person has one reaction to a message, the newest; an empty one is none."""
+    """Keep a person's newest reaction to a message; an empty one removes it."""
     key = {
         "chat_jid": canonical(store, event.chat_jid),
         "message_id": event.message_id,

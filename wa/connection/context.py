@@ -1,6 +1,6 @@
-"""What work with the connection needs: home, settings, store, clock, and a transport made when first used.
+"""The context of functions that work with the connection: home, settings, store, clock, transport.
 
-A command has one of its `App`; an HTTP handler, a hook or a job makes its own.
+A command has one from its `App`; an HTTP handler, a hook or a job makes its own.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def _keep_silent(error: WaError) -> None:
 
 @dataclass
 class Context:
-    """What work with the connection needs. Its store belongs to the thread that opened it.
+    """The context of functions that work with the connection. Its store belongs to the thread that opened it.
 
     `note` is called with a line for the person who waits. `before_library` is
     called before a library is loaded that prints to descriptors 1 and 2 by itself,
-    `last_words` with the error for which the process ends at that very moment.
+    `on_fatal` with the error for which the process ends at once.
     """
 
     home: Home
@@ -56,7 +56,7 @@ class Context:
     now: Callable[[], datetime] = system_now
     note: Callable[[str], None] = _ignore
     before_library: Callable[[], None] = _do_nothing
-    last_words: Callable[[WaError], None] = _keep_silent
+    on_fatal: Callable[[WaError], None] = _keep_silent
 
     @cached_property
     def transport(self) -> Transport:
@@ -71,7 +71,7 @@ class Context:
         self.check_linked()
         self.bind()
         self.before_library()
-        return NeonizeTransport(self.home, self.last_words)
+        return NeonizeTransport(self.home, self.on_fatal)
 
     def check_linked(self) -> None:
         """Raise WaError `not-authorized` while no account is linked. Loopback needs none."""

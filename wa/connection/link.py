@@ -138,7 +138,7 @@ def _interrupt(error: BaseException) -> None:
 
 
 def _spool(context: Context, kind: str, payload: bytes) -> None:
-    store = Store(context.home)  # it belongs to the thread that calls
+    store = Store(context.home)  # a connection belongs to the thread that opens it
     try:
         spool.append(store, kind, payload, context.now())
     finally:
@@ -176,7 +176,7 @@ def _keep_account(store: Store, event: dict[str, Any], context: Context) -> bool
 
 def _record(context: Context) -> int:
     """Record what the child has appended to the spool. Return how many messages there are."""
-    transport = context.transport  # which is linked by now
+    transport = context.transport
     while apply.apply_batch(context.store, transport.decode, context.now()):
         pass
     return int(context.store.value("SELECT count(*) FROM messages"))

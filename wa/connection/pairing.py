@@ -102,7 +102,7 @@ def _child(
                 if not lines or not lines[0]:
                     return
                 event = lines.pop(0)
-            if event["event"] == "paired":  # what follows takes as long as it takes
+            if event["event"] == "paired":  # the history takes its time
                 deadline += 2 * CAUGHT_UP_SECONDS
             yield event
 

@@ -106,7 +106,7 @@ def groups_are_stale(store: Store, now: datetime) -> bool:
 
 
 def _has_unknown_group(store: Store) -> bool:
-    """Whether something was said in a group of which neither name nor members are known."""
+    """Whether there are messages of a group whose name and members are unknown."""
     return bool(store.value("SELECT 1 FROM chats WHERE is_group AND name IS NULL LIMIT 1"))
 
 
@@ -131,7 +131,7 @@ def _groups(store: Store, transport: Transport, now: datetime) -> Row:
 
 
 def _download(store: Store, transport: Transport, now: datetime, number: int, most: int) -> Row:
-    """Fetch the file of the message with that id into the home; where it is."""
+    """Fetch the file of the message with that id into the home. Return its path."""
     row = with_file(store, number)
     found = transport.download(row["raw_proto"], most)
     at = messages.moment(row["timestamp"])

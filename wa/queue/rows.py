@@ -23,7 +23,7 @@ COLUMNS = (
     "id, to_jid, to_phone, message, quoted_id, scheduled_at, timezone, status, error_code,"
     " error_message, created_at, created_from, updated_at, sent_at, message_id, attempts, expires_at,"
     " not_before, note, series_id, job_id, idempotency_key, media_path, media_type, file_name,"
-    # what we call the recipient today; else as when the row was made; else as they call themselves
+    # the contact's name today; else the name when the row was made; else the recipient's own
     f" CASE WHEN to_jid LIKE '%@g.us' THEN coalesce({their_name_of('to_jid')}, contact_name)"
     f" ELSE coalesce({our_name_of('to_jid')}, contact_name, {their_name_of('to_jid')}) END AS contact_name"
 )

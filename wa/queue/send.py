@@ -23,8 +23,8 @@ from wa.times import format_duration, from_iso, to_iso
 from wa.whatsapp.ids import new_secret
 from wa.whatsapp.transport import Outgoing, Quote
 
-# The indexes named in the queries hold this very expression. Left to itself, SQLite takes the one by status,
-# and sorts all that is pending for each claim.
+# The indexes named in the queries are made of this very expression. Without their names, SQLite takes the
+# index by status, and sorts all pending rows for each claim.
 _DUE = "max(scheduled_at, coalesce(not_before, ''))"
 
 

@@ -38,24 +38,23 @@ def link(
 
     Example: wa link
     """
-    from wa.connection import link as pairing
+    from wa.connection.link import link as link_device
 
     app = app_of(ctx)
-    show = _Pictures(app)
-    pairing.link(app.context, phone, full_history, timeout, show.tell)
+    link_device(app.context, phone, full_history, timeout, _Screen(app).show)
 
 
-class _Pictures:
-    """Shows what happens while linking; on a terminal each picture takes the place of the last."""
+class _Screen:
+    """Shows the events of linking; on a terminal each QR code is drawn over the one before."""
 
     def __init__(self, app: App) -> None:
-        self._own = app
+        self._app = app
         self._lines = 0
 
-    def tell(self, event: dict[str, Any]) -> None:
-        """What `pairing.link` calls with each event."""
-        out, kind = self._own.out, event["event"]
-        if kind == "qr" and not self._own.json:
+    def show(self, event: dict[str, Any]) -> None:
+        """Show an event of linking."""
+        out, kind = self._app.out, event["event"]
+        if kind == "qr" and not self._app.json:
             from wa.cli.qr import picture
 
             drawn = picture(event["code"], colours=out.on_terminal)
@@ -77,9 +76,9 @@ def unlink(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: wa unlink
     """
-    from wa.connection import link as pairing
+    from wa.connection.link import unlink as unlink_device
 
     app = app_of(ctx)
-    account = pairing.unlink(app.context)
+    account = unlink_device(app.context)
     out = f"unlinked from +{phone_of_jid(account['jid'])}; what is recorded stays"
     app.out.success({"unlinked": account["jid"]}, out)

@@ -56,9 +56,9 @@ DIAL_SECONDS = 2.0
 class NeonizeTransport:
     """The transport to WhatsApp."""
 
-    def __init__(self, home: Home, last_words: Callable[[WaError], None] = lambda error: None) -> None:
-        """`last_words` is called with the error for which the process ends at that very moment."""
-        self._home, self._last_words = home, last_words
+    def __init__(self, home: Home, on_fatal: Callable[[WaError], None] = lambda error: None) -> None:
+        """`on_fatal` is called with the error for which the process ends at once."""
+        self._home, self._on_fatal = home, on_fatal
         self._handlers: Handlers | None = None
         self._client: Client | None = None
         self._lock = threading.RLock()
@@ -110,7 +110,7 @@ class NeonizeTransport:
         session.is_shared.set()
         if self._home.session.exists():  # all of the account is in it
             self._home.session.chmod(0o600)
-        library().client.log_whatsmeow = WireLog(library().proto.LogEntry, self._handlers, self._last_words)
+        library().client.log_whatsmeow = WireLog(library().proto.LogEntry, self._handlers, self._on_fatal)
         self._client = client
         self._watch(login_seconds)
         client.thread.start()

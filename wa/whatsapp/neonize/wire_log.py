@@ -25,10 +25,10 @@ class WireLog:
     cost nothing here, and of a message nothing but its id and recipient is kept.
     """
 
-    def __init__(self, entry: Any, handlers: Handlers | None, last_words: Callable[[WaError], None]) -> None:
+    def __init__(self, entry: Any, handlers: Handlers | None, on_fatal: Callable[[WaError], None]) -> None:
         self._entry = entry
         self._handlers = handlers
-        self._last_words = last_words
+        self._on_fatal = on_fatal
         self._marking = threading.Lock()
 
     def __call__(self, binary: int, size: int) -> None:
@@ -49,7 +49,7 @@ class WireLog:
                 self._handlers.mark(message_id, to_jid)
         except BaseException as error:  # the frame must not leave, and the library would write it now
             try:
-                self._last_words(
+                self._on_fatal(
                     WaError(
                         "storage-error",
                         f"nothing was sent: the message's mark could not be stored: {error}",
