@@ -13,9 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wa.errors import WaError
+from wa.jids import phone_of_jid
 from wa.people.recipients import Recipient
-from wa.record.names import our_name_of, their_name_of
+from wa.record.names import canonical, our_name_of, their_name_of
 from wa.store.database import Row, Store
+from wa.store.rewrites import join_chats
 from wa.times import to_iso
 
 STATUSES = ("pending", "sending", "sent", "failed", "unknown", "cancelled", "missed")
@@ -31,8 +33,7 @@ _FROM_THE_FUTURE = (
     "updated_at > :now AND ((status = 'missed' AND expires_at >= :now)"
     " OR (status = 'pending' AND not_before > :now))"
 )
-MAX_TEXT = 65_536
-"""Characters in one message, WhatsApp's own limit."""
+MAX_TEXT = 65_536  # characters in one message, WhatsApp's own limit
 
 
 def enqueue(
@@ -51,10 +52,8 @@ def enqueue(
 ) -> Row:
     """Add a message to the queue, or return the row that already has this key.
 
-    `file` says what is sent with the text as its caption: media_path (in the home),
-    media_type and file_name. Raises WaError `usage` for an empty text without a
-    file and for a key that was used with another recipient, text or file,
-    `message-too-long`.
+    `file` (media_path in the home, media_type, file_name) is sent with the text as its caption. Raise WaError
+    `usage` for no text and no file, or a key used with another recipient, text or file; `message-too-long`.
     """
     check_text(text, may_be_empty=file is not None)
     row: Row = {
@@ -73,9 +72,11 @@ def enqueue(
         "expires_at": to_iso(scheduled_at + grace),
         "idempotency_key": key,
     }
+    by_key = f"SELECT {COLUMNS} FROM scheduled_messages WHERE idempotency_key = ?"
     with store.write():
-        if key is not None and (first := _by_key(store, key)):
-            if any(first[name] != row[name] for name in ("to_jid", "message", "media_path")):
+        if key is not None and (first := store.row(by_key, [key])):
+            same = {**first, "to_jid": canonical(store, first["to_jid"])}
+            if any(same[name] != row[name] for name in ("to_jid", "message", "media_path")):
                 raise WaError(
                     "usage",
                     f"the key {key!r} was used for another recipient or message ({first['id']})",
@@ -106,10 +107,6 @@ def check_text(text: str, *, may_be_empty: bool = False) -> None:
             f"the text has {len(text):,} characters; WhatsApp takes {MAX_TEXT:,}",
             "send it in parts",
         )
-
-
-def _by_key(store: Store, key: str) -> Row | None:
-    return store.row(f"SELECT {COLUMNS} FROM scheduled_messages WHERE idempotency_key = ?", [key])
 
 
 def find(store: Store, text: str) -> str:
@@ -175,6 +172,14 @@ def update(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
         f"UPDATE scheduled_messages SET {columns}, updated_at = :updated_at WHERE id = :id",
         {**changes, "updated_at": to_iso(now), "id": row_id},
     )
+
+
+@join_chats.part
+def _join_rows(store: Store, lid: str, pn: str, now: datetime) -> None:
+    """Send to the phone JID what is still to be sent to the hidden id."""
+    pending = "SELECT id FROM scheduled_messages WHERE status = 'pending' AND to_jid = ?"
+    for row in store.rows(pending, [lid]):
+        update(store, row["id"], now, to_jid=pn, to_phone=phone_of_jid(pn))
 
 
 def cancel(store: Store, row_id: str, now: datetime) -> Row:
@@ -258,16 +263,14 @@ def stop_waiting(store: Store, row_id: str, now: datetime) -> Row:
 
 def clamp_claims(store: Store, now: datetime) -> None:
     """Count claims at moments that are still to come as made now, in the caller's transaction."""
-    store.execute(
-        "UPDATE scheduled_messages SET claimed_at = :now WHERE claimed_at > :now", {"now": to_iso(now)}
-    )
+    sql = "UPDATE scheduled_messages SET claimed_at = :now WHERE claimed_at > :now"
+    store.execute(sql, {"now": to_iso(now)})
 
 
 def any_from_the_future(store: Store, now: datetime) -> bool:
     """Whether a row was missed or put off at a moment that is still to come: the clock was ahead then."""
-    return bool(
-        store.value(f"SELECT 1 FROM scheduled_messages WHERE {_FROM_THE_FUTURE}", {"now": to_iso(now)})
-    )
+    sql = f"SELECT 1 FROM scheduled_messages WHERE {_FROM_THE_FUTURE}"
+    return store.value(sql, {"now": to_iso(now)}) is not None
 
 
 def revive_from_the_future(store: Store, now: datetime) -> None:
