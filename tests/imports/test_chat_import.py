@@ -640,7 +640,7 @@ def test_a_contact_with_our_name_is_not_us(put: Put, take: Take, store: Store) -
     group(store)
     with store.write():
         import_person(store, Person("Lea", {"12025550123": None}), NOW)
-    with pytest.raises(WaError, match="which of the people"):
+    with pytest.raises(WaError, match="which of these people"):
         take(put(lines("Hello", name="Lea"), BOOKS))
 
 

@@ -79,7 +79,7 @@ def test_a_message_is_withdrawn_when_its_sender_is_interrupted(alone, silence, r
     silence.wait_for_a_knock()
     done = waiting.stop(number)
     assert done.code == 130
-    assert "withdrawn" in done.err
+    assert "cancelled" in done.err
     assert alone.queue(f"unsaid {number}")["status"] == "cancelled"
     assert reem.texts(before) == []
 

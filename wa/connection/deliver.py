@@ -74,7 +74,7 @@ def deliver(context: Context, row_id: str, wait: float) -> Row:
         row = rows.give_up(context.store, row_id, context.now(), None)
         if row["status"] != "cancelled":
             return _sent_or_error(row)
-        context.note("nothing was sent; the message was withdrawn")
+        context.note("nothing was sent; the message is cancelled")
         raise KeyboardInterrupt from None
     except WaError as error:
         row = rows.give_up(context.store, row_id, context.now(), error)
@@ -141,7 +141,7 @@ def _sent_or_error(row: Row, waits_for: str = "") -> Row:
         raise WaError(
             "still-queued",
             f"{row_id} is not sent yet, and stays queued" + (f": {waits_for}" if waits_for else ""),
-            f"a listener or run-scheduler sends it; `wa schedule cancel {row_id}` withdraws it",
+            f"a listener or run-scheduler sends it; `wa schedule cancel {row_id}` cancels it",
         )
     hint = f"`wa schedule retry {row_id}` tries again"
     if row["error_code"] == "recipient-not-found":

@@ -129,7 +129,9 @@ def change_words(
         raise WaError("usage", "there is nothing to add or remove", f"give the {column}")
     useless = [word for word in wanted if fold_name(word) == "me" or re.fullmatch(r"\+?[\d ]{7,}", word)]
     if column == "aliases" and useless and not remove:
-        raise WaError("usage", f"{useless[0]!r} means somebody else already", "choose a word")
+        raise WaError(
+            "usage", f"{useless[0]!r} cannot be an alias", "an alias is a word, not a number or `me`"
+        )
     with store.write():
         row = contacts.get(store, number)
         if remove:

@@ -148,7 +148,10 @@ def _import_alias(
     for alias in aliases:
         if known.get(fold_name(alias), set()) - {contact}:
             report.warn(
-                file, Problem(number, name, f"{alias.strip()!r} is somebody else too, and so means neither")
+                file,
+                Problem(
+                    number, name, f"{alias.strip()!r} is a name of somebody else too, so it finds neither"
+                ),
             )
     try:
         changed = change_words(store, contact, "aliases", aliases, now)

@@ -51,7 +51,7 @@ def parts_of(
 
     if len(files) > 1 and key is not None:
         raise WaError(
-            "usage", "a key stands for one message, and these are several", "send each with its own"
+            "usage", "one key cannot stand for several messages", "send each file with a key of its own"
         )
     for path in files:
         outgoing.check_sendable(path)
@@ -108,7 +108,7 @@ def schedule(
     parts = parts_of(store.home, text, [file] if file else [], key=key)
     if text and len(parts) > 1:
         raise WaError(
-            "usage", "a sound has no place for words", 'schedule them by themselves, and it with ""'
+            "usage", "a sound cannot have a caption", 'schedule the text by itself, and the sound with ""'
         )
     bind_store(store, settings.transport)
     row = rows.enqueue(

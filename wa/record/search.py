@@ -155,7 +155,9 @@ def with_file(store: Store, number: int) -> Row:
     """What fetching a message's file needs to know. Raises WaError `not-found` where there is none."""
     row = store.row("SELECT raw_proto, timestamp, message_type, source FROM messages WHERE id = ?", [number])
     if row is None or row["raw_proto"] is None or row["source"] == "migration":
-        raise WaError("not-found", "nothing is known of that file", "it came without what fetching it needs")
+        raise WaError(
+            "not-found", "the file cannot be downloaded", "its message came without the keys of the file"
+        )
     return row
 
 

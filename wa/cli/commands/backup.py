@@ -189,7 +189,7 @@ def keygen(
 
 def _tell_trouble(own: App, found: Mapping[str, Any]) -> None:
     if found["trouble"] and not own.json:
-        own.out.note(f"only what is here was looked at: {found['trouble']}")
+        own.out.note(f"only the backup on this machine was checked: {found['trouble']}")
 
 
 def _size(size: int) -> str:

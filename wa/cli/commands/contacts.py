@@ -259,7 +259,7 @@ def _change_words(own: App, who: str, column: str, words: list[str], *, remove: 
     if column == "aliases" and not remove:
         for word in words:
             if others := recipients.others_called(own.store, word, row["id"]):
-                own.out.note(f"warning: {word} is {', '.join(others)} too, and so means neither of them")
+                own.out.note(f"warning: {word} is a name of {', '.join(others)} too, so it finds neither")
     return row
 
 

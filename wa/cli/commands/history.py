@@ -54,7 +54,7 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         state = (
             f"{whole['status'].replace('_', ' ')}, {whole['progress_percent']} %" if whole else "not begun"
         )
-        own.out.note(f"what the phone sends of the past: {state}; older messages cannot be asked for")
+        own.out.note(f"history from the phone: {state}; older messages cannot be asked for")
 
 
 @history.command(name="import")

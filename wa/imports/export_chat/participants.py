@@ -212,8 +212,8 @@ def identify(
     if me is None:
         raise WaError(
             "usage",
-            f"it is not known which of the people in {file} you are: {_listed(names)}",
-            f"--me NAME says it, or --me {NOBODY} where you wrote nothing",
+            f"{file} does not say which of these people you are: {_listed(names)}",
+            f"give --me NAME, or --me {NOBODY} if you wrote nothing",
         )
     return Participants(people, chat, me, members)
 

@@ -31,7 +31,7 @@ class Library:
             raise WaError(
                 "network-error",
                 f"the WhatsApp library cannot be loaded: {error}",
-                "there is none for musl (Alpine), nor for old systems; see `wa doctor`",
+                "it does not exist for musl (Alpine) and for old systems; see `wa doctor`",
             ) from error
         finally:  # it sets up logging for the whole process
             root.handlers[:] = handlers
