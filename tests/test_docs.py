@@ -245,6 +245,11 @@ def test_paths_named_in_the_text_exist(name):
         assert list(ROOT.glob(path)), path
 
 
+def test_the_map_has_every_package():
+    named = re.findall(r"^\| `(wa/\w+)/` \|", PAGES["docs/development.md"], re.MULTILINE)
+    assert sorted(named) == sorted(f"wa/{path.parent.name}" for path in ROOT.glob("wa/*/__init__.py"))
+
+
 def test_the_sample_in_the_readme_is_what_one_sees(wa):
     clock = FakeClock("2026-11-28T10:30:10")
     sample = re.search(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
