@@ -1,7 +1,7 @@
-"""What is sent along with a picture, a video or a recording: size, length, a small picture, a waveform.
+"""What is sent along with a picture, a video or a recording: size, length, thumbnail, waveform.
 
-None of this is needed to send a file, and damaged files are common: what cannot
-be found out is None, and nothing here raises for what is in a file.
+None of it is needed to send a file, and damaged files are common. So a value that cannot be found
+is None, and no content of a file raises an error here.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 _THUMBNAIL_SIDE = 100
 _THUMBNAIL_BYTES = 10 * 1024
 _MOST_PIXELS = {"JPEG": 50_000_000, "PNG": 13_000_000, "WEBP": 13_000_000}
-"""Of a picture that is decoded. Measured, a pixel takes 3 bytes of memory at the worst in a JPEG, which is
+"""The most pixels of a picture that is decoded. A pixel takes at most 3 bytes of memory in a JPEG, which is
 decoded at an eighth of its size, 8 in a PNG and 16 in a WebP: at most 200 MB."""
 _FFMPEG_SECONDS = 10.0
 _PCM_RATE = 4000
-"""Samples a second to judge loudness by: an hour is 29 MB."""
+"""Samples a second that loudness is computed from: an hour is 29 MB."""
 _PCM_SECONDS = 3600
 _DEMUXERS = {
     "audio/ogg": "ogg",
@@ -45,10 +45,10 @@ _DEMUXERS = {
 
 @dataclass(frozen=True)
 class Details:
-    """What the other side shows of a file before it has it."""
+    """What the recipient's phone shows of a file before it has downloaded it."""
 
     width: int | None = None
-    """Pixels, as it is shown: turned the way the file says."""
+    """Pixels, of the picture as it is shown: turned as the file says."""
     height: int | None = None
     seconds: int | None = None
     """Rounded, at least 1."""
@@ -70,7 +70,7 @@ def of_file(path: Path, kind: Kind) -> Details:
 
 
 def of_picture(path: Path) -> Details:
-    """Size and thumbnail. Without Pillow, nothing."""
+    """Return size and thumbnail; without Pillow, neither."""
     try:
         from PIL import Image
     except ImportError:
@@ -108,7 +108,7 @@ def _thumbnail(picture: Image.Image) -> bytes | None:
 
 
 def of_video(path: Path) -> Details:
-    """Size and length of an MP4; a thumbnail where ffmpeg is installed."""
+    """Return size and length of an MP4, and a thumbnail if ffmpeg is installed."""
     film = movie(path)
     scale = f"scale={_THUMBNAIL_SIDE}:{_THUMBNAIL_SIDE}:force_original_aspect_ratio=decrease"
     still = _ffmpeg(path, "mov", "-an", "-frames:v", "1", "-vf", scale, "-q:v", "6", "-f", "mjpeg") or b""
@@ -117,7 +117,7 @@ def of_video(path: Path) -> Details:
 
 
 def of_sound(path: Path, mimetype: str) -> Details:
-    """Length; where ffmpeg is installed the waveform too, and the length of what is not parsed here."""
+    """Return the length, which for some formats needs ffmpeg, and with ffmpeg the waveform."""
     mimetype = mimetype.partition(";")[0]
     seconds = _seconds_of_sound(path, mimetype)
     if mimetype not in _DEMUXERS or (seconds or 0) > _PCM_SECONDS:
@@ -142,7 +142,7 @@ def _seconds_of_sound(path: Path, mimetype: str) -> int | None:
 
 
 def _waveform(samples: array[int]) -> bytes | None:
-    """The loudness of 64 equal parts, the loudest being 100."""
+    """Return the loudness of 64 equal parts, the loudest as 100."""
     if len(samples) < 64:
         return None
     ends = [len(samples) * part // 64 for part in range(65)]
@@ -153,10 +153,10 @@ def _waveform(samples: array[int]) -> bytes | None:
 
 
 def _ffmpeg(path: Path, demuxer: str, *wanted: str) -> bytes | None:
-    """What ffmpeg makes of a file; None without ffmpeg, when it fails, or after ten seconds.
+    """Return what ffmpeg makes of a file; None without ffmpeg, if it fails, or after ten seconds.
 
-    It is told the format and may read files alone: another one, a playlist,
-    could name files of ours or addresses for it to fetch.
+    It is told the format and may read files alone: a playlist, say, could name
+    other files of ours, or addresses for it to fetch.
     """
     program = shutil.which("ffmpeg")
     if program is None:

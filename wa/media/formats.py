@@ -1,6 +1,6 @@
-"""What the headers of MP4, Ogg Opus, MP3 and AAC say; only as much as sending needs.
+"""The headers of MP4, Ogg Opus, MP3 and AAC, as far as sending needs them.
 
-Junk is common: it gives None, or less, and never an error.
+Damaged files are common: they give None, or fewer values, and never an error.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 _MOST_BOXES = 500
-"""On one level of an MP4; junk may hold millions."""
+"""The most boxes read on one level of an MP4; a damaged file may seem to have millions."""
 _LONGEST = 7 * 24 * 3600
-"""Seconds; a file that says more is not believed."""
+"""Seconds; a longer duration is taken for damage."""
 _OGG_PAGE = 27 + 255 + 255 * 255
 """Bytes of the longest page (RFC 3533, section 6)."""
 
 
 def believed(seconds: float) -> int | None:
-    """A length as it is shown: rounded, at least 1; None for one that cannot be."""
+    """Return a duration in whole seconds, at least 1; None for an impossible one."""
     return max(1, round(seconds)) if 0 < seconds <= _LONGEST else None
 
 
@@ -31,10 +31,10 @@ def believed(seconds: float) -> int | None:
 
 @dataclass
 class Movie:
-    """What the header of an MP4 says."""
+    """The header of an MP4."""
 
     width: int | None = None
-    """Pixels, as it is shown: turned the way the file says."""
+    """Pixels, of the picture as it is shown: turned as the file says."""
     height: int | None = None
     seconds: int | None = None
     tracks: int = 0
@@ -42,7 +42,7 @@ class Movie:
 
 
 def movie(path: Path) -> Movie:
-    """The header of an MP4, as far as it can be read."""
+    """Return the header of an MP4, as far as it can be read."""
     found = Movie()
     try:
         with path.open("rb") as file:
@@ -56,7 +56,7 @@ def movie(path: Path) -> Movie:
 
 
 def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Type, start and end of what each box holds (4.2): size 1: a longer size follows; 0: to the end."""
+    """Yield type, start and end of content of each box (4.2). Size 1: a longer one follows; 0: to the end."""
     for _ in range(_MOST_BOXES):
         if start + 8 > end:
             return
@@ -85,7 +85,7 @@ def _read_moov(file: BinaryIO, start: int, end: int, found: Movie) -> None:
 
 
 def _movie_seconds(mvhd: bytes) -> int | None:
-    """Duration by time scale (8.2.2); all ones: unknown."""
+    """Return duration by time scale (8.2.2); a duration of all ones is unknown."""
     is_long = mvhd[:1] == b"\x01"
     scale, duration = struct.unpack_from(">20xIQ" if is_long else ">12xII", mvhd)
     unknown = 0xFFFFFFFFFFFFFFFF if is_long else 0xFFFFFFFF
@@ -93,7 +93,7 @@ def _movie_seconds(mvhd: bytes) -> int | None:
 
 
 def _read_track(file: BinaryIO, start: int, end: int, found: Movie) -> None:
-    """Take the size of the first video track."""
+    """Keep the size of the first video track in `found`."""
     size, is_video = (0, 0), False
     for name, inside, its_end in _boxes(file, start, end):
         if name == b"tkhd":
@@ -107,7 +107,7 @@ def _read_track(file: BinaryIO, start: int, end: int, found: Movie) -> None:
 
 
 def _track_size(tkhd: bytes) -> tuple[int, int]:
-    """8.3.2: 16.16 fixed point, after a matrix whose diagonal is 0 when it turns by a quarter."""
+    """Return width and height (8.3.2): fixed point 16.16, swapped if the matrix turns by a quarter."""
     matrix_at = 52 if tkhd[:1] == b"\x01" else 40
     a, _, _, _, d, *_, width, height = struct.unpack_from(">9i2I", tkhd, matrix_at)
     width, height = width >> 16, height >> 16
@@ -118,12 +118,12 @@ def _track_size(tkhd: bytes) -> tuple[int, int]:
 
 
 def ogg_packet(head: bytes) -> bytes:
-    """The first packet of a file, as far as `head` goes (RFC 3533, section 6): it tells the codec."""
+    """Return the first packet of a file, which tells the codec, as far as `head` goes (RFC 3533, 6)."""
     return head[27 + head[26] :] if head.startswith(b"OggS") and len(head) > 27 else b""
 
 
 def ogg_seconds(file: BinaryIO) -> float:
-    """The last page's position at 48 kHz, less what is skipped (RFC 7845, sections 4 and 5.1); 0: unknown."""
+    """Return the duration: the last page's position at 48 kHz less the pre-skip (RFC 7845, 4); 0: unknown."""
     head = file.read(512)
     packet = ogg_packet(head)
     size = file.seek(0, os.SEEK_END)
@@ -146,7 +146,7 @@ class Frame(NamedTuple):
     """One frame of MP3."""
 
     length: int
-    """Bytes to the next."""
+    """Bytes to the next frame."""
     bitrate: int
     """Bits a second."""
     seconds: float
@@ -160,7 +160,7 @@ _BITRATES = (
 
 
 def mp3_frame(data: bytes, at: int = 0) -> Frame | None:
-    """The frame that begins there; None where none does."""
+    """Return the frame that begins at an offset, None if none does."""
     header = data[at : at + 4]
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
         return None
@@ -175,13 +175,13 @@ def mp3_frame(data: bytes, at: int = 0) -> Frame | None:
 
 
 def is_mp3(data: bytes, at: int = 0) -> bool:
-    """Whether two frames follow each other there: one alone is too likely by chance."""
+    """Return whether two frames follow each other there: one alone is too likely by chance."""
     frame = mp3_frame(data, at)
     return frame is not None and mp3_frame(data, at + frame.length) is not None
 
 
 def is_adts(data: bytes) -> bool:
-    """Whether two frames of AAC follow each other (ISO 13818-7, 6.2)."""
+    """Return whether two frames of AAC follow each other (ISO 13818-7, 6.2)."""
     if not _adts_begins(data) or len(data) < 7:
         return False
     length = (data[3] & 3) << 11 | data[4] << 3 | data[5] >> 5
@@ -193,7 +193,7 @@ def _adts_begins(data: bytes) -> bool:
 
 
 def mp3_seconds(file: BinaryIO) -> float:
-    """By the count of frames in a Xing header, else as if all were like the first; 0: unknown."""
+    """Return the duration by the frames of a Xing header, else as if all were like the first; 0: unknown."""
     tag = file.read(10).ljust(10)
     start = 0
     if tag.startswith(b"ID3"):  # ID3v2.4, 3.1: seven bits a byte

@@ -1,7 +1,7 @@
-"""What WhatsApp writes into an exported chat in its own name, in the languages of phones.
+"""The phrases that WhatsApp itself writes into an exported chat, in the languages of phones.
 
-The words beside times are those of the Unicode CLDR. Phrases are compared as
-`plain` gives them. A language that is missing costs no message: its phrases stay text.
+The words beside times are from the Unicode CLDR. Phrases are compared as `plain` returns them. If a
+language is missing here, no message is lost: its phrases stay text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _EDGES = " <>.。।"
 
 
 def plain(text: str) -> str:
-    """A phrase as it is compared: no case, no unseen marks, no brackets or full stop around it."""
+    """Return a phrase for comparison: without case, invisible marks, brackets and full stop."""
     if not text.isascii():
         text = _UNSEEN.sub("", unicodedata.normalize("NFKC", text))
     return " ".join(text.casefold().split()).strip(_EDGES)
@@ -29,13 +29,13 @@ def _token(word: str) -> str:
 
 
 def half_of_day(word: str) -> bool | None:
-    """Whether a word beside a time means the afternoon; None where it is no such word."""
+    """Return whether a word beside a time means the afternoon; None for another word."""
     word = _token(word)
     return None if word not in _HALVES else word in _AFTERNOON
 
 
 def is_filler(word: str) -> bool:
-    """Whether a word may stand beside a date or a time, and says nothing."""
+    """Return whether a word beside a date or a time has no meaning of its own: `klo`, `Uhr`."""
     return _token(word) in _FILLERS
 
 

@@ -1,4 +1,4 @@
-"""JSON files read as a stream, element by element: a large one needs no more memory than a small one."""
+"""JSON read as a stream, element by element: a large file needs no more memory than a small one."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ T = TypeVar("T")
 
 
 class Readable(Protocol):
-    """What bytes can be read from."""
+    """A stream of bytes."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """The next bytes."""
+        """Return the next bytes."""
 
     def close(self) -> None:
-        """Have done with it."""
+        """Close the stream."""
 
 
 class Damaged(Exception):
-    """The file is not JSON from some place on; what came before it was read."""
+    """The file is not JSON from some place on; the elements before it were read."""
 
 
 class Unreadable(Exception):
-    """A value that is JSON, and yet makes no sense; it stands where the value would."""
+    """A value that is JSON but cannot be used; it is returned in place of the value."""
 
 
 _NO_TEXT = "\ufdd0"
-"""A character that is none (Unicode §23.7), in the place of bytes that are not UTF-8."""
+"""A noncharacter (Unicode §23.7), in the place of bytes that are not UTF-8."""
 _DEEPEST = 100
-"""Values inside one another; json.dumps() gives up at a thousand."""
+"""The deepest nesting; json.dumps() fails at a thousand."""
 _LARGEST = 10**40
-"""No number of ours is near it, and SQLite takes none."""
+"""The largest number; none of ours is near it, and SQLite stores none of that size."""
 _MOST_DIGITS = 1_000_000
-"""Of a number that is still read, in order to be refused."""
+"""The most digits of a number that is read, to be refused afterwards."""
 codecs.register_error("wa-mark", lambda error: (_NO_TEXT, error.end))  # type: ignore[attr-defined]
 
 
 class _Text:
-    """A file as UTF-8, with a mark where single bytes of it are not; without a byte order mark."""
+    """A file as UTF-8 without a byte order mark, with a mark in place of bytes that are not UTF-8."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("wa-mark")
 
     def read(self, size: int) -> bytes:
-        """The next bytes; none at the end of the file alone."""
+        """Return the next bytes, none only at the end of the file."""
         while True:
             piece = self._stream.read(max(size, 1) if size else 0)
             text = self._decoder.decode(piece, final=not piece and bool(size))
@@ -61,7 +61,7 @@ class _Text:
 
 
 def events(stream: Readable) -> Iterator[Event]:
-    """What stands in the file, in order. Raises Damaged where it goes wrong."""
+    """Yield the events of the parser in order. Raise Damaged where the file is no JSON."""
     # At Python's own limit for the digits of a number, the parser loses what stands before it too.
     getattr(sys, "set_int_max_str_digits", int)(_MOST_DIGITS)
     try:
@@ -74,10 +74,10 @@ def events(stream: Readable) -> Iterator[Event]:
 
 
 def elements(source: Iterator[Event], wrapper: str) -> Iterator[tuple[str | int, Event]]:
-    """Where each record of a file begins: of a list, of an object by id, of either inside `wrapper`.
+    """Yield the key and first event of each record: of a list, of an object by id, of either in `wrapper`.
 
-    With it comes its key or its number, counted from 1. Whoever takes one reads
-    it, with `value` or on its own, before the next. Raises Damaged.
+    The key of a record in a list is its number, from 1. The caller reads each record,
+    with `value` or by itself, before the next. Raise Damaged.
     """
     event, _ = next(source)
     yield from _inside(source, event, wrapper)
@@ -101,12 +101,12 @@ def _inside(source: Iterator[Event], kind: str, wrapper: str | None) -> Iterator
 
 
 def inside(source: Iterator[Event], first: Event) -> Iterator[tuple[str | int, Event]]:
-    """Where each element of the list or object begins that `first` has begun."""
+    """Yield the key and first event of each element of the list or object that `first` begins."""
     return _inside(source, first[0], None)
 
 
 def value(source: Iterator[Event], first: Event) -> Any:
-    """The whole value that `first` begins; Unreadable where it has bytes, numbers or depths that none has."""
+    """Return the value that `first` begins, or Unreadable: not UTF-8, too large a number, too deep."""
     trouble = _trouble(first[1])
     if first[0] not in ("start_map", "start_array"):
         return trouble or first[1]
@@ -147,7 +147,7 @@ def _trouble(scalar: Any) -> Unreadable | None:
 
 
 def next_batch(records: Iterator[T], size: int) -> tuple[list[T], Damaged | None]:
-    """The next records, none at the end, and the damage in which they end."""
+    """Return the next records, none at the end, and the damage that ends them, if any."""
     batch: list[T] = []
     try:
         batch.extend(islice(records, size))

@@ -129,7 +129,7 @@ class LoopbackTransport:
         return None
 
     def send(self, message: Outgoing) -> Accepted:
-        """Hand a message over and wait for the acknowledgement; Transport.send."""
+        """Send a message and wait for the acknowledgement; Transport.send."""
         server, handlers, stopping = self._server, self._handlers, self._stopping
         if server is None or handlers is None or self._token is None:
             raise NotConnected("no connection")

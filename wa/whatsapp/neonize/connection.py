@@ -1,13 +1,14 @@
 """WhatsApp itself, through neonize (whatsmeow in Go).
 
-What the library is like decides what is done here. It tells the server "received"
-before we have a message, so the handler of events hands over the raw bytes and
-returns. It makes up the message's id itself and tells it only on success, but
-logs each stanza right before it writes it, and waits for whoever reads the log:
-that is where the wire mark is made. It reconnects by itself when a socket is cut,
-and then sends once more, under the same id, what was not acknowledged: so it is
-left a few seconds for that, and what does not come back by then is ended and begun
-anew. It prints, so whoever uses it keeps descriptors 1 and 2 for themselves first.
+The library's ways decide what is done here:
+
+- It acknowledges a message before we have it, so the event handler hands over the raw bytes and returns.
+- It makes up a message's id itself and returns it only on success, but it logs each stanza right before
+  it writes it, and waits for the reader of the log. The wire mark is made there (`wire_log`).
+- It reconnects by itself when a socket is cut, and then sends again, under the same id, what was not
+  acknowledged. So it has a few seconds for that; a client that is not back by then is ended, and the
+  owner connects with a new one.
+- It prints, so a command keeps descriptors 1 and 2 to itself first.
 """
 
 from __future__ import annotations
@@ -44,13 +45,13 @@ from wa.whatsapp.transport import (
 log = logging.getLogger(__name__)
 
 RETURN_SECONDS = 6.0
-"""How long the library may try to bring a cut connection back; it gives up its own resending after 5."""
+"""Seconds that the library may try to restore a cut connection; it stops its own resending after 5."""
 LOGIN_SECONDS = 40.0
 LINK_SECONDS = 3600.0
 MOST_CLIENTS = 200
-"""The library leaves something behind with each; whoever supervises us starts a fresh process then."""
+"""The most clients of one process: each leaks memory, so after these a supervisor starts a new process."""
 DIAL_SECONDS = 2.0
-"""How long `connect` waits to see the first attempt fail; what fails later is signalled."""
+"""Seconds that `connect` waits for the first attempt to fail; later failures are signals."""
 
 
 class NeonizeTransport:
@@ -172,7 +173,7 @@ class NeonizeTransport:
         client.last_event = time.monotonic()
 
     def _hand_over(self, client: Client, kind: str, payload: bytes) -> None:
-        """Let the handler keep an event. When it cannot, the server must not think that we take more."""
+        """Let the handler keep an event. If it cannot, disconnect, so that the server sends no more."""
         with self._handing_over:
             if self._broken or self._handlers is None or self._client is not client:
                 return
@@ -223,7 +224,7 @@ class NeonizeTransport:
         return client
 
     def send(self, message: Outgoing) -> Accepted:
-        """Hand a message over and wait for the acknowledgement; Transport.send."""
+        """Send a message and wait for the acknowledgement; Transport.send."""
         client = self._connected()
         lib = library()
         proto = encode.build(lib, client, message)
@@ -252,7 +253,7 @@ class NeonizeTransport:
     # ── The rest ────────────────────────────────────────────────────────────────────────────────────
 
     def groups(self) -> list[Event]:
-        """The groups we are in, with their members; Transport.groups."""
+        """Return the groups we are in, with their members; Transport.groups."""
         client = self._connected()
         lib = library()
         try:

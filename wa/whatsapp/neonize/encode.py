@@ -1,6 +1,6 @@
-"""A message as the WhatsApp library wants it: its text, what it answers, the file it brings.
+"""Builds a message for the WhatsApp library: its text, the message it answers, its file.
 
-The library is given; nothing of it is imported here.
+The library is an argument; nothing of it is imported here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PART_OF = {
 
 
 def build(lib: Any, client: Client, message: Outgoing) -> Any:
-    """The waE2E.Message of one attempt, its file uploaded. Raises NotSent, before anything has left."""
+    """Return the waE2E.Message of one attempt, its file uploaded. Raise NotSent if the upload fails."""
     proto = lib.e2e.Message()
     if message.file is not None:
         part = _attach(lib, client.native, proto, message, message.file)
@@ -46,7 +46,7 @@ def build(lib: Any, client: Client, message: Outgoing) -> Any:
 
 
 def _attach(lib: Any, native: Any, proto: Any, message: Outgoing, path: Path) -> Any:
-    """Upload a file and say in the message what it is."""
+    """Upload a file, and describe it in the message."""
     try:
         kind = outgoing.kind_for_sending(path)
         data = path.read_bytes()
@@ -66,7 +66,7 @@ def _attach(lib: Any, native: Any, proto: Any, message: Outgoing, path: Path) ->
 
 
 def _describe(part: Any, kind: Kind, about: Details) -> None:
-    """What the recipient's phone shows before it has the file."""
+    """Add what the recipient's phone shows before it has the file."""
     if kind.name in ("image", "video"):
         part.width, part.height = about.width or 0, about.height or 0
         part.JPEGThumbnail = about.thumbnail or b""
