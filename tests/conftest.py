@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,8 @@ WA = str(Path(sys.executable).parent / "wa")
 TESTS = Path(__file__).parent
 HELPERS = os.pathsep.join([str(TESTS), str(TESTS / "support")])
 """PYTHONPATH for a program that imports the helpers of the tests."""
+MEMORY_BYTES = 2 * 1024**3
+"""Room that scratch folders in memory must have; a run takes a quarter of it."""
 REEM = "447700900123"
 REEM_JID = "447700900123@s.whatsapp.net"
 ADAM = "447700900456"
@@ -76,9 +79,23 @@ class _Stdin(io.TextIOWrapper):
         return False
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of today with nothing in it, made once and copied into the home of each test."""
+    made = Home(tmp_path_factory.mktemp("empty") / "home")
+    made.prepare()
+    open_store(made).close()
+    return made.store
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """A fresh WA_HOME on loopback, with no pause between two sends."""
+def home(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
+) -> Home:
+    """A WA_HOME on loopback that holds an empty store, with no pause between two sends.
+
+    With the mark `no_home` there is none yet: the test is about how it comes to be.
+    """
     for name in [name for name in os.environ if name.startswith(("WA_", "B2_", "API_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("WA_HOME", str(tmp_path / "home"))
@@ -87,7 +104,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv("WA_SEND_SPACING", "0")
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
-    return Home(tmp_path / "home")
+    made = Home(tmp_path / "home")
+    if not request.node.get_closest_marker("no_home"):
+        made.path.mkdir(mode=0o700)
+        shutil.copyfile(empty_store, made.store)
+        made.store.chmod(0o600)
+    return made
 
 
 @pytest.fixture
@@ -182,6 +204,18 @@ def shell(spawn: Callable[..., Process]) -> Callable[..., Result]:
         return spawn(*args, **options).finish()
 
     return run
+
+
+def pytest_configure() -> None:
+    """Have scratch folders in memory where there is room; let Ctrl-C end those whom we start.
+
+    A shell starts what runs in the background with SIGINT ignored, and all that it starts inherits that.
+    """
+    memory = Path("/dev/shm")
+    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > MEMORY_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:

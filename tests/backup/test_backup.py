@@ -23,6 +23,8 @@ from conftest import REEM, WA, FakeClock, Result
 
 from wa.store.paths import Home
 
+pytestmark = pytest.mark.no_home
+
 if TYPE_CHECKING:
     from juicefs import Gateway
     from s3_server import Bucket, S3Server

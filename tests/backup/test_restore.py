@@ -900,6 +900,7 @@ def test_a_backup_is_found_by_its_name_and_by_the_beginning_of_one(home, good, w
     untouched.check()
 
 
+@pytest.mark.no_home
 @pytest.mark.parametrize("command", ["verify", "restore"])
 def test_where_there_is_no_backup_none_is_the_latest(home, wa, command):
     refused(wa("backup", command, "latest", "--json"), 4, "not-found")

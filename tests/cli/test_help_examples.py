@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 import help_texts  # noqa: E402
 
+pytestmark = pytest.mark.no_home
+
 EXAMPLES = [(ctx.command_path, line) for ctx in help_texts.commands() for line in help_texts.examples(ctx)]
 PREPARED = """
 wa contacts import-vcf contacts/family.vcf contacts/friends.vcf

@@ -469,6 +469,7 @@ def test_once_with_nothing_due_connects_to_nothing(wa, home, clock):
     assert not home.loopback.exists()
 
 
+@pytest.mark.no_home
 @pytest.mark.parametrize("transport", ["loopback", "neonize"])
 def test_once_without_a_home_ends_with_3_and_makes_none(shell, home, transport):
     result = shell("run-scheduler", "--once", WA_TRANSPORT=transport)
@@ -477,6 +478,7 @@ def test_once_without_a_home_ends_with_3_and_makes_none(shell, home, transport):
     assert not home.path.exists()
 
 
+@pytest.mark.no_home
 def test_once_in_a_folder_that_is_no_home_makes_none_of_it(wa, home):
     home.path.mkdir()
     assert wa("run-scheduler", "--once").code == 3
@@ -801,6 +803,7 @@ def test_ids_are_offered_where_the_command_can_use_them(shell, one_of_each, verb
     assert set(complete(shell, "schedule", verb, "")) >= {one_of_each[status] for status in offered}
 
 
+@pytest.mark.no_home
 def test_completion_on_a_home_that_cannot_be_used_offers_nothing_and_stays_silent(shell, home):
     home.path.mkdir()
     home.store.write_bytes(b"this is not a database, though it is long enough to be one" * 20)

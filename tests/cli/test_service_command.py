@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 from wa.cli.service_files import render
 
+pytestmark = pytest.mark.no_home
+
 MANAGERS = ("systemd", "pm2", "cron")
 # What a path of ours may hold: all but control characters, and what is not UTF-8.
 NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1).map(lambda text: f"/{text}")

@@ -11,6 +11,8 @@ from conftest import WA
 
 from wa.settings import NAMES
 
+pytestmark = pytest.mark.no_home
+
 NOTICE = "the .env in this directory is not read"
 
 

@@ -14,6 +14,8 @@ from wa.queue import rows as schedule
 from wa.store.wake import wake_owner
 from wa.times import parse_duration
 
+pytestmark = pytest.mark.no_home
+
 ROUNDS = pytest.mark.parametrize("rounds", [100, pytest.param(500, marks=pytest.mark.soak)])
 TO = Recipient(REEM_JID, REEM, None)
 

@@ -18,6 +18,8 @@ from wa.store import schema as migrations
 from wa.store.locks import FileLock
 from wa.store.open import open_store
 
+pytestmark = pytest.mark.no_home
+
 MESSAGES = {
     "contacts": "id phone name aliases tags is_favorite notes timezone created_at updated_at",
     "contact_phones": "phone contact_id label",

@@ -23,6 +23,8 @@ from wa.store.wake import WakeSocket, wake_owner
 from wa.times import to_iso
 from wa.whatsapp.loopback.server import Loopback
 
+pytestmark = pytest.mark.no_home
+
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk or be another user")
 NOBODY = 65534
 

@@ -16,6 +16,7 @@ import importlib.machinery
 import io
 import json
 import os
+import pkgutil
 import runpy
 import signal
 import socket
@@ -175,16 +176,14 @@ def _receive(control: socket.socket, size: int) -> bytes:
 # ── The server's own side ───────────────────────────────────────────────────────────────────────────────
 
 WARM = (
-    "rich.table",
     "rich.console",
+    "rich.table",
     "rich.text",
     "phonenumbers.phonenumberutil",
-    "sqlite_utils",
     "dotenv.parser",
-    "subprocess",
-    "logging",
-    "wa.whatsapp.loopback.connection",
+    "zstandard",
 )
+"""What commands import when they need it."""
 NEONIZE_NEEDS = (
     "PIL.Image",
     "asyncio",
@@ -211,12 +210,11 @@ MESSAGES = (
 
 
 def warm_up() -> None:
-    """Import `wa`, its commands and what they load late, and of neonize what does not need its library."""
-    from wa.cli import main
+    """Import all of `wa` and what it imports late, and of neonize what does not need its library."""
+    import wa
 
-    for name in sorted({*main.COMMANDS.values()}):
-        importlib.import_module(f"wa.cli.commands.{name}")
-    for name in WARM:
+    ours = [each.name for each in pkgutil.walk_packages(wa.__path__, "wa.") if each.name != "wa.__main__"]
+    for name in [*ours, *WARM]:
         importlib.import_module(name)
     if _module_path(os.environ):
         for name in NEONIZE_NEEDS:
