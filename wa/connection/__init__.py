@@ -1,1 +1,1 @@
-"""Who holds the connection to WhatsApp, and how the others get something done by it."""
+"""The owner of the connection to WhatsApp, and how other processes get something done by it."""

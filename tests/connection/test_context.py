@@ -1,0 +1,94 @@
+"""Functions below the commands, called with a context that no command made, as a handler or a job does."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from conftest import ADAM_JID, REEM, REEM_JID, delivered, is_owned, wait_for
+
+from wa.connection import deliver
+from wa.connection.ask import fetch, refresh_groups
+from wa.connection.context import Context
+from wa.connection.status import status_of
+from wa.errors import WaError
+from wa.people.recipients import Recipient
+from wa.queue import rows
+from wa.queue.compose import Part
+from wa.settings import parse_settings
+from wa.store.open import open_store
+
+REEM_TO = Recipient(REEM_JID, REEM, None)
+SETTINGS = parse_settings(os.environ | {"WA_TRANSPORT": "loopback", "WA_SEND_SPACING": "0"}, lambda: "UTC")
+
+
+@pytest.fixture
+def notes():
+    """The lines that a context was told for people."""
+    return []
+
+
+@pytest.fixture
+def context(home, store, notes):
+    """A context as a job makes it."""
+    return Context(home, SETTINGS, store, note=notes.append)
+
+
+def send_text(context, text, wait=30.0):
+    """Send a text to Reem. Return its row."""
+    [(row, was_sent)] = deliver.send_parts(context, REEM_TO, [Part(text)], None, wait)
+    assert not was_sent
+    return row
+
+
+def test_it_sends_and_prints_nothing(context, home, notes, capfd):
+    assert send_text(context, "Hello")["status"] == "sent"
+    assert delivered(home) == ["Hello"]
+    assert notes == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_note_is_told_and_not_printed(context, notes, capfd):
+    deliver.pause(context)
+    with pytest.raises(WaError) as raised:
+        send_text(context, "Hello", wait=0.1)
+    assert raised.value.code == "still-queued"
+    assert notes == ["nothing goes out until `wa resume`"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_threads_with_contexts_of_their_own_send_beside_a_listener(home, store, spawn):
+    def send_in_thread(number):
+        own_store = open_store(home)
+        try:
+            return send_text(Context(home, SETTINGS, own_store), f"Hello {number}")["status"]
+        finally:
+            own_store.close()
+
+    spawn("listen")
+    wait_for(lambda: is_owned(home))
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(send_in_thread, range(8))) == ["sent"] * 8
+    assert sorted(delivered(home)) == [f"Hello {number}" for number in range(8)]
+
+
+def test_retry_sends_a_failed_row_again(context, home, store):
+    row_id = rows.enqueue(store, REEM_TO, "Hello", context.now(), context.now(), grace=SETTINGS.grace)["id"]
+    with store.write():
+        rows.update(store, row_id, context.now(), status="failed")
+    assert deliver.retry(context, row_id, force=False, wait=30)["status"] == "sent"
+    assert delivered(home) == ["Hello"]
+
+
+def test_status_is_data(context, store):
+    rows.enqueue(store, REEM_TO, "Later", context.now(), context.now(), grace=SETTINGS.grace)
+    found = status_of(context)
+    assert found.values["queue"] == {"pending": 1}
+    assert (found.values["owner"], found.values["sending"]) == (None, "on")
+    assert (found.backup_at, found.waiting, found.trouble, found.stuck) == (None, 0, None, [])
+
+
+def test_there_is_nothing_to_fetch_or_to_refresh_on_a_fresh_home(context):
+    assert fetch(context, ADAM_JID, None, 10, folder=None, most=1_000) == []
+    assert refresh_groups(context) is None
