@@ -23,8 +23,8 @@ Name = Annotated[
 ]
 
 
-def _backups(own: App) -> Backups:
-    return Backups(own.home, own.storage, own.backup_keys, own.now)
+def _backups(app: App) -> Backups:
+    return Backups(app.home, app.storage, app.backup_keys, app.now)
 
 
 @backup.callback(invoke_without_command=True)
@@ -48,12 +48,12 @@ def make(
         return
     from wa.backup.make import make_backup
 
-    own = app_of(ctx)
-    done = make_backup(_backups(own), own.store, with_session=with_session)
+    app = app_of(ctx)
+    done = make_backup(_backups(app), app.store, with_session=with_session)
     where = "uploaded" if done["uploaded"] else "kept here"
     removed = f", {len(done['removed'])} old removed" if done["removed"] else ""
     text = f"{done['name']}: {done['messages']:,} messages, {_size(done['size_bytes'])}, {where}{removed}"
-    own.out.success(done, text)
+    app.out.success(done, text)
 
 
 @backup.command(name="list")
@@ -62,24 +62,24 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: wa backup list
     """
-    own = app_of(ctx)
-    backups = _backups(own)
+    app = app_of(ctx)
+    backups = _backups(app)
     backups.look()
-    if backups.trouble is not None and own.json:
+    if backups.trouble is not None and app.json:
         raise backups.trouble
 
     def cells(row: Mapping[str, Any]) -> list[object]:
         places = [word for word, there in (("here", row["local"]), ("storage", row["remote"])) if there]
         return [
             row["name"],
-            own.out.time(from_iso(row["at"])),
+            app.out.time(from_iso(row["at"])),
             _size(row["size_bytes"]),
             "yes" if row["encrypted"] else "no",
             " and ".join(places),
         ]
 
     columns = ["name", "made", "size", "encrypted", "where"]
-    own.out.table(backups.rows(), columns, cells, "no backups yet; `wa backup` makes one")
+    app.out.table(backups.rows(), columns, cells, "no backups yet; `wa backup` makes one")
     if backups.trouble is not None:
         raise backups.trouble
 
@@ -94,10 +94,10 @@ def verify(ctx: typer.Context, name: Name = "latest", as_json: Json = False) -> 
     """
     from wa.backup import restore
 
-    own = app_of(ctx)
-    found = restore.verify(_backups(own), name)
-    _tell_trouble(own, found)
-    own.out.result(
+    app = app_of(ctx)
+    found = restore.verify(_backups(app), name)
+    _tell_trouble(app, found)
+    app.out.result(
         found, f"{found['name']} is good ({', '.join(found['places'])}): {found['messages']:,} messages"
     )
 
@@ -123,18 +123,18 @@ def restore_(
     """
     from wa.backup import restore
 
-    own = app_of(ctx)
+    app = app_of(ctx)
     if to is not None:
-        done = restore.extract(_backups(own), name, to.absolute())
-        own.out.success(done, f"{done['name']} is in {done['to']}: {done['messages']:,} messages")
+        done = restore.extract(_backups(app), name, to.absolute())
+        app.out.success(done, f"{done['name']} is in {done['to']}: {done['messages']:,} messages")
         return
-    done = restore.restore(_backups(own), name, own.settings.transport)
-    _tell_trouble(own, done)
-    until = f" up to {shown_time(own, done['last_message_at'])}" if done["last_message_at"] else ""
+    done = restore.restore(_backups(app), name, app.settings.transport)
+    _tell_trouble(app, done)
+    until = f" up to {shown_time(app, done['last_message_at'])}" if done["last_message_at"] else ""
     text = f"restored {done['name']}: {done['messages']:,} messages{until}; sending is paused"
-    own.out.success(done, text)
-    for line in [] if own.json else restore.advice(done):
-        own.out.note(line)
+    app.out.success(done, text)
+    for line in [] if app.json else restore.advice(done):
+        app.out.note(line)
 
 
 @backup.command()
@@ -152,10 +152,10 @@ def prune(
     """
     from wa.backup import retention
 
-    own = app_of(ctx)
-    names = retention.prune(_backups(own), own.store, dry_run=dry_run)
+    app = app_of(ctx)
+    names = retention.prune(_backups(app), app.store, dry_run=dry_run)
     rows = [{"name": name} for name in names]
-    own.out.table(rows, ["would be removed" if dry_run else "removed"], lambda row: [row["name"]], "nothing")
+    app.out.table(rows, ["would be removed" if dry_run else "removed"], lambda row: [row["name"]], "nothing")
 
 
 @backup.command()
@@ -176,20 +176,20 @@ def keygen(
     """
     from wa.backup.keys import make_pair
 
-    own = app_of(ctx)
+    app = app_of(ctx)
     pair = make_pair(to)
     recipient = pair["recipient"]
     if to is None:
-        own.out.result({"recipient": recipient, "identity": pair["identity"]}, pair["text"])
+        app.out.result({"recipient": recipient, "identity": pair["identity"]}, pair["text"])
         return
-    own.out.result({"recipient": recipient, "file": str(to)}, f"WA_BACKUP_RECIPIENT={recipient}")
-    if not own.json:
-        own.out.note(f"the private key is in {to}: keep it away from this machine, and in two places")
+    app.out.result({"recipient": recipient, "file": str(to)}, f"WA_BACKUP_RECIPIENT={recipient}")
+    if not app.json:
+        app.out.note(f"the private key is in {to}: keep it away from this machine, and in two places")
 
 
-def _tell_trouble(own: App, found: Mapping[str, Any]) -> None:
-    if found["trouble"] and not own.json:
-        own.out.note(f"only the backup on this machine was checked: {found['trouble']}")
+def _tell_trouble(app: App, found: Mapping[str, Any]) -> None:
+    if found["trouble"] and not app.json:
+        app.out.note(f"only the backup on this machine was checked: {found['trouble']}")
 
 
 def _size(size: int) -> str:

@@ -46,9 +46,9 @@ def list_(
 
     Example: wa contacts list --tag family
     """
-    own = app_of(ctx)
-    rows = people.listing(own.store, tag, favorites=favorites)
-    _table(own, rows, "no contacts; `wa contacts add NAME PHONE`")
+    app = app_of(ctx)
+    rows = people.listing(app.store, tag, favorites=favorites)
+    _table(app, rows, "no contacts; `wa contacts add NAME PHONE`")
 
 
 @contacts.command()
@@ -61,8 +61,8 @@ def search(
 
     Example: wa contacts search sister
     """
-    own = app_of(ctx)
-    _table(own, find_contacts(own.store, text), "nobody found")
+    app = app_of(ctx)
+    _table(app, find_contacts(app.store, text), "nobody found")
 
 
 @contacts.command()
@@ -71,8 +71,8 @@ def show(ctx: typer.Context, who: Who, as_json: Json = False) -> None:
 
     Example: wa contacts show nadia
     """
-    own = app_of(ctx)
-    row = _find(own, who)
+    app = app_of(ctx)
+    row = _find(app, who)
     shown = {
         "name": row["name"] + " ★" * row["is_favorite"],
         "numbers": ", ".join(
@@ -86,7 +86,7 @@ def show(ctx: typer.Context, who: Who, as_json: Json = False) -> None:
     lines = [f"{name:<9} {one_line(value)}" for name, value in shown.items() if value]
     notes = clean(row["notes"] or "").splitlines()
     lines += [f"{'notes' if number == 0 else '':<9} {line}" for number, line in enumerate(notes)]
-    own.out.result(row, "\n".join(lines))
+    app.out.result(row, "\n".join(lines))
 
 
 @contacts.command()
@@ -110,20 +110,20 @@ def add(
     """
     from wa.people import edit
 
-    own = app_of(ctx)
+    app = app_of(ctx)
     row = edit.add(
-        own.store,
+        app.store,
         name,
         phone or [],
-        own.now(),
-        region=own.settings.region,
+        app.now(),
+        region=app.settings.region,
         aliases=alias or [],
         tags=tag or [],
         notes=notes,
         timezone=tz,
         is_favorite=favorite,
     )
-    own.out.result(row, f"added {_label(row)}")
+    app.out.result(row, f"added {_label(row)}")
 
 
 @contacts.command(name="edit")
@@ -145,19 +145,19 @@ def edit_(
     """
     from wa.people import edit
 
-    own = app_of(ctx)
+    app = app_of(ctx)
     row = edit.edit(
-        own.store,
-        _find(own, who)["id"],
-        own.now(),
-        region=own.settings.region,
+        app.store,
+        _find(app, who)["id"],
+        app.now(),
+        region=app.settings.region,
         name=name,
         phones=phone or [],
         without=remove_phone or [],
         notes=notes,
         timezone=tz,
     )
-    own.out.result(row, f"changed {_label(row)}")
+    app.out.result(row, f"changed {_label(row)}")
 
 
 @contacts.command()
@@ -168,10 +168,10 @@ def remove(ctx: typer.Context, who: WholeWho, as_json: Json = False) -> None:
     """
     from wa.people import edit
 
-    own = app_of(ctx)
-    row = _find(own, who, exact=True)
-    edit.remove(own.store, row["id"])
-    own.out.result(row, f"removed {_label(row)}")
+    app = app_of(ctx)
+    row = _find(app, who, exact=True)
+    edit.remove(app.store, row["id"])
+    app.out.result(row, f"removed {_label(row)}")
 
 
 @contacts.command()
@@ -186,9 +186,9 @@ def alias(
 
     Example: wa contacts alias nadia Sis Nadia-at-work
     """
-    own = app_of(ctx)
-    row = _change_words(own, who, "aliases", aliases, remove=remove)
-    own.out.result(row, one_line(f"{row['name']}: {', '.join(row['aliases']) or 'no aliases'}"))
+    app = app_of(ctx)
+    row = _change_words(app, who, "aliases", aliases, remove=remove)
+    app.out.result(row, one_line(f"{row['name']}: {', '.join(row['aliases']) or 'no aliases'}"))
 
 
 @contacts.command()
@@ -203,9 +203,9 @@ def tag(
 
     Example: wa contacts tag zoe neighbours
     """
-    own = app_of(ctx)
-    row = _change_words(own, who, "tags", tags, remove=remove)
-    own.out.result(row, one_line(f"{row['name']}: {', '.join(row['tags']) or 'no tags'}"))
+    app = app_of(ctx)
+    row = _change_words(app, who, "tags", tags, remove=remove)
+    app.out.result(row, one_line(f"{row['name']}: {', '.join(row['tags']) or 'no tags'}"))
 
 
 @contacts.command()
@@ -221,9 +221,9 @@ def favorite(
     """
     from wa.people import edit
 
-    own = app_of(ctx)
-    row = edit.set_favorite(own.store, _find(own, who)["id"], not off, own.now())
-    own.out.result(row, f"{one_line(row['name'])} is {'not a favourite any more' if off else 'a favourite'}")
+    app = app_of(ctx)
+    row = edit.set_favorite(app.store, _find(app, who)["id"], not off, app.now())
+    app.out.result(row, f"{one_line(row['name'])} is {'not a favourite any more' if off else 'a favourite'}")
 
 
 @contacts.command()
@@ -239,27 +239,27 @@ def merge(
     """
     from wa.people import edit
 
-    own = app_of(ctx)
-    row, gone = _find(own, who, exact=True), _find(own, other, exact=True)
-    row = edit.merge(own.store, row["id"], gone["id"], own.now())
-    own.out.result(row, f"merged {_label(gone)} into {_label(row)}")
+    app = app_of(ctx)
+    row, gone = _find(app, who, exact=True), _find(app, other, exact=True)
+    row = edit.merge(app.store, row["id"], gone["id"], app.now())
+    app.out.result(row, f"merged {_label(gone)} into {_label(row)}")
 
 
 # ── What they share ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _find(own: App, who: str, *, exact: bool = False) -> dict[str, Any]:
-    return recipients.find(own.store, who, own.settings.region, exact=exact)
+def _find(app: App, who: str, *, exact: bool = False) -> dict[str, Any]:
+    return recipients.find(app.store, who, app.settings.region, exact=exact)
 
 
-def _change_words(own: App, who: str, column: str, words: list[str], *, remove: bool) -> dict[str, Any]:
+def _change_words(app: App, who: str, column: str, words: list[str], *, remove: bool) -> dict[str, Any]:
     from wa.people import edit
 
-    row = edit.change_words(own.store, _find(own, who)["id"], column, words, own.now(), remove=remove)
+    row = edit.change_words(app.store, _find(app, who)["id"], column, words, app.now(), remove=remove)
     if column == "aliases" and not remove:
         for word in words:
-            if others := recipients.others_called(own.store, word, row["id"]):
-                own.out.note(f"warning: {word} is a name of {', '.join(others)} too, so it finds neither")
+            if others := recipients.others_called(app.store, word, row["id"]):
+                app.out.note(f"warning: {word} is a name of {', '.join(others)} too, so it finds neither")
     return row
 
 
@@ -267,12 +267,12 @@ def _label(row: Mapping[str, Any]) -> str:
     return one_line(row["name"]) + (f" +{row['phone']}" if row["phone"] else "")
 
 
-def _table(own: App, rows: Iterable[Mapping[str, Any]], empty: str) -> None:
+def _table(app: App, rows: Iterable[Mapping[str, Any]], empty: str) -> None:
     def cells(row: Mapping[str, Any]) -> list[object]:
         phones = ["+" + each["phone"] for each in row["phones"]]
-        if own.out.on_terminal and phones[2:]:
+        if app.out.on_terminal and phones[2:]:
             phones = [*phones[:1], f"{len(phones) - 1} more"]
         name = row["name"] + " ★" * row["is_favorite"]
         return [name, ", ".join(phones), ", ".join(row["aliases"]), ", ".join(row["tags"])]
 
-    own.out.table(rows, ["name", "phone", "aliases", "tags"], cells, empty)
+    app.out.table(rows, ["name", "phone", "aliases", "tags"], cells, empty)

@@ -44,12 +44,12 @@ def import_vcf(
     """
     from wa.people import transfer
 
-    own = app_of(ctx)
-    region = region or own.settings.region
+    app = app_of(ctx)
+    region = region or app.settings.region
     report = transfer.import_cards(
-        own.store, files, sys.stdin.buffer, own.now(), region=region, charset=charset, dry_run=dry_run
+        app.store, files, sys.stdin.buffer, app.now(), region=region, charset=charset, dry_run=dry_run
     )
-    _report(own, report, dry_run=dry_run)
+    _report(app, report, dry_run=dry_run)
 
 
 @commands.command(name="import-aliases")
@@ -65,11 +65,11 @@ def import_aliases(
     """
     from wa.people import transfer
 
-    own = app_of(ctx)
+    app = app_of(ctx)
     report = transfer.import_aliases(
-        own.store, file, sys.stdin.buffer, own.now(), region=own.settings.region, dry_run=dry_run
+        app.store, file, sys.stdin.buffer, app.now(), region=app.settings.region, dry_run=dry_run
     )
-    _report(own, report, dry_run=dry_run)
+    _report(app, report, dry_run=dry_run)
 
 
 @commands.command()
@@ -89,31 +89,31 @@ def export(
     from wa.people.contacts import read
     from wa.store.files import write_file
 
-    own = app_of(ctx)
-    form = form or ("json" if own.json else (out.suffix[1:].lower() if out else "") or "vcf")
+    app = app_of(ctx)
+    form = form or ("json" if app.json else (out.suffix[1:].lower() if out else "") or "vcf")
     formats = {**transfer.FORMATS, "json": array}
     if form not in formats:
         raise WaError("usage", f"{form!r} is not a format", f"formats: {', '.join(formats)}")
-    pieces = formats[form](read(own.store))
+    pieces = formats[form](read(app.store))
     if out is not None:
         write_file(out, pieces)
-        own.out.note(f"written to {out}")
+        app.out.note(f"written to {out}")
         return
     for piece in pieces:
-        own.out.data(clean(piece) if form == "txt" else piece)
+        app.out.data(clean(piece) if form == "txt" else piece)
 
 
-def _report(own: App, report: Report, *, dry_run: bool) -> None:
+def _report(app: App, report: Report, *, dry_run: bool) -> None:
     """Say what an import did. The exit code tells if something was left out."""
     for place in report.problems:
-        own.out.note(_told(place))
+        app.out.note(_told(place))
     for place in report.warnings[:_WARNINGS]:
-        own.out.note(f"warning: {_told(place)}")
+        app.out.note(f"warning: {_told(place)}")
     if len(report.warnings) > _WARNINGS:
-        own.out.note(f"warning: {len(report.warnings) - _WARNINGS} more such lines; --json has them all")
+        app.out.note(f"warning: {len(report.warnings) - _WARNINGS} more such lines; --json has them all")
     row = report.row()
     counts = ", ".join(f"{row[kind]} {kind}" for kind in ("added", "updated", "unchanged", "skipped"))
-    own.out.result(row, counts + (" (nothing was written)" if dry_run else ""))
+    app.out.result(row, counts + (" (nothing was written)" if dry_run else ""))
     if row["skipped"]:
         raise typer.Exit(ExitStatus.BAD_DATA)
 

@@ -18,9 +18,9 @@ def stats(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: wa db stats
     """
-    own = app_of(ctx)
-    found = condition.stats(own.store)
-    own.out.result(found, "\n".join(f"{name:<20} {count:>12,}" for name, count in found.items()))
+    app = app_of(ctx)
+    found = condition.stats(app.store)
+    app.out.result(found, "\n".join(f"{name:<20} {count:>12,}" for name, count in found.items()))
 
 
 @db.command()
@@ -29,6 +29,6 @@ def check(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: wa db check
     """
-    own = app_of(ctx)
-    condition.verify(own.store)
-    own.out.result({"ok": True}, "ok")
+    app = app_of(ctx)
+    condition.verify(app.store)
+    app.out.result({"ok": True}, "ok")

@@ -29,32 +29,32 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: wa history status
     """
-    own = app_of(ctx)
-    rows = history_sync.status(own.store)
+    app = app_of(ctx)
+    rows = history_sync.status(app.store)
 
     def cells(row: Mapping[str, Any]) -> list[object]:
         days = [
-            f"{shown_time(own, gap['after'])[:10]} to {shown_time(own, gap['before'])[:10]}"
+            f"{shown_time(app, gap['after'])[:10]} to {shown_time(app, gap['before'])[:10]}"
             for gap in row["gaps"]
         ]
         progress = f" {row['progress_percent']} %" if row["status"] == "in_progress" else ""
         return [
             row["name"] or show_jid(row["chat_jid"]),
             row["messages"],
-            shown_time(own, row["oldest"]),
-            shown_time(own, row["newest"]),
+            shown_time(app, row["oldest"]),
+            shown_time(app, row["newest"]),
             row["status"].replace("_", " ") + progress,
             ", ".join(days[:3]) + (f" and {len(days) - 3} more" if len(days) > 3 else ""),
         ]
 
     columns = ["chat", "messages", "oldest", "newest", "sync", "nothing between"]
-    own.out.table(rows, columns, cells, "no chats yet")
-    if not own.json:
-        whole = history_sync.sync_status(own.store)
+    app.out.table(rows, columns, cells, "no chats yet")
+    if not app.json:
+        whole = history_sync.sync_status(app.store)
         state = (
             f"{whole['status'].replace('_', ' ')}, {whole['progress_percent']} %" if whole else "not begun"
         )
-        own.out.note(f"history from the phone: {state}; older messages cannot be asked for")
+        app.out.note(f"history from the phone: {state}; older messages cannot be asked for")
 
 
 @history.command(name="import")
@@ -85,28 +85,28 @@ def import_(
     """
     from wa.imports.export_chat.importer import import_chat
 
-    own = app_of(ctx)
+    app = app_of(ctx)
     found = import_chat(
-        own.store,
+        app.store,
         file,
-        own.now(),
+        app.now(),
         chat=chat,
         me=me,
         date_order=date_order,
-        zone=own.settings.zone,
-        region=own.settings.region,
-        own_jid=own.context.me,
+        zone=app.settings.zone,
+        region=app.settings.region,
+        own_jid=app.context.me,
         dry_run=dry_run,
-        progress=own.out.progress,
+        progress=app.out.progress,
     )
-    own.out.result(
+    app.out.result(
         found,
         f"{found['chat_name']}: {found['read']} messages read, {found['added']} added,"
         f" {found['already_there']} already there, {found['skipped']} skipped",
     )
     for each in found["reasons"]:
-        own.out.note(f"skipped {each['count']} × {each['reason']} ({each['example']})")
+        app.out.note(f"skipped {each['count']} × {each['reason']} ({each['example']})")
     if dry_run:
-        own.out.note("nothing was written")
+        app.out.note("nothing was written")
     if found["skipped"]:
         raise typer.Exit(ExitStatus.BAD_DATA)

@@ -21,10 +21,10 @@ commands.add_typer(loopback, name="loopback")
 
 
 def _server(ctx: typer.Context) -> tuple[App, Loopback]:
-    own = app_of(ctx)
-    if own.settings.transport != "loopback":
+    app = app_of(ctx)
+    if app.settings.transport != "loopback":
         raise WaError("bad-setting", "this home is not on loopback", "set WA_TRANSPORT=loopback")
-    return own, Loopback(own.home)
+    return app, Loopback(app.home)
 
 
 @loopback.command()
@@ -48,24 +48,24 @@ def say(
 
     Example: wa loopback say 447700900123 "Are you there?" --name Nadia
     """
-    own, server = _server(ctx)
+    app, server = _server(ctx)
     if sender == "-":
-        lines = [_address(own, line) for line in read_lines(sys.stdin.buffer)]
+        lines = [_address(app, line) for line in read_lines(sys.stdin.buffer)]
     else:
         if text is None:
             raise WaError("usage", "there is no text", 'wa loopback say 447700900123 "Hello"')
-        lines = [_address(own, {"from": sender, "text": text, "group": group, "id": id, "name": name})]
-    ids = server.say(lines, own.now())
-    own.out.result({"message_ids": ids}, "\n".join(ids))
+        lines = [_address(app, {"from": sender, "text": text, "group": group, "id": id, "name": name})]
+    ids = server.say(lines, app.now())
+    app.out.result({"message_ids": ids}, "\n".join(ids))
 
 
-def _address(own: App, line: dict[str, Any]) -> dict[str, Any]:
+def _address(app: App, line: dict[str, Any]) -> dict[str, Any]:
     named = {key: str(line[key]) for key in ("from", "to") if line.get(key)}
-    return {**line, **{key: _jid(own, name) for key, name in named.items()}}
+    return {**line, **{key: _jid(app, name) for key, name in named.items()}}
 
 
-def _jid(own: App, name: str) -> str:
-    return ACCOUNT.jid if name == "me" else parse_address(name) or recipient(own, name).jid
+def _jid(app: App, name: str) -> str:
+    return ACCOUNT.jid if name == "me" else parse_address(name) or recipient(app, name).jid
 
 
 @loopback.command()
@@ -74,11 +74,11 @@ def delivered(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: wa loopback delivered --json
     """
-    own, server = _server(ctx)
-    own.out.table(
+    app, server = _server(ctx)
+    app.out.table(
         server.delivered(),
         ["time", "to", "text"],
-        lambda row: [own.out.time(from_iso(row["at"])), show_jid(row["to_jid"]), row["content"]],
+        lambda row: [app.out.time(from_iso(row["at"])), show_jid(row["to_jid"]), row["content"]],
         "nothing was delivered yet",
     )
 
@@ -96,9 +96,9 @@ def fault(
 
     Example: wa loopback fault ack-delay 3
     """
-    own, server = _server(ctx)
+    app, server = _server(ctx)
     server.set_fault(name, value)
-    _show_faults(own, server)
+    _show_faults(app, server)
 
 
 @loopback.command()
@@ -107,13 +107,13 @@ def reset(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: wa loopback reset
     """
-    own, server = _server(ctx)
+    app, server = _server(ctx)
     server.reset()
-    _show_faults(own, server)
+    _show_faults(app, server)
 
 
-def _show_faults(own: App, server: Loopback) -> None:
+def _show_faults(app: App, server: Loopback) -> None:
     faults = server.faults()
-    own.out.result(
+    app.out.result(
         {"faults": faults}, ", ".join(f"{name} {value}" for name, value in faults.items()) or "no faults"
     )

@@ -40,20 +40,20 @@ def migrate_s3(
     from wa.imports.wajs.migration import migrate
     from wa.imports.wajs.report import cells_of
 
-    own = app_of(ctx)
+    app = app_of(ctx)
     reports = migrate(
-        own.store,
-        own.settings,
-        source_of(folder, own.storage if folder is None else None),
-        own.now(),
+        app.store,
+        app.settings,
+        source_of(folder, app.storage if folder is None else None),
+        app.now(),
         dry_run=dry_run,
-        progress=own.out.progress,
-        note=own.out.note,
+        progress=app.out.progress,
+        note=app.out.note,
     )
     rows = [report.row() for report in reports]
     columns = ["file", "read", "written", "already there", "skipped", "why"]
-    own.out.table(rows, columns, cells_of, "nothing to take over")
+    app.out.table(rows, columns, cells_of, "nothing to take over")
     if dry_run:
-        own.out.note("nothing was written")
+        app.out.note("nothing was written")
     if any(row["reasons"] for row in rows):
         raise typer.Exit(ExitStatus.BAD_DATA)

@@ -48,8 +48,8 @@ def service(
 
     Example: wa service systemd --backup
     """
-    own = app_of(ctx)
-    sources = own.sources
+    app = app_of(ctx)
+    sources = app.sources
     wa, home = _command(sources), sources.home
     for path in (*wa, str(home)):
         _check(path)
@@ -59,7 +59,7 @@ def service(
     files = render(manager.value, wa, home, backup=backup)
     steps = next_steps(manager.value, call, backup=backup)
     missing = _missing(sources)
-    if own.json:
+    if app.json:
         found = {
             "manager": manager.value,
             "files": [{"name": name, "content": content} for name, content in files.items()],
@@ -67,18 +67,18 @@ def service(
             "missing_settings": missing,
             "settings_file": str(sources.home_file),
         }
-        own.out.result(found, "")
+        app.out.result(found, "")
         return
-    own.out.data("\n".join(files.values()))
+    app.out.data("\n".join(files.values()))
     if missing:
         verb, pronoun = ("comes", "it") if len(missing) == 1 else ("come", "them")
-        own.out.note(
+        app.out.note(
             f"warning: {', '.join(missing)} {verb} from this environment and may be missing where"
             f" {manager.value} runs wa: put {pronoun} into {sources.home_file}"
         )
-    own.out.note("type next:")
+    app.out.note("type next:")
     for step in steps:
-        own.out.note(f"  {step}")
+        app.out.note(f"  {step}")
 
 
 def _command(sources: Sources) -> list[str]:
