@@ -35,16 +35,16 @@ def service(
     ctx: typer.Context,
     manager: Annotated[
         Manager,
-        typer.Argument(metavar="systemd|pm2|cron", help="What is to keep wa alive.", show_default=False),
+        typer.Argument(metavar="systemd|pm2|cron", help="The supervisor.", show_default=False),
     ],
     backup: Annotated[bool, typer.Option("--backup", help="Add a backup every hour.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print the unit, PM2 file or crontab lines that keep wa alive.
 
-    They name this very `wa` and this WA_HOME. The file goes to stdout, what to
-    type next to stderr. With systemd and --backup there are three units, each
-    with its name in the first line.
+    They name this very `wa` and this WA_HOME. The file goes to stdout, and the
+    commands to type next go to stderr. With systemd and --backup there are three
+    units, each with its name in the first line.
 
     Example: wa service systemd --backup
     """
