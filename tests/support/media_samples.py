@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zipfile
+from contextlib import contextmanager
 
+import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
+
+from wa.errors import WaError
+
+MB = 1024 * 1024
+bad_files = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def picture(form="JPEG", size=(320, 200), mode="RGB", orientation=None, **options):
@@ -95,3 +106,88 @@ def zipped(*names, stored=None):
         for name in names:
             archive.writestr(name, (stored or {}).get(name, "x" * 50), zipfile.ZIP_STORED)
     return written.getvalue()
+
+
+ODT = "application/vnd.oasis.opendocument.text"
+OOXML = "application/vnd.openxmlformats-officedocument."
+CONTENT_TYPES, RELS = "[Content_Types].xml", "_rels/.rels"
+CARD = b"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Nadia\r\nEND:VCARD\r\n"
+SAMPLES = {
+    "jpeg": (picture(), "image", "image/jpeg"),
+    "png": (picture("PNG"), "image", "image/png"),
+    "webp": (picture("WEBP"), "image", "image/webp"),
+    "webp with alpha": (picture("WEBP", mode="RGBA"), "image", "image/webp"),
+    "moving webp": (
+        picture("WEBP", save_all=True, append_images=[Image.new("RGB", (320, 200), "red")]),
+        "document",
+        "image/webp",
+    ),
+    "gif": (picture("GIF", mode="P"), "document", "image/gif"),
+    "tiff": (picture("TIFF"), "document", "image/tiff"),
+    "heic": (ftyp(b"heic", b"mif1"), "document", "image/heic"),
+    "heic by its second brand": (ftyp(b"zzzz", b"heic"), "document", "image/heic"),
+    "avif": (ftyp(b"avif", b"mif1"), "document", "image/avif"),
+    "mp4": (film(), "video", "video/mp4"),
+    "mp4 of a camera": (film(brand=b"MSNV"), "video", "video/mp4"),
+    "3gp": (film(brand=b"3gp5"), "video", "video/3gpp"),
+    "mov": (film(brand=b"qt  "), "video", "video/quicktime"),
+    "old mov": (moov(track()), "document", "video/quicktime"),
+    "mp4 whose header is lost": (ftyp(b"isom"), "video", "video/mp4"),
+    "m4a": (film(track(b"soun"), brand=b"M4A "), "audio", "audio/mp4"),
+    "sound under a brand of video": (film(track(b"soun"), brand=b"mp42"), "audio", "audio/mp4"),
+    "unknown brand": (ftyp(b"zzzz"), "document", "application/octet-stream"),
+    "mkv": (b"\x1a\x45\xdf\xa3\xa3\x42\x82\x88matroska", "document", "video/x-matroska"),
+    "webm": (b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm", "document", "video/webm"),
+    "avi": (b"RIFF\0\1\0\0AVI LIST", "document", "video/x-msvideo"),
+    "mp3": (mp3(), "audio", "audio/mpeg"),
+    "mp3 with a tag": (mp3(tag=b"ID3\4\0\0\0\0\0\x0a" + bytes(10)), "audio", "audio/mpeg"),
+    "aac": (adts(), "audio", "audio/aac"),
+    "amr": (b"#!AMR\n\x3c" + bytes(31), "audio", "audio/amr"),
+    "voice": (voice(), "voice", "audio/ogg; codecs=opus"),
+    "vorbis": (page(b"\x01vorbis" + bytes(20), 0), "document", "audio/ogg"),
+    "theora": (page(b"\x80theora" + bytes(20), 0), "document", "application/ogg"),
+    "wav": (b"RIFF\0\1\0\0WAVEfmt ", "document", "audio/wav"),
+    "flac": (b"fLaC\0\0\0\x22", "document", "audio/flac"),
+    "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "document", "application/pdf"),
+    "zip": (zipped("a.txt", "word/notes.txt"), "document", "application/zip"),
+    "empty zip": (zipped(), "document", "application/zip"),
+    "docx": (
+        zipped(CONTENT_TYPES, RELS, "word/document.xml"),
+        "document",
+        f"{OOXML}wordprocessingml.document",
+    ),
+    "xlsx": (zipped(CONTENT_TYPES, "xl/workbook.xml"), "document", f"{OOXML}spreadsheetml.sheet"),
+    "pptx": (zipped("ppt/a.xml", CONTENT_TYPES), "document", f"{OOXML}presentationml.presentation"),
+    "large docx": (
+        zipped(CONTENT_TYPES, "big", "word/x.xml", stored={"big": os.urandom(300_000)}),
+        "document",
+        f"{OOXML}wordprocessingml.document",
+    ),
+    "odt": (zipped("mimetype", "content.xml", stored={"mimetype": ODT}), "document", ODT),
+    "gzip": (b"\x1f\x8b\x08\0abc", "document", "application/gzip"),
+    "rtf": (rb"{\rtf1\ansi hello}", "document", "application/rtf"),
+    "text": ("Grüße, ça va? 你好\n".encode(), "document", "text/plain"),
+    "text cut in a character": (b"x" * 4095 + "ü".encode() * 10, "document", "text/plain"),
+    "card": (CARD, "document", "text/vcard"),
+    "card with a mark": (b"\xef\xbb\xbf" + CARD.lower(), "document", "text/vcard"),
+    "latin-1": (b"caf\xe9 au lait", "document", "application/octet-stream"),
+    "old word": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "document", "application/x-ole-storage"),
+    "program": (b"\x7fELF\2\1\1" + bytes(50), "document", "application/octet-stream"),
+}
+
+
+def large(path, data, size):
+    """A file of that size on paper: its start, then a hole."""
+    path.write_bytes(data)
+    os.truncate(path, size)
+    return path
+
+
+@contextmanager
+def refused(code, *words):
+    """Expect a WaError with this code that says these words."""
+    with pytest.raises(WaError) as caught:
+        yield caught
+    assert caught.value.code == code
+    for word in words:
+        assert word in caught.value.message
