@@ -1,4 +1,4 @@
-"""Contacts from files and into files: vCards, lists of aliases, JSON, CSV and plain text."""
+"""Import and export of contacts: vCards and lists of aliases in; vCards, CSV and plain text out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wa.store.files import storage_error
 from wa.store.fold import fold_name
 
 _BATCH = 100
-"""Cards a transaction, so that nobody waits for it."""
+"""Cards or lines in a transaction, so that it is short."""
 CSV_COLUMNS = ("name", "phone", "phones", "aliases", "tags", "is_favorite", "notes", "timezone")
 
 
@@ -35,7 +35,7 @@ CSV_COLUMNS = ("name", "phone", "phones", "aliases", "tags", "is_favorite", "not
 
 @contextmanager
 def opened(name: str, stdin: BinaryIO) -> Iterator[BinaryIO]:
-    """A file to read, or standard input for `-`. Raises WaError `not-found`, `bad-data`, `storage-error`."""
+    """Open a file, or for `-` standard input. Raise WaError `not-found`, `bad-data`, `storage-error`."""
     if name == "-":
         yield stdin
         return
@@ -62,10 +62,10 @@ def import_cards(
     charset: str = "cp1252",
     dry_run: bool = False,
 ) -> Report:
-    """Take the cards of files into the contacts. All files are looked at before anything is written.
+    """Import the cards of files. All files are opened before anything is written.
 
-    Raises WaError `bad-data` where no file has a card in it, `usage` for an
-    unknown region or charset, and what `opened` raises.
+    Raise WaError `bad-data` if no file has a card, `usage` for an unknown region or charset, and
+    what `opened` raises.
     """
     if not is_text_encoding(charset):
         raise WaError("usage", f"{charset!r} is not an encoding", "such as cp1251 or iso-8859-7")
@@ -79,7 +79,7 @@ def import_cards(
         for file in files:
             with opened(file, stdin) as stream:
                 cards = read_cards(stream, charset)
-                start = list(islice(cards, 2))  # what is no card at all is one stray line
+                start = list(islice(cards, 2))  # a file without any card yields one problem
                 if not any(isinstance(card, Card) for card in start):
                     report.skip(file, Problem(1, None, "there is no vCard in it"))
                     continue
@@ -99,7 +99,7 @@ def import_cards(
 def import_aliases(
     store: Store, file: str, stdin: BinaryIO, now: datetime, *, region: str | None, dry_run: bool = False
 ) -> Report:
-    """Take lines such as `Reem: Sister, Reemy, R`; `#` begins a comment. Raises what `opened` raises."""
+    """Import lines such as `Reem: Sister, Reemy, R`; `#` begins a comment. Raise what `opened` raises."""
     report = Report()
     with opened(file, stdin) as stream, store.rehearse(*contacts.TABLES) if dry_run else nullcontext():
         known = directory(store)
@@ -167,7 +167,7 @@ def _import_alias(
 
 
 def card_of(row: Row) -> Card:
-    """A contact as a card, its main number marked as the one that WhatsApp knows."""
+    """Return a contact as a card; its main number is marked as the one that WhatsApp knows."""
     tels = [
         Tel(f"+{each['phone']}", each["label"], each["phone"] if each["phone"] == row["phone"] else None)
         for each in row["phones"]
@@ -184,12 +184,12 @@ def card_of(row: Row) -> Card:
 
 
 def as_vcf(rows: Iterable[Row]) -> Iterator[str]:
-    """Contacts as vCard 3.0."""
+    """Yield contacts as vCard 3.0."""
     return (write_card(card_of(row)) for row in rows)
 
 
 def as_csv(rows: Iterable[Row]) -> Iterator[str]:
-    """Contacts as CSV (RFC 4180); what there may be several of is joined with `; `."""
+    """Yield contacts as CSV (RFC 4180); several numbers, aliases or tags are joined with `; `."""
 
     def line(values: Iterable[object]) -> str:
         written = io.StringIO()
@@ -209,7 +209,7 @@ def as_csv(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def as_txt(rows: Iterable[Row]) -> Iterator[str]:
-    """Contacts a line each, for people."""
+    """Yield a line for people for each contact."""
     for row in rows:
         phones = ", ".join(f"+{each['phone']}" for each in row["phones"])
         aliases = f" ({', '.join(row['aliases'])})" if row["aliases"] else ""

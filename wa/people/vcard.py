@@ -20,15 +20,15 @@ _OURS = (
     "BEGIN", "END", "AGENT", "FN", "N", "ORG", "NICKNAME", "TEL", "X-ABLABEL", "CATEGORIES", "NOTE", "TZ",
     "X-FAVORITE", "X-ANDROID-CUSTOM",
 )  # fmt: skip
-# Phones wrap names and numbers in marks of the direction of writing.
+# Phones wrap names and numbers in marks of text direction.
 _UNSEEN = "[\\s\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+"
 _AROUND = re.compile(f"\\A{_UNSEEN}|{_UNSEEN}\\Z")
 _OF_EVERYBODY = ("myContacts", "* myContacts")
-"""The category that Google puts all people under."""
+"""The category that Google gives every contact."""
 _ESCAPED = re.compile(r"\\([nN,;:\\])")
 
-# What says which of somebody's numbers it is, as the three versions name it. The others say what it
-# can do (voice, msg, text) or how it is written.
+# The types that tell a person's numbers apart, in the words of the three versions. The other types
+# say what a number can do (voice, msg, text) or how it is written.
 _LABEL_OF_TYPE = {
     "cell": "mobile", "home": "home", "work": "work", "fax": "fax", "pager": "pager", "car": "car",
     "main": "main", "other": "other", "isdn": "isdn", "iphone": "iphone", "modem": "modem", "bbs": "bbs",
@@ -39,23 +39,23 @@ _NO_LABEL = frozenset(("voice", "pref", "msg", "text", "video", "textphone", "in
 
 @dataclass(frozen=True)
 class Problem:
-    """What could not be read, and where."""
+    """A line or card that could not be read, and why."""
 
     line: int
     """Counted from 1, as an editor counts."""
     card: str | None
-    """The name on the card, where there is one."""
+    """The name on the card, if it has one."""
     reason: str
 
 
 @dataclass
 class Tel:
-    """A number as it stands on a card."""
+    """A number as it is written on a card."""
 
     text: str
     label: str | None = None
     waid: str | None = None
-    """WhatsApp's own digits for it, which it writes into the cards that it sends."""
+    """The number's digits as WhatsApp knows them: it writes this parameter into the cards it sends."""
     is_preferred: bool = False
     line: int = 0
     group: str = ""
@@ -63,11 +63,11 @@ class Tel:
 
 @dataclass
 class Card:
-    """A person, as far as it concerns us."""
+    """The fields of a vCard that are imported and exported."""
 
     name: str = ""
     is_named: bool = True
-    """False where the name is only the number, for want of a better one."""
+    """False if the card has no name, and the number stands in for it."""
     tels: list[Tel] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
@@ -76,21 +76,21 @@ class Card:
     is_favorite: bool = False
     line: int = 0
     problems: list[Problem] = field(default_factory=list)
-    """Lines of it that could not be read."""
+    """Lines of the card that could not be read."""
     warnings: list[Problem] = field(default_factory=list)
-    """Lines of it that were read with a guess."""
+    """Lines of the card whose encoding was guessed, or that may be cut off."""
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def read_cards(stream: BinaryIO, charset: str = "cp1252") -> Iterator[Card | Problem]:
-    """The cards of a file, one at a time, and what else stands in it.
+    """Yield the cards of a file, and a problem for each run of lines that are no card.
 
     A line is read in its own CHARSET, else as UTF-8, else in the code page that
     another line of its card names, else in `charset`.
     """
-    cards: list[list[Line]] = []  # the one at hand, and those inside it
+    cards: list[list[Line]] = []  # the card being read, and the cards nested in it
     is_stray = is_agent = False
     for line in read_lines(stream, _OURS):
         what = line.value.strip().upper() if line.name in ("BEGIN", "END") else b""
@@ -108,14 +108,14 @@ def read_cards(stream: BinaryIO, charset: str = "cp1252") -> Iterator[Card | Pro
             is_agent = line.name == "AGENT" and not line.value.strip()
             cards[-1].append(line)
         elif not is_stray:
-            is_stray = True  # told once for all lines up to the next card
+            is_stray = True  # reported once for all lines up to the next card
             yield Problem(line.number, None, "this is not part of a card")
     if cards:
         yield _cut_off(cards[0], charset)
 
 
 def _cut_off(lines: list[Line], charset: str) -> Card:
-    """The last card of a file that ends in the middle of it, without the line in which it ends."""
+    """Return the last card of a file that ends in the middle of it, without a line that may be cut off."""
     last = lines[-1]
     if not last.is_ended and len(lines) > 1:
         lines = lines[:-1]
@@ -155,7 +155,7 @@ def _card(lines: list[Line], charset: str, *, is_whole: bool = True) -> Card:
 
 
 def _text_of(line: Line, charset: str) -> tuple[str, bool]:
-    """The value of a line, still escaped, and whether its encoding was guessed."""
+    """Return the value of a line, still escaped, and whether its encoding was guessed."""
     raw = line.value
     if line.charset:
         return raw.decode(line.charset, "replace"), False
@@ -163,7 +163,7 @@ def _text_of(line: Line, charset: str) -> tuple[str, bool]:
         return raw.decode("utf-8"), False
     except UnicodeDecodeError:
         text = raw.decode("utf-8", "replace")
-    # Where most of it makes sense, it is UTF-8 all the same, only damaged.
+    # Text of which most is valid UTF-8 is damaged UTF-8, not another encoding.
     damage = text.count("\ufffd")
     is_utf8 = sum(char > "\x7f" for char in text) > 2 * damage
     return (text, False) if is_utf8 else (raw.decode(charset, "replace"), True)
@@ -185,7 +185,7 @@ def _tel(line: Line, text: str) -> Tel:
 
 
 def _apple_label(label: str) -> str:
-    """A label of one's own as it is, Apple's built-in ones without their wrapping: `_$!<Mobile>!$_`."""
+    """Return a label; Apple's built-in ones, such as `_$!<Mobile>!$_`, without their wrapping."""
     built_in = re.fullmatch(r"_\$!<(.*)>!\$_", label)
     return built_in[1].lower() if built_in else label
 
@@ -201,7 +201,7 @@ def _fill(card: Card, texts: dict[str, list[str]]) -> None:
     card.name = tidy(_unescaped(first("FN"))) or tidy(assembled) or tidy(organisation)
     if not card.name:
         card.name, card.is_named = tidy(number), False
-    android = [_fields(text) for text in texts.get("X-ANDROID-CUSTOM", [])]  # its way to write a nickname
+    android = [_fields(text) for text in texts.get("X-ANDROID-CUSTOM", [])]  # how Android writes a nickname
     nicknames = [fields[1] for fields in android if fields[0].endswith("/nickname") and fields[1:]]
     card.aliases = list(dict.fromkeys([*_listed(texts.get("NICKNAME", [])), *filter(None, nicknames)]))
     card.tags = [tag for tag in _listed(texts.get("CATEGORIES", [])) if tag not in _OF_EVERYBODY]
@@ -209,12 +209,12 @@ def _fill(card: Card, texts: dict[str, list[str]]) -> None:
     card.is_favorite = first("X-FAVORITE").strip() == "1"
     try:
         card.timezone = str(load_zone(_unescaped(first("TZ")).strip()))
-    except WaError:  # an offset, or nothing: neither says what time it is there in summer
+    except WaError:  # an offset or nothing, which leaves the time in summer open
         card.timezone = None
 
 
 def tidy(text: str) -> str:
-    """`text` with line ends as ours are, and without what cannot be seen around it."""
+    """Return `text` with `\\n` line ends, without space and invisible characters around it."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return re.sub(_AROUND, "", text.replace("\0", ""))
 
@@ -233,7 +233,7 @@ def _listed(texts: list[str]) -> list[str]:
 
 
 def _split(text: str, at: str) -> list[str]:
-    """Split where `at` is not escaped."""
+    """Split a text at each `at` that is not escaped."""
     return re.findall(rf"(?:^|{at})((?:\\.|[^\\{at}])*)", text, re.DOTALL)
 
 
@@ -241,7 +241,7 @@ def _split(text: str, at: str) -> list[str]:
 
 
 def write_card(card: Card) -> str:
-    """A card as vCard 3.0 (RFC 2426), with the line ends and the folding that it asks for.
+    """Return a card as vCard 3.0 (RFC 2426), with its line ends and folding.
 
     The numbers are written international, the first one also as `waid`: it is
     the one that WhatsApp knows.
@@ -275,7 +275,7 @@ def _escaped(text: str) -> str:
 
 
 def _folded(line: str) -> str:
-    """The line in pieces of at most 75 octets, none of them ending within a character."""
+    """Return a line folded into pieces of at most 75 bytes, none of which ends within a character."""
     pieces, room = [""], 75
     for char in line:
         size = len(char.encode())

@@ -11,16 +11,16 @@ from typing import BinaryIO
 
 _CHUNK = 65_536
 _LONGEST = 1_000_000
-"""Bytes of one line that are kept; photos are longer, and nobody's name is."""
+"""Bytes of a line that are kept: photos are longer, names never."""
 _BREAK = re.compile(rb"\r{1,3}\n|\n|\r(?!\Z)")  # some programs write \r\r\n
 _HEAD = re.compile(rb"[ \t]*(?:([\w-]+)\.)?([A-Za-z][\w-]*)((?:;(?:\"[^\"]*\"|[^\":])*)?):", re.ASCII)
 _BETWEEN = re.compile(rb"(?i)(?<=\AEND:VCARD)(?=BEGIN:VCARD)")
-"""Where two files were put together, the first without a line end."""
+"""Where two files were joined, the first of which had no line end."""
 _PARAM = re.compile(r';\s*([^;:="]*)(?:=((?:"[^"]*"|[^";])*))?')
 
 
 def is_text_encoding(name: str) -> bool:
-    """Whether this names an encoding of text, and not base64 or the like."""
+    """Return whether a name is that of a text encoding, and not of base64 or the like."""
     try:
         return isinstance(b"\xe9".decode(name, "replace"), str)
     except (LookupError, ValueError):  # UnicodeError is a ValueError
@@ -29,29 +29,29 @@ def is_text_encoding(name: str) -> bool:
 
 @dataclass
 class Line:
-    """A logical line: what was folded is one again. Its value is not decoded yet."""
+    """A logical line, unfolded. Its value is not decoded yet."""
 
     number: int
-    """Of its first line in the file, counted from 1."""
+    """The number of its first line in the file, counted from 1."""
     group: str = ""
     name: str = ""
     """In capitals; empty where the line is not `name:value` at all."""
     params: str = ""
     is_kept: bool = True
     is_cut: bool = False
-    """Whether it was too long to be kept whole."""
+    """Whether the line was too long to be kept whole."""
     is_ended: bool = True
     """False for a last line without a line end: the file may have been cut off in it."""
     parts: list[bytes] = field(default_factory=list)
     _length: int = 0
 
     def continues(self, text: bytes) -> bool:
-        """Whether the next line of the file belongs to this one."""
+        """Return whether the next line of the file belongs to this one."""
         if text.rstrip().upper() in (b"BEGIN:VCARD", b"END:VCARD"):
             return False
         if self._is_soft or text[:1] in (b" ", b"\t"):
             return True
-        # The rest of a picture that was not folded.
+        # A further line of a picture that the program did not fold.
         return bool(text) and self._is_base64 and not _HEAD.match(text)
 
     @property
@@ -69,10 +69,10 @@ class Line:
         return self._is_quoted_printable and self.parts[-1].endswith(b"=")
 
     def add(self, text: bytes, is_cut: bool) -> None:
-        """Take the next line of the file into this one."""
+        """Add the next line of the file to this one."""
         if not self._is_soft:
             text = text[1:]
-        elif not text:  # where each line end was doubled
+        elif not text:  # an empty line: the program doubled each line end
             return
         elif self.is_kept:
             self.parts[-1] = self.parts[-1][:-1]
@@ -84,7 +84,7 @@ class Line:
             self.parts[-1:] = [text[-1:]]
 
     def param(self, name: str) -> list[str]:
-        """The values of a parameter; with ``""`` those that vCard 2.1 writes without a name."""
+        """Return the values of a parameter; with ``""`` those that vCard 2.1 writes without a name."""
         found = []
         for key, value in _PARAM.findall(self.params):
             key, value = key.strip().upper(), value.replace('"', "")
@@ -96,16 +96,16 @@ class Line:
 
     @property
     def charset(self) -> str | None:
-        """The codec that the line names, where that is not UTF-8."""
+        """The codec that the line names; None for UTF-8 or none."""
         for name in filter(is_text_encoding, self.param("CHARSET")):
             codec = codecs.lookup(name).name
-            # What calls itself Latin-1 is the Windows code page of the same letters, and some more.
+            # Text that is declared as Latin-1 is in fact Windows-1252, which has a few more characters.
             return {"utf-8": None, "ascii": None, "iso8859-1": "cp1252"}.get(codec, codec)
         return None
 
     @property
     def value(self) -> bytes:
-        """What follows the name and the parameters."""
+        """The bytes after the name and the parameters."""
         whole = b"".join(self.parts)
         match = _HEAD.match(whole)
         raw = whole[match.end() :] if match else b""
@@ -113,7 +113,7 @@ class Line:
 
 
 def read_lines(stream: BinaryIO, kept: Collection[str]) -> Iterator[Line]:
-    """The logical lines of a file; of properties that are not `kept`, without their values."""
+    """Yield the logical lines of a file; lines of other properties than `kept` lack their values."""
     line: Line | None = None
     for number, (whole, is_cut, is_ended) in enumerate(_physical(_pieces(stream)), 1):
         for text in _BETWEEN.split(whole.removeprefix(codecs.BOM_UTF8)):
@@ -140,7 +140,7 @@ def _begun(number: int, text: bytes, is_cut: bool, kept: Collection[str]) -> Lin
 
 
 def _physical(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool, bool]]:
-    """Lines without their ends, each with whether it was cut for its length, and whether it has an end."""
+    """Yield the lines of a file without their ends, whether each was too long, and whether it had an end."""
     rest, is_cut = b"", False
     for piece in pieces:
         *lines, rest = _BREAK.split(rest + piece)
@@ -154,7 +154,7 @@ def _physical(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool, bool]]:
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    """The file bit by bit, as UTF-8 or in an old code page, without a byte order mark."""
+    """Yield the file in pieces, as UTF-8 or in an old code page, without a byte order mark."""
     piece = stream.read(_CHUNK)
     wide = _wide_encoding(piece)
     decoder = codecs.getincrementaldecoder(wide)("replace") if wide else None
@@ -168,7 +168,7 @@ def _wide_encoding(start: bytes) -> str | None:
         return "utf-32"
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    # Without a mark, the zeros between the letters of BEGIN:VCARD tell.
+    # Without a byte order mark, zeros between the letters of BEGIN:VCARD show the encoding.
     start = start[:64]
     for name, zeros in (("utf-16-le", start[1::2]), ("utf-16-be", start[::2])):
         if len(zeros) > 4 and zeros.count(0) == len(zeros):

@@ -1,4 +1,4 @@
-"""How far back the record of each chat reaches, and how far the phone's sending of the past has come."""
+"""Progress of history sync: how far back each chat reaches, and how much the phone has sent so far."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GAP_DAYS = 30
 
 
 def begin_part(store: Store, history: History, now: datetime) -> None:
-    """A part of the past is being recorded; in the caller's transaction."""
+    """Store that a part of the history is being recorded. All of these join the caller's transaction."""
     store.execute(
         "INSERT INTO sync_status (id, status, kind, progress_percent, started_at, updated_at)"
         " VALUES (1, 'in_progress', :kind, 0, :at, :at) ON CONFLICT (id) DO UPDATE SET"
@@ -26,7 +26,7 @@ def begin_part(store: Store, history: History, now: datetime) -> None:
 
 
 def advance(store: Store, chat: str, messages: Mapping[str, int], now: datetime) -> None:
-    """So many messages of a chat, by id with their time in Unix seconds, are recorded."""
+    """Store that messages of a chat are recorded, given by id with their time in Unix seconds."""
     at = to_iso(now)
     store.execute(
         "INSERT INTO sync_checkpoints (chat_jid, status, updated_at) VALUES (?, 'not_started', ?)"
@@ -51,7 +51,7 @@ def advance(store: Store, chat: str, messages: Mapping[str, int], now: datetime)
 
 
 def complete(store: Store, chat: str | None, now: datetime) -> None:
-    """The phone has sent all that it will of a chat, or of all chats."""
+    """Store that the phone has sent all of a chat's history, or of every chat's for None."""
     store.execute(
         "UPDATE sync_checkpoints SET status = 'completed', progress_percent = 100, completed_at = :at,"
         " updated_at = :at WHERE status = 'in_progress' AND chat_jid = coalesce(:chat, chat_jid)",
@@ -60,7 +60,7 @@ def complete(store: Store, chat: str | None, now: datetime) -> None:
 
 
 def end_part(store: Store, history: History, now: datetime) -> None:
-    """All of a part is recorded."""
+    """Store that all of a part is recorded."""
     progress = history.progress or 0
     for chat in history.chats:
         if not chat.is_complete:
@@ -81,7 +81,7 @@ def end_part(store: Store, history: History, now: datetime) -> None:
 
 
 def interrupt(store: Store, status: str, now: datetime) -> None:
-    """Nobody records the past any more: `interrupted`, or `cancelled` where the device is unlinked."""
+    """Store that recording ended early: `interrupted`, or `cancelled` when the device is unlinked."""
     for table in ("sync_checkpoints", "sync_status"):
         store.execute(
             f"UPDATE {table} SET status = ?, updated_at = ? WHERE status = 'in_progress'",
@@ -90,7 +90,7 @@ def interrupt(store: Store, status: str, now: datetime) -> None:
 
 
 def sync_status(store: Store) -> Row | None:
-    """How far the sending of the past has come as a whole; None where none ever began."""
+    """Return the progress of the history as a whole; None if no history sync ever began."""
     return store.row("SELECT * FROM sync_status WHERE id = 1")
 
 

@@ -14,16 +14,16 @@ from wa.store.database import Row, Store
 from wa.store.fold import fold
 
 CANDIDATES = 2_500
-"""Hits of the index that are sorted before anything else is tried."""
+"""Hits of the index that are sorted at the first try."""
 SCAN = 10_000
-"""How many of the newest messages are looked through for a common word."""
+"""The newest messages that are read for a common word."""
 MOST_CANDIDATES = 60_000
-"""Hits of the index that are sorted when that was not enough."""
+"""Hits of the index that are sorted if these messages were not enough."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What a search is narrowed to."""
+    """The messages to which a search is limited."""
 
     chat: str | None = None
     sender: str | None = None
@@ -33,11 +33,10 @@ class Filter:
 
 
 def search(store: Store, query: str, narrowed: Filter, limit: int) -> list[Row]:
-    """Messages that contain every word of `query`, newest first, each with a `snippet`.
+    """Return messages that contain every word of `query`, newest first, each with a `snippet`.
 
-    The index finds the rare words. Of a common one it has too many hits to sort
-    them all: then the newest messages are looked through, and only when that is
-    not enough, a larger answer of the index, or everything.
+    The index finds rare words. A common word has too many hits to sort: then the newest messages
+    are read, and only if these are not enough, more hits of the index, or all messages.
     """
     words = sorted({fold(word) for word in query.split()} - {""}, key=len, reverse=True)
     if not words:
@@ -72,7 +71,7 @@ def search(store: Store, query: str, narrowed: Filter, limit: int) -> list[Row]:
 
 
 def _candidates(store: Store, words: Sequence[str], most: int) -> list[int] | None:
-    """The ids of messages that may hold all the words; None where there are too many."""
+    """Return the ids of messages that may contain all the words; None if there are too many."""
     terms = [match for word in words if (match := _match(store, word, most))]
     if not terms:
         return None
@@ -87,7 +86,7 @@ def _candidates(store: Store, words: Sequence[str], most: int) -> list[int] | No
 
 
 def _match(store: Store, word: str, most: int) -> str | None:
-    """A full-text query that no message with this word escapes; None where it would be of no use."""
+    """Return a full-text query that matches every message with this word; None if it matches too many."""
     if len(word) >= 3:
         return " AND ".join(map(_quoted, sorted({word[i : i + 3] for i in range(len(word) - 2)})))
     found, hits = [], 0
@@ -119,7 +118,7 @@ def _filters(narrowed: Filter) -> tuple[str, dict[str, Any]]:
 
 
 def find_in_chat(store: Store, chat: str, message_id: str) -> str:
-    """The id of the message of a chat that `message_id` shortens. WaError `not-found`, `ambiguous`."""
+    """Return the id of a chat's message from its beginning. Raise WaError `not-found`, `ambiguous`."""
     ids = [
         row["message_id"]
         for row in store.rows(
@@ -140,7 +139,7 @@ def find_in_chat(store: Store, chat: str, message_id: str) -> str:
 
 
 def files(store: Store, chat: str, kind: str | None, limit: int) -> list[Row]:
-    """The newest messages of a chat that bring a file, the oldest of them first."""
+    """Return the newest messages of a chat that have a file, the oldest of them first."""
     kinds = ", ".join(f"'{each}'" for each in FILES)  # as in the index
     found = store.rows(
         f"SELECT {ROW} FROM messages m INDEXED BY messages_files WHERE m.chat_jid = :chat"
@@ -152,7 +151,7 @@ def files(store: Store, chat: str, kind: str | None, limit: int) -> list[Row]:
 
 
 def with_file(store: Store, number: int) -> Row:
-    """What fetching a message's file needs to know. Raises WaError `not-found` where there is none."""
+    """Return what is needed to download a message's file. Raise WaError `not-found` if there is none."""
     row = store.row("SELECT raw_proto, timestamp, message_type, source FROM messages WHERE id = ?", [number])
     if row is None or row["raw_proto"] is None or row["source"] == "migration":
         raise WaError(
@@ -162,7 +161,7 @@ def with_file(store: Store, number: int) -> Row:
 
 
 def snippet(text: str, words: Sequence[str], width: int = 70) -> str:
-    """The part of `text` around the first of the folded `words`, on one line."""
+    """Return the part of `text` around the first of the folded `words`, on one line."""
     flat = " ".join(text.split())
     if len(flat) <= width:
         return flat
@@ -173,7 +172,7 @@ def snippet(text: str, words: Sequence[str], width: int = 70) -> str:
 
 
 def _positions(text: str, words: Sequence[str]) -> Iterator[int]:
-    """Where in `text` (not in its folded form, which may be longer or shorter) a word begins."""
+    """Yield where a word begins in `text`, whose folded form may be longer or shorter."""
     if text.isascii():
         yield from (at for word in words if (at := fold(text).find(word)) >= 0)
         return
