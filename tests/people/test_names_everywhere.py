@@ -256,7 +256,7 @@ def test_a_hidden_id_that_is_joined_later(do: Any, put: Put) -> None:
     assert {row["sender_name"] for row in do("search", "hello")} == {NAME}
 
 
-def test_a_hidden_id_through_the_stand_in(wa: Wa, do: Any, server: Loopback) -> None:
+def test_a_hidden_id_through_loopback(wa: Wa, do: Any, server: Loopback) -> None:
     do("contacts", "add", NAME, REEM, "--alias", "Sister")
     server.say([{"from": LID, "phone": REEM, "text": "hello", "group": "Family", "id": "A"}], NOW)
     shown = wa("listen", "--for", "1s").out
@@ -376,7 +376,7 @@ def test_resolving_shows_the_new_name(wa: Wa, do: Any, server: Loopback) -> None
     assert (result.code, "Reem Haddad" in result.out) == (0, True)
 
 
-def test_the_standin_s_list_is_of_people_too(wa: Wa, do: Any) -> None:
+def test_loopback_delivered_shows_names_too(wa: Wa, do: Any) -> None:
     do("contacts", "add", NAME, REEM)
     do("send", NAME, "Hello")
     assert wa("loopback", "delivered").code == 0
@@ -435,7 +435,7 @@ AMBIGUOUS = [
 
 @pytest.mark.usefixtures("named")
 @pytest.mark.parametrize("command", AMBIGUOUS, ids=lambda command: " ".join(command[:2]))
-def test_two_that_fit_are_named(wa: Wa, do: Any, home: Home, command: list[str]) -> None:
+def test_an_ambiguous_name_lists_the_matches(wa: Wa, do: Any, home: Home, command: list[str]) -> None:
     do("contacts", "add", "Rebecca", "12025550199")
     result = wa(*command, "--json")
     assert (result.code, result.out, result.error["code"]) == (4, "", "ambiguous")
@@ -513,7 +513,7 @@ def test_nobody_else_gets_what_is_for_a_contact_without_a_number(
 
 
 @pytest.mark.usefixtures("named")
-def test_a_name_that_was_taken_away_is_nobody(wa: Wa, do: Any) -> None:
+def test_a_removed_name_is_not_found(wa: Wa, do: Any) -> None:
     do("contacts", "alias", "reem", "Sister", "--remove")
     result = wa("send", "sister", "Hello", "--json")
     assert (result.code, result.error["code"]) == (4, "recipient-not-found")

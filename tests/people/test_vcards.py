@@ -329,14 +329,14 @@ def test_with_and_without_a_region_in_turn(take: Any, home: Home) -> None:
 
 
 @pytest.mark.parametrize("region", ["XX", "england", "44"])
-def test_a_region_that_is_none(wa: Wa, home: Home, region: str) -> None:
+def test_an_unknown_region_is_refused(wa: Wa, home: Home, region: str) -> None:
     result = wa("contacts", "import-vcf", PATHS[0], "--region", region, "--json")
     assert (result.code, result.out) == (2, "")
     assert not any(rows for name, rows in dump(home).items() if name.startswith("contact"))
 
 
 @pytest.mark.parametrize("value", ["2025550123", "99999999999", "123456789012345678", "555", "call me", "+"])
-def test_without_a_region_what_may_be_anything_is_skipped(take: Any, value: str) -> None:
+def test_without_a_region_an_ambiguous_number_is_skipped(take: Any, value: str) -> None:
     found = take(card("FN:Reem", f"TEL:{value}", f"TEL:{ADAM_TEL}"))
     assert (found.code, found.report["skipped"]) == (8, 1)
     assert found.told_of(4)
@@ -434,7 +434,7 @@ def test_all_the_other_fields(take: Any) -> None:
 
 
 @pytest.mark.parametrize("zone", ["-05:00", "+0100", "EST", "", "Nowhere/Else", "../../etc/passwd"])
-def test_a_zone_that_is_none_is_left_out(take: Any, zone: str) -> None:
+def test_an_unknown_time_zone_is_left_out(take: Any, zone: str) -> None:
     found = take(card("FN:Reem", f"TEL:{REEM_TEL}", f"TZ:{zone}"))
     assert found.named("Reem")["timezone"] in (None, "EST" if zone == "EST" else None)
 
@@ -627,7 +627,7 @@ REEM_CARD = card("FN:Reem", f"TEL:{REEM_TEL}")
         "an end of file mark",
     ],
 )
-def test_a_broken_card_takes_no_neighbour_along(take: Any, data: str) -> None:
+def test_a_broken_card_does_not_damage_its_neighbours(take: Any, data: str) -> None:
     found = take(data)
     assert found.names == ["Adam", "Reem"]
     assert (found.owner(REEM)["name"], found.owner(ADAM)["name"]) == ("Reem", "Adam")

@@ -113,14 +113,14 @@ def test_chats_come_newest_first_each_with_its_last_message(put, wa):
     ]
 
 
-def test_chats_takes_how_many(put, wa):
+def test_chats_lists_as_many_as_asked_for(put, wa):
     put(*[from_reem("A", chat_jid=f"4477009000{n:02}@s.whatsapp.net", timestamp=AT + n) for n in range(25)])
     assert len(wa("chats", "--json").json) == 20
     assert [row["last_message_time"] for row in wa("chats", "2", "--json").json] == [AT + 24, AT + 23]
     assert wa("chats", "0").code == 2
 
 
-def test_our_own_last_message_is_marked_and_counts_for_nothing(put, wa):
+def test_our_own_last_message_is_marked_and_is_not_unread(put, wa):
     put(from_reem("A", "question"), ours("B", "answer", timestamp=AT + 9))
     (row,) = wa("chats", "--json").json
     assert (row["last_is_from_me"], row["unread_count"]) == (True, 1)
@@ -146,7 +146,7 @@ def test_unread_lists_only_chats_with_unread_messages(put, wa):
     assert [row["id"] for row in wa("unread", "--json").json] == [ADAM_JID]
 
 
-def test_nothing_to_list_is_no_error(wa):
+def test_an_empty_list_is_not_an_error(wa):
     for command in (["chats"], ["unread"], ["groups"]):
         assert (wa(*command).code, wa(*command).out) == (0, "")
         assert wa(*command, "--json").json == []
@@ -155,7 +155,7 @@ def test_nothing_to_list_is_no_error(wa):
 # ── Names ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_our_own_name_for_somebody_wins_over_their_own(put, wa):
+def test_the_contact_s_name_comes_before_the_push_name(put, wa):
     put(from_reem("A", push_name="Reemy ♥"))
     assert wa("chats", "--json").json[0]["name"] == "Reemy ♥"
     assert wa("contacts", "add", "Reem", REEM).code == 0
@@ -166,13 +166,13 @@ def test_our_own_name_for_somebody_wins_over_their_own(put, wa):
     assert wa("search", "hello", "--json").json[0]["sender_name"] == "Reem"
 
 
-def test_our_name_holds_for_a_hidden_id_too(put, wa):
+def test_the_contact_s_name_is_shown_for_a_hidden_id_too(put, wa):
     wa("contacts", "add", "Reem", REEM)
     put(from_reem("A", chat_jid=GROUP, sender=LID), JidMapped(LID, REEM_JID))
     assert wa("read", GROUP, "--json").json[0]["sender_name"] == "Reem"
 
 
-def test_a_chat_is_found_by_the_name_its_person_has(put, wa):
+def test_a_chat_is_found_by_its_push_name(put, wa):
     put(from_reem("A", push_name="Reem Haddad"))
     for name in ("Reem Haddad", "reem haddad", "reem"):
         result = wa("read", name, "--json")
@@ -180,7 +180,7 @@ def test_a_chat_is_found_by_the_name_its_person_has(put, wa):
         assert len(result.json) == 1
 
 
-def test_a_chat_is_found_by_a_name_that_came_before_its_first_message(put, wa):
+def test_a_chat_is_found_by_a_push_name_that_arrived_before_its_first_message(put, wa):
     put(Named(REEM_JID, "Reem Haddad"), from_reem("A"))
     assert wa("read", "Reem Haddad").code == 0
 
@@ -201,7 +201,7 @@ def test_a_whole_name_wins_over_the_beginning_of_another(put, wa):
     ("chat", "code"),
     [("nobody", "not-found"), (ADAM, "not-found"), ("", "not-found"), ("x@nowhere", "not-found")],
 )
-def test_a_chat_that_is_not_there_is_said_to_be(put, wa, chat, code):
+def test_an_unknown_chat_is_not_found(put, wa, chat, code):
     put(from_reem("A", push_name="Reem"), from_reem("B", push_name="Reem"))
     result = wa("read", chat, "--json")
     assert (result.code, result.out, result.error["code"]) == (4, "", code)
@@ -258,7 +258,7 @@ def test_read_shows_the_newest_of_a_span_oldest_first(talk, wa, options, first, 
     assert [int(row["message_id"]) for row in rows] == list(range(first, last + 1))
 
 
-def test_an_empty_span_is_no_error(talk, wa):
+def test_a_span_without_messages_is_not_an_error(talk, wa):
     assert wa("read", REEM, "--after", "2026-11-19", "--json", now=CLOCK).json == []
 
 
@@ -289,7 +289,7 @@ def test_read_shows_edits_deletions_reactions_and_kinds(put, wa):
     assert rows[4]["is_from_me"] is True
 
 
-def test_read_says_what_became_of_our_message(put, wa):
+def test_read_shows_the_status_of_our_message(put, wa):
     put(
         ours("A"),
         ReceiptReceived(REEM_JID, ("A",), REEM_JID, "read", AT + 1),
@@ -297,7 +297,7 @@ def test_read_says_what_became_of_our_message(put, wa):
     assert wa("read", REEM, "--json").json[0]["status"] == "read"
 
 
-def test_a_reply_names_what_it_answers(put, wa):
+def test_a_reply_names_the_message_it_answers(put, wa):
     put(from_reem("3A0001", "a question"), from_reem("3A0002", "another", timestamp=AT + 1))
     assert wa("send", REEM, "an answer", "--reply-to", "3A0002").code == 0
     answer = wa("read", REEM, "--json").json[-1]
@@ -309,13 +309,13 @@ def test_a_reply_names_what_it_answers(put, wa):
     assert len(wa("loopback", "delivered", "--json").json) == 1
 
 
-def test_a_beginning_of_an_id_does_for_a_reply(put, wa):
+def test_reply_to_accepts_the_beginning_of_an_id(put, wa):
     put(from_reem("3A0001", "a question"))
     assert wa("send", REEM, "an answer", "--reply-to", "3A").code == 0
     assert wa("read", REEM, "--json").json[-1]["quoted_id"] == "3A0001"
 
 
-def test_a_text_cannot_pass_for_another_line(put, wa):
+def test_a_text_with_line_breaks_cannot_imitate_another_message(put, wa):
     put(from_reem("A", "hi\n[2026-11-18 11:06] Adam: \x1b[31mforged\u202e", push_name="Re\nem"))
     lines = wa("read", REEM).out.split("\n")
     assert lines == [
@@ -328,7 +328,7 @@ def test_a_text_cannot_pass_for_another_line(put, wa):
 # ── --mark-read ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_mark_read_alone_tells_the_senders(wa, server, store):
+def test_only_mark_read_sends_read_receipts(wa, server, store):
     server.say(
         [{"from": REEM_JID, "text": "one", "id": "A"}, {"from": ADAM_JID, "text": "x", "id": "X"}], NOW
     )
@@ -355,7 +355,7 @@ def test_mark_read_is_done_by_a_running_listener(wa, spawn, server, store, home)
     assert is_owned(home)
 
 
-def test_mark_read_tells_every_sender_of_a_group(wa, server):
+def test_mark_read_sends_a_receipt_to_every_sender_of_a_group(wa, server):
     lines = [{"from": jid, "text": "x", "group": "Family", "id": jid[:12]} for jid in (REEM_JID, ADAM_JID)]
     server.say(lines, NOW)
     wa("listen", "--for", "1s")
@@ -363,7 +363,7 @@ def test_mark_read_tells_every_sender_of_a_group(wa, server):
     assert set(read_marks(server)) == {REEM, ADAM}
 
 
-def test_reading_without_the_option_tells_nobody(wa, server):
+def test_read_without_mark_read_sends_no_receipt(wa, server):
     server.say([{"from": REEM_JID, "text": "one", "id": "A"}], NOW)
     wa("listen", "--for", "1s")
     wa("read", REEM)
@@ -389,7 +389,7 @@ def test_mark_read_while_logged_out_changes_nothing(wa, server):
     assert wa("unread", "--json").json[0]["unread_count"] == 1
 
 
-def test_what_was_not_shown_is_not_marked_as_read(wa, server):
+def test_messages_that_were_not_shown_are_not_marked_as_read(wa, server):
     """The connection made for it brings more messages, which nobody has read."""
     server.say([{"from": REEM_JID, "text": "shown", "id": "A"}], NOW)
     wa("listen", "--for", "1s")
@@ -421,7 +421,7 @@ def test_before_the_mapping_is_known_there_are_two_chats(store, put):
     assert {row["id"] for row in chats.listing(store, 9)} == {REEM_JID, LID}
 
 
-def test_a_mapping_joins_what_was_split(store, put, wa):
+def test_a_mapping_joins_the_two_chats_of_a_person(store, put, wa):
     put(
         hidden("A", "one", timestamp=AT, push_name="Reem"),
         from_reem("B", "two", timestamp=AT + 1),
@@ -441,7 +441,7 @@ def test_a_mapping_joins_what_was_split(store, put, wa):
     assert check(store) == []
 
 
-def test_word_about_a_message_that_comes_with_the_mapping_is_not_lost(store, put):
+def test_an_edit_that_arrives_with_the_mapping_is_not_lost(store, put):
     """All of it arrives at once: what was said, whose it is, and what became of it."""
     put(
         hidden("A", "Helo"),
@@ -465,7 +465,7 @@ def test_a_mapping_for_a_chat_that_is_alone_renames_it(store, put, wa):
     assert wa("read", "Reem").code == 0
 
 
-def test_of_doubles_the_row_stored_first_stays(store, put):
+def test_of_two_copies_the_row_stored_first_stays(store, put):
     put(
         hidden("A", "double"),
         from_reem("A", "double"),
@@ -484,7 +484,7 @@ def test_of_doubles_the_row_stored_first_stays(store, put):
 
 
 @pytest.mark.parametrize("first", [hidden, from_reem])
-def test_of_doubles_the_newest_text_stays(store, put, first):
+def test_of_two_copies_the_newest_text_stays(store, put, first):
     """An edit reached one of the two rows alone, whichever it is."""
     second = from_reem if first is hidden else hidden
     chat = second("A").chat_jid
@@ -497,7 +497,7 @@ def test_of_doubles_the_newest_text_stays(store, put, first):
 
 
 @pytest.mark.parametrize("first", [hidden, from_reem])
-def test_of_doubles_a_deleted_one_deletes_both(store, put, first):
+def test_of_two_copies_a_deleted_one_deletes_both(store, put, first):
     """What was deleted for everyone does not come back."""
     second = from_reem if first is hidden else hidden
     put(first("A", "oops"), second("A", "oops"), Deleted(second("A").chat_jid, "A", AT + 5))
@@ -508,7 +508,7 @@ def test_of_doubles_a_deleted_one_deletes_both(store, put, first):
     assert check(store) == []
 
 
-def test_doubles_one_of_which_was_read_are_read(store, put, wa):
+def test_two_copies_one_of_which_was_read_are_read(store, put, wa):
     put(hidden("A"), from_reem("A"), ChatRead(REEM_JID), JidMapped(LID, REEM_JID))
     assert wa("chats", "--json").json[0]["unread_count"] == 0
     assert wa("unread", "--json").json == []
@@ -577,7 +577,7 @@ def test_a_send_to_a_hidden_id_goes_to_the_person(put, wa):
     assert [row["content"] for row in wa("read", REEM, "--json").json] == ["Hello", "an answer"]
 
 
-def test_cursors_stay_valid(store, put, wa):
+def test_a_join_keeps_the_cursors_of_listeners_valid(store, put, wa):
     """Ids neither change nor come again, though doubles were dropped, the newest row among them."""
     put(hidden("A"), from_adam("X"), from_reem("B"), hidden("B"))
     before = {row[3]: row[0] for row in everything(store)}
@@ -686,7 +686,7 @@ def lines_of(process):
     return [json.loads(line) for line in process.out.splitlines()]
 
 
-def test_listen_prints_an_object_a_line_as_things_happen(spawn, server, wa):
+def test_listen_prints_one_json_object_a_line(spawn, server, wa):
     listener = spawn("listen", "--json")
     server.say([{"from": REEM_JID, "text": "one\ntwo \x1b[31m", "id": "A", "name": "Reem"}], NOW)
     row = json.loads(listener.popen.stdout.readline())
@@ -716,14 +716,14 @@ def test_listen_ends_after_its_time(wa, server):
 
 
 @pytest.mark.parametrize(("since", "ids"), [(None, []), ("0", "ABC"), ("2", "C"), ("99", [])])
-def test_listen_begins_behind_the_message_it_is_told(put, wa, since, ids):
+def test_listen_since_begins_after_that_message(put, wa, since, ids):
     put(from_reem("A"), from_adam("B"), from_reem("C"))
     options = ["--since", since] if since else []
     result = wa("listen", *options, "--for", "1s", "--json")
     assert [json.loads(line)["message_id"] for line in result.out.splitlines()] == list(ids)
 
 
-def test_listen_sees_what_is_live_alone(store, wa):
+def test_listen_prints_live_messages_only(store, wa):
     with store.write():
         for source in ("history", "import", "migration", "live"):
             write.record(store, from_reem(source), source, NOW)
@@ -786,7 +786,7 @@ def test_a_join_under_way_in_the_listener_leaves_readers_undisturbed(spawn, serv
     assert wa("status", "--json").json["spool"] == 0
 
 
-def test_what_the_stand_in_says_is_what_is_recorded(server, store, home):
+def test_what_loopback_delivers_is_what_is_recorded(server, store, home):
     """The forms of `say`, through the transport's own decoding."""
     decode = LoopbackTransport(home, system_now).decode
     server.say(
@@ -814,7 +814,7 @@ def test_what_the_stand_in_says_is_what_is_recorded(server, store, home):
     assert [group["name"] for group in chats.groups(store)] == ["Family"]
 
 
-def test_a_read_only_look_does_not_lock_the_store(put, store, wa):
+def test_reading_does_not_lock_the_store(put, store, wa):
     """Lists work while another process holds the write lock."""
     put(from_reem("A"))
     assert wa("read", REEM).code == 0

@@ -80,7 +80,7 @@ def force(store, status):
 
 @pytest.mark.parametrize("before", STATES)
 @pytest.mark.parametrize("after", STATES)
-def test_a_checkpoint_makes_only_the_moves_that_are_allowed(store, before, after):
+def test_a_checkpoint_makes_only_allowed_transitions(store, before, after):
     force(store, before)
     if before == after or (before, after) in ALLOWED:
         store.execute("UPDATE sync_checkpoints SET status = ?", [after])
@@ -100,7 +100,7 @@ def test_a_checkpoint_begins_as_not_started(store, status):
 
 
 @pytest.mark.parametrize("before", STATES)
-def test_our_own_moves_are_all_allowed(store, before):
+def test_every_transition_that_wa_makes_is_allowed(store, before):
     force(store, before)
     store.execute("INSERT INTO sync_status (id, status, updated_at) VALUES (1, 'in_progress', '')")
     for move in (
@@ -116,7 +116,7 @@ def test_our_own_moves_are_all_allowed(store, before):
     assert checkpoint(store)["status"] == (before if before == "failed" else "completed")
 
 
-def test_the_past_is_neither_unread_nor_live(store, receive):
+def test_history_is_neither_unread_nor_live(store, receive):
     receive(part(chat(REEM_JID, *(said(number) for number in range(250)), name="Reem")))
     row = store.row("SELECT * FROM chats WHERE id = ?", [REEM_JID])
     assert (row["unread_count"], row["name"], row["last_message_time"]) == (0, "Reem", AT)
@@ -135,7 +135,7 @@ def test_a_checkpoint_says_how_far_the_chat_reaches(store, receive):
     assert history.sync_status(store)["progress_percent"] == 80
 
 
-def test_all_of_a_full_sync_completes_what_is_left(store, receive):
+def test_the_end_of_a_full_sync_completes_every_chat(store, receive):
     receive(part(chat(REEM_JID, said(1)), chat(ADAM_JID, said(2, ADAM_JID)), kind="full", progress=100))
     assert [checkpoint(store, jid)["status"] for jid in (REEM_JID, ADAM_JID)] == ["completed"] * 2
     assert history.sync_status(store)["status"] == "completed"
@@ -147,7 +147,7 @@ def test_the_same_part_twice_is_stored_once(store, receive):
     assert store.value("SELECT count(*) FROM messages") == 30
 
 
-def test_a_part_is_recorded_in_batches_and_taken_up_where_it_was(store, monkeypatch):
+def test_a_part_is_recorded_in_batches_and_resumed_where_it_stopped(store, monkeypatch):
     past = part(chat(REEM_JID, *(said(number) for number in range(450)), is_complete=True))
     spool.append(store, spool.HISTORY, b"past", NOW)
     decode = lambda kind, payload: past  # noqa: E731
@@ -164,7 +164,7 @@ def test_a_part_is_recorded_in_batches_and_taken_up_where_it_was(store, monkeypa
     assert (checkpoint(store)["status"], checkpoint(store)["messages_synced"]) == ("completed", 450)
 
 
-def test_what_happens_now_goes_before_the_past(store):
+def test_live_events_are_recorded_before_history(store):
     past = part(chat(REEM_JID, *(said(number) for number in range(100))))
     spool.append(store, spool.HISTORY, b"past", NOW)
     spool.append(store, "message", b"now", NOW)
@@ -173,7 +173,7 @@ def test_what_happens_now_goes_before_the_past(store):
     assert [row["message_id"] for row in store.rows("SELECT message_id FROM messages")] == ["NEW"]
 
 
-def test_what_cannot_be_decoded_holds_nothing_up(store):
+def test_a_part_that_cannot_be_decoded_holds_nothing_up(store):
     spool.append(store, spool.HISTORY, b"bad", NOW)
     spool.append(store, spool.HISTORY, b"good", NOW)
 
@@ -188,7 +188,7 @@ def test_what_cannot_be_decoded_holds_nothing_up(store):
     assert spool.stuck(store) == ["history: ValueError: no history"]
 
 
-def test_names_hidden_ids_edits_and_reactions_of_the_past_are_applied(store, receive):
+def test_names_hidden_ids_edits_and_reactions_in_history_are_applied(store, receive):
     events = (said(1, LID), said(2, LID), Edited(LID, "OLD1", "better", AT), Deleted(LID, "OLD2", AT))
     reaction = Reacted(LID, "OLD1", LID, "👍", AT)
     before = (

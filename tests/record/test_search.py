@@ -252,7 +252,7 @@ def test_long_messages_are_found_from_end_to_end(store, say, way):
     assert found(store, "beginning needles") == []
 
 
-def test_a_letter_with_very_many_neighbours_is_found(store, say, monkeypatch):
+def test_a_letter_that_begins_very_many_trigrams_is_found(store, say, monkeypatch):
     monkeypatch.setattr(search, "SCAN", 0)
     texts = [f"e{chr(0x4E00 + number)}{chr(0x5E00 + number)}" for number in range(2_000)]
     say(*texts)
@@ -290,7 +290,7 @@ def test_old_hits_are_found_behind_many_newer_messages(store, say, monkeypatch):
     assert found(store, "hit", limit=1) == ["hit 2"]
 
 
-def test_what_was_deleted_is_not_found_and_the_index_has_no_ghosts(store, say, put, way):
+def test_a_deleted_message_is_not_found_and_leaves_the_index(store, say, put, way):
     say("a secret", "a secret too")
     put(Deleted(REEM_JID, "0", AT))
     assert found(store, "secret") == ["a secret too"]
@@ -298,7 +298,7 @@ def test_what_was_deleted_is_not_found_and_the_index_has_no_ghosts(store, say, p
     assert check(store) == []
 
 
-def test_what_was_edited_is_found_by_its_new_text_alone(store, say, put, way):
+def test_an_edited_message_is_found_by_its_new_text_only(store, say, put, way):
     say("ﬁrst ß İ text")
     put(Edited(REEM_JID, "0", "second ﷺ", AT + 9), Edited(REEM_JID, "0", "third straße", AT + 10))
     assert found(store, "first") == []
@@ -413,7 +413,7 @@ def test_from_finds_a_person_under_each_of_their_hidden_ids(put, wa):
     assert [row["message_id"] for row in wa("search", "hit", "--from", REEM, "--json").json] == ["2", "1"]
 
 
-def test_from_finds_what_was_said_before_the_hidden_ids_were_known(put, wa):
+def test_from_finds_messages_stored_before_the_hidden_ids_were_known(put, wa):
     put(
         MessageReceived(GROUP, "1", LID, AT, "hit then"),
         MessageReceived(GROUP, "2", OTHER_LID, AT + 1, "hit now"),
@@ -431,7 +431,7 @@ def test_a_hit_shows_who_where_when_and_the_words_around_it(correspondence, wa):
     assert row["is_from_me"] is False
 
 
-def test_no_hits_are_no_error(wa):
+def test_no_hits_are_not_an_error(wa):
     assert wa("search", "nothing").code == 0
     assert wa("search", "nothing", "--json").json == []
     assert wa("search", "--json", "--", "-x").json == []
@@ -485,7 +485,7 @@ def brute_force(store, query, limit):
     candidates=st.sampled_from([0, 2, 20_000]),
     limit=st.integers(1, 15),
 )
-def test_every_way_finds_what_looking_at_every_message_finds(
+def test_every_search_plan_finds_what_reading_every_message_finds(
     home, monkeypatch, texts, queries, parts, times, scan, candidates, limit
 ):
     for text_number, start, length in parts:  # queries that occur
@@ -536,7 +536,7 @@ def test_dates_before_and_after_are_moments(store, say):
     assert found(store, "hit", after=middle) == ["hit 2", "hit 1"]
 
 
-def test_the_index_is_of_the_kind_that_the_search_relies_on(store):
+def test_the_index_has_the_tokenizer_that_search_relies_on(store):
     """Without positions a query for more than one trigram in a row is an error, not an empty answer."""
     with pytest.raises(sqlite3.OperationalError):
         store.rows("SELECT rowid FROM messages_fts WHERE messages_fts MATCH '\"four\"'")

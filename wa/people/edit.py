@@ -10,9 +10,8 @@ from datetime import datetime
 from wa.errors import WaError
 from wa.people import contacts
 from wa.people.person import Person, checked_name, checked_phone, united
-from wa.people.vcard import tidy
 from wa.store.database import Row, Store
-from wa.store.fold import fold_name
+from wa.store.fold import fold_name, tidy
 from wa.times import load_zone
 
 

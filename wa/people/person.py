@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from wa.errors import WaError
-from wa.people.vcard import tidy
 from wa.phones import parse_phone
 from wa.store.database import Row
-from wa.store.fold import fold_name
+from wa.store.fold import fold_name, tidy
 
 
 @dataclass

@@ -14,15 +14,13 @@ from typing import BinaryIO
 
 from wa.errors import WaError
 from wa.people.vcard_lines import Line, read_lines
+from wa.store.fold import tidy
 from wa.times import load_zone
 
 _OURS = (
     "BEGIN", "END", "AGENT", "FN", "N", "ORG", "NICKNAME", "TEL", "X-ABLABEL", "CATEGORIES", "NOTE", "TZ",
     "X-FAVORITE", "X-ANDROID-CUSTOM",
 )  # fmt: skip
-# Phones wrap names and numbers in marks of text direction.
-_UNSEEN = "[\\s\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+"
-_AROUND = re.compile(f"\\A{_UNSEEN}|{_UNSEEN}\\Z")
 _OF_EVERYBODY = ("myContacts", "* myContacts")
 """The category that Google gives every contact."""
 _ESCAPED = re.compile(r"\\([nN,;:\\])")
@@ -211,12 +209,6 @@ def _fill(card: Card, texts: dict[str, list[str]]) -> None:
         card.timezone = str(load_zone(_unescaped(first("TZ")).strip()))
     except WaError:  # an offset or nothing, which leaves the time in summer open
         card.timezone = None
-
-
-def tidy(text: str) -> str:
-    """Return `text` with `\\n` line ends, without space and invisible characters around it."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return re.sub(_AROUND, "", text.replace("\0", ""))
 
 
 def _unescaped(text: str) -> str:

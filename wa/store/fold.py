@@ -1,8 +1,19 @@
-"""Text without case and accents, as searches and sorted lists compare it."""
+"""Text as it is stored, and without case and accents as searches and sorted lists compare it."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+# Phones wrap names and numbers in marks of text direction.
+_UNSEEN = "[\\s\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+"
+_AROUND = re.compile(f"\\A{_UNSEEN}|{_UNSEEN}\\Z")
+
+
+def tidy(text: str) -> str:
+    """Return a text with `\\n` line ends, without space and invisible characters around it."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return re.sub(_AROUND, "", text.replace("\0", ""))
 
 
 def fold(text: str | None) -> str:

@@ -9,8 +9,8 @@ from wa.imports.wajs.fields import Complain, Skip, a_list, an_object, text, text
 from wa.jids import phone_in
 from wa.people.from_cards import import_person
 from wa.people.person import Person
-from wa.people.vcard import tidy
 from wa.store.database import Row, Store
+from wa.store.fold import tidy
 
 
 def import_contact(

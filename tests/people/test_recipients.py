@@ -1,4 +1,4 @@
-"""Who a name, a number or a card means, however it is written; and that what was done is always told."""
+"""Which contact a name, a number or a card means, however it is written."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from conftest import ADAM, REEM, WA, FakeClock, Result, delivered, own
+from query_plans import plans
 from vcard_cases import REEM_TEL, Wa, card, dump, import_file
 
 from wa.people.from_cards import import_person
 from wa.people.person import Person
-from wa.record import write
 from wa.store.database import Store
 from wa.store.paths import Home
 from wa.whatsapp.loopback.server import Loopback
@@ -106,7 +106,7 @@ def test_a_number_means_the_same_wherever_it_is_written(
 
 
 @pytest.mark.parametrize("sure", [[], [f"TEL;TYPE=CELL:{REEM_TEL}"]], ids=["alone", "with-another"])
-def test_a_card_that_is_read_with_another_region_is_read_anew(wa: Wa, take: Take, sure: list[str]) -> None:
+def test_another_region_reads_the_numbers_of_a_card_anew(wa: Wa, take: Take, sure: list[str]) -> None:
     people = card("FN:Bob", "TEL;TYPE=CELL,PREF:(212) 555-0123", *sure)
     known = [REEM] if sure else []
     take(people, options=("--region", "GB"))
@@ -130,7 +130,7 @@ JUNIOR = card("FN:John Smith Jr.", f"TEL;TYPE=CELL:+{ADAM}", LANDLINE_TEL)
 
 @pytest.mark.parametrize("both", [(SENIOR, JUNIOR), (JUNIOR, SENIOR)], ids=["senior", "junior"])
 @pytest.mark.parametrize("at_once", [True, False], ids=["one-file", "two-files"])
-def test_a_shared_landline_does_not_make_one_of_two(
+def test_two_people_with_one_landline_stay_two_contacts(
     wa: Wa, take: Take, home: Home, both: tuple[str, str], at_once: bool
 ) -> None:
     if at_once:
@@ -146,7 +146,7 @@ def test_a_shared_landline_does_not_make_one_of_two(
 
 
 @pytest.mark.parametrize("is_jane_first", [True, False])
-def test_who_has_but_the_shared_landline_stays_somebody_else(
+def test_a_person_with_only_the_shared_landline_stays_a_contact_of_their_own(
     wa: Wa, take: Take, home: Home, is_jane_first: bool
 ) -> None:
     jane = card("FN:Jane Smith", f"TEL;TYPE=CELL:{REEM_TEL}", LANDLINE_TEL)
@@ -160,14 +160,14 @@ def test_who_has_but_the_shared_landline_stays_somebody_else(
     assert reached(wa, home, "Jane Smith") == REEM
 
 
-def test_one_name_and_one_text_but_two_whatsapp_numbers_are_two(wa: Wa, take: Take) -> None:
+def test_cards_of_one_name_and_text_with_two_whatsapp_numbers_are_two_contacts(wa: Wa, take: Take) -> None:
     take(*(card("FN:Ann", f"TEL;waid={phone}:+44 7700 900999") for phone in (REEM, ADAM)))
     rows = wa("contacts", "list", "--json").json
     assert sorted((row["name"], row["phone"]) for row in rows) == [("Ann", REEM), ("Ann", ADAM)]
 
 
 @pytest.mark.parametrize("by", ["card", "chosen", "edited"])
-def test_a_landline_gives_way_to_a_mobile_unless_the_user_put_it(wa: Wa, take: Take, by: str) -> None:
+def test_a_mobile_replaces_a_landline_unless_the_user_chose_that(wa: Wa, take: Take, by: str) -> None:
     if by == "chosen":
         assert wa("contacts", "add", "Ann", LANDLINE).code == 0
     else:
@@ -181,19 +181,19 @@ def test_a_landline_gives_way_to_a_mobile_unless_the_user_put_it(wa: Wa, take: T
 
 
 @pytest.mark.parametrize("charset", ["hex", "base64", "idna", "undefined"])
-def test_a_charset_that_is_none_costs_nothing(wa: Wa, take: Take, charset: str) -> None:
+def test_a_card_with_an_unknown_charset_is_imported(wa: Wa, take: Take, charset: str) -> None:
     said = take(card(f"FN;CHARSET={charset}:Zoë", f"TEL;CHARSET={charset}:+{ZOE}")).json
     assert (said["added"], said["skipped"], said["problems"]) == (1, 0, [])
     assert book(wa) == {"Zoë": (ZOE, [ZOE])}
 
 
 @pytest.mark.parametrize("charset", ["base64", "hex", "nonsense"])
-def test_a_charset_option_that_is_none_is_refused(take: Take, charset: str) -> None:
+def test_an_unknown_charset_option_is_refused(take: Take, charset: str) -> None:
     said = take(card("FN:Ann", f"TEL:+{ZOE}"), options=("--charset", charset, "--json"), code=2)
     assert refused(said) == "usage"
 
 
-def test_marks_of_a_card_in_a_note_come_back(wa: Wa, tmp_path: Path) -> None:
+def test_a_note_that_contains_vcard_lines_survives_export_and_import(wa: Wa, tmp_path: Path) -> None:
     marks = ("END:VCARD", "BEGIN:VCARD", "END:VCARD\nBEGIN:VCARD")
     notes = {f"{mark.split(':')[0]} {len(mark)} {n}": "x" * n + mark for mark in marks for n in range(64, 76)}
     cards = "".join(card(f"FN:{name}", "NOTE:" + note.replace("\n", "\\n")) for name, note in notes.items())
@@ -206,7 +206,7 @@ def test_marks_of_a_card_in_a_note_come_back(wa: Wa, tmp_path: Path) -> None:
     assert {row["name"]: row["notes"] for row in again.people} == notes
 
 
-def test_a_note_with_an_end_and_a_beginning_side_by_side_comes_back(wa: Wa, tmp_path: Path) -> None:
+def test_a_note_that_contains_the_border_of_two_cards_survives(wa: Wa, tmp_path: Path) -> None:
     note = "so END:VCARDBEGIN:VCARD it is"
     assert wa("contacts", "add", "Ann", REEM, "--notes", note).code == 0
     exported = wa("contacts", "export").out
@@ -223,7 +223,7 @@ def test_an_end_and_a_beginning_in_one_line_are_two_cards(wa: Wa, take: Take) ->
 # ── Names ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_who_has_no_number_is_not_taken_for_a_stranger_with_a_longer_name(
+def test_a_contact_without_a_number_is_not_mistaken_for_a_longer_name(
     wa: Wa, home: Home, store: Store
 ) -> None:
     assert wa("contacts", "add", "Mum").code == 0
@@ -249,7 +249,7 @@ def test_a_name_with_an_at_sign_can_be_written_to(wa: Wa, home: Home, name: str)
 
 
 @pytest.mark.parametrize(("before", "after"), [(LRE, PDF), (RLE, PDF), (LRM, ""), ("", LRM)])
-def test_marks_of_direction_around_names_and_numbers_do_not_count(
+def test_marks_of_text_direction_around_names_and_numbers_are_ignored(
     wa: Wa, take: Take, home: Home, before: str, after: str
 ) -> None:
     def wrapped(text: str) -> str:
@@ -267,20 +267,20 @@ def test_marks_of_direction_around_names_and_numbers_do_not_count(
 @pytest.mark.parametrize(
     "written", [f"{LRE}{REEM_TEL}{PDF}", f"{LRM}{REEM_TEL}", f"{REEM_TEL}{LRM}", f"+44 7700{SHY} 900123"]
 )
-def test_marks_in_a_number_that_is_pasted_do_not_count(wa: Wa, home: Home, written: str) -> None:
+def test_invisible_marks_in_a_pasted_number_are_ignored(wa: Wa, home: Home, written: str) -> None:
     assert reached(wa, home, written) == REEM
     assert wa("contacts", "add", "Reem", written).code == 0
     assert book(wa) == {"Reem": (REEM, [REEM])}
     assert wa("contacts", "show", written).code == 0
 
 
-def test_a_soft_hyphen_does_not_count(wa: Wa, take: Take, home: Home) -> None:
+def test_a_soft_hyphen_in_a_name_is_ignored(wa: Wa, take: Take, home: Home) -> None:
     take(card(f"FN:Sam{SHY}ple", f"TEL:+44 7700{SHY}900123"))
     assert [phones for _, phones in book(wa).values()] == [[REEM]]
     assert reached(wa, home, "sample") == reached(wa, home, f"Sa{SHY}mple") == REEM
 
 
-def test_nobody_is_removed_or_merged_by_the_beginning_of_a_name(wa: Wa) -> None:
+def test_remove_and_merge_want_the_whole_name(wa: Wa) -> None:
     assert wa("contacts", "add", "Reem Sample", REEM).code == 0
     assert wa("contacts", "add", "Adam", ADAM).code == 0
     before = book(wa)
@@ -315,7 +315,7 @@ def aliases(wa: Wa, tmp_path: Path) -> Callable[..., Result]:
 
 
 @pytest.mark.parametrize("who", ["Ree", "1"], ids=["beginning", "id"])
-def test_aliases_take_no_beginning_and_no_id(wa: Wa, aliases: Callable[..., Result], who: str) -> None:
+def test_a_file_of_aliases_wants_whole_names(wa: Wa, aliases: Callable[..., Result], who: str) -> None:
     assert wa("contacts", "add", "Reem Sample", REEM).code == 0
     said = aliases(f"{who}: Sis", "Reem Sample: Reemy")
     assert (said.code, said.json["skipped"], said.json["updated"]) == (8, 1, 1)
@@ -323,7 +323,7 @@ def test_aliases_take_no_beginning_and_no_id(wa: Wa, aliases: Callable[..., Resu
     assert wa("contacts", "list", "--json").json[0]["aliases"] == ["Reemy"]
 
 
-def test_an_alias_that_is_somebody_else_is_told(wa: Wa, aliases: Callable[..., Result]) -> None:
+def test_an_alias_that_another_contact_has_is_a_warning(wa: Wa, aliases: Callable[..., Result]) -> None:
     assert wa("contacts", "add", "Reem", REEM, "--alias", "Sis").code == 0
     assert wa("contacts", "add", "Adam", ADAM).code == 0
     said = aliases("Adam: Brother, sis", "Reem: Brother, Sis")
@@ -350,19 +350,7 @@ def test_more_files_than_can_be_open(home: Home, store: Store, tmp_path: Path) -
     assert json.loads(result.stdout)["added"] == store.value("SELECT count(*) FROM contacts") == 1_100
 
 
-def plans(store: Store, act: Callable[[], Any]) -> dict[str, str]:
-    """The statements that `act` runs, each with how the database goes about it."""
-    ran: list[str] = []
-    store.db.conn.set_trace_callback(ran.append)
-    try:
-        act()
-    finally:
-        store.db.conn.set_trace_callback(None)
-    queries = [sql for sql in ran if sql.startswith(("SELECT", "UPDATE"))]
-    return {sql: " | ".join(row[3] for row in store.execute(f"EXPLAIN QUERY PLAN {sql}")) for sql in queries}
-
-
-def test_cards_without_numbers_are_looked_up(take: Take, store: Store) -> None:
+def test_a_card_without_a_number_is_looked_up_by_index(take: Take, store: Store) -> None:
     cards = [card(f"FN:Person {number}") for number in range(4_000)]
     assert take(*cards).json["added"] == 4_000
     assert take(*cards).json["unchanged"] == 4_000
@@ -372,17 +360,6 @@ def test_cards_without_numbers_are_looked_up(take: Take, store: Store) -> None:
     (plan,) = [plan for sql, plan in found.items() if "phone IS NULL" in sql and sql.startswith("SELECT")]
     assert "contacts_without_phone (name=?)" in plan
     assert not [sql for sql, plan in found.items() if "SCAN contacts" in plan]
-
-
-def test_messages_without_an_id_of_their_own_are_looked_up(store: Store) -> None:
-    row = {"chat_jid": "c", "message_id": "A", "sender": "c", "timestamp": 1, "is_from_me": 0, "content": "x"}
-    with store.write():
-        found = plans(store, lambda: write._has_made_up(store))
-        found |= plans(store, lambda: write._fill_in_id(store, row))
-    assert len(found) == 2
-    for sql, plan in found.items():
-        assert "messages_made_up" in plan, (sql, plan)
-    assert "messages_made_up (chat_jid=? AND timestamp>? AND timestamp<?)" in list(found.values())[1]
 
 
 # ── Telling ─────────────────────────────────────────────────────────────────────────────────────────
@@ -408,7 +385,7 @@ def test_an_export_to_a_link_keeps_the_link(wa: Wa, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir() if "vcf" in path.name) == ["link.vcf", "real.vcf"]
 
 
-def test_doubts_are_told_twenty_at_most_and_all_in_json(wa: Wa, take: Take, tmp_path: Path) -> None:
+def test_twenty_warnings_are_shown_and_json_has_all(wa: Wa, take: Take, tmp_path: Path) -> None:
     cards = [card(f"FN:Person {number}").replace("END:VCARD\r\n", "") for number in range(50)]
     cards.append(card("FN:Last"))
     said = take(*cards, options=("--dry-run",))
@@ -421,7 +398,7 @@ def test_doubts_are_told_twenty_at_most_and_all_in_json(wa: Wa, take: Take, tmp_
 
 @pytest.mark.parametrize("to", ["2>/dev/full", "2>&-"])
 @pytest.mark.parametrize("command", ["import-vcf", "migrate-s3"])
-def test_the_result_is_told_where_stderr_takes_nothing(
+def test_the_result_is_printed_when_stderr_is_full(
     spawn: Callable[..., Any], home: Home, tmp_path: Path, to: str, command: str
 ) -> None:
     path = tmp_path / "people.vcf"
