@@ -22,6 +22,8 @@ ShowProgress = Callable[[], AbstractContextManager[Progress]]
 
 
 class _NoBars:
+    """Takes progress, and shows none."""
+
     def begin(self, name: str, size: int) -> Advance:
         return lambda read: None
 

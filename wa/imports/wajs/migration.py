@@ -77,7 +77,7 @@ def migrate(
 
 
 class _Run:
-    """One migration: what it reads with, and what came of it."""
+    """One migration: what takes the records of each file, and the reports."""
 
     def __init__(self, store: Store, settings: Settings, now: datetime, *, dry_run: bool) -> None:
         self._store, self._now, self._dry_run = store, now, dry_run
@@ -95,7 +95,7 @@ class _Run:
         """For each file what takes its records, and the name of the object they may be in."""
 
     def take(self, source: Source, names: list[str], progress: Progress) -> None:
-        """Take the files; `reports` says what came of it, after an error too."""
+        """Take the files; `reports` has the counts, after an error too."""
         with self._store.rehearse(*_REHEARSED) if self._dry_run else nullcontext():
             for name in names:
                 self._take_file(source, name, progress)

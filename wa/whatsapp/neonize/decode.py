@@ -132,8 +132,8 @@ def history(sync: Any, own_jid: str | None, phone_of: PhoneOf) -> list[Event]:
     pairs = [(each.lidJID, each.pnJID) for each in (*sync.phoneNumberToLidMappings, *sync.inlineContacts)]
     for each in sync.conversations:
         pairs += [(each.ID, each.pnJID), (each.ID, each.lidJID), (each.lidJID, each.pnJID)]
-    said = (each for chat in chats for each in chat.messages)
-    people = {chat.jid for chat in chats} | {getattr(each, "sender", "") for each in said}
+    messages = (each for chat in chats for each in chat.messages)
+    people = {chat.jid for chat in chats} | {getattr(each, "sender", "") for each in messages}
     mapped = _mapped([(bare_jid(one), bare_jid(other)) for one, other in pairs], sorted(people), phone_of)
     names = [Named(bare_jid(each.ID), name) for each in sync.pushnames if (name := name_of(each.pushname))]
     kind = sync.HistorySyncType.Name(sync.syncType).lower().removeprefix("initial_")
@@ -145,8 +145,8 @@ def _history_chat(chat: Any, own_jid: str | None) -> HistoryChat:
     jid, says_how = bare_jid(chat.ID), chat.HasField("endOfHistoryTransferType")  # 0 and 1: no more will come
     is_complete = chat.endOfHistoryTransferType in (0, 1) if says_how else chat.endOfHistoryTransfer
     messages = (each.message for each in chat.messages if each.message.key.ID)
-    said = tuple(event for each in messages for event in _history_message(each, jid, own_jid))
-    return HistoryChat(jid, text_of(chat.name) or None, said, is_complete)
+    events = tuple(event for each in messages for event in _history_message(each, jid, own_jid))
+    return HistoryChat(jid, text_of(chat.name) or None, events, is_complete)
 
 
 def _history_message(info: Any, chat: str, own_jid: str | None) -> list[Event]:
@@ -156,15 +156,15 @@ def _history_message(info: Any, chat: str, own_jid: str | None) -> list[Event]:
     sender = me if key.fromMe else bare_jid(info.participant or key.participant) or chat
     blank = MessageReceived(chat, message_id, sender, at, None, "system", key.fromMe, name)
     try:
-        said = _history_content(info, blank)
+        events = _history_content(info, blank)
     except Exception:
-        said = [replace(blank, message_type="other", raw=info.message.SerializePartialToString())]
+        events = [replace(blank, message_type="other", raw=info.message.SerializePartialToString())]
     for each in info.reactions:
         by = me if each.key.fromMe else bare_jid(each.key.participant) or chat
-        said.append(
+        events.append(
             Reacted(chat, message_id, by, text_of(each.text), seconds_of(each.senderTimestampMS) or at)
         )
-    return said
+    return events
 
 
 def _history_content(info: Any, blank: MessageReceived) -> list[Event]:
