@@ -13,11 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wa.errors import WaError
-from wa.jids import phone_of_jid
 from wa.people.recipients import Recipient
 from wa.record.names import canonical, our_name_of, their_name_of
 from wa.store.database import Row, Store
-from wa.store.rewrites import join_chats
 from wa.times import to_iso
 
 STATUSES = ("pending", "sending", "sent", "failed", "unknown", "cancelled", "missed")
@@ -172,14 +170,6 @@ def update(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
         f"UPDATE scheduled_messages SET {columns}, updated_at = :updated_at WHERE id = :id",
         {**changes, "updated_at": to_iso(now), "id": row_id},
     )
-
-
-@join_chats.part
-def _join_rows(store: Store, lid: str, pn: str, now: datetime) -> None:
-    """Send to the phone JID what is still to be sent to the hidden id."""
-    pending = "SELECT id FROM scheduled_messages WHERE status = 'pending' AND to_jid = ?"
-    for row in store.rows(pending, [lid]):
-        update(store, row["id"], now, to_jid=pn, to_phone=phone_of_jid(pn))
 
 
 def cancel(store: Store, row_id: str, now: datetime) -> Row:

@@ -28,7 +28,6 @@ MODULES = [
     "wa.record.responses",
     "wa.record.chats",
     "wa.people.contacts",
-    "wa.queue.rows",
     "wa.backup.history",
 ]
 """The modules that register parts, in the order in which these are called: from the bottom up, as in
