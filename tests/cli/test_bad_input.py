@@ -184,7 +184,7 @@ NOBODY = [
 
 
 @pytest.mark.parametrize("to", NOBODY)
-def test_nobody_has_such_an_address(refused, to):
+def test_an_address_that_cannot_be(refused, to):
     refused("recipient-not-found", "send", to, "Hello")
     refused("recipient-not-found", "schedule", "add", to, "Hello", "--at", "in 1 hour")
 
@@ -376,7 +376,7 @@ def test_help_that_nobody_asked_for_is_talk(wa, args):
     assert "Commands" in result.out or "--help" in result.err
 
 
-def test_what_stands_behind_two_dashes_is_no_option(wa):
+def test_an_argument_after_two_dashes_is_no_option(wa):
     assert wa("send", "--", REEM, "-v").code == 0
     sent = wa("send", REEM, "--", "--json")
     assert sent.code == 0

@@ -345,7 +345,7 @@ def test_two_that_fit_are_ambiguous_and_listed(wa, fails, rows):
     assert [row["status"] for row in rows()] == ["pending", "pending"]
 
 
-def test_nobody_of_that_name(fails, rows):
+def test_an_unknown_name(fails, rows):
     message, _ = fails("recipient-not-found", "send", "Nobody", "Hello")
     assert "Nobody" in message
     fails("recipient-not-found", "schedule", "add", "Nobody", "Hello", "--at", "in 1 hour")

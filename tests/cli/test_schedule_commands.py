@@ -267,7 +267,7 @@ def one_of_each(store: Store, clock: FakeClock) -> dict[str, str]:
     return ids
 
 
-def test_list_shows_what_is_not_over(wa, one_of_each, clock):
+def test_list_shows_rows_that_are_not_settled(wa, one_of_each, clock):
     rows = wa("schedule", "list", "--json", now=clock).json
     assert [row["status"] for row in rows] == ["pending", "sending", "unknown"]
     for row in rows:
@@ -391,7 +391,7 @@ def test_edit_refuses_what_makes_no_sense_and_changes_nothing(wa, row, clock, ar
     assert everything(wa, clock) == [row]
 
 
-def test_what_was_edited_is_what_goes_out(wa, home, row, clock):
+def test_the_edited_text_goes_out(wa, home, row, clock):
     arguments = ("--text", "Ho", "--at", "in 1 hour", "--to", ADAM)
     assert wa("schedule", "edit", row["id"], *arguments, now=clock).code == 0
     clock.advance(hours=1)
@@ -602,7 +602,7 @@ def test_once_beside_a_listener_tells_what_became_unknown_there(wa, home, spawn,
     assert status_of(store, row_id) == "unknown"
 
 
-def test_once_beside_a_listener_without_a_line_does_not_say_all_is_well(wa, home, spawn, store, monkeypatch):
+def test_once_beside_a_listener_without_a_connection_does_not_end_with_0(wa, home, spawn, store, monkeypatch):
     monkeypatch.setattr(deliver, "CONNECT_SECONDS", 0.3)
     wa("loopback", "fault", "offline", "on")
     spawn("listen")
@@ -695,7 +695,7 @@ def test_run_scheduler_learns_of_changes_without_being_restarted(wa, home, spawn
     assert delivered(home) == ["second"]
 
 
-def test_run_scheduler_waits_out_a_dropped_line(wa, home, spawn, store):
+def test_run_scheduler_goes_on_after_a_dropped_connection(wa, home, spawn, store):
     wa("loopback", "fault", "offline", "on")
     spawn("run-scheduler")
     wait_for(lambda: is_owned(home))

@@ -250,7 +250,7 @@ def test_missed_is_pending_again_when_the_clock_turns_out_to_have_been_ahead(hom
     assert schedule.get(store, row_id)["note"] == "sent 1h late"
 
 
-def test_held_by_a_clock_that_was_ahead_goes_out_when_the_right_one_says_so(store):
+def test_a_row_held_because_the_clock_was_ahead_goes_out_at_the_right_time(store):
     due = utc("2026-11-20T12:00")
     row_id = add(store, due - HOUR, due, grace=timedelta(days=2))
     assert send_all(store, utc("2026-11-20T23:00")) == []
@@ -398,7 +398,7 @@ def test_a_late_message_waits_for_the_end_of_the_quiet_hours(store, now, quiet, 
 
 
 @pytest.mark.parametrize("late", [timedelta(), timedelta(seconds=1), MINUTE])
-def test_what_is_on_time_goes_out_in_quiet_hours(store, late):
+def test_a_message_on_time_goes_out_in_quiet_hours(store, late):
     due = utc("2027-01-01T00:00")
     add(store, due - HOUR, due)
     assert send_all(store, due + late) == ["Hello"]
@@ -436,7 +436,7 @@ def add_many(store: Store, due: datetime, count: int) -> None:
     ("spacing", "count"),
     [("1", 300), ("20", 60), ("600", 10)],
 )
-def test_many_at_midnight_take_their_turns_and_none_is_held_as_late(store, spacing, count):
+def test_a_burst_at_midnight_is_not_held_as_late(store, spacing, count):
     how = settings(WA_QUIET_HOURS=QUIET, WA_SEND_SPACING=spacing)
     midnight = utc("2027-01-01T00:00")
     add_many(store, midnight, count)
@@ -446,7 +446,7 @@ def test_many_at_midnight_take_their_turns_and_none_is_held_as_late(store, spaci
     assert last < midnight + timedelta(seconds=float(spacing) * count * 1.25)
 
 
-def test_many_at_midnight_found_in_the_night_are_held(store):
+def test_messages_of_midnight_found_later_in_the_night_are_held(store):
     how = settings(WA_QUIET_HOURS=QUIET, WA_SEND_SPACING="1")
     midnight = utc("2027-01-01T00:00")
     add_many(store, midnight, 20)

@@ -212,7 +212,7 @@ def refuse(store: Store, now: datetime) -> None:
     assert settle(store, claim, Refused(429), now) == "pending"
 
 
-def test_429_lets_all_sending_rest_twice_as_long_each_time_up_to_four_hours(store, clock):
+def test_429_stops_all_sending_twice_as_long_each_time_up_to_four_hours(store, clock):
     add(store, clock())
     for minutes in (15, 30, 60, 120, 240, 240):
         refuse(store, clock())
@@ -227,7 +227,7 @@ def test_429_lets_all_sending_rest_twice_as_long_each_time_up_to_four_hours(stor
     assert settle(store, claim, accepted(claim, clock()), clock()) == "sent"
 
 
-def test_after_a_success_the_next_rest_is_a_short_one(store, clock):
+def test_after_a_success_the_next_brake_is_a_short_one(store, clock):
     add(store, clock())
     refuse(store, clock())
     clock.advance(minutes=15)
@@ -263,7 +263,7 @@ def test_the_brake_is_shown_and_lifts_by_itself(wa, home, clock):
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
-def test_word_of_an_older_message_does_not_lift_the_brake(wa, store, clock, by_hand):
+def test_a_receipt_of_an_older_message_does_not_lift_the_brake(wa, store, clock, by_hand):
     add(store, clock(), "older")
     claim = take(store, clock())
     assert claim is not None
@@ -339,7 +339,7 @@ def test_pause_stops_every_kind_of_sending_and_resume_lets_it_go_on(wa, home, st
     assert status_of(store, scheduled) == "sent"
 
 
-def test_pause_and_resume_may_be_said_twice(wa, clock):
+def test_pause_and_resume_may_be_repeated(wa, clock):
     for _ in range(2):
         assert wa("pause", now=clock).code == 0
     for _ in range(2):
@@ -372,7 +372,7 @@ def test_pause_waits_for_what_is_being_sent(wa, home, spawn, store):
     wait_for(lambda: status_of(store, later) == "sent")
 
 
-def test_pause_names_what_is_still_being_sent_when_its_patience_ends(wa, home, spawn, store, monkeypatch):
+def test_pause_names_the_rows_still_being_sent_when_it_gives_up(wa, home, spawn, store, monkeypatch):
     monkeypatch.setattr(deliver, "PAUSE_SECONDS", 0.2)
     wa("loopback", "fault", "ack-delay", "60")
     spawn("listen")
@@ -396,7 +396,7 @@ def test_pause_does_not_wait_for_an_attempt_whose_process_is_dead(wa, store):
     assert status_of(store, row_id) == "sending"
 
 
-def test_pause_is_patient_for_five_seconds():
+def test_pause_waits_for_five_seconds():
     assert deliver.PAUSE_SECONDS == 5
 
 

@@ -404,7 +404,7 @@ def test_the_last_try_is_made_by_a_real_clock_too(wa, store, monkeypatch):
     ],
 )
 @pytest.mark.parametrize("is_waited", [False, True])
-def test_what_will_not_pass_fails_at_once(store, clock, result, code, is_waited):
+def test_a_certain_lasting_failure_fails_at_once(store, clock, result, code, is_waited):
     claim = claimed(store, clock(), wait_until=clock() + HOUR if is_waited else None)
     send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     assert outcomes.settle(store, claim.id, result, never, clock()) == "failed"
@@ -426,7 +426,7 @@ def test_429_is_pending_again_and_brakes(store, clock):
     assert block.reason == "brake"
 
 
-def test_429_tells_whoever_waits_and_withdraws(store, clock):
+def test_429_fails_the_row_that_a_command_waits_for(store, clock):
     claim = claimed(store, clock(), wait_until=clock() + HOUR)
     assert outcomes.settle(store, claim.id, Refused(429), never, clock()) == "failed"
     assert schedule.get(store, claim.id)["error_code"] == "rate-limit-exceeded"

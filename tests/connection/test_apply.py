@@ -276,7 +276,7 @@ def test_search_does_not_find_what_was_deleted(store, put):
     assert check(store) == []
 
 
-def test_what_was_deleted_stays_deleted(store, put):
+def test_a_deleted_message_stays_deleted(store, put):
     put(message("A", "a secret"), Deleted(REEM_JID, "A", AT + 5))
     put(message("A", "a secret"), Edited(REEM_JID, "A", "edited", AT + 9), Deleted(REEM_JID, "A", AT + 10))
     row = only(store)
@@ -285,7 +285,7 @@ def test_what_was_deleted_stays_deleted(store, put):
     assert check(store) == []
 
 
-def test_word_about_messages_we_do_not_have_is_harmless(store, put):
+def test_events_about_unknown_messages_are_harmless(store, put):
     put(
         Edited(REEM_JID, "Z", "text", AT),
         Deleted(REEM_JID, "Z", AT),
@@ -305,7 +305,7 @@ def shown_reactions(store):
     return [(each["sender"], each["emoji"]) for each in rows[0]["reactions"]]
 
 
-def test_a_person_has_one_reaction_the_newest(store, put):
+def test_a_newer_reaction_of_a_person_replaces_the_older_one(store, put):
     put(
         message("A"),
         Reacted(REEM_JID, "A", REEM_JID, "👍", AT + 1),
@@ -466,7 +466,9 @@ def test_a_group_without_messages_is_a_chat(store, put):
         ("message", json.dumps(raw("X", chat_jid=None)[1]).encode()),
     ],
 )
-def test_what_cannot_be_applied_stays_with_the_reason_and_holds_nothing_up(store, receive, kind, payload):
+def test_an_event_that_cannot_be_applied_stays_with_the_reason_and_holds_nothing_up(
+    store, receive, kind, payload
+):
     receive(raw("A"), (kind, payload), raw("B"))
     assert [row["message_id"] for row in store.rows("SELECT * FROM messages ORDER BY id")] == ["A", "B"]
     (row,) = store.rows("SELECT * FROM spool")
@@ -475,7 +477,7 @@ def test_what_cannot_be_applied_stays_with_the_reason_and_holds_nothing_up(store
     assert spool.stuck(store) == [f"{kind}: {row['error']}"]
 
 
-def test_half_of_an_event_is_not_kept(store, home):
+def test_an_event_is_applied_whole_or_not_at_all(store, home):
     """An event that fails after its first change leaves nothing behind."""
 
     def decode(kind, payload):
@@ -498,7 +500,7 @@ def test_status_counts_what_could_not_be_recorded(receive, wa, store):
     assert "JSONDecodeError" in text
 
 
-def test_what_waits_is_counted_without_a_reason_too(store, wa):
+def test_waiting_events_are_counted_without_a_reason_too(store, wa):
     spool.append(store, "message", b"{}", NOW)
     assert wa("status", "--json").json["spool"] == 1
     assert spool.stuck(store) == []
@@ -571,7 +573,7 @@ def test_a_spool_that_cannot_be_written_stops_the_listener_with_an_error(home, w
     assert "Traceback" not in result.err
 
 
-def test_what_was_spooled_before_a_kill_is_recorded_by_the_next_owner(store, wa):
+def test_events_spooled_before_a_kill_are_recorded_by_the_next_owner(store, wa):
     spool.append(store, "message", json.dumps(raw("A", "left over")[1]).encode(), NOW)
     assert wa("listen", "--for", "1s").code == 0
     assert only(store)["content"] == "left over"
@@ -681,7 +683,7 @@ def _check_invariants(store, events):
     assert check(store) == []
 
 
-def test_what_could_not_be_recorded_is_tried_again_by_the_next_owner(store, home, wa):
+def test_events_that_could_not_be_recorded_are_tried_again_by_the_next_owner(store, home, wa):
     """A version that can read it records it, in a home that an older one has used."""
     payload = json.dumps(asdict(message("A"))).encode()
     spool.append(store, "message", payload, NOW)
