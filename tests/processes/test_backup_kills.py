@@ -526,6 +526,7 @@ def test_a_restore_that_is_asked_to_end_just_after_its_commit_keeps_the_copy_of_
     happened = events(spawn, tmp_path, *args, at=NOON, WA_HOME=str(other.path))
     after = contents(other.store)
     copies = numbers_of(happened, "call after_step")[-2:]
+    assert len(copies) == 2
     for number in copies:
         copy = a_copy(home, "asked")
         start(spawn, number, *args, ending=ending, at=NOON, WA_HOME=str(copy.path)).finish()

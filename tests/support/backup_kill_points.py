@@ -16,6 +16,7 @@ import sys
 import time
 from datetime import datetime, timedelta
 from functools import partial
+from inspect import CO_OPTIMIZED
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -42,7 +43,6 @@ MODULES = {
         "backup/make.py",
         "backup/backups.py",
         "backup/catalog.py",
-        "backup/retention.py",
         "backup/history.py",
         "backup/packing.py",
         "backup/replace.py",
@@ -78,7 +78,8 @@ class Points:
     def trace(self, frame: FrameType, event: str, arg: Any) -> Any:
         """What is called, and each line of it."""
         code = frame.f_code
-        if code.co_filename not in MODULES or code.co_name.startswith("<"):
+        is_definition = code.co_name.startswith("<") or not code.co_flags & CO_OPTIMIZED  # a module, a class
+        if code.co_filename not in MODULES or is_definition:
             return None
         self._reached(f"{event} {code.co_name} {frame.f_lineno}")
         return self.trace
