@@ -180,8 +180,8 @@ def _contacts_of(store: Store, person: Person, known: int | None) -> list[int]:
 
     A card is merged into a contact if they share a number, and either it is the main number of
     both, or one name contains the other and they have no two different mobiles: several people
-    share a landline. Several contacts become one only if their names agree with the card's and
-    the user chose none of these.
+    share a landline. Further contacts become one with the first only if their names agree with
+    the card's and the user chose none of them.
     """
     if known is None and not person.numbers_as_written and not person.phones:
         known = store.value(

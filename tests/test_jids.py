@@ -1,0 +1,57 @@
+"""The forms of JIDs, and the phone numbers in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from wa.errors import WaError
+from wa.jids import is_group, is_lid, jid_of_phone, parse_address, parse_jid, phone_in, phone_of_jid, show_jid
+
+REEM = "447700900123"
+REEM_JID = f"{REEM}@s.whatsapp.net"
+
+
+@pytest.mark.parametrize(
+    ("text", "jid"),
+    [
+        (REEM_JID, REEM_JID),
+        (f" {REEM}:12@S.WhatsApp.net ", REEM_JID),
+        ("120363012345678901@g.us", "120363012345678901@g.us"),
+        ("447700900123-1600000000@g.us", "447700900123-1600000000@g.us"),
+        ("98765432101234@lid", "98765432101234@lid"),
+        ("status@broadcast", "status@broadcast"),
+        ("Reem", None),
+        (REEM, None),
+    ],
+)
+def test_a_text_as_a_jid(text: str, jid: str | None) -> None:
+    assert parse_jid(text) == jid
+
+
+@pytest.mark.parametrize("text", ["reem@example.com", "reem@s.whatsapp.net", "12@g.us", "@lid"])
+def test_a_text_with_an_at_sign_that_is_no_jid_is_refused(text: str) -> None:
+    with pytest.raises(WaError) as caught:
+        parse_jid(text)
+    assert caught.value.code == "recipient-not-found"
+    assert phone_in(text, None) is None
+
+
+def test_phone_and_jid_of_a_person() -> None:
+    assert jid_of_phone(REEM) == REEM_JID
+    assert phone_of_jid(REEM_JID) == REEM
+    assert phone_of_jid("98765432101234@lid") is None
+    assert phone_in(f"+{REEM}", None) == phone_in(REEM_JID, None) == REEM
+    assert parse_address(f"+{REEM}") == parse_address(REEM_JID) == REEM_JID
+    assert parse_address("07700 900123") is None
+
+
+def test_groups_and_hidden_ids_are_told_by_their_server() -> None:
+    assert is_group("120363012345678901@g.us")
+    assert is_lid("98765432101234@lid")
+    assert not is_group(REEM_JID)
+    assert not is_lid(REEM_JID)
+
+
+def test_a_person_s_jid_is_shown_as_a_number() -> None:
+    assert show_jid(REEM_JID) == f"+{REEM}"
+    assert show_jid("98765432101234@lid") == "98765432101234@lid"
