@@ -649,7 +649,7 @@ def test_a_backup_that_is_cut_off_is_refused_even_where_its_checksum_fits(home, 
 def newer_store(path):
     """A store with a step that this version does not know."""
     with closing(sqlite3.connect(path)) as db:
-        migrations.migrations.apply(Database(db))
+        migrations.apply_steps(db)
         made = Migrations("wa")
 
         @made()
@@ -859,7 +859,7 @@ def test_a_backup_of_an_older_version_is_brought_up_to_date(home, store, wa, tmp
     )
     ok(wa("backup", "restore", name, "--json"))
     with closing(open_store(home)) as there:
-        applied = {each.name for each in migrations.migrations.applied(there.db)}
+        applied = migrations.applied_steps(there.conn)
         assert applied == {step.__name__ for step in migrations.STEPS}
         assert statuses(there) == {"old 0": "unknown", "old 1": "pending"}
     assert make(wa)

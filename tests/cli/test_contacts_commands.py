@@ -647,7 +647,7 @@ def test_ten_thousand_contacts(wa: Wa, store: Store) -> None:
     ]
     people += [(9_998, None, "Maximilian", "[]", None), (9_999, None, "Zoë Needle", "[]", "hay")]
     with store.write():
-        store.db.conn.executemany(
+        store.conn.executemany(
             "INSERT INTO contacts (id, phone, name, aliases, notes, created_at, updated_at)"
             " VALUES (?, ?, ?, ?, ?, '2026-11-20T12:00:00.000Z', '2026-11-20T12:00:00.000Z')",
             people,

@@ -101,7 +101,7 @@ def take(store: Store, home: Home) -> Iterator[Take]:
     yield run
     assert check(store) == []
     assert not store.rows("SELECT name FROM sqlite_temp_master")
-    assert not store.db.conn.in_transaction
+    assert not store.conn.in_transaction
 
 
 def counts(report: Row) -> tuple[int, int]:
@@ -965,9 +965,9 @@ def big(number: int, chance: random.Random) -> str:
 
 def test_a_transaction_is_short_and_the_index_is_used(put: Put, take: Take, store: Store) -> None:
     ran: list[str] = []
-    store.db.conn.set_trace_callback(ran.append)
+    store.conn.set_trace_callback(ran.append)
     assert take(put(big(2000, random.Random(1))))["added"] == 2000
-    store.db.conn.set_trace_callback(None)
+    store.conn.set_trace_callback(None)
     sizes, rows = [], 0
     for sql in ran:
         rows = 0 if sql.startswith("BEGIN") else rows + sql.startswith("INSERT INTO messages (")

@@ -460,7 +460,7 @@ def test_uncertain_with_a_mark_asks_for_evidence_of_this_attempt(store, clock, r
     asked = []
 
     def ask(secret: bytes, marked: Sequence[str]) -> Evidence:
-        assert not store.db.conn.in_transaction
+        assert not store.conn.in_transaction
         asked.append((secret, list(marked)))
         return Evidence(sent=None, message_id="3EB0BB")
 

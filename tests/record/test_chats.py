@@ -618,9 +618,9 @@ def _check_joined(store):
 def test_a_large_join_is_done_in_short_transactions(store, split, monkeypatch):
     """No more rows of messages than a batch has may change between two commits."""
     changed = [0]
-    store.db.conn.set_trace_callback(lambda sql: _count(sql, changed))
+    store.conn.set_trace_callback(lambda sql: _count(sql, changed))
     merge_chats.join_split_chats(store, NOW)
-    store.db.conn.set_trace_callback(None)
+    store.conn.set_trace_callback(None)
     _check_joined(store)
     assert sum(changed) >= 5_000
     assert max(changed) <= BATCH

@@ -11,10 +11,10 @@ from wa.store.database import Store
 def plans(store: Store, act: Callable[[], Any]) -> dict[str, str]:
     """Return the queries and updates that `act` runs, each with its query plan."""
     ran: list[str] = []
-    store.db.conn.set_trace_callback(ran.append)
+    store.conn.set_trace_callback(ran.append)
     try:
         act()
     finally:
-        store.db.conn.set_trace_callback(None)
+        store.conn.set_trace_callback(None)
     queries = [sql for sql in ran if sql.startswith(("SELECT", "UPDATE"))]
     return {sql: " | ".join(row[3] for row in store.execute(f"EXPLAIN QUERY PLAN {sql}")) for sql in queries}

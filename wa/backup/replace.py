@@ -12,8 +12,6 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from wa.backup import snapshot
 from wa.backup.backups import Backups
 from wa.backup.carry_over import carry_over, nothing_known
@@ -23,7 +21,7 @@ from wa.store.database import BUSY_TIMEOUT, Row
 from wa.store.files import create, put, storage_error, sync_folder
 from wa.store.open import open_store
 from wa.store.paths import Home
-from wa.store.schema import migrations
+from wa.store.schema import apply_steps
 
 _PAGES = 16
 """Pages written before the queue is carried over: fewer than any store has."""
@@ -84,7 +82,7 @@ def _prepare(source: sqlite3.Connection, name: str, transport: str) -> None:
     """Bring a snapshot up to this version's schema, and remove the session's keys from it."""
     source.execute("PRAGMA journal_mode=MEMORY")
     source.execute("PRAGMA synchronous=OFF")
-    migrations.apply(Database(source, execute_plugins=False))
+    apply_steps(source)
     snapshot.drop_session(source)
     bound = source.execute("SELECT json_extract(value, '$') FROM state WHERE key = 'transport'").fetchone()
     if bound and bound[0] != transport:

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from wa.backup.packing import Damaged
 from wa.errors import WaError
 from wa.store.database import BUSY_TIMEOUT
 from wa.store.files import create, explained, need_room
 from wa.store.open import explain
 from wa.store.paths import Home
-from wa.store.schema import STEPS, migrations
+from wa.store.schema import STEPS, applied_steps
 
 SESSION = "session_file"
 """The table in a snapshot that holds `session.db`, where that was asked for."""
@@ -114,7 +112,7 @@ def check_version(path: Path, name: str) -> None:
     """Raise WaError `newer-version` for a snapshot of a later wa, Damaged for a foreign database."""
     try:
         with opened(path) as db:
-            applied = {each.name for each in migrations.applied(Database(db, execute_plugins=False))}
+            applied = applied_steps(db)
     except sqlite3.DatabaseError as error:
         raise Damaged(name, str(error)) from None
     if not applied:

@@ -55,7 +55,7 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
     before = newest_id(store)
     rows = [_row_of(store, event, source, to_iso(now)) for event in events]
     sql = f"INSERT INTO messages ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
-    new = store.db.conn.executemany(f"{sql} ON CONFLICT DO NOTHING", rows).rowcount
+    new = store.conn.executemany(f"{sql} ON CONFLICT DO NOTHING", rows).rowcount
     if new < len(rows):
         for row in rows:
             early = _take_early(store, *row[:3])
@@ -193,7 +193,7 @@ def note_changes(store: Store, number: int | None, edited_at: str | None, delete
 
 def attach_files(store: Store, files: Iterable[tuple[int, str, str | None]]) -> None:
     """Store the path (in the home) of messages' files, as (id, path, type of the file if it is known)."""
-    store.db.conn.executemany(
+    store.conn.executemany(
         "UPDATE messages SET media_path = ?2, message_type = CASE message_type WHEN 'other'"
         " THEN coalesce(?3, 'other') ELSE message_type END WHERE id = ?1",
         files,

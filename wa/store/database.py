@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlite_utils import Database
-
 from wa.store.fold import fold
 from wa.store.paths import Home
 
@@ -33,18 +31,17 @@ class Store:
 
     def __init__(self, home: Home, *, any_thread: bool = False) -> None:
         self.home = home
-        conn = sqlite3.connect(
+        self.conn = sqlite3.connect(
             home.store, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=not any_thread
         )
-        self.db = Database(conn, execute_plugins=False)
         self._durable = True
-        conn.execute("PRAGMA foreign_keys=ON")
-        conn.execute("PRAGMA synchronous=FULL")
-        conn.create_function("fold", 1, fold, deterministic=True)
+        self.conn.execute("PRAGMA foreign_keys=ON")
+        self.conn.execute("PRAGMA synchronous=FULL")
+        self.conn.create_function("fold", 1, fold, deterministic=True)
 
     def close(self) -> None:
         """Close the connection, and roll back an open transaction."""
-        self.db.close()
+        self.conn.close()
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[None]:
@@ -53,7 +50,7 @@ class Store:
         A `durable` commit survives a power cut. The others survive a kill, and are for bulk work. Inside
         another transaction the block is part of that one.
         """
-        conn = self.db.conn
+        conn = self.conn
         if conn.in_transaction:
             yield
             return
@@ -76,7 +73,7 @@ class Store:
         try:
             yield
         except BaseException:
-            if self.db.conn.in_transaction:
+            if self.conn.in_transaction:
                 self.execute("ROLLBACK TO part")
                 self.execute("RELEASE part")
             raise
@@ -92,7 +89,7 @@ class Store:
             self.execute("COMMIT")
             yield
         finally:
-            if self.db.conn.in_transaction:
+            if self.conn.in_transaction:
                 self.execute("ROLLBACK")
             for table in reversed(tables):
                 self.execute(f"DROP TABLE IF EXISTS temp.{table}")
@@ -110,7 +107,7 @@ class Store:
 
     def execute(self, sql: str, params: Params = ()) -> sqlite3.Cursor:
         """Run one statement."""
-        return self.db.conn.execute(sql, params)
+        return self.conn.execute(sql, params)
 
     def rows(self, sql: str, params: Params = ()) -> list[Row]:
         """Return all rows of a query, as dicts; for queries that are bounded."""

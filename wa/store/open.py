@@ -6,11 +6,11 @@ import errno
 import sqlite3
 
 from wa.errors import WaError
+from wa.store import schema
 from wa.store.database import BUSY_TIMEOUT, Store
 from wa.store.files import storage_error
 from wa.store.locks import FileLock
 from wa.store.paths import Home
-from wa.store.schema import STEPS, migrations
 
 
 def open_store(home: Home) -> Store:
@@ -61,8 +61,8 @@ def bind_store(store: Store, transport: str) -> None:
 
 
 def _is_current(store: Store) -> bool:
-    known = {step.__name__ for step in STEPS}
-    applied = {migration.name for migration in migrations.applied(store.db)}
+    known = {step.__name__ for step in schema.STEPS}
+    applied = schema.applied_steps(store.conn)
     if applied - known:
         raise WaError(
             "newer-version",
@@ -90,7 +90,7 @@ def _migrate(store: Store) -> None:
             )
         try:
             store.execute("PRAGMA journal_mode=WAL")
-            migrations.apply(store.db)
+            schema.apply_steps(store.conn)
         finally:
             session.release()
 

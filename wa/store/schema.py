@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database
-from sqlite_utils.migrations import Migrations
+import sqlite3
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 
 def _run(db: Database, script: str) -> None:
@@ -299,6 +302,26 @@ CREATE INDEX backup_history_done ON backup_history (started_at) WHERE status = '
 
 
 STEPS = (m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups)
-migrations = Migrations("wa")
-for step in STEPS:
-    migrations()(step)
+_SET = "wa"
+
+
+def applied_steps(db: sqlite3.Connection) -> set[str]:
+    """Return the names of the steps that made a database, as sqlite-utils' Migrations writes them down."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone():
+        return set()
+    names = db.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [_SET])
+    return {name for (name,) in names}
+
+
+def apply_steps(db: sqlite3.Connection) -> None:
+    """Apply the steps that a database lacks, each in a transaction of its own.
+
+    sqlite-utils is loaded here alone: its import takes half as long as a short command.
+    """
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations(_SET)
+    for step in STEPS:
+        migrations()(step)
+    migrations.apply(Database(db, execute_plugins=False))

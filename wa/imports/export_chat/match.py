@@ -79,7 +79,7 @@ class Matcher:
 
     def exclude(self, numbers: Iterable[int]) -> None:
         """Match these stored messages with no further message of the file."""
-        self._store.db.conn.executemany(
+        self._store.conn.executemany(
             "INSERT OR IGNORE INTO matched VALUES (?)", ((each,) for each in numbers)
         )
 

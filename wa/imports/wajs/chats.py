@@ -145,7 +145,7 @@ class ChatImport:
         for key in keys:
             ordinals.append(before[key])
             before[key] += 1
-        self._store.db.conn.executemany(
+        self._store.conn.executemany(
             "INSERT INTO occurrences VALUES (?, ?) ON CONFLICT (signature) DO UPDATE SET n = excluded.n",
             before.items(),
         )
@@ -177,7 +177,7 @@ class ChatImport:
             )
         ]
         sql = "INSERT OR IGNORE INTO counted VALUES (?, ?)"
-        return self._store.db.conn.executemany(sql, pairs).rowcount if pairs else 0
+        return self._store.conn.executemany(sql, pairs).rowcount if pairs else 0
 
     def _name(self, chat: str, name: Any) -> None:
         """Keep a chat, and its name where none is known."""
