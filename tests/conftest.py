@@ -206,6 +206,45 @@ def shell(spawn: Callable[..., Process]) -> Callable[..., Result]:
     return run
 
 
+LONGEST_FIRST = [
+    "test_linked_ends",
+    "test_link",
+    "test_linked",
+    "test_neonize_transport",
+    "test_backup_kills",
+    "test_linked_media",
+    "test_demo",
+    "test_real_kills",
+    "test_alone",
+    "test_exit_codes",
+    "test_terminal",
+    "test_backup",
+    "test_storage_faults",
+    "test_help_examples",
+    "test_never_twice",
+    "test_supervision",
+    "test_migrate_s3",
+    "test_migrate_s3_bucket",
+    "test_real_backlog",
+    "test_contacts_import",
+    "test_vcards",
+    "test_wire_mark",
+]
+"""The files that take longest, so that no process is left alone with one of them at the end."""
+SHARED = {"device", "s3", "linked", "wheel", "prepared"}
+"""Fixtures that are dear to make: the tests of a file that have one of them run in one process."""
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in a hook of the same name
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, and keep together what shares a device or a server."""
+    place = {name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+    for item in items:
+        if SHARED & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 def pytest_configure() -> None:
     """Have scratch folders in memory where there is room; let Ctrl-C end those whom we start.
 

@@ -153,6 +153,7 @@ def test_a_file_that_may_not_be_read(home):
     path = with_dir / "secret"
     path.write_bytes(b"x")
     path.chmod(0o600)
+    assert outgoing.check_sendable(path)  # nobody may not be able to read the modules that it imports
     os.seteuid(NOBODY)
     try:
         with refused("storage-error", "Permission denied") as caught:

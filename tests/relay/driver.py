@@ -42,7 +42,7 @@ class Relay:
         command = [sys.executable, "-m", "relay", str(self.folder), str(self.state)]
         environment = {**os.environ, "PYTHONPATH": str(TESTS)}
         with (self.state / "relay.log").open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = Forked(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment
             )
         assert self.process.stdout

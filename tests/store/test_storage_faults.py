@@ -7,13 +7,16 @@ import fcntl
 import json
 import os
 import random
+import shlex
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
-from conftest import ADAM, REEM, REEM_JID, WA, Result, is_owned, wait_for
+from conftest import ADAM, REEM, REEM_JID, TESTS, WA, Result, is_owned, wait_for
 
 from wa.connection import deliver
 from wa.connection.context import system_now
@@ -261,17 +264,40 @@ def test_a_limit_on_the_size_of_files(wa, spawn, home):
 
 
 def as_nobody(path, *args, below=""):
-    """Run a command as the user nobody, who sees `path` as /mnt, in a name space of his own."""
-    script = 'mount --bind "$0" /mnt && cd / && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
+    """Run a command as the user nobody, who sees `path` as /mnt/home, in a name space of his own."""
+    begin = 'mount -t tmpfs none /mnt && mkdir /mnt/home && mount --bind "$0" /mnt/home'
+    end = 'cd / && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script, path, WA, *args],
-        env={**os.environ, "WA_HOME": "/mnt" + below, "HOME": "/nonexistent"},
+        ["unshare", "-m", "sh", "-c", " && ".join([begin, *reachable(), end]), path, WA, *args],
+        env={**os.environ, "WA_HOME": f"/mnt/home{below}", "HOME": "/nonexistent"},
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def reachable():
+    """Shell commands, for a name space of mounts, after which all users can get to `wa` and its interpreter.
+
+    A checkout is often in a folder that only its owner may enter, such as /root.
+    """
+    wanted = {TESTS.parent, Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent}
+    closed = {}
+    for path in wanted:
+        for folder in reversed(path.parents):
+            if not folder.stat().st_mode & 0o001:
+                closed.setdefault(folder, []).append(path)
+                break
+    for folder, paths in closed.items():
+        for number, path in enumerate(paths):
+            yield f"mkdir /mnt/{number} && mount --bind {shlex.quote(str(path))} /mnt/{number}"
+        yield f"mount -t tmpfs -o mode=755 none {shlex.quote(str(folder))}"
+        for number, path in enumerate(paths):
+            there = shlex.quote(str(path))
+            yield f"mkdir -p {there} && mount --bind /mnt/{number} {there}"
+            yield f"umount /mnt/{number} && rmdir /mnt/{number}"
 
 
 @as_root

@@ -184,6 +184,14 @@ WARM = (
     "zstandard",
 )
 """What commands import when they need it."""
+RELAY_NEEDS = (
+    "asyncio",
+    "cryptography.hazmat.primitives.asymmetric.ec",
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "cryptography.x509",
+    "google.protobuf.json_format",
+    "websockets.asyncio.server",
+)
 NEONIZE_NEEDS = (
     "PIL.Image",
     "asyncio",
@@ -214,7 +222,7 @@ def warm_up() -> None:
     import wa
 
     ours = [each.name for each in pkgutil.walk_packages(wa.__path__, "wa.") if each.name != "wa.__main__"]
-    for name in [*ours, *WARM]:
+    for name in [*ours, *WARM, *RELAY_NEEDS]:
         importlib.import_module(name)
     if _module_path(os.environ):
         for name in NEONIZE_NEEDS:
