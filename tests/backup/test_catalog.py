@@ -138,6 +138,16 @@ def test_a_checksum_whose_backup_came_since_stays(place, parts):
     assert set(place.files()) == {NAME, NAME + CHECKSUM}
 
 
+def test_a_backup_that_is_copied_to_this_machine_meanwhile_stays(tmp_path):
+    (tmp_path / "backups").mkdir()
+    here = Directory(tmp_path / "backups")
+    here.put(NAME + CHECKSUM, b"x")
+    here.catalog.look()
+    here.put(NAME, CONTENT)
+    here.catalog.remove_lone_checksums(NOON + timedelta(days=1))
+    assert set(here.files()) == {NAME, NAME + CHECKSUM}
+
+
 @pytest.mark.parametrize(
     "line", [b"", b"x", b"0" * 64, b"0" * 64 + b"  another\n", b"0" * 5000, NAME.encode()]
 )

@@ -6,6 +6,7 @@ import pytest
 
 from wa.errors import WaError
 from wa.store.condition import check, verify
+from wa.store.schema import SEARCH_INDEXES
 
 
 def test_a_sound_store_has_nothing_to_report(store):
@@ -30,3 +31,14 @@ def test_a_damaged_search_index_is_reported(store):
     with store.write():
         store.execute("UPDATE messages_fts_data SET block = zeroblob(30) WHERE id > 10")
     assert check(store) == ["database disk image is malformed"]
+
+
+def test_all_search_indexes_are_checked(store):
+    made = "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE % USING fts5 (%'"
+    assert [row["name"] for row in store.rows(made)] == list(SEARCH_INDEXES)
+
+
+def test_a_search_index_that_is_missing_is_reported(store):
+    store.execute("DROP TABLE messages_terms")
+    store.execute("DROP TABLE messages_fts")
+    assert check(store) == ["no such table: messages_fts"]

@@ -140,7 +140,8 @@ def test_a_text_goes_where_a_link_leads_and_into_a_pipe(folder):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda path: path.write_text("old"), lambda path: path.symlink_to("nowhere")]
+    "make",
+    [lambda path: path.write_text("old"), lambda path: path.symlink_to("nowhere"), lambda path: path.mkdir()],
 )
 def test_a_new_text_file_replaces_nothing(folder, make):
     make(folder / "a")
@@ -148,6 +149,17 @@ def test_a_new_text_file_replaces_nothing(folder, make):
         write_file(folder / "a", ["new"], replacing=False)
     assert os.listdir(folder) == ["a"]
     assert not (folder / "nowhere").exists()
+
+
+def test_a_new_text_file_replaces_none_that_came_meanwhile(folder):
+    def pieces():
+        yield "new"
+        (folder / "a").write_text("other")
+
+    with pytest.raises(FileExistsError):
+        write_file(folder / "a", pieces(), replacing=False)
+    assert (folder / "a").read_text() == "other"
+    assert os.listdir(folder) == ["a"]
 
 
 def test_a_directory_is_no_file(folder):

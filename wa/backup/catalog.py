@@ -117,9 +117,10 @@ class LocalCatalog:
 
     def remove_lone_checksums(self, before: datetime) -> None:
         """Remove the checksums without a backup: nobody else is making one here."""
-        for name in self._lone:
-            if name not in self.sizes:  # it may have been made since `look`
-                self.remove(name)
+        with explained(self.folder):
+            for name in self._lone:
+                if not (self.folder / name).exists():  # it may have been made, or copied here, since `look`
+                    (self.folder / (name + CHECKSUM)).unlink(missing_ok=True)
 
 
 class RemoteCatalog:

@@ -17,11 +17,9 @@ def keep(home: Home, data: bytes, mimetype: str, message_type: str, at: datetime
 
     `name` is the sender's name for it, `at` the time of the message. Raise WaError `storage-error`.
     """
-    folder = home.media
-    folder.mkdir(mode=0o700, exist_ok=True)
     extension = extension_for(mimetype, message_type)
     name = safe_name(name, f"{at:%Y%m%d-%H%M%S}-{message_type}", extension)
-    return str(write_new(folder, name, data).relative_to(home.path))
+    return str(write_new(home.media, name, data).relative_to(home.path))
 
 
 def write_new(folder: Path, name: str, data: bytes) -> Path:

@@ -6,6 +6,7 @@ import sqlite3
 
 from wa.errors import WaError
 from wa.store.database import Store
+from wa.store.schema import SEARCH_INDEXES
 
 _COUNTED = ("contacts", "chats", "messages", "reactions", "receipts", "scheduled_messages", "spool")
 
@@ -24,9 +25,8 @@ def check(store: Store) -> list[str]:
         problems = [each for each in found if each != "ok"]
         broken = store.rows("PRAGMA foreign_key_check")
         problems += [f"{row['table']} row {row['rowid']} refers to nothing" for row in broken]
-        indexes = "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE % USING fts5 (%'"
-        for row in store.rows(indexes):
-            store.execute(f"INSERT INTO {row['name']} ({row['name']}) VALUES ('integrity-check')")
+        for index in SEARCH_INDEXES:  # one that is missing is an error, too
+            store.execute(f"INSERT INTO {index} ({index}) VALUES ('integrity-check')")
     except sqlite3.DatabaseError as error:
         return [str(error)]
     return problems

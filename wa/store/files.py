@@ -91,6 +91,8 @@ def write_file(path: Path, pieces: Iterable[str], *, replacing: bool = True) -> 
     """
     if replacing:
         path = path.resolve()
+    elif os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

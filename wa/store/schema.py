@@ -302,6 +302,9 @@ CREATE INDEX backup_history_done ON backup_history (started_at) WHERE status = '
 
 
 STEPS = (m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups)
+SEARCH_INDEXES = ("messages_fts",)
+"""All virtual tables of the module fts5."""
+
 _SET = "wa"
 
 
