@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wa.people.skipped import Skipped
+from wa.people.skipped import Skipped, lines_of
 
 
 def test_reasons_are_counted_with_their_first_example():
@@ -22,7 +22,7 @@ def test_reasons_are_counted_with_their_first_example():
             {"reason": "it is too long", "count": 3, "example": "x" * 80},
         ],
     }
-    assert skipped.lines()[0] == "2 × it has no name (record 7)"
+    assert lines_of(skipped.row())[0] == "2 × it has no name (record 7)"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 _EXAMPLE_LENGTH = 80
@@ -28,6 +29,7 @@ class Skipped:
         """Return the two fields that every import prints: `skipped`, a number, and `reasons`, a list."""
         return {"skipped": self.count, "reasons": list(self._reasons.values())}
 
-    def lines(self) -> list[str]:
-        """Return a line for people for each reason, such as `2 × it has no name (record 7)`."""
-        return [f"{each['count']} × {each['reason']} ({each['example']})" for each in self._reasons.values()]
+
+def lines_of(row: Mapping[str, Any]) -> list[str]:
+    """Return a line for people for each reason in a report's row, such as `2 × it has no name (record 7)`."""
+    return [f"{each['count']} × {each['reason']} ({each['example']})" for each in row["reasons"]]

@@ -84,6 +84,7 @@ def import_(
     Example: wa history import "WhatsApp Chat with Nadia Sample.txt"
     """
     from wa.imports.export_chat.importer import import_chat
+    from wa.people.skipped import lines_of
 
     app = app_of(ctx)
     found = import_chat(
@@ -104,8 +105,8 @@ def import_(
         f"{found['chat_name']}: {found['read']} messages read, {found['added']} added,"
         f" {found['already_there']} already there, {found['skipped']} skipped",
     )
-    for each in found["reasons"]:
-        app.out.note(f"skipped {each['count']} × {each['reason']} ({each['example']})")
+    for line in lines_of(found):
+        app.out.note(f"skipped {line}")
     if dry_run:
         app.out.note("nothing was written")
     if found["skipped"]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wa.people.skipped import Skipped
+from wa.people.skipped import Skipped, lines_of
 from wa.store.database import Row
 
 
@@ -44,5 +44,5 @@ class FileReport:
 
 def cells_of(row: Mapping[str, Any]) -> list[object]:
     """Return what a table shows of a report's row: file, read, written, already there, skipped, reasons."""
-    reasons = "; ".join(f"{each['count']} × {each['reason']} ({each['example']})" for each in row["reasons"])
+    reasons = "; ".join(lines_of(row))
     return [row["file"], row["read"], row["written"], row["already_there"], row["skipped"], reasons]
