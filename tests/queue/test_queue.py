@@ -930,6 +930,7 @@ def test_a_row_goes_to_the_address_it_was_made_for_and_its_key_stands_for_either
         names.map_lid(store, LID, REEM_JID)
     assert schedule.get(store, made)["to_jid"] == LID
     assert key_of(REEM_TO) == made
+    assert key_of(Recipient(LID, None, None)) == made
 
 
 def test_a_key_whose_message_was_sent_sends_nothing_again(wa, home):

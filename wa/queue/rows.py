@@ -73,8 +73,8 @@ def enqueue(
     by_key = f"SELECT {COLUMNS} FROM scheduled_messages WHERE idempotency_key = ?"
     with store.write():
         if key is not None and (first := store.row(by_key, [key])):
-            same = {**first, "to_jid": canonical(store, first["to_jid"])}
-            if any(same[name] != row[name] for name in ("to_jid", "message", "media_path")):
+            same_to = canonical(store, first["to_jid"]) == canonical(store, to.jid)
+            if not same_to or any(first[name] != row[name] for name in ("message", "media_path")):
                 raise WaError(
                     "usage",
                     f"the key {key!r} was used for another recipient or message ({first['id']})",
