@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from wa.connection.context import Context
-from wa.connection.hold import LOOK_SECONDS, serve
+from wa.connection.hold import LOOK_SECONDS, serve, stop_signals
 from wa.connection.owner import Owner
 from wa.errors import Terminated, WaError
 from wa.people.recipients import Recipient
@@ -16,7 +17,10 @@ from wa.queue.compose import Part, queue_now
 from wa.queue.pacing import Block
 from wa.queue.send import Scope
 from wa.store.database import Row
+from wa.store.files import storage_error
 from wa.store.locks import describe_holder, lock_holder
+from wa.store.open import explain
+from wa.store.paths import Home
 from wa.times import describe
 from wa.whatsapp.errors import banned
 
@@ -36,15 +40,17 @@ def send_parts(
     """Queue and send one message after the other. Yield each row, and whether it had been sent before.
 
     `wait` is how many seconds each may take; with None, a message is only queued.
-    Raise as `rows.enqueue` and `deliver` do.
+    Raise as `rows.enqueue` does, and what keeps a message from being sent: unless
+    that is `unknown-outcome` or `still-queued`, it cannot go out later.
     """
+    held: list[BaseException] = []
     for part in parts:
-        row = queue_now(context.store, to, part, context.now(), grace=context.settings.grace, key=key)
-        was_sent = bool(row["sent_at"])
-        if wait is None:
-            context.wake_owner()
-        else:
-            row = deliver(context, row["id"], wait)
+        if held:
+            raise KeyboardInterrupt
+        with stop_signals(held.append):
+            row = queue_now(context.store, to, part, context.now(), grace=context.settings.grace, key=key)
+            was_sent = bool(row["sent_at"])
+            row = _wake_or_deliver(context, row, wait, held)
         yield row, was_sent
 
 
@@ -53,51 +59,94 @@ def retry(context: Context, row_id: str, *, force: bool, wait: float | None) -> 
 
     `wait` is how many seconds that may take; with None, the row is only queued.
     """
-    row = rows.retry(context.store, row_id, context.now(), force=force, grace=context.settings.grace)
-    context.wake_owner()
-    return row if wait is None else deliver(context, row_id, wait)
+    held: list[BaseException] = []
+    with stop_signals(held.append):
+        row = rows.retry(context.store, row_id, context.now(), force=force, grace=context.settings.grace)
+        return _wake_or_deliver(context, row, wait, held)
 
 
-def deliver(context: Context, row_id: str, wait: float) -> Row:
+def _wake_or_deliver(context: Context, row: Row, wait: float | None, held: list[BaseException]) -> Row:
+    if wait is None:
+        context.wake_owner()
+        return row
+    return _deliver(context, row["id"], wait, held)
+
+
+def _deliver(context: Context, row_id: str, wait: float, held: list[BaseException]) -> Row:
     """Wait until a row of the queue is sent, up to `wait` seconds. Return the row.
 
     When this raises anything but `unknown-outcome` and `still-queued`, nothing
-    of the row can go out later: it was withdrawn before any claim.
+    of the row can go out later: it was withdrawn before any claim. `held` collects
+    SIGTERM and Ctrl-C from before the row was committed until after this has
+    returned: one that came in between would leave a row that goes out later.
     """
-    pacing.rebase(context.store, context.now())
-    rows.start_waiting(context.store, row_id, context.now() + timedelta(seconds=wait), context.now())
-    context.wake_owner()
-    waiting = _Waiting(context, row_id, wait)
+    waiting = _Waiting(context, row_id, wait, held)
     try:
+        pacing.rebase(context.store, context.now())
+        rows.start_waiting(context.store, row_id, context.now() + timedelta(seconds=wait), context.now())
+        context.wake_owner()
         serve(context, "send", Scope.WAITED, waiting.over)
-    except (KeyboardInterrupt, Terminated):
-        row = rows.give_up(context.store, row_id, context.now(), None)
+        block = pacing.blocked(context.store, context.now(), context.settings)
+        row = rows.stop_waiting(context.store, row_id, context.now())
+    except (KeyboardInterrupt, Terminated) as error:
+        row = _withdraw(context, row_id, None)
         if row["status"] != "cancelled":
+            held.append(error)
             return _sent_or_error(row)
         context.note("nothing was sent; the message is cancelled")
         raise KeyboardInterrupt from None
-    except WaError as error:
-        row = rows.give_up(context.store, row_id, context.now(), error)
-        if row["status"] != "failed" or row["error_code"] != error.code:
-            return _sent_or_error(row)
-        raise
-    block = pacing.blocked(context.store, context.now(), context.settings)
-    row = rows.stop_waiting(context.store, row_id, context.now())
+    except Exception as error:
+        fault = _fault_of(error, context.home)
+        row = _withdraw(context, row_id, fault)
+        if row["status"] == "failed" and row["error_code"] == fault.code:
+            raise
+        row = _sent_or_error(row)
+        context.note(f"warning: it was sent, and then {fault.message}")
+        return row
     return _sent_or_error(row, block.text if block else "")
+
+
+def _withdraw(context: Context, row_id: str, fault: WaError | None) -> Row:
+    """Withdraw a row unless it was claimed. Return the row.
+
+    Raise WaError `unknown-outcome` if it cannot be withdrawn: then it may go out later.
+    """
+    try:
+        return rows.give_up(context.store, row_id, context.now(), fault)
+    except (sqlite3.Error, OSError) as error:
+        raise WaError(
+            "unknown-outcome",
+            f"{row_id} may still be sent: it could not be cancelled: {error}",
+            f"`wa schedule cancel {row_id}` cancels it, or tells that it was sent",
+        ) from error
+
+
+def _fault_of(error: Exception, home: Home) -> WaError:
+    """Return an error that ended a wait as its row is to have it."""
+    if isinstance(error, WaError):
+        return error
+    if isinstance(error, sqlite3.Error):
+        return explain(error, home)
+    if isinstance(error, OSError):
+        return storage_error(error, home.path)
+    return WaError("internal", f"{type(error).__name__}: {error}")
 
 
 class _Waiting:
     """Whether the wait for one row is over."""
 
-    def __init__(self, context: Context, row_id: str, wait: float) -> None:
+    def __init__(self, context: Context, row_id: str, wait: float, held: list[BaseException]) -> None:
         self._context = context
         self._row_id = row_id
+        self._held = held
         self._deadline = time.monotonic() + wait
         self._proof_deadline: float | None = None
         self._told: str | None = None
 
     def over(self, owner: Owner | None) -> bool:
         """Whether there is nothing left to wait for. Raises WaError where waiting cannot help."""
+        if self._held:
+            raise self._held[0]
         row = rows.get(self._context.store, self._row_id)
         left = self._deadline - time.monotonic()
         if row["status"] == "unknown":  # a receipt may be on its way
