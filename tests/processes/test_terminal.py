@@ -417,6 +417,23 @@ def test_a_message_that_was_sent_is_sent_though_nobody_can_be_told(spawn, wa):
     assert result.out.strip() == "0", "any other code would say that nothing went out"
 
 
+@pytest.mark.parametrize("options", ["", "--json", "--no-wait", "--no-wait --json"])
+@pytest.mark.parametrize("nobody", [">/dev/full", "| true"])
+def test_all_files_are_sent_though_nobody_can_be_told(spawn, wa, tmp_path, options, nobody):
+    names = ["one.txt", "three.txt", "two.txt"]
+    for name in names:
+        (tmp_path / name).write_text(name)
+    files = " ".join(f"--file {tmp_path / name}" for name in names)
+    script = f'"$0" send 447700900123 {options} {files} {nobody}; echo "${{PIPESTATUS[0]}}"'
+    result = spawn(program=["bash", "-c", script, WA]).finish()
+    rows = wa("schedule", "list", "--status", "all", "--json").json
+    status = "pending" if "--no-wait" in options else "sent"
+    assert sorted((row["file_name"], row["status"]) for row in rows) == [(name, status) for name in names]
+    assert result.out.strip() == "0"
+    assert "error" not in result.err
+    assert ("warning" in result.err) == (nobody == ">/dev/full")
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
 def test_closed_streams_are_no_fault_of_ours(spawn, closed):
     for command in ("status", "send 447700900123 Hello", "nonsense"):

@@ -127,8 +127,19 @@ class Output:
 
     def success(self, value: Mapping[str, Any], text: str) -> None:
         """Print the result of an action that cannot be undone; a failure to print is only a warning."""
-        try:
+        with self.even_unheard(text):
             self.result(value, text)
+
+    @contextmanager
+    def even_unheard(self, text: str) -> Iterator[None]:
+        """Go on if the block, which prints what is done, cannot print: then say `text` in a warning.
+
+        A reader that has gone away is no reason for one.
+        """
+        try:
+            yield
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
         except WaError as error:
             self.note(f"warning: {error.message}; {text}")
 

@@ -59,6 +59,8 @@ def send(
         if len(parts) == 1:
             app.out.success(row, done)
         else:
-            app.out.line(done)
+            with app.out.even_unheard(done):
+                app.out.line(done)
     if len(parts) > 1 and app.json:
-        app.out.table(rows, [], lambda row: [], "")
+        with app.out.even_unheard(f"{len(rows)} messages are {'queued' if no_wait else 'sent'}"):
+            app.out.table(rows, [], lambda row: [], "")
