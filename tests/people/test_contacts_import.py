@@ -812,6 +812,16 @@ def test_an_alias_for_one_of_two_is_named_and_skipped(wa: Wa, aliases: Any, do: 
     assert aliases_of(wa, REEM) == aliases_of(wa, ADAM) == set()
 
 
+def test_reasons_for_skipped_aliases_are_sentences_that_name_nobody(aliases: Any, do: Any) -> None:
+    do("add", "Reem", ADAM)
+    found = aliases("Reem: Sister\nNobody: x\nno colon here\n", "--json").json["reasons"]
+    assert [each["reason"] for each in found] == [
+        "several contacts have that name",
+        "no contact has that name",
+        "it is not `Name: alias, alias`",
+    ]
+
+
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\xff\xfe\0", bytes(range(128, 256))])
 def test_a_file_of_aliases_that_is_not_text(home: Home, aliases: Any, data: bytes) -> None:
     before = dump(home)

@@ -140,8 +140,9 @@ def _import_alias(
     if not called and (owner := contacts.by_phone(store, phone_in(name, region) or "")):
         called = {owner["id"]}
     if len(called) != 1:
-        reason = "several contacts are called" if called else "there is no contact"
-        report.skip(file, Problem(number, name, f"{reason} {name!r}"), f"{reason} of that name")
+        what = "several contacts are called" if called else "there is no contact"
+        reason = "several contacts have that name" if called else "no contact has that name"
+        report.skip(file, Problem(number, name, f"{what} {name!r}"), reason)
         return
     (contact,) = called
     before = contacts.get(store, contact)
