@@ -66,6 +66,16 @@ def test_a_signal_after_it_was_sent_leaves_it_sent_and_sends_no_more(wa, home, t
     assert wa("send", REEM, "alone").code == 0
 
 
+def test_files_that_are_queued_go_out_in_their_order(wa, home, tmp_path):
+    names = [f"{number}.txt" for number in range(8)]
+    for name in names:
+        (tmp_path / name).write_text(name)
+    files = [word for name in names for word in ("--file", str(tmp_path / name))]
+    assert wa("send", REEM, *files, "--no-wait").code == 0
+    assert wa("run-scheduler", "--once").code == 0
+    assert [row["content"] for row in wa("read", REEM, "--json").json] == names
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_while_a_row_is_queued_leaves_it_queued(wa, home, queued, monkeypatch, number):
     with monkeypatch.context() as patch:

@@ -52,6 +52,7 @@ def send_parts(
             was_sent = bool(row["sent_at"])
             row = _wake_or_deliver(context, row, wait, held)
         yield row, was_sent
+        time.sleep(0.001)  # rows of one millisecond would go out in any order
 
 
 def retry(context: Context, row_id: str, *, force: bool, wait: float | None) -> Row:
