@@ -38,7 +38,7 @@ def test_a_module_that_is_not_named_cannot_register():
     with pytest.raises(LookupError, match=__name__):
 
         @rewrites.join_chats.part
-        def missed(store, lid, pn, now):
+        def missed(store, lid, pn):
             """Would be missed by a process that has not imported this module."""
 
 

@@ -114,7 +114,7 @@ def name_person(store: Store, jid: str, name: str, *, is_saved: bool = False) ->
 
 
 @join_chats.part
-def _join_chat(store: Store, lid: str, pn: str, now: datetime) -> None:
+def _join_chat(store: Store, lid: str, pn: str) -> None:
     store.execute(
         "UPDATE chats SET name = coalesce(name, (SELECT name FROM chats WHERE id = :lid)),"
         " last_message_time = (SELECT max(last_message_time) FROM chats WHERE id IN (:lid, :pn))"

@@ -36,4 +36,4 @@ def join_split_chats(store: Store, now: datetime) -> None:
             pass
         with store.write(durable=False):
             chats.ensure(store, pn, now)
-            join_chats.run(store, lid, pn, now)
+            join_chats.run(store, lid, pn)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from wa.jids import is_lid
 from wa.store.database import Store
 from wa.store.rewrites import join_chats
@@ -73,6 +71,6 @@ def add_name(store: Store, jid: str, name: str) -> None:
 
 
 @join_chats.part
-def _join_names(store: Store, lid: str, pn: str, now: datetime) -> None:
+def _join_names(store: Store, lid: str, pn: str) -> None:
     """Let the name stored for a hidden id be that of the phone JID, unless this has one of its own."""
     store.execute("UPDATE OR IGNORE push_names SET jid = ? WHERE jid = ?", [pn, lid])

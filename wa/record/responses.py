@@ -37,7 +37,7 @@ def rename_sender(store: Store, lid: str, pn: str) -> None:
 
 
 @join_chats.part
-def _join_responses(store: Store, lid: str, pn: str, now: datetime) -> None:
+def _join_responses(store: Store, lid: str, pn: str) -> None:
     _rename(store, "chat_jid", lid, pn)
     store.execute("UPDATE receipts SET chat_jid = ? WHERE chat_jid = ?", [pn, lid])
 

@@ -4,9 +4,9 @@ A package that keeps ids of chats or contacts in a table of its own, or rows tha
 backup must not forget, writes a function for it and registers that when it is imported:
 
     @join_chats.part
-    def _join_receipts(store: Store, lid: str, pn: str, now: datetime) -> None: ...
+    def _join_receipts(store: Store, lid: str, pn: str) -> None: ...
 
-`join_chats.run(store, lid, pn, now)` then calls every part, in the order of `MODULES`. Since a
+`join_chats.run(store, lid, pn)` then calls every part, in the order of `MODULES`. Since a
 part whose module nobody imported would be missed, `MODULES` names all modules that register
 one: `run` imports them first, and a module that is not named cannot register.
 """
@@ -93,8 +93,8 @@ class Restore:
             )
 
 
-join_chats: Rewrite[[Store, str, str, datetime]] = Rewrite()
-"""Join two chats that turned out to be with one person: `join_chats.run(store, lid, pn, now)`.
+join_chats: Rewrite[[Store, str, str]] = Rewrite()
+"""Join two chats that turned out to be with one person: `join_chats.run(store, lid, pn)`.
 
 What refers to the hidden id `lid` refers to the phone JID `pn` afterwards. The messages have been
 moved before, in batches; a part touches a bounded number of rows.

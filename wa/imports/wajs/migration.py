@@ -84,10 +84,9 @@ class _Run:
         zone, region = settings.zone, settings.region
         self.reports: list[FileReport] = []
         self.scheduled = ScheduledImport(store, now, zone, region, settings.grace)
-        contacts = partial(import_contact, store, region=region, now=now)
         jobs = JobImport(store, now, zone)
         self._takes: dict[str, tuple[Take, str]] = {
-            "contacts.json": (contacts, "contacts"),
+            "contacts.json": (partial(import_contact, store, region=region, now=now), "contacts"),
             "scheduled.json": (self.scheduled.take, "messages"),
             "scheduled-messages.json": (self.scheduled.take, "messages"),
             "jobs.json": (jobs.take, "jobs"),
