@@ -48,13 +48,12 @@ class WireLog:
                 assert self._handlers is not None  # noqa: S101
                 self._handlers.mark(message_id, to_jid)
         except BaseException as error:  # the frame must not leave, and the library would write it now
+            fault = WaError(
+                "still-queued",  # the next owner sends it: to a `send`, a failure would say that it does not
+                f"nothing was sent yet: the message's mark could not be stored: {error}",
+                "check the disk (`wa doctor`); the message stays queued: `wa schedule list` shows it",
+            )
             try:
-                self._on_fatal(
-                    WaError(
-                        "storage-error",
-                        f"nothing was sent: the message's mark could not be stored: {error}",
-                        "check the disk (`wa doctor`); the message stays queued",
-                    )
-                )
+                self._on_fatal(fault)
             finally:
-                os._exit(7)
+                os._exit(fault.exit_status)
