@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dealing import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 from fork_server import Forked, end_all
 
 from wa.cli import main as cli
@@ -34,8 +34,6 @@ WA = str(Path(sys.executable).parent / "wa")
 TESTS = Path(__file__).parent
 HELPERS = os.pathsep.join([str(TESTS), str(TESTS / "support")])
 """PYTHONPATH for a program that imports the helpers of the tests."""
-PARTS = 8
-"""Into how many parts the tests of a short file are divided, to be run by whichever process is free."""
 MEMORY_BYTES = 2 * 1024**3
 """Room that scratch folders in memory must have; a run takes a quarter of it."""
 REEM = "447700900123"
@@ -209,54 +207,6 @@ def shell(spawn: Callable[..., Process]) -> Callable[..., Result]:
     return run
 
 
-LONGEST_FIRST = {
-    "test_backup_kills": True,
-    "test_linked_ends": True,
-    "test_link": True,
-    "test_neonize_transport": False,
-    "test_backup": True,
-    "test_linked": True,
-    "test_terminal": False,
-    "test_migrate_s3": False,
-    "test_exit_codes": False,
-    "test_migrate_s3_bucket": True,
-    "test_supervision": False,
-    "test_linked_media": True,
-    "test_storage_faults": False,
-    "test_demo": False,
-    "test_real_kills": False,
-    "test_real_backlog": False,
-    "test_alone": False,
-    "test_packaging": True,
-    "test_never_twice": False,
-    "test_help_examples": True,
-}
-"""The files that take longest, and whether their tests share what is dear to make: a device, a server."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first, so that no process is left alone with one of them at the end."""
-    place = {name: number for number, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Return how tests are dealt out: what is shared stays in one process, long ones go one at a time."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Scheduling(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.split("::", 1)[0]
-            shares = LONGEST_FIRST.get(Path(file).stem)
-            if shares is None:
-                return f"{file} {zlib.crc32(nodeid.encode()) % PARTS}"
-            return file if shares else nodeid
-
-    config.option.loadscopereorder = False
-    return Scheduling(config, log)
-
-
 def pytest_configure() -> None:
     """Have scratch folders in memory where there is room; let Ctrl-C end those whom we start.
 
@@ -329,5 +279,7 @@ __all__ = [
     "delivered",
     "is_owned",
     "own",
+    "pytest_collection_modifyitems",
+    "pytest_xdist_make_scheduler",
     "wait_for",
 ]

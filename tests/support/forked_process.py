@@ -1,0 +1,202 @@
+"""The server's own side of `fork_server`: what it imports before it forks, and what becomes of a fork."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import gc
+import importlib
+import importlib.machinery
+import io
+import json
+import os
+import pkgutil
+import runpy
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fork_server import MOST_FILES, MOST_VARIABLES, module_path, receive
+
+WARM = (
+    "rich.console",
+    "rich.table",
+    "rich.text",
+    "phonenumbers.phonenumberutil",
+    "dotenv.parser",
+    "zstandard",
+)
+"""What commands import when they need it."""
+RELAY_NEEDS = (
+    "asyncio",
+    "cryptography.hazmat.primitives.asymmetric.ec",
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "cryptography.x509",
+    "google.protobuf.json_format",
+    "websockets.asyncio.server",
+)
+NEONIZE_NEEDS = (
+    "PIL.Image",
+    "asyncio",
+    "concurrent.futures.process",
+    "concurrent.futures.thread",
+    "google.protobuf.json_format",
+    "httpx",
+    "linkpreview",
+    "magic",
+    "multiprocessing.connection",
+    "phonenumbers",
+    "segno",
+    "tqdm",
+)
+"""What neonize imports beside its library."""
+MESSAGES = (
+    "Neonize_pb2",
+    "waAICommon.WAWebProtobufsAICommon_pb2",
+    "waCompanionReg.WAWebProtobufsCompanionReg_pb2",
+    "waConsumerApplication.WAConsumerApplication_pb2",
+    "waE2E.WAWebProtobufsE2E_pb2",
+    "waMsgApplication.WAMsgApplication_pb2",
+)
+
+
+def warm_up() -> None:
+    """Import all of `wa` and what it imports late, and of neonize what does not need its library."""
+    import wa
+
+    ours = [each.name for each in pkgutil.walk_packages(wa.__path__, "wa.") if each.name != "wa.__main__"]
+    for name in [*ours, *WARM, *RELAY_NEEDS]:
+        importlib.import_module(name)
+    if module_path(os.environ):
+        for name in NEONIZE_NEEDS:
+            with suppress(ImportError):
+                importlib.import_module(name)
+        _warm_messages()
+    assert threading.active_count() == 1
+    gc.collect()
+    gc.freeze()
+
+
+def _warm_messages() -> None:
+    """Import neonize's messages without neonize, which would load the library."""
+    spec = importlib.machinery.PathFinder.find_spec("neonize")
+    if spec is None or spec.submodule_search_locations is None:
+        return
+    package = ModuleType("neonize")
+    package.__path__ = spec.submodule_search_locations
+    sys.modules["neonize"] = package
+    for name in MESSAGES:
+        importlib.import_module(f"neonize.proto.{name}")
+    del sys.modules["neonize"]
+
+
+def serve(control: socket.socket) -> dict[str, Any]:
+    """Fork for each request; return it, in the new process alone."""
+    while True:
+        head, files, _, _ = socket.recv_fds(control, 8, MOST_FILES)
+        if not head:
+            os._exit(0)
+        request = json.loads(receive(control, struct.unpack("!Q", head)[0]))
+        between = os.fork()
+        if not between:
+            if made := os.fork():
+                control.sendall(struct.pack("!Q", made))
+                os._exit(0)
+            control.close()
+            _become(request, files)
+            return dict(request)
+        os.waitpid(between, 0)
+        control.sendall(b".")
+        for each in files:
+            os.close(each)
+
+
+def _become(request: dict[str, Any], files: list[int]) -> None:
+    """Be in this process what was asked for."""
+    if request["session"]:
+        os.setsid()
+    os.fchdir(files[0])
+    os.close(files[0])
+    above = max(*request["files"], *files) + 1
+    for number, source in enumerate(files[1:], above):
+        os.dup2(source, number)
+        os.close(source)
+    for number, target in enumerate(request["files"], above):
+        os.dup2(number, target)
+        os.close(number)
+    os.umask(request["umask"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    _write_first_environment(request["env"])
+    time.tzset()
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        like = getattr(sys, name)
+        mode, size = ("wb", 0 if like.write_through else -1) if number else ("rb", -1)
+        raw: Any = open(number, mode, size, closefd=False)  # noqa: SIM115
+        lines = (number == 2 or raw.isatty()) and not like.write_through
+        made = io.TextIOWrapper(raw, like.encoding, like.errors, None, lines, like.write_through)
+        setattr(sys, name, made)
+        setattr(sys, f"__{name}__", made)
+    sys.argv = request["argv"]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def _write_first_environment(env: dict[str, str]) -> None:
+    """Write an environment to where the kernel put that of the server: there a Go library looks for it."""
+    assert len(env) <= MOST_VARIABLES
+    argv = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "_dl_argv")
+    first = next(number for number in count() if argv[number] is None) + 1
+    for number, (name, value) in enumerate(env.items(), first):
+        _kept.append(ctypes.create_string_buffer(os.fsencode(f"{name}={value}")))
+        argv[number] = ctypes.cast(_kept[-1], ctypes.c_char_p)
+    argv[first + len(env)] = None
+
+
+_kept: list[Any] = []
+
+
+def run(request: dict[str, Any]) -> None:
+    """Run what was asked for, as the interpreter would."""
+    name = request["name"]
+    first = os.getcwd() if request["run"] == "module" else str(Path(name).parent)
+    sys.path[:] = [first, *module_path(os.environ), *sys.path]
+    if request["run"] == "wa":
+        from wa.__main__ import main
+
+        main()
+    elif request["run"] == "module":
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    else:
+        runpy.run_path(name, run_name="__main__")
+
+
+def leave(code: Any) -> None:
+    """End as the interpreter would, but leave the memory to the system; return where that is not enough."""
+    if threading.active_count() > 1 or not isinstance(code, (int, type(None))):
+        return
+    with suppress(Exception):
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(code or 0) & 0xFF)
+
+
+if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # a Ctrl-C at the tests is not for us
+    del sys.path[0]
+    warm_up()
+    sys.path[:] = [path for path in sys.path if path not in module_path(os.environ)]
+    try:
+        run(serve(socket.socket(fileno=int(sys.argv[1]))))
+    except SystemExit as end:
+        leave(end.code)
+        raise
