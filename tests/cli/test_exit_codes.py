@@ -610,6 +610,21 @@ def test_nobody_links_the_device(relay, spawn, memory_path, as_json):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_command_does_not_change_its_exit_code(spawn, number):
+    program = (
+        "import os, sys\n"
+        "from wa.cli import main as cli\n"
+        "class Last:\n"  # one of the last objects to go, when signals have their first meaning again
+        f"    def __del__(self, kill=os.kill, pid=os.getpid()): kill(pid, {int(number)})\n"
+        "sys.last = Last()\n"
+        f"sys.argv = ['wa', 'send', '{REEM}', 'Hello']\n"
+        "cli.main()\n"
+    )
+    result = spawn(program=[sys.executable, "-c", program]).finish()
+    assert (result.code, result.out) == (0, f"sent to +{REEM}\n"), result.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_send_that_is_interrupted_withdraws_its_message(
     wa, spawn, home, store, number, nothing_goes_out_later
 ):

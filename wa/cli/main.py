@@ -274,6 +274,8 @@ def main() -> NoReturn:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored, as by nohup
         signal.signal(signal.SIGINT, _on_signal)
     code = run(sys.argv[1:], App())
+    for number in (signal.SIGTERM, signal.SIGINT):  # too late to change what the exit code says was done
+        signal.signal(number, signal.SIG_IGN)
     if threading.active_count() > 1:  # the WhatsApp library may still wait for the network, for minutes
         with contextlib.suppress(OSError):
             sys.stdout.flush()
