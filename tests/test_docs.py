@@ -33,7 +33,7 @@ LEAVES = [path for path, ctx in CONTEXTS.items() if help_texts.does_something(ct
 
 
 def table(text: str, header: str) -> list[list[str]]:
-    """The rows of the Markdown table whose first line is `header`, as cells."""
+    """Return the rows of the Markdown table whose first line is `header`, each as its cells."""
     lines = text.split(header + "\n", 1)[1].splitlines()[1:]
     rows = []
     for line in lines:
@@ -44,7 +44,7 @@ def table(text: str, header: str) -> list[list[str]]:
 
 
 def code_lines(text: str) -> list[str]:
-    """The command lines of all code blocks, continued ones joined."""
+    """Return the command lines of all code blocks; a continued line is joined."""
     blocks = re.findall(r"^```(?:sh|crontab)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     for session in re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         blocks += re.findall(r"^\$ (.*\n)", session, re.MULTILINE)
@@ -52,7 +52,7 @@ def code_lines(text: str) -> list[str]:
 
 
 def wa_commands(line: str) -> list[list[str]]:
-    """The calls of wa in a line of shell or crontab, each as its words."""
+    """Return the calls of `wa` in a line of shell or crontab, each as its words."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.commenters, lexer.whitespace_split = "#", True
     commands: list[list[str]] = [[]]
@@ -219,7 +219,7 @@ def test_the_faults_in_the_docs_are_accepted(wa):
 
 
 def anchors(text: str) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -250,7 +250,7 @@ def test_the_map_has_every_package():
     assert sorted(named) == sorted(f"wa/{path.parent.name}" for path in ROOT.glob("wa/*/__init__.py"))
 
 
-def test_the_sample_in_the_readme_is_what_one_sees(wa):
+def test_the_sample_in_the_readme_is_the_real_output(wa):
     clock = FakeClock("2026-11-28T10:30:10")
     sample = re.search(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     session = re.split(r"^\$ ", sample[1], flags=re.MULTILINE)[1:]
@@ -263,14 +263,14 @@ def test_the_sample_in_the_readme_is_what_one_sees(wa):
 
 
 def as_cells(output: str) -> list[list[str]]:
-    """The cells of what a command prints, on a terminal or in a pipe, without ids and headings."""
+    """Return the cells that a command prints, on a terminal or in a pipe, without ids and headings."""
     output = re.sub(r"\b(\d{13}_[0-9a-f]{6}|[0-9A-F]{20})\b", "ID", output)
     rows = [re.split(r"\t| {2,}", line) for line in output.splitlines()]
     return [row for row in rows if row[0] not in ("id", "time")]
 
 
 def test_only_made_up_numbers_are_shown():
-    """Ofcom's numbers for drama, and 555-01xx."""
+    """Only Ofcom's numbers for drama and 555-01xx occur in the docs."""
     for path in [ROOT / "README.md", *filter(Path.is_file, (ROOT / "docs").iterdir())]:
         for number in re.findall(r"(?<![\w.])\+?(?:44|1)\d{9,11}(?!\d)", path.read_text(encoding="utf-8")):
             assert re.fullmatch(r"\+?(447700900\d{3}|1\d{3}55501\d{2}|1795232000)", number), number

@@ -24,7 +24,7 @@ REEM_JID = f"{REEM}@s.whatsapp.net"
         (REEM, None),
     ],
 )
-def test_a_text_as_a_jid(text: str, jid: str | None) -> None:
+def test_a_text_is_read_as_a_jid(text: str, jid: str | None) -> None:
     assert parse_jid(text) == jid
 
 
@@ -36,7 +36,7 @@ def test_a_text_with_an_at_sign_that_is_no_jid_is_refused(text: str) -> None:
     assert phone_in(text, None) is None
 
 
-def test_phone_and_jid_of_a_person() -> None:
+def test_the_jid_of_a_person_holds_the_phone_number() -> None:
     assert jid_of_phone(REEM) == REEM_JID
     assert phone_of_jid(REEM_JID) == REEM
     assert phone_of_jid("98765432101234@lid") is None

@@ -1,4 +1,4 @@
-"""The structure of the package: who imports whom, who writes which table, and what is done where."""
+"""The structure of the package: which module imports which, writes which table and prints."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ ONE_THING = {
     "wa.store.schema": "the migrations, which only grow",
 }
 """Modules of more than 300 lines, up to 400, and what makes each of them one thing."""
-WIDE = {"wa.cli.commands"}  # one file a command group, and none knows another
+WIDE = {"wa.cli.commands"}  # one module for each command group; none imports another
 
 
 def name_of(path: Path) -> str:
-    """The dotted name of a module."""
+    """Return the dotted name of a module."""
     parts = path.relative_to(ROOT.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -56,12 +56,12 @@ MODULES = sorted(set(SOURCES) - PACKAGES)
 
 
 def part_of(module: str) -> str:
-    """The package, or the plain module, at the top level of `wa` that a module belongs to."""
+    """Return the package or plain module at the top level of `wa` that a module belongs to."""
     return module.split(".")[1]
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
-    """What a tree imports, in functions too: modules of `wa` by whole name, others by their first part."""
+    """Return the modules that a tree imports, in functions too: of `wa` whole, others by first part."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -75,7 +75,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 def upward(module: str, tree: ast.AST) -> set[str]:
-    """The imports of a module that run up, or sideways into another package of the same line."""
+    """Return the imports of a module that run up, or sideways into another package of the same line."""
     mine = part_of(module)
     parts = {name: part_of(name) for name in imports(tree) if name.startswith("wa.")}
     return {
@@ -167,7 +167,7 @@ DATABASE_CALLS = {"execute", "executemany", "executescript", "rows", "row", "val
 
 
 def database_use(tree: ast.AST) -> list[str]:
-    """Where a tree holds SQL or calls the database."""
+    """Return the places where a tree holds SQL or calls the database."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value):
@@ -199,13 +199,13 @@ CARRIES_A_STORE_OVER = ("wa.store.schema", "wa.backup.carry_over", "wa.backup.re
 
 
 def tables() -> set[str]:
-    """The tables of the store, as the schema names them."""
+    """Return the tables of the store, as the schema names them."""
     return set(re.findall(r"CREATE\s+(?:VIRTUAL\s+)?TABLE\s+([a-z_]+)", SOURCES["wa.store.schema"]))
 
 
 @cache
 def writers() -> dict[str, set[str]]:
-    """For each table the modules that write to it."""
+    """Return the modules that write to each table, by table."""
     found: dict[str, set[str]] = defaultdict(set)
     for module, tree in TREES.items():
         if module in CARRIES_A_STORE_OVER:
@@ -231,7 +231,7 @@ def test_one_module_owns_the_writes_of_a_table(table):
 
 
 def is_too_long(module: str, source: str) -> bool:
-    """Whether a module has more lines than it may have."""
+    """Return whether a module has more lines than it may have."""
     return len(source.splitlines()) > (400 if module in ONE_THING else LONGEST)
 
 

@@ -1,4 +1,4 @@
-"""Phone numbers as people type them and as address books have them."""
+"""Reading phone numbers, as people type them and as address books write them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REEM = "447700900123"
         ("٤٤٧٧٠٠٩٠٠١٢٣", None, None),
     ],
 )
-def test_a_typed_number(text: str, region: str | None, digits: str | None) -> None:
+def test_a_typed_number_is_read_as_digits(text: str, region: str | None, digits: str | None) -> None:
     assert parse_phone(text, region) == digits
 
 
@@ -45,7 +45,9 @@ def test_a_national_number_without_a_region_is_usage() -> None:
         ("٤٤٧٧٠٠٩٠٠١٢٣", None, REEM, False),
     ],
 )
-def test_a_number_of_an_address_book(text: str, region: str | None, digits: str, is_sure: bool) -> None:
+def test_a_number_of_an_address_book_is_read_or_doubted(
+    text: str, region: str | None, digits: str, is_sure: bool
+) -> None:
     found, warning = read_number(text, region)
     assert (found, warning is None) == (digits, is_sure)
 

@@ -1,4 +1,4 @@
-"""Quiet hours, as the setting is written and as they fall on the clock of a zone."""
+"""The setting of quiet hours: how it is read, and when they are on the wall clock of a zone."""
 
 from __future__ import annotations
 
@@ -61,19 +61,21 @@ NAP = QuietHours(time(13), time(15))
         (QuietHours(time(22), time(1, 30)), LONDON, "2026-03-29 00:59", "2026-03-29 01:00"),
     ],
 )
-def test_quiet_hours(quiet: QuietHours, zone: ZoneInfo, moment: str, end: str | None) -> None:
+def test_quiet_hours_end_on_the_wall_clock_of_the_zone(
+    quiet: QuietHours, zone: ZoneInfo, moment: str, end: str | None
+) -> None:
     assert quiet.end_if_quiet(utc(moment), zone) == (end and utc(end))
 
 
 @pytest.mark.parametrize("text", ["22:00-08:00", " 22:00 - 8:00 "])
-def test_parse_quiet_hours(text: str) -> None:
+def test_parse_quiet_hours_reads_a_span(text: str) -> None:
     assert parse_quiet_hours(text) == NIGHT
 
 
 @pytest.mark.parametrize(
     "text", ["", "22:00", "22-08", "22:00-24:00", "25:00-08:00", "08:00-08:00", "8:00-08:00", "a-b"]
 )
-def test_what_is_no_quiet_hours(text: str) -> None:
+def test_a_text_that_is_not_a_span_is_refused(text: str) -> None:
     with pytest.raises(WaError, match="is not a span between two different times of day") as caught:
         parse_quiet_hours(text)
     assert caught.value.code == "usage"

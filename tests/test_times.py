@@ -40,7 +40,7 @@ NOW = utc("2026-11-21 09:00")
 
 
 def wall(text: str, zone: ZoneInfo = LONDON, now: datetime = NOW, *, past: bool = False) -> str:
-    """How the wall clock of `zone` shows what `text` means: `Sat 2026-11-21 18:30:00`."""
+    """Return what `text` means on the wall clock of `zone`, such as `Sat 2026-11-21 18:30:00`."""
     return parse_when(text, now, zone, past=past).astimezone(zone).strftime("%a %Y-%m-%d %H:%M:%S")
 
 
@@ -134,7 +134,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("text", "expected"), FORMS)
-def test_a_form_means(text: str, expected: str) -> None:
+def test_each_form_of_a_time_is_read(text: str, expected: str) -> None:
     assert wall(text) == expected
 
 
@@ -220,7 +220,7 @@ def test_looking_back_a_weekday_is_the_last_before_today(today: int, named: int)
         ("in 2 hours", "Sat 2026-11-21 11:00:00"),
     ],
 )
-def test_looking_back(text: str, expected: str) -> None:
+def test_looking_back_reads_the_past(text: str, expected: str) -> None:
     assert wall(text, past=True) == expected
 
 
@@ -235,11 +235,11 @@ def test_looking_back(text: str, expected: str) -> None:
         ("2028-02-28 12:00", "tomorrow 9am", "2028-02-29"),
     ],
 )
-def test_the_next_such_day(now: str, text: str, expected: str) -> None:
+def test_a_day_without_a_year_is_the_next_one(now: str, text: str, expected: str) -> None:
     assert parse_when(text, utc(now), LONDON).date().isoformat() == expected
 
 
-# Each: the zone, what is typed a day before the change, and the moment meant.
+# Zone, text typed a day before the clock change, moment meant in UTC.
 CLOCK_CHANGES = [
     (LONDON, "2026-03-29 00:59", "2026-03-29 00:59"),
     (LONDON, "2026-03-29 01:00", "2026-03-29 01:00"),
@@ -270,7 +270,9 @@ CLOCK_CHANGES = [
 
 
 @pytest.mark.parametrize(("zone", "typed", "expected"), CLOCK_CHANGES)
-def test_a_clock_change(zone: ZoneInfo, typed: str, expected: str) -> None:
+def test_wall_times_before_and_after_a_clock_change_are_read(
+    zone: ZoneInfo, typed: str, expected: str
+) -> None:
     naive = datetime.fromisoformat(typed)
     now = utc(expected) - timedelta(hours=20)
     clock = typed[11:]
@@ -292,7 +294,7 @@ def test_a_clock_change(zone: ZoneInfo, typed: str, expected: str) -> None:
         (NEW_YORK, "2027-03-13 17:00", "in 1d2h", "2027-03-14 18:00"),
         (KOLKATA, "2026-03-28 12:00", "in 1 day", "2026-03-29 12:00"),
         (LORD_HOWE, "2026-10-03 02:00", "in 1 day", "2026-10-04 01:30"),
-        # The second 01:15 of that night: nothing may step back to the first.
+        # The second 01:15 of that night: no form may mean the first one.
         (LONDON, "2026-10-25 01:15", "in 0 seconds", "2026-10-25 01:15"),
         (LONDON, "2026-10-25 01:15", "in 1 minute", "2026-10-25 01:16"),
         (LONDON, "2026-10-25 01:15", "01:30", "2026-10-26 01:30"),
@@ -413,7 +415,7 @@ def test_a_month_in_digits_is_refused(text: str, message: str, hint: str, past: 
 
 
 @pytest.mark.parametrize("text", ["soon", "tonight", "next friday", "2020-01-01 10:00", "in 5", "fri 99:00"])
-def test_what_a_hint_says_can_be_typed(text: str) -> None:
+def test_the_forms_in_a_hint_can_be_typed(text: str) -> None:
     forms = (refusal(text).hint or "").split('"')[1::2]
     prefix = "fri " if text.startswith("fri") else ""
     assert forms
@@ -421,20 +423,20 @@ def test_what_a_hint_says_can_be_typed(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["soon", "tonight", "tomorrow 9", "in -5 minutes", "31 feb", "9999-12-31"])
-def test_looking_back_is_as_strict(text: str) -> None:
+def test_looking_back_refuses_the_same_texts(text: str) -> None:
     refusal(text, past=True)
 
 
 @pytest.mark.parametrize("zone", ZONES, ids=str)
 @pytest.mark.parametrize("text", ["18:30", "tomorrow 9am", "friday 14:00", "29 feb 10:00", "in 2 days"])
-def test_after_the_calendar_there_is_nothing(text: str, zone: ZoneInfo) -> None:
+def test_a_time_after_the_year_9999_is_refused(text: str, zone: ZoneInfo) -> None:
     with pytest.raises(WaError, match="outside the years|does not exist"):
         parse_when(text, utc("9999-12-31 23:59"), zone)
 
 
 @pytest.mark.parametrize("zone", ZONES, ids=str)
 @pytest.mark.parametrize("text", ["18:30", "yesterday 9am", "friday 14:00", "29 feb 10:00", "2 days ago"])
-def test_before_the_calendar_there_is_nothing(text: str, zone: ZoneInfo) -> None:
+def test_a_time_before_the_year_1_is_refused(text: str, zone: ZoneInfo) -> None:
     with pytest.raises(WaError, match="outside the years|does not exist"):
         parse_when(text, utc("0001-01-01 00:00"), zone, past=True)
 
@@ -474,7 +476,9 @@ def test_before_the_calendar_there_is_nothing(text: str, zone: ZoneInfo) -> None
         (LONDON, "2026-10-28 08:00", "2026-10-21 08:00", "Wed 28 Oct 2026 08:00 Europe/London, in 6 days"),
     ],
 )
-def test_describe(zone: ZoneInfo, moment: str, now: str, expected: str) -> None:
+def test_describe_shows_day_time_zone_and_distance(
+    zone: ZoneInfo, moment: str, now: str, expected: str
+) -> None:
     assert describe(utc(moment), zone, utc(now)) == expected
 
 
@@ -502,7 +506,7 @@ def test_describe(zone: ZoneInfo, moment: str, now: str, expected: str) -> None:
         (-timedelta(days=400), "400 days ago"),
     ],
 )
-def test_distance(away: timedelta, expected: str) -> None:
+def test_distance_is_told_in_words(away: timedelta, expected: str) -> None:
     assert distance(NOW + away, NOW) == expected
 
 
@@ -519,7 +523,7 @@ def test_distance(away: timedelta, expected: str) -> None:
         (" 6H ", timedelta(hours=6)),
     ],
 )
-def test_a_duration(text: str, expected: timedelta) -> None:
+def test_a_duration_is_read(text: str, expected: timedelta) -> None:
     assert parse_duration(text) == expected
 
 
@@ -542,7 +546,7 @@ def test_a_duration(text: str, expected: timedelta) -> None:
         "9" * 5000,
     ],
 )
-def test_what_is_no_duration(text: str) -> None:
+def test_a_text_that_is_not_a_duration_is_refused(text: str) -> None:
     with pytest.raises(WaError, match="is not a usable duration") as caught:
         parse_duration(text)
     assert caught.value.code == "usage"
@@ -575,7 +579,7 @@ def test_format_duration(d: timedelta, expected: str) -> None:
         ("2026-12-24T10:00:00.123456789Z", utc("2026-12-24 10:00:00.123456")),
     ],
 )
-def test_from_iso(text: str, expected: datetime) -> None:
+def test_from_iso_reads_a_moment_in_utc(text: str, expected: datetime) -> None:
     assert from_iso(text) == expected
     assert from_iso(text).tzinfo is UTC
 
@@ -592,7 +596,7 @@ def test_from_iso(text: str, expected: datetime) -> None:
         "x" * 19 + "Z",
     ],
 )
-def test_what_from_iso_refuses(text: str) -> None:
+def test_from_iso_refuses_other_texts(text: str) -> None:
     with pytest.raises(WaError, match="stored where a time should be"):
         from_iso(text)
 
@@ -603,7 +607,7 @@ def test_to_iso_cuts_and_does_not_round() -> None:
 
 
 @pytest.mark.parametrize("name", ["Europe/London", "America/New_York", "Asia/Kolkata", "UTC"])
-def test_load_zone(name: str) -> None:
+def test_load_zone_reads_a_name(name: str) -> None:
     assert load_zone(name) is ZoneInfo(name)
 
 
@@ -624,7 +628,7 @@ def test_load_zone(name: str) -> None:
         "x" * 5000,
     ],
 )
-def test_what_is_no_zone(name: str) -> None:
+def test_a_text_that_is_not_a_time_zone_is_refused(name: str) -> None:
     with pytest.raises(WaError, match="is not a known time zone") as caught:
         load_zone(name)
     assert caught.value.code == "usage"
@@ -645,7 +649,7 @@ iso_like = st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}Z?")
 
 
 def answer(parse: Callable[..., object], *args: object, **options: bool) -> object:
-    """What the function returns, or the WaError it raises; any other exception fails the test."""
+    """Return the function's result or the WaError it raises; any other exception fails the test."""
     try:
         return parse(*args, **options)
     except WaError as error:

@@ -1,4 +1,4 @@
-"""What is sent along with pictures, videos and recordings; damaged files and ffmpeg never stop wa."""
+"""Sizes, lengths, thumbnails and waveforms of files to send; damaged files and ffmpeg never stop wa."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytest_plugins = ["media_fixture"]
 
 
 def opened(thumbnail):
-    """The thumbnail as a picture; checks what every one has to be."""
+    """Check what holds for every thumbnail; return it as a picture."""
     assert len(thumbnail) <= 10 * 1024
     shown = Image.open(io.BytesIO(thumbnail))
     shown.load()
@@ -40,25 +40,25 @@ def opened(thumbnail):
 
 
 def details_of(path):
-    """The details of a file by its own kind."""
+    """Return the details of a file, of the kind that its content tells."""
     return details.of_file(path, kinds.kind_of(path))
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
-def test_a_picture(put, form):
+def test_a_picture_has_its_size_and_a_thumbnail(put, form):
     found = details_of(put(picture(form, (320, 200))))
     assert (found.width, found.height) == (320, 200)
     assert abs(opened(found.thumbnail).width - 100) <= 1
     assert (found.seconds, found.waveform) == (None, None)
 
 
-def test_a_small_picture_is_not_blown_up(put):
+def test_the_thumbnail_of_a_small_picture_is_not_larger(put):
     assert opened(details_of(put(picture(size=(7, 5)))).thumbnail).size == (7, 5)
     assert opened(details_of(put(picture("PNG", size=(1, 3000)))).thumbnail).size == (1, 100)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_picture_lies_as_its_camera_was_held(put, orientation):
+def test_a_picture_is_turned_as_its_exif_orientation_says(put, orientation):
     found = details_of(put(picture(size=(320, 200), orientation=orientation)))
     lies = orientation >= 5
     assert (found.width, found.height) == ((200, 320) if lies else (320, 200))
@@ -67,7 +67,7 @@ def test_a_picture_lies_as_its_camera_was_held(put, orientation):
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16"])
-def test_every_mode_of_png(put, mode):
+def test_every_mode_of_png_gives_a_thumbnail(put, mode):
     if mode == "PA":
         made = Image.new("P", (50, 40))
         written = io.BytesIO()
@@ -78,19 +78,19 @@ def test_every_mode_of_png(put, mode):
     assert opened(details_of(path).thumbnail)
 
 
-def test_jpegs_of_printers(put):
+def test_a_cmyk_jpeg_gives_a_thumbnail(put):
     written = io.BytesIO()
     Image.new("CMYK", (300, 200)).save(written, "JPEG")
     assert opened(details_of(put(written.getvalue())).thumbnail)
 
 
-def test_what_is_seen_through_is_white(put):
+def test_transparent_pixels_are_white_in_the_thumbnail(put):
     written = io.BytesIO()
     Image.new("RGBA", (50, 50), (0, 0, 0, 0)).save(written, "PNG")
     assert opened(details_of(put(written.getvalue())).thumbnail).getpixel((20, 20)) == (255, 255, 255)
 
 
-def test_a_thumbnail_tells_nothing_of_where_the_picture_was_taken(put):
+def test_a_thumbnail_has_no_exif_data(put):
     exif = Image.Exif()
     exif[0x8825] = {1: "N", 2: (51.0, 30.0, 0.0)}
     exif[0x010F] = "A camera"
@@ -101,7 +101,7 @@ def test_a_thumbnail_tells_nothing_of_where_the_picture_was_taken(put):
 
 
 def png_that_claims(width, height):
-    """A PNG whose header names a size and that holds next to nothing."""
+    """Return a PNG whose header names a size and that holds next to no data."""
     import zlib
 
     def chunk(name, data):
@@ -115,7 +115,7 @@ def png_that_claims(width, height):
 @pytest.mark.parametrize(
     "size", [(60_000, 60_000), (2**31 - 1, 2**31 - 1), (0, 0), (10_000, 9_000), (4000, 4000)]
 )
-def test_a_picture_that_would_fill_the_memory(put, size):
+def test_a_picture_too_large_for_memory_gives_no_thumbnail(put, size):
     assert details_of(put(png_that_claims(*size))).thumbnail is None
 
 
@@ -124,13 +124,13 @@ def test_the_size_of_a_large_picture_is_known(put):
     assert (found.width, found.height) == (10_000, 9_000)
 
 
-def test_a_picture_that_breaks_off_still_has_a_size(put):
+def test_a_picture_that_is_cut_off_still_has_a_size(put):
     data = picture("PNG", (640, 480))
     found = details_of(put(data[: len(data) // 2]))
     assert (found.width, found.height) == (640, 480)
 
 
-def test_without_pillow(put, monkeypatch):
+def test_without_pillow_a_picture_has_no_details(put, monkeypatch):
     for name in [name for name in sys.modules if name == "PIL" or name.startswith("PIL.")]:
         monkeypatch.setitem(sys.modules, name, None)
     assert details_of(put(SAMPLES["jpeg"][0])) == Details()
@@ -143,7 +143,7 @@ def test_pillow_is_not_loaded_before_it_is_needed():
 
 @given(st.data())
 @bad_files
-def test_pictures_with_wrong_bytes(tmp_path, data):
+def test_wrong_bytes_in_a_picture_raise_nothing(tmp_path, data):
     name = data.draw(st.sampled_from(["jpeg", "png", "webp", "webp with alpha"]))
     sample = bytearray(SAMPLES[name][0])
     for _ in range(data.draw(st.integers(1, 8))):
@@ -158,12 +158,12 @@ def test_pictures_with_wrong_bytes(tmp_path, data):
 
 
 @pytest.mark.parametrize("version", [0, 1])
-def test_a_video(put, no_ffmpeg, version):
+def test_a_video_has_its_size_and_length(put, no_ffmpeg, version):
     data = film(track(b"soun", 0, 0), track(version=version), version=version)
     assert details_of(put(data)) == Details(width=640, height=360, seconds=12)
 
 
-def test_a_video_of_a_phone_held_upright(put, no_ffmpeg):
+def test_the_size_of_an_upright_video_is_turned(put, no_ffmpeg):
     found = details_of(put(film(track(matrix=QUARTER))))
     assert (found.width, found.height) == (360, 640)
 
@@ -187,15 +187,15 @@ def test_the_header_may_come_first_or_after_a_long_box(put, no_ffmpeg):
         {"duration": 2**62, "version": 1, "scale": 1},
     ],
 )
-def test_a_length_that_cannot_be(put, no_ffmpeg, header):
+def test_an_impossible_length_of_a_video_is_left_out(put, no_ffmpeg, header):
     assert details_of(put(film(**header))).seconds is None
 
 
-def test_a_short_video_lasts_a_second(put, no_ffmpeg):
+def test_a_video_shorter_than_a_second_counts_as_one_second(put, no_ffmpeg):
     assert details_of(put(film(duration=40))).seconds == 1
 
 
-def test_a_video_without_a_size(put, no_ffmpeg):
+def test_a_video_without_a_size_has_none(put, no_ffmpeg):
     found = details_of(put(film(track(width=0))))
     assert (found.width, found.height) == (None, None)
 
@@ -215,7 +215,7 @@ def test_a_video_without_a_size(put, no_ffmpeg):
     ],
 )
 @pytest.mark.timeout(30)
-def test_a_film_of_junk(put, no_ffmpeg, junk):
+def test_a_video_of_junk_has_no_details(put, no_ffmpeg, junk):
     path = put(ftyp() + junk)
     assert details.of_file(path, Kind("video", "video/mp4")) == Details()
     kinds.kind_of(path)
@@ -223,7 +223,7 @@ def test_a_film_of_junk(put, no_ffmpeg, junk):
 
 @given(st.data())
 @bad_files
-def test_films_with_wrong_bytes(tmp_path, data):
+def test_wrong_bytes_in_a_video_raise_nothing(tmp_path, data):
     sample = bytearray(film(track(), track(b"soun")))
     for _ in range(data.draw(st.integers(1, 8))):
         sample[data.draw(st.integers(0, len(sample) - 1))] = data.draw(st.integers(0, 255))
@@ -237,18 +237,18 @@ def test_films_with_wrong_bytes(tmp_path, data):
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(3.0, 3), (0.2, 1), (61.6, 62), (7200, 7200)])
-def test_a_voice_message(put, no_ffmpeg, seconds, shown):
+def test_a_voice_message_has_its_length(put, no_ffmpeg, seconds, shown):
     assert details_of(put(voice(seconds))) == Details(seconds=shown)
 
 
-def test_the_last_page_may_say_nothing_or_be_of_another_stream(put, no_ffmpeg):
+def test_ogg_pages_without_a_position_or_of_another_stream_are_passed_over(put, no_ffmpeg):
     nothing = page(b"x" * 60, -1)
     other = page(b"x" * 60, 48000 * 900, serial=8)
     assert details_of(put(voice(3, end=nothing + other + b"OggS"))).seconds == 3
 
 
 @pytest.mark.parametrize("position", [-5, 1, 2**62])
-def test_a_voice_message_of_a_length_that_cannot_be(put, no_ffmpeg, position):
+def test_an_impossible_length_of_a_voice_message_is_left_out(put, no_ffmpeg, position):
     head = page(b"OpusHead" + struct.pack("<BBHIhB", 1, 1, 312, 48000, 0, 0), 0)
     assert details_of(put(head + page(b"x", position))).seconds is None
 
@@ -264,7 +264,7 @@ def test_a_voice_message_of_a_length_that_cannot_be(put, no_ffmpeg, position):
         (b"ID3\4\0\0\0\0\0\0", None),
     ],
 )
-def test_an_mp3(put, no_ffmpeg, data, seconds):
+def test_an_mp3_has_its_length(put, no_ffmpeg, data, seconds):
     assert details_of(put(data)) == Details(seconds=seconds)
 
 
@@ -277,16 +277,16 @@ def test_an_mp3(put, no_ffmpeg, data, seconds):
         (b"\xff\xe3\x80\x64", 417),
     ],
 )
-def test_a_frame_of_mp3(header, length):
+def test_the_length_of_an_mp3_frame(header, length):
     """MPEG 1 at 44.1 kHz without and with padding, MPEG 2 at 22.05 kHz, MPEG 2.5 at 11.025 kHz."""
     assert formats.mp3_frame(header).length == length
 
 
-def test_an_m4a(put, no_ffmpeg):
+def test_an_m4a_has_its_length(put, no_ffmpeg):
     assert details_of(put(film(track(b"soun"), brand=b"M4A "))) == Details(seconds=12)
 
 
-def test_what_is_not_parsed_has_no_length_without_ffmpeg(put, no_ffmpeg):
+def test_a_format_that_is_not_parsed_has_no_length_without_ffmpeg(put, no_ffmpeg):
     for name in ("aac", "amr"):
         assert details_of(put(SAMPLES[name][0])) == Details()
 
@@ -300,14 +300,14 @@ def test_a_document_and_a_missing_file_have_no_details(put, tmp_path):
 
 @given(st.sampled_from([Kind(*sample[1:]) for sample in SAMPLES.values()]), st.binary(max_size=400))
 @bad_files
-def test_any_bytes_under_any_kind(tmp_path, kind, data):
+def test_any_bytes_as_any_kind_raise_nothing(tmp_path, kind, data):
     path = tmp_path / "any"
     path.write_bytes(data)
     details.of_file(path, kind)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_noise_behind_a_good_start(put, no_ffmpeg, seed):
+def test_noise_behind_a_sound_start_raises_nothing(put, no_ffmpeg, seed):
     noise = random.Random(seed)
     for data, _, _ in SAMPLES.values():
         start = data[: noise.randrange(4, 80)]
@@ -320,7 +320,7 @@ def test_noise_behind_a_good_start(put, no_ffmpeg, seed):
 
 @pytest.fixture
 def fake_ffmpeg(tmp_path, monkeypatch):
-    """Put a script in ffmpeg's place."""
+    """Put a shell script in the place of ffmpeg."""
 
     def install(script):
         folder = tmp_path / "bin"
@@ -333,7 +333,7 @@ def fake_ffmpeg(tmp_path, monkeypatch):
     return install
 
 
-def test_a_thumbnail_by_ffmpeg(put, tmp_path, fake_ffmpeg):
+def test_ffmpeg_makes_the_thumbnail_of_a_video(put, tmp_path, fake_ffmpeg):
     still = picture(size=(100, 56), quality=20)
     (tmp_path / "still").write_bytes(still)
     fake_ffmpeg(f'echo "$@" > {tmp_path}/asked; cat > {tmp_path}/stdin; cat {tmp_path}/still')
@@ -347,13 +347,13 @@ def test_a_thumbnail_by_ffmpeg(put, tmp_path, fake_ffmpeg):
 @pytest.mark.parametrize(
     "script", ["exit 1", "echo no picture", "head -c 20000 /dev/zero | tr '\\0' '\\377'", "kill -9 $$", ":"]
 )
-def test_an_ffmpeg_that_fails(put, fake_ffmpeg, script):
+def test_without_a_working_ffmpeg_size_and_length_are_still_found(put, fake_ffmpeg, script):
     fake_ffmpeg(script)
     assert details_of(put(film())) == Details(640, 360, 12)
     assert details_of(put(voice(3))).seconds == 3
 
 
-def test_an_ffmpeg_that_cannot_be_started(put, fake_ffmpeg, tmp_path):
+def test_an_ffmpeg_that_cannot_be_started_stops_nothing(put, fake_ffmpeg, tmp_path):
     fake_ffmpeg("")
     (tmp_path / "bin" / "ffmpeg").write_bytes(b"#!/no/such/shell\n")
     assert details_of(put(film())) == Details(640, 360, 12)
@@ -376,7 +376,7 @@ def test_an_ffmpeg_that_hangs_is_ended_with_its_children(put, fake_ffmpeg, tmp_p
     wait_for(lambda: not is_running(int(begun.read_text())), what="the end of its child")
 
 
-def test_the_waveform_is_of_64_parts(put, fake_ffmpeg, tmp_path):
+def test_the_waveform_has_64_parts(put, fake_ffmpeg, tmp_path):
     quiet, loud = struct.pack("=h", 500) * 4000, struct.pack("=h", -32768) * 4000
     (tmp_path / "pcm").write_bytes(quiet + loud + b"x")
     fake_ffmpeg(f"cat {tmp_path}/pcm")
@@ -387,7 +387,7 @@ def test_the_waveform_is_of_64_parts(put, fake_ffmpeg, tmp_path):
 
 
 @pytest.mark.parametrize(("pcm", "waveform"), [(b"", None), (bytes(126), None), (bytes(128), bytes(64))])
-def test_silence_and_next_to_nothing(put, fake_ffmpeg, tmp_path, pcm, waveform):
+def test_the_waveform_of_silence_and_of_few_samples(put, fake_ffmpeg, tmp_path, pcm, waveform):
     (tmp_path / "pcm").write_bytes(pcm)
     fake_ffmpeg(f"cat {tmp_path}/pcm")
     assert details_of(put(voice(2))).waveform == waveform
@@ -414,7 +414,7 @@ def made_by_ffmpeg(ffmpeg_folder, monkeypatch):
     return make
 
 
-def test_a_real_video(tmp_path, made_by_ffmpeg):
+def test_a_video_made_by_ffmpeg_has_all_details(tmp_path, made_by_ffmpeg):
     source = ["-f", "lavfi", "-i", "testsrc=size=320x240:rate=10:duration=3"]
     path = made_by_ffmpeg(tmp_path / "-a film.mp4", *source, "-c:v", "mpeg4", "-f", "mp4")
     assert kinds.kind_of(path) == Kind("video", "video/mp4")
@@ -433,7 +433,7 @@ def test_a_real_video(tmp_path, made_by_ffmpeg):
         ("b.mp4", "aac", Kind("audio", "audio/mp4")),
     ],
 )
-def test_a_real_recording(tmp_path, made_by_ffmpeg, name, codec, kind):
+def test_a_recording_made_by_ffmpeg_has_all_details(tmp_path, made_by_ffmpeg, name, codec, kind):
     source = ["-f", "lavfi", "-i", "sine=frequency=300:duration=4"]
     path = made_by_ffmpeg(tmp_path / name, *source, "-c:a", codec)
     assert kinds.kind_of(path) == kind
@@ -444,7 +444,7 @@ def test_a_real_recording(tmp_path, made_by_ffmpeg, name, codec, kind):
 
 
 @pytest.mark.usefixtures("made_by_ffmpeg")
-def test_a_playlist_in_the_place_of_a_film_reads_no_other_file(tmp_path, put):
+def test_a_playlist_named_as_a_video_reads_no_other_file(tmp_path, put):
     secret = put(picture(), "secret.jpg")
     path = put(ftyp() + f"#EXTM3U\n#EXTINF:1,\nfile:{secret}\n".encode())
     assert details.of_file(path, Kind("video", "video/mp4")) == Details()

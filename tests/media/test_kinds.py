@@ -1,4 +1,4 @@
-"""What a file is, told by its content; and the extensions of types."""
+"""The kind of a file, told by its content; and the extensions of MIME types."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_content_tells_the_kind(put, name):
     "lie", ["photo.jpg", "film.mp4", "song.mp3", "paper.pdf", "archive.zip", "notes.txt"]
 )
 @pytest.mark.parametrize("name", ["jpeg", "mp4", "voice", "pdf", "docx", "program"])
-def test_a_name_does_not_change_what_the_content_says(put, name, lie):
+def test_a_name_does_not_change_the_kind_of_the_content(put, name, lie):
     data, kind, mimetype = SAMPLES[name]
     assert kinds.kind_of(put(data, lie)) == Kind(kind, mimetype)
 
@@ -51,7 +51,7 @@ def test_a_name_refines_the_type_of_a_document(put, data, name, mimetype):
     assert kinds.kind_of(put(data, name)) == Kind("document", mimetype)
 
 
-def test_the_machine_has_no_say_in_types(put, monkeypatch):
+def test_types_do_not_depend_on_the_machine(put, monkeypatch):
     import mimetypes
 
     mimetypes.add_type("application/x-of-this-machine", ".csv")
@@ -69,7 +69,7 @@ def test_the_machine_has_no_say_in_types(put, monkeypatch):
 @example(b"RIFF\0\0\0\0WEBPVP8X")
 @example(b"PK\3\4")
 @bad_files
-def test_any_bytes_are_something(tmp_path, data):
+def test_any_bytes_have_a_kind(tmp_path, data):
     path = tmp_path / "any"
     path.write_bytes(data)
     kind = kinds.kind_of(path)
@@ -78,7 +78,7 @@ def test_any_bytes_are_something(tmp_path, data):
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_truncated_file_is_something(put, no_ffmpeg, name):
+def test_a_truncated_file_has_a_kind(put, no_ffmpeg, name):
     data, kind, _ = SAMPLES[name]
     for length in {*range(min(len(data), 64)), *range(64, min(len(data), 4000), 97)}:
         path = put(data[:length])
@@ -111,5 +111,5 @@ def test_a_truncated_file_is_something(put, no_ffmpeg, name):
         ("image/jpeg", "nothing", ".jpg"),
     ],
 )
-def test_extensions(mimetype, kind, extension):
+def test_a_type_has_an_extension(mimetype, kind, extension):
     assert kinds.extension_for(mimetype, kind) == extension

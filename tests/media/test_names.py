@@ -1,4 +1,4 @@
-"""File names made of names that somebody else chose."""
+"""Safe file names, made of names that somebody else chose."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ pytest_plugins = ["media_fixture"]
         ("cafe\u0301.txt", "café.txt"),
     ],
 )
-def test_safe_names(name, made):
+def test_a_name_is_made_safe(name, made):
     assert names.safe_name(name, "fallback", ".bin") == made
 
 
-def test_a_fallback_and_an_extension_are_not_believed_either():
+def test_a_fallback_and_an_extension_are_made_safe_too():
     assert names.safe_name(None, "../x", "/../y") == "x"
     assert names.safe_name(None, "//", "") == "file"
     assert names.safe_name(None, "con", ".txt") == "_con.txt"

@@ -1,4 +1,4 @@
-"""Files to send: checked, and kept once in the home; bad files never stop wa."""
+"""Files to send: they are checked and kept once in the home; bad files never stop wa."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOBODY = 65534
 
 
 @pytest.mark.parametrize("name", ["jpeg", "mp4", "mp3", "voice"])
-def test_what_is_too_large_for_its_kind_is_a_document(tmp_path, name):
+def test_a_file_too_large_for_its_kind_is_a_document(tmp_path, name):
     data, kind, mimetype = SAMPLES[name]
     fits = large(tmp_path / "fits", data, 16 * MB)
     assert outgoing.kind_for_sending(fits) == Kind(kind, mimetype)
@@ -58,7 +58,7 @@ def test_a_file_can_be_sent(put, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["nothing", "a.txt/nothing", "nu\0l", "lost"])
-def test_a_missing_file(put, tmp_path, name):
+def test_a_missing_file_is_not_found(put, tmp_path, name):
     put(b"hello", "a.txt")
     (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
     for refuse in (outgoing.check_sendable, kinds.kind_of, outgoing.kind_for_sending):
@@ -72,14 +72,14 @@ def test_a_missing_file_ends_with_4(tmp_path):
     assert caught.value.exit_status == 4
 
 
-def test_a_circle_of_links(tmp_path):
+def test_a_circle_of_links_is_storage_error(tmp_path):
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with refused("storage-error"):
         outgoing.check_sendable(tmp_path / "a")
 
 
-def test_a_directory(tmp_path):
+def test_a_directory_is_refused_and_its_files_are_hinted_at(tmp_path):
     with refused("bad-data", "is a directory") as caught:
         outgoing.check_sendable(tmp_path)
     assert caught.value.hint == f"name the files in it: {tmp_path}/*"
@@ -97,7 +97,7 @@ def test_a_pipe_is_neither_opened_nor_waited_for(home, tmp_path):
 
 
 @pytest.mark.timeout(20)
-def test_a_pipe_that_takes_the_place_of_a_file(put, monkeypatch):
+def test_a_pipe_that_replaces_the_file_after_the_check_is_refused(put, monkeypatch):
     path = put(b"hello")
     real = Path.stat
 
@@ -113,7 +113,7 @@ def test_a_pipe_that_takes_the_place_of_a_file(put, monkeypatch):
         outgoing.check_sendable(path)
 
 
-def test_a_device_and_a_socket(tmp_path, monkeypatch):
+def test_a_device_and_a_socket_are_refused(tmp_path, monkeypatch):
     with refused("bad-data", "is not a file"):
         outgoing.check_sendable(Path("/dev/zero"))
     monkeypatch.chdir(tmp_path)
@@ -123,7 +123,7 @@ def test_a_device_and_a_socket(tmp_path, monkeypatch):
             outgoing.check_sendable(Path("s"))
 
 
-def test_an_empty_file(put, home):
+def test_an_empty_file_is_refused(put, home):
     path = put(b"")
     with refused("bad-data", "is empty"):
         outgoing.check_sendable(path)
@@ -135,25 +135,25 @@ def test_an_empty_file(put, home):
     ("size", "shown"),
     [(100 * MB + 1, "100.1 MB"), (200 * MB, "200 MB"), (5 * 1024**4, "5242880 MB")],
 )
-def test_a_file_that_is_too_large(tmp_path, home, size, shown):
+def test_a_file_of_more_than_100_mb_is_refused(tmp_path, home, size, shown):
     path = large(tmp_path / "big", b"x", size)
     for refuse in (outgoing.check_sendable, lambda path: outgoing.keep(home, path)):
         with refused("bad-data", f"is {shown}; files up to 100 MB can be sent"):
             refuse(path)
 
 
-def test_a_file_of_just_the_limit(tmp_path):
+def test_a_file_of_exactly_100_mb_can_be_sent(tmp_path):
     assert outgoing.check_sendable(large(tmp_path / "big", b"x", 100 * MB))
 
 
 @as_root
-def test_a_file_that_may_not_be_read(home):
-    with_dir = Path("/tmp") / f"wa-unreadable-{os.getpid()}"  # where another user can get to
+def test_a_file_without_read_permission_is_refused(home):
+    with_dir = Path("/tmp") / f"wa-unreadable-{os.getpid()}"  # a folder that another user can enter
     with_dir.mkdir(mode=0o755)
     path = with_dir / "secret"
     path.write_bytes(b"x")
     path.chmod(0o600)
-    assert outgoing.check_sendable(path)  # nobody may not be able to read the modules that it imports
+    assert outgoing.check_sendable(path)  # import all modules now: the user nobody may not read them
     os.seteuid(NOBODY)
     try:
         with refused("storage-error", "Permission denied") as caught:
@@ -168,7 +168,7 @@ def test_a_file_that_may_not_be_read(home):
 
 
 def outbox(home):
-    """The names in the outbox, hidden ones too."""
+    """Return the names of the files in the outbox, hidden ones too."""
     folder = home.path / "media" / "outbox"
     return sorted(os.listdir(folder)) if folder.exists() else []
 
@@ -184,7 +184,7 @@ def test_a_file_is_kept_once(home, put):
     assert outbox(home) == [Path(kept).name]
 
 
-def test_what_is_kept_is_for_its_owner_alone(home, put):
+def test_a_kept_file_is_for_its_owner_alone(home, put):
     old = os.umask(0)
     try:
         kept, _ = outgoing.keep(home, put(b"hello", "a.txt"))
@@ -197,7 +197,7 @@ def test_what_is_kept_is_for_its_owner_alone(home, put):
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_copy_is_of_the_same_kind(home, put, name):
+def test_a_copy_has_the_kind_of_its_source(home, put, name):
     path = put(SAMPLES[name][0], "name.bin")
     kept, _ = outgoing.keep(home, path)
     assert kinds.kind_of(home.path / kept) == kinds.kind_of(path)
@@ -207,13 +207,13 @@ def test_a_copy_is_of_the_same_kind(home, put, name):
     "name", ["a.csv", "a.json", "a.doc", "a.apk", "a.tar", "a.exe", "a.html", "a.md", "a"]
 )
 @pytest.mark.parametrize("data", [b"text", b"\0\1", zipped("a"), b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
-def test_a_copy_is_of_the_type_that_its_name_gave(home, put, name, data):
+def test_a_copy_keeps_the_type_that_the_name_of_its_source_gave(home, put, name, data):
     path = put(data, name)
     kept, _ = outgoing.keep(home, path)
     assert kinds.kind_of(home.path / kept) == kinds.kind_of(path)
 
 
-def test_the_name_for_the_recipient(home, put, tmp_path):
+def test_the_recipient_gets_a_safe_name(home, put, tmp_path):
     path = put(b"hello", "bill: \u202egpj.exe")
     assert outgoing.keep(home, path)[1] == "bill_ gpj.exe"
     link = tmp_path / "report.txt"
@@ -224,7 +224,7 @@ def test_the_name_for_the_recipient(home, put, tmp_path):
     assert outgoing.keep(home, put(b"x", os.fsdecode(b"caf\xe9.txt")))[1] == "caf.txt"
 
 
-def test_the_copy_counts_when_the_file_changes(home, put, monkeypatch):
+def test_the_kind_is_that_of_the_copy_when_the_source_changes(home, put, monkeypatch):
     path = put(b"first" * 200_000, "a.txt")
     real = outgoing._read
 
@@ -241,7 +241,7 @@ def test_the_copy_counts_when_the_file_changes(home, put, monkeypatch):
     assert 0 < len(data) < 1_000_000
 
 
-def test_a_file_that_grows_without_end(home, put, monkeypatch):
+def test_a_file_that_grows_while_it_is_copied_is_refused_at_the_limit(home, put, monkeypatch):
     path = put(b"x")
     monkeypatch.setitem(outgoing.LIMITS, "document", MB)
     monkeypatch.setattr(outgoing, "_read", lambda *_: b"x" * 300_000)
@@ -250,14 +250,14 @@ def test_a_file_that_grows_without_end(home, put, monkeypatch):
     assert outbox(home) == []
 
 
-def test_a_file_that_becomes_empty(home, put, monkeypatch):
+def test_a_file_that_becomes_empty_is_refused(home, put, monkeypatch):
     monkeypatch.setattr(outgoing, "_read", lambda *_: b"")
     with refused("bad-data", "is empty"):
         outgoing.keep(home, put(b"x"))
     assert outbox(home) == []
 
 
-def test_a_file_that_cannot_be_read_to_its_end(home, put, monkeypatch):
+def test_a_file_that_cannot_be_read_to_its_end_is_storage_error(home, put, monkeypatch):
     path = put(b"x")
 
     class Damaged(io.BytesIO):
@@ -313,7 +313,7 @@ def small_disk(tmp_path):
 
 
 @as_root
-def test_a_full_disk(small_disk, put):
+def test_a_full_disk_is_storage_error_and_leaves_nothing(small_disk, put):
     from wa.store.paths import Home
 
     home = Home(small_disk / "home")
@@ -327,14 +327,14 @@ def test_a_full_disk(small_disk, put):
     assert outgoing.keep(home, put(b"small"))
 
 
-def test_something_is_in_the_place_of_the_folder(home, put):
+def test_a_file_in_the_place_of_the_media_folder_is_storage_error(home, put):
     home.prepare()
     (home.path / "media").write_text("a file")
     with refused("storage-error"):
         outgoing.keep(home, put(b"x"))
 
 
-def test_many_keep_the_same_file_at_once(home, put):
+def test_threads_that_keep_one_file_at_once_share_one_copy(home, put):
     path, kept = put(os.urandom(500_000), "a.bin"), []
     threads = [threading.Thread(target=lambda: kept.append(outgoing.keep(home, path))) for _ in range(8)]
     for thread in threads:

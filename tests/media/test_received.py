@@ -1,4 +1,4 @@
-"""Files that were received: whole or not at all, and nothing is overwritten."""
+"""Writing received files: whole or not at all, and no file is overwritten."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wa.media import names, received
 pytest_plugins = ["media_fixture"]
 
 
-def test_nothing_is_overwritten(tmp_path):
+def test_no_file_is_overwritten(tmp_path):
     folder = tmp_path / "new" / "downloads"
     made = [received.write_new(folder, "a.tar.gz", bytes([number])).name for number in range(3)]
     assert made == ["a.tar.gz", "a.tar (2).gz", "a.tar (3).gz"]
@@ -25,7 +25,7 @@ def test_nothing_is_overwritten(tmp_path):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_a_name_taken_by_anything_is_taken(tmp_path):
+def test_a_name_taken_by_a_link_or_a_directory_is_not_used(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a (2)").symlink_to("/nowhere/at/all")
     assert names.free_name(tmp_path, "a") == tmp_path / "a (3)"
@@ -34,14 +34,14 @@ def test_a_name_taken_by_anything_is_taken(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "/x", "a/b", "a\0b"])
-def test_what_is_no_name_is_a_mistake(tmp_path, name):
+def test_a_text_that_is_no_file_name_is_a_value_error(tmp_path, name):
     with pytest.raises(ValueError, match="is not the name of a file"):
         received.write_new(tmp_path / "in", name, b"x")
     assert os.listdir(tmp_path / "in") == []
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_many_write_the_same_name_at_once(tmp_path, monkeypatch, links):
+def test_threads_that_write_one_name_at_once_get_different_names(tmp_path, monkeypatch, links):
     def no_link(source, target):
         raise PermissionError(errno.EPERM, "no links here")
 
@@ -72,12 +72,12 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
     assert os.listdir(tmp_path / "in") == []
 
 
-def test_a_folder_that_is_a_file(put):
+def test_a_file_in_the_place_of_the_folder_is_storage_error(put):
     with refused("storage-error"):
         received.write_new(put(b"x"), "a.txt", b"x")
 
 
-def test_a_name_too_long_for_the_disk(tmp_path):
+def test_a_name_too_long_for_the_disk_is_storage_error(tmp_path):
     with refused("storage-error", "File name too long"):
         received.write_new(tmp_path, "a" * 300, b"x")
     assert received.write_new(tmp_path, names.safe_name("報" * 300, "x", ".txt"), b"x").exists()
