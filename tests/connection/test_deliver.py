@@ -109,6 +109,20 @@ def test_what_ends_the_wait_with_an_error_withdraws_the_row(
     assert delivered(home) == []
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), LOCKED])
+def test_a_scheduled_row_with_the_same_key_stays_scheduled(wa, home, monkeypatch, error):
+    def fail(*args, **kwargs):
+        raise error
+
+    row = wa("schedule", "add", REEM, "Hello", "--at", "in 1 hour", "--key", "K", "--json").json
+    monkeypatch.setattr(deliver, "serve", fail)
+    result = wa("send", REEM, "Hello", "--key", "K", "--json")
+    assert (result.code, result.error["code"]) == (6, "still-queued")
+    assert row["id"] in result.error["message"]
+    [waiting] = wa("schedule", "list", "--status", "all", "--json").json
+    assert (waiting["id"], waiting["status"]) == (row["id"], "pending")
+
+
 def test_what_cannot_be_withdrawn_may_still_be_sent(wa, home, queued, monkeypatch):
     other = sqlite3.connect(home.store, isolation_level=None)
 

@@ -101,14 +101,14 @@ def _deliver(context: Context, row_id: str, wait: float, held: list[BaseExceptio
         row = _withdraw(context, row_id, fault)
         if row["status"] == "failed" and row["error_code"] == fault.code:
             raise
-        row = _sent_or_error(row)
+        row = _sent_or_error(row, fault.message)
         context.note(f"warning: it was sent, and then {fault.message}")
         return row
     return _sent_or_error(row, block.text if block else "")
 
 
 def _withdraw(context: Context, row_id: str, fault: WaError | None) -> Row:
-    """Withdraw a row unless it was claimed. Return the row.
+    """Withdraw a row as `rows.give_up` does. Return the row.
 
     Raise WaError `unknown-outcome` if it cannot be withdrawn: then it may go out later.
     """

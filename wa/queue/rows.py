@@ -217,19 +217,20 @@ def retry(store: Store, row_id: str, now: datetime, *, force: bool, grace: timed
 
 
 def give_up(store: Store, row_id: str, now: datetime, error: WaError | None) -> Row:
-    """Withdraw a row that its command no longer waits for, unless it was claimed. Return the row."""
+    """Withdraw a row that its command no longer waits for, unless it was claimed. Return the row.
+
+    A row that was scheduled, which a command with the same key waits for, stays pending.
+    """
+    withdrawn = {
+        "status": "failed" if error else "cancelled",
+        "error_code": error.code if error else None,
+        "error_message": error.message if error else None,
+    }
     with store.write():
-        row = get(store, row_id)
-        if row["status"] == "pending":
-            update(
-                store,
-                row_id,
-                now,
-                status="failed" if error else "cancelled",
-                error_code=error.code if error else None,
-                error_message=error.message if error else None,
-                wait_until=None,
-            )
+        if get(store, row_id)["status"] == "pending":
+            sql = "SELECT is_immediate FROM scheduled_messages WHERE id = ?"
+            changes = withdrawn if store.value(sql, [row_id]) else {}
+            update(store, row_id, now, **changes, wait_until=None)
     return get(store, row_id)
 
 
