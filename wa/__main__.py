@@ -1,4 +1,4 @@
-"""Where the process begins: `wa`, or `python -m wa`."""
+"""The entry point of the process: `wa`, or `python -m wa`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Load the rest and run it; Ctrl-C while it loads is an interruption like any other."""
+    """Load the command line and run it; Ctrl-C while it loads is an interruption like any other."""
     try:
         from wa.cli import main as cli
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The one kind of error a user is meant to see, and the exit code that belongs to it."""
+"""The error that a user is shown, and the exit code that belongs to each of its codes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """What the process's exit code means. The README has the same table."""
+    """The exit codes of the process. The README has the same table."""
 
     OK = 0
     INTERNAL = 1
@@ -52,7 +52,7 @@ class Terminated(Exception):
 
 
 class WaError(Exception):
-    """Something the user should be told: what happened, and what to do about it.
+    """An error for the user: what happened, and, as the hint, what to do about it.
 
     `code` is one of the keys of EXIT_OF_CODE; scripts read it from `--json`
     errors, so a code never changes its meaning.

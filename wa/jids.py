@@ -81,7 +81,7 @@ def show_jid(jid: str) -> str:
 
 
 def phone_in(text: str, region: str | None) -> str | None:
-    """Return the phone number that `text` is, alone or in a JID; None if it is none."""
+    """Return the phone number that `text` is, or that is in the JID `text`; None if there is none."""
     try:
         jid = parse_jid(text)
         return phone_of_jid(jid) if jid else parse_phone(text, region)

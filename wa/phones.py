@@ -20,7 +20,7 @@ _PUNCTUATION = re.compile(r"[\s().\-/\u00a0\u2010-\u2015]+")
 
 
 def known_region(region: str) -> bool:
-    """Whether `region` is an ISO 3166 code that has phone numbers."""
+    """Return whether `region` is an ISO 3166 code that has phone numbers."""
     import phonenumbers  # its tables are slow to load, and seldom needed
 
     return region in phonenumbers.SUPPORTED_REGIONS
@@ -100,7 +100,7 @@ def read_number(text: str, region: str | None) -> tuple[str, str | None]:
 
 
 def _best(text: str, digits: str, region: str | None) -> tuple[phonenumbers.PhoneNumber | None, bool]:
-    """Read a number without `+`, as national rather than international; and say whether it is in use."""
+    """Return a number that has no `+`, national rather than international, and whether it is in use."""
     import phonenumbers
 
     readings = [_parsed(text, region)] if region else []

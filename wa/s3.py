@@ -25,7 +25,7 @@ class Bucket:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self.refused: WaError | None = None
-        """Why an object could not be read: a key that may not list is refused what is absent, too."""
+        """The refusal of a read: a key that may not list objects is refused missing objects too."""
         self._client = self._connected(storage.region or _region_in(storage.endpoint) or "us-east-1")
 
     def _connected(self, region: str) -> Any:
@@ -51,7 +51,7 @@ class Bucket:
             )
 
     def open(self, name: str) -> tuple[Body, int] | None:
-        """Open an object to read; return it and its size in bytes, or None when there is none.
+        """Open an object to read; return it and its size in bytes, or None when there is no such object.
 
         Raise WaError `network-error` and `storage-error`.
         """
@@ -91,7 +91,7 @@ class Bucket:
             after = {"ContinuationToken": found["NextContinuationToken"]}
 
     def put(self, name: str, data: Path | bytes, md5: bytes) -> None:
-        """Store an object in one request, so whole or not at all. The server checks the MD5 digest."""
+        """Store an object in one request: whole or not at all. The server checks the MD5 digest."""
         key, digest = self._storage.prefix + name, base64.b64encode(md5).decode()
 
         def send(client: Any, bucket: str) -> None:
@@ -105,13 +105,13 @@ class Bucket:
             self._call(send)
 
     def delete(self, name: str) -> None:
-        """Remove an object; it is no error if there is none."""
+        """Remove an object; do nothing if there is no such object."""
         key = self._storage.prefix + name
         with self._explained():
             self._call(lambda client, bucket: client.delete_object(Bucket=bucket, Key=key))
 
     def _call(self, ask: Callable[[Any, str], Any]) -> Any:
-        """Ask the server, and ask it once more in the region that it says it is in."""
+        """Send a request, and send it once more if the server names another region as its own."""
         try:
             return ask(self._client, self._storage.bucket)
         except Exception as error:
@@ -123,7 +123,7 @@ class Bucket:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Raise what boto3 raises as an error that the user can act on, and that has no key in it."""
+        """Raise an error of boto3 as a WaError that the user can act on, and that shows no key."""
         from botocore.exceptions import (
             BotoCoreError,
             ClientError,

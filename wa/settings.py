@@ -111,9 +111,9 @@ def parse_settings(values: Mapping[str, str], system_zone: Callable[[], str]) ->
 
 
 def parse_storage(values: Mapping[str, str]) -> Storage | None:
-    """Return the S3-compatible storage, or None when nothing of it is set.
+    """Return the settings of the S3-compatible storage, or None when none of them is set.
 
-    Raise WaError `bad-setting` for a malformed value, and when only a part of what is needed is set.
+    Raise WaError `bad-setting` for a malformed value, and when only some of the needed ones are set.
     """
     given = {name: values[name].strip() for name in NAMES if values.get(name, "").strip()}
     missing = [name for name in _NEEDED_FOR_STORAGE if name not in given]
@@ -144,7 +144,7 @@ def parse_storage(values: Mapping[str, str]) -> Storage | None:
 
 
 def parse_backup_keys(values: Mapping[str, str]) -> BackupKeys:
-    """Return the keys of encrypted backups. Raise WaError `bad-setting` for what is no public key."""
+    """Return the keys of encrypted backups. Raise WaError `bad-setting` for a recipient that is no key."""
     given = {name: values[name].strip() for name in NAMES if values.get(name, "").strip()}
     recipient = given.get("WA_BACKUP_RECIPIENT")
     if recipient is not None and not re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", recipient):

@@ -1,6 +1,6 @@
 """Times as people write them, durations and zones. Nothing here reads the clock: `now` is always given.
 
-The grammar is small and closed: a text outside it is refused with the reading so far, never guessed at.
+The grammar is small and closed: a text outside it is refused, and the error says how far it was read.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def parse_when(text: str, now: datetime, zone: ZoneInfo, *, past: bool = False) 
     """Return the moment, as an aware datetime in UTC, that `text` means in `zone` at the aware moment `now`.
 
     A time without a day, or a day without a year, is the next such moment; a moment before `now` and a
-    day without a time are refused. With `past`, for looking back, it is the most recent such moment, and
-    a day without a time is its 00:00. Raise WaError `usage` for a text that is refused.
+    day without a time are refused. With `past`, it is the most recent such moment, and a day without a
+    time begins at 00:00. Raise WaError `usage` for a text that is refused.
     """
     shown = quoted(text)
     try:
@@ -69,7 +69,7 @@ def parse_when(text: str, now: datetime, zone: ZoneInfo, *, past: bool = False) 
 
 
 def quoted(text: str) -> str:
-    """Return `text` in quotes for an error message: on one line, and at most 60 characters of it."""
+    """Return at most 60 characters of `text`, in quotes and on one line, for an error message."""
     line = " ".join(text.split())
     return f'"{line}"' if len(line) <= 60 else f'"{line[:60]}…"'
 
@@ -152,13 +152,13 @@ def _days_meant(found: re.Match[str], today: date, past: bool) -> list[date]:
     month, day = _MONTH[found["month"]] + 1, int(found["day"])
     if found["year"]:
         return _existing([int(found["year"])], month, day)
-    step = -1 if past else 1  # and eight years may lie between two 29ths of February
+    step = -1 if past else 1  # nine years, for eight may lie between two 29ths of February
     days = _existing(range(today.year, today.year + 9 * step, step), month, day)
     return [d for d in days if d <= today][:1] if past else [d for d in days if d >= today]
 
 
 def _existing(years: Iterable[int], month: int, day: int) -> list[date]:
-    """Return the dates of that day in those of the years that have it."""
+    """Return the date of this day and month in each year that has it."""
     firsts = [date(year, month, 1) for year in years if 0 < year < 10000 and 0 < month < 13]
     return [d for first in firsts if (d := first + timedelta(days=day - 1)).month == month]
 
@@ -195,14 +195,15 @@ def _not_understood(words: str, shown: str) -> WaError:
 
 
 def resolve_wall(naive: datetime, zone: ZoneInfo) -> datetime:
-    """Return the moment, in UTC, when the wall clock of `zone` shows `naive`: the first, if it does so twice.
+    """Return the moment, in UTC, when the wall clock of `zone` shows `naive`: the first, if there are two.
 
     A time that the clock skips becomes the moment of the skip. Raise OverflowError at the calendar's edge.
     """
     moment = naive.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if moment.astimezone(zone).replace(tzinfo=None) == naive:
         return moment
-    # Its two readings lie on either side of the skip, which is at a whole second of UTC.
+    # A skipped time is read as a moment before the skip with fold 1, and after it with fold 0. The skip
+    # itself is at a whole second, and is found between the two.
     before = naive.replace(tzinfo=zone, fold=1, microsecond=0).astimezone(UTC)
     skipped, span = naive.replace(tzinfo=zone), range((moment - before) // _SECOND)
     return (
@@ -261,7 +262,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(d: timedelta) -> str:
-    """Return the text that parse_duration reads as `d`, such as `1h30m`. Fractions of a second are cut."""
+    """Return the text that parse_duration reads as `d`, such as `1h30m`, without fractions of a second."""
     seconds = d // _SECOND
     if seconds and seconds % 604800 == 0:
         return f"{seconds // 604800}w"

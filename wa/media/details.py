@@ -1,7 +1,7 @@
-"""What is sent along with a picture, a video or a recording: size, length, thumbnail, waveform.
+"""The details sent along with a picture, video or recording: size, length, thumbnail, waveform.
 
-None of it is needed to send a file, and damaged files are common. So a value that cannot be found
-is None, and no content of a file raises an error here.
+A file can be sent without them, and damaged files are common. So a value that cannot be found is
+None, and no content of a file raises an error here.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 _THUMBNAIL_SIDE = 100
 _THUMBNAIL_BYTES = 10 * 1024
 _MOST_PIXELS = {"JPEG": 50_000_000, "PNG": 13_000_000, "WEBP": 13_000_000}
-"""The most pixels of a picture that is decoded. A pixel takes at most 3 bytes of memory in a JPEG, which is
-decoded at an eighth of its size, 8 in a PNG and 16 in a WebP: at most 200 MB."""
+"""The most pixels of a picture that is decoded, so that decoding takes at most 200 MB of memory. A pixel
+takes 8 bytes in a PNG, 16 in a WebP, and at most 3 in a JPEG, which is decoded at an eighth of its size."""
 _FFMPEG_SECONDS = 10.0
 _PCM_RATE = 4000
-"""Samples a second that loudness is computed from: an hour is 29 MB."""
+"""Samples per second that the loudness is computed from: an hour has 29 MB."""
 _PCM_SECONDS = 3600
 _DEMUXERS = {
     "audio/ogg": "ogg",
@@ -45,13 +45,13 @@ _DEMUXERS = {
 
 @dataclass(frozen=True)
 class Details:
-    """What the recipient's phone shows of a file before it has downloaded it."""
+    """The details that the recipient's phone shows of a file before it has downloaded the file."""
 
     width: int | None = None
-    """Pixels, of the picture as it is shown: turned as the file says."""
+    """In pixels, of the picture as it is shown, after the rotation that the file asks for."""
     height: int | None = None
     seconds: int | None = None
-    """Rounded, at least 1."""
+    """The length in whole seconds, at least 1."""
     thumbnail: bytes | None = None
     """A JPEG of at most 100 pixels a side and 10 KB."""
     waveform: bytes | None = None
@@ -59,7 +59,7 @@ class Details:
 
 
 def of_file(path: Path, kind: Kind) -> Details:
-    """Return size, length and a thumbnail of a file; a document has none of them."""
+    """Return size, length, thumbnail and waveform of a file; a document has none of these."""
     if kind.name == "document" or not os.path.isfile(path):
         return Details()
     if kind.name == "image":
@@ -96,7 +96,7 @@ def _thumbnail(picture: Image.Image) -> bytes | None:
     picture.draft("RGB", (_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
     picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
     small = ImageOps.exif_transpose(picture).convert("RGBA")
-    # On a new picture, so that no comment, place or profile of the old one goes along.
+    # Paste it on a new picture, so that no comment, place or colour profile of the original is sent.
     plain = Image.new("RGB", small.size, "white")
     plain.paste(small, mask=small.getchannel("A"))
     for quality in (75, 50, 25):
@@ -117,7 +117,7 @@ def of_video(path: Path) -> Details:
 
 
 def of_sound(path: Path, mimetype: str) -> Details:
-    """Return the length, which for some formats needs ffmpeg, and with ffmpeg the waveform."""
+    """Return the length, for which some formats need ffmpeg, and, if ffmpeg is installed, the waveform."""
     mimetype = mimetype.partition(";")[0]
     seconds = _seconds_of_sound(path, mimetype)
     if mimetype not in _DEMUXERS or (seconds or 0) > _PCM_SECONDS:
@@ -142,7 +142,7 @@ def _seconds_of_sound(path: Path, mimetype: str) -> int | None:
 
 
 def _waveform(samples: array[int]) -> bytes | None:
-    """Return the loudness of 64 equal parts, the loudest as 100."""
+    """Return the loudness of 64 equal parts on a scale where the loudest part has 100."""
     if len(samples) < 64:
         return None
     ends = [len(samples) * part // 64 for part in range(65)]
@@ -153,10 +153,10 @@ def _waveform(samples: array[int]) -> bytes | None:
 
 
 def _ffmpeg(path: Path, demuxer: str, *wanted: str) -> bytes | None:
-    """Return what ffmpeg makes of a file; None without ffmpeg, if it fails, or after ten seconds.
+    """Return ffmpeg's output for a file; None without ffmpeg, if it fails, or after 10 seconds.
 
-    It is told the format and may read files alone: a playlist, say, could name
-    other files of ours, or addresses for it to fetch.
+    It is told the format, and may read only files: a playlist, say, could name
+    other files of ours, or addresses to fetch.
     """
     program = shutil.which("ffmpeg")
     if program is None:
@@ -169,7 +169,7 @@ def _ffmpeg(path: Path, demuxer: str, *wanted: str) -> bytes | None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # so that what it starts can be ended with it
+            start_new_session=True,  # so that its child processes can be ended with it
         )
     except OSError:
         return None

@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 _MOST_BOXES = 500
 """The most boxes read on one level of an MP4; a damaged file may seem to have millions."""
 _LONGEST = 7 * 24 * 3600
-"""Seconds; a longer duration is taken for damage."""
+"""Seconds; a longer duration is treated as damage."""
 _OGG_PAGE = 27 + 255 + 255 * 255
 """Bytes of the longest page (RFC 3533, section 6)."""
 
@@ -34,7 +34,7 @@ class Movie:
     """The header of an MP4."""
 
     width: int | None = None
-    """Pixels, of the picture as it is shown: turned as the file says."""
+    """In pixels, of the picture as it is shown, after the rotation that the file asks for."""
     height: int | None = None
     seconds: int | None = None
     tracks: int = 0
@@ -50,13 +50,16 @@ def movie(path: Path) -> Movie:
                 if name == b"moov":
                     _read_moov(file, start, end, found)
                     break
-    except (OSError, struct.error):  # it ends too early: what came before holds
+    except (OSError, struct.error):  # the file ends too early: keep the fields read so far
         return found
     return found
 
 
 def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield type, start and end of content of each box (4.2). Size 1: a longer one follows; 0: to the end."""
+    """Yield type, and start and end of the content, of each box (4.2).
+
+    The size 1 means that a 64-bit size follows, 0 that the box goes to the end.
+    """
     for _ in range(_MOST_BOXES):
         if start + 8 > end:
             return
@@ -118,12 +121,15 @@ def _track_size(tkhd: bytes) -> tuple[int, int]:
 
 
 def ogg_packet(head: bytes) -> bytes:
-    """Return the first packet of a file, which tells the codec, as far as `head` goes (RFC 3533, 6)."""
+    """Return the first packet of a file, as far as it is in `head`; it names the codec (RFC 3533, 6)."""
     return head[27 + head[26] :] if head.startswith(b"OggS") and len(head) > 27 else b""
 
 
 def ogg_seconds(file: BinaryIO) -> float:
-    """Return the duration: the last page's position at 48 kHz less the pre-skip (RFC 7845, 4); 0: unknown."""
+    """Return the duration in seconds, 0 if unknown.
+
+    It is the last page's position at 48 kHz less the pre-skip (RFC 7845, 4).
+    """
     head = file.read(512)
     packet = ogg_packet(head)
     size = file.seek(0, os.SEEK_END)
@@ -148,7 +154,7 @@ class Frame(NamedTuple):
     length: int
     """Bytes to the next frame."""
     bitrate: int
-    """Bits a second."""
+    """Bits per second."""
     seconds: float
 
 
@@ -160,7 +166,7 @@ _BITRATES = (
 
 
 def mp3_frame(data: bytes, at: int = 0) -> Frame | None:
-    """Return the frame that begins at an offset, None if none does."""
+    """Return the frame that begins at the offset `at` (bytes), None if there is none."""
     header = data[at : at + 4]
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
         return None
@@ -175,13 +181,13 @@ def mp3_frame(data: bytes, at: int = 0) -> Frame | None:
 
 
 def is_mp3(data: bytes, at: int = 0) -> bool:
-    """Return whether two frames follow each other there: one alone is too likely by chance."""
+    """Return whether two frames in a row begin at the offset `at`: a single one may be chance."""
     frame = mp3_frame(data, at)
     return frame is not None and mp3_frame(data, at + frame.length) is not None
 
 
 def is_adts(data: bytes) -> bool:
-    """Return whether two frames of AAC follow each other (ISO 13818-7, 6.2)."""
+    """Return whether two frames of AAC in a row begin the data (ISO 13818-7, 6.2)."""
     if not _adts_begins(data) or len(data) < 7:
         return False
     length = (data[3] & 3) << 11 | data[4] << 3 | data[5] >> 5
@@ -193,7 +199,7 @@ def _adts_begins(data: bytes) -> bool:
 
 
 def mp3_seconds(file: BinaryIO) -> float:
-    """Return the duration by the frames of a Xing header, else as if all were like the first; 0: unknown."""
+    """Return the duration in seconds, 0 if unknown: by a Xing header, else by the first frame's bitrate."""
     tag = file.read(10).ljust(10)
     start = 0
     if tag.startswith(b"ID3"):  # ID3v2.4, 3.1: seven bits a byte

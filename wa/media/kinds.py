@@ -1,6 +1,6 @@
-"""What a file is, by its content; and the extension that belongs to a MIME type.
+"""The kind and MIME type of a file by its content; and the extension that belongs to a MIME type.
 
-The name of a file decides only for documents whose content leaves the type open.
+The name of a file decides only for documents whose content does not show the type.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from wa.media.formats import is_adts, is_mp3, movie, ogg_packet
 from wa.store.files import storage_error
 
 _HEAD, _TAIL = 4096, 64 * 1024
-"""Bytes by which a file is recognised; the list of what is in a ZIP is at its end."""
+"""Bytes of the beginning and the end that a file is recognised by; a ZIP has its directory at the end."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a file is sent as."""
+    """The kind of message that a file is sent as, and its MIME type."""
 
     name: str
     """`image`, `video`, `audio`, `voice` or `document`."""
@@ -42,7 +42,7 @@ _ODF = "application/vnd.oasis.opendocument."
 _APK = "application/vnd.android.package-archive"
 _BYTES = "application/octet-stream"
 
-# What WhatsApp does not play is a document: GIF, WAV, FLAC, Matroska, AVI.
+# Formats that WhatsApp does not play are documents: GIF, WAV, FLAC, Matroska, AVI.
 _SIGNATURES = [
     (re.compile(pattern, re.DOTALL), Kind(name, mimetype))
     for pattern, name, mimetype in (
@@ -58,7 +58,7 @@ _SIGNATURES = [
         (rb"RIFF....AVI ", "document", "video/x-msvideo"),
         (rb"\x1a\x45\xdf\xa3.{0,60}webm", "document", "video/webm"),
         (rb"\x1a\x45\xdf\xa3", "document", "video/x-matroska"),
-        (rb"[\x00-\x07]...(?:moov|mdat|wide)", "document", "video/quicktime"),  # before it had brands
+        (rb"[\x00-\x07]...(?:moov|mdat|wide)", "document", "video/quicktime"),  # files without brands
         (rb"(?:\xef\xbb\xbf)?\s*%PDF-", "document", "application/pdf"),
         (rb"{\\rtf", "document", "application/rtf"),
         (rb"\x1f\x8b\x08", "document", "application/gzip"),
@@ -67,7 +67,7 @@ _SIGNATURES = [
         (rb"(?:\xef\xbb\xbf)?\s*(?i:BEGIN:VCARD)\s", "document", "text/vcard"),
     )
 ]
-# The brands of ISO base media files, by their beginnings (ISO 14496-12, 4.3; registered at mp4ra.org).
+# The first letters of brands of ISO base media files (ISO 14496-12, 4.3; registered at mp4ra.org).
 _BRANDS = [
     (re.compile(pattern), Kind(name, mimetype))
     for pattern, name, mimetype in (
@@ -90,11 +90,11 @@ _ENTRY = re.compile(
 _MIMETYPE_ENTRY = re.compile(rb"PK\x03\x04.{26}mimetype(application/[\w.+-]{1,80}?)PK", re.DOTALL)
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _SIGNED = {kind.mimetype for _, kind in _SIGNATURES} | {_WORD, _SHEET, _SLIDES, "application/zip", _BYTES}
-"""Types that their content would have shown: a name alone does not make them."""
+"""Types that always show in the content, so a file name alone is no evidence for them."""
 
 
 def kind_of(path: Path, name: str | None = None) -> Kind:
-    """Return what a file is, by its content; `name` is its name where that is not the one in `path`.
+    """Return the kind of a file by its content; `name` is its name if it differs from that in `path`.
 
     Raise WaError `not-found`, `bad-data`, `storage-error`.
     """
@@ -104,7 +104,7 @@ def kind_of(path: Path, name: str | None = None) -> Kind:
         kind = recognise(head, file.read(_TAIL), name or path.name)
     if kind.name == "video":
         film = movie(path)
-        if film.tracks and not film.has_video:  # phones record sound under the brands of video
+        if film.tracks and not film.has_video:  # phones record sound in files with the brands of video
             return Kind("audio", "audio/mp4")
     return kind
 
@@ -113,7 +113,7 @@ def kind_of(path: Path, name: str | None = None) -> Kind:
 def reading(path: Path) -> Iterator[BinaryIO]:
     """Open a regular file to read. Raise WaError `not-found`, `bad-data`, `storage-error`."""
     try:
-        mode = path.stat().st_mode  # before it is opened: that would wait for a pipe and wake a device
+        mode = path.stat().st_mode  # before opening: open() would wait for a pipe and wake a device
         if stat.S_ISDIR(mode):
             raise WaError("bad-data", f"{path} is a directory", f"name the files in it: {path}/*")
         if not stat.S_ISREG(mode):
@@ -133,7 +133,10 @@ def reading(path: Path) -> Iterator[BinaryIO]:
 
 
 def recognise(head: bytes, tail: bytes, name: str) -> Kind:
-    """Return what a file is by its first bytes; `tail`, its last bytes if `head` is not all, is for a ZIP."""
+    """Return the kind of a file by its first bytes.
+
+    `tail` has its last bytes, which a ZIP needs, unless `head` is the whole file.
+    """
     for pattern, kind in _SIGNATURES:
         if pattern.match(head):
             # WebP's flag for moving pictures (RFC 9649, 2.7), which are not sent as images
@@ -151,7 +154,7 @@ def recognise(head: bytes, tail: bytes, name: str) -> Kind:
 
 
 def _kind_of_brands(head: bytes) -> Kind:
-    """The main brand decides, or the first known of those it is compatible with."""
+    """Return the kind by the main brand or, if that is unknown, by the first known compatible brand."""
     end = min(int.from_bytes(head[:4], "big"), len(head))
     for brand in (head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))):
         for pattern, kind in _BRANDS:
@@ -176,7 +179,7 @@ def _document_type(head: bytes, tail: bytes, by_name: str) -> str:
         return by_name if is_application else "application/x-ole-storage"
     if _is_utf8(head, is_whole=not tail):
         return by_name if by_name.startswith("text/") or by_name == "application/json" else "text/plain"
-    if by_name.startswith("text/"):  # in another encoding
+    if by_name.startswith("text/"):  # perhaps in another encoding than UTF-8
         return by_name if b"\0" not in head else _BYTES
     return by_name if is_application else _BYTES
 
@@ -219,7 +222,7 @@ _USUAL = {"image": ".jpg", "sticker": ".webp", "video": ".mp4", "voice": ".ogg"}
 
 @cache
 def _python_types() -> MimeTypes:
-    return MimeTypes()  # without those of the machine: what is sent does not depend on where
+    return MimeTypes()  # without the machine's own table: the same file has the same type everywhere
 
 
 def _type_by_name(name: str) -> str:
@@ -231,8 +234,8 @@ def _type_by_name(name: str) -> str:
 def extension_for(mimetype: str, kind: str) -> str:
     """Return the extension of a MIME type with its dot: `.jpg`.
 
-    An unknown type has the usual extension of its kind, or `.bin`. A type of
-    another family than its kind is unknown, so that a picture is never an `.exe`.
+    An unknown type has the usual extension of its kind, or `.bin`. A type that does
+    not fit its kind counts as unknown, so that a picture is never an `.exe`.
     """
     plain = mimetype.partition(";")[0].strip().lower()
     found = _EXTENSIONS.get(plain) or _python_types().guess_extension(plain)

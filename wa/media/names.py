@@ -1,4 +1,4 @@
-"""Names of files, made of names that somebody else chose. A foreign name is never used as it is."""
+"""Safe names of files, made of names that somebody else chose. A foreign name is never used unchanged."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from itertools import count
 from pathlib import Path
 
 _LONGEST = 120
-"""Bytes; filesystems take 255 or a little less, and ` (2)` has to fit."""
+"""Bytes; filesystems allow 255 or a little less, and ` (2)` has to fit."""
 _JOINERS = "\u200c\u200d"
-"""Part of how Persian, Indic scripts and emoji are written; the other invisible characters go."""
+"""Joiners, which Persian, Indic scripts and emoji need; the other invisible characters are removed."""
 _EDGES = f" .{_JOINERS}"
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
 _RESERVED = re.compile(
@@ -23,9 +23,9 @@ _SUFFIX = re.compile(r"(?<=.)\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,10}\Z", re.DOTALL
 def safe_name(name: str | None, fallback: str, extension: str) -> str:
     """Return a file name made of `name`, or of `fallback`, with `extension` if it has no extension.
 
-    The name stays in its folder, is visible, is no option of a command, is
+    The name cannot leave its folder, is visible, is no option of a command, is
     harmless to a terminal, works on Windows, and has at most 120 bytes. Letters
-    of other scripts stay as they are.
+    of all scripts stay as they are.
     """
     made = _cleaned(name or "") or _cleaned(fallback) or "file"
     if not _SUFFIX.search(made) and re.fullmatch(r"\.[A-Za-z0-9]{1,10}", extension):
@@ -41,7 +41,7 @@ def safe_name(name: str | None, fallback: str, extension: str) -> str:
 
 def _cleaned(name: str) -> str:
     spaced = " ".join(name[:1000].split())
-    # Cc: controls, Cf: direction marks and other invisible ones, Cs: what is no character
+    # Cc: controls, Cf: direction marks and other invisible ones, Cs: surrogates, which are no characters
     seen = (
         each for each in spaced if each in _JOINERS or unicodedata.category(each) not in ("Cc", "Cf", "Cs")
     )

@@ -1,4 +1,4 @@
-"""Files that are to be sent: checked, and copied into the home so that they may change or go before."""
+"""Files to send: checked, and copied into the home, so that the originals may change or go."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wa.store.paths import Home
 
 _MB = 1024 * 1024
 LIMITS = {"image": 16 * _MB, "video": 16 * _MB, "audio": 16 * _MB, "voice": 16 * _MB, "document": 100 * _MB}
-"""The most bytes of a file of each kind. A larger picture, video or recording goes as a document. WhatsApp
+"""The most bytes of a file of each kind. A larger picture, video or recording is sent as a document. WhatsApp
 allows larger documents, but the library holds a file several times in memory, and a small server has 1 GB."""
 _PIECE = 256 * 1024
 
@@ -33,8 +33,8 @@ def check_sendable(path: Path) -> Path:
     """Return the absolute path of a file that can be sent; links are followed when it is read.
 
     Raise WaError `not-found` if there is no such file, `bad-data` for a
-    directory, a pipe or a device, for an empty file and for one that is too
-    large, and `storage-error` for a file that may not be read.
+    directory, a pipe, a device, an empty file and a file that is too large,
+    and `storage-error` for a file that may not be read.
     """
     with reading(path) as file:
         _check_size(path, os.fstat(file.fileno()).st_size)
@@ -46,7 +46,7 @@ def _check_size(path: Path, size: int) -> None:
         raise WaError("bad-data", f"{path} is empty", "there is nothing in it to send")
     if size > LIMITS["document"]:
         limit = LIMITS["document"] // _MB
-        # Rounded up, so that it never says "is 100 MB; files up to 100 MB can be sent".
+        # Round up, so that the error never says "is 100 MB; files up to 100 MB can be sent".
         shown = f"{math.ceil(size * 10 / _MB) / 10:.1f}".removesuffix(".0")
         raise WaError(
             "bad-data",
@@ -56,7 +56,7 @@ def _check_size(path: Path, size: int) -> None:
 
 
 def keep(home: Home, path: Path) -> tuple[str, str]:
-    """Copy a file that is to be sent into the home.
+    """Copy a file to send into the home.
 
     Return the path of the copy, relative to the home, and the name that the
     recipient sees. The copy is named by its content, so the same file twice is
@@ -77,7 +77,7 @@ def keep(home: Home, path: Path) -> tuple[str, str]:
 
 
 def _copy(path: Path, source: BinaryIO, copy: BinaryIO) -> str:
-    """Copy a file, whose size may have changed by now, and return its SHA-256."""
+    """Copy a file, and return its SHA-256. Check its size again, for it may have changed by now."""
     digest, size = hashlib.sha256(), 0
     while piece := _read(path, source):
         size += len(piece)
@@ -92,5 +92,5 @@ def _copy(path: Path, source: BinaryIO, copy: BinaryIO) -> str:
 def _read(path: Path, source: BinaryIO) -> bytes:
     try:
         return source.read(_PIECE)
-    except OSError as error:  # the fault of this file, not of where it is copied to
+    except OSError as error:  # an error of the original, not of the copy
         raise storage_error(error, path) from error

@@ -1,4 +1,4 @@
-"""Files that were received: written whole or not at all, for their owner alone, never over another file."""
+"""Received files: written whole or not at all, for their owner alone, never over another file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def keep(home: Home, data: bytes, mimetype: str, message_type: str, at: datetime
 
 
 def write_new(folder: Path, name: str, data: bytes) -> Path:
-    """Write a file where `free_name` says, and return its path. Raise WaError `storage-error`."""
+    """Write a file under the name that `free_name` finds; return its path. Raise WaError `storage-error`."""
     with explained(folder):
         make_folder(folder)
         with part_file(folder) as part:
@@ -36,7 +36,7 @@ def write_new(folder: Path, name: str, data: bytes) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Make the folder that files are to go to. Raise WaError `storage-error`."""
+    """Make the folder for files unless it exists. Raise WaError `storage-error`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -44,7 +44,7 @@ def check_folder(folder: Path) -> None:
 
 
 def copy_to(path: Path, folder: Path) -> Path:
-    """Copy a file into a folder unless it is there; return its path. Raise WaError `storage-error`."""
+    """Copy a file into a folder unless it is in it; return its path. Raise WaError `storage-error`."""
     try:
         data = path.read_bytes()
         there = folder / path.name

@@ -12,14 +12,14 @@ _COUNTED = ("contacts", "chats", "messages", "reactions", "receipts", "scheduled
 
 
 def stats(store: Store) -> dict[str, int]:
-    """Return the rows of each table, and the size of the file in bytes."""
+    """Return the number of rows of each table, and the size of the file in bytes."""
     found = {table: int(store.value(f"SELECT count(*) FROM {table}")) for table in _COUNTED}
     found["size_bytes"] = store.home.store.stat().st_size
     return found
 
 
 def check(store: Store) -> list[str]:
-    """Return what is wrong with the database, a sentence an entry; it checks each search index too."""
+    """Return the faults of the database and of its search indexes, each as a sentence."""
     try:
         found = [row["integrity_check"] for row in store.rows("PRAGMA integrity_check(20)")]
         problems = [each for each in found if each != "ok"]
@@ -33,7 +33,7 @@ def check(store: Store) -> list[str]:
 
 
 def verify(store: Store) -> None:
-    """Check the database from end to end. Raise WaError `corrupt` where something is wrong with it."""
+    """Check the database from end to end. Raise WaError `corrupt` when it has a fault."""
     problems = check(store)
     if problems:
         raise WaError(

@@ -1,4 +1,4 @@
-"""The one SQLite file that holds our data: how it is read and written."""
+"""Reading and writing the one SQLite file that holds our data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BUSY_TIMEOUT = 30.0
 """Seconds to wait for the transaction of another process, which is meant to last at most 0.25."""
 
 BATCH = 500
-"""Rows that a transaction of bulk work touches, so that other processes do not wait long."""
+"""Rows in one transaction of bulk work, so that other processes do not wait long."""
 
 Params = Sequence[Any] | dict[str, Any]
 Row = dict[str, Any]
@@ -25,8 +25,8 @@ Row = dict[str, Any]
 class Store:
     """A connection to `wa.db`, for the thread that made it, or for `any_thread`.
 
-    A read outside a transaction sees the newest commit. What writes, or reads in order to write, stands
-    in `with store.write():`.
+    A read outside a transaction sees the newest commit. Code that writes, or reads in order to write,
+    stands in `with store.write():`.
     """
 
     def __init__(self, home: Home, *, any_thread: bool = False) -> None:
@@ -47,8 +47,8 @@ class Store:
     def write(self, *, durable: bool = True) -> Iterator[None]:
         """Run the block as one transaction that holds the write lock from its start.
 
-        A `durable` commit survives a power cut. The others survive a kill, and are for bulk work. Inside
-        another transaction the block is part of that one.
+        A `durable` commit survives a power cut. Other commits survive a kill alone; bulk work uses them.
+        Inside another transaction, the block is part of that one.
         """
         conn = self.conn
         if conn.in_transaction:
@@ -110,7 +110,7 @@ class Store:
         return self.conn.execute(sql, params)
 
     def rows(self, sql: str, params: Params = ()) -> list[Row]:
-        """Return all rows of a query, as dicts; for queries that are bounded."""
+        """Return all rows of a query as dicts; for queries whose number of rows is bounded."""
         cursor = self.execute(sql, params)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, values, strict=True)) for values in cursor]
@@ -132,12 +132,12 @@ class Store:
         """Insert a row; return its rowid, or None when `ignore` is set and the row conflicts with another."""
         names = ", ".join(row)
         marks = ", ".join(f":{name}" for name in row)
-        otherwise = "ON CONFLICT DO NOTHING" if ignore else ""  # OR IGNORE would pass over a missing value
+        otherwise = "ON CONFLICT DO NOTHING" if ignore else ""  # OR IGNORE would hide a NOT NULL violation
         cursor = self.execute(f"INSERT INTO {table} ({names}) VALUES ({marks}) {otherwise}", row)
         return cursor.lastrowid if cursor.rowcount else None
 
     def state(self) -> dict[str, Any]:
-        """Return all of the table `state`, by key: small facts that outlive a process."""
+        """Return all values of the table `state`, by key: small facts that outlive a process."""
         return {key: json.loads(value) for key, value in self.execute("SELECT key, value FROM state")}
 
     def set_state(self, key: str, value: Any) -> None:

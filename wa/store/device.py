@@ -10,17 +10,17 @@ from wa.times import to_iso
 
 
 def linked_account(store: Store) -> Row | None:
-    """Return jid, lid and push_name of the linked account; None where none is linked any more."""
+    """Return jid, lid and push_name of the linked account; None when no account is linked."""
     return store.row("SELECT jid, lid, push_name FROM device WHERE id = 1 AND linked_at IS NOT NULL")
 
 
 def last_account(store: Store) -> Row | None:
-    """Return jid, lid and push_name of the account that is or was linked last; None before the first."""
+    """Return jid, lid and push_name of the account linked now or last; None before the first linking."""
     return store.row("SELECT jid, lid, push_name FROM device WHERE id = 1")
 
 
 def own_jid(store: Store) -> str | None:
-    """Return the JID of the account that is or was linked last; None before the first."""
+    """Return the JID of the account linked now or last; None before the first linking."""
     return (last_account(store) or {}).get("jid")
 
 
@@ -35,7 +35,7 @@ def keep_account(store: Store, jid: str, lid: str | None, push_name: str | None,
 
 
 def rename_account(store: Store, jid: str, push_name: str) -> None:
-    """Store the name that an account goes by now, if it is ours; the caller holds the transaction."""
+    """Store the push name of an account, if the account is ours; the caller holds the transaction."""
     store.execute("UPDATE device SET push_name = ? WHERE jid = ?", [push_name, jid])
 
 
@@ -46,7 +46,7 @@ def forget_account(store: Store) -> None:
 
 @carry_over.part
 def _stay_linked(restore: Restore) -> None:
-    """Keep the account that is linked here; that of the backup is not linked, for its keys are not here."""
+    """Keep the account that is linked here. The backup's account is not linked: its keys are not here."""
     is_linked = f"SELECT 1 FROM {restore.known}.device WHERE linked_at IS NOT NULL"
     if restore.db.execute(is_linked).fetchone():
         restore.take_over("device")

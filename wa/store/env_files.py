@@ -1,4 +1,4 @@
-"""Settings as text, from the environment and from env files, and where each of them came from."""
+"""Settings as text, from the environment and from env files, and the source of each setting."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NEARBY = Path(".env")
 _TOLD = "env_file_told"
 _FORM = 'a line is NAME=value, or NAME="value"'
 _LARGEST = 1024 * 1024
-"""Bytes of `./.env` that are looked at: it may be anybody's file."""
+"""The most bytes that are read of `./.env`, which may be a file of another program."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Sources:
 
     @property
     def values(self) -> dict[str, str]:
-        """All names with the text in force: the first place that names a variable wins."""
+        """All names with the text in force: the first source that names a variable wins."""
         return {**self.in_home, **self.named, **self.environment}
 
     def of(self, name: str) -> str:
@@ -164,7 +164,7 @@ def _nearby(sources: Sources) -> dict[str, str]:
 
 
 def unread_notice(sources: Sources) -> tuple[str, str] | None:
-    """Return what to say about a `.env` in the current directory, and what to do; None without one."""
+    """Return a warning about a `.env` in the current directory, and a hint; None without such a file."""
     names = unread_names(sources)
     if not names:
         return None
@@ -175,14 +175,14 @@ def unread_notice(sources: Sources) -> tuple[str, str] | None:
 
 
 def warn_once(store: Store, sources: Sources, note: Callable[[str], None]) -> None:
-    """Tell of a `.env` in the current directory, unless this home was told before or cannot keep that."""
+    """Warn of a `.env` in the current directory, once for each home whose store can be written."""
     notice = unread_notice(sources)
     if notice and _TOLD not in store.state() and _remember(store):
         note(f"{notice[0]}: {notice[1]}")
 
 
 def _remember(store: Store) -> bool:
-    """Keep that the notice was given; False when another process did, or the store cannot be written now."""
+    """Store that the warning was given; return False if it was before, or the store cannot be written."""
     patience = store.value("PRAGMA busy_timeout")
     try:
         store.execute("PRAGMA busy_timeout=0")

@@ -1,4 +1,4 @@
-"""Files for their owner alone, written whole and synced; and what the operating system's errors mean.
+"""Files that only their owner may read, written whole and synced; and the mapping of OSError to WaError.
 
     with part_file(folder) as part:
         part.write(data)
@@ -22,20 +22,20 @@ from wa.errors import WaError
 
 _SPARE_BYTES = 8 * 1024 * 1024
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EBADF)
-"""What some filesystems, most of them on a network, say of a directory that is to be synced."""
+"""The errors of filesystems, most of them on a network, that cannot sync a directory."""
 
 
 def part_path(folder: Path, name: str) -> Path:
-    """Return where a file is while it is written."""
+    """Return the path of a file while it is being written."""
     return folder / f".wa-{name}.part"
 
 
 @contextmanager
 def part_file(folder: Path, name: str | None = None) -> Iterator[BinaryIO]:
-    """Open a new file to write in a directory; `put` gives it its name. Raise OSError.
+    """Open a new file in a directory for writing; `put` gives it its name. Raise OSError.
 
-    It is removed at the end of the block unless `put` was called. With a `name` it replaces what a
-    killed process left under that name, so only one process at a time may use it.
+    The file is removed at the end of the block unless `put` was called. With a `name` it replaces the
+    file that a killed process left under that name, so only one process at a time may use the name.
     """
     path = part_path(folder, name or secrets.token_hex(8))
     with create(path) as file:
@@ -48,7 +48,7 @@ def part_file(folder: Path, name: str | None = None) -> Iterator[BinaryIO]:
 def create(path: Path, *, replacing: bool = True) -> BinaryIO:
     """Open a new, empty file to write, for its owner alone. Raise OSError.
 
-    It replaces any other of that name; raise FileExistsError instead when `replacing` is not set.
+    It replaces a file of that name; raise FileExistsError instead when `replacing` is not set.
     """
     if replacing:
         path.unlink(missing_ok=True)
@@ -56,7 +56,7 @@ def create(path: Path, *, replacing: bool = True) -> BinaryIO:
 
 
 def put(part: BinaryIO, target: Path, *, replacing: bool = True) -> None:
-    """Give a file that is written, or open to read, its final name on the same disk, for good.
+    """Sync an open file, and give it its final name on the same disk.
 
     Raise OSError, and FileExistsError when the name is taken and `replacing` is not set.
     """
@@ -74,7 +74,7 @@ def _name_new(written: Path, target: Path) -> None:
         os.link(written, target)
     except FileExistsError:
         raise
-    except OSError:  # FAT and many network disks have no links: take the name, then replace what is ours
+    except OSError:  # FAT and many network disks have no links: make an empty file, then replace it
         create(target, replacing=False).close()
         try:
             os.replace(written, target)
@@ -84,10 +84,10 @@ def _name_new(written: Path, target: Path) -> None:
 
 
 def write_file(path: Path, pieces: Iterable[str], *, replacing: bool = True) -> None:
-    """Write text (UTF-8) to a file for its owner alone: in the end it is whole, or what it was before.
+    """Write text (UTF-8) to a file for its owner alone: afterwards it is whole, or as it was before.
 
-    A link stays one, and what is no file, such as a pipe or a terminal, is written to as it is. Raise
-    WaError `storage-error`, and FileExistsError when the file exists and `replacing` is not set.
+    A link stays a link, and a pipe or a terminal is written to directly. Raise WaError
+    `storage-error`, and FileExistsError when the file exists and `replacing` is not set.
     """
     if replacing:
         path = path.resolve()
@@ -111,7 +111,7 @@ def write_file(path: Path, pieces: Iterable[str], *, replacing: bool = True) -> 
 
 
 def make_folder(folder: Path) -> None:
-    """Make a directory for its owner alone, and those above it, unless they exist. Raise OSError."""
+    """Make a directory for its owner alone, and its parents, unless they exist. Raise OSError."""
     for each in (*reversed(folder.parents), folder):
         if not each.is_dir():
             each.mkdir(mode=0o700, exist_ok=True)
@@ -131,13 +131,13 @@ def sync_folder(folder: Path) -> None:
 
 
 def free_bytes(folder: Path) -> int:
-    """Return how many bytes the disk of a directory still takes from this user."""
+    """Return how many bytes this user can still write to the disk of a directory."""
     free = os.statvfs(folder)
     return free.f_bavail * free.f_frsize
 
 
 def need_room(folder: Path, size: float, what: str) -> None:
-    """Raise WaError `storage-error` when a disk has less than `size` bytes and some to spare.
+    """Raise WaError `storage-error` unless a disk has room for `size` bytes and some to spare.
 
     `what` begins the sentence: "a backup".
     """
@@ -160,7 +160,7 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def storage_error(error: OSError, path: Path) -> WaError:
-    """Return what an error of the operating system means to the user, and what to do about it."""
+    """Return the WaError `storage-error` for an error of the operating system."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     hint = f"check that {path} is a place that can be written"
     if error.errno in (errno.EACCES, errno.EPERM):

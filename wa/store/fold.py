@@ -1,11 +1,11 @@
-"""Text as it is stored, and without case and accents as searches and sorted lists compare it."""
+"""Text in the form that is stored, and in the form without case and accents that searches compare."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# Phones wrap names and numbers in marks of text direction.
+# Phones put marks of text direction around names and numbers.
 _UNSEEN = "[\\s\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+"
 _AROUND = re.compile(f"\\A{_UNSEEN}|{_UNSEEN}\\Z")
 
@@ -20,7 +20,7 @@ def fold(text: str | None) -> str:
     """Return a text as search compares it: no case, no accents, `ß` as `ss`, no control characters.
 
     It drops the marks that are accents or vowel points (canonical combining class 10 and up, Unicode §4.3).
-    Those that make another letter, such as the Japanese voicing marks, stay.
+    Marks that make another letter, such as the Japanese voicing marks, stay.
     """
     if not text:
         return ""
@@ -33,7 +33,7 @@ def fold(text: str | None) -> str:
 
 
 def fold_name(text: str) -> str:
-    """Return a name as names are compared: case, accents, spaces and invisible characters do not matter."""
+    """Return a name for comparison, without case, accents, spaces and invisible characters."""
     if not text.isascii():
         text = "".join(char for char in text if unicodedata.category(char) != "Cf")
     return " ".join(fold(text).split())

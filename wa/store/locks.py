@@ -16,7 +16,7 @@ from wa.store.files import storage_error
 class FileLock:
     """A flock on a file that is written in place, never renamed or removed.
 
-    The kernel frees it when the process dies, so a file that was left is never in the way.
+    The kernel frees the lock when the process dies, so a file that a dead process left blocks nobody.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,12 +50,12 @@ class FileLock:
 
     @property
     def descriptor(self) -> int:
-        """The file descriptor, for a child process that is to hold the lock too; only while holding it."""
+        """The file descriptor, for a child process that is to hold the lock too. The lock must be held."""
         assert self._fd is not None  # noqa: S101
         return self._fd
 
     def write(self, data: dict[str, Any]) -> None:
-        """Write `data` into the file as JSON; only while holding the lock."""
+        """Write `data` into the file as JSON. The lock must be held."""
         assert self._fd is not None  # noqa: S101
         text = json.dumps(data).encode()
         os.pwrite(self._fd, text, 0)
@@ -79,17 +79,17 @@ class FileLock:
 
 
 def describe_holder(holder: dict[str, Any]) -> str:
-    """Return who holds a lock, in words."""
+    """Return the holder of a lock in words."""
     if "command" not in holder:
         return "another program"
     return f"`wa {holder['command']}` (pid {holder.get('pid')})"
 
 
 def lock_holder(path: Path) -> dict[str, Any] | None:
-    """Return what the holder of a lock wrote into it; None when nobody holds it.
+    """Return the data that the holder of a lock wrote into its file; None when no process holds it.
 
-    To find out, this takes the lock for an instant, shared: a process that wants it just then has to try
-    again a moment later.
+    This takes the lock, shared, for an instant: a process that wants the lock just then has to try again
+    a moment later.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""How the store is opened, made and upgraded, and what its errors mean."""
+"""Opening, making and upgrading the store, and the mapping of SQLite's errors to WaError."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def open_store_for(home: Home, transport: str) -> Store:
 
 
 def bind_store(store: Store, transport: str) -> None:
-    """Let the store belong to a transport, if it belongs to none yet."""
+    """Record the transport that the store belongs to, unless it belongs to one already."""
     if "transport" not in store.state():
         with store.write():
             store.set_state("transport", transport)
@@ -75,7 +75,7 @@ def _is_current(store: Store) -> bool:
 def _migrate(store: Store) -> None:
     """Bring the schema up to date, one process at a time.
 
-    An existing store also needs the session lock, for the process that holds it runs the older code.
+    For an existing store this takes the session lock too: a process that holds it runs the older code.
     """
     with FileLock(store.home.migrate_lock).hold():
         if _is_current(store):  # another process was here first
@@ -96,7 +96,7 @@ def _migrate(store: Store) -> None:
 
 
 def is_damaged(home: Home) -> bool:
-    """Tell whether the database itself is broken, and not only a statement."""
+    """Return whether the database itself is broken, and not only a statement."""
     try:
         conn = sqlite3.connect(home.store, timeout=BUSY_TIMEOUT)
         try:
@@ -110,7 +110,7 @@ def is_damaged(home: Home) -> bool:
 
 
 def _is_odd(text: str) -> bool:
-    """Tell whether an error is caused neither by the disk nor by another process."""
+    """Return whether an error is caused neither by the disk nor by another process."""
     return not any(sign in text for sign in ("full", "I/O", "locked", "unable to open", "readonly"))
 
 
@@ -120,12 +120,12 @@ _DAMAGE = (
     "unsupported file format",
     "decode to UTF-8",
     "vtable constructor failed",
-    "user-defined function raised",  # fold() was given what is no text
+    "user-defined function raised",  # fold() was called with a value that is not text
 )
 
 
 def explain(error: sqlite3.Error, home: Home) -> WaError:
-    """Return what an error of SQLite means to the user, and what to do about it."""
+    """Return the WaError for an error of SQLite, with a hint."""
     text = str(error)
     if any(sign in text for sign in _DAMAGE) or (_is_odd(text) and is_damaged(home)):
         return WaError(

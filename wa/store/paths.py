@@ -16,7 +16,7 @@ _NEEDED_FREE_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Home:
-    """The directory where everything lives; only its owner may look inside."""
+    """The directory of all our files; only its owner may look inside."""
 
     path: Path
 
@@ -66,10 +66,10 @@ class Home:
         return self.path / "wa.sock"
 
     def prepare(self) -> None:
-        """Make the directory for its owner alone, or check that the one there is ours.
+        """Make the directory for its owner alone, or check that an existing one is ours.
 
-        Raise WaError `storage-error` when it cannot be used, and `bad-setting` when it is open to other
-        users and holds other things.
+        Raise WaError `storage-error` when it cannot be used, and `bad-setting` when other users may look
+        inside and it holds files that are not ours.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -103,5 +103,5 @@ class Home:
             raise storage_error(error, self.path) from error
 
     def has_room(self) -> bool:
-        """Tell whether the disk has room for what is written when a message is sent."""
+        """Return whether the disk has room for the data that sending a message writes."""
         return free_bytes(self.path) >= _NEEDED_FREE_BYTES

@@ -1,14 +1,13 @@
-"""Rewrites: changes that go through the tables of several packages, of which each registers its own part.
+"""Rewrites: changes to the tables of several packages; each package registers a function for its own part.
 
 A package that keeps ids of chats or contacts in a table of its own, or rows that a restored
-backup must not forget, writes a function for it and registers that when it is imported:
+backup must not lose, registers a function for them when it is imported:
 
     @join_chats.part
     def _join_receipts(store: Store, lid: str, pn: str) -> None: ...
 
-`join_chats.run(store, lid, pn)` then calls every part, in the order of `MODULES`. Since a
-part whose module nobody imported would be missed, `MODULES` names all modules that register
-one: `run` imports them first, and a module that is not named cannot register.
+`join_chats.run(store, lid, pn)` then calls every part, in the order of `MODULES`. `run` imports
+all modules in `MODULES` first, so that no part is missed; a module that is not in it cannot register.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ MODULES = [
     "wa.people.contacts",
     "wa.backup.history",
 ]
-"""The modules that register parts, in the order in which these are called: from the bottom up, as in
-docs/development.md, one a line."""
+"""The modules that register parts, in the order in which the parts are called: from the bottom up, as
+in docs/development.md, one a line."""
 
 P = ParamSpec("P")
 
 
 class Rewrite(Generic[P]):
-    """A change of which several packages do a part each."""
+    """A change that several packages make together, each in its own tables."""
 
     def __init__(self, modules: Sequence[str] = MODULES) -> None:
         self._modules = modules
@@ -64,7 +63,7 @@ class Rewrite(Generic[P]):
 
 @dataclass(frozen=True)
 class Restore:
-    """A backup that is about to replace the present store; both are open on one connection.
+    """A backup that is about to replace the present store. Both are open on one connection.
 
     The backup is the schema `main`. The present store is attached as the schema `known`: it may
     have been written by an older version of wa, and lack tables and columns.
@@ -96,18 +95,18 @@ class Restore:
 join_chats: Rewrite[[Store, str, str]] = Rewrite()
 """Join two chats that turned out to be with one person: `join_chats.run(store, lid, pn)`.
 
-What refers to the hidden id `lid` refers to the phone JID `pn` afterwards. The messages have been
-moved before, in batches; a part touches a bounded number of rows.
+Rows that refer to the hidden id `lid` refer to the phone JID `pn` afterwards. The messages were moved
+before, in batches; a part touches a bounded number of rows.
 """
 
 merge_contacts: Rewrite[[Store, int, int]] = Rewrite()
 """Merge two contacts: `merge_contacts.run(store, gone, kept)`.
 
-What refers to the contact whose `id` is `gone` refers to `kept` afterwards; then its row is deleted.
+Rows that refer to the contact with the id `gone` refer to `kept` afterwards; then `gone` is deleted.
 """
 
 carry_over: Rewrite[[Restore]] = Rewrite()
-"""Bring into a backup what the store that it replaces knows: `carry_over.run(restore)`.
+"""Copy newer facts of the present store into a backup that replaces it: `carry_over.run(restore)`.
 
 A message that went out since the backup was made must not go out again.
 """

@@ -1,4 +1,4 @@
-"""The schema, as the numbered steps that led to it. A step that was released never changes."""
+"""The schema, as numbered migration steps. A step that was released never changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _run(db: Database, script: str) -> None:
 
 
 def m0001_messages(db: Database) -> None:
-    """People, chats and what was said in them."""
+    """Contacts, chats, messages, reactions and receipts."""
     _run(
         db,
         """
@@ -105,7 +105,7 @@ CREATE INDEX jid_aliases_pn ON jid_aliases (pn);
 
 
 def m0002_queue(db: Database) -> None:
-    """What is to be sent, what was about to be, and what arrived and waits to be recorded."""
+    """The queue, wire marks, the spool, requests to the owner of the connection, state and account."""
     _run(
         db,
         """
@@ -187,7 +187,7 @@ CREATE TABLE device (
 
 
 def m0003_people(db: Database) -> None:
-    """What came from address books and from the tool before this one."""
+    """Imported cards, and the jobs of the tool before this one."""
     _run(
         db,
         """
@@ -227,7 +227,7 @@ CREATE TABLE jobs (
 
 
 def m0004_whatsapp(db: Database) -> None:
-    """What the real WhatsApp brings: files, names from the phone's address book, the past in parts."""
+    """Files to send, names from the phone's address book, and the progress of history sync."""
     moves = (
         ["not_started>in_progress"]
         + [f"in_progress>{end}" for end in ("completed", "interrupted", "cancelled", "failed")]
@@ -279,7 +279,7 @@ CREATE TABLE sync_status (
 
 
 def m0005_backups(db: Database) -> None:
-    """Every run of the backup, and what became of its upload."""
+    """Every run of the backup, and the state of its upload."""
     _run(
         db,
         """
@@ -303,13 +303,13 @@ CREATE INDEX backup_history_done ON backup_history (started_at) WHERE status = '
 
 STEPS = (m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups)
 SEARCH_INDEXES = ("messages_fts",)
-"""All virtual tables of the module fts5."""
+"""All tables of the SQLite module fts5."""
 
 _SET = "wa"
 
 
 def applied_steps(db: sqlite3.Connection) -> set[str]:
-    """Return the names of the steps that made a database, as sqlite-utils' Migrations writes them down."""
+    """Return the names of the steps applied to a database, which sqlite-utils' Migrations stores in it."""
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone():
         return set()
     names = db.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [_SET])
@@ -319,7 +319,7 @@ def applied_steps(db: sqlite3.Connection) -> set[str]:
 def apply_steps(db: sqlite3.Connection) -> None:
     """Apply the steps that a database lacks, each in a transaction of its own.
 
-    sqlite-utils is loaded here alone: its import takes half as long as a short command.
+    sqlite-utils is imported only here: that takes half as long as a short command.
     """
     from sqlite_utils import Database
     from sqlite_utils.migrations import Migrations

@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 class WakeSocket:
-    """A wait that other processes and threads can end.
+    """A socket to wait on; other processes and threads can end the wait.
 
-    A home whose path is too long for a socket, or that has something else in its place, has no socket;
-    the owner looks into the store every second anyway.
+    A home whose path is too long for a socket, or with another file at that path, has no socket; the
+    owner looks into the store every second anyway.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,12 +34,12 @@ class WakeSocket:
         try:
             self._inner_send.send(b".")
         except BlockingIOError:
-            pass  # so many bytes are unread that the wait ends anyway
+            pass  # the buffer is full of unread bytes, so the wait ends anyway
         except OSError:
             pass  # it is closed: nothing waits any more
 
     def wait(self, seconds: float) -> bool:
-        """Wait until woken, or for some seconds; tell whether another process ended the wait."""
+        """Wait until woken, or for `seconds`; return whether another process ended the wait."""
         ends = [self._inner]
         if self._outer is not None:
             ends.append(self._outer)
@@ -64,9 +64,9 @@ class WakeSocket:
 
 
 def wake_owner(path: Path) -> None:
-    """Wake the owner of the connection, if there is one: the store holds something for it."""
+    """Wake the owner of the connection, if there is one, to look for new work in the store."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
-        # No owner, a path too long, or a full socket, so that the owner wakes anyway.
+        # There is no owner, the path is too long, or the socket is full and the owner wakes anyway.
         with suppress(OSError):
             sender.sendto(b".", str(path))
