@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
+from wa.cli.completion import complete_contact
 from wa.cli.context import App
 from wa.errors import WaError
-from wa.people import contacts, recipients
+from wa.people import recipients
 from wa.times import parse_when
 
 
@@ -112,15 +113,6 @@ def read_text(text: str | None) -> str:
             f"standard input is not UTF-8: byte {error.start} is {data[error.start]:#04x}",
             "convert it first, e.g. iconv -f latin1 -t utf-8",
         ) from None
-
-
-def complete_contact(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return names for the shell's completion; none rather than an error."""
-    try:
-        app = ctx.find_object(App) or App()
-        return [row["name"] for row in contacts.listing(app.store)]
-    except Exception:  # noqa: BLE001
-        return []
 
 
 def span(app: App, before: str | None, after: str | None) -> tuple[datetime | None, datetime | None]:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from wa.cli.completion import complete_contact
 from wa.cli.context import App
-from wa.cli.options import Json, app_of, complete_contact
+from wa.cli.options import Json, app_of
 from wa.cli.output import clean, one_line
 from wa.people import contacts as people
 from wa.people import recipients
