@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import sys
 
 import pytest
 from conftest import WA
@@ -89,6 +90,22 @@ def test_a_named_file_may_name_the_home(wa, home, named, tmp_path, monkeypatch):
     assert not home.path.exists()
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="the default home depends on HOME alone there")
+def test_the_default_home_s_file_may_name_another_home_and_a_supervisor_is_told_of_both(shell, tmp_path):
+    default = tmp_path / "data" / "wa"
+    default.mkdir(parents=True, mode=0o700)
+    (default / ".env").write_text(f"WA_HOME={tmp_path}/other\nWA_TRANSPORT=loopback\n")
+    unset = ["env", "-u", "WA_HOME", "-u", "WA_TRANSPORT", "-u", "WA_TZ", "-u", "WA_SEND_SPACING"]
+    program = [*unset, f"XDG_DATA_HOME={tmp_path}/data", WA]
+    assert shell("pause", program=program).code == 0
+    assert (tmp_path / "other" / "wa.db").exists()
+
+    found = shell("service", "cron", program=program)
+
+    assert f" WA_HOME={tmp_path}/other {WA} --env-file {default}/.env run-scheduler --once" in found.out
+    assert "warning" not in found.err
+
+
 def test_a_process_reads_a_named_file_relative_to_where_it_starts(shell, tmp_path):
     (tmp_path / "cwd" / "my.env").write_text("\ufeffWA_DAILY_LIMIT=relative\n", encoding="utf-8")
     for found in (shell("--env-file", "my.env", "status"), shell("status", WA_ENV_FILE="my.env")):
@@ -140,6 +157,19 @@ def test_a_named_file_whose_name_is_no_path(wa, name):
     found = wa("--json", "--env-file", name, "status")
     assert (found.code, found.error["code"]) == (2, "bad-setting")
     assert "--env-file" in found.error["message"]
+
+
+@pytest.mark.parametrize("by", ["option", "home"])
+def test_a_file_that_is_too_large_for_settings_is_refused(wa, home, named, by):
+    path = named if by == "option" else home.path / ".env"
+    words = ["--env-file", str(path), "status"] if by == "option" else ["status"]
+    home.prepare()
+    path.write_bytes(b"#" * 1024 * 1024)
+    assert wa(*words).code == 0
+    path.write_bytes(b"#" * 1024 * 1024 + b"\n")
+    found = wa("--json", *words)
+    assert (found.code, found.error["code"]) == (2, "bad-setting")
+    assert f"{path}: it is larger than 1 MB" in found.error["message"]
 
 
 # ── A .env in the current directory ─────────────────────────────────────────────────────────────────

@@ -410,6 +410,22 @@ def test_output_that_cannot_be_written_is_told(spawn, home):
         assert str(home.path) not in result.err, "it is not the home that has no room"
 
 
+@pytest.mark.no_home
+@pytest.mark.parametrize("command", ["--version", "--help", "contacts --help", ""])
+def test_help_that_cannot_be_written_is_told_and_makes_no_home(spawn, home, command):
+    result = spawn(program=["bash", "-c", f'"$0" {command} >/dev/full; echo "$?"', WA]).finish()
+    assert result.out.strip() == "7"
+    assert "cannot write the output: No space left" in result.err
+    assert not home.path.exists()
+
+
+@pytest.mark.parametrize("to", ["2>/dev/full", "2>&1 >/dev/null | true"])
+@pytest.mark.parametrize(("command", "code"), [("send nobody x", "4"), ("nonsense --json", "2")])
+def test_an_error_that_cannot_be_written_keeps_its_exit_code(spawn, command, code, to):
+    script = f'"$0" {command} {to}; echo "${{PIPESTATUS[0]}}"'
+    assert spawn(program=["bash", "-c", script, WA]).finish().out.strip() == code
+
+
 def test_a_message_that_was_sent_is_sent_though_nobody_can_be_told(spawn, wa):
     script = '"$0" send 447700900123 Hello >/dev/full; echo "$?"'
     result = spawn(program=["bash", "-c", script, WA]).finish()

@@ -22,7 +22,8 @@ from wa.settings import (
     parse_storage,
 )
 from wa.store.database import Store
-from wa.store.env_files import Sources, home_path, read_sources, warn_once
+from wa.store.env_files import Sources, read_sources, warn_once
+from wa.store.files import storage_error
 from wa.store.open import open_store_for
 from wa.store.paths import Home
 
@@ -51,13 +52,13 @@ class App:
     @cached_property
     def home(self) -> Home:
         """WA_HOME, made where it is missing."""
-        home = Home(home_path(self.values))
+        home = Home(self.sources.home)
         home.prepare()
         return home
 
     def require_home(self) -> None:
         """Raise WaError `not-authorized` if there is no home, and make none."""
-        home = Home(home_path(self.values))
+        home = Home(self.sources.home)
         if not home.store.exists():
             raise WaError(
                 "not-authorized",
@@ -109,6 +110,16 @@ class App:
 
     def _keep_descriptors(self) -> None:
         self.out.keep_descriptors(errors=not self.verbose)
+
+    def refused(self, error: OSError) -> WaError:
+        """Return what an error of the operating system means. It makes no home."""
+        if "home" in self.__dict__:
+            return storage_error(error, self.home.path)
+        if error.filename is not None:
+            return storage_error(error, Path(os.fsdecode(error.filename)))
+        return WaError(
+            "storage-error", f"cannot write the output: {error.strerror}", "the command itself is done"
+        )
 
     def close(self) -> None:
         """Close what was opened."""

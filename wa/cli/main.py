@@ -25,7 +25,6 @@ from wa.cli.context import App
 from wa.cli.options import EnvFile, Json, app_of
 from wa.cli.output import write_error
 from wa.errors import ExitStatus, Terminated, WaError
-from wa.store.files import storage_error
 from wa.store.open import explain, is_damaged
 
 # Where each command is, so that only the module of the one that runs is loaded.
@@ -194,7 +193,7 @@ def run(args: Sequence[str], app: App) -> int:
                 raise _asked[0]() from None
             raise explain(error, app.home) from error
         except OSError as error:
-            raise storage_error(error, app.home.path) from error
+            raise app.refused(error) from error
         finally:
             app.close()
     except Terminated:
@@ -204,7 +203,7 @@ def run(args: Sequence[str], app: App) -> int:
     except WaError as error:
         if app.verbose:
             traceback.print_exception(error)
-        write_error(sys.stderr, error, as_json=app.json or _wants_json(args))
+        _tell(error, args, app)
         return error.exit_status
     except Exception as error:  # noqa: BLE001
         if app.verbose:
@@ -212,8 +211,15 @@ def run(args: Sequence[str], app: App) -> int:
         fault = WaError("internal", f"{type(error).__name__}: {error}", "a fault of wa's own; -v shows where")
         if "store" in vars(app) and is_damaged(app.home):  # what is stored made no sense
             fault = explain(sqlite3.DatabaseError(f"malformed: {error}"), app.home)
-        write_error(sys.stderr, fault, as_json=app.json or _wants_json(args))
+        _tell(fault, args, app)
         return fault.exit_status
+
+
+def _tell(error: WaError, args: Sequence[str], app: App) -> None:
+    """Write an error to stderr; the exit code tells of it where that cannot be written."""
+    with contextlib.suppress(OSError):
+        write_error(sys.stderr, error, as_json=app.json or _wants_json(args))
+        sys.stderr.flush()
 
 
 @cache

@@ -21,7 +21,7 @@ _NEARBY = Path(".env")
 _TOLD = "env_file_told"
 _FORM = 'a line is NAME=value, or NAME="value"'
 _LARGEST = 1024 * 1024
-"""The most bytes that are read of `./.env`, which may be a file of another program."""
+"""The most bytes of an env file. Of a larger `./.env`, which another program may have, the first are read."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Sources:
     named_file: Path | None
     """The file that `--env-file` or WA_ENV_FILE names."""
     named: Mapping[str, str]
-    home: Path
-    """WA_HOME. It need not exist."""
+    home_file: Path
+    """The home's own env file. It need not exist."""
     in_home: Mapping[str, str]
 
     @property
-    def home_file(self) -> Path:
-        """The home's own env file. It need not exist."""
-        return self.home / ".env"
+    def home(self) -> Path:
+        """WA_HOME, which the `.env` of the default home may name too. It need not exist."""
+        return _home_path(self.values)
 
     @property
     def values(self) -> dict[str, str]:
@@ -74,13 +74,13 @@ def read_sources(environ: Mapping[str, str], env_file: str | None) -> Sources:
         option, given = ("WA_ENV_FILE", environ.get("WA_ENV_FILE", "").strip() or None)
     named_file = None if given is None else _as_path(option, given, "the path of a file")
     named = {} if named_file is None else _read_named(named_file)
-    home = home_path({**named, **environ})
+    home = _home_path({**named, **environ})
     # A home that may not be entered is an error of Home.prepare.
     in_home = _read_own(home / ".env") if os.access(home, os.X_OK) else {}
-    return Sources(environ, named_file, named, home, in_home)
+    return Sources(environ, named_file, named, home / ".env", in_home)
 
 
-def home_path(values: Mapping[str, str]) -> Path:
+def _home_path(values: Mapping[str, str]) -> Path:
     """Return the absolute path of WA_HOME. Raise WaError `bad-setting` when it cannot be a path."""
     given = values.get("WA_HOME", "").strip()
     if given:
@@ -101,7 +101,7 @@ def _as_path(name: str, given: str, allowed: str) -> Path:
 
 def _read_named(path: Path) -> dict[str, str]:
     try:
-        data = path.read_bytes()
+        data = _read(path)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         hint = "--env-file and WA_ENV_FILE name a file with a setting a line, such as WA_TZ=Europe/London"
@@ -111,9 +111,18 @@ def _read_named(path: Path) -> dict[str, str]:
 
 def _read_own(path: Path) -> dict[str, str]:
     try:
-        return _parse(path.read_bytes(), path) if path.is_file() else {}
+        return _parse(_read(path), path) if path.is_file() else {}
     except OSError as error:
         raise storage_error(error, path) from error
+
+
+def _read(path: Path) -> bytes:
+    """Return what is in an env file. Raise OSError, and WaError `bad-setting` for one that is too large."""
+    with path.open("rb") as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise WaError("bad-setting", f"cannot read {path}: it is larger than 1 MB", _FORM)
+    return data
 
 
 def _parse(data: bytes, path: Path) -> dict[str, str]:

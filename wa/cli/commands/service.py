@@ -82,8 +82,14 @@ def service(
 
 
 def _command(sources: Sources) -> list[str]:
-    """Return the command that runs this wa, with the env file that was named; all paths absolute."""
-    return [*_program(), *(["--env-file", str(sources.named_file)] if _stays(sources.named_file) else [])]
+    """Return the command that runs this wa, with the env file to be named; all paths absolute.
+
+    When the `.env` of the default home names another home, it is read only if it is named too.
+    """
+    file = sources.named_file if _stays(sources.named_file) else None
+    if file is None and sources.home_file.parent != sources.home:
+        file = sources.home_file
+    return [*_program(), *(["--env-file", str(file)] if file else [])]
 
 
 def _stays(path: Path | None) -> bool:
