@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
+from contextlib import closing
 
 import pytest
 from conftest import wait_for
@@ -89,6 +91,26 @@ def test_a_silent_line_does_not_outlast_the_wait(alone, silence):
     assert (done.code, done.error["code"]) == (6, "still-queued")
     assert alone.queue("unheard")["status"] == "pending"
     alone.ok("schedule", "cancel", alone.queue("unheard")["id"])
+
+
+def test_without_its_mark_no_message_leaves_and_the_exit_code_says_that_it_stays(alone, adam):
+    def store(sql):
+        with closing(sqlite3.connect(alone.home.store, timeout=30)) as db:
+            db.execute(sql)
+
+    store("CREATE TRIGGER no_marks BEFORE INSERT ON wire BEGIN SELECT RAISE(ABORT, 'no marks'); END")
+    try:
+        done = alone.run("send", adam.number, "unmarked", "--json")
+        assert (done.code, done.error["code"]) == (6, "still-queued"), "the next owner sends it"
+        listener = alone.start("listen", "--json").finish()
+        assert (listener.code, listener.error["code"]) == (7, "storage-error")
+        assert adam.texts() == []
+    finally:
+        store("DROP TRIGGER no_marks")
+    listener = alone.listen()
+    listener.wait(lambda: alone.queue("unmarked")["status"] == "sent", "the message")
+    assert listener.stop().code == 0
+    assert adam.texts() == ["unmarked"]
 
 
 def test_nobody_answers_at_the_start(alone, nowhere, reem):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import sqlite3
 import sys
 import threading
 import time
@@ -30,7 +31,7 @@ from wa.store.locks import FileLock
 from wa.store.paths import Home
 from wa.store.wake import WakeSocket
 from wa.times import describe, to_iso
-from wa.whatsapp.errors import banned, end_of_connection
+from wa.whatsapp.errors import banned, end_of_connection, unmarked
 from wa.whatsapp.events import (
     Account,
     Banned,
@@ -314,7 +315,10 @@ class Owner:
         is_sender = threading.current_thread() is self._sender
         store = self._send_store if is_sender else self._mark_store
         assert store is not None  # noqa: S101
-        send.mark_wire(store, message_id, to_jid, self._now())
+        try:
+            send.mark_wire(store, message_id, to_jid, self._now())
+        except sqlite3.Error as error:
+            raise unmarked(error, is_waited_for=self._scope is Scope.WAITED) from error
 
     def _send_loop(self) -> None:
         store = self._send_store = Store(self.home)

@@ -43,3 +43,16 @@ def end_of_connection(event: LoggedOut | Replaced | Outdated) -> WaError:
         "WhatsApp no longer accepts this version of the client",
         "upgrade wa (pip install -U wa), then start again",
     )
+
+
+def unmarked(why: object, *, is_waited_for: bool) -> WaError:
+    """Return the error of a process that could not store a message's wire mark, and so must not send it.
+
+    The next process that holds the connection sends the message: a command that waits for it
+    (`is_waited_for`) may not end as if it had failed, or its user sends the message again.
+    """
+    return WaError(
+        "still-queued" if is_waited_for else "storage-error",
+        f"nothing was sent yet: the message's mark could not be stored: {why}",
+        "check the disk (`wa doctor`); the message stays queued: `wa schedule list` shows it",
+    )

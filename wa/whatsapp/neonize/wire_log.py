@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wa.errors import WaError
+from wa.whatsapp.errors import unmarked
 from wa.whatsapp.transport import Handlers
 
 log = logging.getLogger(__name__)
@@ -48,11 +49,7 @@ class WireLog:
                 assert self._handlers is not None  # noqa: S101
                 self._handlers.mark(message_id, to_jid)
         except BaseException as error:  # the frame must not leave, and the library would write it now
-            fault = WaError(
-                "still-queued",  # the next owner sends it: to a `send`, a failure would say that it does not
-                f"nothing was sent yet: the message's mark could not be stored: {error}",
-                "check the disk (`wa doctor`); the message stays queued: `wa schedule list` shows it",
-            )
+            fault = error if isinstance(error, WaError) else unmarked(error, is_waited_for=False)
             try:
                 self._on_fatal(fault)
             finally:
