@@ -1,1 +1,1 @@
-"""Contacts: names, numbers, whom a word means, and vCards."""
+"""Contacts: names, numbers, recipients, and vCards."""

@@ -18,7 +18,7 @@ from wa.store.rewrites import merge_contacts
 from wa.times import to_iso
 
 TABLES = ("contacts", "contact_phones", "contact_cards")
-"""The tables that an import writes, of which a dry run needs copies."""
+"""The tables that an import writes; a dry run writes to copies of them."""
 _WITH_PHONES = (
     "SELECT c.id, c.phone, c.name, c.aliases, c.tags, c.is_favorite, c.notes, c.timezone, c.created_at,"
     " c.updated_at, (SELECT json_group_array(json_object('phone', p.phone, 'label', p.label))"
@@ -106,12 +106,12 @@ def update(store: Store, number: int, changes: Row, now: datetime) -> None:
 
 
 def settle(store: Store, number: int) -> None:
-    """Let no import change the name or the main number of a contact any more."""
+    """Protect the name and the main number of a contact from imports."""
     store.execute("UPDATE contacts SET is_settled = 1 WHERE id = ?", [number])
 
 
 def absorb(store: Store, number: int, other: int, now: datetime) -> None:
-    """Move everything of the contact `other` into another one, and remove it."""
+    """Move all data of the contact `other` into the contact `number`, and remove `other`."""
     gone = get(store, other)
     merge_contacts.run(store, other, number)
     delete(store, other)
@@ -138,24 +138,24 @@ def _merge_numbers_and_cards(store: Store, gone: int, kept: int) -> None:
 
 
 def add_phone(store: Store, number: int, phone: str, label: str | None) -> bool:
-    """Give a contact a number, unless it is somebody's already. Return whether it was free."""
+    """Give a contact a number, unless a contact has it already. Return whether it was free."""
     row = {"phone": phone, "contact_id": number, "label": label}
     return store.insert("contact_phones", row, ignore=True) is not None
 
 
 def set_label(store: Store, phone: str, label: str) -> None:
-    """Store what kind of number a number is, such as `mobile`."""
+    """Store the label of a number, such as `mobile`."""
     store.execute("UPDATE contact_phones SET label = ? WHERE phone = ?", [label, phone])
 
 
 def remove_phone(store: Store, number: int, phone: str) -> None:
-    """Remove a number from a contact, which has no main number then if it was that one."""
+    """Remove a number from a contact. If it was the main number, the contact has none then."""
     store.execute("DELETE FROM contact_phones WHERE phone = ? AND contact_id = ?", [phone, number])
     store.execute("UPDATE contacts SET phone = NULL WHERE id = ? AND phone = ?", [number, phone])
 
 
 def add_card(store: Store, number: int, digest: str, as_written: str, numbers: dict[str, str | None]) -> None:
-    """Store that a card was imported into a contact, by its digests, and what its numbers were read as."""
+    """Store that a card was imported into a contact: its digests, and the numbers as they were read."""
     card = {"digest": digest, "as_written": as_written, "contact_id": number}
     store.insert("contact_cards", {**card, "numbers": json.dumps(numbers)})
 

@@ -30,8 +30,8 @@ def add(
 ) -> Row:
     """Add a contact; the first number is its main one. Return its row.
 
-    Raise WaError `usage` for an empty name, and for a number or a zone that is none or a number
-    that is another contact's.
+    Raise WaError `usage` for an empty name, an invalid number or zone, and a number of another
+    contact.
     """
     person = Person(
         checked_name(name),
@@ -64,9 +64,9 @@ def edit(
 ) -> Row:
     """Change a contact. Return its row.
 
-    The last of `phones` becomes its main number, the numbers `without` are removed, and empty notes
-    or an empty zone are removed too. Raise WaError `usage` where nothing is to change, for what `add`
-    refuses; `not-found` for a number to remove that is not the contact's.
+    The last of `phones` becomes its main number, the numbers `without` are removed, and so are notes
+    and a zone given as "". Raise WaError `usage` when nothing is to change and as `add` does, and
+    `not-found` for a number to remove that is not the contact's.
     """
     changes: Row = {}
     if name is not None:
@@ -122,7 +122,7 @@ def set_favorite(store: Store, number: int, is_favorite: bool, now: datetime) ->
 def change_words(
     store: Store, number: int, column: str, words: Iterable[str], now: datetime, *, remove: bool = False
 ) -> Row:
-    """Add or remove words of the column `aliases` or `tags`. Raise WaError `usage` for what is no word."""
+    """Add or remove words of the column `aliases` or `tags`. Raise WaError `usage` for an invalid word."""
     wanted = [word for word in map(tidy, words) if fold_name(word)]
     if not wanted:
         raise WaError("usage", "there is nothing to add or remove", f"give the {column}")
@@ -151,7 +151,7 @@ def remove(store: Store, number: int) -> None:
 
 
 def merge(store: Store, number: int, other: int, now: datetime) -> Row:
-    """Merge the contact `other` into another one: nothing of it is lost, and its name becomes an alias."""
+    """Merge the contact `other` into the contact `number`. No data is lost; its name becomes an alias."""
     if number == other:
         raise WaError("usage", "both are the same contact", "name two contacts")
     with store.write():

@@ -1,7 +1,7 @@
-"""Importing cards: what becomes of each of them, and what is reported.
+"""The import of cards into contacts, and its report.
 
-A card that was imported is remembered by its digest: the same card never changes
-anything again, and a name that a card brought is not one that the user chose.
+The digest of an imported card is stored: the same card never changes anything
+again. A name from a card does not count as chosen by the user.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ SHOWN = 60
 
 @dataclass
 class Report:
-    """What became of the cards or lines of an import, in numbers and places."""
+    """The report of an import: counts of outcomes, and the places with problems or warnings."""
 
     added: int = 0
     updated: int = 0
     unchanged: int = 0
     skipped: Skipped = field(default_factory=Skipped)
     problems: list[Row] = field(default_factory=list)
-    """Each place that was skipped: file, line, card, reason."""
+    """The places that were skipped: file, line, card, reason."""
     warnings: list[Row] = field(default_factory=list)
-    """Each place that was imported but may be wrong, in the same form."""
+    """The places that were imported but may be wrong, in the same form."""
 
     def count(self, outcome: str) -> None:
         """Count one more `added`, `updated` or `unchanged`."""
         setattr(self, outcome, getattr(self, outcome) + 1)
 
     def skip(self, file: str, problem: Problem, reason: str | None = None) -> None:
-        """Report what was skipped; cases are counted by `reason`, if the problem's own quotes the file."""
+        """Report a skipped place. `reason` groups the counts if the problem's own reason quotes the file."""
         self.skipped.add(reason or problem.reason, f"{file}:{problem.line}")
         self.problems.append(_place(file, problem))
 
     def warn(self, file: str, problem: Problem) -> None:
-        """Report what was imported but may be wrong."""
+        """Report a place that was imported but may be wrong."""
         self.warnings.append(_place(file, problem))
 
     def row(self) -> Row:
@@ -82,7 +82,7 @@ def import_card(
 
 
 def _person_of(file: str, card: Card, report: Report, region: str | None) -> tuple[Person, dict[str, int]]:
-    """Return what a card says, and the line of each number. Report the numbers that cannot be read."""
+    """Return the person on a card, and the line of each number. Report numbers that cannot be read."""
     found: dict[str, Tel] = {}
     written: dict[str, str | None] = {}
     for tel in card.tels:
@@ -127,13 +127,13 @@ def _less_likely_on_whatsapp(tel: Tel) -> tuple[bool, bool, bool, bool]:
     )
 
 
-# ── What becomes of a person ────────────────────────────────────────────────────────────────────────
+# ── Persons into contacts ───────────────────────────────────────────────────────────────────────────
 
 
 def import_person(store: Store, person: Person, now: datetime) -> tuple[str, dict[str, str], str | None]:
     """Import a person, in the caller's transaction.
 
-    Return `added`, `updated` or `unchanged`; which of the numbers stay with another contact
+    Return `added`, `updated` or `unchanged`; the numbers that stay with another contact
     ({number: name}); and the name of the contact that the person was merged into, if it differs.
     """
     written = {**vars(person), "phones": None, "numbers_as_written": list(person.numbers_as_written)}
@@ -161,7 +161,7 @@ def import_person(store: Store, person: Person, now: datetime) -> tuple[str, dic
 
 
 def _reread(store: Store, person: Person, as_written: str) -> int | None:
-    """Return the contact of a card that was imported before; remove its numbers that now read differently."""
+    """Return the contact of a card imported before; remove numbers that are now read differently."""
     known: int | None = None
     for row in store.rows("SELECT contact_id, numbers FROM contact_cards WHERE as_written = ?", [as_written]):
         known = row["contact_id"]
@@ -176,11 +176,11 @@ def _digest(content: Row) -> str:
 
 
 def _contacts_of(store: Store, person: Person, known: int | None) -> list[int]:
-    """Return the ids of the contacts that are this person, the one to keep first.
+    """Return the ids of the contacts of this person; the first is the one to keep.
 
     A card is merged into a contact if they share a number, and either it is the main number of
     both, or one name contains the other and they have no two different mobiles: several people
-    share a landline. Further contacts become one with the first only if their names agree with
+    share a landline. Further contacts are merged into the first only if their names agree with
     the card's and the user chose none of them.
     """
     if known is None and not person.numbers_as_written and not person.phones:
@@ -224,7 +224,7 @@ def _bring_up_to_date(store: Store, number: int, person: Person, now: datetime) 
             is_changed = True
     taken = _of_others(store, person, number)
     mine = next((phone for phone in person.phones if phone not in taken), None)
-    # WhatsApp is on mobiles: one replaces a landline as the main number, unless the user chose that.
+    # WhatsApp is on mobiles: a mobile replaces a landline as the main number, unless the user chose that.
     better = not is_chosen and "mobile" in (person.phones.get(mine or "") or "")
     if mine and (row["phone"] is None or (better and "mobile" not in (labels.get(row["phone"]) or ""))):
         changes["phone"] = mine

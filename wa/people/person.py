@@ -1,4 +1,4 @@
-"""A person as a card or a user describes them, and how that compares with a stored contact."""
+"""A person from a card or from the user, and the comparison with a stored contact."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wa.store.fold import fold_name, tidy
 
 @dataclass
 class Person:
-    """What is known of a person; numbers are international digits, the main one first."""
+    """The fields of a person. Numbers are international digits, the main one first."""
 
     name: str
     phones: dict[str, str | None] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Person:
     is_chosen: bool = False
     """Whether the user chose the name, and no import may change it."""
     numbers_as_written: dict[str, str | None] = field(default_factory=dict)
-    """The number that each text on the card was read as: with another region it may be another one."""
+    """The number that each text on the card was read as, which depends on the region."""
 
 
 def checked_phone(text: str, region: str | None) -> str:
@@ -66,7 +66,7 @@ def united(words: list[str], more: Iterable[str]) -> list[str]:
 
 
 def additions(row: Row, person: Person, *, keep_name: bool) -> Row:
-    """Return the columns, with their new values, in which a person adds something to a contact."""
+    """Return the columns, with new values, to which a person adds something in a contact's row."""
     changes: Row = {}
     aliases = list(person.aliases)
     if person.is_named and person.name != row["name"]:
@@ -94,7 +94,7 @@ def additions(row: Row, person: Person, *, keep_name: bool) -> Row:
 def names_agree(row: Row, person: Person) -> bool:
     """Return whether a name of one contains a name of the other, such as Zoe and Zoë Sample."""
     if is_number(row["name"]) or not person.is_named:
-        return True  # one of them has no name that could differ
+        return True  # one of the two has no name to compare
     ours = [set(fold_name(name).split()) for name in (row["name"], *row["aliases"])]
     theirs = [set(fold_name(name).split()) for name in (person.name, *person.aliases)]
     return any(a and b and (a <= b or b <= a) for a in ours for b in theirs)

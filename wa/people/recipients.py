@@ -1,4 +1,4 @@
-"""Whom a word means: a contact, somebody to send to, or a chat."""
+"""Finding the contact, recipient or chat that a word means."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def resolve_chat(store: Store, text: str, region: str | None, me: str | None) ->
     except WaError as error:
         needle = fold_name(text)
         if error.code != "recipient-not-found" or _without_number(store, needle, exact=True):
-            raise  # a contact without a number is meant, not a chat whose name only begins like that
+            raise  # the word is the whole name of a contact without a number: no chat by a beginning then
         jid = _chat_by_name(store, text, exact=True) or _chat_by_name(store, text, exact=False)
         if jid is None:
             raise WaError("not-found", f"there is no chat {text!r}", "`wa chats` lists them") from None
@@ -89,7 +89,7 @@ def find(store: Store, text: str, region: str | None, *, exact: bool = False) ->
 
 
 def others_called(store: Store, word: str, number: int) -> list[str]:
-    """Return the names of the contacts, but for the one with the id `number`, with this name or alias."""
+    """Return the names of all contacts with this name or alias except the one with the id `number`."""
     ids = _people(store, fold_name(word), exact=True)
     return [get(store, other)["name"] for other in ids if other != number]
 
@@ -130,7 +130,7 @@ def _resolve_address(store: Store, text: str, region: str | None, me: str | None
         if jid := parse_jid(text):
             return jid
         phone = parse_phone(text, region)
-    except WaError:  # perhaps a name all the same
+    except WaError:  # it may still be a name
         if _only(_names(store, fold_name(text), exact=True), text):
             return None
         raise
@@ -140,7 +140,7 @@ def _resolve_address(store: Store, text: str, region: str | None, me: str | None
 def _resolve_name(store: Store, text: str) -> str:
     needle = fold_name(text)
     found = _names(store, needle, exact=True)
-    # A contact of exactly that name comes before others whose name begins with it, even without a number.
+    # A contact of exactly that name, even without a number, comes before names that begin with it.
     numberless = {} if found else _without_number(store, needle, exact=True)
     if not found and not numberless:
         found = _saved(store, needle)
@@ -172,7 +172,7 @@ def _saved(store: Store, needle: str) -> dict[str, str]:
 
 
 def _without_number(store: Store, needle: str, *, exact: bool) -> dict[str, str]:
-    """Return ids and shown names of the contacts without a number that have such a name or alias."""
+    """Return the names by id of the contacts without a number that have such a name or alias."""
     found = _people(store, needle, exact=exact)
     without = store.execute("SELECT id FROM contacts WHERE phone IS NULL")
     return {str(number): found[number] for (number,) in without if number in found}
@@ -186,7 +186,7 @@ def _chat_by_name(store: Store, text: str, *, exact: bool) -> str | None:
 
 
 def _names(store: Store, needle: str, *, exact: bool) -> dict[str, str]:
-    """Return JIDs and shown names of contacts with a number, and groups, that have such a name or alias."""
+    """Return the names by JID of the contacts with a number, and groups, that have such a name or alias."""
     found = {}
     for number, shown in _people(store, needle, exact=exact).items():
         if phone := store.value("SELECT phone FROM contacts WHERE id = ?", [number]):
@@ -198,7 +198,7 @@ def _names(store: Store, needle: str, *, exact: bool) -> dict[str, str]:
 
 
 def _people(store: Store, needle: str, *, exact: bool) -> dict[int, str]:
-    """Return ids and shown names of the contacts that have such a name or alias."""
+    """Return the names by id of the contacts that have such a name or alias."""
     found = {number for number, name in store.execute(_NAMES) if _fits(fold_name(name), needle, exact=exact)}
     rows = store.execute(
         "SELECT id, name, phone FROM contacts WHERE id IN (SELECT value FROM json_each(?))",
@@ -215,7 +215,7 @@ def _fits(name: str, needle: str, *, exact: bool) -> bool:
 
 
 def _only(found: Mapping[Key, str], text: str) -> Key | None:
-    """Return the one key, or None of no keys. Raise WaError `ambiguous` with what is shown of several."""
+    """Return the only key, None if there is none. Raise WaError `ambiguous`, with all names, for several."""
     if len(found) > 1:
         shown = sorted(found.values())
         more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""

@@ -1,4 +1,4 @@
-"""Finding contacts by part of what is stored about them."""
+"""Search in contacts, by part of a name, alias, number, tag or note."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from wa.store.fold import fold_name
 
 _MOST_WORDS = 30
 _TYPO_FROM = 5
-"""Letters that a word needs so that one of them may be wrong: shorter words are too much alike."""
+"""The fewest letters of a word that may have a wrong one; shorter words are too much alike."""
 
 
 def search(store: Store, text: str) -> list[Row]:
     """Return the contacts with `text` in a name, alias, number, tag or note, the best match first.
 
-    The order is: the whole text, its beginning, any part of it, every word of the query
-    somewhere; and only if nothing has it, a word with one letter wrong. Favourites come first
-    among equals.
+    Best is a field that equals the text, then one that begins with it, one that contains it, and a
+    contact with every word of it somewhere; only if there is none of these, a word with one letter
+    wrong. Favourites come first among equals.
     """
     needle = fold_name(text)
     if not needle:
@@ -31,7 +31,7 @@ def search(store: Store, text: str) -> list[Row]:
     phones = "(SELECT group_concat(p.phone) FROM contact_phones p WHERE p.contact_id = c.id)"
     hay = f"fold(c.name || c.aliases || c.tags || coalesce(c.notes, '') || coalesce({phones}, ''))"
     having = " AND ".join(f"instr({hay}, ?)" for _ in words)
-    # JSON escapes quotes and backslashes, so that SQL does not find them in the column; _rank does.
+    # JSON escapes quotes and backslashes, so SQL cannot find them in the column; _rank can.
     plain = not any(char in '"\\' for char in needle)
     where = f"WHERE ({having}) OR instr({phones}, ?)" if plain else ""
     ranked = [
@@ -67,7 +67,7 @@ def _is_nearly(text: str, words: list[str]) -> bool:
 
 
 def _one_off(one: str, other: str) -> bool:
-    """Return whether one letter wrong, missing or too many, or two swapped, make one word the other."""
+    """Return whether two words differ by one wrong, missing or extra letter, or by two swapped ones."""
     if abs(len(one) - len(other)) > 1:
         return False
     start = 0

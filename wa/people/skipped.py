@@ -1,4 +1,4 @@
-"""What an import skipped: each reason, how often it applied, and the first example. It does no I/O."""
+"""The reasons why an import skipped something, each with its count and first example. It does no I/O."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ _EXAMPLE_LENGTH = 80
 
 
 class Skipped:
-    """The reasons for which an import left something out, in the order in which they first applied."""
+    """The reasons why an import skipped something, in the order in which they first applied."""
 
     def __init__(self) -> None:
         self._reasons: dict[str, dict[str, Any]] = {}
 
     def add(self, reason: str, example: str, count: int = 1) -> None:
-        """Count one more case of a reason, or several; `example` says where it is, for the first of them."""
+        """Count `count` more cases of a reason; `example` names the place of the first of them."""
         new = {"reason": reason, "count": 0, "example": example[:_EXAMPLE_LENGTH]}
         self._reasons.setdefault(reason, new)["count"] += count
 
     @property
     def count(self) -> int:
-        """How many cases there are, of all reasons together."""
+        """The number of cases of all reasons together."""
         return sum(each["count"] for each in self._reasons.values())
 
     def row(self) -> dict[str, Any]:
@@ -31,5 +31,5 @@ class Skipped:
 
 
 def lines_of(row: Mapping[str, Any]) -> list[str]:
-    """Return a line for people for each reason in a report's row, such as `2 × it has no name (record 7)`."""
+    """Return a line of text for each reason in a report's row, such as `2 × it has no name (record 7)`."""
     return [f"{each['count']} × {each['reason']} ({each['example']})" for each in row["reasons"]]

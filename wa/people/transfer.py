@@ -26,7 +26,7 @@ from wa.store.files import storage_error
 from wa.store.fold import fold_name
 
 _BATCH = 100
-"""Cards or lines in a transaction, so that it is short."""
+"""Cards or lines in one transaction, so that it is short."""
 CSV_COLUMNS = ("name", "phone", "phones", "aliases", "tags", "is_favorite", "notes", "timezone")
 
 
@@ -62,7 +62,7 @@ def import_cards(
     charset: str = "cp1252",
     dry_run: bool = False,
 ) -> Report:
-    """Import the cards of files. All files are opened before anything is written.
+    """Import the cards of files. Open all files before writing anything.
 
     Raise WaError `bad-data` if no file has a card, `usage` for an unknown region or charset, and
     what `opened` raises.
@@ -210,7 +210,7 @@ def as_csv(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def as_txt(rows: Iterable[Row]) -> Iterator[str]:
-    """Yield a line for people for each contact."""
+    """Yield a line of text for each contact."""
     for row in rows:
         phones = ", ".join(f"+{each['phone']}" for each in row["phones"])
         aliases = f" ({', '.join(row['aliases'])})" if row["aliases"] else ""

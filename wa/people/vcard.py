@@ -1,8 +1,8 @@
 """vCards 2.1, 3.0 and 4.0 as programs really write them (RFC 2426, RFC 6350, the vCard 2.1 specification).
 
-Reading never gives up: a line that cannot be read is a Problem, and costs its
-card nothing else. A general parser was tried first and refused a third of the
-address books it was given.
+Reading never gives up: a line that cannot be read becomes a Problem, and the rest
+of its card is still read. A general vCard parser refused a third of the real
+address books that we tried.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _OF_EVERYBODY = ("myContacts", "* myContacts")
 """The category that Google gives every contact."""
 _ESCAPED = re.compile(r"\\([nN,;:\\])")
 
-# The types that tell a person's numbers apart, in the words of the three versions. The other types
+# Labels for the types that tell a person's numbers apart, in all three versions. The other types
 # say what a number can do (voice, msg, text) or how it is written.
 _LABEL_OF_TYPE = {
     "cell": "mobile", "home": "home", "work": "work", "fax": "fax", "pager": "pager", "car": "car",
@@ -40,7 +40,7 @@ class Problem:
     """A line or card that could not be read, and why."""
 
     line: int
-    """Counted from 1, as an editor counts."""
+    """The number of the line, counted from 1."""
     card: str | None
     """The name on the card, if it has one."""
     reason: str
@@ -53,7 +53,7 @@ class Tel:
     text: str
     label: str | None = None
     waid: str | None = None
-    """The number's digits as WhatsApp knows them: it writes this parameter into the cards it sends."""
+    """The number's digits as WhatsApp knows them: a parameter that WhatsApp writes into cards it sends."""
     is_preferred: bool = False
     line: int = 0
     group: str = ""
@@ -100,7 +100,7 @@ def read_cards(stream: BinaryIO, charset: str = "cp1252") -> Iterator[Card | Pro
             is_stray = is_agent = False
         elif (line.name, what) == ("END", b"VCARD") and cards:
             done = cards.pop()
-            if not cards:  # a card inside another is that of an agent, not of a contact
+            if not cards:  # a card inside another card is an agent's, not a contact's
                 yield _card(done, charset)
         elif cards:
             is_agent = line.name == "AGENT" and not line.value.strip()
@@ -113,7 +113,7 @@ def read_cards(stream: BinaryIO, charset: str = "cp1252") -> Iterator[Card | Pro
 
 
 def _cut_off(lines: list[Line], charset: str) -> Card:
-    """Return the last card of a file that ends in the middle of it, without a line that may be cut off."""
+    """Return a card that the end of the file cuts off, without a last line that may be incomplete."""
     last = lines[-1]
     if not last.is_ended and len(lines) > 1:
         lines = lines[:-1]
@@ -161,7 +161,7 @@ def _text_of(line: Line, charset: str) -> tuple[str, bool]:
         return raw.decode("utf-8"), False
     except UnicodeDecodeError:
         text = raw.decode("utf-8", "replace")
-    # Text of which most is valid UTF-8 is damaged UTF-8, not another encoding.
+    # Text that is mostly valid UTF-8 is damaged UTF-8, not another encoding.
     damage = text.count("\ufffd")
     is_utf8 = sum(char > "\x7f" for char in text) > 2 * damage
     return (text, False) if is_utf8 else (raw.decode(charset, "replace"), True)
@@ -207,7 +207,7 @@ def _fill(card: Card, texts: dict[str, list[str]]) -> None:
     card.is_favorite = first("X-FAVORITE").strip() == "1"
     try:
         card.timezone = str(load_zone(_unescaped(first("TZ")).strip()))
-    except WaError:  # an offset or nothing, which leaves the time in summer open
+    except WaError:  # an offset, which does not tell the time in summer, or no zone at all
         card.timezone = None
 
 
@@ -233,10 +233,10 @@ def _split(text: str, at: str) -> list[str]:
 
 
 def write_card(card: Card) -> str:
-    """Return a card as vCard 3.0 (RFC 2426), with its line ends and folding.
+    """Return a card as vCard 3.0 (RFC 2426), with CRLF line ends and folding.
 
-    The numbers are written international, the first one also as `waid`: it is
-    the one that WhatsApp knows.
+    Numbers are written in international form. The first one, which WhatsApp
+    knows, also has the parameter `waid`.
     """
     lines = ["BEGIN:VCARD", "VERSION:3.0", f"FN:{_escaped(card.name)}", f"N:;{_escaped(card.name)};;;"]
     for number, tel in enumerate(card.tels, 1):

@@ -1,4 +1,4 @@
-"""The lines of a vCard file: ends, folding and encodings, as programs really write them (RFC 6350 §3.2)."""
+"""The lines of a vCard file: line ends, folding and encodings, as programs write them (RFC 6350 §3.2)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import BinaryIO
 
 _CHUNK = 65_536
 _LONGEST = 1_000_000
-"""Bytes of a line that are kept: photos are longer, names never."""
+"""The most bytes of a line that are kept: a photo may be longer, a name never is."""
 _BREAK = re.compile(rb"\r{1,3}\n|\n|\r(?!\Z)")  # some programs write \r\r\n
 _HEAD = re.compile(rb"[ \t]*(?:([\w-]+)\.)?([A-Za-z][\w-]*)((?:;(?:\"[^\"]*\"|[^\":])*)?):", re.ASCII)
 _BETWEEN = re.compile(rb"(?i)(?<=\AEND:VCARD)(?=BEGIN:VCARD)")
-"""Where two files were joined, the first of which had no line end."""
+"""The place where two files were joined if the first had no line end."""
 _PARAM = re.compile(r';\s*([^;:="]*)(?:=((?:"[^"]*"|[^";])*))?')
 
 
@@ -51,7 +51,7 @@ class Line:
             return False
         if self._is_soft or text[:1] in (b" ", b"\t"):
             return True
-        # A further line of a picture that the program did not fold.
+        # A further line of a picture whose lines the program did not fold.
         return bool(text) and self._is_base64 and not _HEAD.match(text)
 
     @property
@@ -72,7 +72,7 @@ class Line:
         """Add the next line of the file to this one."""
         if not self._is_soft:
             text = text[1:]
-        elif not text:  # an empty line: the program doubled each line end
+        elif not text:  # an empty line: some programs double each line end
             return
         elif self.is_kept:
             self.parts[-1] = self.parts[-1][:-1]
@@ -154,7 +154,7 @@ def _physical(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool, bool]]:
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the file in pieces, as UTF-8 or in an old code page, without a byte order mark."""
+    """Yield the bytes of a file in pieces, without a byte order mark; UTF-16 and UTF-32 become UTF-8."""
     piece = stream.read(_CHUNK)
     wide = _wide_encoding(piece)
     decoder = codecs.getincrementaldecoder(wide)("replace") if wide else None

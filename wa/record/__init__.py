@@ -1,1 +1,1 @@
-"""What was said: chats, messages, search, and the phone's history."""
+"""The record: chats, messages, search, and the phone's history."""

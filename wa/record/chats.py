@@ -72,7 +72,7 @@ def count_new(store: Store, before: int, now: datetime) -> None:
         f" SELECT chat_jid, (SELECT {OWN_NAME} FROM push_names WHERE jid = chat_jid),"
         " chat_jid LIKE '%@g.us', sum(status = 'received'),"
         " max(CASE WHEN message_type NOT IN ('reaction', 'system') THEN timestamp END), :at, :at"
-        # Without NOT INDEXED, SQLite would go through all messages, to have them in the chats' order.
+        # Without NOT INDEXED, SQLite would read all messages by an index, in the order of chats.
         " FROM messages NOT INDEXED WHERE id > :before GROUP BY chat_jid"
         " ON CONFLICT (id) DO UPDATE SET unread_count = unread_count + excluded.unread_count,"
         " last_message_time = max(coalesce(last_message_time, excluded.last_message_time),"
@@ -91,7 +91,7 @@ def count_unread(store: Store, chat: str) -> None:
 
 
 def move_up(store: Store, chat: str, timestamp: int) -> None:
-    """Let a chat's last message be at least as new as `timestamp`, in Unix seconds."""
+    """Raise the time of a chat's last message to `timestamp` (Unix seconds), unless it is later already."""
     store.execute(
         "UPDATE chats SET last_message_time = max(last_message_time, ?) WHERE id = ?", [timestamp, chat]
     )
@@ -103,7 +103,7 @@ def add_name(store: Store, chat: str, name: str) -> None:
 
 
 def name_person(store: Store, jid: str, name: str, *, is_saved: bool = False) -> None:
-    """Store the name that a person chose, or with `is_saved` our phone's; their chat is called so too."""
+    """Store the name that a person chose, or with `is_saved` our phone's; name their chat so too."""
     jid = canonical(store, jid)
     set_name(store, jid, name, is_saved=is_saved)
     store.execute(
@@ -134,7 +134,7 @@ def name_group(store: Store, group: str, name: str, now: datetime) -> None:
 
 
 def replace_members(store: Store, group: str, members: Iterable[tuple[str, str]]) -> None:
-    """Store who is in a group, as (JID, role)."""
+    """Replace the members of a group, given as (JID, role)."""
     store.execute("DELETE FROM group_members WHERE chat_jid = ?", [group])
     for member, role in members:
         row = {"chat_jid": group, "member_jid": canonical(store, member), "role": role}
@@ -155,6 +155,6 @@ def set_role(store: Store, group: str, member: str, role: str | None) -> None:
 
 
 def rename_member(store: Store, lid: str, pn: str) -> None:
-    """Let a hidden id be the phone JID in the groups it is in."""
+    """Replace a hidden id by the phone JID among the members of groups."""
     store.execute("UPDATE OR IGNORE group_members SET member_jid = ? WHERE member_jid = ?", [pn, lid])
     store.execute("DELETE FROM group_members WHERE member_jid = ?", [lid])

@@ -15,7 +15,7 @@ GAP_DAYS = 30
 
 
 def begin_part(store: Store, history: History, now: datetime) -> None:
-    """Store that a part of the history is being recorded. All of these join the caller's transaction."""
+    """Store that a part of the history is being recorded. All functions that write join the transaction."""
     store.execute(
         "INSERT INTO sync_status (id, status, kind, progress_percent, started_at, updated_at)"
         " VALUES (1, 'in_progress', :kind, 0, :at, :at) ON CONFLICT (id) DO UPDATE SET"
@@ -26,7 +26,7 @@ def begin_part(store: Store, history: History, now: datetime) -> None:
 
 
 def advance(store: Store, chat: str, messages: Mapping[str, int], now: datetime) -> None:
-    """Store that messages of a chat are recorded, given by id with their time in Unix seconds."""
+    """Store that messages of a chat are recorded; `messages` has their times in Unix seconds by id."""
     at = to_iso(now)
     store.execute(
         "INSERT INTO sync_checkpoints (chat_jid, status, updated_at) VALUES (?, 'not_started', ?)"
@@ -113,9 +113,9 @@ def status(store: Store) -> list[Row]:
 
 
 def _gaps(store: Store, chat: str) -> list[Row]:
-    """Return the silences of more than 30 days in a chat: nothing was said then, or nothing recorded.
+    """Return the gaps of more than 30 days between messages of a chat: silence, or a missing record.
 
-    Each is {"after", "before"}, the messages around it, in Unix seconds.
+    Each is {"after", "before"}, the times of the messages around it in Unix seconds.
     """
     return store.rows(
         "SELECT earlier AS after, timestamp AS before FROM (SELECT timestamp,"

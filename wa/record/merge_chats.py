@@ -1,4 +1,4 @@
-"""One person, one chat: what is stored under a hidden id moves to the phone JID once that is known."""
+"""Merging the two chats of one person: rows of a hidden id move to the phone JID once that is known."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def map_lid(store: Store, lid: str, pn: str) -> None:
 
 
 def is_split(store: Store, lid: str) -> bool:
-    """Return whether there is a chat under a hidden id, whose phone JID is known."""
+    """Return whether there is a chat under this hidden id, whose phone JID is known."""
     return bool(store.value("SELECT 1 FROM chats WHERE id = ?", [lid]))
 
 
 def join_split_chats(store: Store, now: datetime) -> None:
     """Move every chat under a hidden id whose phone JID is known by now into that person's chat.
 
-    It works in short transactions; killed midway, the next call goes on.
+    It works in short transactions; after a kill, the next call continues.
     """
     split = store.rows("SELECT lid, pn FROM jid_aliases WHERE lid IN (SELECT id FROM chats)")
     for alias in split:

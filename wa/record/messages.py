@@ -18,16 +18,16 @@ SILENT = ("reaction", "system")
 LAST_SECOND = 253_402_300_799
 """The end of the year 9999 in Unix seconds, the last time that a datetime can hold."""
 MADE_UP = "migrated-"
-"""How the id begins of a message that came without one, from an export or the tool before this."""
+"""The beginning of the made-up ids of messages without an id, from an export or the tool before this."""
 PAD = "\n\n"
-"""Stands behind each text in the search index, so that its last two characters begin a trigram too."""
+"""The end of each text in the search index, so that its last two characters begin a trigram too."""
 ROW = (
     "m.id, m.chat_jid, m.message_id, m.sender, m.content, m.timestamp, m.is_from_me, m.message_type,"
     " m.status, m.quoted_id, m.edited_at, m.deleted_at, m.media_path, m.source, m.created_at,"
     f" {name_of('m.chat_jid')} AS chat_name, {name_of('m.sender')} AS sender_name"
 )
 CHANGED = "id, message_id, sender, content, timestamp, is_from_me, status, edited_at, deleted_at"
-"""The columns that a change of a message has to know."""
+"""The columns that changing a message needs."""
 
 
 def moment(timestamp: int) -> datetime:
@@ -50,7 +50,7 @@ def span(before: datetime | None, after: datetime | None) -> tuple[str, dict[str
 def conversation(
     store: Store, chat: str, limit: int, before: datetime | None = None, after: datetime | None = None
 ) -> list[Row]:
-    """Return the newest messages of a chat in a span of time, the oldest first, with their reactions."""
+    """Return the newest messages of a chat in a span of time, with their reactions, in order of time."""
     where, params = span(before, after)
     found = store.rows(
         f"SELECT {ROW} FROM messages m WHERE m.chat_jid = :chat AND m.message_type != 'reaction'{where}"
@@ -75,7 +75,7 @@ def live_after(store: Store, cursor: int) -> list[Row]:
 
 
 def newest_id(store: Store) -> int:
-    """Return the highest id of a message: the cursor after which everything is still to come."""
+    """Return the highest id of a message: the cursor after which all messages are new."""
     return store.value("SELECT max(id) FROM messages") or 0
 
 
@@ -100,7 +100,7 @@ def unread_of(store: Store, chat: str, up_to: int) -> list[Row]:
 
 
 def is_confirmed(store: Store, to_jid: str, message_id: str) -> bool:
-    """Return whether a receipt, or the message itself coming back, shows that our message went out."""
+    """Return whether a receipt, or a copy of the message from WhatsApp, proves that ours was sent."""
     return bool(
         store.value("SELECT 1 FROM receipts WHERE message_id = ? LIMIT 1", [message_id])
         or store.value(

@@ -1,4 +1,4 @@
-"""What people are called, and which phone JID a hidden id stands for: `push_names` and `jid_aliases`."""
+"""The names of people, and the phone JIDs of hidden ids: `push_names` and `jid_aliases`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from wa.store.database import Store
 from wa.store.rewrites import join_chats
 
 OWN_NAME = "coalesce(saved_name, nullif(name, ''))"
-"""SQL (of `push_names`) for the name our phone's address book has, else the one that a person chose."""
+"""SQL (on `push_names`) for a person's name in our phone's address book, else the name the person chose."""
 
 # ── In queries ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -22,7 +22,7 @@ def our_name_of(jid: str) -> str:
 
 
 def their_name_of(jid: str) -> str:
-    """Return SQL for the name our phone has for a person, else the one a person or group has chosen."""
+    """Return SQL for the name in our phone's address book, else the one that the person or group chose."""
     return (
         f"coalesce((SELECT coalesce(own.saved_name, nullif(own.name, '')) FROM push_names own"
         f" WHERE own.jid = {jid}),"
@@ -72,5 +72,5 @@ def add_name(store: Store, jid: str, name: str) -> None:
 
 @join_chats.part
 def _join_names(store: Store, lid: str, pn: str) -> None:
-    """Let the name stored for a hidden id be that of the phone JID, unless this has one of its own."""
+    """Move the name stored for a hidden id to the phone JID, unless that has a name of its own."""
     store.execute("UPDATE OR IGNORE push_names SET jid = ? WHERE jid = ?", [pn, lid])

@@ -1,4 +1,4 @@
-"""What messages are answered with besides messages: `reactions` and `receipts`.
+"""Reactions to messages, and receipts: the tables `reactions` and `receipts`.
 
 Functions that write join the caller's transaction.
 """
@@ -26,13 +26,13 @@ def react(store: Store, key: Row, emoji: str, timestamp: int) -> None:
 
 
 def add_receipt(store: Store, chat: str, message_id: str, recipient: str, kind: str, at: datetime) -> None:
-    """Store that a message was delivered to a recipient, read or played; once."""
+    """Store that a recipient's device received, read or played a message, unless that is stored."""
     row = {"chat_jid": chat, "message_id": message_id, "recipient": recipient, "kind": kind, "at": to_iso(at)}
     store.insert("receipts", row, ignore=True)
 
 
 def rename_sender(store: Store, lid: str, pn: str) -> None:
-    """Let the reactions of a hidden id be those of the phone JID."""
+    """Replace a hidden id by the phone JID as the sender of reactions."""
     _rename(store, "sender", lid, pn)
 
 

@@ -1,4 +1,4 @@
-"""Finding messages: any part of any word, in any script, whatever the case or accents."""
+"""Search in messages, by any part of any word, in any script, without regard to case and accents."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from wa.store.database import Row, Store
 from wa.store.fold import fold
 
 CANDIDATES = 2_500
-"""Hits of the index that are sorted at the first try."""
+"""The most hits of the index that are sorted at the first try."""
 SCAN = 10_000
-"""The newest messages that are read for a common word."""
+"""The number of newest messages that are read for a common word."""
 MOST_CANDIDATES = 60_000
-"""Hits of the index that are sorted if these messages were not enough."""
+"""The most hits of the index that are sorted if these messages were not enough."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Filter:
 def search(store: Store, query: str, narrowed: Filter, limit: int) -> list[Row]:
     """Return messages that contain every word of `query`, newest first, each with a `snippet`.
 
-    The index finds rare words. A common word has too many hits to sort: then the newest messages
-    are read, and only if these are not enough, more hits of the index, or all messages.
+    The index finds rare words. A common word has too many hits to sort: then this reads the newest
+    messages and, only if these are not enough, more hits of the index, or all messages.
     """
     words = sorted({fold(word) for word in query.split()} - {""}, key=len, reverse=True)
     if not words:
@@ -95,7 +95,7 @@ def _match(store: Store, word: str, most: int) -> str | None:
     ):
         found.append(_quoted(term))
         hits += messages
-        if hits > 3 * most:  # a message may hold several of them
+        if hits > 3 * most:  # a message may have several hits
             return None
     return "(" + (" OR ".join(found) or _quoted((word + PAD)[:3])) + ")"
 
@@ -151,7 +151,7 @@ def files(store: Store, chat: str, kind: str | None, limit: int) -> list[Row]:
 
 
 def with_file(store: Store, number: int) -> Row:
-    """Return what is needed to download a message's file. Raise WaError `not-found` if there is none."""
+    """Return the columns that a download of a message's file needs. Raise WaError `not-found` without one."""
     row = store.row("SELECT raw_proto, timestamp, message_type, source FROM messages WHERE id = ?", [number])
     if row is None or row["raw_proto"] is None or row["source"] == "migration":
         raise WaError(
@@ -172,7 +172,7 @@ def snippet(text: str, words: Sequence[str], width: int = 70) -> str:
 
 
 def _positions(text: str, words: Sequence[str]) -> Iterator[int]:
-    """Yield where a word begins in `text`, whose folded form may be longer or shorter."""
+    """Yield the positions in `text` where a word begins. The folded text may be longer or shorter."""
     if text.isascii():
         yield from (at for word in words if (at := fold(text).find(word)) >= 0)
         return

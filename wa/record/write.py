@@ -1,10 +1,10 @@
 """Recording: the one module that writes `messages` and their search index.
 
-Functions join the caller's transaction, but for those that say otherwise.
+Functions join the caller's transaction unless they say otherwise.
 
-A message is stored once, whatever the number of times and ways it arrives. Two kinds of rows
-give way to the message itself: one with a made-up id (`messages.MADE_UP`) takes its id, and one
-with the status `early`, which holds an edit or deletion that came first, is removed.
+A message is stored once, however often and in whatever way it arrives. When it arrives, two kinds
+of rows change: a row with a made-up id (`messages.MADE_UP`) for it gets its real id, and a row with
+the status `early`, which holds an edit or deletion that arrived first, is removed.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def record(store: Store, event: MessageReceived, source: str, now: datetime) -> 
 def record_many(store: Store, events: Sequence[MessageReceived], source: str, now: datetime) -> int:
     """Store messages, each once, in their order; return how many were new.
 
-    One statement writes all rows of a table, for history comes by the hundred
-    thousand. Raise ValueError for a time that no datetime can hold.
+    One statement writes all rows of a table, for a history may have hundreds of
+    thousands. Raise ValueError for a time that no datetime can hold.
     """
     if source not in ("migration", "import") and _has_made_up(store):
         for event in events:
@@ -97,9 +97,9 @@ def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple
 def record_early(
     store: Store, chat: str, message_id: str, text: str | None, at: int, now: datetime, by: str
 ) -> None:
-    """Store an edit of a message that has not arrived yet, or with the text None its deletion.
+    """Store an edit of a message that has not arrived yet; with the text None, its deletion.
 
-    `at` is when that was done, in Unix seconds, and `by` the JID of the person who did it.
+    `at` is the time of the change in Unix seconds, and `by` the JID of its author.
     """
     done_at = to_iso(moment(at))
     row = {
@@ -121,7 +121,7 @@ def record_early(
 
 
 def _take_early(store: Store, chat: str, message_id: str, sender: str) -> Row | None:
-    """Remove what `record_early` stored, and return its text and times if they are the sender's own."""
+    """Remove the row of `record_early`; return its text and times if the message's sender made the change."""
     found = store.row(
         "SELECT id, sender, content, edited_at, deleted_at FROM messages"
         " WHERE chat_jid = ? AND message_id = ? AND status = 'early'",
@@ -142,13 +142,13 @@ def _has_made_up(store: Store) -> bool:
 
 
 def _fill_in_id(store: Store, row: Row) -> None:
-    """Give the id, sender, time and type of a new message to its like with a made-up id, if there is one."""
+    """Copy id, sender, time and type of a new message to the same message with a made-up id, if stored."""
     filled = store.execute(
         "UPDATE messages SET message_id = :message_id, sender = :sender, timestamp = :timestamp,"
         " message_type = CASE message_type WHEN 'other' THEN coalesce(:message_type, 'other')"
         " ELSE message_type END, raw_proto = coalesce(raw_proto, :raw_proto),"
         " quoted_id = coalesce(quoted_id, :quoted_id) WHERE id = ("
-        # SQLite would rather go through all messages of the chat.
+        # Without INDEXED BY, SQLite would read all messages of the chat.
         "SELECT id FROM messages INDEXED BY messages_made_up"
         f" WHERE {_IS_MADE_UP} AND chat_jid = :chat_jid"
         " AND timestamp BETWEEN :timestamp - 59 AND :timestamp + 1 AND (timestamp = :timestamp"
@@ -170,14 +170,14 @@ def _fill_in_id(store: Store, row: Row) -> None:
 
 
 def edit(store: Store, row: Row, text: str | None, at: datetime) -> None:
-    """Give a message, as `messages.find` returned it, a new text; `at` is when it was edited."""
+    """Replace the text of a message, as `messages.find` returned it; `at` is the moment of the edit."""
     if text != row["content"]:
         _replace_text(store, row, text)
     store.execute("UPDATE messages SET edited_at = ? WHERE id = ?", [to_iso(at), row["id"]])
 
 
 def delete(store: Store, row: Row, at: datetime) -> None:
-    """Turn a message, as `messages.find` returned it, into a tombstone: that it was, and when it went."""
+    """Turn a message, as `messages.find` returned it, into a tombstone without text, deleted at `at`."""
     _replace_text(store, row, None)
     store.execute(
         "UPDATE messages SET deleted_at = ?, raw_proto = NULL WHERE id = ?", [to_iso(at), row["id"]]
@@ -185,14 +185,14 @@ def delete(store: Store, row: Row, at: datetime) -> None:
 
 
 def note_changes(store: Store, number: int | None, edited_at: str | None, deleted_at: str | None) -> None:
-    """Store when a message that is stored as it is now was edited or deleted, as ISO text."""
+    """Store the ISO times at which a message was edited or deleted; its text stays."""
     store.execute(
         "UPDATE messages SET edited_at = ?, deleted_at = ? WHERE id = ?", [edited_at, deleted_at, number]
     )
 
 
 def attach_files(store: Store, files: Iterable[tuple[int, str, str | None]]) -> None:
-    """Store the path (in the home) of messages' files, as (id, path, type of the file if it is known)."""
+    """Store the paths of messages' files, as (id, path in the home, type of the file if known)."""
     store.conn.executemany(
         "UPDATE messages SET media_path = ?2, message_type = CASE message_type WHEN 'other'"
         " THEN coalesce(?3, 'other') ELSE message_type END WHERE id = ?1",
@@ -201,7 +201,7 @@ def attach_files(store: Store, files: Iterable[tuple[int, str, str | None]]) -> 
 
 
 def update_status(store: Store, chat: str, message_id: str) -> None:
-    """Bring our message's status up to what its receipts say: sent, delivered, read."""
+    """Raise the status of our message to the one that its receipts prove: sent, delivered, read."""
     store.execute(
         f"{_STATUS_BY_RECEIPTS} WHERE chat_jid = ? AND message_id = ? AND is_from_me", [chat, message_id]
     )
@@ -219,7 +219,7 @@ def set_read(store: Store, chat: str, up_to: int | None = None) -> None:
 
 
 def _index(store: Store, number: int, text: str | None) -> None:
-    """Let search find the text of a message."""
+    """Add the text of a message to the search index."""
     if text:
         store.execute("INSERT INTO messages_fts (rowid, folded) VALUES (?, ?)", [number, fold(text) + PAD])
 
@@ -247,9 +247,9 @@ def _remove(store: Store, row: Row) -> None:
 
 
 def move_some(store: Store, lid: str, pn: str) -> bool:
-    """Move a batch of messages from the chat of a hidden id to the phone JID's; return if there may be more.
+    """Move some messages from the chat of a hidden id to the phone JID's; return whether more may be left.
 
-    Where both chats have a message, one of the two rows stays. It is a transaction of its own.
+    A message that both chats have keeps one of its two rows. This is a transaction of its own.
     """
     with store.write(durable=False):
         batch = store.rows(f"SELECT {CHANGED} FROM messages WHERE chat_jid = ? LIMIT {BATCH}", [lid])
@@ -271,7 +271,7 @@ def move_some(store: Store, lid: str, pn: str) -> bool:
 
 
 def _unite_made_up(store: Store, row: Row, pn: str, used: set[str]) -> None:
-    """Let a message with a made-up id, in either chat, have the id of its like in the other."""
+    """Give a message with a made-up id, in either chat, the id of the same message in the other chat."""
     if not row["message_id"].startswith(MADE_UP):
         _fill_in_id(store, {**row, "chat_jid": pn, "sender": row["sender"] if row["is_from_me"] else pn})
         return
@@ -289,7 +289,7 @@ def _unite_made_up(store: Store, row: Row, pn: str, used: set[str]) -> None:
 
 
 def _merge_doubles(store: Store, *doubles: Row) -> None:
-    """Of a message stored twice keep the older row, with the newest text and what is known of either."""
+    """Keep the older of two rows of one message, with the newest text and all known fields of both."""
     kept, gone = sorted(doubles, key=lambda row: (row["status"] == "early", row["id"]))
     newer = gone if (gone["edited_at"] or "") > (kept["edited_at"] or "") else kept
     deleted_at = kept["deleted_at"] or gone["deleted_at"]

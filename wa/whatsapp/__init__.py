@@ -1,1 +1,1 @@
-"""How WhatsApp is reached: a protocol, and two implementations."""
+"""The transport to WhatsApp: a protocol, and two implementations."""

@@ -1,4 +1,4 @@
-"""Error mapping: the ways in which a connection ends for good, as its user is told."""
+"""Error mapping: the WaError for each way in which a connection ends for good."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from wa.whatsapp.events import LoggedOut, Outdated, Replaced
 
 
 def not_linked() -> WaError:
-    """The error of a home without an account."""
+    """Return the error of a home without an account."""
     return WaError(
         "not-authorized",
         "no WhatsApp account is linked to this home",
@@ -16,7 +16,7 @@ def not_linked() -> WaError:
 
 
 def banned(until: str) -> WaError:
-    """The error of an account that WhatsApp refuses until a moment, given as text."""
+    """Return the error of an account that WhatsApp refuses until a moment, given as text."""
     return WaError(
         "temporary-ban",
         f"WhatsApp has banned this account until {until}",
@@ -25,7 +25,7 @@ def banned(until: str) -> WaError:
 
 
 def end_of_connection(event: LoggedOut | Replaced | Outdated) -> WaError:
-    """The error of a connection that only its user can bring back."""
+    """Return the error of a connection that only the user can restore."""
     if isinstance(event, LoggedOut):
         return WaError(
             "not-authorized",

@@ -1,4 +1,4 @@
-"""What WhatsApp tells us: plain dataclasses. An `Event` is recorded, a `Signal` is about the connection.
+"""The events of WhatsApp as plain dataclasses. An `Event` is recorded; a `Signal` is about the connection.
 
 JIDs are as the server wrote them, without a device part.
 """
@@ -44,7 +44,7 @@ class Edited:
     content: str
     timestamp: int
     by: str | None = None
-    """The person who did it, which must be the sender of the message; None if the server vouches for it."""
+    """The JID of the editor, who must be the message's sender; None if the server vouches for the edit."""
     is_from_me: bool = False
 
 
@@ -56,7 +56,7 @@ class Deleted:
     message_id: str
     timestamp: int
     by: str | None = None
-    """The person who did it: the sender, or an admin of the group; None if the server vouches for it."""
+    """The JID that deleted it, the sender's or a group admin's; None if the server vouches for that."""
     is_from_me: bool = False
 
 
@@ -99,7 +99,7 @@ class JidMapped:
 
 @dataclass(frozen=True)
 class Named:
-    """The name somebody gave themselves (push name), or has in our phone's address book."""
+    """A person's name: the one the person chose (push name), or the one in our phone's address book."""
 
     jid: str
     name: str
@@ -141,7 +141,7 @@ class History:
     kind: str
     """`bootstrap`, `recent`, `full`, `push_name`, `on_demand` or `other`."""
     progress: int | None
-    """Percent of the whole that has been sent with this part."""
+    """Percent of the history that the phone has sent so far, this part included."""
     chats: tuple[HistoryChat, ...]
 
 

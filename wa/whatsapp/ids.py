@@ -11,12 +11,12 @@ def new_secret() -> bytes:
 
 
 def own_message_id() -> str:
-    """Return an id as a linked device gives its messages."""
+    """Return a message id in the form that a linked device makes."""
     return "3EB0" + secrets.token_hex(9).upper()
 
 
 def phone_message_id() -> str:
-    """Return an id as an iPhone gives its messages."""
+    """Return a message id in the form that an iPhone makes."""
     return "3A" + secrets.token_hex(9).upper()
 
 

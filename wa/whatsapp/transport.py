@@ -1,8 +1,8 @@
-"""The protocol between wa and WhatsApp: about ten calls, what they take and return, and their errors.
+"""The protocol between wa and WhatsApp: about ten calls, their parameters, results and errors.
 
 An implementation hands each event that is to be recorded to `Handlers.event` once, in its raw form
-and on a thread of its own, so the handler must keep it. `decode` turns the raw form into events
-later; it needs no connection.
+and on a thread of its own, so the handler must store it. Later, `decode` turns the raw form into
+events; that needs no connection.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wa.whatsapp.events import Account, Event, Signal
 
 @dataclass(frozen=True)
 class Quote:
-    """The message that is answered; its sender and text are shown with the answer."""
+    """The message that a reply quotes; phones show its sender and text with the reply."""
 
     message_id: str
     sender: str | None = None
@@ -72,7 +72,7 @@ class Refused(SendError):
 
 
 class DownloadFailed(Exception):
-    """A file could not be fetched; it may work later."""
+    """A file could not be downloaded; a later try may succeed."""
 
 
 class Expired(DownloadFailed):
@@ -80,7 +80,7 @@ class Expired(DownloadFailed):
 
 
 class TooLarge(DownloadFailed):
-    """The file is larger than what was asked for."""
+    """The file is larger than the caller allows."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class ConnectFailed(Exception):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of an attempt whose call did not return."""
+    """The evidence of whether a message was sent, for an attempt whose call did not return."""
 
     sent: bool | None
     """False: certainly not sent. True: sent. None: it may have been sent."""
@@ -108,13 +108,13 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Handlers:
-    """What a transport calls, from any thread. Each function returns quickly."""
+    """The callbacks of a transport, called from any thread. Each returns quickly."""
 
     event: Callable[[str, bytes], None]
-    """Called with kind and raw payload of an event. When it raises, the transport receives no more."""
+    """Called with kind and raw payload of an event. If it raises, the transport receives no more events."""
     signal: Callable[[Signal], None]
     mark: Callable[[str, str], None]
-    """Called with message id and JID before a frame leaves. When it raises, the frame must not leave."""
+    """Called with message id and JID before a frame is sent. If it raises, the frame must not be sent."""
 
 
 @dataclass
@@ -145,9 +145,9 @@ class Transport(Protocol):
         """
 
     def evidence(self, secret: bytes, marked: Sequence[str]) -> Evidence:
-        """Return what became of the attempt with this secret, whose call is over.
+        """Return whether the attempt with this secret, whose call is over, sent its message.
 
-        `marked` are the message ids marked since it began, at least one. It needs no connection.
+        `marked` are the message ids marked since the attempt began, at least one. It needs no connection.
         """
 
     def mark_read(self, mark: ReadMark) -> None:

@@ -1,7 +1,7 @@
 """The loopback transport: a stand-in for WhatsApp that needs no phone.
 
-It keeps two rules of WhatsApp's: the server forgets a message before our handler
-has it, and a receipt after; and the newest connection ends the one before.
+It follows two rules of WhatsApp: the server forgets a message before our handler has
+stored it, but a receipt afterwards; and the newest connection ends the one before.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class LoopbackTransport:
         try:
             handlers.signal(Connected(ACCOUNT))
             end = self._deliver_all(server, handlers, token)
-        except Exception:  # an event could not be kept: the server keeps the others
+        except Exception:  # an event could not be stored: the server keeps the others
             self._token = None
             return
         finally:
@@ -104,7 +104,7 @@ class LoopbackTransport:
             handlers.signal(end)
 
     def _deliver_all(self, server: Loopback, handlers: Handlers, token: str) -> Signal | None:
-        """Hand over events until told to stop; return None then, or the signal that ended the connection."""
+        """Hand over events until `disconnect`; return None, or the signal that ended it earlier."""
         seen, last, caught_up = -1, 0, False
         while not self._stopping.is_set():
             if (version := server.version()) != seen:
@@ -152,10 +152,10 @@ class LoopbackTransport:
         return Accepted(message_id, int(now.timestamp()))
 
     def evidence(self, secret: bytes, marked: Sequence[str]) -> Evidence:
-        """Return what became of an attempt; Transport.evidence.
+        """Return whether an attempt sent its message; Transport.evidence.
 
-        As with WhatsApp, acceptance is no proof of sending, so that all states of a
-        real account occur here too; that a message was not accepted is proof.
+        A message that was not accepted was certainly not sent. One that was accepted
+        may have been sent: as with WhatsApp, acceptance alone is no proof.
         """
         server = Loopback(self._home)
         try:
@@ -173,7 +173,7 @@ class LoopbackTransport:
         self._server.note_read(mark)
 
     def groups(self) -> list[Event]:
-        """Return no groups; Transport.groups. All that is known of groups came as events."""
+        """Return no groups; Transport.groups. Loopback tells of groups in events alone."""
         return []
 
     def download(self, raw: bytes, most: int) -> Downloaded:
@@ -201,7 +201,7 @@ class LoopbackTransport:
 
 
 def _refusal(faults: dict[str, str]) -> Signal | None:
-    """Return why the server would not keep a connection now, None if it would."""
+    """Return the signal with which the server would refuse a connection now; None if it accepts one."""
     if "logged-out" in faults:
         return LoggedOut()
     if "outdated" in faults:

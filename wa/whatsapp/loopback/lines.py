@@ -1,6 +1,6 @@
-"""What `wa loopback say` takes: an object a line, each of which stands for some events of WhatsApp's.
+"""The input of `wa loopback say`: JSON Lines, each of which stands for one or more events of WhatsApp.
 
-`docs/loopback.md` has the forms of a line.
+`docs/loopback.md` lists the forms of a line.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def read_lines(stream: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 
 
 def group_jid(name: str) -> str:
-    """Return the JID of a group on loopback: `name` itself if it is one, else one made from the name."""
+    """Return the JID of a group on loopback: `name` itself if it is a JID, else one made from the name."""
     if is_group(name):
         return name
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:5], "big")

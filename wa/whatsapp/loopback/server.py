@@ -99,10 +99,10 @@ class Loopback:
         return None if row is None else row[0]
 
     def say(self, lines: Iterable[dict[str, Any]], now: datetime) -> list[str]:
-        """Queue messages for the owner to receive, and return their ids.
+        """Queue messages for the owner of the connection to receive; return their ids.
 
-        A line is an object with `from` (a JID) and `text`, or another of the
-        forms in `docs/loopback.md`. All lines arrive, or, when one is wrong, none.
+        A line is an object with `from` (a JID) and `text`, or has another of the
+        forms in `docs/loopback.md`. If one line is wrong, none is queued.
         """
         ids = []
         with self._write():
@@ -127,13 +127,13 @@ class Loopback:
         self._db.execute("INSERT INTO incoming (kind, payload) VALUES (?, ?)", [kind, payload])
 
     def delivered(self) -> Iterator[dict[str, Any]]:
-        """Yield what was accepted for delivery, in order."""
+        """Yield the messages that were accepted for delivery, in order."""
         cursor = self._db.execute("SELECT * FROM delivered ORDER BY id")
         names = [column[0] for column in cursor.description]
         return (dict(zip(names, row, strict=True)) for row in cursor)
 
     def set_fault(self, name: str, value: str | None) -> None:
-        """Switch a fault; it takes effect at once, in every process."""
+        """Set or clear a fault; it takes effect at once, in every process."""
         setting = _check_fault(name, value)
         with self._write():
             if name != "not-on-whatsapp":
@@ -142,7 +142,7 @@ class Loopback:
                 self._db.execute("INSERT OR IGNORE INTO faults VALUES (?, ?)", [name, setting])
 
     def reset(self) -> None:
-        """Clear all faults. What was delivered stays delivered."""
+        """Clear all faults. The list of delivered messages stays."""
         self._db.execute("DELETE FROM faults")
 
     def faults(self) -> dict[str, str]:
@@ -170,7 +170,7 @@ class Loopback:
         return int(self._value("PRAGMA data_version"))
 
     def accept(self, message: Outgoing, message_id: str, now: datetime, *, receipt: bool) -> None:
-        """Take a message for delivery: from here on it cannot be called back."""
+        """Accept a message for delivery: from now on it cannot be withdrawn."""
         with self._write():
             self._db.execute(
                 "INSERT INTO delivered (to_jid, content, message_id, secret, at) VALUES (?, ?, ?, ?, ?)",

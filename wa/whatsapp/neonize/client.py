@@ -18,7 +18,7 @@ from wa.whatsapp.neonize.errors import download_error
 from wa.whatsapp.transport import Downloaded, TooLarge
 
 QUIET_SECONDS = 0.4
-"""Seconds without an event, after the connection was closed, by which all of them have been handed over."""
+"""Seconds without an event, after the connection was closed, after which no more events are expected."""
 STOP_SECONDS = 3.0
 DIAL_SECONDS = 3.0
 SERVER = "web.whatsapp.com"
@@ -28,7 +28,7 @@ class Client:
     """One client of the library, from connecting to its end. It is never used again."""
 
     made: list[Client] = []
-    """All clients of this process: Go may call back into one that has ended, and crashes if it is gone."""
+    """All clients of this process, so that none is freed: Go may still call back into one that has ended."""
 
     def __init__(self, lib: Any, home: Home, on_event: Callable[..., None], *, full: bool = False) -> None:
         self.made.append(self)
@@ -64,7 +64,7 @@ class Client:
         def on_qr(_: Any, data: bytes) -> None:
             if phone is None:
                 tell({"event": "qr", "code": data.decode()})
-            elif not asked.is_set():  # the library takes the wish only once there is a first QR code
+            elif not asked.is_set():  # the library accepts the request only after the first QR code
                 asked.set()
                 threading.Thread(target=ask_code, daemon=True).start()
 
@@ -76,7 +76,7 @@ class Client:
                 tell({"event": "login", "status": str(error)})
 
         self.native.qr(on_qr)
-        # How a pairing ends reaches Python in no other way.
+        # neonize has no other way to tell Python how a pairing ended.
         self.native._NewClient__onLoginStatus = lambda _, status: tell(
             {"event": "login", "status": ctypes.string_at(status).decode()}
         )
@@ -93,11 +93,11 @@ class Client:
         try:
             found = ask(self._lib.jid(jid))
         except Exception:
-            return None  # its way to say that it does not know
+            return None  # the library raises this error for an unknown address
         return f"{found.User}@{found.Server}" if found.User else None
 
     def download(self, raw: bytes, most: int) -> Downloaded:
-        """Return the file of a message of at most so many bytes. Raise DownloadFailed."""
+        """Return the file of a message, of at most `most` bytes. Raise DownloadFailed."""
         message = self._lib.e2e.Message.FromString(raw)
         size, mimetype, name = file_of(message)
         if size > most:
@@ -106,16 +106,16 @@ class Client:
             data = bytes(self.native.download_any(message))
         except self._lib.client.DownloadError as error:
             raise download_error(str(error)) from None
-        if len(data) > most:  # the message said otherwise
+        if len(data) > most:  # the message declared a smaller size
             raise TooLarge(f"it has {len(data) / 1e6:,.1f} MB")
         return Downloaded(data, mimetype, name)
 
     def close(self) -> None:
-        """Disconnect, wait until all that was received has been handed over, and stop."""
+        """Disconnect, wait until all received events have been handed over, and stop."""
         self.is_up, self.closing = False, True
         if self.ended.is_set():
             return
-        if not self.decided.is_set():  # nothing can have come; Go returns when it has dialled
+        if not self.decided.is_set():  # no event can have arrived; Go's call returns once it has dialled
             threading.Thread(target=self._stop, name="neonize-stop", daemon=True).start()
             return
         self.native.disconnect()

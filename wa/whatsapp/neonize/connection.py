@@ -1,14 +1,14 @@
 """WhatsApp itself, through neonize (whatsmeow in Go).
 
-The library's ways decide what is done here:
+The behaviour of the library decides how this module works:
 
 - It acknowledges a message before we have it, so the event handler hands over the raw bytes and returns.
 - It makes up a message's id itself and returns it only on success, but it logs each stanza right before
   it writes it, and waits for the reader of the log. The wire mark is made there (`wire_log`).
-- It reconnects by itself when a socket is cut, and then sends again, under the same id, what was not
-  acknowledged. So it has a few seconds for that; a client that is not back by then is ended, and the
-  owner connects with a new one.
-- It prints, so a command keeps descriptors 1 and 2 to itself first.
+- It reconnects by itself when a socket is cut, and then sends unacknowledged messages again, under the
+  same id. It has a few seconds for that; a client that is not connected by then is ended, and the owner
+  connects with a new one.
+- It prints to descriptors 1 and 2, so a command moves its own streams away first.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ from wa.whatsapp.transport import (
 log = logging.getLogger(__name__)
 
 RETURN_SECONDS = 6.0
-"""Seconds that the library may try to restore a cut connection; it stops its own resending after 5."""
+"""Seconds that the library may try to restore a cut connection; after 5 it no longer sends again."""
 LOGIN_SECONDS = 40.0
 LINK_SECONDS = 3600.0
 MOST_CLIENTS = 200
-"""The most clients of one process: each leaks memory, so after these a supervisor starts a new process."""
+"""The most clients of one process: each leaks memory, so afterwards a supervisor starts a new process."""
 DIAL_SECONDS = 2.0
 """Seconds that `connect` waits for the first attempt to fail; later failures are signals."""
 
@@ -76,19 +76,19 @@ class NeonizeTransport:
     # ── The connection ──────────────────────────────────────────────────────────────────────────────
 
     def connect(self, handlers: Handlers) -> None:
-        """Begin to connect; Transport.connect. Raise WaError where no retry can help."""
+        """Begin to connect; Transport.connect. Raise WaError when no retry can help."""
         with self._lock:
             self._handlers, self._broken = handlers, False
             client = self._client
             if client is not None and not client.ended.is_set() and not client.closing:
                 if client.is_up:
                     self._tell_state(client)
-                return  # the library is at it
+                return  # the library is connecting
             self._known = self._known or self.account()
             if self._known is None:
                 handlers.signal(LoggedOut())
                 return
-            if Client.made and not can_be_reached():  # to try costs the library memory and an open file
+            if Client.made and not can_be_reached():  # each attempt of the library leaks memory and a file
                 raise ConnectFailed("WhatsApp cannot be reached")
             if len(Client.made) >= MOST_CLIENTS:
                 raise WaError("network-error", "no connection for a long time", "start again")
@@ -97,10 +97,10 @@ class NeonizeTransport:
     def pair(
         self, handlers: Handlers, tell: Callable[[dict[str, Any]], None], phone: str | None, full: bool
     ) -> None:
-        """Begin to link this device; only in a process that can be killed, for nothing else ends this.
+        """Begin to link this device. The caller's process must be killable: nothing else ends a pairing.
 
-        `tell` is given {"event": "qr" | "code", "code": …} and {"event": "login", "status": …}; what
-        follows comes to `handlers`. `phone` (digits) asks for a code to type, `full` for all of the past.
+        `tell` is called with {"event": "qr" | "code", "code": …} and {"event": "login", "status": …};
+        later events go to `handlers`. `phone` (digits) asks for a code to type, `full` for the whole history.
         """
         self._handlers = handlers
         client = Client(library(), self._home, self._on_event, full=full)
@@ -109,7 +109,7 @@ class NeonizeTransport:
 
     def _begin(self, client: Client, login_seconds: float) -> None:
         session.is_shared.set()
-        if self._home.session.exists():  # all of the account is in it
+        if self._home.session.exists():  # it has all keys of the account
             self._home.session.chmod(0o600)
         library().client.log_whatsmeow = WireLog(library().proto.LogEntry, self._handlers, self._on_fatal)
         self._client = client
@@ -129,11 +129,11 @@ class NeonizeTransport:
                 self._timer.cancel()
             if client is not None:
                 client.close()
-            with self._handing_over:  # from now on nothing is handed over
+            with self._handing_over:  # from now on no event is handed over
                 self._client = None
 
     def _watch(self, seconds: float) -> None:
-        """End the client unless it is up after so many seconds; then the owner connects anew."""
+        """End the client unless it is connected after `seconds`; then the owner connects with a new one."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = threading.Timer(seconds, self._give_up, [self._client])
@@ -150,7 +150,7 @@ class NeonizeTransport:
         self._signal(Disconnected(reason))
 
     def _tell_state(self, client: Client) -> None:
-        if self._known is None:  # just linked: the library tells it soon
+        if self._known is None:  # just linked: the library tells the account soon
             return
         self._signal(Connected(self._known))
         if client.is_caught_up:
@@ -160,7 +160,7 @@ class NeonizeTransport:
         if self._handlers is not None and not self._broken:
             self._handlers.signal(signal)
 
-    # ── What arrives, on the library's thread ───────────────────────────────────────────────────────
+    # ── Events, on the library's thread ─────────────────────────────────────────────────────────────
 
     def _on_event(self, client: Client, kind: Any, payload: bytes) -> None:
         client.last_event = time.monotonic()
@@ -173,7 +173,7 @@ class NeonizeTransport:
         client.last_event = time.monotonic()
 
     def _hand_over(self, client: Client, kind: str, payload: bytes) -> None:
-        """Let the handler keep an event. If it cannot, disconnect, so that the server sends no more."""
+        """Let the handler store an event. If it fails, disconnect, so that the server sends no more."""
         with self._handing_over:
             if self._broken or self._handlers is None or self._client is not client:
                 return
@@ -215,7 +215,7 @@ class NeonizeTransport:
             if kind == "ConnectFailure":
                 self._watch(0)
 
-    # ── What goes out ───────────────────────────────────────────────────────────────────────────────
+    # ── Sending ─────────────────────────────────────────────────────────────────────────────────────
 
     def _connected(self) -> Client:
         client = self._client
@@ -235,7 +235,7 @@ class NeonizeTransport:
         return Accepted(sent.ID, int(sent.Timestamp))
 
     def evidence(self, secret: bytes, marked: Sequence[str]) -> Evidence:
-        """Return what became of an attempt; Transport.evidence."""
+        """Return whether an attempt sent its message; Transport.evidence."""
         return session.evidence(self._home, secret, marked)
 
     def mark_read(self, mark: ReadMark) -> None:
@@ -250,7 +250,7 @@ class NeonizeTransport:
         except lib.client.MarkReadError as error:
             raise SendError(str(error)) from None
 
-    # ── The rest ────────────────────────────────────────────────────────────────────────────────────
+    # ── Groups, files, the account ──────────────────────────────────────────────────────────────────
 
     def groups(self) -> list[Event]:
         """Return the groups we are in, with their members; Transport.groups."""

@@ -1,6 +1,6 @@
-"""What the content of a WhatsApp message says: a text, an edit, a deletion, a reaction, a file.
+"""Decoding the content of a WhatsApp message: a text, an edit, a deletion, a reaction, a file.
 
-The fields of `waE2E.Message` are known by name alone: nothing of the library is imported here.
+The fields of `waE2E.Message` are read by name, so this module does not import the library.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _WRAPPERS = ("FutureProofMessage", "DeviceSentMessage")
 _KEYS = ("senderKeyDistributionMessage", "fastRatchetKeySenderKeyDistributionMessage", "groupRootKeyShare",
          "rootSecretDistributeMessage")
 _SILENT = frozenset({*_KEYS, "messageContextInfo"})
-# How the fields begin in which our own devices tell one another something in a protocolMessage: keys too.
+# Beginnings of the fields of a protocolMessage between our own devices; some of these hold keys.
 _PEER = ("appState", "historySync", "initialSecurity", "lidMigration", "peerData", "sharedDevice")
 _KINDS = {
     "image": "image", "video": "video", "ptv": "video", "audio": "audio", "document": "document",
     "sticker": "sticker", "stickerPack": "sticker", "location": "location", "liveLocation": "location",
     "contact": "contact", "contactsArray": "contact", "pollCreation": "poll", "pollResultSnapshot": "poll",
 }
-# How the fields end that people read, and those of them, and of the parts, that they do not.
+# Ends of the names of fields that people read; and of those fields and parts that people do not read.
 _VISIBLE = ("address", "author", "body", "caption", "comment", "conversation", "description", "footer",
             "link", "message", "name", "note", "text", "title")
 _HIDDEN = ("nnotations", "contextInfo", "correctAnswer", "elementName", "matchedText", "nativeFlowInfo",
@@ -38,15 +38,15 @@ _NOTICES = {
 
 
 def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) -> list[Event]:
-    """Return what a message says; `blank` holds what else is known of it: chat, id, sender, time."""
+    """Return the events in a message's content; `blank` has its chat, id, sender and time."""
     *outer, inner = _layers(message)
     chat, target, at, edited = blank.chat_jid, blank.message_id, blank.timestamp, None
     reaction, protocol = inner.reactionMessage, inner.protocolMessage
     said_at = seconds_of(reaction.senderTimestampMS or protocol.timestampMS)
-    at = min(said_at or at, at + 86_400)  # a clock that is far ahead would outdo all that follows
+    at = min(said_at or at, at + 86_400)  # a sender's clock far ahead would override all later changes
     if reaction.key.ID:
         return [Reacted(chat, text_of(reaction.key.ID), blank.sender, text_of(reaction.text), at)]
-    # An unknown type is no type, and reads as the first of them: a deletion.
+    # An unknown type counts as not set, and would then read as the default, a deletion.
     kind = protocol.Type.Name(protocol.type) if protocol.key.ID and protocol.HasField("type") else None
     if kind == "REVOKE":
         return [Deleted(chat, text_of(protocol.key.ID), at, blank.sender, blank.is_from_me)]
@@ -58,23 +58,23 @@ def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) ->
     received = _message_of(edited or inner, blank)
     by = blank.sender, blank.is_from_me
     edits = [Edited(chat, target, received.content or "", at, *by)] if edited else []
-    return [received, *edits] if target == blank.message_id else [*edits]  # else it comes by itself
+    return [received, *edits] if target == blank.message_id else [*edits]  # the original arrives by itself
 
 
 def holds_keys(message: Any, from_me: bool) -> bool:
-    """Return whether a message holds keys, or what our own devices tell one another."""
+    """Return whether a message holds keys, or is one between our own devices."""
     for layer in _layers(message):
         if from_me and any(each.name.startswith(_PEER) for each, _ in layer.protocolMessage.ListFields()):
             return True
         fields = [field.name for field, _ in layer.ListFields()]
-        # A kind that the library does not know yet is not among the fields, but has its size.
+        # A field that the library does not know yet is not listed, but counts in ByteSize().
         if fields and _SILENT.issuperset(fields) and not _without(layer, _SILENT).ByteSize():
             return True
     return False
 
 
 def _layers(message: Any) -> Iterator[Any]:
-    """Yield a message, the message wrapped in it (to disappear, to be viewed once …), and so on inwards."""
+    """Yield a message, the message wrapped in it (disappearing, view once …), and so on inwards."""
     while message is not None:
         yield message
         parts = (part for _, part in message.ListFields() if hasattr(part, "DESCRIPTOR"))
@@ -91,7 +91,7 @@ def _message_of(message: Any, blank: MessageReceived) -> MessageReceived:
 
 
 def _type_and_text(message: Any) -> tuple[str, str | None, bool]:
-    """Return a message's type, its text, and whether it is that text alone."""
+    """Return a message's type, its text, and whether it is text alone."""
     for field, value in message.ListFields():
         name = field.name.partition("Message")[0]
         if name in ("conversation", "extendedText"):

@@ -1,4 +1,4 @@
-"""The library's events as ours. Their fields are known by name alone: nothing of the library is imported."""
+"""Decoding the library's events into ours. Fields are read by name, without importing the library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from wa.whatsapp.events import (
 from wa.whatsapp.neonize.content import events_of, holds_keys
 from wa.whatsapp.neonize.fields import bare_jid, jid_text, name_of, seconds_of, text_of
 
-PhoneOf = Callable[[str], "str | None"]  # the phone JID that a hidden id stands for, where that is known
+PhoneOf = Callable[[str], "str | None"]  # returns the phone JID that a hidden id stands for, if known
 _Pairs = Iterable[tuple[str, str]]
 _RECEIPTS = ("delivered", "inactive", "read", "played", "sender", "retry")
 _PARTS = ("bootstrap", "recent", "full", "push_name", "on_demand")
@@ -41,7 +41,7 @@ _STUBS = {
 
 
 def decode(kind: str, event: Any, own_jid: str | None, phone_of: PhoneOf) -> list[Event]:
-    """Return what an event of the library says; `kind` is the spool's name for it."""
+    """Return our events for an event of the library; `kind` is its kind in the spool."""
     if kind == "message":
         return message_events(event, phone_of)
     if kind == "receipt":
@@ -56,31 +56,31 @@ def decode(kind: str, event: Any, own_jid: str | None, phone_of: PhoneOf) -> lis
 
 
 def account(device: Any) -> Account:
-    """Return the linked account, as the library tells it."""
+    """Return the linked account from the library's device."""
     return Account(jid_text(device.JID), jid_text(device.LID) or None, name_of(device.PushName))
 
 
 def is_secret(event: Any) -> bool:
-    """Return whether a message is never kept: it holds keys, or is from one of our devices to another."""
+    """Return whether a message must not be stored: it holds keys, or is one between our own devices."""
     from_me = event.Info.MessageSource.IsFromMe
     return (from_me and event.Info.Category == "peer") or holds_keys(event.Message, from_me)
 
 
 def message_events(event: Any, phone_of: PhoneOf) -> list[Event]:
-    """Return what a message says (a text, an edit, a reaction …), after the hidden ids that it explains."""
+    """Return the events in a message (a text, an edit, a reaction …), after the hidden ids it explains."""
     if is_secret(event):
         return []
     info, source = event.Info, event.Info.MessageSource
     chat, sender, from_me = jid_text(source.Chat), jid_text(source.Sender), source.IsFromMe
     if chat.endswith("@broadcast") and chat != "status@broadcast" and not from_me:
-        chat = sender  # somebody's list of recipients: for us it is the chat with them
+        chat = sender  # a broadcast list of the sender: for us it is the chat with that person
     at, name = seconds_of(info.Timestamp), name_of(info.Pushname)
     blank = MessageReceived(chat, text_of(info.ID), sender, at, None, "system", from_me, name)
     return [*_mapped_by(source, phone_of), *events_of(event.Message, blank, is_edit=event.IsEdit)]
 
 
 def receipt_events(event: Any, phone_of: PhoneOf) -> list[Event]:
-    """Return the receipts for our messages, or that we read a chat on another device."""
+    """Return the receipts for our messages, or a ChatRead if we read a chat on another device."""
     source, kind = event.MessageSource, event.ReceiptType.Name(event.Type).lower()
     chat = jid_text(source.Chat)
     if kind == "read_self" or (kind == "read" and source.IsFromMe):  # without or with read receipts
@@ -93,12 +93,12 @@ def receipt_events(event: Any, phone_of: PhoneOf) -> list[Event]:
 
 
 def undecryptable_events(event: Any, phone_of: PhoneOf) -> list[Event]:
-    """Return the hidden ids that it explains: the message itself comes again."""
+    """Return the hidden ids that an undecryptable message explains: its content is sent again."""
     return _mapped_by(event.Info.MessageSource, phone_of)
 
 
 def group_events(event: Any, phone_of: PhoneOf = lambda _: None) -> list[Event]:
-    """Return a group's new name, and the members that came, went or have another role."""
+    """Return a group's new name, and the members who joined, left or have a new role."""
     jid, name = jid_text(event.JID), text_of(event.Name.Name)
     roles = ((event.Join, "member"), (event.Demote, "member"), (event.Promote, "admin"), (event.Leave, None))
     members = {jid_text(each): role for listed, role in roles for each in listed}
@@ -119,7 +119,7 @@ def group_info(info: Any) -> list[Event]:
     for each in info.Participants:
         jid, lid, phone = jid_text(each.JID), jid_text(each.LID), jid_text(each.PhoneNumber)
         pairs += [(lid, phone), (jid, phone), (lid, jid)]
-        if not each.Error:  # else it was refused, and is not a member
+        if not each.Error:  # otherwise the person was refused, and is not a member
             role = "superadmin" if each.IsSuperAdmin else "admin" if each.IsAdmin else "member"
             members[phone or jid or lid] = role
     name = text_of(info.GroupName.Name) or None
@@ -127,7 +127,7 @@ def group_info(info: Any) -> list[Event]:
 
 
 def history(sync: Any, own_jid: str | None, phone_of: PhoneOf) -> list[Event]:
-    """Return a part of the history, after the hidden ids and the names that it tells."""
+    """Return a part of the history, after the hidden ids and the names in it."""
     chats = tuple(_history_chat(each, own_jid) for each in sync.conversations if each.ID)
     pairs = [(each.lidJID, each.pnJID) for each in (*sync.phoneNumberToLidMappings, *sync.inlineContacts)]
     for each in sync.conversations:
@@ -150,7 +150,7 @@ def _history_chat(chat: Any, own_jid: str | None) -> HistoryChat:
 
 
 def _history_message(info: Any, chat: str, own_jid: str | None) -> list[Event]:
-    """Return what one message of the history says; one that cannot be read does not stop the others."""
+    """Return the events in one message of the history; an unreadable message gets the type `other`."""
     key, me = info.key, own_jid or chat
     message_id, at, name = text_of(key.ID), seconds_of(info.messageTimestamp), name_of(info.pushName)
     sender = me if key.fromMe else bare_jid(info.participant or key.participant) or chat
@@ -174,7 +174,7 @@ def _history_content(info: Any, blank: MessageReceived) -> list[Event]:
         return [Deleted(blank.chat_jid, blank.message_id, gone_at)]
     if info.message.ByteSize():
         return [] if holds_keys(info.message, blank.is_from_me) else events_of(info.message, blank)
-    if stub == "CIPHERTEXT":  # the phone could not read it; should it still come, its place must be free
+    if stub == "CIPHERTEXT":  # the phone could not read it; the message itself may still arrive
         return []
     params = ", ".join(show_jid(text_of(each)) for each in info.messageStubParameters)
     text, raw = _STUBS.get(stub, "").format(params).removesuffix(": ") or None, info.futureproofData or None

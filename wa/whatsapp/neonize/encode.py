@@ -1,6 +1,6 @@
-"""Builds a message for the WhatsApp library: its text, the message it answers, its file.
+"""Building a message for the WhatsApp library: its text, the message it quotes, its file.
 
-The library is an argument; nothing of it is imported here.
+The library is an argument, so this module does not import it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _attach(lib: Any, native: Any, proto: Any, message: Outgoing, path: Path) ->
 
 
 def _describe(part: Any, kind: Kind, about: Details) -> None:
-    """Add what the recipient's phone shows before it has the file."""
+    """Add the details that the recipient's phone shows before it has the file."""
     if kind.name in ("image", "video"):
         part.width, part.height = about.width or 0, about.height or 0
         part.JPEGThumbnail = about.thumbnail or b""

@@ -1,4 +1,4 @@
-"""What the library's errors, which are text alone, and its names for the end of a connection mean."""
+"""Error mapping: the library's errors, which are only text, and its events for the end of a connection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wa.whatsapp.transport import (
 )
 
 ENDS = ("LoggedOut", "StreamReplaced", "ClientOutdated", "TemporaryBan", "ConnectFailure")
-"""After these the library does not connect again."""
+"""The events after which the library does not connect again."""
 _STATUS = re.compile(r"server returned error (\d+)")
 _CERTAIN = (
     "the store doesn't contain a device JID",
@@ -33,7 +33,7 @@ _NO_GROUP = ("group does not exist", "not participating in that group", "not in 
 
 
 def connect_error(home: Home, text: str) -> Exception:
-    """Return why the first attempt failed: ConnectFailed, or WaError where no retry can help."""
+    """Return the error of a failed first attempt: ConnectFailed, or WaError when no retry can help."""
     if "is not a database" in text or "malformed" in text:
         return WaError(
             "corrupt",
@@ -48,7 +48,7 @@ def connect_error(home: Home, text: str) -> Exception:
 
 
 def end_signal(kind: str, event: Any) -> Signal:
-    """Return what the library's name for the end of a connection means."""
+    """Return the signal for the library's event that ended a connection."""
     if kind == "LoggedOut":
         return LoggedOut()
     if kind == "StreamReplaced":
@@ -61,7 +61,7 @@ def end_signal(kind: str, event: Any) -> Signal:
 
 
 def send_error(text: str, to_jid: str) -> SendError:
-    """Return what an error of `send_message`, which is text alone, proves."""
+    """Return the SendError for the text of an error of `send_message`."""
     if found := _STATUS.search(text):
         return Refused(int(found[1]))
     if "no LID found" in text:
@@ -76,7 +76,7 @@ def send_error(text: str, to_jid: str) -> SendError:
 
 
 def download_error(text: str) -> DownloadFailed:
-    """Return what an error of `download_any`, which is text alone, means."""
+    """Return the DownloadFailed for the text of an error of `download_any`."""
     found = re.search(r"status code (\d+)", text)
     if found and found[1] in _GONE:
         return Expired(f"WhatsApp no longer has it (status {found[1]})")

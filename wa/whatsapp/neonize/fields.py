@@ -1,4 +1,4 @@
-"""Fields of the library's messages as we write them: addresses, times, names, texts."""
+"""Fields of the library's messages in our form: addresses, times, names, texts."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def bare_jid(jid: Any) -> str:
 
 
 def seconds_of(time: int) -> int:
-    """Return Unix seconds, from seconds or milliseconds; 0 for a time that no clock shows."""
+    """Return Unix seconds, from seconds or milliseconds; 0 for an impossible time."""
     seconds = time // 1000 if time > 10**11 else time  # in seconds the year 5138, in milliseconds 1973
     return seconds if 0 < seconds <= 10**11 else 0
 
 
 def name_of(text: Any) -> str | None:
-    """Return the name somebody gave themselves, None where there is none."""
+    """Return the name that a person chose, None if it is empty."""
     return None if (name := text_of(text)) in ("", "-") else name
 
 
 def text_of(text: Any) -> str:
-    """Return a text field, which the library gives as bytes where it is not UTF-8."""
+    """Return a text field as str; the library gives one that is not UTF-8 as bytes."""
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)

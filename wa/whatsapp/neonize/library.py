@@ -17,7 +17,7 @@ class Library:
     def __init__(self) -> None:
         try:
             import magic  # noqa: F401
-        except ImportError:  # no libmagic on this system; only parts of neonize that we do not use need it
+        except ImportError:  # this system has no libmagic; only unused parts of neonize need it
             sys.modules["magic"] = ModuleType("magic")
         root = logging.getLogger()
         handlers, level = list(root.handlers), root.level
@@ -33,17 +33,17 @@ class Library:
                 f"the WhatsApp library cannot be loaded: {error}",
                 "it does not exist for musl (Alpine) and for old systems; see `wa doctor`",
             ) from error
-        finally:  # it sets up logging for the whole process
+        finally:  # undo neonize's logging setup, which is for the whole process
             root.handlers[:] = handlers
             root.setLevel(level)
         self.client, self.events, self.proto, self.e2e = client, events, proto, e2e
         self.device_props, self.media_type, self.receipt_type = DeviceProps, MediaType, ReceiptType
         self.recorded = _recorded(events)
-        """The events that are kept, and what the spool calls them."""
+        """The classes of events that are recorded, and their kinds in the spool."""
         self.heard = [*_signals(events), *self.recorded]
         """The events to subscribe to."""
         logging.getLogger("neonize.utils.log").setLevel(logging.DEBUG)  # the level that Go is given
-        for name in ("neonize", "whatsmeow"):  # or its warnings would go to standard error
+        for name in ("neonize", "whatsmeow"):  # otherwise their warnings would go to standard error
             logging.getLogger(name).propagate = False
             logging.getLogger(name).addHandler(logging.NullHandler())
 

@@ -1,4 +1,4 @@
-"""Names and hidden ids from the library's database: looked at again and again, for no event tells of them."""
+"""Names and hidden ids from the library's database, which is polled, for no event tells of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wa.whatsapp.neonize.session_db import rows
 log = logging.getLogger(__name__)
 
 PEOPLE = "people"
-"""What the spool calls them."""
+"""The kind of these events in the spool."""
 _FIRST_WAITS = (3.0, 30.0)
 """Seconds between the first looks; after these, _EVERY seconds."""
 _EVERY = 300.0
@@ -40,7 +40,7 @@ def people(home: Home) -> tuple[set[tuple[str, str]], set[tuple[str, str, bool]]
 
 
 class PeopleWatch:
-    """Hands over what is new in the database about people."""
+    """A thread that hands over new names and hidden ids in the database."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -48,7 +48,7 @@ class PeopleWatch:
         self._timer: threading.Timer | None = None
 
     def start(self, hand_over: Callable[[str, bytes], None], number: int = 0) -> None:
-        """Look now, and again and again until `stop`."""
+        """Look now, and then regularly until `stop`."""
         try:
             mapped, names = people(self._home)
         except WaError as error:
@@ -72,6 +72,6 @@ class PeopleWatch:
 
 
 def decode(payload: bytes) -> list[Event]:
-    """Return the events in what a `PeopleWatch` handed over."""
+    """Return the events in a payload that a `PeopleWatch` handed over."""
     told = json.loads(payload)["people"]
     return [JidMapped(*each) if len(each) == 2 else Named(*each) for each in told]

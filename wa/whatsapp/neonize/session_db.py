@@ -1,10 +1,10 @@
-"""What the WhatsApp library's database tells: the linked account, hidden ids, and what became of a message.
+"""Reading the WhatsApp library's database: the linked account, hidden ids, evidence of sent messages.
 
-It is only read, and each time for less than a second: it is in rollback mode, so a reader
-keeps the library from writing. And it is never opened in a process in which the library has
-it open: SQLite's locks belong to the process, and closing the file here would drop the locks
-of the library, which has an SQLite of its own (sqlite.org/howtocorrupt.html, 2.2.1). From
-such a process, `session_query` reads it in a process of its own.
+Each read takes less than a second: the database is in rollback mode, so a reader keeps the
+library from writing. This module never opens it in a process in which the library has it open:
+SQLite's locks belong to the process, and closing the file here would drop the locks of the
+library, which has an SQLite of its own (sqlite.org/howtocorrupt.html, 2.2.1). In such a process,
+`session_query` reads the database in a child process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ READ_TRIES = 6
 def account(home: Home) -> Account | None:
     """Return the linked account; None before linking and after logging out.
 
-    Raise WaError `corrupt` for what is no session database, and `storage-error`.
+    Raise WaError `corrupt` for a file that is no session database, and `storage-error`.
     """
     found = rows(home, "SELECT jid, lid, push_name FROM whatsmeow_device LIMIT 1")
     for jid, lid, push_name in found:
@@ -45,10 +45,11 @@ def account(home: Home) -> Account | None:
 
 
 def evidence(home: Home, secret: bytes, marked: Sequence[str]) -> Evidence:
-    """Return what became of the attempt with this secret; `marked` are the message ids marked since it began.
+    """Return whether the attempt with this secret sent its message.
 
-    The library writes a message's secret beside its id into its database before
-    the frame leaves: an id without a mark was not sent; one with a mark may have been.
+    `marked` are the message ids marked since the attempt began. The library writes a message's
+    secret and id into its database before the frame is sent: an id without a mark was not sent;
+    an id with a mark may have been sent.
     """
     try:
         found = rows(home, "SELECT message_id FROM whatsmeow_message_secrets WHERE key = ?", [secret])
@@ -77,9 +78,9 @@ def _bare(jid: str) -> str:
 
 
 def copy(home: Home, target: Path) -> None:
-    """Copy the whole database as it is at one moment, for its owner alone; not where the library has it open.
+    """Copy the whole database as it is at one moment, in a process without the library; for its owner alone.
 
-    Raise WaError `not-authorized` where there is none, `corrupt` and `storage-error`.
+    Raise WaError `not-authorized` when there is no database, `corrupt` and `storage-error`.
     """
     assert not is_shared.is_set()  # noqa: S101
     if account(home) is None:
@@ -97,7 +98,7 @@ def copy(home: Home, target: Path) -> None:
 
 
 def rows(home: Home, sql: str, params: Sequence[str | bytes] = ()) -> list[Any]:
-    """Return the rows of a query, none without a database. Raise WaError `corrupt`, `storage-error`."""
+    """Return the rows of a query, none without a database. Raise WaError `corrupt` and `storage-error`."""
     if not home.session.exists():
         return []
     read = _read_elsewhere if is_shared.is_set() else read_rows
@@ -108,11 +109,11 @@ def rows(home: Home, sql: str, params: Sequence[str | bytes] = ()) -> list[Any]:
 
 
 class _NotYetMade(Exception):
-    """The database is there, and nothing is in it yet."""
+    """The database exists, but has no tables yet."""
 
 
 def _patiently(home: Home, read: Callable[[Path], T]) -> T:
-    """Read while the library may be writing. Raise WaError `corrupt` and `storage-error`."""
+    """Read, and try again while the library is writing. Raise WaError `corrupt` and `storage-error`."""
     for attempt in range(READ_TRIES):
         try:
             return read(home.session)

@@ -1,7 +1,7 @@
-"""A query of the WhatsApp library's database, in this process or as a program in one of its own.
+"""A query of the WhatsApp library's database, in this process or as a program in a child process.
 
-`python -m wa.whatsapp.neonize.session_query` reads one question from descriptor 0 and writes the answer to
-descriptor 1, both JSON: `session_db` runs it, and nobody else sees these descriptors.
+`session_db` runs `python -m wa.whatsapp.neonize.session_query`, which reads one query from standard input
+and writes the rows to standard output, both as JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 READ_SECONDS = 0.8
-"""How long a query waits for the library to finish writing."""
+"""Seconds that a query waits for the library to finish writing."""
 
 
 def read_rows(path: Path, sql: str, params: Sequence[str | bytes]) -> list[Any]:
@@ -27,7 +27,7 @@ def read_rows(path: Path, sql: str, params: Sequence[str | bytes]) -> list[Any]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the database to read, or a mended copy of it where its last writer was killed."""
+    """Open the database to read, or a repaired copy of it if its last writer was killed."""
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, timeout=READ_SECONDS)) as db:
         try:
@@ -38,7 +38,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         else:
             yield db
             return
-    # Its last writer was killed. Only a writer may roll back what that left, so it is done in a copy.
+    # The last writer was killed. Only a writer may roll back its journal, so that is done in a copy.
     with TemporaryDirectory(dir=path.parent, prefix="session.") as folder:
         copy = Path(folder) / "copy"
         shutil.copyfile(path, copy)
@@ -48,7 +48,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def main() -> None:
-    """Answer the question of the process that started this one."""
+    """Answer the query of the parent process."""
     with open(0, encoding="utf-8") as asked:
         question = json.load(asked)
     params = [bytes.fromhex(each["hex"]) if isinstance(each, dict) else each for each in question["params"]]

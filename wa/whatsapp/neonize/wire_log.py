@@ -1,4 +1,4 @@
-"""The wire mark: made from the library's own log, in the moment before a message leaves."""
+"""The wire mark: made from the library's own log, just before a message is sent."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _STANZA = re.compile(r'<message\b(?=[^>]*? id="([^"]+)")(?=[^>]*? to="([^"]+)")'
 
 
 class WireLog:
-    """Called by the library with each line of its log; the library waits until the call returns.
+    """A callback for each line of the library's log; the library waits until the call returns.
 
-    It logs every stanza right before it writes the frame. Other stanzas than messages
-    cost nothing here, and of a message nothing but its id and recipient is kept.
+    The library logs every stanza right before it writes the frame. Stanzas other than
+    messages cost nothing here, and only the id and the recipient of a message are stored.
     """
 
     def __init__(self, entry: Any, handlers: Handlers | None, on_fatal: Callable[[WaError], None]) -> None:
@@ -33,7 +33,7 @@ class WireLog:
         self._marking = threading.Lock()
 
     def __call__(self, binary: int, size: int) -> None:
-        """Mark a message that is about to leave; pass on what is meant for the log."""
+        """Mark a message that is about to be sent; pass other lines on to the log."""
         data = ctypes.string_at(binary, size)
         if data.endswith(b"/Send"):
             found = _STANZA.search(data.decode("utf-8", "replace")) if b"<message" in data else None
@@ -48,7 +48,7 @@ class WireLog:
             with self._marking:
                 assert self._handlers is not None  # noqa: S101
                 self._handlers.mark(message_id, to_jid)
-        except BaseException as error:  # the frame must not leave, and the library would write it now
+        except BaseException as error:  # the library would write the frame as soon as this returns
             fault = error if isinstance(error, WaError) else unmarked(error, is_waited_for=False)
             try:
                 self._on_fatal(fault)
