@@ -1,4 +1,4 @@
-"""`wa backup`: made, uploaded, brought back elsewhere; with failing storage, and for nobody else's eyes."""
+"""`wa backup`: making, uploading and restoring elsewhere; with failing storage; readable by nobody else."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def lived_in(wa: Run, home: Home, clock: FakeClock, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A store with people, chats and a queue: one message due in an hour, one in three days."""
+    """A store with people, chats and a queue: one message is due in an hour, one in three days."""
     grown = tmp_path_factory.getbasetemp() / "lived-in"
     if not grown.exists():
         old = tmp_path_factory.mktemp("old")
@@ -69,7 +69,7 @@ def lived_in(wa: Run, home: Home, clock: FakeClock, tmp_path_factory: pytest.Tem
 
 @pytest.fixture
 def age_keys(wa: Run, tmp_path: Path) -> tuple[Path, str]:
-    """The file with the private key, and the public one."""
+    """The file with the private key, and the public key."""
     path = tmp_path / "backup-key.txt"
     result = wa("backup", "keygen", "--to", str(path), "--json")
     assert result.code == 0, result.err
@@ -80,14 +80,14 @@ def age_keys(wa: Run, tmp_path: Path) -> tuple[Path, str]:
 
 
 def make(wa: Run, *options: str, now: Any = None, **env: str) -> Record:
-    """A backup that succeeds; what was said of it."""
+    """Make a backup; return its JSON."""
     result = wa("backup", *options, "--json", **({"now": now} if now else {}), **env)
     assert result.code == 0, (result.out, result.err)
     return result.json
 
 
 def asked(wa: Run, clock: FakeClock, **env: str) -> Record:
-    """What the commands that read say about a home."""
+    """Return what the reading commands print about a home."""
     chats = wa("chats", "--json", now=clock, **env).json
     assert len(chats) == 5
     answers = {"chats": chats}
@@ -105,13 +105,13 @@ def asked(wa: Run, clock: FakeClock, **env: str) -> Record:
 
 
 def queue(wa: Run, clock: FakeClock, **env: str) -> dict[str, Record]:
-    """All that was ever queued, by its id."""
+    """Return all rows that were ever queued, by id."""
     rows = wa("schedule", "list", "--status", "all", "--json", now=clock, **env).json
     return {row["id"]: row for row in rows}
 
 
 def objects(bucket: Bucket) -> dict[str, bytes]:
-    """The backups' objects in a bucket."""
+    """Return the backups' objects in a bucket."""
     client = bucket.server.client()
     keys = [key for key in bucket.keys() if key.startswith(FOLDER)]  # noqa: SIM118
     found = {key: client.get_object(Bucket=bucket.name, Key=key)["Body"].read() for key in keys}
@@ -119,7 +119,7 @@ def objects(bucket: Bucket) -> dict[str, bytes]:
 
 
 def check_whole(found: dict[str, bytes]) -> set[str]:
-    """Check that whatever bears a backup's name is what the checksum beside it says; the names."""
+    """Check that every backup fits the checksum beside it; return the names."""
     names = {name for name in found if not name.endswith(CHECKSUM)}
     for name in names:
         assert found[name + CHECKSUM] == f"{sha256(found[name]).hexdigest()}  {name}\n".encode()
@@ -127,12 +127,12 @@ def check_whole(found: dict[str, bytes]) -> set[str]:
 
 
 def here(home: Home) -> set[str]:
-    """The backups in a home, each whole."""
+    """Return the names of the backups in a home; each must be whole."""
     return check_whole({path.name: path.read_bytes() for path in home.backups.glob("whatsapp_*")})
 
 
 def failed(result: Result, code: int, *errors: str) -> str:
-    """Check how a refusal looks with --json; its message."""
+    """Check the form of a refusal with --json; return its message."""
     assert (result.code, result.out) == (code, ""), (result.code, result.out, result.err)
     assert "Traceback" not in result.err
     assert result.error["code"] in errors
@@ -141,19 +141,19 @@ def failed(result: Result, code: int, *errors: str) -> str:
 
 
 def messages_of(database: bytes, path: Path) -> list[tuple[Any, ...]]:
-    """The messages in the bytes of a SQLite file."""
+    """Return the messages in the bytes of a SQLite file."""
     path.write_bytes(database)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return db.execute("SELECT * FROM messages ORDER BY id").fetchall()
 
 
-# ── There and back ──────────────────────────────────────────────────────────────────────────────────
+# ── There and back ────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture(params=["SeaweedFS", "JuiceFS"])
 def storage(request: pytest.FixtureRequest) -> Bucket:
-    """A bucket on a server of today and on one that behaves as those of some years ago."""
+    """A bucket on a current S3 server, and on one that behaves as servers did some years ago."""
     if request.param == "SeaweedFS":
         return request.getfixturevalue("bucket")
     found: Gateway = request.getfixturevalue("gateway")
@@ -203,7 +203,7 @@ def test_a_store_is_brought_back_on_another_machine(
     assert len(check_whole(objects(storage))) == 2
 
 
-def test_old_ones_are_removed_from_either_server(
+def test_old_backups_are_removed_here_and_from_either_server(
     storage: Bucket, lived_in: Home, wa: Run, clock: FakeClock
 ) -> None:
     env = storage.settings()
@@ -222,7 +222,7 @@ def test_old_ones_are_removed_from_either_server(
     assert sorted(path.name for path in lived_in.backups.iterdir()) == [made[2], made[2] + CHECKSUM]
 
 
-def test_the_status_says_when_the_last_one_was_made(
+def test_status_says_when_the_last_backup_was_made(
     lived_in: Home, wa: Run, clock: FakeClock, closed_port: int, bucket: Bucket
 ) -> None:
     assert wa("status", "--json", now=clock).json["last_backup_at"] is None
@@ -234,11 +234,11 @@ def test_the_status_says_when_the_last_one_was_made(
     assert wa("status", "--json", now=clock).json["last_backup_at"] == "2026-11-20T17:00:00.000Z"
 
 
-# ── Storage that fails ──────────────────────────────────────────────────────────────────────────────
+# ── Storage that fails ────────────────────────────────────────────────────────────────────────────
 
 
 class _Line(socketserver.ThreadingTCPServer):
-    """Passes on what the server says, and at most `left` bytes of what it is told, each connection."""
+    """Pass on the server's answers, and at most `left` bytes of the requests of each connection."""
 
     daemon_threads = True
 
@@ -272,7 +272,7 @@ class _Passing(socketserver.BaseRequestHandler):
 
 @pytest.fixture
 def uploads_that_drop() -> Iterator[Callable[..., str]]:
-    """An address where small requests work, and in the midst of a large one the line is gone."""
+    """Make an address where small requests work, and a large request loses the connection midway."""
     with ExitStack() as lines:
 
         def start(server: S3Server, left: int = 20_000, over: Callable[[], None] = lambda: None) -> str:
@@ -288,7 +288,7 @@ TROUBLES = ("secret", "powerless key", "bucket", "nobody", "drops")
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_what_cannot_be_uploaded_is_kept_and_uploaded_by_the_next_run(
+def test_a_backup_that_cannot_be_uploaded_is_kept_and_uploaded_by_the_next_run(
     bucket: Bucket,
     lived_in: Home,
     wa: Run,
@@ -327,7 +327,7 @@ def test_what_cannot_be_uploaded_is_kept_and_uploaded_by_the_next_run(
 
 
 @pytest.mark.parametrize("cut", [10, 40, 300, 500])
-def test_answers_that_are_cut_off_leave_nothing_that_is_not_whole(
+def test_answers_that_are_cut_off_leave_no_incomplete_backup(
     bucket: Bucket, lived_in: Home, wa: Run, clock: FakeClock, dropping_line: Callable[[int], str], cut: int
 ) -> None:
     result = wa("backup", "--json", now=clock, **bucket.settings(B2_S3_ENDPOINT=dropping_line(cut)))
@@ -355,7 +355,7 @@ def test_an_answer_that_is_cut_off_is_not_taken_for_an_empty_bucket(
         failed(wa("backup", *command, "--json", now=clock, **env), 7, "network-error", "storage-error")
 
 
-def test_a_server_that_is_killed_during_an_upload_has_both_after_the_next_run(
+def test_a_server_that_is_killed_during_an_upload_has_both_backups_after_the_next_run(
     gateway: Gateway, lived_in: Home, shell: Run, uploads_that_drop: Callable[..., str]
 ) -> None:
     line = uploads_that_drop(gateway.server, over=gateway.kill)
@@ -371,7 +371,7 @@ def test_a_server_that_is_killed_during_an_upload_has_both_after_the_next_run(
     assert len(here(lived_in)) == 3
 
 
-def test_a_damaged_file_that_waits_is_reported_and_not_uploaded(
+def test_a_damaged_backup_that_waits_for_its_upload_is_reported_and_not_uploaded(
     bucket: Bucket, lived_in: Home, wa: Run, clock: FakeClock, closed_port: int
 ) -> None:
     nobody = bucket.settings(B2_S3_ENDPOINT=f"http://127.0.0.1:{closed_port}")
@@ -396,7 +396,7 @@ def test_a_damaged_file_that_waits_is_reported_and_not_uploaded(
     make(wa, now=clock, **bucket.settings())
 
 
-def test_one_that_is_damaged_here_is_fetched_from_the_storage(
+def test_a_backup_that_is_damaged_here_is_fetched_from_the_storage(
     bucket: Bucket, lived_in: Home, wa: Run, clock: FakeClock
 ) -> None:
     name = make(wa, now=clock, **bucket.settings())["name"]
@@ -406,11 +406,11 @@ def test_one_that_is_damaged_here_is_fetched_from_the_storage(
     assert done.json["from"] == "storage"
 
 
-# ── Encryption ──────────────────────────────────────────────────────────────────────────────────────
+# ── Encryption ────────────────────────────────────────────────────────────────────────────────────
 
 
 @with_zstd
-def test_a_plain_one_is_opened_by_zstd_and_checked_by_sha256sum(
+def test_a_plain_backup_is_opened_by_zstd_and_checked_by_sha256sum(
     lived_in: Home, wa: Run, tmp_path: Path
 ) -> None:
     name = make(wa)["name"]
@@ -425,7 +425,7 @@ def test_a_plain_one_is_opened_by_zstd_and_checked_by_sha256sum(
 
 
 @with_age
-def test_an_encrypted_one_is_opened_by_age_and_checked_by_sha256sum(
+def test_an_encrypted_backup_is_opened_by_age_and_checked_by_sha256sum(
     lived_in: Home, wa: Run, bucket: Bucket, age_keys: tuple[Path, str], tmp_path: Path
 ) -> None:
     identity, recipient = age_keys
@@ -447,7 +447,7 @@ def test_an_encrypted_one_is_opened_by_age_and_checked_by_sha256sum(
     assert done.json["messages"] == 300
 
 
-def test_without_the_right_identity_nothing_is_opened_and_nothing_written(
+def test_without_the_right_identity_no_backup_is_opened_and_no_file_written(
     lived_in: Home, wa: Run, age_keys: tuple[Path, str], tmp_path: Path
 ) -> None:
     name = make(wa, WA_BACKUP_RECIPIENT=age_keys[1])["name"]
@@ -486,12 +486,12 @@ def test_a_key_file_that_exists_is_not_overwritten(wa: Run, age_keys: tuple[Path
     assert age_keys[0].read_bytes() == before
 
 
-# ── The session's keys ──────────────────────────────────────────────────────────────────────────────
+# ── The session's keys ────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
 def linked(lived_in: Home) -> Home:
-    """A home with a session database, which has a marker in it."""
+    """A home whose session database contains a marker."""
     with closing(sqlite3.connect(lived_in.session)) as db:
         db.execute("CREATE TABLE whatsmeow_device (jid TEXT, lid TEXT, push_name TEXT, noise_key BLOB)")
         who = ("447700900100.0:7@s.whatsapp.net", "100.0:7@lid", "Test", MARKER)
@@ -502,11 +502,11 @@ def linked(lived_in: Home) -> Home:
 
 
 def with_marker(folder: Path) -> list[str]:
-    """The files below a directory in which the marker stands."""
+    """Return the files below a directory that contain the marker."""
     return [path.name for path in folder.rglob("*") if path.is_file() and MARKER in path.read_bytes()]
 
 
-def test_the_sessions_keys_are_in_no_plain_backup(linked: Home, wa: Run) -> None:
+def test_no_plain_backup_holds_the_sessions_keys(linked: Home, wa: Run) -> None:
     name = make(wa)["name"]
     with (linked.backups / name).open("rb") as file:
         content = zstandard.ZstdDecompressor().stream_reader(file).read()
@@ -518,7 +518,7 @@ def test_the_sessions_keys_are_in_no_plain_backup(linked: Home, wa: Run) -> None
 
 
 @with_age
-def test_the_sessions_keys_are_in_an_encrypted_one_if_asked_for_and_never_come_back(
+def test_an_encrypted_backup_holds_the_sessions_keys_on_request_and_restore_leaves_them_out(
     linked: Home, wa: Run, age_keys: tuple[Path, str], tmp_path: Path
 ) -> None:
     identity, recipient = age_keys
@@ -547,7 +547,7 @@ def test_the_sessions_keys_are_in_an_encrypted_one_if_asked_for_and_never_come_b
     assert wa("db", "check").code == 0
 
 
-def test_without_a_session_there_are_no_keys_to_put_in(
+def test_a_backup_with_keys_without_a_session_is_refused(
     lived_in: Home, wa: Run, age_keys: tuple[Path, str]
 ) -> None:
     result = wa("backup", "--with-session", "--json", WA_BACKUP_RECIPIENT=age_keys[1])
@@ -555,11 +555,11 @@ def test_without_a_session_there_are_no_keys_to_put_in(
     assert os.listdir(lived_in.backups) == []
 
 
-# ── Nobody else's eyes ──────────────────────────────────────────────────────────────────────────────
+# ── File permissions ──────────────────────────────────────────────────────────────────────────────
 
 
 class _Watch:
-    """Notes the permission bits of all below a directory, again and again, while others work there."""
+    """Note the permission bits of all files below a directory, again and again, while others work there."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -593,7 +593,7 @@ class _Watch:
         self._look(str(self._folder))
 
 
-def test_nobody_else_may_read_what_is_being_made(
+def test_no_other_user_may_read_a_file_while_it_is_made(
     linked: Home, shell: Run, age_keys: tuple[Path, str]
 ) -> None:
     open_to_all = ["sh", "-c", 'umask 0; exec "$0" "$@"', WA]
@@ -616,10 +616,10 @@ def test_nobody_else_may_read_what_is_being_made(
     assert not (linked.backups / ".making").exists()
 
 
-# ── Two at once ─────────────────────────────────────────────────────────────────────────────────────
+# ── Two at once ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_two_at_once_both_succeed_under_names_of_their_own(
+def test_two_backups_at_once_both_succeed_under_names_of_their_own(
     lived_in: Home, spawn: Callable[..., Any], bucket: Bucket
 ) -> None:
     processes = [spawn("backup", "--json", **bucket.settings()) for _ in range(2)]
@@ -630,7 +630,7 @@ def test_two_at_once_both_succeed_under_names_of_their_own(
     assert check_whole(objects(bucket)) == here(lived_in) == names
 
 
-def test_three_in_one_second_get_names_of_their_own(
+def test_three_backups_in_one_second_get_names_of_their_own(
     lived_in: Home, wa: Run, clock: FakeClock, age_keys: tuple[Path, str]
 ) -> None:
     keys = [{}, {"WA_BACKUP_RECIPIENT": age_keys[1]}, {}]
@@ -642,13 +642,13 @@ def test_three_in_one_second_get_names_of_their_own(
     assert len(here(lived_in)) == 3
 
 
-# ── Bad input ───────────────────────────────────────────────────────────────────────────────────────
+# ── Bad input ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
     "missing", ["B2_BUCKET", "B2_S3_ENDPOINT", "B2_ACCESS_KEY_ID", "B2_SECRET_ACCESS_KEY"]
 )
-def test_half_of_the_storage_settings_is_none(lived_in: Home, wa: Run, missing: str) -> None:
+def test_incomplete_storage_settings_are_refused(lived_in: Home, wa: Run, missing: str) -> None:
     env = {
         "B2_BUCKET": "wa-nowhere",
         "B2_S3_ENDPOINT": "http://127.0.0.1:9",
@@ -670,7 +670,7 @@ def test_a_prefix_that_leads_elsewhere_is_refused(
     assert not lived_in.backups.exists()
 
 
-def test_a_file_in_the_place_of_the_folder_is_told(lived_in: Home, wa: Run) -> None:
+def test_a_file_in_the_place_of_the_folder_is_reported(lived_in: Home, wa: Run) -> None:
     lived_in.backups.write_text("mine")
     for command in (["backup"], ["backup", "restore"], ["backup", "verify"], ["backup", "prune"]):
         assert str(lived_in.backups) in failed(wa(*command, "--json"), 7, "storage-error")
@@ -680,7 +680,7 @@ def test_a_file_in_the_place_of_the_folder_is_told(lived_in: Home, wa: Run) -> N
 
 
 @as_root
-def test_a_disk_that_is_too_small_is_told_and_left_as_it_was(
+def test_a_disk_that_is_too_small_is_reported_and_left_as_it_was(
     lived_in: Home, wa: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "disk"
@@ -715,10 +715,10 @@ def test_a_disk_that_is_too_small_is_told_and_left_as_it_was(
         subprocess.run(["umount", "-l", path], check=True)
 
 
-def test_nothing_is_removed_that_wa_did_not_name(
+def test_no_object_is_removed_that_wa_did_not_name(
     lived_in: Home, wa: Run, clock: FakeClock, bucket: Bucket
 ) -> None:
-    """Our own are listed behind two pages of what is not."""
+    """Our backups are listed behind two pages of other objects."""
     foreign = [f"{FOLDER}whatsapp_0{number:04}.txt" for number in range(1_080)]
     foreign += [
         FOLDER + name
@@ -765,7 +765,7 @@ def test_nothing_is_removed_that_wa_did_not_name(
     assert len(os.listdir(lived_in.backups)) == 3
 
 
-def test_the_storage_says_no_word_of_a_secret(lived_in: Home, shell: Run, bucket: Bucket) -> None:
+def test_no_error_of_the_storage_contains_a_secret(lived_in: Home, shell: Run, bucket: Bucket) -> None:
     result = shell("-vv", "backup", **bucket.settings())
     assert result.code == 0, result.err
     assert bucket.server.secret not in result.out + result.err

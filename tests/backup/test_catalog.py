@@ -1,4 +1,4 @@
-"""What both catalogs of backups do, that of a directory and that of a bucket; and backups made by a job."""
+"""Both catalogs of backups, that of a directory and that of a bucket; and backups made by a job."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def place(request, tmp_path):
 
 @pytest.fixture
 def parts(tmp_path):
-    """A directory for what is half-made."""
+    """A directory for half-made files."""
     path = tmp_path / "parts"
     path.mkdir()
     return path
 
 
 def add(place, parts, name, content=CONTENT):
-    """Add a backup to a catalog; return what is known of its file."""
+    """Add a backup to a catalog; return the record of its file."""
     path = parts / name
     path.write_bytes(content)
     packed = digest(path)
@@ -91,7 +91,7 @@ def add(place, parts, name, content=CONTENT):
     return packed
 
 
-def test_what_is_added_is_there_with_its_checksum_and_can_be_read(place, parts):
+def test_an_added_backup_has_its_checksum_and_can_be_read(place, parts):
     packed = add(place, parts, NAME)
     assert place.files() == {NAME: CONTENT, NAME + CHECKSUM: checksum_line(NAME, packed.sha256)}
     assert place.catalog.sizes == {NAME: len(CONTENT)}
@@ -104,7 +104,7 @@ def test_what_is_added_is_there_with_its_checksum_and_can_be_read(place, parts):
     assert os.listdir(parts) == []
 
 
-def test_only_what_is_named_as_a_backup_and_has_a_checksum_is_one(place, parts):
+def test_only_a_file_with_a_backup_s_name_and_a_checksum_is_a_backup(place, parts):
     add(place, parts, NAME)
     for name in ("notes.txt", "whatsapp_20261131_000000.db.zst", OLDER):
         place.put(name, b"x")
@@ -112,13 +112,13 @@ def test_only_what_is_named_as_a_backup_and_has_a_checksum_is_one(place, parts):
     assert set(place.catalog.sizes) == {NAME}
 
 
-def test_what_is_removed_is_gone_with_its_checksum(place, parts):
+def test_a_removed_backup_is_gone_with_its_checksum(place, parts):
     add(place, parts, NAME)
     add(place, parts, OLDER)
     place.catalog.remove(NAME)
     assert set(place.files()) == {OLDER, OLDER + CHECKSUM}
     assert set(place.catalog.sizes) == {OLDER}
-    place.catalog.remove(NAME)  # it is gone already
+    place.catalog.remove(NAME)  # the backup is gone already
 
 
 def test_checksums_that_a_killed_process_left_are_removed_and_no_others(place, parts):
@@ -130,7 +130,7 @@ def test_checksums_that_a_killed_process_left_are_removed_and_no_others(place, p
     assert set(place.files()) == {NAME, NAME + CHECKSUM, "notes.txt.sha256"}
 
 
-def test_a_checksum_whose_backup_came_since_stays(place, parts):
+def test_a_checksum_stays_when_its_backup_was_added_meanwhile(place, parts):
     place.put(NAME + CHECKSUM, b"x")
     place.catalog.look()
     add(place, parts, NAME)
@@ -151,21 +151,21 @@ def test_a_backup_that_is_copied_to_this_machine_meanwhile_stays(tmp_path):
 @pytest.mark.parametrize(
     "line", [b"", b"x", b"0" * 64, b"0" * 64 + b"  another\n", b"0" * 5000, NAME.encode()]
 )
-def test_a_checksum_file_that_holds_anything_else_is_none(place, line):
+def test_a_checksum_file_of_another_form_is_not_a_checksum(place, line):
     place.put(NAME + CHECKSUM, line)
     assert place.catalog.checksum(NAME) is None
 
 
-def test_an_empty_place_has_none(place):
+def test_an_empty_place_has_no_backup(place):
     place.catalog.look()
     assert place.catalog.sizes == {}
     assert place.catalog.checksum(NAME) is None
 
 
-def test_a_bucket_with_another_backup_of_that_name_is_told(bucket, parts):
+def test_a_bucket_with_another_backup_of_that_name_is_reported(bucket, parts):
     place = InBucket(bucket)
     first = add(place, parts, NAME)
-    place.catalog.add(NAME, parts / NAME, first)  # the same one: it is there
+    place.catalog.add(NAME, parts / NAME, first)  # the same backup: it is there already
     with pytest.raises(WaError, match="the bucket has another"):
         add(place, parts, NAME, b"other")
 

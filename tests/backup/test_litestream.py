@@ -14,7 +14,7 @@ LITESTREAM = str(Path(sys.executable).with_name("litestream"))
 
 
 def litestream(bucket, *args, **options):
-    """Start Litestream with the server's keys; it must not see certificates of ours."""
+    """Start Litestream with the keys of the S3 server, without the tests' certificates."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environ |= {
         "LITESTREAM_ACCESS_KEY_ID": bucket.server.key,
@@ -31,7 +31,7 @@ def litestream(bucket, *args, **options):
     )
 
 
-def test_what_it_replicates_is_restored_and_sends_nothing_again(wa, home, bucket, tmp_path):
+def test_a_replica_of_litestream_is_restored_and_sends_no_message_again(wa, home, bucket, tmp_path):
     config = tmp_path / "litestream.yml"
     config.write_text(
         f"dbs:\n  - path: {home.store}\n    replica:\n      type: s3\n"

@@ -1,4 +1,4 @@
-"""A backup brought back: nothing goes out twice, nothing is lost, and what is damaged is not brought back."""
+"""Restoring a backup: no message goes out twice, none is lost, and a damaged backup is refused."""
 
 from __future__ import annotations
 
@@ -33,29 +33,29 @@ GRACE = parse_duration("6h")
 TO = Recipient(REEM_JID, REEM, None)
 
 
-# ── What the tests do ────────────────────────────────────────────────────────────────────────────────
+# ── What the tests do ─────────────────────────────────────────────────────────────────────────────
 
 
 def ok(result):
-    """The JSON of a command that has to succeed."""
+    """Check that a command succeeded; return its JSON."""
     assert result.code == 0, result.err
     return result.json
 
 
 def make(wa, **env):
-    """Make a backup; its name."""
+    """Make a backup; return its name."""
     return ok(wa("backup", "--json", **env))["name"]
 
 
 def put(store, text, *, due=0.0, key=None, grace=GRACE):
-    """Queue a message that is due so many hours from now; its id."""
+    """Queue a message that is due so many hours from now; return its id."""
     now = system_now()
     row = schedule.enqueue(store, TO, text, now + timedelta(hours=due), now, grace=grace, key=key)
     return row["id"]
 
 
 def run_queue(wa):
-    """Send what is due, and record what has arrived; a message may fail, or its outcome be unknown."""
+    """Send the due rows and record what arrived; a message may fail or its outcome be unknown."""
     result = wa("run-scheduler", "--once")
     assert result.code in (0, 5, 6), result.err
 
@@ -67,17 +67,17 @@ def make_due(store, row_id):
 
 
 def statuses(store):
-    """The status of each text in the queue."""
+    """Return the status of each text in the queue."""
     return dict(store.execute("SELECT message, status FROM scheduled_messages").fetchall())
 
 
 def in_home(home):
-    """The environment of another home."""
+    """Return the environment of another home."""
     return {"WA_HOME": str(home.path)}
 
 
 def fresh(tmp_path, name="other"):
-    """Another home, with nothing in it."""
+    """Make another home, with nothing in it."""
     other = Home(tmp_path / name)
     other.prepare()
     return other
@@ -92,7 +92,7 @@ def bring(home, other, *names):
 
 
 def dump(path):
-    """All that is in a store, as SQL."""
+    """Return all that is in a store, as SQL."""
     with closing(sqlite3.connect(path)) as db:
         return list(db.iterdump())
 
@@ -103,7 +103,7 @@ def integrity(path):
 
 
 def parts_of(home):
-    """What is half-made and was left."""
+    """Return the half-made files that were left."""
     return [path.name for path in (home.backups / ".making").glob("*")]
 
 
@@ -112,7 +112,7 @@ def kept_of(home):
 
 
 def refused(result, exit_code, *codes):
-    """The error of a command that has to fail."""
+    """Check that a command failed; return its error."""
     assert result.code == exit_code, (result.out, result.err)
     assert result.out == ""
     assert result.error["code"] in codes
@@ -121,12 +121,12 @@ def refused(result, exit_code, *codes):
 
 
 def packed(content):
-    """Bytes as zstd packs them."""
+    """Return bytes as zstd packs them."""
     return zstandard.ZstdCompressor(write_checksum=True).compress(content)
 
 
 def put_backup(home, name, content):
-    """Put a file among the backups under a name, with a checksum that is right."""
+    """Put a file among the backups under a name, with the right checksum."""
     home.backups.mkdir(mode=0o700, exist_ok=True)
     (home.backups / name).write_bytes(content)
     (home.backups / f"{name}.sha256").write_text(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
@@ -134,21 +134,21 @@ def put_backup(home, name, content):
 
 
 def record(store, total):
-    """Be connected until so many messages are recorded."""
+    """Hold the connection until so many messages are recorded."""
     own(system_now, lambda: store.value("SELECT count(*) FROM messages") >= total)
 
 
 def say_something(wa, store):
-    """Have a few messages in the store, so that it has some pages."""
+    """Record some messages, so that the store has some pages."""
     lines = [json.dumps({"from": REEM, "text": f"Line {number} " + "x" * 300}) for number in range(300)]
     assert wa("loopback", "say", "-", stdin="\n".join(lines)).code == 0
     record(store, 300)
 
 
-# ── An old backup does not send again ────────────────────────────────────────────────────────────────
+# ── An old backup does not send again ─────────────────────────────────────────────────────────────
 
 
-def test_an_old_backup_restored_here_sends_nothing_again_and_loses_nothing(home, store, wa):
+def test_an_old_backup_restored_here_sends_no_message_again_and_loses_none(home, store, wa):
     put(store, "sent before", key="k-before")
     run_queue(wa)
     ids = {text: put(store, text) for text in ("sent since", "unknown since")}
@@ -224,7 +224,7 @@ def test_an_old_backup_restored_here_sends_nothing_again_and_loses_nothing(home,
     assert max(Counter(delivered(home)).values()) == 1
 
 
-def test_in_a_fresh_home_what_may_have_gone_is_unknown_and_the_future_stays(home, store, wa, tmp_path):
+def test_in_a_fresh_home_rows_that_may_have_gone_are_unknown_and_future_rows_stay(home, store, wa, tmp_path):
     due = put(store, "was due", due=-0.1)
     sending = put(store, "was being sent", due=-0.1)
     sending_later = put(store, "was sent at once", due=3)
@@ -252,9 +252,7 @@ def test_in_a_fresh_home_what_may_have_gone_is_unknown_and_the_future_stays(home
     assert delivered(other) == ["new here"]
 
 
-def test_what_is_overdue_in_the_backup_and_unknown_here_goes_only_when_the_user_says_so(
-    home, store, wa, tmp_path
-):
+def test_a_row_overdue_in_the_backup_and_not_here_goes_only_when_the_user_says_so(home, store, wa, tmp_path):
     row_id = put(store, "was due", due=-0.1)
     name = make(wa)
     other = fresh(tmp_path)
@@ -269,7 +267,7 @@ def test_what_is_overdue_in_the_backup_and_unknown_here_goes_only_when_the_user_
     assert delivered(other) == ["was due"]
 
 
-def test_an_older_backup_and_then_the_newer_one_send_nothing_that_went_out(home, store, wa, tmp_path):
+def test_an_older_backup_and_then_the_newer_one_send_no_message_again(home, store, wa, tmp_path):
     rows = {text: put(store, text, due=5) for text in ("sent", "cancelled", "edited", "stays", "failed")}
     put(store, "due and sent", due=-0.1)
     older = make(wa)
@@ -304,7 +302,7 @@ def test_an_older_backup_and_then_the_newer_one_send_nothing_that_went_out(home,
             assert wa("resume", **env).code == 0
             assert wa("run-scheduler", "--once", **env).code == 0
         assert sorted(delivered(other)) == ["edited later", "stays"]
-    for name in (older, newer, older):  # where it all happened too
+    for name in (older, newer, older):  # the home in which all of it happened
         ok(wa("backup", "restore", name, "--json"))
         assert statuses(store) == expected
 
@@ -333,8 +331,8 @@ def test_a_row_that_had_failed_and_was_sent_again_is_sent_when_the_newer_backup_
 
 
 @pytest.mark.parametrize("sent_here", [False, True])
-def test_one_key_in_both_stores_stays_with_the_message_that_went(home, store, wa, tmp_path, sent_here):
-    """The same key was used here and on the machine of the backup, where one of the two went."""
+def test_one_key_in_both_stores_stays_with_the_message_that_was_sent(home, store, wa, tmp_path, sent_here):
+    """The same key was used here and on the machine of the backup; one of the two messages was sent."""
     other = fresh(tmp_path)
     env = in_home(other)
     with closing(open_store(other)) as there:
@@ -359,7 +357,7 @@ def test_one_key_in_both_stores_stays_with_the_message_that_went(home, store, wa
     assert len(delivered(home) + delivered(other)) == 1
 
 
-def test_keys_that_have_changed_hands_crosswise_are_sorted_out(home, store, wa, tmp_path):
+def test_keys_that_two_rows_have_exchanged_are_restored(home, store, wa, tmp_path):
     other = fresh(tmp_path)
     with closing(open_store(other)) as there:
         for number in range(6):
@@ -376,7 +374,7 @@ def test_keys_that_have_changed_hands_crosswise_are_sorted_out(home, store, wa, 
             }
 
 
-def test_what_arrived_and_is_not_recorded_yet_survives_and_numbers_do_not_go_back(home, store, wa):
+def test_spooled_events_survive_and_row_ids_are_not_used_again(home, store, wa):
     say_something(wa, store)
     name = make(wa)
     wa("loopback", "say", REEM, "since then")
@@ -413,7 +411,7 @@ def test_the_history_of_backups_outlives_the_restore(home, store, wa):
     assert make(wa) not in (older, newer)
 
 
-# ── While others have the store open ─────────────────────────────────────────────────────────────────
+# ── While others have the store open ──────────────────────────────────────────────────────────────
 
 READER = """
 import json, sys, time
@@ -457,12 +455,12 @@ print(json.dumps({"written": number, "longest": longest}))
 
 
 def numbers_in(path):
-    """The numbers that a writer has committed, as a file has them."""
+    """Return the numbers that a writer has committed, as a store has them."""
     with closing(sqlite3.connect(path)) as db:
         return [int(row[0]) for row in db.execute("SELECT name FROM contacts ORDER BY CAST(name AS INTEGER)")]
 
 
-def test_processes_that_have_the_store_open_see_what_was_restored(home, store, wa, spawn, tmp_path):
+def test_processes_that_have_the_store_open_see_the_restored_rows(home, store, wa, spawn, tmp_path):
     with store.write():
         store.execute("INSERT INTO contacts (name, created_at, updated_at) VALUES ('first', '', '')")
     name = make(wa)
@@ -545,7 +543,9 @@ def test_a_store_is_not_replaced_while_listen_has_the_connection(home, store, wa
     name = make(wa)
     put(store, "since", due=5)
     process = spawn("listen")
-    wait_for(lambda: is_owned(home) and "groups_at" in store.state())  # all that it writes at first
+    wait_for(
+        lambda: is_owned(home) and "groups_at" in store.state()
+    )  # wait until it has written all of its first rows
     before = dump(home.store)
     error = refused(wa("backup", "restore", name, "--json"), 7, "in-use")
     assert "listen" in error["message"]
@@ -559,11 +559,11 @@ def test_a_store_is_not_replaced_while_listen_has_the_connection(home, store, wa
     assert set(statuses(store)) == {"comes later", "since"}
 
 
-# ── Damage ───────────────────────────────────────────────────────────────────────────────────────────
+# ── Damage ────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Untouched:
-    """The live store, its backups and what else there is, as they were when this was made."""
+    """The live store, its backups and all other files, as they were when this object was made."""
 
     def __init__(self, home):
         self.home = home
@@ -579,7 +579,7 @@ class Untouched:
 
 
 def refuse_both(wa, home, name, exit_code, *codes):
-    """Have a damaged backup refused by `verify` and by `restore`, which leave all as it is."""
+    """Check that `verify` and `restore` refuse a damaged backup and change nothing."""
     untouched = Untouched(home)
     errors = [
         refused(wa("backup", *command, name, "--json"), exit_code, *codes)
@@ -614,7 +614,7 @@ def test_a_byte_that_changed_anywhere_is_noticed(home, good, wa):
     ok(wa("backup", "verify", newer, "--json"))
 
 
-def test_a_file_of_the_users_with_no_checksum_is_restored_as_it_was_or_not_at_all(home, good, wa, tmp_path):
+def test_a_damaged_file_without_a_checksum_is_restored_as_it_was_or_not_at_all(home, good, wa, tmp_path):
     content = (home.backups / good[1]).read_bytes()
     ok(wa("backup", "restore", good[1], "--to", str(tmp_path / "right.db"), "--json"))
     right = (tmp_path / "right.db").read_bytes()
@@ -641,13 +641,13 @@ def test_a_backup_that_is_cut_off_is_refused_even_where_its_checksum_fits(home, 
     content = content[: int(len(content) * part) if isinstance(part, float) else part]
     (home.backups / good[1]).write_bytes(content)
     refuse_both(wa, home, good[1], 8, "corrupt")
-    if part != -1:  # what is missing there is but a part of zstd's own checksum
+    if part != -1:  # only a part of zstd's own checksum is missing there
         put_backup(home, good[1], content)
         refuse_both(wa, home, good[1], 8, "corrupt")
 
 
 def newer_store(path):
-    """A store with a step that this version does not know."""
+    """Make a store with a migration that this version does not know."""
     with closing(sqlite3.connect(path)) as db:
         migrations.apply_steps(db)
         made = Migrations("wa")
@@ -667,7 +667,7 @@ def foreign_database(path):
     return path.read_bytes()
 
 
-def test_what_is_no_backup_of_ours_is_refused(home, good, wa, tmp_path):
+def test_a_file_that_is_no_backup_of_ours_is_refused(home, good, wa, tmp_path):
     (tmp_path / "empty.db").touch()
     cases = [
         (b"Dear diary, " * 400, "corrupt"),
@@ -695,7 +695,7 @@ def test_a_database_with_damaged_pages_is_refused_though_all_checksums_fit(home,
     refuse_both(wa, home, good[1], 8, "corrupt")
 
 
-def test_of_a_backup_without_its_checksum_or_with_anothers_nothing_is_restored(home, good, wa):
+def test_a_backup_without_its_own_checksum_is_refused(home, good, wa):
     older, newer = good
     checksum = home.backups / f"{newer}.sha256"
     checksum.write_bytes((home.backups / f"{older}.sha256").read_bytes())
@@ -706,9 +706,7 @@ def test_of_a_backup_without_its_checksum_or_with_anothers_nothing_is_restored(h
     refuse_both(wa, home, newer, 4, "not-found")
 
 
-def test_where_the_newest_is_damaged_the_hint_names_the_newest_good_one_and_it_is_not_restored(
-    home, good, wa, store
-):
+def test_a_damaged_newest_backup_is_refused_and_the_hint_names_the_newest_good_one(home, good, wa, store):
     older, newer = good
     newest = make(wa)
     for name in (newest, newer):
@@ -766,7 +764,7 @@ def test_a_damaged_store_is_replaced_by_a_backup(home, good, store, wa, damage):
     assert parts_of(home) == []
 
 
-# ── Other files ──────────────────────────────────────────────────────────────────────────────────────
+# ── Other files ───────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_backup_is_put_into_a_file_of_its_own_and_nothing_else_changes(home, good, wa, store, tmp_path):
@@ -795,7 +793,7 @@ def test_a_backup_is_put_into_a_file_of_its_own_and_nothing_else_changes(home, g
     assert {path.name for path in tmp_path.iterdir() if path.name.startswith(".")} == set()
 
 
-def test_a_backup_that_is_damaged_is_put_into_no_file(home, good, wa, tmp_path):
+def test_a_damaged_backup_is_put_into_no_file(home, good, wa, tmp_path):
     (home.backups / good[1]).write_bytes(b"")
     target = tmp_path / "target" / "x.db"
     target.parent.mkdir()
@@ -803,7 +801,7 @@ def test_a_backup_that_is_damaged_is_put_into_no_file(home, good, wa, tmp_path):
     assert list(target.parent.iterdir()) == []
 
 
-def test_files_that_lie_elsewhere_are_restored(home, good, wa, store, tmp_path):
+def test_backup_files_outside_the_home_are_restored(home, good, wa, store, tmp_path):
     plain, packed_file = tmp_path / "from-litestream.db", tmp_path / "copied.db.zst"
     with closing(sqlite3.connect(home.store)) as source, closing(sqlite3.connect(plain)) as target:
         source.backup(target)
@@ -822,18 +820,18 @@ def test_files_that_lie_elsewhere_are_restored(home, good, wa, store, tmp_path):
     assert sorted(path.name for path in tmp_path.glob("*.db*")) == [packed_file.name, plain.name]
 
 
-def test_a_file_of_the_users_with_a_checksum_beside_it_has_to_fit(home, good, wa, tmp_path):
+def test_a_file_outside_the_home_must_fit_the_checksum_beside_it(home, good, wa, tmp_path):
     path = tmp_path / good[0]
     path.write_bytes((home.backups / good[0]).read_bytes())
     path.with_name(f"{good[0]}.sha256").write_text("0" * 64 + f"  {good[0]}\n")
     refuse_both(wa, home, str(path), 8, "corrupt")
 
 
-# ── Other versions ───────────────────────────────────────────────────────────────────────────────────
+# ── Other versions ────────────────────────────────────────────────────────────────────────────────
 
 
 def old_store(path):
-    """A store as it was before there were backups, with a message that was due and one that comes later."""
+    """Make a store as it was before there were backups, with an overdue message and a later one."""
     made = Migrations("wa")
     for step in migrations.STEPS[:4]:
         made()(step)
@@ -865,7 +863,7 @@ def test_a_backup_of_an_older_version_is_brought_up_to_date(home, store, wa, tmp
     assert make(wa)
 
 
-def test_a_store_of_an_older_version_is_replaced_and_its_queue_known(home, good, store, wa, tmp_path):
+def test_a_store_of_an_older_version_is_replaced_and_its_queue_is_used(home, good, store, wa, tmp_path):
     store.close()
     home.store.unlink()
     old_store(home.store)
@@ -883,7 +881,7 @@ def test_a_store_of_a_newer_version_is_replaced_as_its_error_advises(home, good,
     assert wa("db", "check", "--json").code == 0
 
 
-# ── Names ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Names ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_backup_is_found_by_its_name_and_by_the_beginning_of_one(home, good, wa):
@@ -902,7 +900,7 @@ def test_a_backup_is_found_by_its_name_and_by_the_beginning_of_one(home, good, w
 
 @pytest.mark.no_home
 @pytest.mark.parametrize("command", ["verify", "restore"])
-def test_where_there_is_no_backup_none_is_the_latest(home, wa, command):
+def test_without_backups_latest_is_not_found(home, wa, command):
     refused(wa("backup", command, "latest", "--json"), 4, "not-found")
     assert not home.store.exists()
 

@@ -1,4 +1,4 @@
-"""Which backups are kept: a year and more of them, against the rule as it is computed here once more."""
+"""Which backups are kept: more than a year of backups, against a second computation of the rule."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def utc(*parts):
 
 
 def time_in(name):
-    """The time in a backup's name, read by its places."""
+    """Return the time in a backup's name, read by its positions."""
     digits = name[9:17] + name[18:24]
     year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
     return utc(year, month, day, int(digits[8:10]), int(digits[10:12]), int(digits[12:14]))
@@ -48,7 +48,7 @@ PERIODS = (
 
 
 def to_keep(names, now, protected=()):
-    """The rule: what is kept of `names`, all of which are ours."""
+    """Return the names that the rule keeps; all of `names` are our backups."""
     times = {name: time_in(name) for name in names}
     future = {name for name in names if times[name] > now + timedelta(minutes=5)}
     kept = future | (set(protected) & set(names))
@@ -63,7 +63,7 @@ def to_keep(names, now, protected=()):
 
 
 class Folder:
-    """Backups that are made and pruned; every so often the rule is computed again."""
+    """A folder of backups that are made and pruned; now and then the rule is computed again."""
 
     def __init__(self, seed, now, check_each=5):
         self.chance = random.Random(seed)
@@ -109,7 +109,7 @@ def test_five_hundred_days_of_backups_are_kept_as_the_rule_says():
         if chance.random() < 0.05:  # two runs a minute apart
             folder.prune()
             folder.add(made + timedelta(minutes=1), encrypted=chance.random() < 0.5)
-        if chance.random() < 0.01:  # its upload waits; what waited before has gone up
+        if chance.random() < 0.01:  # its upload waits; the one that waited before is uploaded
             folder.protected = {name_at(made, encrypted=False)} & folder.names
         if chance.random() < 0.002:  # made by another machine whose clock is wrong
             folder.add(folder.now + timedelta(hours=chance.randint(1, 3000)))
@@ -124,7 +124,7 @@ def test_five_hundred_days_of_backups_are_kept_as_the_rule_says():
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_any_heap_of_backups_is_thinned_out_as_the_rule_says(seed):
+def test_any_set_of_backups_is_pruned_as_the_rule_says(seed):
     chance = random.Random(seed)
     folder = Folder(seed, utc(2028, 3, 1, 0, 30) + timedelta(hours=chance.randint(-9000, 9000)), 1)
     for _ in range(chance.choice((0, 1, 2, 5, 40, 300))):
@@ -136,7 +136,7 @@ def test_any_heap_of_backups_is_thinned_out_as_the_rule_says(seed):
     assert not folder.prune(), "what was kept once was removed at the second time"
 
 
-def test_what_is_of_the_future_is_neither_counted_nor_removed():
+def test_a_backup_of_the_future_is_neither_counted_nor_removed():
     now = utc(2027, 5, 5, 12, 0)
     future = {name_at(now + timedelta(days=days), encrypted=False) for days in range(1, 40)}
     past = {name_at(now - timedelta(days=days), encrypted=False) for days in range(1, 8)}
@@ -144,14 +144,14 @@ def test_what_is_of_the_future_is_neither_counted_nor_removed():
     assert newest_first(future | past, now)[0] == max(past)
 
 
-def test_five_minutes_ahead_is_now_and_one_second_more_is_the_future():
+def test_a_backup_up_to_five_minutes_ahead_counts_as_present():
     now = utc(2027, 5, 5, 12, 0)
     edge = name_at(now + timedelta(minutes=5), encrypted=False)
     beyond = name_at(now + timedelta(minutes=5, seconds=1), encrypted=False)
     assert newest_first([edge, beyond], now) == [edge, beyond]
 
 
-def test_what_is_an_hour_old_is_no_longer_too_young_to_go():
+def test_a_backup_an_hour_old_may_be_removed():
     now = utc(2027, 5, 5, 12, 30)
     hour = [name_at(now - HOUR + timedelta(seconds=second), encrypted=False) for second in (-1, 0, 1)]
     others = [name_at(now - timedelta(minutes=minutes), encrypted=False) for minutes in (50, 40, 3)]
@@ -168,7 +168,7 @@ def test_two_backups_of_one_second_leave_one():
     assert removable(names, utc(2027, 5, 5)) == names[:1]
 
 
-def test_weeks_are_those_of_iso_8601_where_the_year_ends():
+def test_weeks_follow_iso_8601_at_the_end_of_the_year():
     """Sunday the 2nd of January 2028 is of week 52 of 2027, Monday the 3rd of week 1."""
     january = [f"whatsapp_2028010{day}_120000.db.zst" for day in (1, 2, 3)]
     may = [f"whatsapp_2028050{day}_120000.db.zst" for day in range(1, 8)]
@@ -185,7 +185,7 @@ def test_a_name_that_is_not_ours_is_left_alone(name):
     assert removable([name], utc(2028, 1, 1)) == []
 
 
-def test_a_protected_backup_stays_and_another_one_is_kept_all_the_same():
+def test_a_protected_backup_stays_beside_the_one_that_the_rule_keeps():
     now = utc(2027, 5, 5, 12, 30)
     names = [f"whatsapp_20250101_00{minute:02d}00.db.zst" for minute in range(3)]
     assert removable(names, now, [names[0]]) == [names[1]]

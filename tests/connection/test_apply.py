@@ -1,4 +1,4 @@
-"""What arrives, from the raw event to the record: every kind, in any order, and what cannot be read."""
+"""Events from the spool to the record: every kind, in any order, and those that cannot be read."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ GROUP = "1203630000000000001@g.us"
 
 
 def message(message_id="A", content="Hello", **fields):
-    """A message from Reem."""
+    """Return a message from Reem."""
     base = MessageReceived(REEM_JID, message_id, REEM_JID, AT, content)
     return replace(base, **fields)
 
 
 def ours(message_id="A", content="Hello", **fields):
-    """A message to Reem that we wrote on another device."""
+    """Return a message to Reem that we wrote on another device."""
     return message(message_id, content, sender=ACCOUNT.jid, is_from_me=True, **fields)
 
 
 def receipt(kind, message_id="A", recipient=REEM_JID, **fields):
-    """Word about a message of ours."""
+    """Return a receipt for messages of ours."""
     return replace(ReceiptReceived(REEM_JID, (message_id,), recipient, kind, AT), **fields)
 
 
@@ -89,31 +89,31 @@ def receive(store, home):
 
 
 def raw(message_id, content="Hello", **fields):
-    """A message as the stand-in writes it."""
+    """Return a message as the stand-in writes it."""
     base = {"chat_jid": REEM_JID, "message_id": message_id, "sender": REEM_JID, "timestamp": AT}
     return "message", {**base, "content": content, **fields}
 
 
 def only(store):
-    """The one message there is."""
+    """Return the one message in the store."""
     (row,) = store.rows("SELECT * FROM messages")
     return row
 
 
 def chat(store, jid=REEM_JID):
-    """A chat's row."""
+    """Return the row of a chat."""
     return store.row("SELECT * FROM chats WHERE id = ?", [jid])
 
 
 def found(store, query):
-    """The ids of the messages that a search finds."""
+    """Return the ids of the messages that a search finds."""
     return [row["message_id"] for row in search.search(store, query, Filter(), 50)]
 
 
-# ── Messages ────────────────────────────────────────────────────────────────────────────────────────
+# ── Messages ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_message_is_stored_with_all_that_is_known_of_it(store, put):
+def test_a_message_is_stored_with_all_its_fields(store, put):
     put(message("A", "Hello", push_name="Reem", quoted_id="Z"))
     row = only(store)
     assert row["chat_jid"] == row["sender"] == REEM_JID
@@ -134,7 +134,7 @@ def test_a_message_of_any_type_is_stored_and_counts_as_unread(store, put, kind):
 
 
 @pytest.mark.parametrize("kind", ["reaction", "system"])
-def test_what_is_not_to_be_read_neither_counts_nor_moves_its_chat_up(store, put, kind):
+def test_a_reaction_or_notice_is_not_unread_and_does_not_move_its_chat_up(store, put, kind):
     put(message("A"), message("B", "…", message_type=kind, timestamp=AT + 60))
     assert chat(store)["unread_count"] == 1
     assert chat(store)["last_message_time"] == AT
@@ -175,7 +175,7 @@ def test_the_same_message_twice_is_stored_once(store, put):
 
 
 def sent_row(text):
-    """A row of the queue that was sent, as far as its message is made from it."""
+    """Return the columns of a sent queue row from which its message is made."""
     return {
         "to_jid": REEM_JID, "message": text, "quoted_id": None,
         "media_type": None, "media_path": None, "file_name": None,
@@ -187,7 +187,7 @@ def test_one_id_in_two_chats_is_two_messages(store, put):
     assert store.value("SELECT count(*) FROM messages") == 2
 
 
-def test_our_message_is_one_whether_recorded_when_sent_or_when_it_comes_back(store, put):
+def test_our_message_is_stored_once_whether_it_is_sent_or_comes_back_first(store, put):
     with store.write():
         outcomes._record_sent(store, sent_row("Hello"), "A", AT, NOW)
     put(ours("A"))
@@ -203,21 +203,21 @@ def test_an_older_message_does_not_move_its_chat_down(store, put):
     assert chat(store)["last_message_time"] == AT
 
 
-def test_a_message_that_lacks_what_it_must_have_is_kept_in_the_spool(store, receive):
-    """Ignoring a row that is there must not mean ignoring one that is broken."""
+def test_a_message_without_a_required_field_is_kept_in_the_spool(store, receive):
+    """Ignoring a row that exists must not mean ignoring a row that is broken."""
     receive(raw("A", timestamp=None), raw("B"))
     assert [row["message_id"] for row in store.rows("SELECT * FROM messages")] == ["B"]
     assert spool.count(store) == 1
 
 
-def test_a_time_beyond_the_calendar_spoils_nothing_else(store, receive, wa):
+def test_a_message_with_a_time_beyond_the_calendar_breaks_no_command(store, receive, wa):
     receive(raw("A"), raw("B", timestamp=AT * 1_000_000))
     for command in (["status"], ["chats"], ["read", REEM], ["search", "hello"], ["listen", "--for", "0s"]):
         result = wa(*command)
         assert result.code in (0, 2), f"{command}: {result.err}"
 
 
-# ── Edits and deletions ─────────────────────────────────────────────────────────────────────────────
+# ── Edits and deletions ───────────────────────────────────────────────────────────────────────────
 
 
 def test_an_edit_changes_the_text_and_says_when(store, put):
@@ -238,7 +238,7 @@ def test_edits_in_any_order_keep_the_newest_text(store, put, order):
 
 
 def test_an_edit_that_comes_before_its_message_is_not_lost(store, put):
-    """A message that could not be decrypted at first arrives again, behind what was said about it."""
+    """A message that could not be decrypted at first arrives again, after the events about it."""
     put(Edited(REEM_JID, "A", "Hello", AT + 5), message("A", "Helo"))
     assert only(store)["content"] == "Hello"
 
@@ -257,7 +257,7 @@ def test_search_follows_edits(store, put):
     assert check(store) == []
 
 
-def test_an_edit_gives_a_text_to_what_had_none(store, put):
+def test_an_edit_gives_a_text_to_a_message_without_one(store, put):
     put(message("A", None, message_type="image"), Edited(REEM_JID, "A", "a caption", AT + 1))
     assert found(store, "caption") == ["A"]
 
@@ -270,7 +270,7 @@ def test_a_deletion_leaves_a_tombstone(store, put):
     assert (row["message_id"], row["sender"], row["timestamp"]) == ("A", REEM_JID, AT)
 
 
-def test_search_does_not_find_what_was_deleted(store, put):
+def test_search_does_not_find_a_deleted_message(store, put):
     put(message("A", "a secret"), message("B", "another secret"), Deleted(REEM_JID, "A", AT + 5))
     assert found(store, "secret") == ["B"]
     assert check(store) == []
@@ -296,11 +296,11 @@ def test_events_about_unknown_messages_are_harmless(store, put):
     assert store.value("SELECT count(*) FROM messages WHERE content IS NOT NULL") == 0
 
 
-# ── Reactions ───────────────────────────────────────────────────────────────────────────────────────
+# ── Reactions ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def shown_reactions(store):
-    """(sender, emoji) of the reactions that `wa read` shows to message A."""
+    """Return (sender, emoji) of the reactions that `wa read` shows to message A."""
     rows = messages.conversation(store, REEM_JID, 50)
     return [(each["sender"], each["emoji"]) for each in rows[0]["reactions"]]
 
@@ -317,7 +317,7 @@ def test_a_newer_reaction_of_a_person_replaces_the_older_one(store, put):
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
-def test_an_empty_reaction_takes_it_back(store, put, order):
+def test_an_empty_reaction_takes_the_reaction_back(store, put, order):
     events = {
         1: Reacted(REEM_JID, "A", REEM_JID, "👍", AT + 1),
         2: Reacted(REEM_JID, "A", REEM_JID, "", AT + 2),
@@ -332,7 +332,7 @@ def test_a_reaction_may_come_before_its_message(store, put):
 
 
 def test_a_reaction_under_a_hidden_id_is_replaced_by_one_under_the_number(store, receive):
-    """The person is one, whichever way WhatsApp names them."""
+    """It is one person, by number or by hidden id."""
     react = {"message_id": "A", "chat_jid": GROUP}
     receive(
         raw("A", chat_jid=GROUP),
@@ -343,7 +343,7 @@ def test_a_reaction_under_a_hidden_id_is_replaced_by_one_under_the_number(store,
     assert messages.conversation(store, GROUP, 50)[0]["reactions"] == []
 
 
-# ── Receipts ────────────────────────────────────────────────────────────────────────────────────────
+# ── Receipts ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -384,7 +384,7 @@ def test_one_receipt_may_be_about_several_messages(store, put):
     assert [row["status"] for row in store.rows("SELECT status FROM messages")] == ["read", "read"]
 
 
-def test_a_receipt_does_not_change_what_others_wrote(store, put):
+def test_a_receipt_does_not_change_messages_of_others(store, put):
     put(message("A"), receipt("read"))
     assert only(store)["status"] == "received"
     assert chat(store)["unread_count"] == 1
@@ -399,10 +399,10 @@ def test_receipts_of_a_group_are_kept_for_each_member(store, put):
     assert store.value("SELECT count(*) FROM receipts") == 2
 
 
-# ── Chats, names and groups ─────────────────────────────────────────────────────────────────────────
+# ── Chats, names and groups ───────────────────────────────────────────────────────────────────────
 
 
-def test_reading_elsewhere_takes_the_chat_for_read(store, put):
+def test_reading_a_chat_on_another_device_marks_it_as_read(store, put):
     put(message("A"), message("B"), message("C", chat_jid=ADAM_JID, sender=ADAM_JID), ChatRead(REEM_JID))
     assert chat(store)["unread_count"] == 0
     assert chat(store, ADAM_JID)["unread_count"] == 1
@@ -430,7 +430,7 @@ def test_a_members_name_does_not_name_the_group(store, put):
     assert group["members"] == [{"member_jid": REEM_JID, "role": "admin", "name": "Reem"}]
 
 
-def test_group_info_replaces_what_was_known(store, put):
+def test_group_info_replaces_the_stored_name_and_members(store, put):
     put(GroupInfo(GROUP, "Family", ((REEM_JID, "member"), (ADAM_JID, "member"))))
     put(GroupInfo(GROUP, "Friends", ((REEM_JID, "admin"),)))
     (group,) = chats.groups(store)
@@ -438,7 +438,7 @@ def test_group_info_replaces_what_was_known(store, put):
     assert [(each["member_jid"], each["role"]) for each in group["members"]] == [(REEM_JID, "admin")]
 
 
-def test_group_info_that_lists_no_name_or_no_members_leaves_them(store, put):
+def test_group_info_without_name_or_members_leaves_those_stored(store, put):
     put(GroupInfo(GROUP, "Family", ((REEM_JID, "admin"),)), GroupInfo(GROUP, None, None))
     (group,) = chats.groups(store)
     assert group["name"] == "Family"
@@ -451,7 +451,7 @@ def test_a_group_without_messages_is_a_chat(store, put):
     assert [row["id"] for row in chats.listing(store, 5)] == [GROUP]
 
 
-# ── The spool ───────────────────────────────────────────────────────────────────────────────────────
+# ── The spool ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -491,7 +491,7 @@ def test_an_event_is_applied_whole_or_not_at_all(store, home):
     assert check(store) == []
 
 
-def test_status_counts_what_could_not_be_recorded(receive, wa, store):
+def test_status_counts_the_events_that_could_not_be_recorded(receive, wa, store):
     receive(*[("message", b"not json")] * 7, raw("A"))
     assert wa("status", "--json").json["spool"] == 7
     text = wa("status").out
@@ -524,7 +524,7 @@ def test_a_batch_is_bounded(store, home):
     assert store.value("SELECT count(*) FROM messages") == BATCH + 20
 
 
-def test_a_batch_ends_after_its_time(store, monkeypatch):
+def test_a_batch_ends_after_its_time_limit(store, monkeypatch):
     ticks = iter(range(1000))
     monkeypatch.setattr(apply.time, "monotonic", lambda: next(ticks) * 0.15)
     for number in range(10):
@@ -533,7 +533,7 @@ def test_a_batch_ends_after_its_time(store, monkeypatch):
 
 
 def test_a_batch_is_one_transaction_with_the_spool(store, home):
-    """Whoever looks from outside sees an event in the spool or as a message, never as neither or both."""
+    """Another connection sees an event in the spool or as a message, never as neither or both."""
     seen = []
     other = open_store(home)
 
@@ -580,7 +580,7 @@ def test_events_spooled_before_a_kill_are_recorded_by_the_next_owner(store, wa):
     assert spool.count(store) == 0
 
 
-def test_a_listener_goes_on_past_what_it_cannot_read(store, home, spawn, wa):
+def test_a_listener_goes_on_past_an_event_that_it_cannot_read(store, home, spawn, wa):
     listener = spawn("listen", "--json")
     wa("loopback", "say", REEM, "before")
     wait_for(lambda: store.value("SELECT count(*) FROM messages") == 1)
@@ -594,7 +594,7 @@ def test_a_listener_goes_on_past_what_it_cannot_read(store, home, spawn, wa):
     assert wa("status", "--json").json["spool"] == 1
 
 
-# ── Any order, any number of times ──────────────────────────────────────────────────────────────────
+# ── Any order, any number of times ────────────────────────────────────────────────────────────────
 
 EVENTS = [
     *[message(f"R{number}", f"from Reem {number}", timestamp=AT + number) for number in range(4)],
@@ -629,7 +629,7 @@ EVENTS = [
 )
 @given(st.lists(st.integers(0, len(EVENTS) - 1), max_size=60), st.integers(1, 9), st.booleans())
 def test_any_order_and_number_of_events_stores_each_message_once(home, order, batch, all_of_them):
-    """Once in its chat, with the right number of unread ones, and found by search once."""
+    """Each message is in its chat once, is found once, and the number of unread messages is right."""
     if all_of_them:
         rest = [number for number in range(len(EVENTS)) if number not in order]
         random.Random(batch).shuffle(rest)
@@ -684,7 +684,7 @@ def _check_invariants(store, events):
 
 
 def test_events_that_could_not_be_recorded_are_tried_again_by_the_next_owner(store, home, wa):
-    """A version that can read it records it, in a home that an older one has used."""
+    """A version that can read an event records it in a home that an older version used."""
     payload = json.dumps(asdict(message("A"))).encode()
     spool.append(store, "message", payload, NOW)
     apply.apply_batch(store, lambda kind, raw: 1 / 0, NOW)

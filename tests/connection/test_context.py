@@ -1,4 +1,4 @@
-"""Functions below the commands, called with a context that no command made, as a handler or a job does."""
+"""Functions below the commands, called by a handler or a job with a context of its own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SETTINGS = parse_settings(os.environ | {"WA_TRANSPORT": "loopback", "WA_SEND_SPA
 
 @pytest.fixture
 def notes():
-    """The lines that a context was told for people."""
+    """The notes for people that a context was given."""
     return []
 
 
@@ -42,14 +42,14 @@ def send_text(context, text, wait=30.0):
     return row
 
 
-def test_it_sends_and_prints_nothing(context, home, notes, capfd):
+def test_a_message_is_sent_and_nothing_is_printed(context, home, notes, capfd):
     assert send_text(context, "Hello")["status"] == "sent"
     assert delivered(home) == ["Hello"]
     assert notes == []
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_note_is_told_and_not_printed(context, notes, capfd):
+def test_a_note_goes_to_the_context_and_is_not_printed(context, notes, capfd):
     deliver.pause(context)
     with pytest.raises(WaError) as raised:
         send_text(context, "Hello", wait=0.1)
@@ -81,7 +81,7 @@ def test_retry_sends_a_failed_row_again(context, home, store):
     assert delivered(home) == ["Hello"]
 
 
-def test_status_is_data(context, store):
+def test_status_is_returned_as_data(context, store):
     rows.enqueue(store, REEM_TO, "Later", context.now(), context.now(), grace=SETTINGS.grace)
     found = status_of(context)
     assert found.values["queue"] == {"pending": 1}
@@ -89,6 +89,6 @@ def test_status_is_data(context, store):
     assert (found.backup_at, found.waiting, found.trouble, found.stuck) == (None, 0, None, [])
 
 
-def test_there_is_nothing_to_fetch_or_to_refresh_on_a_fresh_home(context):
+def test_fetch_and_refresh_on_a_fresh_home_find_nothing(context):
     assert fetch(context, ADAM_JID, None, 10, folder=None, most=1_000) == []
     assert refresh_groups(context) is None

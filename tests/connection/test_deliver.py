@@ -1,4 +1,4 @@
-"""Whatever ends a `send`, nothing goes out later unless its exit code says so (0 and 6)."""
+"""However a `send` ends, its message goes out later only if its exit code says so (0 and 6)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
 @pytest.fixture
 def queued(wa, home):
-    """The statuses of all rows, once a scheduler has sent what it may."""
+    """Return the statuses of all rows, once a scheduler has sent the rows that it may send."""
 
     def statuses():
         assert wa("run-scheduler", "--once").code == 0
@@ -30,7 +30,7 @@ def queued(wa, home):
 
 
 def after(monkeypatch, function, act):
-    """Let `act` be called right after a function of `deliver` has done its work."""
+    """Call `act` right after a function of `deliver` has done its work."""
     module, name = (deliver, "queue_now") if function == "queue_now" else (rows, function)
     original = getattr(module, name)
 
@@ -77,7 +77,7 @@ def test_files_that_are_queued_go_out_in_their_order(wa, home, tmp_path):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_while_a_row_is_queued_leaves_it_queued(wa, home, queued, monkeypatch, number):
+def test_a_signal_during_send_no_wait_leaves_the_row_queued(wa, home, queued, monkeypatch, number):
     with monkeypatch.context() as patch:
         after(patch, "queue_now", lambda: os.kill(os.getpid(), number))
         assert wa("send", REEM, "Hello", "--no-wait").code == 0
@@ -94,7 +94,7 @@ def test_a_signal_while_a_row_is_queued_leaves_it_queued(wa, home, queued, monke
     ],
 )
 @pytest.mark.parametrize("function", ["start_waiting", "serve"])
-def test_what_ends_the_wait_with_an_error_withdraws_the_row(
+def test_an_error_that_ends_the_wait_withdraws_the_row(
     wa, home, queued, monkeypatch, function, error, exit_code, code
 ):
     def fail(*args, **kwargs):
@@ -123,7 +123,7 @@ def test_a_scheduled_row_with_the_same_key_stays_scheduled(wa, home, monkeypatch
     assert (waiting["id"], waiting["status"]) == (row["id"], "pending")
 
 
-def test_what_cannot_be_withdrawn_may_still_be_sent(wa, home, queued, monkeypatch):
+def test_a_row_that_cannot_be_withdrawn_may_still_be_sent(wa, home, queued, monkeypatch):
     other = sqlite3.connect(home.store, isolation_level=None)
 
     def lock(*args, **kwargs):

@@ -1,4 +1,4 @@
-"""What is late: still sent, held until the quiet hours are over, or missed."""
+"""Late messages: still sent, held until the quiet hours are over, or missed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def clock() -> FakeClock:
 def add(
     store: Store, made: datetime, due: datetime, text: str = "Hello", grace: timedelta = GRACE, **options: Any
 ) -> str:
-    """A row of the queue; its id."""
+    """Add a row to the queue; return its id."""
     return str(schedule.enqueue(store, REEM_TO, text, due, made, grace=grace, **options)["id"])
 
 
@@ -76,7 +76,7 @@ def settle(store: Store, claim: Claim, now: datetime) -> None:
 
 
 def send_all(store: Store, now: datetime, how: Settings = NIGHTS) -> list[str]:
-    """Send all that may go out at this moment; the texts."""
+    """Send all rows that may go out at this moment; return their texts."""
     texts = []
     while claim := take(store, now, how):
         settle(store, claim, now)
@@ -108,7 +108,7 @@ def own(clock: Callable[[], datetime], over: Callable[[], Any], **env: str) -> N
 
 
 def add_the_late_ones(store: Store, now: datetime, **options: Any) -> None:
-    """What was due 1 h, 5 h, 7 h and 3 d ago, and what is due now and in an hour."""
+    """Add rows that were due 1 h, 5 h, 7 h and 3 days ago, now, and in 1 h."""
     made = now - timedelta(days=10)
     for text, late in (
         ("3 d", timedelta(days=3)),
@@ -121,10 +121,10 @@ def add_the_late_ones(store: Store, now: datetime, **options: Any) -> None:
         add(store, made, now - late, text, **options)
 
 
-# ── Late, by day ────────────────────────────────────────────────────────────────────────────────────
+# ── Late, by day ──────────────────────────────────────────────────────────────────────────────────
 
 
-def test_within_its_grace_it_is_sent_and_noted_as_late_and_after_it_missed(wa, home, store, clock):
+def test_a_late_message_is_sent_and_noted_within_its_grace_and_missed_after_it(wa, home, store, clock):
     add_the_late_ones(store, clock())
     assert wa("run-scheduler", "--once", now=clock).code == 0
     assert delivered(home) == ["5 h", "1 h", "now"]
@@ -160,7 +160,7 @@ def test_within_its_grace_it_is_sent_and_noted_as_late_and_after_it_missed(wa, h
     ],
 )
 @pytest.mark.parametrize("by", ["WA_GRACE", "--grace"])
-def test_the_grace_may_be_set_for_all_and_for_one(wa, home, clock, grace, sent, by):
+def test_the_grace_may_be_set_for_all_messages_and_for_one(wa, home, clock, grace, sent, by):
     now = clock()
     clock.advance(days=-10)
     for text, late in (("3 d", 72), ("7 h", 7), ("5 h", 5), ("1 h", 1), ("now", 0)):
@@ -176,7 +176,7 @@ def test_the_grace_may_be_set_for_all_and_for_one(wa, home, clock, grace, sent, 
     assert delivered(home) == sent
 
 
-def test_a_grace_given_when_it_was_added_is_kept_whatever_the_setting_is_later(wa, home, store, clock):
+def test_a_grace_given_to_a_message_is_kept_when_the_setting_changes(wa, home, store, clock):
     add(store, clock(), clock() + HOUR, grace=HOUR)
     clock.advance(hours=3)
     assert wa("run-scheduler", "--once", now=clock, WA_GRACE="1w").code == 0
@@ -184,7 +184,7 @@ def test_a_grace_given_when_it_was_added_is_kept_whatever_the_setting_is_later(w
     assert statuses(store) == {"Hello": "missed"}
 
 
-def test_up_to_a_minute_late_is_not_worth_a_note(store, clock):
+def test_a_message_up_to_a_minute_late_is_not_noted_as_late(store, clock):
     exact = add(store, clock(), clock(), "exact")
     late = add(store, clock(), clock() - MOMENT, "late")
     clock.advance(minutes=1)
@@ -200,14 +200,14 @@ def test_a_message_to_be_sent_at_once_is_never_noted_as_late(store, clock):
     assert schedule.get(store, row_id)["note"] is None
 
 
-def test_missed_is_no_failure_of_the_run(wa, store, clock):
+def test_a_missed_message_does_not_fail_the_run(wa, store, clock):
     add(store, clock() - 10 * HOUR, clock() - 7 * HOUR)
     result = wa("run-scheduler", "--once", now=clock)
     assert result.code == 0
     assert "1 missed" in result.err
 
 
-def test_nothing_is_missed_while_there_is_no_connection(wa, home, store, clock, monkeypatch):
+def test_no_message_is_missed_while_there_is_no_connection(wa, home, store, clock, monkeypatch):
     monkeypatch.setattr(deliver, "CONNECT_SECONDS", 0.2)
     add_the_late_ones(store, clock())
     wa("loopback", "fault", "offline", "on")
@@ -221,7 +221,7 @@ def test_nothing_is_missed_while_there_is_no_connection(wa, home, store, clock, 
 
 
 @pytest.mark.parametrize("reason", ["paused", "brake", "clock"])
-def test_nothing_is_missed_while_sending_is_stopped(store, clock, reason):
+def test_no_message_is_missed_while_sending_is_stopped(store, clock, reason):
     row_id = add(store, clock(), clock())
     clock.advance(hours=7)
     if reason == "paused":
@@ -237,7 +237,7 @@ def test_nothing_is_missed_while_sending_is_stopped(store, clock, reason):
     assert status_of(store, row_id) == "pending"
 
 
-def test_missed_is_pending_again_when_the_clock_turns_out_to_have_been_ahead(home, store, clock):
+def test_a_missed_message_is_pending_again_when_the_clock_had_been_ahead(home, store, clock):
     right = clock()
     row_id = add(store, right, right + HOUR)
     gone = add(store, right - 10 * HOUR, right - 7 * HOUR, "gone")
@@ -278,11 +278,11 @@ def test_a_missed_message_sent_by_hand_does_not_wait_for_the_quiet_hours_end(wa,
     assert delivered(home) == ["Hello"]
 
 
-# ── Quiet hours ─────────────────────────────────────────────────────────────────────────────────────
+# ── Quiet hours ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_backlog_found_at_night(wa, home, store):
-    """At 01:00: the line is back, and nobody is woken by what should have gone out in the evening."""
+def test_a_backlog_found_at_night_waits_or_is_missed_and_messages_on_time_go_out(wa, home, store):
+    """At 01:00 the connection is back, and no message that was due in the evening wakes anybody."""
     clock = FakeClock("2026-11-21T01:00:00")
     made = clock() - timedelta(days=10)
     add(store, made, clock() - 3 * HOUR, "22:00, short grace")
@@ -318,7 +318,7 @@ def test_a_backlog_found_at_night(wa, home, store):
     assert delivered(home)[4:] == ["22:00, long grace", "midnight"]
 
 
-def test_why_it_was_missed_is_true_when_its_grace_would_end_in_the_quiet_hours(store):
+def test_a_grace_that_would_end_in_the_quiet_hours_is_named_as_the_reason(store):
     now = utc("2026-11-21T01:00")
     row_id = add(store, now - 10 * HOUR, now - 3 * HOUR, grace=6 * HOUR)
     assert send_all(store, now) == []
@@ -369,7 +369,7 @@ def test_a_held_row_can_be_cancelled_and_given_another_time(wa, store):
         ("2027-03-28T00:59:59", QUIET, "Europe/London", "2027-03-28T07:00:00.000Z"),
         ("2027-03-28T06:59:59", QUIET, "Europe/London", "2027-03-28T07:00:00.000Z"),
         ("2027-03-28T07:00:00", QUIET, "Europe/London", None),
-        # an end that does not exist, and one that comes twice
+        # an end that the clock skips, and an end that it shows twice
         ("2027-03-28T00:30:00", "22:00-01:30", "Europe/London", "2027-03-28T01:00:00.000Z"),
         ("2027-03-28T01:00:00", "22:00-01:30", "Europe/London", None),
         ("2026-10-25T00:15:00", "22:00-01:30", "Europe/London", "2026-10-25T00:30:00.000Z"),
@@ -405,7 +405,7 @@ def test_a_message_on_time_goes_out_in_quiet_hours(store, late):
 
 
 def take_turns(store: Store, start: datetime, how: Settings) -> tuple[int, datetime]:
-    """Send one after the other, as soon as each may; how many went, and when the last did."""
+    """Send one row after the other, as soon as each may go; return how many went, and when the last did."""
     now, last, count = start, start, 0
     while (pause := send.seconds_to_next(store, now, how, Scope.ALL)) is not None:
         now += timedelta(seconds=pause)
@@ -460,8 +460,8 @@ def test_messages_of_midnight_found_later_in_the_night_are_held(store):
     assert last >= utc("2027-01-01T08:00")
 
 
-def test_a_rest_in_the_night_does_not_make_the_others_on_time(store):
-    """After a 429 the rest of the New Year's greetings is late, and waits for the morning or is missed."""
+def test_after_a_brake_in_the_night_the_other_messages_are_late(store):
+    """After a 429 the other New Year's greetings are late, and wait for the morning or are missed."""
     how = settings(WA_QUIET_HOURS=QUIET, WA_SEND_SPACING="1")
     midnight = utc("2027-01-01T00:00")
     add_many(store, midnight, 5)
@@ -475,7 +475,7 @@ def test_a_rest_in_the_night_does_not_make_the_others_on_time(store):
     assert schedule.counts(store) == {"sent": 1, "missed": 4}
 
 
-# ── As properties ───────────────────────────────────────────────────────────────────────────────────
+# ── As properties ─────────────────────────────────────────────────────────────────────────────────
 
 MIDDAY = utc("2026-12-01T12:00")
 # Zones without a clock change in that month, so that the wall clock alone says whether it is quiet.
@@ -506,7 +506,7 @@ def setting_of(quiet: tuple[int, int] | None, zone: str) -> Settings:
 
 
 def is_quiet(moment: datetime, quiet: tuple[int, int] | None, how: Settings) -> bool:
-    """By the wall clock alone."""
+    """Return whether it is quiet, by the wall clock alone."""
     if quiet is None:
         return False
     local = moment.astimezone(how.zone)
@@ -523,7 +523,7 @@ def forget_all(store: Store) -> None:
 
 @exhaustive
 @given(late=distances, grace=graces, quiet=quiet_hours, zone=st.sampled_from(ZONES), start=distances, ms=fine)
-def test_one_look_at_one_row(store, late, grace, quiet, zone, start, ms):
+def test_one_look_sends_holds_or_misses_a_row_as_the_rule_says(store, late, grace, quiet, zone, start, ms):
     forget_all(store)
     how = setting_of(quiet, zone)
     now = MIDDAY + start + ms
@@ -558,10 +558,10 @@ def test_one_look_at_one_row(store, late, grace, quiet, zone, start, ms):
     zone=st.sampled_from(ZONES),
     steps=st.lists(st.integers(1, 900), min_size=1, max_size=8),
 )
-def test_whatever_the_outages_nothing_goes_out_too_late_or_late_at_night(
+def test_no_outage_makes_a_message_go_out_after_its_grace_or_late_at_night(
     store, dues, grace, quiet, zone, steps
 ):
-    """The owner is up only now and then, for no longer than it takes to send what is due."""
+    """The owner runs only now and then, for no longer than it takes to send the due rows."""
     forget_all(store)
     how = setting_of(quiet, zone)
     rows = {}

@@ -1,4 +1,4 @@
-"""When nothing may be sent: spacing, daily limit, brake, ban, pause, a full disk and a clock that was set."""
+"""When no message may be sent: spacing, daily limit, brake, ban, pause, full disk, a clock that was set."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def clock() -> FakeClock:
 def add(
     store: Store, now: datetime, text: str = "Hello", *, at: datetime | None = None, **options: Any
 ) -> str:
-    """A row of the queue, due now unless said otherwise; its id."""
+    """Add a row to the queue, due now unless `due` says otherwise; return its id."""
     grace = options.pop("grace", timedelta(days=30))
     row = schedule.enqueue(store, REEM_TO, text, at or now, now, grace=grace, **options)
     return str(row["id"])
@@ -70,7 +70,7 @@ def accepted(claim: Claim | None, now: datetime) -> Accepted:
 
 
 def send_one(store: Store, now: datetime, how: Settings = PLAIN) -> str:
-    """Queue a message and send it; its id."""
+    """Queue a message and send it; return its id."""
     row_id = add(store, now)
     claim = take(store, now, how)
     assert settle(store, claim, accepted(claim, now), now) == "sent"
@@ -92,7 +92,7 @@ def status_of(store: Store, row_id: str) -> str:
     return str(schedule.get(store, row_id)["status"])
 
 
-# ── Spacing ─────────────────────────────────────────────────────────────────────────────────────────
+# ── Spacing ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_spacing_with_jitter_lies_between_any_two_claims(store, clock):
@@ -118,7 +118,7 @@ def test_spacing_with_jitter_lies_between_any_two_claims(store, clock):
 
 
 @pytest.mark.parametrize("result", [NotOnWhatsApp("nobody"), Refused(463)], ids=str)
-def test_spacing_counts_what_was_not_sent_too(store, clock, result):
+def test_spacing_counts_failed_attempts_too(store, clock, result):
     how = settings(WA_SEND_SPACING="4")
     add(store, clock())
     settle(store, take(store, clock(), how), result, clock())
@@ -151,7 +151,7 @@ def test_two_commands_keep_the_spacing_together(wa, store):
     assert all(gap >= 0.149 for gap in gaps)
 
 
-# ── The daily limit ─────────────────────────────────────────────────────────────────────────────────
+# ── The daily limit ───────────────────────────────────────────────────────────────────────────────
 
 
 def test_daily_limit_is_a_rolling_24_hours(store, clock):
@@ -172,7 +172,7 @@ def test_daily_limit_is_a_rolling_24_hours(store, clock):
     assert until(store, clock(), how) == start + timedelta(days=1, hours=1)
 
 
-def test_daily_limit_counts_what_may_have_gone_and_not_what_did_not(store, clock):
+def test_daily_limit_counts_messages_that_may_have_gone_and_not_those_that_did_not(store, clock):
     how = settings(WA_DAILY_LIMIT="2")
     add(store, clock())
     settle(store, take(store, clock(), how), NotOnWhatsApp("nobody"), clock())
@@ -203,11 +203,11 @@ def test_daily_limit_is_shown_and_refuses_a_send(wa, home, store, clock):
     assert wa("send", REEM, "One more", now=clock, WA_DAILY_LIMIT="1").code == 0
 
 
-# ── The brake ───────────────────────────────────────────────────────────────────────────────────────
+# ── The brake ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def refuse(store: Store, now: datetime) -> None:
-    """A message is refused with 429."""
+    """Send a message that is refused with 429."""
     claim = take(store, now)
     assert settle(store, claim, Refused(429), now) == "pending"
 
@@ -281,11 +281,11 @@ def test_a_receipt_of_an_older_message_does_not_lift_the_brake(wa, store, clock,
     assert take(store, clock()) is None
 
 
-# ── A ban ───────────────────────────────────────────────────────────────────────────────────────────
+# ── A ban ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("command", [("send", REEM, "Hello"), ("run-scheduler",), ("listen",)])
-def test_a_ban_is_kept_and_nobody_connects_before_its_end(wa, home, clock, command):
+def test_a_ban_is_stored_and_no_process_connects_before_its_end(wa, home, clock, command):
     wa("loopback", "fault", "banned", "600")
     result = wa(*command, "--json", now=clock) if command[0] != "run-scheduler" else wa(*command, now=clock)
     assert result.code == 5
@@ -304,7 +304,7 @@ def test_a_ban_is_kept_and_nobody_connects_before_its_end(wa, home, clock, comma
     assert delivered(home) == ["Hello"]
 
 
-def test_a_ban_holds_however_the_clock_was_set(store, clock):
+def test_a_ban_holds_after_the_clock_was_set(store, clock):
     pacing.ban(store, clock(), 3600)
     end = clock() + HOUR
     clock.advance(days=-2)
@@ -317,10 +317,10 @@ def test_a_ban_holds_however_the_clock_was_set(store, clock):
     assert take(store, clock()) is not None
 
 
-# ── Pause ───────────────────────────────────────────────────────────────────────────────────────────
+# ── Pause ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_pause_stops_every_kind_of_sending_and_resume_lets_it_go_on(wa, home, store, clock):
+def test_pause_stops_every_kind_of_sending_and_resume_ends_the_pause(wa, home, store, clock):
     assert wa("pause", "--json", now=clock).json == {"sending": "paused"}
     assert wa("status", "--json", now=clock).json["sending"] == "paused"
     assert "paused" in wa("status", now=clock).out
@@ -354,7 +354,7 @@ def test_a_pause_outlives_the_processes(wa, home, shell):
     assert delivered(home) == []
 
 
-def test_pause_waits_for_what_is_being_sent(wa, home, spawn, store):
+def test_pause_waits_for_the_row_being_sent(wa, home, spawn, store):
     wa("loopback", "fault", "ack-delay", "1")
     spawn("listen")
     wait_for(lambda: is_owned(home))
@@ -400,7 +400,7 @@ def test_pause_waits_for_five_seconds():
     assert deliver.PAUSE_SECONDS == 5
 
 
-# ── A full disk ─────────────────────────────────────────────────────────────────────────────────────
+# ── A full disk ───────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_full_disk_holds_sending_until_there_is_room(wa, home, store, clock, monkeypatch):
@@ -423,11 +423,11 @@ def test_a_full_disk_holds_sending_until_there_is_room(wa, home, store, clock, m
     assert sorted(delivered(home)) == ["Queued", "Waited"]
 
 
-# ── A clock that was set ────────────────────────────────────────────────────────────────────────────
+# ── A clock that was set ──────────────────────────────────────────────────────────────────────────
 
 
 def hear(store: Store, at: datetime) -> None:
-    """A message arrived live at that time."""
+    """Record a message that arrived live at that time."""
     row = {
         "chat_jid": REEM_JID,
         "message_id": "3A1",
@@ -440,7 +440,7 @@ def hear(store: Store, at: datetime) -> None:
 
 
 @pytest.mark.parametrize("evidence", ["sent", "received"])
-def test_sending_waits_while_the_clock_is_far_behind_what_is_stored(wa, store, clock, evidence):
+def test_sending_waits_while_the_clock_is_far_behind_the_stored_times(wa, store, clock, evidence):
     if evidence == "sent":
         send_one(store, clock())
     else:
@@ -461,7 +461,7 @@ def test_sending_waits_while_the_clock_is_far_behind_what_is_stored(wa, store, c
     assert take(store, clock()) is not None
 
 
-def test_history_of_other_times_says_nothing_about_the_clock(store, clock):
+def test_history_of_other_times_does_not_stop_sending(store, clock):
     hear(store, clock() + HOUR)
     with store.write():
         store.execute("UPDATE messages SET source = 'history'")
@@ -478,7 +478,7 @@ def test_send_says_that_the_clock_is_behind(wa, home, store, clock):
     assert delivered(home) == []
 
 
-def test_resume_accepts_the_clock_as_it_is(wa, home, store, clock):
+def test_resume_accepts_the_present_clock(wa, home, store, clock):
     send_one(store, clock())
     clock.advance(days=-2)
     row_id = add(store, clock())
@@ -544,15 +544,15 @@ def test_a_clock_set_back_does_not_lengthen_a_retry(store, clock):
         store.set_state("brake", None)
     clock.advance(days=-3)
     pacing.resume(store, clock())
-    assert schedule.get(store, row_id)["scheduled_at"] > to_iso(clock())  # its own time is still to come
+    assert schedule.get(store, row_id)["scheduled_at"] > to_iso(clock())  # the row's own time is still ahead
     pacing.rebase(store, clock())
     assert schedule.get(store, row_id)["not_before"] is None
     clock.advance(days=3)
     assert take(store, clock()) is not None
 
 
-def test_a_clock_that_was_ahead_and_is_put_right_finds_the_queue_whole(home, store, clock):
-    """Nothing is lost, nothing goes out before its time, and what was missed by mistake is not."""
+def test_after_a_clock_that_was_ahead_is_put_right_the_queue_is_whole(home, store, clock):
+    """No row is lost or sent before its time, and a row that was missed by mistake is pending again."""
     right = clock()
     soon = add(store, right, "soon", at=right + HOUR, grace=6 * HOUR)
     late = add(store, right, "in two days", at=right + timedelta(days=2), grace=6 * HOUR)
@@ -573,7 +573,7 @@ def test_a_clock_that_was_ahead_and_is_put_right_finds_the_queue_whole(home, sto
 
 
 def heartbeat(home: Home) -> str | None:
-    """The owner's last sign of life, by its own clock."""
+    """Return the owner's last heartbeat, by its own clock."""
     return (lock_holder(home.session_lock) or {}).get("heartbeat")
 
 
@@ -612,7 +612,7 @@ def test_a_running_owner_notices_that_the_clock_was_set(home, store, clock, monk
     assert delivered(home) == ["Hello"]
 
 
-def test_what_was_sent_while_the_clock_was_ahead_is_not_sent_again(home, store, clock):
+def test_a_message_sent_while_the_clock_was_ahead_is_not_sent_again(home, store, clock):
     right = clock()
     row_id = add(store, right, at=right + HOUR)
     other = add(store, right, "Other", at=right + 2 * HOUR)

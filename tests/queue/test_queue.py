@@ -1,4 +1,4 @@
-"""The queue's state machine: every transition there is, and every one that is refused."""
+"""The queue's state machine: every transition that is allowed, and every transition that is refused."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def add(
     wait_until: datetime | None = None,
     **options: Any,
 ) -> str:
-    """A row of the queue, due now unless said otherwise; its id."""
+    """Add a row to the queue, due now unless `due` says otherwise; return its id."""
     row = schedule.enqueue(store, REEM_TO, text, at or now, now, grace=grace, **options)
     if wait_until is not None:
         schedule.start_waiting(store, row["id"], wait_until, now)
@@ -72,7 +72,7 @@ def add(
 
 
 def add_in_status(store: Store, now: datetime, status: str) -> str:
-    """A row that has come to this status somehow."""
+    """Add a row and bring it to this status; return its id."""
     row_id = add(store, now)
     if status != "pending":
         message_id = "3EB0" + secrets.token_hex(4).upper() if status in ("sent", "unknown") else None
@@ -88,7 +88,7 @@ def take(store: Store, now: datetime, settings: Settings = PLAIN, scope: Scope =
 
 
 def claimed(store: Store, now: datetime, text: str = "Hello", **options: Any) -> Claim:
-    """A new row, claimed."""
+    """Add a row and claim it; return the claim."""
     row_id = add(store, now, text, **options)
     claim = take(store, now)
     assert claim is not None
@@ -101,7 +101,7 @@ def status_of(store: Store, row_id: str) -> str:
 
 
 def hidden(store: Store, row_id: str, column: str) -> Any:
-    """A column that is not for show."""
+    """Return a column that no command shows."""
     return store.value(f"SELECT {column} FROM scheduled_messages WHERE id = ?", [row_id])
 
 
@@ -118,7 +118,7 @@ def maybe(message_id: str) -> Callable[[bytes, Sequence[str]], Evidence]:
 
 
 def make_unknown(store: Store, now: datetime, message_id: str = "3EB0AA", text: str = "Hello") -> str:
-    """A row whose outcome nobody knows."""
+    """Make a row whose outcome is unknown."""
     claim = claimed(store, now, text)
     send.mark_wire(store, message_id, REEM_JID, now)
     assert outcomes.settle(store, claim.id, SendError("timed out"), maybe(message_id), now) == "unknown"
@@ -135,7 +135,7 @@ def receipt(message_id: str, kind: str = "delivered") -> ReceiptReceived:
     return ReceiptReceived(REEM_JID, (message_id,), REEM_JID, kind, 1_795_000_000)
 
 
-# ── The claim ───────────────────────────────────────────────────────────────────────────────────────
+# ── The claim ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_claim_commits_sending_before_the_transport_is_called(wa, home, monkeypatch):
@@ -171,7 +171,7 @@ def test_every_attempt_has_a_secret_of_its_own(store, clock):
     assert schedule.get(store, first.id)["attempts"] == 2
 
 
-def test_claim_carries_recipient_text_and_quote(store, clock):
+def test_a_claim_carries_recipient_text_and_quote(store, clock):
     claim = claimed(store, clock(), "Ünïcode\nlines 😀", quoted_id="3AQ")
     assert claim.message.to_jid == REEM_JID
     assert claim.message.text == "Ünïcode\nlines 😀"
@@ -195,7 +195,7 @@ def test_only_pending_rows_are_claimed(store, clock, status):
     assert status_of(store, row_id) == status
 
 
-def test_claim_sees_a_cancel_that_came_after_it_was_woken(store, clock):
+def test_claim_sees_a_cancel_made_after_the_owner_woke_up(store, clock):
     row_id = add(store, clock())
     assert send.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == 0
     schedule.cancel(store, row_id, clock())
@@ -203,7 +203,7 @@ def test_claim_sees_a_cancel_that_came_after_it_was_woken(store, clock):
     assert status_of(store, row_id) == "cancelled"
 
 
-def test_claim_sees_a_pause_that_came_after_it_was_woken(store, clock):
+def test_claim_sees_a_pause_made_after_the_owner_woke_up(store, clock):
     row_id = add(store, clock())
     assert send.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == 0
     pacing.pause(store, clock())
@@ -224,7 +224,7 @@ def test_claim_sees_a_new_time_and_a_new_text(store, clock):
     assert claim.message.text == "Changed"
 
 
-def test_claim_takes_nothing_before_its_time(store, clock):
+def test_claim_takes_no_row_before_its_time(store, clock):
     add(store, clock(), at=clock() + timedelta(milliseconds=1))
     assert take(store, clock()) is None
     assert send.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == pytest.approx(0.001)
@@ -276,10 +276,10 @@ def test_claim_gets_past_many_expired_rows_in_short_transactions(store, clock):
     assert claim.id == fresh
 
 
-# ── How an attempt ends ─────────────────────────────────────────────────────────────────────────────
+# ── How an attempt ends ───────────────────────────────────────────────────────────────────────────
 
 
-def test_accepted_is_sent_and_recorded(store, clock):
+def test_an_accepted_message_is_sent_and_recorded(store, clock):
     claim = claimed(store, clock(), "Hello", quoted_id="3AQ")
     clock.advance(seconds=3)
     stamp = int(clock().timestamp())
@@ -313,7 +313,7 @@ def test_message_and_status_are_one_transaction(store, clock, monkeypatch):
     assert len(messages.conversation(store, REEM_JID, 10)) == 1
 
 
-def test_our_message_that_came_back_before_the_acknowledgement_is_stored_once(store, clock):
+def test_our_message_that_comes_back_before_the_acknowledgement_is_stored_once(store, clock):
     claim = claimed(store, clock())
     arrive(store, MessageReceived(REEM_JID, "3EB01", ACCOUNT.jid, 7, "Hello", is_from_me=True), clock())
     arrive(store, receipt("3EB01"), clock())
@@ -323,7 +323,7 @@ def test_our_message_that_came_back_before_the_acknowledgement_is_stored_once(st
     assert message["status"] == "delivered"
 
 
-def test_no_connection_is_pending_again_with_exponential_backoff(store, clock):
+def test_without_a_connection_a_row_is_pending_again_with_exponential_backoff(store, clock):
     row_id = add(store, clock(), grace=timedelta(days=2))
     for attempt in range(1, 13):
         claim = take(store, clock())
@@ -350,7 +350,7 @@ def test_backoff_has_jitter(store, clock):
     assert len(pauses) > 3
 
 
-def test_last_try_is_at_the_end_of_the_grace(store, clock):
+def test_the_last_try_is_at_the_end_of_the_grace(store, clock):
     row_id = add(store, clock(), grace=timedelta(seconds=60))
     end = clock() + timedelta(seconds=60)
     tries = []
@@ -364,7 +364,7 @@ def test_last_try_is_at_the_end_of_the_grace(store, clock):
     assert end - timedelta(seconds=2) <= tries[-1] <= end
 
 
-def test_backoff_of_a_row_without_an_end_waits_too(store, clock):
+def test_a_row_without_a_grace_waits_between_tries_too(store, clock):
     claim = claimed(store, clock())
     with store.write():
         schedule.update(store, claim.id, clock(), expires_at=None)
@@ -373,7 +373,7 @@ def test_backoff_of_a_row_without_an_end_waits_too(store, clock):
     assert from_iso(schedule.get(store, claim.id)["not_before"]) > clock()
 
 
-def test_the_last_try_is_made_by_a_real_clock_too(wa, store, monkeypatch):
+def test_a_running_owner_makes_the_last_try(wa, store, monkeypatch):
     """The end of the grace must not have passed when the owner gets there."""
     refusals = []
     send = LoopbackTransport.send
@@ -404,7 +404,7 @@ def test_the_last_try_is_made_by_a_real_clock_too(wa, store, monkeypatch):
     ],
 )
 @pytest.mark.parametrize("is_waited", [False, True])
-def test_a_certain_lasting_failure_fails_at_once(store, clock, result, code, is_waited):
+def test_a_certain_permanent_failure_fails_the_row_at_once(store, clock, result, code, is_waited):
     claim = claimed(store, clock(), wait_until=clock() + HOUR if is_waited else None)
     send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     assert outcomes.settle(store, claim.id, result, never, clock()) == "failed"
@@ -417,7 +417,7 @@ def test_a_certain_lasting_failure_fails_at_once(store, clock, result, code, is_
     assert messages.conversation(store, REEM_JID, 10) == []
 
 
-def test_429_is_pending_again_and_brakes(store, clock):
+def test_after_429_a_row_is_pending_again_and_sending_is_braked(store, clock):
     claim = claimed(store, clock())
     send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     assert outcomes.settle(store, claim.id, Refused(429), never, clock()) == "pending"
@@ -432,7 +432,7 @@ def test_429_fails_the_row_that_a_command_waits_for(store, clock):
     assert schedule.get(store, claim.id)["error_code"] == "rate-limit-exceeded"
 
 
-def test_429_leaves_a_row_pending_whose_waiting_command_has_gone(store, clock):
+def test_429_leaves_a_row_pending_when_its_waiting_command_has_ended(store, clock):
     claim = claimed(store, clock(), wait_until=clock() + timedelta(seconds=1))
     clock.advance(minutes=1)
     assert outcomes.settle(store, claim.id, Refused(429), never, clock()) == "pending"
@@ -442,7 +442,7 @@ UNCERTAIN = [SendError("timed out"), Refused(500), Refused(503)]
 
 
 @pytest.mark.parametrize("result", UNCERTAIN, ids=str)
-def test_uncertain_without_a_mark_was_not_sent(store, clock, result):
+def test_an_uncertain_attempt_without_a_wire_mark_was_not_sent(store, clock, result):
     send.mark_wire(store, "3EB0BEFORE", REEM_JID, clock())
     claim = claimed(store, clock())
     assert outcomes.settle(store, claim.id, result, never, clock()) == "pending"
@@ -452,7 +452,7 @@ def test_uncertain_without_a_mark_was_not_sent(store, clock, result):
 
 
 @pytest.mark.parametrize("result", UNCERTAIN, ids=str)
-def test_uncertain_with_a_mark_asks_for_evidence_of_this_attempt(store, clock, result):
+def test_an_uncertain_attempt_with_a_wire_mark_asks_for_its_own_evidence(store, clock, result):
     send.mark_wire(store, "3EB0BEFORE", REEM_JID, clock())
     claim = claimed(store, clock())
     send.mark_wire(store, "3EB0AA", REEM_JID, clock())
@@ -475,7 +475,7 @@ def test_uncertain_with_a_mark_asks_for_evidence_of_this_attempt(store, clock, r
     assert messages.conversation(store, REEM_JID, 10) == []
 
 
-def test_uncertain_and_provably_not_sent_is_pending_again(store, clock):
+def test_an_uncertain_row_that_was_provably_not_sent_is_pending_again(store, clock):
     claim = claimed(store, clock())
     send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     never_came = answer(Evidence(sent=False))
@@ -483,7 +483,7 @@ def test_uncertain_and_provably_not_sent_is_pending_again(store, clock):
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_a_server_that_failed_may_have_passed_it_on(store, clock, status):
+def test_a_row_is_unknown_after_an_error_of_the_server(store, clock, status):
     claim = claimed(store, clock())
     send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     never_came = answer(Evidence(sent=False))
@@ -491,7 +491,7 @@ def test_a_server_that_failed_may_have_passed_it_on(store, clock, status):
 
 
 @pytest.mark.parametrize("result", UNCERTAIN, ids=str)
-def test_uncertain_and_provably_sent_is_sent(store, clock, result):
+def test_an_uncertain_row_that_was_provably_sent_is_sent(store, clock, result):
     claim = claimed(store, clock())
     send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     proof = answer(Evidence(sent=True, message_id="3EB0AA"))
@@ -499,7 +499,7 @@ def test_uncertain_and_provably_sent_is_sent(store, clock, result):
     assert [each["message_id"] for each in messages.conversation(store, REEM_JID, 10)] == ["3EB0AA"]
 
 
-def test_uncertain_with_a_receipt_recorded_before_is_sent(store, clock):
+def test_an_uncertain_row_with_a_receipt_recorded_before_is_sent(store, clock):
     claim = claimed(store, clock())
     send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     arrive(store, receipt("3EB0AA"), clock())
@@ -508,7 +508,7 @@ def test_uncertain_with_a_receipt_recorded_before_is_sent(store, clock):
     assert message["status"] == "delivered"
 
 
-def test_uncertain_with_our_message_recorded_before_is_sent(store, clock):
+def test_an_uncertain_row_whose_message_was_recorded_before_is_sent(store, clock):
     claim = claimed(store, clock())
     send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     arrive(store, MessageReceived(REEM_JID, "3EB0AA", ACCOUNT.jid, 7, "Hello", is_from_me=True), clock())
@@ -532,14 +532,14 @@ def test_a_receipt_of_any_kind_settles_an_unknown_row(store, clock, kind):
     assert message["timestamp"] == int(left.timestamp())
 
 
-def test_our_own_message_coming_back_settles_an_unknown_row(store, clock):
+def test_an_unknown_row_is_settled_when_our_own_message_comes_back(store, clock):
     row_id = make_unknown(store, clock())
     arrive(store, MessageReceived(REEM_JID, "3EB0AA", ACCOUNT.jid, 7, "Hello", is_from_me=True), clock())
     assert status_of(store, row_id) == "sent"
     assert len(messages.conversation(store, REEM_JID, 10)) == 1
 
 
-def test_what_belongs_to_another_message_settles_nothing(store, clock):
+def test_a_receipt_of_another_message_settles_no_row(store, clock):
     row_id = make_unknown(store, clock())
     arrive(store, receipt("3EB0BB"), clock())
     arrive(store, MessageReceived(REEM_JID, "3EB0AA", REEM_JID, 7, "Hello"), clock())
@@ -548,7 +548,7 @@ def test_what_belongs_to_another_message_settles_nothing(store, clock):
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "missed", "pending"])
-def test_a_receipt_changes_no_row_that_is_not_unknown(store, clock, status):
+def test_a_receipt_changes_only_unknown_rows(store, clock, status):
     row_id = add_in_status(store, clock(), status)
     with store.write():
         schedule.update(store, row_id, clock(), message_id="3EB0AA")
@@ -556,7 +556,7 @@ def test_a_receipt_changes_no_row_that_is_not_unknown(store, clock, status):
     assert status_of(store, row_id) == status
 
 
-# ── Attempts of a process that died ─────────────────────────────────────────────────────────────────
+# ── Attempts of a process that died ───────────────────────────────────────────────────────────────
 
 
 def test_dead_attempts_are_settled_each_by_its_own_evidence(store, clock):
@@ -574,7 +574,7 @@ def test_dead_attempts_are_settled_each_by_its_own_evidence(store, clock):
     assert outcomes.settle_dead(store, never, clock()) == []
 
 
-def test_an_owner_puts_back_what_died_before_the_mark_and_sends_it(store, home, clock):
+def test_an_owner_sends_again_a_row_whose_sender_died_before_the_wire_mark(store, home, clock):
     claim = claimed(store, clock())
     clock.advance(seconds=1)
 
@@ -587,7 +587,7 @@ def test_an_owner_puts_back_what_died_before_the_mark_and_sends_it(store, home, 
     assert schedule.get(store, claim.id)["attempts"] == 2
 
 
-def test_an_owner_puts_back_what_was_marked_and_never_accepted(store, home, clock):
+def test_an_owner_sends_again_a_marked_row_that_was_never_accepted(store, home, clock):
     claim = claimed(store, clock())
     send.mark_wire(store, "3EB0AA", REEM_JID, clock())
 
@@ -599,7 +599,7 @@ def test_an_owner_puts_back_what_was_marked_and_never_accepted(store, home, cloc
     assert delivered(home) == ["Hello"]
 
 
-def test_an_owner_leaves_unknown_what_may_have_gone_and_never_sends_it_again(store, home, clock):
+def test_an_owner_never_sends_again_a_row_that_may_have_gone(store, home, clock):
     claim = claimed(store, clock())
     send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     server = Loopback(home)
@@ -611,7 +611,7 @@ def test_an_owner_leaves_unknown_what_may_have_gone_and_never_sends_it_again(sto
     assert delivered(home) == ["Hello", "Next"]
 
 
-def test_an_owner_settles_at_start_up_what_was_confirmed_while_it_was_away(store, home, clock):
+def test_an_owner_settles_at_start_up_the_rows_confirmed_while_it_was_away(store, home, clock):
     claim = claimed(store, clock())
     send.mark_wire(store, "3EB0AA", REEM_JID, clock())
     server = Loopback(home)
@@ -623,7 +623,7 @@ def test_an_owner_settles_at_start_up_what_was_confirmed_while_it_was_away(store
     assert message["status"] == "delivered"
 
 
-def test_marks_are_kept_as_long_as_an_attempt_may_need_them(store, clock):
+def test_wire_marks_are_kept_as_long_as_an_attempt_may_need_them(store, clock):
     send.mark_wire(store, "3EB0OLD", REEM_JID, clock())
     claim = claimed(store, clock())
     send.mark_wire(store, "3EB0AA", REEM_JID, clock())
@@ -632,10 +632,10 @@ def test_marks_are_kept_as_long_as_an_attempt_may_need_them(store, clock):
     assert outcomes.settle(store, claim.id, SendError("timed out"), maybe("3EB0AA"), clock()) == "unknown"
 
 
-# ── By real commands ────────────────────────────────────────────────────────────────────────────────
+# ── By real commands ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_send_not_on_whatsapp(wa, home):
+def test_send_to_a_number_that_is_not_on_whatsapp_fails_the_row(wa, home):
     wa("loopback", "fault", "not-on-whatsapp", REEM)
     result = wa("send", REEM, "Hello", "--json")
     assert result.code == 4
@@ -648,7 +648,7 @@ def test_send_not_on_whatsapp(wa, home):
 @pytest.mark.parametrize(
     ("refusal", "code"), [("463", "send-failed"), ("400", "send-failed"), ("429", "rate-limit-exceeded")]
 )
-def test_send_refused_is_not_sent_and_nothing_of_it_goes_out_later(wa, home, refusal, code):
+def test_a_refused_send_fails_the_row_and_is_not_sent_later(wa, home, refusal, code):
     wa("loopback", "fault", "refuse", refusal)
     result = wa("send", REEM, "Hello", "--json")
     assert result.code == 5
@@ -661,7 +661,7 @@ def test_send_refused_is_not_sent_and_nothing_of_it_goes_out_later(wa, home, ref
     assert delivered(home) == []
 
 
-def test_send_without_acknowledgement_is_sent_by_its_receipt(wa, home):
+def test_a_send_without_acknowledgement_is_sent_by_its_receipt(wa, home):
     wa("loopback", "fault", "ack-timeout", "0.1")
     wa("loopback", "fault", "ack-lost", "on")
     result = wa("send", REEM, "Hello", "--json")
@@ -670,7 +670,7 @@ def test_send_without_acknowledgement_is_sent_by_its_receipt(wa, home):
     assert delivered(home) == ["Hello"]
 
 
-def test_send_without_acknowledgement_or_receipt_is_unknown(wa, home, monkeypatch):
+def test_a_send_without_acknowledgement_or_receipt_is_unknown(wa, home, monkeypatch):
     monkeypatch.setattr(deliver, "PROOF_SECONDS", 0.1)
     wa("loopback", "fault", "ack-timeout", "0.1")
     wa("loopback", "fault", "ack-lost", "on")
@@ -712,7 +712,7 @@ def test_no_wait_leaves_a_pending_row(wa, home):
     assert delivered(home) == ["Hello"]
 
 
-def test_still_queued_leaves_a_pending_row_and_names_it(wa, home):
+def test_a_wait_that_ends_leaves_a_pending_row_and_names_it(wa, home):
     wa("loopback", "fault", "offline", "on")
     result = wa("send", REEM, "Hello", "--wait", "0.3", "--json")
     assert result.code == 6
@@ -726,7 +726,7 @@ def test_still_queued_leaves_a_pending_row_and_names_it(wa, home):
     assert delivered(home) == ["Hello"]
 
 
-def test_offline_and_back_in_time_is_sent_once(wa, home, spawn):
+def test_a_message_queued_offline_is_sent_once_when_the_connection_is_back(wa, home, spawn):
     wa("loopback", "fault", "offline", "on")
     sender = spawn("send", REEM, "Hello", "--wait", "30")
     wait_for(lambda: is_owned(home))
@@ -744,7 +744,7 @@ def test_offline_and_back_in_time_is_sent_once(wa, home, spawn):
         ("banned", "600", 5, "temporary-ban"),
     ],
 )
-def test_an_account_that_cannot_connect_withdraws_what_send_made_and_leaves_the_rest(
+def test_send_withdraws_its_own_row_alone_when_the_account_cannot_connect(
     wa, home, fault, value, exit_code, code
 ):
     waiting = wa("schedule", "add", REEM, "Later", "--at", "in 1 hour", "--json").json
@@ -771,7 +771,7 @@ def test_an_account_that_cannot_connect_withdraws_what_send_made_and_leaves_the_
         (("nobody", "Hello"), 4),
     ],
 )
-def test_what_is_wrong_from_the_start_leaves_no_row(wa, arguments, exit_code):
+def test_a_send_with_wrong_arguments_leaves_no_row(wa, arguments, exit_code):
     assert wa("send", *arguments).code == exit_code
     assert wa("schedule", "list", "--status", "all", "--json").json == []
 
@@ -781,7 +781,7 @@ def test_the_longest_text_is_sent(wa, home):
     assert [len(text) for text in delivered(home)] == [65_536]
 
 
-# ── What the user may do with a row, and in which state ─────────────────────────────────────────────
+# ── Commands on a row, and the states that allow them ─────────────────────────────────────────────
 
 VERBS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     # verb: (what follows the id, the statuses in which it is allowed)
@@ -811,7 +811,7 @@ def test_each_verb_works_in_its_states_only(wa, store, clock, verb, status):
     assert store.row("SELECT * FROM scheduled_messages WHERE id = ?", [row_id]) == before
 
 
-def test_cancelled_is_never_sent(wa, home, store, clock):
+def test_a_cancelled_row_is_never_sent(wa, home, store, clock):
     row_id = add(store, clock())
     assert wa("schedule", "cancel", row_id, "--json", now=clock).json["status"] == "cancelled"
     clock.advance(hours=1)
@@ -877,7 +877,7 @@ def test_resolve_takes_sent_or_failed_only(wa, store, clock):
     assert status_of(store, row_id) == "unknown"
 
 
-def test_cancel_of_what_a_send_waits_for_ends_the_send(wa, home, spawn, store):
+def test_cancelling_a_row_ends_the_send_that_waits_for_it(wa, home, spawn, store):
     wa("loopback", "fault", "offline", "on")
     sender = spawn("send", REEM, "Hello", "--wait", "30", "--json")
     [row] = wait_for(lambda: list(schedule.listing(store, "pending")))
@@ -890,7 +890,7 @@ def test_cancel_of_what_a_send_waits_for_ends_the_send(wa, home, spawn, store):
     assert delivered(home) == []
 
 
-# ── Keys ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Keys ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_schedule_add_with_the_same_key_returns_the_same_row(wa, clock):
@@ -919,7 +919,7 @@ def test_a_key_with_another_text_or_recipient_is_usage(wa, home, clock, other, c
     assert delivered(home) == []
 
 
-def test_a_row_goes_to_the_address_it_was_made_for_and_its_key_stands_for_either(store, clock):
+def test_a_row_keeps_its_address_and_its_key_stands_for_number_and_hidden_id(store, clock):
     def key_of(to: Recipient) -> str:
         """The id of the row with the key, made now unless it is there."""
         due = clock() + HOUR
@@ -933,7 +933,7 @@ def test_a_row_goes_to_the_address_it_was_made_for_and_its_key_stands_for_either
     assert key_of(Recipient(LID, None, None)) == made
 
 
-def test_a_key_whose_message_was_sent_sends_nothing_again(wa, home):
+def test_a_key_whose_message_was_sent_does_not_send_again(wa, home):
     first = wa("send", REEM, "Hello", "--key", "k1", "--json")
     second = wa("send", REEM, "Hello", "--key", "k1", "--json")
     assert (first.code, second.code) == (0, 0)
@@ -965,7 +965,7 @@ def test_a_key_whose_outcome_is_unknown_says_so_and_sends_nothing(wa, home, monk
     assert delivered(home) == ["Hello"]
 
 
-def test_a_key_while_its_message_is_pending_waits_for_that_one(wa, home):
+def test_a_key_whose_message_is_pending_waits_for_that_message(wa, home):
     first = wa("send", REEM, "Hello", "--no-wait", "--key", "k1", "--json").json
     result = wa("send", REEM, "Hello", "--key", "k1", "--wait", "3", "--json")
     assert result.code == 0, result.err
@@ -973,7 +973,7 @@ def test_a_key_while_its_message_is_pending_waits_for_that_one(wa, home):
     assert delivered(home) == ["Hello"]
 
 
-def test_a_key_while_its_message_is_scheduled_for_later_sends_nothing_early(wa, home, clock):
+def test_a_key_whose_message_is_scheduled_for_later_does_not_send_early(wa, home, clock):
     first = wa(
         "schedule", "add", REEM, "Hello", "--at", "in 2 hours", "--key", "k1", "--json", now=clock
     ).json
@@ -994,7 +994,7 @@ def test_any_text_is_a_key(wa, home, key):
     assert delivered(home) == ["Hello"]
 
 
-# ── Ids ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── Ids ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
@@ -1032,7 +1032,7 @@ def test_ids_may_be_shortened(wa, three_ids, clock, text, number):
 
 
 @pytest.mark.parametrize("text", ["1795176", "1795176000123_a", "1"])
-def test_an_ambiguous_id_lists_what_it_fits(wa, three_ids, clock, text):
+def test_an_ambiguous_id_lists_the_matching_rows(wa, three_ids, clock, text):
     result = wa("schedule", "cancel", text, "--json", now=clock)
     assert result.code == 4
     assert result.error["code"] == "ambiguous"
@@ -1062,11 +1062,11 @@ def test_an_id_that_is_the_beginning_of_another_is_found(store, clock):
     assert caught.value.code == "ambiguous"
 
 
-# ── Order and scope ─────────────────────────────────────────────────────────────────────────────────
+# ── Order and scope ───────────────────────────────────────────────────────────────────────────────
 
 
 def claim_all(store: Store, now: datetime, scope: Scope) -> list[str]:
-    """The texts in the order in which they are claimed."""
+    """Claim all rows; return their texts in the order in which they are claimed."""
     texts = []
     while claim := take(store, now, scope=scope):
         texts.append(claim.message.text)
@@ -1074,7 +1074,7 @@ def claim_all(store: Store, now: datetime, scope: Scope) -> list[str]:
     return texts
 
 
-def test_order_is_waited_first_then_due_time_then_id(store, clock):
+def test_rows_a_command_waits_for_come_first_then_by_due_time_then_by_id(store, clock):
     def insert(row_id: str, text: str, minutes: float, *, waited: bool = False) -> None:
         at = to_iso(clock() + timedelta(minutes=minutes))
         wait_until = to_iso(clock() + HOUR) if waited else None
@@ -1099,7 +1099,7 @@ def test_order_is_waited_first_then_due_time_then_id(store, clock):
     ]
 
 
-def test_a_row_that_was_put_off_takes_its_order_by_its_new_time(store, clock):
+def test_a_postponed_row_is_ordered_by_its_new_time(store, clock):
     first = claimed(store, clock() - timedelta(minutes=30), "put off")
     outcomes.settle(store, first.id, NotConnected("no line"), never, clock() - timedelta(minutes=30))
     add(store, clock() - timedelta(minutes=30), "not put off")
@@ -1156,8 +1156,8 @@ def test_a_queued_row_that_was_given_a_time_is_a_scheduled_one(wa, store, clock)
     assert take(store, clock(), scope=Scope.ALL) is not None
 
 
-def test_what_was_settled_while_evidence_was_looked_for_stays_settled(store, clock):
-    """An attempt taken for dead that was not: its own word, that it was sent, is not overwritten."""
+def test_a_row_settled_while_evidence_was_looked_for_stays_settled(store, clock):
+    """If an attempt was wrongly taken for dead, its own result, `sent`, is not overwritten."""
     claim = claimed(store, clock())
     send.mark_wire(store, "3EB0AA", REEM_JID, clock())
 

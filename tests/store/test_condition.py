@@ -1,4 +1,4 @@
-"""The integrity of the store: damage that each check alone can see."""
+"""The integrity checks of the store: each finds a damage that the others cannot see."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from wa.store.condition import check, verify
 from wa.store.schema import SEARCH_INDEXES
 
 
-def test_a_sound_store_has_nothing_to_report(store):
+def test_a_sound_store_has_no_problem_to_report(store):
     assert check(store) == []
     verify(store)
 
 
-def test_a_row_that_refers_to_nothing_is_reported(store):
+def test_a_row_that_refers_to_a_missing_row_is_reported(store):
     store.execute("PRAGMA foreign_keys=OFF")
     with store.write():
         store.insert("contact_phones", {"phone": "447700900123", "contact_id": 7, "label": None})

@@ -1,4 +1,4 @@
-"""The one way to write a file: for its owner alone, whole and synced, or not at all."""
+"""Writing a file: readable by its owner alone, whole and synced, or not at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 
 def fail(code):
-    """A call that the operating system refuses."""
+    """Return a function that raises an OSError, as a refused system call does."""
 
     def refuse(*_):
         raise OSError(code, os.strerror(code))
@@ -63,7 +63,7 @@ def test_a_file_that_is_not_finished_leaves_nothing(folder, error):
     assert os.listdir(folder) == []
 
 
-def test_a_name_that_is_taken_is_replaced_or_refused(folder):
+def test_an_existing_file_is_replaced_or_refused(folder):
     (folder / "a").write_text("old")
     with part_file(folder) as part:
         part.write(b"new")
@@ -75,7 +75,7 @@ def test_a_name_that_is_taken_is_replaced_or_refused(folder):
     assert os.listdir(folder) == ["a"]
 
 
-def test_what_a_killed_process_left_is_replaced_under_a_name(folder):
+def test_the_part_of_a_killed_process_is_replaced(folder):
     code = (
         "import os, sys, signal; from pathlib import Path; from wa.store.files import part_file\n"
         "with part_file(Path(sys.argv[1]), 'one') as part:\n"
@@ -91,7 +91,7 @@ def test_what_a_killed_process_left_is_replaced_under_a_name(folder):
     assert (folder / "a").read_bytes() == b"whole"
 
 
-def test_a_new_file_replaces_a_link_and_not_what_it_leads_to(folder):
+def test_a_new_file_replaces_a_link_and_not_its_target(folder):
     (folder / "other").write_text("kept")
     (folder / "a").symlink_to(folder / "other")
     create(folder / "a").close()
@@ -111,7 +111,7 @@ def test_a_directory_that_could_not_be_synced_is_an_error(folder, monkeypatch):
         sync_folder(folder)
 
 
-def test_a_text_replaces_a_file_whole_or_leaves_it(folder):
+def test_a_text_replaces_a_file_whole_or_leaves_it_unchanged(folder):
     path = folder / "a.txt"
     write_file(path, ["first\n", "Zoë\n"])
     assert path.read_bytes() == "first\nZoë\n".encode()
@@ -143,7 +143,7 @@ def test_a_text_goes_where_a_link_leads_and_into_a_pipe(folder):
     "make",
     [lambda path: path.write_text("old"), lambda path: path.symlink_to("nowhere"), lambda path: path.mkdir()],
 )
-def test_a_new_text_file_replaces_nothing(folder, make):
+def test_a_new_text_file_replaces_no_file(folder, make):
     make(folder / "a")
     with pytest.raises(FileExistsError):
         write_file(folder / "a", ["new"], replacing=False)
@@ -151,7 +151,7 @@ def test_a_new_text_file_replaces_nothing(folder, make):
     assert not (folder / "nowhere").exists()
 
 
-def test_a_new_text_file_replaces_none_that_came_meanwhile(folder):
+def test_a_new_text_file_replaces_no_file_that_was_made_meanwhile(folder):
     def pieces():
         yield "new"
         (folder / "a").write_text("other")
@@ -162,6 +162,6 @@ def test_a_new_text_file_replaces_none_that_came_meanwhile(folder):
     assert os.listdir(folder) == ["a"]
 
 
-def test_a_directory_is_no_file(folder):
+def test_a_text_is_not_written_to_a_directory(folder):
     with pytest.raises(WaError, match="Is a directory"):
         write_file(folder, ["x"])

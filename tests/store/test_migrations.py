@@ -1,4 +1,4 @@
-"""How the schema comes to be, step by step, and what happens to a store that is not of today."""
+"""Migrations of the schema, step by step, and stores of an older or newer version."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ BACKUPS = {"backup_history": "id name status started_at finished_at size_bytes s
 
 
 def tables(db):
-    """The names of the tables, without those that SQLite and the index keep for themselves."""
+    """Return the names of the tables, without those that SQLite and the search index keep for themselves."""
     return {name for name in db.table_names() if not name.startswith(("_", "sqlite_", "messages_"))}
 
 
 def apply_first(db, steps):
-    """Bring a database to where it was after so many steps."""
+    """Apply the first steps to a database; `steps` is their number."""
     made = Migrations("wa")
     for step in migrations.STEPS[:steps]:
         made()(step)
@@ -72,20 +72,20 @@ def apply_first(db, steps):
 
 
 def broken(db):
-    """A step that fails when it has done half of its work."""
+    """Fail as a step that has done half of its work."""
     db.conn.execute("CREATE TABLE half_done (id INTEGER)")
     db.conn.execute("INSERT INTO chats (id, created_at, updated_at) VALUES ('half@g.us', 'now', 'now')")
     db.conn.execute("INSERT INTO no_such_table VALUES (1)")
 
 
 def extra(db):
-    """A step that a later version may bring."""
+    """Add a table, as a step of a later version may do."""
     db.conn.execute("ALTER TABLE chats ADD COLUMN colour TEXT")
 
 
 @pytest.fixture
 def add_step(monkeypatch):
-    """Give this version of the code one more step."""
+    """Add one more step to this version of the code."""
 
     def add(step):
         monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, step))
@@ -95,7 +95,7 @@ def add_step(monkeypatch):
 
 @pytest.fixture
 def existing(home):
-    """A store of today with a chat in it, closed."""
+    """A store of this version with a chat in it, closed."""
     home.prepare()
     opened = open_store(home)
     opened.execute("INSERT INTO chats (id, created_at, updated_at) VALUES (?, 'then', 'then')", [REEM_JID])
@@ -103,7 +103,7 @@ def existing(home):
     return home
 
 
-# ── The steps ───────────────────────────────────────────────────────────────────────────────────────
+# ── The steps ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_steps_are_numbered_without_a_gap():
@@ -145,7 +145,7 @@ def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, bring
     db.close()
 
 
-def test_a_store_that_stopped_after_any_step_opens_as_a_whole_one(tmp_path, home):
+def test_a_store_that_stopped_after_any_step_is_upgraded_when_it_opens(tmp_path, home):
     whole = Database(tmp_path / "whole.db")
     apply_first(whole, len(migrations.STEPS))
     home.prepare()
@@ -163,7 +163,7 @@ def test_a_store_that_stopped_after_any_step_opens_as_a_whole_one(tmp_path, home
     whole.close()
 
 
-# ── The schema of today ─────────────────────────────────────────────────────────────────────────────
+# ── The current schema ────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(("table", "columns"), [*MESSAGES.items(), *QUEUE.items(), *WHATSAPP.items()])
@@ -197,7 +197,7 @@ def test_a_status_that_does_not_exist_is_refused(store):
         )
 
 
-def test_how_the_store_is_opened(store, home):
+def test_the_store_is_opened_in_wal_mode_with_foreign_keys_and_durable_writes(store, home):
     assert store.value("PRAGMA journal_mode") == "wal"
     assert store.value("PRAGMA foreign_keys") == 1
     assert store.value("PRAGMA busy_timeout") >= 10_000
@@ -215,7 +215,7 @@ def test_files_of_the_store_are_for_their_owner_alone(home, shell):
     assert set(modes.values()) == {0}
 
 
-# ── Many at once ────────────────────────────────────────────────────────────────────────────────────
+# ── Many at once ──────────────────────────────────────────────────────────────────────────────────
 
 
 def test_twelve_processes_starting_at_once_on_a_fresh_home_all_succeed(home, spawn):
@@ -228,7 +228,7 @@ def test_twelve_processes_starting_at_once_on_a_fresh_home_all_succeed(home, spa
     assert applied == [step.__name__ for step in migrations.STEPS]
 
 
-# ── Upgrades ────────────────────────────────────────────────────────────────────────────────────────
+# ── Upgrades ──────────────────────────────────────────────────────────────────────────────────────
 
 HOLDS_LOCK = """
 import os, sys, time
@@ -262,7 +262,7 @@ def test_an_existing_store_is_upgraded(existing, add_step):
     opened.close()
 
 
-def test_an_upgrade_waits_for_nobody_who_holds_the_connection(existing, add_step, locked):
+def test_an_upgrade_is_refused_while_another_process_holds_the_connection(existing, add_step, locked):
     process = locked(existing.session_lock)
     add_step(extra)
     before = existing.store.read_bytes()
@@ -277,7 +277,7 @@ def test_an_upgrade_waits_for_nobody_who_holds_the_connection(existing, add_step
     opened.close()
 
 
-def test_in_use_is_what_the_command_says_then(existing, add_step, locked, wa):
+def test_a_command_ends_with_in_use_when_the_upgrade_is_refused(existing, add_step, locked, wa):
     locked(existing.session_lock)
     add_step(extra)
     result = wa("chats", "--json")
@@ -292,7 +292,7 @@ def test_an_upgrade_leaves_the_session_lock_free(existing, add_step):
     lock.release()
 
 
-def test_no_upgrade_no_lock(existing, locked):
+def test_a_store_that_needs_no_upgrade_needs_no_session_lock(existing, locked):
     locked(existing.session_lock)
     open_store(existing).close()
 
@@ -304,7 +304,7 @@ def test_a_fresh_home_needs_no_session_lock(home, locked):
 
 
 def test_an_upgrade_waits_until_another_process_has_made_it(existing, add_step, locked):
-    """Whoever comes second looks again once it has the lock, and finds nothing to do."""
+    """The second process looks again once it has the lock, and finds nothing to do."""
     made = []
 
     def once(db):
@@ -355,7 +355,7 @@ def test_a_store_from_a_newer_version_is_refused_and_not_touched(existing, tmp_p
 
 
 def _dump(home):
-    """Everything in the store but the ledger of migrations, as SQL."""
+    """Return everything in the store but the table of migrations, as SQL."""
     db = sqlite3.connect(home.store)
     lines = list(db.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name"))
     lines += list(db.execute("SELECT * FROM chats"))

@@ -1,4 +1,4 @@
-"""Rewrites: every package's part is called, whether its module was imported before or not."""
+"""Rewrites of ids: every package's part is called, whether its module was imported before or not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REWRITES = ["join_chats", "merge_contacts", "carry_over"]
 
 
 def registering():
-    """The modules that register a part, as their source says."""
+    """Return the modules that register a part, as their source says."""
     root = Path(wa.__file__).parent
     for path in root.rglob("*.py"):
         decorators = [
@@ -42,7 +42,7 @@ def test_a_module_that_is_not_named_cannot_register():
             """Would be missed by a process that has not imported this module."""
 
 
-def test_parts_are_called_in_the_order_of_their_modules_with_what_run_is_given():
+def test_parts_are_called_in_the_order_of_their_modules_with_the_arguments_of_run():
     rewrite, calls = Rewrite(["os.path", "json", __name__]), []
     for module in (__name__, "json", "os.path"):
 
@@ -55,7 +55,7 @@ def test_parts_are_called_in_the_order_of_their_modules_with_what_run_is_given()
     assert calls == [("os.path", ("a", 2)), ("json", ("a", 2)), (__name__, ("a", 2))]
 
 
-def test_an_error_of_a_part_is_that_of_the_rewrite():
+def test_an_error_of_a_part_is_raised_by_the_rewrite():
     rewrite = Rewrite([__name__])
 
     @rewrite.part
@@ -67,7 +67,7 @@ def test_an_error_of_a_part_is_that_of_the_rewrite():
 
 
 @pytest.mark.parametrize("name", REWRITES)
-def test_parts_of_modules_that_nobody_imported_are_found(name):
+def test_parts_of_modules_that_were_not_imported_are_found(name):
     modules = sorted({part.__module__ for part in getattr(rewrites, name).parts()})
     code = f"from wa.store.rewrites import {name} as r; print(*sorted({{p.__module__ for p in r.parts()}}))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""A full disk, a home that cannot be written, a damaged store: told clearly, and nothing is half-written."""
+"""A full disk, a home that cannot be written, a damaged store: the error is clear, no write is half done."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOBODY = 65534
 
 
 def refused(result, exit_code, *words):
-    """Check a refusal's form, and that it says these words."""
+    """Check the form of a refusal, its exit code and that it contains these words."""
     assert result.code == exit_code, (result.code, result.out, result.err)
     assert result.out == ""
     assert "Traceback" not in result.err
@@ -44,22 +44,22 @@ def refused(result, exit_code, *words):
 
 
 def modes(home):
-    """The permission bits of every file of a home."""
+    """Return the permission bits of every file of a home."""
     return {path.name: path.stat().st_mode & 0o777 for path in home.path.iterdir()}
 
 
-# ── A full disk ─────────────────────────────────────────────────────────────────────────────────────
+# ── A full disk ───────────────────────────────────────────────────────────────────────────────────
 
 
 class Disk:
-    """A small disk of its own, which can be filled to within some kilobytes."""
+    """A small disk, which can be filled to within some kilobytes."""
 
     def __init__(self, path):
         self.path = path
         self._ballast = path / "ballast"
 
     def fill(self, leave_kb=0):
-        """Fill it, all but so many kilobytes."""
+        """Fill the disk, all but so many kilobytes."""
         with self._ballast.open("ab", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(b"x" * 4096)
@@ -67,13 +67,13 @@ class Disk:
             os.truncate(self._ballast, self._ballast.stat().st_size - leave_kb * 1024)
 
     def make_room(self):
-        """Empty it of what filled it."""
+        """Remove the file that filled the disk."""
         self._ballast.unlink(missing_ok=True)
 
 
 @pytest.fixture
 def disk(tmp_path, monkeypatch):
-    """A disk of 16 MB with WA_HOME on it; the stand-in's own data stays elsewhere, as a server's would."""
+    """A disk of 16 MB with WA_HOME on it; the stand-in's data is elsewhere, as a server's would be."""
     path = tmp_path / "disk"
     path.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", path], check=True)
@@ -85,7 +85,7 @@ def disk(tmp_path, monkeypatch):
 
 
 @as_root
-def test_a_first_start_on_a_full_disk(wa, disk):
+def test_a_first_start_on_a_full_disk_is_refused_and_works_once_there_is_room(wa, disk):
     disk.fill()
     refused(wa("status"), 7, "No space left")
     refused(wa("send", REEM, "Hello"), 7, "No space left")
@@ -96,7 +96,7 @@ def test_a_first_start_on_a_full_disk(wa, disk):
 
 @as_root
 @pytest.mark.parametrize("leave_kb", [0, 8, 40, 100])
-def test_what_is_queued_on_a_filling_disk_is_stored_and_reported_or_neither(wa, disk, leave_kb):
+def test_a_message_queued_on_a_filling_disk_is_stored_and_reported_or_neither(wa, disk, leave_kb):
     assert wa("status").code == 0
     disk.fill(leave_kb)
     told = []
@@ -118,7 +118,7 @@ def test_what_is_queued_on_a_filling_disk_is_stored_and_reported_or_neither(wa, 
 
 
 def refused_json(result):
-    """A full disk, told as JSON."""
+    """Check the JSON error of a command on a full disk."""
     assert (result.code, result.out) == (7, "")
     assert json.loads(result.err)["error"]["code"] == "storage-error"
 
@@ -151,7 +151,7 @@ def test_a_list_on_a_full_disk_is_shown_or_refused_clearly(wa, disk):
 
 
 @as_root
-def test_nothing_is_sent_without_room_to_record_it(wa, disk):
+def test_no_message_is_sent_without_room_to_record_it(wa, disk):
     assert wa("schedule", "add", REEM, "Scheduled", "--at", "in 1 second").code == 0
     disk.fill(leave_kb=2048)
     result = wa("send", REEM, "Hello", "--wait", "0.3")
@@ -160,7 +160,7 @@ def test_nothing_is_sent_without_room_to_record_it(wa, disk):
     status = wa("status", "--json").json
     assert status["sending"] != "on"
     assert "disk" in status["sending_note"]
-    wait_for(lambda: wa("schedule", "list", "--json").json[0]["scheduled_at"] < later())
+    wait_for(lambda: wa("schedule", "list", "--json").json[0]["scheduled_at"] < present_moment())
     assert wa("run-scheduler", "--once").code == 0
     assert wa("loopback", "delivered", "--json").json == []
     disk.make_room()
@@ -169,8 +169,8 @@ def test_nothing_is_sent_without_room_to_record_it(wa, disk):
     assert sorted(row["content"] for row in found) == ["Hello", "Scheduled"]
 
 
-def later():
-    """The present moment as the database writes it."""
+def present_moment():
+    """Return the present moment as the database writes it."""
     return to_iso(system_now())
 
 
@@ -205,7 +205,7 @@ def test_a_disk_that_fills_up_while_it_is_sending_sends_nothing_twice(wa, spawn,
 
 
 @as_root
-def test_a_listener_on_a_full_disk_ends_and_loses_nothing_that_it_was_not_handed(wa, spawn, disk, tmp_path):
+def test_a_listener_on_a_full_disk_ends_and_loses_no_event_still_on_the_server(wa, spawn, disk, tmp_path):
     home = Home(disk.path / "home")
     process = spawn("listen", "--json")
     wait_for(lambda: wa("status", "--json").json["owner"])
@@ -235,14 +235,14 @@ def test_a_listener_on_a_full_disk_ends_and_loses_nothing_that_it_was_not_handed
 
 
 def not_waiting(tmp_path):
-    """Whether everything said has been handed over."""
+    """Return whether the server has handed over every event."""
     with sqlite3.connect(tmp_path / "server.db") as db:
         found = db.execute("SELECT count(*) FROM incoming").fetchone()[0]
     db.close()
     return found == 0
 
 
-def test_a_limit_on_the_size_of_files(wa, spawn, home):
+def test_a_limit_on_the_size_of_files_loses_no_reported_row(wa, spawn, home):
     assert wa("status").code == 0
     limit = home.store.stat().st_size // 1024
     program = ["bash", "-c", f'ulimit -f {limit}; exec "$0" "$@"', WA]
@@ -260,11 +260,11 @@ def test_a_limit_on_the_size_of_files(wa, spawn, home):
     assert len(wa("schedule", "list", "--json").json) == told
 
 
-# ── A home that is not ours to write ────────────────────────────────────────────────────────────────
+# ── A home that we may not write to ───────────────────────────────────────────────────────────────
 
 
 def as_nobody(path, *args, below=""):
-    """Run a command as the user nobody, who sees `path` as /mnt/home, in a name space of his own."""
+    """Run a command as the user nobody, who sees `path` as /mnt/home in a mount namespace of his own."""
     begin = 'mount -t tmpfs none /mnt && mkdir /mnt/home && mount --bind "$0" /mnt/home'
     end = 'cd / && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
     done = subprocess.run(
@@ -279,7 +279,7 @@ def as_nobody(path, *args, below=""):
 
 
 def reachable():
-    """Shell commands, for a name space of mounts, after which all users can get to `wa` and its interpreter.
+    """Return shell commands for a mount namespace that let all users reach `wa` and its interpreter.
 
     A checkout is often in a folder that only its owner may enter, such as /root.
     """
@@ -303,7 +303,7 @@ def reachable():
 @as_root
 @pytest.mark.parametrize("command", [["status"], ["send", REEM, "Hello"], ["chats"], ["db", "check"]])
 @pytest.mark.parametrize("mode", [0o700, 0o755])
-def test_a_home_of_another_user(wa, home, command, mode):
+def test_a_home_of_another_user_is_refused_and_not_touched(wa, home, command, mode):
     assert wa("send", REEM, "Mine").code == 0
     home.path.chmod(mode)
     before = home.store.read_bytes()
@@ -314,14 +314,14 @@ def test_a_home_of_another_user(wa, home, command, mode):
 
 
 @as_root
-def test_a_home_in_a_directory_of_another_user(tmp_path):
+def test_a_home_in_a_directory_of_another_user_is_refused(tmp_path):
     (tmp_path / "theirs").mkdir()
     refused(as_nobody(tmp_path / "theirs", "status", below="/home"), 7, "Permission denied")
     assert list((tmp_path / "theirs").iterdir()) == []
 
 
 @as_root
-def test_a_read_only_directory(tmp_path, wa, home):
+def test_a_read_only_directory_is_refused_and_not_changed(tmp_path, wa, home):
     assert wa("send", REEM, "Hello").code == 0
     for path in (home.path, *home.path.iterdir()):
         os.chown(path, NOBODY, NOBODY)
@@ -337,7 +337,7 @@ def test_a_read_only_directory(tmp_path, wa, home):
 
 
 @as_root
-def test_a_store_that_cannot_be_written(wa, home):
+def test_a_store_that_cannot_be_written_refuses_writes(wa, home):
     assert wa("send", REEM, "Hello").code == 0
     for path in (home.path, *home.path.iterdir()):
         os.chown(path, NOBODY, NOBODY)
@@ -350,7 +350,7 @@ def test_a_store_that_cannot_be_written(wa, home):
 
 
 @as_root
-def test_a_disk_that_is_mounted_read_only(wa, disk):
+def test_a_disk_that_is_mounted_read_only_refuses_writes(wa, disk):
     assert wa("send", REEM, "Hello").code == 0
     subprocess.run(["mount", "-o", "remount,ro", disk.path], check=True)
     try:
@@ -370,7 +370,7 @@ def test_a_disk_that_is_mounted_read_only(wa, disk):
 
 
 @as_root
-def test_a_first_start_on_a_read_only_disk(wa, disk):
+def test_a_first_start_on_a_read_only_disk_is_refused(wa, disk):
     subprocess.run(["mount", "-o", "remount,ro", disk.path], check=True)
     try:
         refused(wa("status"), 7)
@@ -379,10 +379,10 @@ def test_a_first_start_on_a_read_only_disk(wa, disk):
         subprocess.run(["mount", "-o", "remount,rw", disk.path], check=True)
 
 
-# ── Modes ───────────────────────────────────────────────────────────────────────────────────────────
+# ── Modes ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_open_home_of_ours_is_closed(shell, home):
+def test_an_existing_home_is_closed_to_other_users(shell, home):
     assert shell("status").code == 0
     home.path.chmod(0o755)
     home.store.chmod(0o644)
@@ -391,7 +391,7 @@ def test_an_open_home_of_ours_is_closed(shell, home):
     assert modes(home)["wa.db"] == 0o600
 
 
-def test_a_home_that_is_made_is_closed(shell, tmp_path):
+def test_a_new_home_is_closed_to_other_users(shell, tmp_path):
     old = os.umask(0)
     try:
         assert shell("status", WA_HOME=str(tmp_path / "a" / "b")).code == 0
@@ -411,12 +411,12 @@ def test_all_files_are_for_their_owner_only(shell, spawn, home):
     assert {name: oct(mode) for name, mode in found.items() if mode != 0o600} == {}
 
 
-# ── A damaged store ─────────────────────────────────────────────────────────────────────────────────
+# ── A damaged store ───────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
 def used(shell, wa, home):
-    """A store with something in every corner, closed by all."""
+    """A store with rows in every table, closed by all processes."""
     wa("contacts", "add", "Reem", REEM, "--alias", "Sister")
     lines = [json.dumps({"from": REEM, "text": f"Message {number} " + "word " * 20}) for number in range(400)]
     assert wa("loopback", "say", "-", stdin="\n".join(lines)).code == 0
@@ -444,7 +444,7 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("content", [b"\0" * 8192, b"garbage " * 2000, b"SQLite format 3\0" + b"\xff" * 8000])
-def test_garbage_is_told_and_not_touched(wa, home, content):
+def test_a_store_of_garbage_is_reported_and_not_touched(wa, home, content):
     home.prepare()
     home.store.write_bytes(content)
     for command in COMMANDS:
@@ -455,7 +455,7 @@ def test_garbage_is_told_and_not_touched(wa, home, content):
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.1, 50])
-def test_a_truncated_store_is_told(wa, used, keep):
+def test_a_truncated_store_is_reported(wa, used, keep):
     size = used.store.stat().st_size
     os.truncate(used.store, keep if keep > 1 else int(size * keep))
     results = [wa(*command) for command in COMMANDS]
@@ -468,7 +468,7 @@ def test_a_truncated_store_is_told(wa, used, keep):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_flipped_bytes_are_a_damaged_store_and_never_a_fault_of_ours(wa, used, seed):
+def test_flipped_bytes_are_reported_as_a_damaged_store_and_never_as_an_internal_error(wa, used, seed):
     rng = random.Random(seed)
     with sqlite3.connect(used.store) as db:
         roots = dict(db.execute("SELECT name, rootpage FROM sqlite_master"))
@@ -489,7 +489,7 @@ def test_flipped_bytes_are_a_damaged_store_and_never_a_fault_of_ours(wa, used, s
     assert wrong == {}
 
 
-def test_a_damaged_page_of_the_queue_sends_nothing(wa, used):
+def test_with_a_damaged_page_of_the_queue_no_message_is_sent(wa, used):
     with sqlite3.connect(used.store) as db:
         root = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'scheduled_messages'").fetchone()[
             0
@@ -505,7 +505,7 @@ def test_a_damaged_page_of_the_queue_sends_nothing(wa, used):
     assert len(wa("loopback", "delivered", "--json").json) == before
 
 
-def test_an_emptied_loopback_or_a_damaged_one_is_told(wa, home):
+def test_a_damaged_or_emptied_loopback_database_is_reported(wa, home):
     home.prepare()
     home.loopback.write_bytes(b"garbage " * 2000)
     for command in (["loopback", "delivered"], ["send", REEM, "Hello"], ["listen", "--for", "1s"]):
@@ -531,10 +531,10 @@ def test_a_store_from_a_newer_version_is_not_touched(wa, used):
     assert not os.path.exists(f"{used.store}-wal") or os.path.getsize(f"{used.store}-wal") == 0
 
 
-# ── Locks and the socket ────────────────────────────────────────────────────────────────────────────
+# ── Locks and the socket ──────────────────────────────────────────────────────────────────────────
 
 
-def test_a_stale_or_removed_lock_file_is_in_nobody_s_way(wa, home):
+def test_a_stale_or_removed_lock_file_stops_no_command(wa, home):
     assert wa("send", REEM, "One").code == 0
     home.session_lock.write_text('{"pid": 1, "command": "listen"}')
     assert wa("status", "--json").json["owner"] is None
@@ -565,7 +565,7 @@ def test_a_lock_file_removed_under_its_holder_costs_no_message(wa, spawn, home):
     assert sorted(row["content"] for row in found) == ["Anybody there?", "Hello"]
 
 
-def test_a_lock_that_another_program_has_taken(wa, home, monkeypatch):
+def test_a_lock_that_another_program_has_taken_leaves_messages_queued(wa, home, monkeypatch):
     monkeypatch.setattr(deliver, "CONNECT_SECONDS", 0.3)
     home.prepare()
     with home.session_lock.open("w") as other:
@@ -580,7 +580,7 @@ def test_a_lock_that_another_program_has_taken(wa, home, monkeypatch):
     assert [row["content"] for row in wa("loopback", "delivered", "--json").json] == ["Hello"]
 
 
-def test_a_lock_that_is_a_directory_is_told(wa, home):
+def test_a_lock_that_is_a_directory_is_reported(wa, home):
     home.prepare()
     home.session_lock.mkdir()
     refused(wa("send", REEM, "Hello"), 7, "session.lock")
@@ -598,7 +598,7 @@ def test_a_lock_held_in_this_process_is_not_taken_twice(home):
 
 
 @pytest.mark.timeout(100)
-def test_a_missing_wake_up_socket_makes_it_slower_and_no_worse(wa, spawn, home):
+def test_without_the_wake_up_socket_a_message_is_sent_later(wa, spawn, home):
     spawn("listen")
     wait_for(lambda: is_owned(home) and home.socket.exists())
     assert wa("send", REEM, "One").code == 0
@@ -607,7 +607,7 @@ def test_a_missing_wake_up_socket_makes_it_slower_and_no_worse(wa, spawn, home):
     assert result.code == 0, result.err
 
 
-def test_a_full_wake_up_socket_means_awake(wa, home):
+def test_waking_the_owner_through_a_full_socket_does_not_block(wa, home):
     home.prepare()
     deaf = WakeSocket(home.socket)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as flood, contextlib.suppress(BlockingIOError):
@@ -623,8 +623,8 @@ def test_a_full_wake_up_socket_means_awake(wa, home):
     deaf.close()
 
 
-def test_something_else_in_the_socket_s_place(wa, home):
-    """The owner then looks by itself; whatever is there stays there."""
+def test_a_file_or_directory_in_the_socket_s_place_stays_and_stops_no_message(wa, home):
+    """The owner then looks at the queue by itself; the file or directory is not removed."""
     home.prepare()
     home.socket.write_text("a file")
     assert wa("send", REEM, "Hello").code == 0
