@@ -1,1 +1,1 @@
-"""Data taken over from other tools."""
+"""The import of data from other tools."""

@@ -1,4 +1,4 @@
-"""How an import shows how far it has read: a bar for each file, or nothing."""
+"""The progress of an import, shown as a bar for each file, or not at all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Advance = Callable[[int], object]
 
 
 class Progress(Protocol):
-    """Where bars are shown."""
+    """A place to show bars."""
 
     def begin(self, name: str, size: int) -> Advance:
-        """Begin a bar for a file of `size` bytes, and return what moves it."""
+        """Begin a bar for a file of `size` bytes; return the function that moves it."""
 
 
 ShowProgress = Callable[[], AbstractContextManager[Progress]]
@@ -22,7 +22,7 @@ ShowProgress = Callable[[], AbstractContextManager[Progress]]
 
 
 class _NoBars:
-    """Takes progress, and shows none."""
+    """A Progress that shows nothing."""
 
     def begin(self, name: str, size: int) -> Advance:
         return lambda read: None

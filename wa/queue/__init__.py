@@ -1,1 +1,1 @@
-"""What is to be sent: each message a row, handed over at most once."""
+"""The queue of messages to send: each message is a row, and is sent at most once."""

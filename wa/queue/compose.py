@@ -1,4 +1,4 @@
-"""From what a user gives to rows of the queue: a text, files, a time, a zone."""
+"""Composing rows of the queue from the user's input: a text, files, a time, a zone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wa.times import from_iso, load_zone, parse_when, to_iso
 
 @dataclass(frozen=True)
 class Part:
-    """One of the messages that a text and files become.
+    """One of the messages that a text and files are sent as.
 
     `file` has media_path (in the home), media_type and file_name.
     """
@@ -44,8 +44,8 @@ def parts_of(
     """Copy the files into the home, and return the messages to send, in order.
 
     The text is the caption of the first file; a sound has no caption, so the text
-    goes before it. The first message quotes `quoted_id`. Raise WaError `usage` for
-    a key with several files, and as `outgoing.check_sendable` does.
+    is a message before it. The first message quotes `quoted_id`. Raise WaError
+    `usage` for a key with several files, and as `outgoing.check_sendable` does.
     """
     from wa.media import outgoing
 
@@ -62,7 +62,7 @@ def parts_of(
 
 
 def _keep(home: Home, path: Path) -> Row:
-    """Copy a file into the home, safe from what happens to the original."""
+    """Copy a file into the home, so that the original may change or go; return its columns."""
     from wa.media import outgoing
 
     where, name = outgoing.keep(home, path)
@@ -101,7 +101,7 @@ def schedule(
     file: Path | None = None,
     key: str | None = None,
 ) -> Row:
-    """Add a message that is to be sent at a moment, given in a zone, and wake the process that sends.
+    """Add a message that is to be sent at a moment, given in a zone, and wake the owner of the connection.
 
     Return its row. Raise as `parts_of` and `rows.enqueue` do, and WaError `usage` for a text with a sound.
     """
@@ -136,7 +136,7 @@ def edit(
     at: str | None = None,
     to: Recipient | None = None,
 ) -> Row:
-    """Change a pending row, and wake the process that sends. Return the row.
+    """Change a pending row, and wake the owner of the connection. Return the row.
 
     `at` is read in the zone in which the row's time was given. Raise as
     `rows.edit` does, and WaError `usage` if nothing is to change.
@@ -159,7 +159,7 @@ def edit(
 
 
 def new_time(row: Row, moment: datetime, grace: timedelta) -> Row:
-    """Return the changes that move a row to another time, with as much grace as it had."""
+    """Return the changes that move a row to another time; it keeps the length of its grace."""
     if row["expires_at"]:
         grace = from_iso(row["expires_at"]) - from_iso(row["scheduled_at"])
     return {
@@ -171,7 +171,7 @@ def new_time(row: Row, moment: datetime, grace: timedelta) -> Row:
 
 
 def zone_for(store: Store, to: Recipient, name: str | None, default: ZoneInfo) -> ZoneInfo:
-    """Return the zone of that name, for `contact` the recipient's own, and the default for None."""
+    """Return the zone `name`; for the name `contact` the recipient's own, and for None the default."""
     if name is None:
         return default
     if name != "contact":

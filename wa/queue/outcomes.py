@@ -1,4 +1,4 @@
-"""How an attempt to send ends: by an answer of the server, by evidence, or by the user's word.
+"""The outcomes of attempts to send: by an answer of the server, by evidence, or by the user's decision.
 
 Every function that writes opens a transaction, or joins the caller's.
 """
@@ -23,7 +23,7 @@ from wa.whatsapp.transport import Accepted, Evidence, NotOnWhatsApp, NotSent, Re
 BACKOFF_FIRST, BACKOFF_MOST = timedelta(seconds=1), timedelta(minutes=5)
 
 LAST_TRY = timedelta(seconds=1)
-"""How long before the end of its grace a row is tried for the last time."""
+"""The time before the end of its grace at which a row is tried for the last time."""
 
 CONFIRMED = "confirmed by a receipt"
 
@@ -31,10 +31,10 @@ AskEvidence = Callable[[bytes, Sequence[str]], Evidence]
 
 
 def settle(store: Store, row_id: str, result: Accepted | SendError, ask: AskEvidence, now: datetime) -> str:
-    """Record how an attempt ended. Return the row's new status.
+    """Record the outcome of an attempt. Return the row's new status.
 
-    `ask` is called for evidence only if the result proves nothing, and before the
-    transaction, for it may take a while.
+    Call `ask` for evidence only if the result proves nothing, and before the
+    transaction, for that may take about a second.
     """
     if isinstance(result, Accepted):
         with store.write():
@@ -46,7 +46,7 @@ def settle(store: Store, row_id: str, result: Accepted | SendError, ask: AskEvid
     with store.write():
         row = _whole_row(store, row_id)
         if (row["status"], row["secret"]) != ("sending", secret):
-            return str(row["status"])  # settled meanwhile, by a receipt or by hand: that stands
+            return str(row["status"])  # a receipt or the user settled it meanwhile: that outcome stands
         if evidence is not None:
             _settle_by_evidence(store, row_id, evidence, now, str(result))
         elif isinstance(result, NotOnWhatsApp):
@@ -59,7 +59,7 @@ def settle(store: Store, row_id: str, result: Accepted | SendError, ask: AskEvid
 
 
 def settle_dead(store: Store, ask: AskEvidence, now: datetime) -> list[str]:
-    """Settle the attempts of dead processes, for the holder of the session lock alone. Return their ids."""
+    """Settle the attempts of dead processes. Return their ids. The caller holds the session lock."""
     ids = sending_ids(store)
     for row_id in ids:
         settle(store, row_id, SendError("the process that sent it died before it was acknowledged"), ask, now)
@@ -67,7 +67,7 @@ def settle_dead(store: Store, ask: AskEvidence, now: datetime) -> list[str]:
 
 
 def prove_sent(store: Store, message_ids: Sequence[str], now: datetime) -> None:
-    """Mark unknown rows as sent: there is evidence that the messages with these ids exist."""
+    """Mark the unknown rows with these message ids as sent: there is evidence that the messages exist."""
     for message_id in message_ids:
         row_id = store.value(
             "SELECT id FROM scheduled_messages WHERE message_id = ? AND status = 'unknown'", [message_id]
@@ -77,10 +77,10 @@ def prove_sent(store: Store, message_ids: Sequence[str], now: datetime) -> None:
 
 
 def _look_for_evidence(store: Store, row_id: str, ask: AskEvidence, result: object) -> Evidence:
-    """Return whether a message went out: not without a wire mark since the claim, else as `ask` says.
+    """Return whether a message was sent: not without a wire mark since the claim, else as `ask` says.
 
-    A server that answered with an error of its own (5xx) may have passed the
-    message on all the same.
+    A server that answered with an error of its own (5xx) may still have passed
+    the message on.
     """
     row = _whole_row(store, row_id)
     marks = store.rows("SELECT message_id FROM wire WHERE number > ?", [row["wire_after"] or 0])
@@ -122,8 +122,8 @@ def mark_sent(
 ) -> None:
     """Mark a row as sent and record its message in the chat, in the caller's transaction.
 
-    `acknowledged` is the server's time in Unix seconds; without it, the message
-    left when it was claimed.
+    `acknowledged` is the server's time in Unix seconds; without it, the time of
+    the claim counts as the time of sending.
     """
     row = _whole_row(store, row_id)
     left = from_iso(row["claimed_at"] or row["scheduled_at"])
@@ -175,7 +175,7 @@ def _whole_row(store: Store, row_id: str) -> Row:
 
 
 def resolve(store: Store, row_id: str, outcome: str, now: datetime) -> Row:
-    """Settle an unknown row by the user's word, `sent` or `failed`."""
+    """Settle an unknown row as the user decided, `sent` or `failed`. Return the row."""
     with store.write():
         expect(store, row_id, "resolved", ("unknown",))
         if outcome == "sent":
@@ -190,20 +190,20 @@ def _fail(store: Store, row_id: str, now: datetime, code: str, why: str) -> None
 
 
 def _refuse(store: Store, row_id: str, now: datetime, refusal: Refused) -> None:
-    """Record that the server answered with an error: the message did not go out."""
+    """Record that the server answered with an error: the message was not sent."""
     if refusal.status != 429:
         _fail(store, row_id, now, "send-failed", str(refusal))
         return
     pacing.brake(store, now)
     wait_until = _whole_row(store, row_id)["wait_until"]
-    if wait_until and wait_until > to_iso(now):  # a command waits for it: its user decides
+    if wait_until and wait_until > to_iso(now):  # a command waits for the row: let its user decide
         _fail(store, row_id, now, "rate-limit-exceeded", str(refusal))
     else:
         update(store, row_id, now, status="pending", note=str(refusal))
 
 
 def _back_off(store: Store, row_id: str, now: datetime, why: str) -> None:
-    """Let a row that provably was not sent be tried again later, the last time just before its grace ends."""
+    """Put back a row that was certainly not sent; its last try is just before its grace ends."""
     row = _whole_row(store, row_id)
     jitter = random.uniform(0.75, 1.25)  # noqa: S311
     again = now + min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(row["attempts"] - 1, 10)) * jitter

@@ -1,6 +1,6 @@
-"""When something may be sent at all: pause, ban, brake, clock, disk, daily limit and spacing.
+"""The pace of sending: pause, ban, brake, clock, disk, daily limit and spacing.
 
-One budget for all commands, kept in `state`.
+All commands share it; it is kept in the table `state`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wa.store.database import Store
 from wa.times import describe, format_duration, from_iso, to_iso
 
 LATE = timedelta(minutes=1)
-"""Behind its time by more than this, a message is late."""
+"""A message that is sent later than this after its time is late."""
 BURST_GAP = timedelta(minutes=5)
 """Sends less than this apart are one burst. A message that waits only for others of its burst is not late."""
 CLOCK_SLACK = timedelta(minutes=5)
@@ -27,7 +27,7 @@ BRAKE_FIRST, BRAKE_MOST = 15 * 60, 4 * 3600
 
 @dataclass(frozen=True)
 class Block:
-    """Why nothing is sent now, and until when (None: until somebody acts)."""
+    """The reason why nothing is sent now, and the moment when that ends (None: when the user acts)."""
 
     reason: str
     until: datetime | None
@@ -35,13 +35,13 @@ class Block:
 
 
 def pause(store: Store, now: datetime) -> None:
-    """Stop all sending; what is pending stays."""
+    """Stop all sending; pending rows stay pending."""
     with store.write():
         store.set_state("paused", {"at": to_iso(now)})
 
 
 def resume(store: Store, now: datetime) -> None:
-    """Allow sending again, and trust the clock: stored moments that are still to come count as now."""
+    """Allow sending again, and trust the clock: stored moments in the future count as now."""
     with store.write():
         store.set_state("paused", None)
         rows.clamp_claims(store, now)
@@ -51,7 +51,7 @@ def resume(store: Store, now: datetime) -> None:
 
 
 def word(block: Block | None) -> str:
-    """Return the state of sending in one word: on, paused or braked."""
+    """Return the state of sending in one word: `on`, `paused` or `braked`."""
     if block is None or block.reason == "spacing":
         return "on"
     return "paused" if block.reason == "paused" else "braked"
@@ -70,7 +70,7 @@ def rebase(store: Store, now: datetime) -> None:
 
 
 def blocked(store: Store, now: datetime, settings: Settings) -> Block | None:
-    """Return what keeps all messages from being sent at this moment, or None."""
+    """Return what keeps all messages from being sent at `now`, or None."""
     state = store.state()
     if "paused" in state:
         return Block("paused", None, "nothing goes out until `wa resume`")
@@ -167,23 +167,23 @@ def _burst_began(store: Store, now: datetime, settings: Settings) -> datetime:
 
 
 def is_late(store: Store, due: datetime, now: datetime, settings: Settings) -> bool:
-    """Whether a message missed its time, and not because it waited for others of its burst."""
+    """Return whether a message missed its time, and not because it waited for others of its burst."""
     return min(now, _burst_began(store, now, settings)) - due > LATE
 
 
 def brake(store: Store, now: datetime) -> None:
-    """WhatsApp answered 429: let all sending rest, twice as long as the last time."""
+    """Stop all sending after an answer 429, for twice as long as the last time."""
     before = store.state().get("brake")
     seconds = min(BRAKE_MOST, before["seconds"] * 2) if before else BRAKE_FIRST
     store.set_state("brake", {"at": to_iso(now), "seconds": seconds})
 
 
 def release_brake(store: Store) -> None:
-    """A message went out: the next rest is a short one again."""
+    """Start with a short stop at the next answer 429, after a message was sent."""
     store.set_state("brake", None)
 
 
 def ban(store: Store, now: datetime, seconds: int) -> None:
-    """Remember a ban until its end: no start connects before."""
+    """Store the end of a ban of `seconds`: no process connects before."""
     with store.write():
         store.set_state("ban", {"until": to_iso(now + timedelta(seconds=seconds))})

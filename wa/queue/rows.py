@@ -23,7 +23,7 @@ COLUMNS = (
     "id, to_jid, to_phone, message, quoted_id, scheduled_at, timezone, status, error_code,"
     " error_message, created_at, created_from, updated_at, sent_at, message_id, attempts, expires_at,"
     " not_before, note, series_id, job_id, idempotency_key, media_path, media_type, file_name,"
-    # the contact's name today; else the name when the row was made; else the recipient's own
+    # the contact's present name; else the name when the row was made; else the name the recipient chose
     f" CASE WHEN to_jid LIKE '%@g.us' THEN coalesce({their_name_of('to_jid')}, contact_name)"
     f" ELSE coalesce({our_name_of('to_jid')}, contact_name, {their_name_of('to_jid')}) END AS contact_name"
 )
@@ -31,7 +31,7 @@ _FROM_THE_FUTURE = (
     "updated_at > :now AND ((status = 'missed' AND expires_at >= :now)"
     " OR (status = 'pending' AND not_before > :now))"
 )
-MAX_TEXT = 65_536  # characters in one message, WhatsApp's own limit
+MAX_TEXT = 65_536  # the most characters in one message, WhatsApp's own limit
 
 
 def enqueue(
@@ -96,7 +96,7 @@ def exists(store: Store, row_id: str) -> bool:
 
 
 def check_text(text: str, *, may_be_empty: bool = False) -> None:
-    """Refuse what cannot be a message. Raises WaError `usage` and `message-too-long`."""
+    """Raise WaError `usage` or `message-too-long` for a text that cannot be a message."""
     if not text.strip() and not may_be_empty:
         raise WaError("usage", "the text is empty", "give the text as an argument, or on standard input")
     if len(text) > MAX_TEXT:
@@ -108,9 +108,9 @@ def check_text(text: str, *, may_be_empty: bool = False) -> None:
 
 
 def find(store: Store, text: str) -> str:
-    """Return the id that a text shortens to a unique prefix or to the part after `_`.
+    """Return the only id that a text is, or begins, or that a text completes after the `_`.
 
-    Raises WaError `not-found` and `ambiguous`.
+    Raise WaError `not-found` and `ambiguous`.
     """
     like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     found = store.rows(
@@ -129,7 +129,7 @@ def find(store: Store, text: str) -> str:
 
 
 def listing(store: Store, status: str | None) -> Iterator[Row]:
-    """Return rows by time: those with a status, all for "all", or those not settled yet for None."""
+    """Yield rows by time: with a status, all for "all", or those not settled yet for None."""
     sql = f"SELECT {COLUMNS} FROM scheduled_messages"
     if status is None:
         sql += " WHERE status IN ('pending', 'sending', 'unknown')"
@@ -173,7 +173,7 @@ def update(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
 
 
 def cancel(store: Store, row_id: str, now: datetime) -> Row:
-    """Withdraw a pending row: after this it does not go out. Raises as `expect` says."""
+    """Cancel a pending row, so that it is not sent. Raise as `expect` does."""
     with store.write():
         expect(store, row_id, "cancelled", ("pending",))
         update(store, row_id, now, status="cancelled", wait_until=None)
@@ -181,7 +181,7 @@ def cancel(store: Store, row_id: str, now: datetime) -> Row:
 
 
 def edit(store: Store, row_id: str, now: datetime, changes: Row) -> Row:
-    """Change columns of a pending row. Raises as `expect` says."""
+    """Change columns of a pending row. Raise as `expect` does."""
     with store.write():
         expect(store, row_id, "edited", ("pending",))
         update(store, row_id, now, **changes)
@@ -189,7 +189,7 @@ def edit(store: Store, row_id: str, now: datetime, changes: Row) -> Row:
 
 
 def retry(store: Store, row_id: str, now: datetime, *, force: bool, grace: timedelta) -> Row:
-    """Put a failed or missed row, with `force` also an unknown one, back to be sent now."""
+    """Make a failed or missed row, with `force` also an unknown one, pending again, to be sent now."""
     with store.write():
         row = get(store, row_id)
         if row["status"] == "unknown" and not force:
@@ -235,14 +235,14 @@ def give_up(store: Store, row_id: str, now: datetime, error: WaError | None) -> 
 
 
 def start_waiting(store: Store, row_id: str, until: datetime, now: datetime) -> None:
-    """Let a pending row go out before others, sent by any owner, until a moment: a command waits for it."""
+    """Note that a command waits for a pending row until a moment: any owner sends it, before other rows."""
     with store.write():
         if get(store, row_id)["status"] == "pending":
             update(store, row_id, now, wait_until=to_iso(until))
 
 
 def stop_waiting(store: Store, row_id: str, now: datetime) -> Row:
-    """Leave a row to the process that sends the queue. Return the row."""
+    """Note that no command waits for a row any more: the process that sends the queue sends it. Return it."""
     with store.write():
         store.execute(
             "UPDATE scheduled_messages SET wait_until = NULL, updated_at = ?"
@@ -253,13 +253,13 @@ def stop_waiting(store: Store, row_id: str, now: datetime) -> Row:
 
 
 def clamp_claims(store: Store, now: datetime) -> None:
-    """Count claims at moments that are still to come as made now, in the caller's transaction."""
+    """Set claims that lie in the future to now, in the caller's transaction."""
     sql = "UPDATE scheduled_messages SET claimed_at = :now WHERE claimed_at > :now"
     store.execute(sql, {"now": to_iso(now)})
 
 
 def any_from_the_future(store: Store, now: datetime) -> bool:
-    """Whether a row was missed or put off at a moment that is still to come: the clock was ahead then."""
+    """Return whether a row was missed or put off at a moment in the future: the clock was ahead then."""
     sql = f"SELECT 1 FROM scheduled_messages WHERE {_FROM_THE_FUTURE}"
     return store.value(sql, {"now": to_iso(now)}) is not None
 
@@ -274,7 +274,7 @@ def revive_from_the_future(store: Store, now: datetime) -> None:
 
 
 def expect(store: Store, row_id: str, verb: str, allowed: tuple[str, ...]) -> None:
-    """Raise unless the row may be changed: `unknown-outcome` where it may have gone, else `wrong-state`."""
+    """Raise WaError unless a status is allowed: `unknown-outcome` if it may be sent, else `wrong-state`."""
     row = get(store, row_id)
     if row["status"] in allowed:
         return

@@ -1,8 +1,8 @@
-"""Which row of the queue goes out next, and its claim: everything sent is a row, and goes out at most once.
+"""The next row of the queue to send, and its claim. Each message is a row, and is sent at most once.
 
-    pending ─claim→ sending ─┬→ sent        the server acknowledged
-       ▲                     ├→ failed      it provably did not go out
-       │                     └→ unknown     it may have gone out
+    pending ─claim→ sending ─┬→ sent        the server acknowledged it
+       ▲                     ├→ failed      it was certainly not sent
+       │                     └→ unknown     it may have been sent
        └── retry (user)      pending → cancelled (user) · pending → missed (too late)
 
 Every function that writes opens a transaction, or joins the caller's.
@@ -23,13 +23,13 @@ from wa.times import format_duration, from_iso, to_iso
 from wa.whatsapp.ids import new_secret
 from wa.whatsapp.transport import Outgoing, Quote
 
-# The indexes named in the queries are made of this very expression. Without their names, SQLite takes the
-# index by status, and sorts all pending rows for each claim.
+# The indexes named in the queries use exactly this expression. Without INDEXED BY, SQLite takes the index
+# by status, and sorts all pending rows for each claim.
 _DUE = "max(scheduled_at, coalesce(not_before, ''))"
 
 
 class Scope(Enum):
-    """Which rows an owner sends."""
+    """The rows that an owner of the connection sends."""
 
     WAITED = "those a command waits for"
     UNSCHEDULED = "those made to be sent at once"
@@ -53,7 +53,7 @@ class Claim:
 
 
 def seconds_to_next(store: Store, now: datetime, settings: Settings, scope: Scope) -> float | None:
-    """Return the seconds until `claim` may find a row: 0 for now, None for never as things are."""
+    """Return the seconds until `claim` may find a row: 0 for now, None if no time is set."""
     params = {"now": to_iso(now)}
     moments = [store.value(f"SELECT min({_DUE}) FROM {_WAITED}", params)]
     if scope in _IN_SCOPE:
@@ -72,11 +72,11 @@ def seconds_to_next(store: Store, now: datetime, settings: Settings, scope: Scop
 
 
 def claim(store: Store, now: datetime, settings: Settings, scope: Scope) -> Claim | None:
-    """Claim the next row that may go out now: it is committed as `sending` before anything is sent."""
+    """Claim the next row that may be sent now: it is committed as `sending` before anything is sent."""
     with store.write():
         if pacing.blocked(store, now, settings) is not None:
             return None
-        for _ in range(100):  # a transaction is short even when a thousand rows have been missed
+        for _ in range(100):  # so that the transaction is short even when a thousand rows were missed
             row = _candidate(store, now, scope)
             if row is None:
                 return None
@@ -95,7 +95,7 @@ def _candidate(store: Store, now: datetime, scope: Scope) -> Row | None:
 
 
 def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool:
-    """Whether a row is too late to go out now: it becomes `missed`, or waits for quiet hours to end."""
+    """Return whether a late row is withheld: it becomes `missed`, or waits for quiet hours to end."""
     due = from_iso(row["scheduled_at"])
     expires = from_iso(row["expires_at"]) if row["expires_at"] else due + settings.grace
     quiet_end = None
@@ -140,13 +140,13 @@ def _take(store: Store, row: Row, now: datetime, settings: Settings) -> Claim:
 
 
 def mark_wire(store: Store, message_id: str, to_jid: str, now: datetime) -> None:
-    """Commit that a frame with this id is about to leave. It must not leave when this raises."""
+    """Commit that a frame with this id is about to be sent. It must not be sent when this raises."""
     with store.write():
         store.insert("wire", {"message_id": message_id, "to_jid": to_jid, "at": to_iso(now)})
 
 
 def _quote(store: Store, chat: str, message_id: str) -> Quote:
-    """Return what is known of a message that is quoted."""
+    """Return the quoted message as far as it is known."""
     found = store.row(
         "SELECT sender, content FROM messages WHERE chat_jid = ? AND message_id = ?",
         [canonical(store, chat), message_id],
@@ -155,13 +155,13 @@ def _quote(store: Store, chat: str, message_id: str) -> Quote:
 
 
 def has_due(store: Store, now: datetime) -> bool:
-    """Whether a pending row's time has come."""
+    """Return whether a pending row is due."""
     sql = f"SELECT 1 FROM {_IN_SCOPE[Scope.ALL]} AND {_DUE} <= ? LIMIT 1"
     return store.value(sql, [to_iso(now)]) is not None
 
 
 def is_unsettled(store: Store, since: datetime) -> bool:
-    """Whether the outcome of something claimed after `since` is still open."""
+    """Return whether a row claimed after `since` is still without an outcome."""
     sql = (
         "SELECT 1 FROM scheduled_messages WHERE status IN ('sending', 'unknown') AND claimed_at >= ? LIMIT 1"
     )
@@ -169,7 +169,7 @@ def is_unsettled(store: Store, since: datetime) -> bool:
 
 
 def prune_marks(store: Store, before: datetime) -> None:
-    """Forget wire marks so old that no attempt can be settled by them."""
+    """Delete wire marks older than `before`, too old to settle an attempt."""
     with store.write(durable=False):
         store.execute(
             "DELETE FROM wire WHERE at < ? AND number < (SELECT coalesce(min(wire_after), 0)"

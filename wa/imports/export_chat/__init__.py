@@ -1,1 +1,1 @@
-"""What WhatsApp's own "Export chat" wrote."""
+"""The import of files of WhatsApp's own "Export chat"."""

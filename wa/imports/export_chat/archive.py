@@ -31,11 +31,11 @@ from wa.store.files import free_bytes, make_folder, part_file, put, storage_erro
 from wa.store.paths import Home
 
 FOLDER = "media/import"
-"""Where files are copied to, below the home."""
+"""The folder that files are copied to, below the home."""
 _MOST_BYTES = 2 * 1024**3
-"""The most that one import may copy out of a ZIP, and the most that its text may have."""
+"""The most bytes that one import may copy out of a ZIP, and the most bytes of its text."""
 _SPARE_BYTES = 64 * 1024**2
-"""Bytes of the disk that are left free."""
+"""Bytes that stay free on the disk."""
 _PIECE = 1024**2
 _LONGEST_LINE = 1024**2
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError)
@@ -54,7 +54,7 @@ class Files(Container[str]):
     def __init__(self) -> None:
         self._found: dict[str, zipfile.ZipInfo] = {}
         self.refused: list[str] = []
-        """Names that lead out of the ZIP."""
+        """Names of entries whose path would lead out of the target folder."""
 
     def add(self, info: zipfile.ZipInfo) -> None:
         """Remember a file by the last part of its name."""
@@ -65,7 +65,7 @@ class Files(Container[str]):
             self._found.setdefault(_same(path.name), info)
 
     def get(self, name: str) -> zipfile.ZipInfo | None:
-        """Return a file, None if it is not there."""
+        """Return a file by its name, None if there is none."""
         return self._found.get(_same(name))
 
     def __contains__(self, name: object) -> bool:
@@ -95,7 +95,7 @@ class Export:
     text: zipfile.ZipInfo | None = None
     files: Files = field(default_factory=Files)
     damaged: int = 0
-    """How many lines had bytes that are not UTF-8."""
+    """The number of lines with bytes that are not UTF-8."""
     _extracted: int = 0
 
     @property
@@ -105,7 +105,7 @@ class Export:
 
     @property
     def titles(self) -> list[str]:
-        """The chat's possible titles, by the name of the file or of its folder."""
+        """The chat's possible titles, from the name of the file or of its folder."""
         names = _name_of(self.text).split("/")[::-1] if self.text else []
         names.append(self.path.name)
         if self.path.name == "_chat.txt":
@@ -155,7 +155,7 @@ class Export:
         folder = home.path / FOLDER
         try:
             _make_room(home, info.file_size)
-            # The same name at each try, so that the next try replaces what a killed one left.
+            # Use the same name at each try, so that it replaces the part that a killed import left.
             with part_file(folder, f"{info.CRC:08x}-{info.file_size}") as part:
                 kept = folder / f"{self._copy(info, part)[:16]}-{plain_name(_same(name))}"
                 put(part, kept)
@@ -167,7 +167,7 @@ class Export:
         return f"{FOLDER}/{kept.name}"
 
     def _copy(self, info: zipfile.ZipInfo, part: BinaryIO) -> str:
-        """Write an entry to a file; return its SHA-256. ZipFile reads no more than it declares."""
+        """Write an entry to a file; return its SHA-256. ZipFile reads no more bytes than it declares."""
         assert self.archive is not None  # noqa: S101
         digest = hashlib.sha256()
         with self.archive.open(info) as source:
@@ -178,14 +178,14 @@ class Export:
 
 
 def _make_room(home: Home, size: int) -> None:
-    """Make the folder, for its owner alone. Raise OSError if the disk has no room for so many bytes."""
+    """Make the folder, for its owner alone. Raise OSError if the disk has no room for `size` bytes."""
     make_folder(home.path / FOLDER)
     if free_bytes(home.path) < size + _SPARE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _encoding(stream: IO[bytes]) -> str | None:
-    """Return the kind of UTF-16 that the start of a text shows; None for UTF-8."""
+    """Return the form of UTF-16 that the start of a text shows; None for UTF-8."""
     start = stream.read(4)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
@@ -195,7 +195,7 @@ def _encoding(stream: IO[bytes]) -> str | None:
 
 
 def _lines(readline: Callable[[int], AnyStr], end: AnyStr) -> Iterator[AnyStr]:
-    """Yield lines, and of a line without end its beginning."""
+    """Yield lines; of an endless line yield only the beginning."""
     while piece := readline(_LONGEST_LINE):
         yield piece
         while len(piece) == _LONGEST_LINE and not piece.endswith(end):

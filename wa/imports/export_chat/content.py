@@ -1,4 +1,4 @@
-"""The content of a message in an exported chat: text, a file or its absence, a deletion, a notice."""
+"""The content of a message in an exported chat: a text, a file, an omitted file, a deletion, a notice."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ _KIND_OF_EXTENSION = {
 
 @dataclass(frozen=True)
 class Content:
-    """A message without its time and sender."""
+    """The content of a message, without time and sender."""
 
     text: str | None
     """The text, or the caption of a file; None without one."""
     kind: str = "text"
     file: str | None = None
-    """The name of its file in the export."""
+    """The name of the message's file in the export."""
     is_deleted: bool = False
     is_edited: bool = False
 
@@ -112,7 +112,7 @@ def _attached(text: str, first: str, rest: str, files: Container[str]) -> Conten
 
 
 def _with_file(name: str, caption: str) -> Content:
-    """Return a file as content; a document without a caption has its name for one, as in the message."""
+    """Return a file as content; the caption of a document without one is its name, as WhatsApp has it."""
     name = unmarked(name).strip()
     kind = kind_of_file(name)
     words = _caption(caption) or (_NUMBER.sub("", name) if kind == "document" else None)
@@ -136,7 +136,7 @@ def kind_of_file(name: str) -> str:
 
 
 def comparable(text: str | None) -> str:
-    """Return a text without what an export changes: marks, spaces at its end, names for numbers."""
+    """Return a text for comparison, without parts that an export changes: marks, outer spaces, mentions."""
     if not text:
         return ""
     if "@" in text:

@@ -15,7 +15,7 @@ from wa.imports.export_chat.content import MARKS, unmarked
 from wa.imports.export_chat.phrases import half_of_day, is_filler
 
 _FIRST_DAY = date(2009, 1, 1)
-"""WhatsApp began in that year."""
+"""The earliest date of a message: WhatsApp began in 2009."""
 _BUDDHIST = 543
 """Years by which Thailand's calendar is ahead."""
 _LONGEST_NAME = 100
@@ -47,7 +47,7 @@ _DATE_FIRST, _TIME_FIRST = (
 
 
 class Style(NamedTuple):
-    """How headers are written, which is the same in all of a file."""
+    """The form of headers, which is the same throughout a file."""
 
     is_date_first: bool
     is_iphone: bool
@@ -120,7 +120,7 @@ def _clock(found: re.Match[str]) -> time | None:
 
 @lru_cache(maxsize=8192)
 def day_of(days: tuple[str, str, str], order: str, latest: date) -> date | None:
-    """Return the day that three numbers mean in an order, None if that is no day until `latest`."""
+    """Return the date that three numbers mean in an order, None if there is none, or it is after `latest`."""
     year, month, day = (days[order.index(part)] for part in "ymd")
     if len(year) not in (2, 4) or max(len(month), len(day)) > 2:
         return None

@@ -1,13 +1,13 @@
 """Messages from WhatsApp's own "Export chat": each is stored once, however often it is imported.
 
-An export has no ids. A message of it is known to be stored if a stored one has the same chat,
+An export has no ids. A message counts as stored already if a stored message has the same chat,
 direction, text and minute; if the file has seconds, the times may differ by one second (`match`
 has the details). Every other message gets an id made of these, which begins with
-`messages.MADE_UP`: the message itself, should it come later, replaces the one stored here.
+`messages.MADE_UP`: if WhatsApp sends the message later, it replaces the imported row.
 
-A notice of WhatsApp's own has the chat for its sender. An export does not say when a message was
-edited or deleted, so that has the time of the message. A message that was deleted on the phone
-and is stored here stays as it is.
+The sender of a notice of WhatsApp's own is the chat. An export does not tell when a message was
+edited or deleted, so that gets the time of the message. A stored message that was deleted on the
+phone stays as it is.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from wa.times import resolve_wall, to_iso
 from wa.whatsapp.events import MessageReceived
 
 _AHEAD = timedelta(days=2)
-"""How far in the future a date may be, for clocks that are wrong."""
+"""The time that a date may lie in the future, for clocks that are wrong."""
 _WORDS = ("text", "system", "location", "poll")
 """Types of messages that have no file."""
 
 
 @dataclass
 class Report:
-    """What became of the messages of a file."""
+    """The report on the messages of a file."""
 
     file: str
     chat_jid: str
@@ -55,7 +55,7 @@ class Report:
     first: int | None = None
     last: int | None = None
     skipped: Skipped = field(default_factory=Skipped)
-    """What was left out, and what is wrong with what was taken."""
+    """The messages that were left out, and the faults of imported ones."""
 
     def row(self) -> Row:
         """Return the report as data. `read` is the sum of `added`, `already_there` and messages left out."""
@@ -90,14 +90,14 @@ def import_chat(
     dry_run: bool,
     progress: ShowProgress = no_progress,
 ) -> Row:
-    """Take the messages of an exported chat, .txt or .zip, and return what became of them.
+    """Import the messages of an exported chat, .txt or .zip, and return the report.
 
-    Times are those of the wall clock of `zone`; of an hour that the clock showed
-    twice, the first. `me` is our name in the file, or `-` if we wrote nothing in it.
+    Times are wall-clock times in `zone`; an hour that the clock showed twice is
+    read as the first. `me` is our name in the file, or `-` if we wrote nothing in it.
     Raise WaError `not-found` for a missing file or an unknown chat, `ambiguous`,
     `bad-data` for a file that is no export or whose dates are not in `date_order`,
     `usage` if the order of dates or our own name cannot be known, and
-    `storage-error`; only before that one, messages may have been stored.
+    `storage-error`; only in the last case, messages may have been stored.
     """
     if date_order not in (None, *ORDERS):
         raise WaError("usage", f"{date_order!r} is not an order of dates", f"use one of {', '.join(ORDERS)}")
@@ -120,7 +120,7 @@ def import_chat(
 
 @dataclass
 class _Importer:
-    """Takes the messages of one file into one chat."""
+    """The import of one file into one chat."""
 
     store: Store
     export: Export
@@ -224,7 +224,7 @@ class _Importer:
             names.add_name(self.store, jid, name)
 
     def _edit(self, item: Item, row: Stored) -> None:
-        """Store the newer text of a message that was edited."""
+        """Replace the text of a stored message that was edited since."""
         text = row.content if item.text == row.text else item.message.content.text
         stored = {"id": row.number, "content": row.content}
         write.edit(self.store, stored, text, messages.moment(row.timestamp))
@@ -253,7 +253,7 @@ class _Importer:
 
 
 def _moments(at: datetime, zone: ZoneInfo) -> tuple[int, ...]:
-    """Return when the wall clock of a zone showed a time, in Unix seconds: one moment, or two."""
+    """Return the moments, in Unix seconds, when the wall clock of a zone showed a time: one or two."""
     first = int(resolve_wall(at, zone).timestamp())
     earlier, later = (at.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
     if earlier is not None and later is not None and earlier > later:
@@ -262,7 +262,7 @@ def _moments(at: datetime, zone: ZoneInfo) -> tuple[int, ...]:
 
 
 def _batches(found: Iterable[Message]) -> Iterator[list[Message]]:
-    """Yield messages in batches for one transaction each; those of a minute are in one batch if possible."""
+    """Yield batches of messages, one a transaction; if possible, messages of one minute are in one batch."""
     batch: list[Message] = []
     for message in found:
         is_full = len(batch) >= BATCH

@@ -1,9 +1,9 @@
-"""Finds which messages of an exported chat are stored already, by whatever way they came.
+"""Matching the messages of an exported chat with those that are stored already, from whatever source.
 
-An export has less than the store: Android's times have no seconds, an edited message shows its
-newest text, a file may be only a word for it. So messages with equal texts are matched first, and
-then those that can only be the same message. Each stored message is matched once; the matched ones
-are remembered on disk, for a chat may have millions.
+An export has less than the store: Android's times have no seconds, an edited message has its
+newest text, and a phrase may stand for a file. So messages with equal texts are matched first, and
+then messages that can only be the same. Each stored message is matched once; the matched ones are
+kept in a table on disk, for a chat may have millions.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from wa.record.messages import MADE_UP
 from wa.store.database import Store
 
 OF_A_MINUTE, OF_A_SECOND = f"{MADE_UP}min-", f"{MADE_UP}sec-"
-"""How made-up ids begin, for times to the minute and times to the second."""
+"""The beginnings of made-up ids, for times to the minute and times to the second."""
 _MINUTE = 60
 _TOLD_OTHERWISE = ("document", "location", "contact", "poll")
-"""Types of messages whose text in an export is not that of the message."""
+"""Types of messages whose text in an export differs from the stored text."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A message of the file, with what is compared of it."""
+    """The compared fields of a message of the file."""
 
     message: Message
     starts: tuple[int, ...]
-    """Its time in Unix seconds; two of them if the clock showed that time twice."""
+    """Its time in Unix seconds; two times if the wall clock showed it twice."""
     is_mine: bool
     sender: str
     text: str
@@ -43,7 +43,7 @@ class Item:
 
 @dataclass
 class Stored:
-    """A stored message, with what is compared of it."""
+    """The compared fields of a stored message."""
 
     number: int
     timestamp: int
@@ -61,12 +61,12 @@ class Stored:
 
 
 class Matcher:
-    """Finds the messages of one chat. A context manager; one at a time on a connection."""
+    """A context manager that matches the messages of one chat; only one at a time on a connection."""
 
     def __init__(self, store: Store, chat: str, *, has_seconds: bool) -> None:
         self._store, self._chat = store, chat
         self._early, self._late = (1, 1) if has_seconds else (0, _MINUTE - 1)
-        """Seconds by which a stored message may be earlier and later than the time in the file."""
+        """Seconds that a stored message may be earlier and later than the time in the file."""
 
     def __enter__(self) -> Matcher:
         self._store.execute("CREATE TEMP TABLE matched (id INTEGER PRIMARY KEY)")
@@ -78,7 +78,7 @@ class Matcher:
         self._store.execute("DROP TABLE matched")
 
     def exclude(self, numbers: Iterable[int]) -> None:
-        """Match these stored messages with no further message of the file."""
+        """Do not match these stored messages again."""
         self._store.conn.executemany(
             "INSERT OR IGNORE INTO matched VALUES (?)", ((each,) for each in numbers)
         )
@@ -97,7 +97,7 @@ class Matcher:
         return found
 
     def _near(self, items: Sequence[Item]) -> list[Stored]:
-        """Return the stored messages near the times of these."""
+        """Return the stored messages near the times of these items."""
         starts = sorted({start - self._early for item in items for start in item.starts})
         rows = self._store.execute(
             "SELECT DISTINCT m.id, m.timestamp, m.is_from_me, m.sender, m.content, m.message_type,"
@@ -130,19 +130,19 @@ class Matcher:
 
 
 def _distance(item: Item, row: Stored) -> tuple[bool, bool, int, int]:
-    """Return how much a message differs from a stored one that may be the same."""
+    """Return a sort key that is smaller the more alike a message and a stored one are."""
     seconds = min(abs(row.timestamp - start) for start in item.starts)
     return row.sender != item.sender, row.kind != item.message.content.kind, seconds, row.number
 
 
 def _may_be_of(item: Item, row: Stored) -> bool:
-    """Return whether both may have the same sender: not if both senders have a number, and it differs."""
+    """Return whether both may have the same sender: not if both senders have numbers, and these differ."""
     ours, theirs = phone_of_jid(item.sender), phone_of_jid(row.sender)
     return item.is_mine or ours is None or theirs is None or ours == theirs
 
 
 def _is_alike(item: Item, row: Stored) -> bool:
-    """Return whether the texts are equal; messages without a text are if neither is of type `text`."""
+    """Return whether the texts are equal. Two empty texts are equal if neither message is of type `text`."""
     content = item.message.content
     if (content.kind == "system") != (row.kind == "system") or content.is_deleted != row.is_deleted:
         return False
@@ -164,7 +164,7 @@ def _is_changed(item: Item, row: Stored) -> bool:
 
 
 def made_up_ids(store: Store, chat: str, items: Sequence[Item], *, has_seconds: bool) -> list[str]:
-    """Return an id for each message: the same in every export of the chat, and another for each equal one."""
+    """Return ids of the messages, the same in every export of the chat; equal messages get different ids."""
     prefix = OF_A_SECOND if has_seconds else OF_A_MINUTE
     used: Counter[str] = Counter()
     ids = []

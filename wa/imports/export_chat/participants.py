@@ -1,7 +1,7 @@
 """The chat of an exported file, the name in it that is ours, and the addresses of the other names.
 
-The file's name tells the chat: `WhatsApp Chat with Nadia.txt`. Only whole names count: of contacts,
-of groups, and names that people gave themselves. If two fit, the user has to say which; wa never guesses.
+The file's name tells the chat: `WhatsApp Chat with Nadia.txt`. Only whole names count, of contacts,
+of groups, and push names. If two chats fit, the user has to choose; wa never guesses.
 
 In a chat of two, every name that is not ours is the other person's. In a group, an unknown name gets
 an address of its own, `…@unknown`, the same at every import into that group; the name is stored with it.
@@ -23,7 +23,7 @@ from wa.store.device import last_account
 from wa.store.fold import fold_name
 
 NOBODY = "-"
-"""Given for our own name if we wrote nothing in the chat."""
+"""The value of `me` if we wrote nothing in the chat."""
 _UNKNOWN = "@unknown"
 _SHOWN = 10
 _NOT_IN_FILE_NAMES = str.maketrans("", "", '/\\:*?"<>|_')
@@ -39,7 +39,7 @@ class People:
         self.own_name: str = device.get("push_name") or ""
         self._contacts = recipients.directory(store)
         self._given: dict[str, set[str]] = {}
-        """JIDs by the names that people and groups gave themselves, or have in our phone's address book."""
+        """JIDs by names that people and groups chose, or that are in our phone's address book."""
         for jid, name in store.execute(
             "SELECT jid, name FROM push_names UNION SELECT jid, saved_name FROM push_names"
             " UNION SELECT id, name FROM chats"
@@ -60,7 +60,7 @@ class People:
     def of_contacts(self, name: str, among: Collection[str] = ()) -> set[str]:
         """Return the JIDs of the contacts with this name or, if there is none, with this alias.
 
-        Of a contact with several numbers it is the one that is `among` the given JIDs, else the main one.
+        For a contact with several numbers, return the JID that is in `among`, else that of the main number.
         """
         called = [contacts.get(self._store, number) for number in self._contacts.get(fold_name(name), ())]
         people = [each for each in called if fold_name(each["name"]) == fold_name(name)] or called
@@ -71,14 +71,11 @@ class People:
         return found
 
     def called(self, name: str, among: Collection[str] = ()) -> set[str]:
-        """Return the JIDs with this number, contact name, or name that people gave themselves.
-
-        If there are several, return those `among` the given JIDs.
-        """
+        """Return the JIDs with this number, contact name or push name; of several, those in `among`."""
         bare = bare_name(name)
         if phone := phone_in(bare, self._region):
             return {canonical(self._store, jid_of_phone(phone))}
-        # The phone writes a tilde before the name of a person who is not among its contacts.
+        # The phone writes a tilde before the push name of a person who is not a contact.
         found = self.of_contacts(bare, among) if bare == name else set()
         found = found or {jid for jid in self._given.get(fold_name(bare), ()) if not is_group(jid)}
         return found & set(among) or found
@@ -106,7 +103,7 @@ class People:
 
 
 def bare_name(name: str) -> str:
-    """Return a name without the tilde before people who are not among the phone's contacts."""
+    """Return a name without the tilde that marks people who are not contacts of the phone."""
     return name.removeprefix("~").strip()
 
 
@@ -141,7 +138,7 @@ def find_chat(store: Store, people: People, asked: str | None, titles: list[str]
 
 
 def name_of_chat(store: Store, jid: str, titles: list[str]) -> str | None:
-    """Return a chat's name: in the contacts, else its own, else that of the file."""
+    """Return a chat's name: that in the contacts, else its own, else that in the file's name."""
     return (
         recipients.name_for(store, jid)
         or store.value("SELECT name FROM chats WHERE id = ?", [jid])

@@ -1,7 +1,7 @@
 """The phrases that WhatsApp itself writes into an exported chat, in the languages of phones.
 
-The words beside times are from the Unicode CLDR. Phrases are compared as `plain` returns them. If a
-language is missing here, no message is lost: its phrases stay text.
+The words beside times are from the Unicode CLDR. Phrases are compared in the form that `plain` returns.
+If a language is missing here, no message is lost: its phrases are imported as texts.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ terlampir|fail dilampirkan|dilampir|tệp đính kèm|đính kèm|ไฟล์�
 ફાઇલ જોડાયેલ|જોડાયેલ|ఫైల్ జోడించబడినది|ಕಡತ ಸೇರಿಸಲಾಯಿತು|ഫയൽ ചേർത്തു
 """)
 
-# ── What became of a message ────────────────────────────────────────────────────────────────────────
+# ── Deleted and edited messages ─────────────────────────────────────────────────────────────────────
 
 DELETED = _phrases("""
 This message was deleted|You deleted this message|This message was deleted by an admin
@@ -212,7 +212,7 @@ Denne meldingen ble redigert|Tätä viestiä muokattiin|Αυτό το μήνυμ
 Pesan ini telah diedit|Tin nhắn này đã được chỉnh sửa|ข้อความนี้ได้รับการแก้ไขแล้ว|این پیام ویرایش شد
 Aquest missatge s'ha editat
 """)
-# How the notice begins with which a chat opens; what follows it has changed over the years.
+# The beginnings of the notice with which a chat opens; the rest of it has changed over the years.
 _ENCRYPTED = """
 Messages and calls are end-to-end encrypted|Messages and calls are now end-to-end encrypted
 Messages to this chat and calls are now secured with end-to-end encryption
@@ -263,7 +263,7 @@ _COPY = re.compile(r"(?: ?\([0-9]+\)|[-_][0-9]{1,2}| copy)+$")
 
 
 def titles(file_name: str) -> list[str]:
-    """The chat's name in that of an exported file, as it is and without the number of a copy."""
+    """Return the chat's name in an exported file's name, as it is and without the number of a copy."""
     stem = _UNSEEN.sub("", re.sub(r"\.(?:txt|zip)$", "", file_name.strip(), flags=re.IGNORECASE))
     stem = unicodedata.normalize("NFC", stem).strip()
     for form in _TITLE_FORMS:

@@ -1,11 +1,11 @@
-"""Reads the text of WhatsApp's "Export chat" into messages. Every phone writes dates in its own way.
+"""Reading the text of WhatsApp's "Export chat" into messages. Every phone writes dates in its own way.
 
     31/12/2023, 23:59 - Nadia: Happy new year!                  Android
     [31.12.23, 23:59:58] Nadia: Happy new year!                 iPhone
 
-A file is read twice. `Survey` finds out how its first header is written (brackets, separators,
-seconds), whether day or month comes first, and who takes part. `read` then makes messages of the
-lines: a line without a header like the first belongs to the message before it.
+A file is read twice. `Survey` finds the form of its first header (brackets, separators, seconds),
+the order of day and month, and the participants. `read` then makes messages of the lines: a line
+without a header like the first belongs to the message before it.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from wa.imports.export_chat.header import Header, Style, day_of, header_of, send
 ORDERS = ("dmy", "mdy", "ymd")
 """The orders that day, month and year of a date may have."""
 LONGEST = 65_536
-"""Characters in one message, WhatsApp's own limit."""
+"""The most characters in one message, WhatsApp's own limit."""
 _RARE = 10
 """Rule a date order out only if at least 10 times more headers fit another one: text that merely looks
 like a header is rarer than that."""
 _STRAYS = 4
-"""Rule a date order out only if in it, time goes back at least 4 times more often than in another."""
+"""Rule a date order out only if time goes back at least 4 times more often in it than in another."""
 _MOST_NAMES = 5000
 
 # ── The first reading: the date order and the names ─────────────────────────────────────────────────
 
 
 class Survey:
-    """How a file is written, and who takes part. Raise WaError `bad-data` if no line has a header."""
+    """The form of a file, and its participants. Raise WaError `bad-data` if no line has a header."""
 
     def __init__(self, lines: Iterable[str], name: str, latest: date, known: Collection[str] = ()) -> None:
         self._name, self._latest, self._known = name, latest, known
         style: Style | None = None
         self._counts: Counter[frozenset[str]] = Counter()
-        """How many headers have a date in exactly these orders."""
+        """The number of headers that are a date in exactly these orders."""
         self._examples: dict[frozenset[str], str] = {}
         self._unlike: dict[tuple[str, str], tuple[str, Header]] = {}
         """The first header that two orders read as different days."""
         self._names: dict[str, Counter[str]] = {order: Counter() for order in ORDERS}
         self._back: Counter[str] = Counter()
-        """How often, in each order, time goes back by more than a day."""
+        """The number of times that time goes back by more than a day, by order."""
         self._newest: dict[str, date] = {}
         for number, line in enumerate(lines, 1):
             header = header_of(line)
@@ -87,7 +87,7 @@ class Survey:
             self._newest[order] = day
 
     def form(self, asked: str | None) -> FileFormat:
-        """Return how to read the file. Raise WaError `usage` if its dates can be read in several ways.
+        """Return the form of the file. Raise WaError `usage` if its dates can be read in several orders.
 
         Raise `bad-data` if they cannot be read in the order `asked`, or in no order.
         """
@@ -115,7 +115,7 @@ class Survey:
         raise self._ambiguous(left, *self._unlike[unlike])
 
     def _beats(self, one: str, other: str) -> bool:
-        """Return whether enough headers fit the one order and not the other to rule the other out."""
+        """Return whether so many headers fit only the order `one` that `other` is ruled out."""
         only = [
             sum(count for can, count in self._counts.items() if a in can and b not in can)
             for a, b in ((one, other), (other, one))
@@ -137,14 +137,14 @@ class Survey:
 
 @dataclass(frozen=True)
 class FileFormat:
-    """How a file is written."""
+    """The form of a file."""
 
     style: Style
     order: str
     latest: date
     known: Collection[str]
     names: Counter[str]
-    """The participants, and how many messages each has."""
+    """The participants, with the number of messages of each."""
 
     @property
     def has_seconds(self) -> bool:
