@@ -1,4 +1,4 @@
-"""What makes no sense is refused in one line, with a second that says what to do, and writes nothing."""
+"""Bad input is refused with one line of error and one line of what to do, and nothing is written."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TABLES = (
 
 
 def dump(home):
-    """All that a command could have written: our tables, and what the stand-in was told."""
+    """Return all that a command could have written: our tables and the stand-in's."""
     found = {}
     if home.store.exists():
         with sqlite3.connect(home.store) as db:
@@ -46,7 +46,7 @@ def dump(home):
 
 @pytest.fixture
 def refused(wa, home):
-    """Run a command that must be refused with a code, as text and as JSON; its message and hint."""
+    """Run a command that must be refused with a code, as text and as JSON; return its message and hint."""
 
     def run(code, *args, **options):
         before = dump(home)
@@ -74,11 +74,11 @@ def refused(wa, home):
     return run
 
 
-# ── Texts ───────────────────────────────────────────────────────────────────────────────────────────
+# ── Texts ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n", " \t\r\n ", "\u00a0", "\u2003\u2028"])
-def test_an_empty_text(refused, wa, text):
+def test_an_empty_text_is_refused(refused, wa, text):
     refused("usage", "send", REEM, text)
     refused("usage", "send", REEM, stdin=text)
     refused("usage", "send", REEM, "-", stdin=text)
@@ -91,7 +91,7 @@ def test_an_empty_text(refused, wa, text):
 @pytest.mark.parametrize(
     "data", [b"\xff", b"caf\xe9", b"Hello \xc3", b"\xed\xa0\x80", b"\xc0\xaf", b"x" * 9999 + b"\xfe"]
 )
-def test_standard_input_that_is_not_utf8(refused, data):
+def test_standard_input_that_is_not_utf8_is_refused(refused, data):
     message, _ = refused("usage", "send", REEM, stdin=data)
     assert "UTF-8" in message
     refused("usage", "schedule", "add", REEM, "-", "--at", "in 1 hour", stdin=data)
@@ -109,12 +109,12 @@ def test_standard_input_that_is_not_utf8(refused, data):
         ["\udcff"],
     ],
 )
-def test_an_argument_that_is_not_utf8(refused, args):
+def test_an_argument_that_is_not_utf8_is_refused(refused, args):
     message, _ = refused("usage", *args)
     assert "UTF-8" in message
 
 
-def test_an_argument_that_is_not_utf8_in_a_process_of_its_own(spawn, store):
+def test_a_process_refuses_an_argument_that_is_not_utf8(spawn, store):
     raw = "import os, sys; os.execv(sys.argv[1], [b'wa', b'send', b'447700900123', b'caf\\xe9'])"
     result = spawn(WA, program=[sys.executable, "-c", raw]).finish()
     assert result.code == 2
@@ -135,11 +135,11 @@ def test_control_characters_on_standard_input_arrive_whole(wa, text):
     assert not set(shown) & set("\0\r\x1b\x85")
 
 
-def test_one_line_break_at_the_end_of_standard_input_is_the_shell_s(wa):
+def test_one_line_break_at_the_end_of_standard_input_is_removed(wa):
     assert wa("send", REEM, "--json", stdin="one\ntwo\n\n").json["message"] == "one\ntwo\n"
 
 
-def test_a_list_for_loopback_that_is_wrong_in_one_line_says_nothing(refused):
+def test_loopback_say_with_one_wrong_line_delivers_no_line(refused):
     fine = json.dumps({"from": REEM, "text": "fine"}).encode()
     for wrong in (
         b"{",
@@ -151,7 +151,7 @@ def test_a_list_for_loopback_that_is_wrong_in_one_line_says_nothing(refused):
         refused("bad-data", "loopback", "say", "-", stdin=fine + b"\n" + wrong + b"\n" + fine)
 
 
-# ── Whom ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Recipients ────────────────────────────────────────────────────────────────────────────────────
 
 NOBODY = [
     "123",
@@ -184,7 +184,7 @@ NOBODY = [
 
 
 @pytest.mark.parametrize("to", NOBODY)
-def test_an_address_that_cannot_be(refused, to):
+def test_an_impossible_address_is_refused(refused, to):
     refused("recipient-not-found", "send", to, "Hello")
     refused("recipient-not-found", "schedule", "add", to, "Hello", "--at", "in 1 hour")
 
@@ -212,7 +212,7 @@ def test_a_number_belongs_to_one_contact(refused):
     assert "Reem" in message
 
 
-def test_two_contacts_with_one_name(refused, wa):
+def test_a_name_of_two_contacts_is_ambiguous(refused, wa):
     assert wa("contacts", "add", "REEM", ADAM).code == 0
     for to in ("Reem", "reem", " rEEM "):
         message, _ = refused("ambiguous", "send", to, "Hello")
@@ -223,7 +223,7 @@ def test_two_contacts_with_one_name(refused, wa):
     assert wa("send", "sister", "Hello", "--json").json["to_jid"] == REEM_JID
 
 
-def test_a_prefix_of_two(refused, wa):
+def test_the_beginning_of_two_names_is_ambiguous(refused, wa):
     wa("contacts", "add", "Reema", ADAM)
     wa("contacts", "add", "Amira", "12025550123")
     refused("ambiguous", "send", "ree", "Hello")
@@ -232,7 +232,7 @@ def test_a_prefix_of_two(refused, wa):
 
 
 @pytest.mark.parametrize("row_id", ["", "nope", "%", "_", "\\", "' OR 1=1 --"])
-def test_no_such_row(refused, wa, row_id):
+def test_an_id_that_no_row_has_is_not_found(refused, wa, row_id):
     wa("schedule", "add", REEM, "Hello", "--at", "in 1 hour")
     for command in ("show", "cancel", "retry"):
         refused("not-found", "schedule", command, "--", row_id)
@@ -240,7 +240,7 @@ def test_no_such_row(refused, wa, row_id):
     refused("not-found", "schedule", "resolve", "--", row_id, "sent")
 
 
-# ── When, and how many ──────────────────────────────────────────────────────────────────────────────
+# ── Times, counts and keys ────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -266,12 +266,12 @@ def test_no_such_row(refused, wa, row_id):
         ["--at", "in 1 hour", "--tz", ""],
     ],
 )
-def test_a_time_that_makes_no_sense(refused, rest):
+def test_a_time_that_makes_no_sense_is_refused(refused, rest):
     refused("usage", "schedule", "add", REEM, "Hello", *rest)
 
 
 @pytest.mark.parametrize("number", ["-1", "0", "1.5", "many", "", "9" * 30])
-def test_a_count_that_makes_no_sense(refused, wa, number):
+def test_a_count_that_makes_no_sense_is_refused(refused, wa, number):
     wa("send", REEM, "Hello")
     refused("usage", "chats", "--", number)
     refused("usage", "read", "--", REEM, number)
@@ -279,7 +279,7 @@ def test_a_count_that_makes_no_sense(refused, wa, number):
 
 
 @pytest.mark.parametrize("seconds", ["-1", "-0.5", "soon", "", "nan", "inf", "1e400", "90s"])
-def test_a_wait_that_makes_no_sense(refused, seconds):
+def test_a_wait_that_makes_no_sense_is_refused(refused, seconds):
     refused("usage", "send", REEM, "Hello", "--wait", seconds)
 
 
@@ -307,7 +307,7 @@ def test_a_wait_that_makes_no_sense(refused, seconds):
     ],
 )
 @pytest.mark.timeout(15)
-def test_other_values_that_make_no_sense(refused, wa, args):
+def test_other_values_that_make_no_sense_are_refused(refused, wa, args):
     wa("send", "me", "Hello")
     refused("usage", *args)
 
@@ -320,7 +320,7 @@ def test_a_key_stands_for_one_message(refused, wa):
     refused("usage", "schedule", "add", ADAM, "Hello", "--at", "in 1 hour", "--key", "k")
 
 
-# ── The command line ────────────────────────────────────────────────────────────────────────────────
+# ── The command line ──────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ def test_a_key_stands_for_one_message(refused, wa):
         ["loopback", "fault", "gravity", "off"],
     ],
 )
-def test_a_command_line_that_makes_no_sense(refused, args):
+def test_a_command_line_that_makes_no_sense_is_refused(refused, args):
     code = "not-found" if args == ["schedule", "edit", "x"] else "usage"
     refused(code, *args)
 
@@ -370,7 +370,7 @@ def test_without_a_command_json_gets_an_error_and_no_help(wa, args):
 
 
 @pytest.mark.parametrize("args", [[], ["schedule"], ["contacts"], ["db"], ["loopback"]])
-def test_help_that_nobody_asked_for_is_talk(wa, args):
+def test_without_a_command_the_help_is_shown(wa, args):
     result = wa(*args)
     assert result.code == 0 or (result.code == 2 and result.out == "")
     assert "Commands" in result.out or "--help" in result.err
@@ -387,7 +387,7 @@ def test_an_argument_after_two_dashes_is_no_option(wa):
     assert [row["content"] for row in delivered] == ["-v", "--json"]
 
 
-# ── Settings ────────────────────────────────────────────────────────────────────────────────────────
+# ── Settings ──────────────────────────────────────────────────────────────────────────────────────
 
 NONSENSE = [
     ("WA_TRANSPORT", "whatsapp", "neonize or loopback"),
@@ -421,7 +421,7 @@ NONSENSE = [
 
 
 @pytest.mark.parametrize(("name", "value", "allowed"), NONSENSE)
-def test_a_setting_that_makes_no_sense(refused, name, value, allowed):
+def test_a_setting_that_makes_no_sense_is_refused(refused, name, value, allowed):
     for command in (["send", REEM, "Hello"], ["loopback", "delivered"]):
         message, hint = refused("bad-setting", *command, **{name: value})
         assert name in message
@@ -430,13 +430,13 @@ def test_a_setting_that_makes_no_sense(refused, name, value, allowed):
         assert allowed in hint
 
 
-def test_a_region_may_be_written_small_and_an_empty_setting_is_none(wa):
+def test_a_region_may_be_in_lower_case_and_an_empty_setting_counts_as_unset(wa):
     assert wa("send", "07700 900123", "Hello", WA_REGION="gb").code == 0
     empty = {name: "" for name, _, _ in NONSENSE if name != "WA_TRANSPORT"}
     assert wa("status", **empty).code == 0
 
 
-def test_settings_we_do_not_know_are_ignored(wa, tmp_path):
+def test_unknown_settings_are_ignored(wa, tmp_path):
     (tmp_path / "old.env").write_text("STORAGE_MODE=s3\nWA_COLOUR=green\nexport OTHER='x y'\n# note\n\n")
     result = wa("--env-file", str(tmp_path / "old.env"), "status", STORAGE_MODE="local", WA_NONSENSE="1")
     assert (result.code, result.err) == (0, "")
@@ -454,7 +454,7 @@ def test_settings_we_do_not_know_are_ignored(wa, tmp_path):
         b"B2_BUCKET\n",
     ],
 )
-def test_a_malformed_env_file(refused, home, tmp_path, where, content):
+def test_a_malformed_env_file_is_refused(refused, home, tmp_path, where, content):
     path = {"named": tmp_path / "cwd" / "named.env", "home": home.path / ".env"}[where]
     path.write_bytes(content)
     named = {"WA_ENV_FILE": "named.env"} if where == "named" else {}
@@ -463,10 +463,10 @@ def test_a_malformed_env_file(refused, home, tmp_path, where, content):
     refused("bad-setting", "loopback", "delivered", **named)
 
 
-# ── The home ────────────────────────────────────────────────────────────────────────────────────────
+# ── The home ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_home_that_is_a_file(refused, tmp_path):
+def test_a_home_that_is_a_file_is_refused(refused, tmp_path):
     (tmp_path / "file").write_text("mine")
     message, _ = refused("bad-setting", "status", WA_HOME=str(tmp_path / "file"))
     assert "WA_HOME" in message
@@ -474,7 +474,7 @@ def test_a_home_that_is_a_file(refused, tmp_path):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_home_that_is_somebody_s_directory_of_other_things(refused, tmp_path):
+def test_a_home_with_files_that_are_not_ours_is_refused(refused, tmp_path):
     crowd = tmp_path / "crowd"
     crowd.mkdir()
     (crowd / "thesis.txt").write_text("mine")
@@ -486,20 +486,20 @@ def test_a_home_that_is_somebody_s_directory_of_other_things(refused, tmp_path):
 
 
 @pytest.mark.parametrize("value", ["~nobody-of-that-name/wa", "a\0b"])
-def test_a_home_that_is_no_path(refused, value):
+def test_a_home_that_is_no_path_is_refused(refused, value):
     message, _ = refused("bad-setting", "status", WA_HOME=value)
     assert "WA_HOME" in message
 
 
 @pytest.mark.parametrize("length", [300, 5000])
-def test_a_home_whose_name_no_file_system_takes(refused, tmp_path, length):
+def test_a_home_with_a_name_too_long_for_the_file_system_is_refused(refused, tmp_path, length):
     refused("storage-error", "status", WA_HOME=str(tmp_path / ("x" * length)))
 
 
 @pytest.mark.parametrize(
     "name", ["with space", "名前 ü ß", 'quo\'te "and" more', "new\nline", "-rf", "per%cent?#&"]
 )
-def test_a_home_with_an_unusual_name(wa, spawn, tmp_path, name):
+def test_a_home_with_an_unusual_name_works(wa, spawn, tmp_path, name):
     env = {"WA_HOME": str(tmp_path / name)}
     assert wa("send", REEM, "Hello", **env).code == 0
     assert wa("db", "check", **env).out == "ok\n"
@@ -507,7 +507,7 @@ def test_a_home_with_an_unusual_name(wa, spawn, tmp_path, name):
     assert {"wa.db", "loopback.db"} <= {path.name for path in (tmp_path / name).iterdir()}
 
 
-def test_a_home_too_deep_for_a_socket_works_all_the_same(wa, spawn, tmp_path):
+def test_a_home_whose_path_is_too_long_for_a_socket_works(wa, spawn, tmp_path):
     deep = tmp_path / ("d" * 120) / ("e" * 120)
     env = {"WA_HOME": str(deep)}
     assert wa("send", REEM, "First", **env).code == 0

@@ -1,4 +1,4 @@
-"""`wa contacts`: each command in words and in JSON, whom it means by a name, and how people are found."""
+"""`wa contacts`: each command in words and in JSON, which contact a name means, and the search."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 @pytest.fixture
 def do(wa: Wa) -> Any:
-    """Run a `wa contacts` command that succeeds; what it printed as JSON."""
+    """Run a `wa contacts` command that succeeds; return the JSON that it printed."""
     clock = FakeClock()
 
     def run(*args: str) -> Any:
@@ -48,7 +48,7 @@ def do(wa: Wa) -> Any:
 
 @pytest.fixture
 def book(do: Any) -> None:
-    """Reem with everything, Zoë, Omar in his own script, and Nadia without a number."""
+    """Reem with every field, Zoë, Omar in Arabic script, and Nadia without a number."""
     do(
         "add", "Reem Haddad", REEM, ADAM, "--alias", "Sister", "--alias", "Reemy", "--tag", "Family",
         "--notes", "Likes figs", "--tz", "Europe/London", "--favorite",
@@ -60,7 +60,7 @@ def book(do: Any) -> None:
 
 @pytest.fixture
 def refused(wa: Wa, home: Home) -> Any:
-    """Run a `wa contacts` command that must be refused, in JSON and in words; its error."""
+    """Run a `wa contacts` command that must be refused, in JSON and in words; return its error."""
 
     def run(code: str, status: int, *args: str) -> dict[str, Any]:
         before = dump(home)
@@ -78,16 +78,16 @@ def refused(wa: Wa, home: Home) -> Any:
 
 
 def found(wa: Wa, *args: str) -> list[str]:
-    """The names that a search finds, in their order."""
+    """Return the names that a search finds, in their order."""
     result = wa("contacts", "search", *args, "--json")
     assert result.code == 0, result.err
     return [row["name"] for row in result.json]
 
 
-# ── add ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── add ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_add_with_everything(do: Any) -> None:
+def test_add_stores_every_field(do: Any) -> None:
     row = do(
         "add", "Reem", "+44 7700 900123", ADAM, "--alias", "Sister", "--alias", "Reemy", "--tag", "Family",
         "--notes", "two\nlines", "--tz", "Asia/Kolkata", "--favorite",
@@ -104,13 +104,13 @@ def test_add_with_everything(do: Any) -> None:
     assert do("list") == [row]
 
 
-def test_add_with_a_name_alone(do: Any) -> None:
+def test_add_stores_a_name_without_a_number(do: Any) -> None:
     row = do("add", "Nadia")
     assert (row["phone"], row["phones"], row["aliases"], row["tags"]) == (None, [], [], [])
     assert (row["notes"], row["timezone"], row["is_favorite"]) == (None, None, False)
 
 
-def test_add_in_words(wa: Wa) -> None:
+def test_add_says_in_words_what_it_stored(wa: Wa) -> None:
     for args, shown in ((["Reem", REEM, ADAM], REEM), (["Nadia"], "Nadia")):
         result = wa("contacts", "add", *args)
         assert (result.code, result.err) == (0, "")
@@ -132,14 +132,14 @@ def test_add_in_words(wa: Wa) -> None:
     ],
 )
 @pytest.mark.usefixtures("book")
-def test_add_refuses(wa: Wa, home: Home, args: list[str]) -> None:
+def test_add_refuses_bad_values(wa: Wa, home: Home, args: list[str]) -> None:
     before = dump(home)
     result = wa("contacts", "add", *args, "--json")
     assert (result.code, result.out) == (2, "")
     assert dump(home) == before
 
 
-def test_the_same_number_twice_in_one_add(do: Any) -> None:
+def test_a_number_given_twice_to_add_is_stored_once(do: Any) -> None:
     assert numbers(do("add", "Reem", REEM, "+44 7700 900123")) == [REEM]
 
 
@@ -148,7 +148,7 @@ def test_add_takes_a_national_number_with_a_region(wa: Wa) -> None:
     assert result.json["phone"] == REEM
 
 
-# ── list and show ───────────────────────────────────────────────────────────────────────────────────
+# ── list and show ─────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.usefixtures("book")
@@ -177,12 +177,12 @@ def test_list_has_favourites_first_then_by_name(wa: Wa, do: Any) -> None:
         (["--favorites", "--tag", "Work"], []),
     ],
 )
-def test_list_is_narrowed(wa: Wa, do: Any, options: list[str], names: list[str]) -> None:
+def test_list_is_narrowed_by_its_options(wa: Wa, do: Any, options: list[str], names: list[str]) -> None:
     assert [row["name"] for row in do("list", *options)] == names
     assert len(wa("contacts", "list", *options).out.splitlines()) == len(names)
 
 
-def test_an_empty_book(wa: Wa, do: Any) -> None:
+def test_an_empty_address_book_is_no_error(wa: Wa, do: Any) -> None:
     for command in (["list"], ["search", "reem"], ["list", "--favorites"]):
         assert do(*command) == []
         result = wa("contacts", *command)
@@ -190,7 +190,7 @@ def test_an_empty_book(wa: Wa, do: Any) -> None:
 
 
 @pytest.mark.usefixtures("book")
-def test_show_in_words(wa: Wa) -> None:
+def test_show_prints_every_field_in_words(wa: Wa) -> None:
     result = wa("contacts", "show", "reem")
     assert (result.code, result.err) == (0, "")
     for text in ("Reem Haddad", REEM, ADAM, "Sister", "Reemy", "Family", "Likes figs", "Europe/London"):
@@ -219,19 +219,19 @@ def test_show_in_words(wa: Wa) -> None:
         ("nad", "Nadia"),
     ],
 )
-def test_who_is_meant(do: Any, who: str, name: str) -> None:
+def test_a_name_number_or_alias_means_the_contact(do: Any, who: str, name: str) -> None:
     assert do("show", who)["name"] == name
 
 
 @pytest.mark.usefixtures("book")
-def test_who_may_be_an_id(do: Any) -> None:
+def test_an_id_means_the_contact(do: Any) -> None:
     for row in do("list"):
         assert do("show", str(row["id"])) == row
 
 
 @pytest.mark.usefixtures("book")
 @pytest.mark.parametrize("who", ["nobody", "eem", FREE, "999999", "0", "", " ", "x@nowhere", "-", "🎉"])
-def test_nobody_is_meant(wa: Wa, who: str) -> None:
+def test_a_text_that_fits_no_contact_is_not_found(wa: Wa, who: str) -> None:
     result = wa("contacts", "show", "--json", "--", who)
     assert (result.code, result.out) == (4, "")
     assert result.error["code"] in ("not-found", "recipient-not-found")
@@ -251,7 +251,7 @@ def test_nobody_is_meant(wa: Wa, who: str) -> None:
     ],
 )
 @pytest.mark.usefixtures("book")
-def test_every_command_says_that_there_is_nobody_or_who_there_is(
+def test_every_command_refuses_a_name_that_is_unknown_or_ambiguous(
     refused: Any, do: Any, command: list[str]
 ) -> None:
     name, *rest = command
@@ -263,7 +263,7 @@ def test_every_command_says_that_there_is_nobody_or_who_there_is(
 
 
 @pytest.mark.usefixtures("book")
-def test_two_of_one_name_are_told_apart(wa: Wa, do: Any, refused: Any) -> None:
+def test_the_error_for_two_contacts_of_one_name_shows_their_numbers(wa: Wa, do: Any, refused: Any) -> None:
     do("add", "Reem Haddad", FREE)
     message = refused("ambiguous", 4, "show", "reem haddad")["message"]
     assert REEM in message
@@ -271,7 +271,7 @@ def test_two_of_one_name_are_told_apart(wa: Wa, do: Any, refused: Any) -> None:
     assert do("show", FREE)["phone"] == FREE
 
 
-def test_two_without_a_number_are_told_apart_by_their_ids(do: Any, refused: Any) -> None:
+def test_the_error_for_two_contacts_without_a_number_shows_their_ids(do: Any, refused: Any) -> None:
     ids = {str(do("add", "Nadia")["id"]) for _ in range(2)}
     message = refused("ambiguous", 4, "show", "nadia")["message"]
     assert all(each in message for each in ids)
@@ -286,16 +286,16 @@ def test_a_whole_name_wins_over_a_beginning(do: Any) -> None:
     assert do("show", "annie")["phone"] == ADAM
 
 
-def test_one_person_by_two_names_is_not_two(do: Any) -> None:
+def test_a_text_that_fits_two_names_of_one_contact_is_not_ambiguous(do: Any) -> None:
     do("add", "Reem", REEM, "--alias", "Reemy", "--alias", "Reem")
     assert do("show", "ree")["phone"] == REEM
 
 
-# ── edit ────────────────────────────────────────────────────────────────────────────────────────────
+# ── edit ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.usefixtures("book")
-def test_edit_changes_what_is_named_alone(do: Any) -> None:
+def test_edit_changes_only_the_named_fields(do: Any) -> None:
     before = do("show", "reem")
     row = do("edit", "reem", "--name", "Reem H.", "--notes", "new", "--tz", "Asia/Kolkata")
     assert row == {
@@ -351,7 +351,7 @@ def test_edit_replaces_a_number(do: Any) -> None:
     ],
     ids=str,
 )
-def test_edit_refuses(refused: Any, options: list[str]) -> None:
+def test_edit_refuses_bad_values(refused: Any, options: list[str]) -> None:
     refused("usage", 2, "edit", "reem", *options)
 
 
@@ -370,11 +370,11 @@ def test_edit_removes_no_number_of_somebody_else(wa: Wa, home: Home, phone: str)
     assert dump(home) == before
 
 
-# ── remove, alias, tag, favorite ────────────────────────────────────────────────────────────────────
+# ── remove, alias, tag, favorite ──────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.usefixtures("book")
-def test_remove(wa: Wa, do: Any, refused: Any, home: Home) -> None:
+def test_remove_deletes_the_contact_and_its_numbers(wa: Wa, do: Any, refused: Any, home: Home) -> None:
     row = do("show", "sister")
     assert do("remove", "sister")["id"] == row["id"]
     assert [each["name"] for each in do("list")] == ["Nadia", "Zoë Example", "عمر"]
@@ -386,7 +386,7 @@ def test_remove(wa: Wa, do: Any, refused: Any, home: Home) -> None:
 
 
 @pytest.mark.usefixtures("book")
-def test_alias(wa: Wa, do: Any) -> None:
+def test_alias_adds_and_removes_aliases(wa: Wa, do: Any) -> None:
     row = do("alias", "zoe", "Zozo", "Boss ☕")
     assert set(row["aliases"]) == {"Zozo", "Boss ☕"}
     assert do("show", "boss")["id"] == row["id"]
@@ -406,7 +406,7 @@ def test_the_same_alias_twice_is_there_once(do: Any) -> None:
 @pytest.mark.usefixtures("book")
 @pytest.mark.parametrize("command", ["alias", "tag"])
 @pytest.mark.parametrize("empty", ["", "  "])
-def test_an_empty_alias_or_tag(wa: Wa, home: Home, command: str, empty: str) -> None:
+def test_an_empty_alias_or_tag_is_not_added(wa: Wa, home: Home, command: str, empty: str) -> None:
     result = wa("contacts", command, "zoe", empty)
     assert result.code in (0, 2)
     assert wa("contacts", "show", "zoe", "--json").json["aliases"] == []
@@ -414,7 +414,7 @@ def test_an_empty_alias_or_tag(wa: Wa, home: Home, command: str, empty: str) -> 
 
 
 @pytest.mark.usefixtures("book")
-def test_tag(wa: Wa, do: Any) -> None:
+def test_tag_adds_and_removes_tags(wa: Wa, do: Any) -> None:
     assert set(do("tag", "nadia", "Family", "Old friends")["tags"]) == {"Family", "Old friends"}
     assert len(do("list", "--tag", "Family")) == 3
     assert do("tag", "nadia", "Family", "--remove")["tags"] == ["Old friends"]
@@ -424,7 +424,7 @@ def test_tag(wa: Wa, do: Any) -> None:
 
 
 @pytest.mark.usefixtures("book")
-def test_favorite(wa: Wa, do: Any) -> None:
+def test_favorite_sets_and_clears_the_mark(wa: Wa, do: Any) -> None:
     assert do("favorite", "zoe")["is_favorite"] is True
     assert do("favorite", "zoe")["is_favorite"] is True
     assert [row["name"] for row in do("list", "--favorites")] == ["Reem Haddad", "Zoë Example"]
@@ -434,7 +434,7 @@ def test_favorite(wa: Wa, do: Any) -> None:
     assert (result.code, result.err, len(result.out.splitlines())) == (0, "", 1)
 
 
-def test_what_changes_nothing_leaves_the_time_alone(do: Any) -> None:
+def test_a_command_that_changes_nothing_leaves_updated_at_unchanged(do: Any) -> None:
     before = do("add", "Reem", REEM, "--alias", "Sis", "--tag", "Family", "--favorite")
     for command in (["alias", "Reem", "Sis"], ["tag", "Reem", "Family"], ["favorite", "Reem"]):
         assert do(*command) == before
@@ -456,7 +456,7 @@ def test_what_changes_nothing_leaves_the_time_alone(do: Any) -> None:
     ids=" ".join,
 )
 @pytest.mark.usefixtures("book")
-def test_something_is_missing(wa: Wa, args: list[str]) -> None:
+def test_a_missing_argument_is_usage(wa: Wa, args: list[str]) -> None:
     result = wa("contacts", *args, "--json")
     assert (result.code, result.out, result.error["code"]) == (2, "", "usage")
 
@@ -471,7 +471,7 @@ def test_every_command_has_help_with_an_example(wa: Wa) -> None:
         assert f"Example: wa contacts {command}" in result.out, command
 
 
-# ── search ──────────────────────────────────────────────────────────────────────────────────────────
+# ── search ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.usefixtures("book")
@@ -514,19 +514,19 @@ def test_search_looks_in_tags(wa: Wa) -> None:
 
 @pytest.mark.usefixtures("book")
 @pytest.mark.parametrize("text", ["nobody", "reem zoe", "999", "%", "_", "*", '"', "'", "\\", "🎉"])
-def test_search_finds_nobody(wa: Wa, text: str) -> None:
+def test_search_without_a_match_is_empty(wa: Wa, text: str) -> None:
     assert found(wa, text) == []
 
 
 @pytest.mark.usefixtures("book")
 @pytest.mark.parametrize("text", ["", " ", "\n"])
-def test_search_for_nothing(wa: Wa, text: str) -> None:
+def test_an_empty_search_does_not_crash(wa: Wa, text: str) -> None:
     result = wa("contacts", "search", text, "--json")
     assert result.code in (0, 2)
     assert "Traceback" not in result.err
 
 
-def test_search_finds_signs_as_they_are(wa: Wa, do: Any) -> None:
+def test_search_takes_special_characters_literally(wa: Wa, do: Any) -> None:
     for number, name in enumerate(
         ("100%", "a_b", "C++", "🎉 Party", "O'Neil", "back\\slash", "夏目漱石", "ß")
     ):
@@ -589,7 +589,7 @@ def test_a_typo_in_an_alias_finds_it(wa: Wa, do: Any) -> None:
     assert found(wa, "grandmohter") == ["R"]
 
 
-def test_something_quite_different_is_no_typo(wa: Wa, do: Any) -> None:
+def test_a_very_different_name_is_not_found_as_a_typo(wa: Wa, do: Any) -> None:
     do("add", "Maximilian", REEM)
     do("add", "Reem", ADAM)
     for text in ("Maksymilian", "Minimalian", "Room", "Maxxxmilian"):
@@ -605,7 +605,7 @@ def test_the_best_match_comes_first(wa: Wa, do: Any) -> None:
     assert found(wa, "martin") == names
 
 
-def test_what_is_spelled_otherwise_is_shown_where_nothing_else_is(wa: Wa, do: Any) -> None:
+def test_names_spelled_otherwise_are_shown_only_without_another_match(wa: Wa, do: Any) -> None:
     for number, name in enumerate(("Marten", "Jo Smartinez", "Martin")):
         do("add", name, f"44770090000{number}")
     do("favorite", "Marten")
@@ -635,12 +635,12 @@ def test_a_whole_word_wins_over_a_part(wa: Wa, do: Any) -> None:
     assert found(wa, "mary") == ["Mary Example", "Bananas Rosemary"]
 
 
-def test_a_number_is_not_searched_by_its_typos(wa: Wa, do: Any) -> None:
+def test_search_finds_no_typos_in_numbers(wa: Wa, do: Any) -> None:
     do("add", "Reem", REEM)
     assert found(wa, "447700900124") == []
 
 
-def test_ten_thousand_contacts(wa: Wa, store: Store) -> None:
+def test_ten_thousand_contacts_are_searched_and_listed(wa: Wa, store: Store) -> None:
     people = [
         (n, f"447700900{n:03}" if n < 1000 else None, f"Person {n:05}", f'["p{n}"]', None)
         for n in range(9_998)
@@ -671,7 +671,7 @@ def test_ten_thousand_contacts(wa: Wa, store: Store) -> None:
     assert len(result.error["message"]) < 1000
 
 
-# ── Odd names ───────────────────────────────────────────────────────────────────────────────────────
+# ── Odd names ─────────────────────────────────────────────────────────────────────────────────────
 
 NASTY = "Re\x1b[31mem\x07\x9b \u202egnirts\u2066 \r\nerror: lost\t|\u2028end"
 
@@ -701,15 +701,15 @@ def test_control_characters_are_harmless(wa: Wa, do: Any) -> None:
         assert "Traceback" not in text
 
 
-def test_a_note_cannot_pass_for_another_field(wa: Wa, do: Any) -> None:
-    """Its further lines are set in, or stand below all fields, behind an empty line."""
+def test_a_note_cannot_imitate_another_field(wa: Wa, do: Any) -> None:
+    """Its further lines are indented, or stand below all fields after an empty line."""
     do("add", "Reem", REEM, "--notes", "x\nnumbers   +12025550199\nname: Bank", "--tag", "Family")
     fields = wa("contacts", "show", "Reem").out.split("\n\n")[0].splitlines()
     assert not [line for line in fields if line.startswith(("numbers   +1202", "name: Bank"))]
     assert any("Family" in line for line in fields)
 
 
-def test_very_long_names(wa: Wa, do: Any) -> None:
+def test_very_long_names_are_stored_and_found(wa: Wa, do: Any) -> None:
     name = "Reem " * 2_000 + "end"
     row = do("add", name, REEM, "--alias", "a" * 10_000, "--notes", "n" * 100_000)
     assert row["name"] == name
@@ -719,7 +719,7 @@ def test_very_long_names(wa: Wa, do: Any) -> None:
     assert found(wa, "b" * 10_000) == []
 
 
-def test_a_name_like_a_number_or_an_id(do: Any, refused: Any) -> None:
+def test_a_name_that_looks_like_an_id_is_a_name(do: Any, refused: Any) -> None:
     first = do("add", "Reem", REEM)
     second = do("add", str(first["id"]), ADAM)
     assert do("show", ADAM)["id"] == second["id"]
@@ -727,15 +727,15 @@ def test_a_name_like_a_number_or_an_id(do: Any, refused: Any) -> None:
     assert do("show", str(second["id"]))["id"] == second["id"]
 
 
-def test_a_name_like_an_option(do: Any, wa: Wa) -> None:
+def test_a_name_that_looks_like_an_option_is_a_name(do: Any, wa: Wa) -> None:
     assert wa("contacts", "add", "--", "--name", REEM).code == 0
     assert wa("contacts", "show", "--json", "--", "--name").json["phone"] == REEM
 
 
-# ── At the same time ────────────────────────────────────────────────────────────────────────────────
+# ── At the same time ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_eight_at_once_lose_no_alias(spawn: Any, do: Any) -> None:
+def test_eight_processes_that_add_aliases_at_once_lose_none(spawn: Any, do: Any) -> None:
     do("add", "Reem", REEM)
     started = [spawn("contacts", "alias", "Reem", f"A{number}") for number in range(8)]
     assert [process.finish().code for process in started] == [0] * 8

@@ -1,4 +1,4 @@
-"""Every exit code and every error code, each provoked for real, as text and as JSON."""
+"""Every exit code and every error code, each provoked by a real cause, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OFFLINE = ("loopback", "fault", "offline", "on")
 
 
 def later(**delta):
-    """A clock ahead of the system's."""
+    """Return a clock ahead of the system's."""
     return lambda: system_now() + timedelta(**delta)
 
 
@@ -70,7 +70,7 @@ def told(result, code, *, as_json, talk=False):
 
 
 def is_command(line):
-    """Whether `line` begins with the name of a command there is, with arguments it could have."""
+    """Return whether `line` begins with an existing command and arguments that it could have."""
     command = typer.main.get_command(cli.root)
     words = line.split()[1:]
     while words and hasattr(command, "list_commands"):
@@ -89,7 +89,7 @@ def is_command(line):
 
 
 class _Context:
-    """As much of a context as the root group asks for: an object that is on loopback."""
+    """The part of a context that the root group asks for: an object on loopback."""
 
     def find_object(self, kind):
         found = kind(environ={"WA_TRANSPORT": "loopback", "WA_TZ": "UTC", "WA_HOME": "/nonexistent"})
@@ -98,7 +98,7 @@ class _Context:
 
 
 def interrupted(result):
-    """Check the end of a command after Ctrl-C, which is no error to explain."""
+    """Check the end of a command after Ctrl-C: it prints no error."""
     assert (result.code, result.out) == (130, "")
     assert "Traceback" not in result.err
     assert "error" not in result.err
@@ -106,13 +106,13 @@ def interrupted(result):
 
 @pytest.fixture(params=["text", "json"])
 def form(request):
-    """The two ways in which an error is told."""
+    """The two forms in which an error is printed."""
     return request.param
 
 
 @pytest.fixture
 def fails(wa, form):
-    """Run a command that must end with an error code; its message and hint."""
+    """Run a command that must end with an error code; return its message and hint."""
 
     def run(code, *args, talk=False, **options):
         as_json = form == "json"
@@ -124,19 +124,19 @@ def fails(wa, form):
 
 @pytest.fixture
 def rows(wa):
-    """All rows of the queue."""
+    """Return all rows of the queue."""
     return lambda: wa("schedule", "list", "--status", "all", "--json").json
 
 
 @pytest.fixture
 def delivered(wa):
-    """The texts that the stand-in has accepted."""
+    """Return the texts that the stand-in has accepted."""
     return lambda: [row["content"] for row in wa("loopback", "delivered", "--json").json]
 
 
 @pytest.fixture
 def nothing_goes_out_later(wa, rows, delivered):
-    """After a failed `send`: its row is over, and healing what was wrong delivers nothing."""
+    """After a failed `send`: its row is settled, and no message goes out once the fault is cleared."""
 
     def check(*, status=("failed", "cancelled"), already=()):
         found = rows()
@@ -150,7 +150,7 @@ def nothing_goes_out_later(wa, rows, delivered):
     return check
 
 
-# ── 0 and 1 ─────────────────────────────────────────────────────────────────────────────────────────
+# ── 0 and 1 ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def nothing_goes_out_later(wa, rows, delivered):
         ["resume"],
     ],
 )
-def test_done_is_0_and_a_list_without_hits_too(wa, args):
+def test_success_is_0_and_so_is_a_list_without_hits(wa, args):
     assert wa(*args).code == 0
     result = wa(*args, "--json")
     assert result.code == 0
@@ -180,7 +180,7 @@ def test_done_is_0_and_a_list_without_hits_too(wa, args):
     assert result.err == ""
 
 
-def test_nothing_due_is_0(wa, store):
+def test_a_run_with_no_due_row_is_0(wa, store):
     result = wa("run-scheduler", "--once")
     assert (result.code, result.out) == (0, "")
 
@@ -193,7 +193,7 @@ def test_help_and_version_are_0(wa):
         assert result.out
 
 
-def test_a_fault_of_ours_is_internal(fails, monkeypatch):
+def test_a_bug_is_an_internal_error(fails, monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("out of order")
 
@@ -202,7 +202,7 @@ def test_a_fault_of_ours_is_internal(fails, monkeypatch):
     assert "out of order" in message
 
 
-def test_a_fault_of_ours_shows_its_traceback_only_with_v(spawn):
+def test_a_bug_shows_its_traceback_only_with_v(spawn):
     broken = (
         "from wa.cli import main; from wa.record import chats\n"
         "chats.listing = lambda *a, **k: 1 / 0; main.main()"
@@ -216,7 +216,7 @@ def test_a_fault_of_ours_shows_its_traceback_only_with_v(spawn):
     assert "Traceback" in loud.err
 
 
-# ── 2: usage, settings, states ──────────────────────────────────────────────────────────────────────
+# ── 2: usage, settings, states ────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -235,11 +235,11 @@ def test_a_fault_of_ours_shows_its_traceback_only_with_v(spawn):
         ["loopback", "fault", "gravity", "off"],
     ],
 )
-def test_wrong_usage(fails, args):
+def test_wrong_arguments_are_usage(fails, args):
     fails("usage", *args)
 
 
-def test_a_bad_setting(fails):
+def test_a_bad_setting_is_named_with_its_value(fails):
     message, hint = fails("bad-setting", "status", WA_DAILY_LIMIT="many")
     assert "WA_DAILY_LIMIT" in message
     assert "many" in message
@@ -253,7 +253,7 @@ def test_a_home_belongs_to_one_transport(wa, fails):
     assert "WA_TRANSPORT=loopback" in hint
 
 
-def test_a_row_in_the_wrong_state(wa, fails):
+def test_a_command_on_a_row_in_the_wrong_state_is_wrong_state(wa, fails):
     sent = wa("send", REEM, "Hello", "--json").json["id"]
     for command in (
         ["cancel", sent],
@@ -265,21 +265,21 @@ def test_a_row_in_the_wrong_state(wa, fails):
         assert f"{sent} is sent" in message
 
 
-# ── 3: no account, or no longer ours ────────────────────────────────────────────────────────────────
+# ── 3: no account, or no longer ours ──────────────────────────────────────────────────────────────
 
 
 @pytest.mark.timeout(15)
-def test_without_an_account_nothing_is_queued(wa, fails, tmp_path):
+def test_without_an_account_no_message_is_queued(wa, fails, tmp_path):
     unlinked = {"WA_TRANSPORT": "neonize", "WA_HOME": str(tmp_path / "unlinked")}
     fails("not-authorized", "send", REEM, "Hello", **unlinked)
     fails("not-authorized", "send", REEM, "Hello", "--no-wait", **unlinked)
     fails("not-authorized", "listen", "--for", "1s", **unlinked)
-    fails("not-authorized", "run-scheduler", **unlinked)  # the lock must not have stayed behind
+    fails("not-authorized", "run-scheduler", **unlinked)  # the lock must have been released
     assert wa("schedule", "list", "--status", "all", "--json", **unlinked).json == []
     fails("not-authorized", "run-scheduler", "--once", **unlinked)
 
 
-def test_a_send_while_logged_out(wa, fails, rows, nothing_goes_out_later):
+def test_a_send_while_logged_out_is_not_authorized(wa, fails, rows, nothing_goes_out_later):
     wa("loopback", "fault", "logged-out", "on")
     fails("not-authorized", "send", REEM, "Hello")
     assert [(row["status"], row["error_code"]) for row in rows()] == [("failed", "not-authorized")]
@@ -299,7 +299,7 @@ def test_logged_out_ends_the_scheduler_and_its_queue_stays(wa, fails, rows, deli
 
 
 @pytest.mark.parametrize("command", [["listen"], ["run-scheduler"]])
-def test_another_session_replaces_this_one(home, store, spawn, form, command):
+def test_a_command_whose_session_is_replaced_ends_with_replaced(home, store, spawn, form, command):
     as_json = form == "json"
     process = spawn(*(("--json",) if as_json else ()), *command)
     wait_for(lambda: store.value("SELECT last_connected FROM device"))
@@ -311,10 +311,10 @@ def test_another_session_replaces_this_one(home, store, spawn, form, command):
         other.disconnect()
 
 
-# ── 4: no such thing ────────────────────────────────────────────────────────────────────────────────
+# ── 4: not found ──────────────────────────────────────────────────────────────────────────────────
 
 
-def test_no_such_row_or_chat(wa, fails):
+def test_a_missing_row_or_chat_is_not_found(wa, fails):
     wa("contacts", "add", "Reem", REEM)
     for command in (["show"], ["cancel"], ["retry"], ["edit", "--text", "x"]):
         fails("not-found", "schedule", *command, "nope")
@@ -330,7 +330,7 @@ def test_an_answer_to_a_message_that_is_not_there_is_not_sent(wa, fails, rows):
     assert rows() == []
 
 
-def test_two_that_fit_are_ambiguous_and_listed(wa, fails, rows):
+def test_two_matches_are_ambiguous_and_listed(wa, fails, rows):
     wa("contacts", "add", "Adam North", ADAM)
     wa("contacts", "add", "Adam South", REEM)
     message, _ = fails("ambiguous", "send", "adam", "Hello")
@@ -345,24 +345,24 @@ def test_two_that_fit_are_ambiguous_and_listed(wa, fails, rows):
     assert [row["status"] for row in rows()] == ["pending", "pending"]
 
 
-def test_an_unknown_name(fails, rows):
+def test_an_unknown_name_is_recipient_not_found(fails, rows):
     message, _ = fails("recipient-not-found", "send", "Nobody", "Hello")
     assert "Nobody" in message
     fails("recipient-not-found", "schedule", "add", "Nobody", "Hello", "--at", "in 1 hour")
     assert rows() == []
 
 
-def test_a_number_that_is_not_on_whatsapp(wa, fails, rows, nothing_goes_out_later):
+def test_a_number_that_is_not_on_whatsapp_is_recipient_not_found(wa, fails, rows, nothing_goes_out_later):
     wa("loopback", "fault", "not-on-whatsapp", REEM)
     fails("recipient-not-found", "send", REEM, "Hello")
     assert [(row["status"], row["error_code"]) for row in rows()] == [("failed", "recipient-not-found")]
     nothing_goes_out_later()
 
 
-# ── 5: not sent ─────────────────────────────────────────────────────────────────────────────────────
+# ── 5: not sent ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_refusal_fails_at_once(wa, fails, rows, nothing_goes_out_later):
+def test_a_refused_message_fails_at_once(wa, fails, rows, nothing_goes_out_later):
     wa("loopback", "fault", "refuse", "463")
     message, hint = fails("send-failed", "send", REEM, "Hello")
     assert "463" in message
@@ -370,7 +370,7 @@ def test_a_refusal_fails_at_once(wa, fails, rows, nothing_goes_out_later):
     nothing_goes_out_later()
 
 
-def test_the_scheduler_tells_that_something_failed(wa, rows):
+def test_the_scheduler_reports_that_a_message_failed(wa, rows):
     wa("loopback", "fault", "refuse", "463")
     wa("schedule", "add", REEM, "Later", "--at", "in 1 minute")
     result = wa("run-scheduler", "--once", now=later(minutes=2))
@@ -389,7 +389,9 @@ def test_a_rate_limit_fails_the_send_and_brakes_the_next(wa, fails, rows, nothin
     nothing_goes_out_later()
 
 
-def test_the_daily_limit(wa, fails, rows, delivered, nothing_goes_out_later):
+def test_a_send_over_the_daily_limit_is_rate_limit_exceeded(
+    wa, fails, rows, delivered, nothing_goes_out_later
+):
     assert wa("send", REEM, "First", WA_DAILY_LIMIT="1").code == 0
     fails("rate-limit-exceeded", "send", REEM, "Second", WA_DAILY_LIMIT="1")
     assert sorted(row["status"] for row in rows()) == ["failed", "sent"]
@@ -420,7 +422,7 @@ def test_a_ban_ends_the_send(wa, fails, rows, nothing_goes_out_later):
 @pytest.mark.parametrize(
     "command", [["listen"], ["run-scheduler"], ["run-scheduler", "--once"], ["send", REEM, "x"]]
 )
-def test_no_start_connects_before_a_ban_ends(wa, fails, rows, delivered, monkeypatch, command):
+def test_no_command_connects_before_a_ban_ends(wa, fails, rows, delivered, monkeypatch, command):
     clock = FakeClock()
     wa("schedule", "add", REEM, "Later", "--at", "in 1 minute", now=clock)
     wa("loopback", "fault", "banned", "3600")
@@ -442,19 +444,19 @@ def test_no_start_connects_before_a_ban_ends(wa, fails, rows, delivered, monkeyp
     assert delivered() == ["Later"]
 
 
-# ── 6: perhaps sent, or not yet ─────────────────────────────────────────────────────────────────────
+# ── 6: perhaps sent, or not yet ───────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
 def unknown(wa, monkeypatch):
-    """A stand-in that accepts and never says so."""
+    """Make the stand-in accept messages and never acknowledge them."""
     monkeypatch.setattr(deliver, "PROOF_SECONDS", 0.1)
     for name, value in (("ack-lost", "on"), ("ack-timeout", "0.1"), ("receipts", "off")):
         assert wa("loopback", "fault", name, value).code == 0
 
 
 @pytest.mark.usefixtures("unknown")
-def test_an_unknown_outcome_is_told_and_never_sent_again(wa, fails, rows, delivered):
+def test_a_message_of_unknown_outcome_is_reported_and_never_sent_again(wa, fails, rows, delivered):
     _, hint = fails("unknown-outcome", "send", REEM, "Hello")
     row = rows()[0]
     assert row["status"] == "unknown"
@@ -470,7 +472,7 @@ def test_an_unknown_outcome_is_told_and_never_sent_again(wa, fails, rows, delive
 
 
 @pytest.mark.usefixtures("unknown")
-def test_the_scheduler_tells_that_something_became_unknown(wa, delivered):
+def test_the_scheduler_reports_that_an_outcome_became_unknown(wa, delivered):
     wa("schedule", "add", REEM, "Later", "--at", "in 1 minute")
     result = wa("run-scheduler", "--once", now=later(minutes=2))
     assert (result.code, result.out) == (6, "")
@@ -479,7 +481,7 @@ def test_the_scheduler_tells_that_something_became_unknown(wa, delivered):
 
 
 @pytest.mark.parametrize("why", [OFFLINE, ("pause",)])
-def test_still_queued_names_the_row_and_it_stays(wa, fails, rows, delivered, why):
+def test_a_message_still_queued_is_named_and_stays(wa, fails, rows, delivered, why):
     wa(*why)
     _, hint = fails("still-queued", "send", REEM, "Hello", "--wait", "0.3")
     row = rows()[0]
@@ -491,10 +493,10 @@ def test_still_queued_names_the_row_and_it_stays(wa, fails, rows, delivered, why
     assert delivered() == ["Hello"]
 
 
-# ── 7: out of reach ─────────────────────────────────────────────────────────────────────────────────
+# ── 7: out of reach ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_scheduler_without_a_network(wa, fails, rows, monkeypatch):
+def test_the_scheduler_without_a_network_is_network_error(wa, fails, rows, monkeypatch):
     monkeypatch.setattr(deliver, "CONNECT_SECONDS", 0.3)
     wa("schedule", "add", REEM, "Later", "--at", "in 1 minute")
     wa(*OFFLINE)
@@ -504,20 +506,20 @@ def test_the_scheduler_without_a_network(wa, fails, rows, monkeypatch):
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_marking_as_read_without_a_network(wa, monkeypatch, as_json):
+def test_marking_as_read_without_a_network_is_network_error(wa, monkeypatch, as_json):
     monkeypatch.setattr(ask, "REQUEST_SECONDS", 0.3)
     wa("loopback", "say", REEM, "Are you there?")
     wait_for(lambda: wa("listen", "--for", "1s").out)
     wa(*OFFLINE)
     result = wa("read", REEM, "--mark-read", *(["--json"] if as_json else []))
     if not as_json:
-        result.out = ""  # the conversation may be shown all the same
+        result.out = ""  # the command may have printed the messages
     told(result, "network-error", as_json=as_json)
     wa("loopback", "reset")
     assert wa("unread", "--json").json[0]["unread_count"] == 1
 
 
-def test_an_outdated_client(wa, fails, rows, nothing_goes_out_later):
+def test_an_outdated_client_is_client_outdated(wa, fails, rows, nothing_goes_out_later):
     wa("loopback", "fault", "outdated", "on")
     fails("client-outdated", "send", REEM, "Hello")
     assert [row["error_code"] for row in rows()] == ["client-outdated"]
@@ -525,7 +527,9 @@ def test_an_outdated_client(wa, fails, rows, nothing_goes_out_later):
     nothing_goes_out_later()
 
 
-def test_the_scheduler_beside_an_owner_that_does_not_send(wa, fails, rows, spawn, home, monkeypatch):
+def test_the_scheduler_beside_an_owner_that_does_not_send_is_in_use(
+    wa, fails, rows, spawn, home, monkeypatch
+):
     monkeypatch.setattr(deliver, "CONNECT_SECONDS", 0.3)
     wa("schedule", "add", REEM, "Later", "--at", "in 1 second")
     process = spawn("listen", "--no-send")
@@ -545,7 +549,7 @@ def test_an_upgrade_waits_for_a_running_process(wa, fails, store, home):
     session.release()
 
 
-def test_a_store_that_another_program_has_locked(wa, fails, home, monkeypatch):
+def test_a_store_that_another_program_has_locked_is_in_use(wa, fails, home, monkeypatch):
     wa("status")
     monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.1)
     other = sqlite3.connect(home.store, isolation_level=None)
@@ -558,23 +562,23 @@ def test_a_store_that_another_program_has_locked(wa, fails, home, monkeypatch):
     assert wa("contacts", "list", "--json").json == []
 
 
-def test_storage_that_cannot_be_used(fails, tmp_path):
+def test_a_home_that_cannot_be_made_is_storage_error(fails, tmp_path):
     (tmp_path / "file").write_text("not a directory")
     fails("storage-error", "status", WA_HOME=str(tmp_path / "file" / "home"))
 
 
-# ── 8: bad data ─────────────────────────────────────────────────────────────────────────────────────
+# ── 8: bad data ───────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("line", ["not JSON", "[1]", '{"text": "nobody says it"}', '{"from": ', '"x"'])
-def test_bad_json_lines_say_nothing_at_all(wa, fails, line):
+def test_one_bad_json_line_refuses_all_lines(wa, fails, line):
     said = f'{{"from": "{REEM}", "text": "fine"}}\n{line}\n'
     message, _ = fails("bad-data", "loopback", "say", "-", stdin=said)
     assert "line 2" in message
     assert wa("listen", "--for", "1s").out == ""
 
 
-def test_a_damaged_store(fails, home):
+def test_a_damaged_store_is_corrupt(fails, home):
     home.prepare()
     home.store.write_bytes(b"This is not a database. " * 400)
     before = home.store.read_bytes()
@@ -584,7 +588,7 @@ def test_a_damaged_store(fails, home):
     assert home.store.read_bytes() == before
 
 
-def test_a_store_from_a_newer_version(wa, fails, store):
+def test_a_store_from_a_newer_version_is_newer_version(wa, fails, store):
     with store.write():
         store.execute(
             "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('wa', 'm9999_x', '')"
@@ -594,11 +598,11 @@ def test_a_store_from_a_newer_version(wa, fails, store):
     assert store.value("SELECT count(*) FROM scheduled_messages") == 0
 
 
-# ── With the real library ───────────────────────────────────────────────────────────────────────────
+# ── With the real library ─────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_nobody_links_the_device(relay, spawn, memory_path, as_json):
+def test_a_link_that_nobody_scans_is_pairing_failed(relay, spawn, memory_path, as_json):
     environment = {**relay.environment(), "WA_TRANSPORT": "neonize", "WA_HOME": str(memory_path / "home")}
     flags = ["--json"] if as_json else []
     result = spawn("link", "--timeout", "8", *flags, **environment).finish(timeout=30)
@@ -606,7 +610,7 @@ def test_nobody_links_the_device(relay, spawn, memory_path, as_json):
     told(replace(result, out=""), "pairing-failed", as_json=as_json, talk=True)
 
 
-# ── 130 and signals ─────────────────────────────────────────────────────────────────────────────────
+# ── 130 and signals ───────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -662,14 +666,14 @@ def test_ctrl_c_while_reading_standard_input_writes_nothing(spawn, store, home):
 
 
 @pytest.mark.parametrize("command", [["listen"], ["run-scheduler"]])
-def test_a_supervisor_ends_it_with_0_within_5_seconds(spawn, store, command):
+def test_a_sigterm_ends_a_command_with_0_within_5_seconds(spawn, store, command):
     process = spawn(*command)
     wait_for(lambda: store.value("SELECT last_connected FROM device"))
     ends_at_once(process)
 
 
 @pytest.mark.parametrize("command", [["listen"], ["run-scheduler"], ["run-scheduler", "--once"]])
-def test_a_supervisor_ends_it_while_there_is_no_network(wa, spawn, store, home, command):
+def test_a_sigterm_ends_a_command_without_a_network_with_0(wa, spawn, store, home, command):
     earlier = later(minutes=-1)
     wa("schedule", "add", REEM, "Due", "--at", "in 5 seconds", now=earlier)
     wa(*OFFLINE)
@@ -680,7 +684,7 @@ def test_a_supervisor_ends_it_while_there_is_no_network(wa, spawn, store, home, 
 
 
 def ends_at_once(process):
-    """SIGTERM, and a clean end soon after."""
+    """Send SIGTERM, and check that the process ends cleanly soon after."""
     started = time.monotonic()
     process.signal(signal.SIGTERM)
     result = process.finish(timeout=10)

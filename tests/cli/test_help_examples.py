@@ -51,7 +51,7 @@ CHAT = """\
 
 
 def words_of(line: str) -> list[str]:
-    """Split a command line as a shell does, with `~` and `*` expanded."""
+    """Split a command line into words as a shell does, with `~` and `*` expanded."""
     words: list[str] = []
     for word in shlex.split(line):
         path = str(Path(word).expanduser()) if word.startswith("~") else word
@@ -61,13 +61,13 @@ def words_of(line: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of this module's, in which the first test puts the home that all of them copy."""
+    """A folder of this module, in which the first test makes the home that every test copies."""
     return tmp_path_factory.mktemp("prepared")
 
 
 @pytest.fixture(autouse=True)
 def owner_only() -> Iterator[None]:
-    """Make files for their owner alone, as the console script does."""
+    """Set the umask so that files are for their owner alone, as the console script does."""
     mask = os.umask(0o077)
     yield
     os.umask(mask)
@@ -77,7 +77,7 @@ def owner_only() -> Iterator[None]:
 def paste(
     wa: Callable[..., Result], prepared: Path, home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], Result]:
-    """Run a command line in a copy of the prepared home, beside the samples."""
+    """Run a command line in a copy of the prepared home, in the folder of the samples."""
     monkeypatch.setenv("HOME", str(tmp_path))
     Path("contacts").mkdir()
     for name in ("family.vcf", "friends.vcf", "aliases.txt"):

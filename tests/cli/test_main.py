@@ -1,4 +1,4 @@
-"""The command tree: built once a process, and of a group only the commands that are looked up."""
+"""The command tree: built once in a process; of a group only the commands that are looked up are built."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_second_run_builds_nothing_anew(wa: Wa) -> None:
     assert cli._load("contacts").commands["list"] is before
 
 
-def test_a_run_leaves_no_option_to_the_next(wa: Wa) -> None:
+def test_an_option_of_a_run_does_not_apply_to_the_next(wa: Wa) -> None:
     added = wa("contacts", "add", "Reem", "447700900123", "--tag", "family", "--json")
     assert (added.code, added.err) == (0, "")
 
@@ -50,7 +50,7 @@ def test_the_help_of_a_group_shows_all_its_commands(wa: Wa, group: str) -> None:
         assert f" {name} " in shown
 
 
-def test_a_misspelt_command_of_a_group_finds_its_neighbours(wa: Wa) -> None:
+def test_a_misspelt_command_of_a_group_gets_suggestions(wa: Wa) -> None:
     cli._load.cache_clear()
 
     assert "Did you mean 'list'?" in wa("contacts", "lst").err

@@ -1,4 +1,4 @@
-"""schedule and run-scheduler as people use them: what they show, what they write and how they end."""
+"""schedule and run-scheduler as people use them: their output, the rows they write and their exit codes."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def reem(wa, clock):
 
 
 def add_due(store: Store, text: str = "Hello", ago: timedelta = timedelta(seconds=1)) -> str:
-    """A row that is due by the system's clock; its id."""
+    """Add a row that is due by the system's clock; return its id."""
     now = system_now()
     row = schedule.enqueue(store, REEM_TO, text, now - ago, now - ago, grace=6 * HOUR)
     return str(row["id"])
 
 
 def connection(home: Home) -> str | None:
-    """What changes when somebody connects."""
+    """Return the token of the newest connection to the stand-in."""
     server = Loopback(home)
     try:
         return server.connection()
@@ -73,7 +73,7 @@ def everything(wa, clock) -> list[dict[str, Any]]:
 
 
 def check_row(row: dict[str, Any]) -> None:
-    """A row as JSON shows it."""
+    """Check the form of a row in JSON."""
     assert set(row) >= COLUMNS
     for name in ("scheduled_at", "created_at", "updated_at", "expires_at", "sent_at", "not_before"):
         assert row[name] is None or ISO.fullmatch(row[name]), name
@@ -81,10 +81,10 @@ def check_row(row: dict[str, Any]) -> None:
     assert "secret" not in row
 
 
-# ── add ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── add ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_add_shows_the_time_back_with_zone_and_distance(wa, reem, clock):
+def test_add_prints_the_time_with_zone_and_distance(wa, reem, clock):
     result = wa("schedule", "add", "reem", "Happy birthday!", "--at", "24 dec 10:00", now=clock)
     assert result.code == 0, result.err
     assert "Thu 24 Dec 2026 10:00 Europe/London, in 33 days" in result.out
@@ -120,7 +120,7 @@ def test_add_prints_the_row(wa, reem, clock):
     assert everything(wa, clock) == [row]
 
 
-def test_add_reads_the_time_in_the_zone_asked_for(wa, clock):
+def test_add_reads_the_time_in_the_zone_of_tz(wa, clock):
     arguments = ("schedule", "add", REEM, "Hi", "--at", "25 dec 10:00", "--tz", "America/New_York")
     row = wa(*arguments, "--json", now=clock).json
     assert row["scheduled_at"] == "2026-12-25T15:00:00.000Z"
@@ -197,7 +197,7 @@ def test_add_refuses_a_time_that_is_past_or_unclear_and_writes_nothing(wa, clock
     assert everything(wa, clock) == []
 
 
-def test_add_shows_both_readings_of_what_has_two(wa, clock):
+def test_add_shows_both_readings_of_an_ambiguous_time(wa, clock):
     result = wa("schedule", "add", REEM, "Hi", "--at", "03/04 10:00", now=clock)
     assert "3 April" in result.err
     assert "4 March" in result.err
@@ -224,7 +224,7 @@ def test_add_shows_how_a_past_time_was_read(wa, clock):
         (("nobody", "Hi", "--at", "18:30"), "recipient-not-found"),
     ],
 )
-def test_add_refuses_what_makes_no_sense_and_writes_nothing(wa, clock, arguments, code):
+def test_add_refuses_bad_values_and_writes_nothing(wa, clock, arguments, code):
     result = wa("schedule", "add", *arguments, "--json", now=clock)
     assert result.code == {"usage": 2, "message-too-long": 5, "recipient-not-found": 4}[code]
     assert result.error["code"] == code
@@ -251,12 +251,12 @@ def test_a_text_that_looks_like_an_option_follows_two_dashes(wa, clock):
     assert row["message"] == "--help"
 
 
-# ── list and show ───────────────────────────────────────────────────────────────────────────────────
+# ── list and show ─────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
 def one_of_each(store: Store, clock: FakeClock) -> dict[str, str]:
-    """A row in every status, by status; due an hour apart, in the order of STATUSES."""
+    """Add a row in every status, due an hour apart in the order of STATUSES; return the ids by status."""
     ids = {}
     for number, status in enumerate(STATUSES):
         due = clock() + number * HOUR
@@ -280,7 +280,7 @@ def test_list_shows_one_status(wa, one_of_each, clock, status):
     assert [row["id"] for row in rows] == [one_of_each[status]]
 
 
-def test_list_shows_all_by_their_time(wa, one_of_each, clock):
+def test_list_shows_all_rows_by_their_time(wa, one_of_each, clock):
     assert [row["status"] for row in everything(wa, clock)] == list(STATUSES)
 
 
@@ -290,14 +290,14 @@ def test_list_of_an_unknown_status_is_usage(wa, clock):
     assert "pending" in result.error["hint"]
 
 
-def test_list_of_nothing_is_empty(wa, clock):
+def test_list_without_rows_is_empty(wa, clock):
     result = wa("schedule", "list", "--json", now=clock)
     assert (result.code, result.json) == (0, [])
     result = wa("schedule", "list", now=clock)
     assert (result.code, result.out) == (0, "")
 
 
-def test_list_in_a_pipe_is_a_line_a_row_with_our_own_times(wa, reem, clock):
+def test_list_in_a_pipe_is_one_line_for_each_row_with_local_times(wa, reem, clock):
     arguments = ("schedule", "add", "reem", "two\nlines\tand a tab", "--at", "25 dec 10:00")
     row = wa(*arguments, "--tz", "Asia/Kolkata", "--json", now=clock).json
     [line] = wa("schedule", "list", now=clock).out.splitlines()
@@ -308,7 +308,7 @@ def test_list_in_a_pipe_is_a_line_a_row_with_our_own_times(wa, reem, clock):
     assert "two lines and a tab" in line
 
 
-def test_show_prints_all_of_a_row(wa, reem, clock):
+def test_show_prints_every_field_of_a_row(wa, reem, clock):
     row = wa("schedule", "add", "reem", "one\ntwo", "--at", "25 dec 10:00", "--json", now=clock).json
     shown = wa("schedule", "show", row["id"][-6:], "--json", now=clock)
     assert shown.json == row
@@ -317,13 +317,13 @@ def test_show_prints_all_of_a_row(wa, reem, clock):
         assert part in text
 
 
-def test_show_of_no_such_row_is_not_found(wa, clock):
+def test_show_of_a_missing_row_is_not_found(wa, clock):
     result = wa("schedule", "show", "nothing", "--json", now=clock)
     assert result.code == 4
     assert result.error["code"] == "not-found"
 
 
-# ── edit ────────────────────────────────────────────────────────────────────────────────────────────
+# ── edit ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
@@ -384,7 +384,7 @@ def test_edit_changes_several_things_at_once(wa, row, clock):
         (("--text", "Ho", "--at", "soon"), 2),
     ],
 )
-def test_edit_refuses_what_makes_no_sense_and_changes_nothing(wa, row, clock, arguments, exit_code):
+def test_edit_refuses_bad_values_and_changes_nothing(wa, row, clock, arguments, exit_code):
     result = wa("schedule", "edit", row["id"], *arguments, "--json", now=clock)
     assert result.code == exit_code, result.err
     assert result.out == ""
@@ -400,10 +400,10 @@ def test_the_edited_text_goes_out(wa, home, row, clock):
     assert (sent["to_jid"], sent["content"]) == (ADAM_JID, "Ho")
 
 
-# ── cancel, retry, resolve ──────────────────────────────────────────────────────────────────────────
+# ── cancel, retry, resolve ────────────────────────────────────────────────────────────────────────
 
 
-def test_cancel_prints_the_row_and_says_for_whom(wa, reem, clock):
+def test_cancel_prints_the_row_and_names_the_recipient(wa, reem, clock):
     added = wa("schedule", "add", "reem", "Hi", "--at", "18:30", "--json", now=clock).json
     result = wa("schedule", "cancel", added["id"], "--json", now=clock)
     check_row(result.json)
@@ -452,16 +452,16 @@ def test_resolve_prints_the_row(wa, one_of_each, clock, outcome):
 @pytest.mark.parametrize(
     "arguments", [("cancel",), ("retry",), ("resolve", "sent"), ("edit", "--text", "Ho"), ("show",)]
 )
-def test_an_id_that_is_not_there_is_not_found(wa, clock, arguments):
+def test_an_unknown_id_is_not_found(wa, clock, arguments):
     result = wa("schedule", arguments[0], "179_abc", *arguments[1:], "--json", now=clock)
     assert result.code == 4
     assert result.error["code"] == "not-found"
 
 
-# ── run-scheduler --once ────────────────────────────────────────────────────────────────────────────
+# ── run-scheduler --once ──────────────────────────────────────────────────────────────────────────
 
 
-def test_once_with_nothing_due_connects_to_nothing(wa, home, clock):
+def test_once_with_no_due_row_does_not_connect(wa, home, clock):
     assert wa("schedule", "add", REEM, "Later", "--at", "in 1 hour", now=clock).code == 0
     result = wa("run-scheduler", "--once", now=clock)
     assert (result.code, result.out) == (0, "")
@@ -493,13 +493,13 @@ def test_once_in_a_home_that_is_not_linked_ends_with_3(wa, home, store):
     assert not home.session_lock.exists()
 
 
-def test_once_on_loopback_in_a_home_where_nothing_happened_is_fine(wa, home, store):
+def test_once_on_loopback_in_a_fresh_home_ends_with_0(wa, home, store):
     result = wa("run-scheduler", "--once")
     assert (result.code, result.err) == (0, "")
     assert not home.loopback.exists()
 
 
-def test_once_sends_what_is_due_and_ends(wa, home, clock):
+def test_once_sends_the_due_rows_and_ends(wa, home, clock):
     for text in ("first", "second"):
         wa("schedule", "add", REEM, text, "--at", "in 1 hour", now=clock)
         clock.advance(minutes=1)
@@ -513,7 +513,7 @@ def test_once_sends_what_is_due_and_ends(wa, home, clock):
     assert lock_holder(home.session_lock) is None
 
 
-def test_once_ends_with_5_when_something_failed(wa, home, store):
+def test_once_ends_with_5_when_a_message_failed(wa, home, store):
     wa("loopback", "fault", "not-on-whatsapp", ADAM)
     now = system_now()
     schedule.enqueue(store, Recipient(ADAM_JID, ADAM, None), "No", now, now, grace=HOUR)
@@ -524,7 +524,7 @@ def test_once_ends_with_5_when_something_failed(wa, home, store):
     assert delivered(home) == ["Yes"]
 
 
-def test_once_ends_with_6_when_something_became_unknown_and_settles_it_later(wa, home, store):
+def test_once_ends_with_6_when_an_outcome_became_unknown_and_settles_it_later(wa, home, store):
     for name, value in (("ack-timeout", "0.1"), ("ack-lost", "on"), ("receipts", "off")):
         wa("loopback", "fault", name, value)
     row_id = add_due(store)
@@ -532,7 +532,7 @@ def test_once_ends_with_6_when_something_became_unknown_and_settles_it_later(wa,
     assert result.code == 6
     assert "1 unknown" in result.err
     wa("loopback", "reset")
-    assert wa("run-scheduler", "--once").code == 0  # nothing new became unknown
+    assert wa("run-scheduler", "--once").code == 0  # no other row became unknown
     assert status_of(store, row_id) == "unknown"
     receipt = {"from": REEM, "receipt": schedule.get(store, row_id)["message_id"]}
     assert wa("loopback", "say", "-", stdin=json.dumps(receipt)).code == 0
@@ -541,7 +541,7 @@ def test_once_ends_with_6_when_something_became_unknown_and_settles_it_later(wa,
     assert delivered(home) == ["Hello"]
 
 
-def test_once_leaves_alone_what_has_been_unknown_for_more_than_a_day(wa, home, store, clock):
+def test_once_does_not_connect_for_rows_unknown_for_more_than_a_day(wa, home, store, clock):
     row_id = str(schedule.enqueue(store, REEM_TO, "Hello", clock(), clock(), grace=HOUR)["id"])
     with store.write():
         schedule.update(
@@ -570,14 +570,16 @@ def test_once_without_a_connection_is_a_network_error_and_keeps_the_queue(wa, st
 @pytest.mark.parametrize(
     ("fault", "value", "exit_code"), [("logged-out", "on", 3), ("banned", "60", 5), ("outdated", "on", 7)]
 )
-def test_once_ends_with_what_ends_the_connection_and_keeps_the_queue(wa, store, fault, value, exit_code):
+def test_once_ends_with_the_error_that_ends_the_connection_and_keeps_the_queue(
+    wa, store, fault, value, exit_code
+):
     wa("loopback", "fault", fault, value)
     row_id = add_due(store)
     assert wa("run-scheduler", "--once").code == exit_code
     assert status_of(store, row_id) == "pending"
 
 
-def test_once_beside_a_listener_lets_it_send_and_waits_for_it(wa, home, spawn, store):
+def test_once_beside_a_listener_waits_while_the_listener_sends(wa, home, spawn, store):
     wa("loopback", "fault", "ack-delay", "0.5")
     listener = spawn("listen")
     wait_for(lambda: is_owned(home))
@@ -592,7 +594,7 @@ def test_once_beside_a_listener_lets_it_send_and_waits_for_it(wa, home, spawn, s
     assert delivered(home) == ["Hello"]
 
 
-def test_once_beside_a_listener_tells_what_became_unknown_there(wa, home, spawn, store):
+def test_once_beside_a_listener_reports_an_outcome_that_became_unknown_there(wa, home, spawn, store):
     for name, value in (("ack-timeout", "0.5"), ("ack-lost", "on"), ("receipts", "off")):
         wa("loopback", "fault", name, value)
     spawn("listen")
@@ -624,7 +626,7 @@ def test_once_beside_a_listener_that_does_not_send_is_in_use(wa, home, spawn, st
     assert delivered(home) == []
 
 
-def test_once_while_paused_sends_nothing_and_connects_to_nothing(wa, home, store):
+def test_once_while_paused_neither_sends_nor_connects(wa, home, store):
     assert wa("pause").code == 0
     row_id = add_due(store)
     assert wa("run-scheduler", "--once").code == 0
@@ -632,8 +634,8 @@ def test_once_while_paused_sends_nothing_and_connects_to_nothing(wa, home, store
     assert not home.loopback.exists()
 
 
-def test_once_puts_right_what_a_clock_that_was_ahead_had_missed(wa, home, store, clock):
-    """Under cron there is no other owner that could."""
+def test_once_sets_rows_missed_by_a_clock_ahead_to_pending_again(wa, home, store, clock):
+    """Under cron no other owner could do it."""
     right = clock()
     row_id = wa("schedule", "add", REEM, "Hello", "--at", "in 1 hour", "--json", now=clock).json["id"]
     clock.advance(days=1)
@@ -646,9 +648,7 @@ def test_once_puts_right_what_a_clock_that_was_ahead_had_missed(wa, home, store,
 
 
 @pytest.mark.parametrize("command", [("run-scheduler", "--once"), ("send", REEM, "Now")])
-def test_a_clock_that_was_set_back_does_not_lengthen_a_rest_where_only_short_commands_run(
-    wa, home, clock, command
-):
+def test_a_clock_set_back_does_not_lengthen_the_brake_where_only_short_commands_run(wa, home, clock, command):
     wa("loopback", "fault", "refuse", "429", now=clock)
     wa("send", REEM, "Queued", "--no-wait", now=clock)
     assert wa("run-scheduler", "--once", now=clock).code == 0
@@ -656,13 +656,13 @@ def test_a_clock_that_was_set_back_does_not_lengthen_a_rest_where_only_short_com
     clock.advance(days=-3)
     wa("send", REEM, "Then", "--no-wait", now=clock)
     assert wa("resume", now=clock).code == 0
-    wa(*command, now=clock)  # the rest counts from here at the latest
+    wa(*command, now=clock)  # the brake counts from here at the latest
     clock.advance(minutes=15)
     assert wa("run-scheduler", "--once", now=clock).code == 0
     assert "Then" in delivered(home)
 
 
-# ── run-scheduler ───────────────────────────────────────────────────────────────────────────────────
+# ── run-scheduler ─────────────────────────────────────────────────────────────────────────────────
 
 
 def test_run_scheduler_sends_on_time_and_stays(wa, home, spawn, store):
@@ -756,15 +756,15 @@ def test_status_names_the_process_that_holds_the_connection(wa, home, spawn):
     assert f"pid {scheduler.pid}" in wa("status").out
 
 
-def test_the_owner_looks_at_the_queue_every_quarter_of_an_hour_at_the_least():
+def test_the_owner_looks_at_the_queue_at_least_every_15_minutes():
     assert owner.LOOK_EVERY == 15 * 60
 
 
-# ── Shell completion ────────────────────────────────────────────────────────────────────────────────
+# ── Shell completion ──────────────────────────────────────────────────────────────────────────────
 
 
 def complete(shell: Any, *words: str) -> list[str]:
-    """What bash is offered for the last of the words."""
+    """Return the completions that bash is offered for the last of the words."""
     result = shell(
         _WA_COMPLETE="complete_bash", COMP_WORDS=" ".join(("wa", *words)), COMP_CWORD=str(len(words))
     )
@@ -799,7 +799,7 @@ def test_ids_are_completed(wa, shell, store):
         ("show", set(STATUSES)),
     ],
 )
-def test_ids_are_offered_where_the_command_can_use_them(shell, one_of_each, verb, offered):
+def test_ids_are_completed_only_in_states_that_the_command_accepts(shell, one_of_each, verb, offered):
     assert set(complete(shell, "schedule", verb, "")) >= {one_of_each[status] for status in offered}
 
 

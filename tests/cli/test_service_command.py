@@ -1,4 +1,4 @@
-"""`wa service` prints files that a supervisor reads as they are meant, whatever the paths look like."""
+"""`wa service` prints files that a supervisor reads correctly, whatever characters the paths hold."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from wa.cli.service_files import render
 pytestmark = pytest.mark.no_home
 
 MANAGERS = ("systemd", "pm2", "cron")
-# What a path of ours may hold: all but control characters, and what is not UTF-8.
+# The characters that a path may hold: all but control characters and lone surrogates.
 NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1).map(lambda text: f"/{text}")
 
 
 @pytest.mark.parametrize("backup", [False, True])
 @pytest.mark.parametrize("manager", MANAGERS)
-def test_the_file_goes_to_stdout_and_what_to_type_to_stderr(shell, home, manager, backup):
+def test_the_file_goes_to_stdout_and_the_commands_to_type_to_stderr(shell, home, manager, backup):
     found = shell("service", manager, *(["--backup"] if backup else []), WA_TRANSPORT="neonize")
     assert found.code == 0, found.err
     for path in (WA, str(home.path)):
@@ -40,7 +40,7 @@ def test_the_file_goes_to_stdout_and_what_to_type_to_stderr(shell, home, manager
 
 
 @pytest.mark.parametrize("manager", MANAGERS)
-def test_as_json(wa, home, manager):
+def test_json_holds_the_same_files(wa, home, manager):
     found = wa("service", manager, "--backup", "--json")
     assert (found.code, found.err) == (0, "")
     value = found.json
@@ -66,10 +66,10 @@ def test_another_supervisor_is_wrong_usage(wa, words):
     assert (found.code, found.out, found.error["code"]) == (2, "", "usage")
 
 
-# ── Which wa, home and settings ─────────────────────────────────────────────────────────────────────
+# ── Which wa, home and settings ───────────────────────────────────────────────────────────────────
 
 
-def test_it_names_the_wa_that_was_called(spawn, tmp_path):
+def test_the_file_names_the_wa_that_was_called(spawn, tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/wa").symlink_to(WA)
     found = spawn("service", "cron", program=["../bin/wa"]).finish()
@@ -78,7 +78,7 @@ def test_it_names_the_wa_that_was_called(spawn, tmp_path):
     assert f" {WA} run-scheduler --once" in found.out
 
 
-def test_settings_of_the_environment_are_warned_of(wa, home):
+def test_settings_of_the_environment_get_a_warning(wa, home):
     (line,) = [line for line in wa("service", "pm2").err.splitlines() if line.startswith("warning: ")]
     assert "WA_TRANSPORT, WA_TZ, WA_SEND_SPACING come from this environment" in line
     assert f"put them into {home.path / '.env'}" in line
@@ -87,7 +87,7 @@ def test_settings_of_the_environment_are_warned_of(wa, home):
     assert "hush" not in secret.out + secret.err
 
 
-def test_settings_that_are_in_the_home_s_file_too_are_not_warned_of(wa, home):
+def test_settings_that_are_in_the_home_s_file_too_get_no_warning(wa, home):
     home.prepare()
     (home.path / ".env").write_text("WA_TRANSPORT=loopback\nWA_TZ=Europe/Paris\nWA_SEND_SPACING=0\n")
     assert "warning: WA_TZ comes from this environment" in wa("service", "cron").err
@@ -95,7 +95,7 @@ def test_settings_that_are_in_the_home_s_file_too_are_not_warned_of(wa, home):
 
 
 @pytest.mark.parametrize("manager", MANAGERS)
-def test_a_named_env_file_is_handed_on(shell, tmp_path, manager):
+def test_a_named_env_file_is_named_in_the_service(shell, tmp_path, manager):
     (tmp_path / "cwd" / "my.env").write_text(f"WA_TRANSPORT=loopback\nWA_HOME={tmp_path}/named home\n")
     environ = ["env", "-u", "WA_HOME", "-u", "WA_TZ", "-u", "WA_TRANSPORT", "-u", "WA_SEND_SPACING", WA]
     found = shell("--env-file", "my.env", "service", manager, program=environ)
@@ -106,7 +106,7 @@ def test_a_named_env_file_is_handed_on(shell, tmp_path, manager):
     assert "warning" not in found.err
 
 
-def test_settings_from_a_pipe_are_warned_of(shell):
+def test_settings_from_a_pipe_get_a_warning(shell):
     piped = ["bash", "-c", 'exec "$0" --env-file <(echo WA_REGION=GB) service cron', WA]
     found = shell(program=piped)
     assert found.code == 0, found.err
@@ -122,7 +122,7 @@ def test_a_path_that_no_file_can_hold_is_refused(shell, tmp_path, manager, name)
     assert not (tmp_path / name).exists()
 
 
-# ── Quoting ─────────────────────────────────────────────────────────────────────────────────────────
+# ── Quoting ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @given(program=NAMES, home=NAMES)
@@ -137,7 +137,7 @@ def test_a_shell_reads_the_crontab_s_paths_as_they_are(program, home):
 
 
 @given(program=NAMES, home=NAMES)
-def test_the_words_of_the_unit_are_read_as_they_are(program, home):
+def test_systemd_splits_the_words_of_the_unit_as_meant(program, home):
     unit = render("systemd", [program, "--env-file", "/a $b"], Path(home), backup=False)["wa.service"]
     lines = dict(line.split("=", 1) for line in unit.split("\n") if "=" in line and not line.startswith("#"))
     assert systemd_words(lines["Environment"]) == [f"WA_HOME={Path(home)}"]
@@ -150,8 +150,8 @@ def test_the_words_of_the_unit_are_read_as_they_are(program, home):
 
 
 def systemd_words(text):
-    """Split a value as systemd.syntax(7) does where it is quoted as we quote, and resolve %%."""
-    words = shlex.split(text)  # in double quotes too, a backslash escapes a quote and itself alone
+    """Split a value quoted in our way as systemd.syntax(7) does, and resolve %%."""
+    words = shlex.split(text)  # in double quotes too, a backslash escapes only a quote and a backslash
     assert all("%" not in word.replace("%%", "") for word in words), "a specifier"
     return [word.replace("%%", "%") for word in words]
 

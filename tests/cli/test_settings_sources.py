@@ -1,4 +1,4 @@
-"""Settings come from the environment, the file that is named and the home's own file, from nowhere else."""
+"""Settings come only from the environment, the named env file and the home's own `.env`."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def sources(wa, *options, **env):
 
 @pytest.fixture
 def near(tmp_path):
-    """The `.env` in the current directory; not there yet."""
+    """The path of `.env` in the current directory; the file does not exist yet."""
     return tmp_path / "cwd" / ".env"
 
 
 @pytest.fixture
 def named(tmp_path):
-    """A file to be named as env file; not there yet."""
+    """The path of a file to be named as env file; the file does not exist yet."""
     return tmp_path / "named.env"
 
 
 def unreadable(path):
-    """Make a file that is there and that nobody can read, not even root."""
+    """Make a file that nobody can read, not even root."""
     if os.geteuid() == 0:
         path.symlink_to("/proc/self/mem")  # its first page is never mapped
     else:
@@ -51,10 +51,10 @@ def unreadable(path):
         path.chmod(0)
 
 
-# ── Which source wins ───────────────────────────────────────────────────────────────────────────────
+# ── Which source wins ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_environment_wins_over_the_named_file_and_that_over_the_home_s(wa, home, named):
+def test_the_environment_wins_over_the_named_file_which_wins_over_the_home_s(wa, home, named):
     home.prepare()
     (home.path / ".env").write_text("WA_DAILY_LIMIT=home\n")
     assert limit_in_force(wa) == "home"
@@ -72,7 +72,7 @@ def test_the_option_wins_over_the_variable(wa, named, tmp_path):
     assert limit_in_force(wa, "--env-file", str(named), WA_ENV_FILE="/nonexistent") == "option"
 
 
-def test_an_empty_value_counts_as_none_and_hides_weaker_ones(wa, home, named):
+def test_an_empty_value_counts_as_unset_and_hides_weaker_sources(wa, home, named):
     home.prepare()
     (home.path / ".env").write_text("WA_DAILY_LIMIT=home\n")
     named.write_text("WA_DAILY_LIMIT=\n")
@@ -120,13 +120,13 @@ def test_a_named_file_may_be_a_pipe(shell, tmp_path):
     assert "WA_DAILY_LIMIT='piped'" in found.err
 
 
-# ── A named file that cannot be used ────────────────────────────────────────────────────────────────
+# ── A named file that cannot be used ──────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("by", ["option", "variable"])
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize("fault", ["missing", "directory", "not UTF-8", "malformed", "unreadable"])
-def test_a_named_file_that_cannot_be_used(wa, named, home, fault, form, by):
+def test_a_named_file_that_cannot_be_used_is_refused(wa, named, home, fault, form, by):
     if fault == "directory":
         named.mkdir()
     elif fault == "not UTF-8":
@@ -153,7 +153,7 @@ def test_a_named_file_that_cannot_be_used(wa, named, home, fault, form, by):
 
 
 @pytest.mark.parametrize("name", ["", "a\0b", "~nobody-of-that-name/x"])
-def test_a_named_file_whose_name_is_no_path(wa, name):
+def test_a_named_file_whose_name_is_no_path_is_refused(wa, name):
     found = wa("--json", "--env-file", name, "status")
     assert (found.code, found.error["code"]) == (2, "bad-setting")
     assert "--env-file" in found.error["message"]
@@ -172,7 +172,7 @@ def test_a_file_that_is_too_large_for_settings_is_refused(wa, home, named, by):
     assert f"{path}: it is larger than 1 MB" in found.error["message"]
 
 
-# ── A .env in the current directory ─────────────────────────────────────────────────────────────────
+# ── A .env in the current directory ───────────────────────────────────────────────────────────────
 
 
 def test_a_env_file_in_the_current_directory_is_not_read(shell, near, tmp_path, home):
@@ -184,11 +184,11 @@ def test_a_env_file_in_the_current_directory_is_not_read(shell, near, tmp_path, 
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_it_is_told_of_once_a_home(shell, near, tmp_path):
+def test_the_notice_about_it_is_printed_once_in_each_home(shell, near, tmp_path):
     near.write_text("STORAGE_MODE=s3\nB2_BUCKET=mine\nWA_TZ=UTC\nB2_PREFIX=x/\n")
     (line,) = shell("status").err.splitlines()
     assert NOTICE in line
-    assert "it names B2_BUCKET, B2_PREFIX:" in line  # and WA_TZ is set in the environment
+    assert "it names B2_BUCKET, B2_PREFIX:" in line  # WA_TZ is set in the environment too
     assert "`wa --env-file .env`" in line
     assert str(tmp_path / "home" / ".env") in line
     assert shell("status").err == ""
@@ -198,7 +198,7 @@ def test_it_is_told_of_once_a_home(shell, near, tmp_path):
     assert NOTICE in again
 
 
-def test_the_shell_s_completion_says_nothing_of_it(shell, wa, near):
+def test_shell_completion_prints_no_notice(shell, wa, near):
     assert wa("contacts", "add", "Reem", "447700900123").code == 0
     near.write_text("B2_BUCKET=mine\n")
     found = shell(_WA_COMPLETE="complete_bash", COMP_WORDS="wa read Re", COMP_CWORD="2")
@@ -207,7 +207,7 @@ def test_the_shell_s_completion_says_nothing_of_it(shell, wa, near):
     assert NOTICE in shell("status").err
 
 
-def test_doctor_tells_of_it_each_time(wa, near):
+def test_doctor_prints_the_notice_each_time(wa, near):
     near.write_text("B2_BUCKET=mine\n")
     for _ in range(2):
         text = wa("doctor").out
@@ -232,13 +232,13 @@ def test_doctor_tells_of_it_each_time(wa, near):
     ],
     ids=["unknown names", "set already", "empty value", "comment", "empty file"],
 )
-def test_nothing_is_said_of_a_file_that_would_not_have_counted(wa, near, content):
+def test_a_file_that_would_set_nothing_gets_no_notice(wa, near, content):
     near.write_text(content)
     assert wa("status").err == ""
     assert NOTICE not in wa("doctor").out
 
 
-def test_nothing_is_said_of_a_file_that_is_read(wa, near, home, monkeypatch):
+def test_a_file_that_is_read_gets_no_notice(wa, near, home, monkeypatch):
     near.write_text("B2_PREFIX=mine/\n")
     assert wa("--env-file", ".env", "status").err == ""
     home.prepare()
@@ -251,7 +251,7 @@ def test_nothing_is_said_of_a_file_that_is_read(wa, near, home, monkeypatch):
 
 
 @pytest.mark.parametrize("form", ["malformed", "not UTF-8", "directory", "unreadable", "dead link", "pipe"])
-def test_one_that_cannot_be_read_breaks_nothing(shell, near, form):
+def test_an_unreadable_file_breaks_no_command(shell, near, form):
     if form == "malformed":
         near.write_text('B2_BUCKET\nWA_GRACE="6h\n=\n')
     elif form == "not UTF-8":
@@ -269,41 +269,41 @@ def test_one_that_cannot_be_read_breaks_nothing(shell, near, form):
     assert shell("doctor").code == 0
 
 
-def test_what_can_be_read_of_a_malformed_one_is_told_of(wa, near):
+def test_the_readable_names_of_a_malformed_file_are_in_the_notice(wa, near):
     near.write_bytes(b'OTHER \xff\nB2_BUCKET=mine\nWA_GRACE="6h\n')
     assert "it names B2_BUCKET:" in wa("status").err
 
 
-def test_no_home_is_made_to_tell_of_it(shell, near, home):
+def test_no_home_is_made_for_the_notice(shell, near, home):
     near.write_text("B2_BUCKET=mine\n")
     for command in (["--version"], ["contacts", "--help"], ["run-scheduler", "--once"], ["service", "cron"]):
         assert NOTICE not in shell(*command, WA_TRANSPORT="neonize").err
     assert not home.path.exists()
 
 
-def test_nothing_is_said_while_the_store_cannot_be_written(wa, near, home):
+def test_no_notice_is_printed_while_the_store_cannot_be_written(wa, near, home):
     assert wa("status").err == ""
     near.write_text("B2_BUCKET=mine\n")
     with sqlite3.connect(home.store, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
-        found = wa("status")  # it does not wait for the lock either
+        found = wa("status")  # the command does not wait for the lock either
         assert (found.code, found.err) == (0, "")
         other.execute("ROLLBACK")
     other.close()
     assert NOTICE in wa("status").err
 
 
-def test_of_many_processes_one_tells(spawn, wa, near):
+def test_of_many_processes_one_prints_the_notice(spawn, wa, near):
     assert wa("status").err == ""
     near.write_text("B2_BUCKET=mine\n")
     processes = [spawn("chats") for _ in range(6)]
     told = [process.finish().err for process in processes]
-    # A process that met another one's write says nothing, and leaves it to the next.
+    # A process that finds the store locked by another prints no notice and leaves it to a later one.
     assert sum(NOTICE in text for text in told) == 1
     assert wa("status").err == ""
 
 
-# ── Where each setting came from ────────────────────────────────────────────────────────────────────
+# ── Where each setting came from ──────────────────────────────────────────────────────────────────
 
 
 def test_doctor_says_where_each_setting_came_from(wa, home, named):
@@ -339,7 +339,7 @@ def test_doctor_says_where_a_malformed_setting_came_from(wa, home):
     assert f"WA_GRACE from {home.path / '.env'}" in found.out
 
 
-def test_doctor_shows_no_secret(wa, home):
+def test_doctor_prints_no_secret(wa, home):
     home.prepare()
     secrets = {"B2_SECRET_ACCESS_KEY": "hush-secret", "B2_ACCESS_KEY_ID": "hush-id"}
     (home.path / ".env").write_text("".join(f"{name}={value}\n" for name, value in secrets.items()))
@@ -349,7 +349,7 @@ def test_doctor_shows_no_secret(wa, home):
         assert "hush" not in found.out + found.err
 
 
-# ── migrate-s3 ──────────────────────────────────────────────────────────────────────────────────────
+# ── migrate-s3 ────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("place", ["root", "command"])

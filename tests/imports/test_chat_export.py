@@ -1,4 +1,4 @@
-"""Exported chats as phones of many languages write them: where a message begins, when, whose, and what it is."""
+"""Parsing exported chats in many languages: beginning, time, sender and kind of each message."""
 
 # ruff: noqa: E501, DTZ001 - tables of other people's lines; what a wall clock shows has no zone
 
@@ -29,7 +29,7 @@ def form_of(*lines: str, order: str | None = None, known: tuple[str, ...] = ()) 
 def parse(
     text: str, *, order: str | None = None, known: tuple[str, ...] = (), files: tuple[str, ...] = ()
 ) -> list[Message]:
-    """The messages of a text; none of it may be skipped."""
+    """Return the messages of a text; no line of it may be skipped."""
     lines = [line + "\n" for line in text.split("\n")]
     found = list(read(lines, form_of(*lines, order=order, known=known), files))
     assert all(isinstance(each, Message) for each in found), found
@@ -43,7 +43,7 @@ def refusal(text: str, order: str | None = None) -> WaError:
     return caught.value
 
 
-# ── When ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Times ─────────────────────────────────────────────────────────────────────────────────────────
 
 EVE = "2023-12-31 23:59"
 WRITTEN = [
@@ -106,7 +106,7 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize(("head", "at"), WRITTEN)
-def test_a_line_begins_with_its_time(head: str, at: str) -> None:
+def test_the_time_of_a_message_is_read_in_each_form(head: str, at: str) -> None:
     (message,) = parse(f"{head}Nadia: Happy new year!")
     assert (message.at, message.sender, message.content.text) == (
         datetime.fromisoformat(at),
@@ -126,7 +126,7 @@ AM_PM += (
 @pytest.mark.parametrize(
     "form", ["3/5/2023, {time}{space}{word} - N: x", "[3/5/2023 {word}{space}{time}:07] N: x"]
 )
-def test_halves_of_the_day(pair: str, space: str, form: str) -> None:
+def test_am_and_pm_are_read_in_each_language(pair: str, space: str, form: str) -> None:
     hours = []
     for word in pair.split("~") if "~" in pair else pair.split():
         head = header_of(form.format(time="8:05", word=word, space=space))
@@ -157,7 +157,7 @@ def test_halves_of_the_day(pair: str, space: str, form: str) -> None:
         "- 31/12/2023, 23:59 - Nadia: text",
     ],
 )
-def test_what_only_looks_like_a_message_begins_none(line: str) -> None:
+def test_a_line_that_only_looks_like_a_header_begins_no_message(line: str) -> None:
     assert header_of(line) is None
 
 
@@ -173,12 +173,12 @@ def test_what_only_looks_like_a_message_begins_none(line: str) -> None:
         "31/12/3",
     ],
 )
-def test_a_day_that_is_none_begins_none(line: str) -> None:
+def test_a_line_with_an_impossible_date_begins_no_message(line: str) -> None:
     found = parse(f"30/12/2023, 23:59 - Nadia: one\n{line}, 23:59 - Nadia: two")
     assert [each.content.text for each in found] == [f"one\n{line}, 23:59 - Nadia: two"]
 
 
-# ── Day or month first ──────────────────────────────────────────────────────────────────────────────
+# ── Day or month first ────────────────────────────────────────────────────────────────────────────
 
 
 def chat(*days: str, form: str = "{}, 10:15 - Nadia: text {}") -> str:
@@ -198,16 +198,16 @@ def chat(*days: str, form: str = "{}, 10:15 - Nadia: text {}") -> str:
         (["04/13/23"], "mdy", "2023-04-13"),
         (["23/12/31"], "ymd", "2023-12-31"),
         (["05/05/2023"], "dmy", "2023-05-05"),
-        # Nobody has written on a day that is still to come.
+        # No message has a date in the future.
         (["03/12/2026", "04/10/2026"], "mdy", "2026-03-12"),
-        # Time does not run backwards, again and again.
+        # Dates do not go backwards again and again.
         (["10/02/2023", "11/02/2023", "01/03/2023", "12/03/2023", "01/04/2023"], "dmy", "2023-02-10"),
         (["02/10/2023", "02/11/2023", "03/01/2023", "03/12/2023", "04/01/2023"], "mdy", "2023-02-10"),
         # One line that was copied from elsewhere does not outweigh the rest.
         (["03/04/2023", *["13/04/2023"] * 20, "04/13/2023"], "dmy", "2023-04-03"),
     ],
 )
-def test_the_order_is_that_of_the_whole_file(days: list[str], order: str, first: str) -> None:
+def test_the_date_order_is_that_of_the_whole_file(days: list[str], order: str, first: str) -> None:
     text = chat(*days)
     assert form_of(*text.split("\n")).order == order
     assert parse(text)[0].at.date() == date.fromisoformat(first)
@@ -234,7 +234,7 @@ def test_the_order_is_that_of_the_whole_file(days: list[str], order: str, first:
         (["[10. 11. 12.", "[11. 11. 12."], "10. 11. 12.", "--date-order ymd reads it as 12 November 2010"),
     ],
 )
-def test_an_order_that_cannot_be_known_is_asked_for(days: list[str], shown: str, hint: str) -> None:
+def test_an_ambiguous_date_order_is_asked_for(days: list[str], shown: str, hint: str) -> None:
     text = chat(
         *days, form="{} 10:15:00] Nadia: text {}" if days[0][0] == "[" else "{}, 10:15 - Nadia: text {}"
     )
@@ -246,7 +246,7 @@ def test_an_order_that_cannot_be_known_is_asked_for(days: list[str], shown: str,
 
 
 @pytest.mark.parametrize(("order", "first"), [("dmy", "2023-04-03"), ("mdy", "2023-03-04")])
-def test_what_is_asked_for_is_done(order: str, first: str) -> None:
+def test_the_date_order_of_the_option_is_used(order: str, first: str) -> None:
     assert parse(chat("03/04/2023"), order=order)[0].at.date() == date.fromisoformat(first)
 
 
@@ -260,19 +260,21 @@ def test_what_is_asked_for_is_done(order: str, first: str) -> None:
         (["13/04/2023", "04/13/2023"], None, "line 1 (13/04/2023, 10:15)"),
     ],
 )
-def test_an_order_that_the_file_contradicts_is_refused(days: list[str], order: str | None, line: str) -> None:
+def test_a_date_order_that_the_file_contradicts_is_refused(
+    days: list[str], order: str | None, line: str
+) -> None:
     error = refusal(chat(*days), order)
     assert error.code == "bad-data"
     assert line in error.message
 
 
-def test_notices_do_not_say_how_time_runs() -> None:
+def test_notices_do_not_decide_the_date_order() -> None:
     notices = [f"0{month}/09/2023, 10:15 - Nadia changed the group icon" for month in (9, 8, 7, 6, 5)]
     said = chat("03/04/2023", "04/04/2023")
     assert refusal("\n".join([*notices, said])).code == "usage"
 
 
-# ── Who ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── Senders ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -299,11 +301,11 @@ def test_notices_do_not_say_how_time_runs() -> None:
         ("Messages are encrypted. Tap to learn more.", None, "Messages are encrypted. Tap to learn more."),
     ],
 )
-def test_who_speaks(rest: str, sender: str | None, text: str) -> None:
+def test_the_sender_is_the_text_before_the_colon(rest: str, sender: str | None, text: str) -> None:
     assert sender_of(rest, ["Dr: Sample"]) == (sender, text)
 
 
-def test_who_takes_part() -> None:
+def test_the_participants_are_the_senders_of_messages() -> None:
     form = form_of(
         f"[13/04/2023, 10:15:00] Book club: {LRM}Messages and calls are end-to-end encrypted.",
         f"[13/04/2023, 10:15:00] Nadia: {LRM}Nadia created this group",
@@ -315,7 +317,7 @@ def test_who_takes_part() -> None:
     assert form.names == {"Nadia": 2, "+44 7700 900123": 1, "~ Zoë": 1}
 
 
-# ── What ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Contents ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def told(text: str, *, is_iphone: bool = False, files: tuple[str, ...] = ()) -> tuple[object, ...]:
@@ -330,7 +332,7 @@ OMITTED_ON_ANDROID = """<Media omitted>|<Medien ausgeschlossen>|<Multimedia omit
 
 
 @pytest.mark.parametrize("phrase", [each.strip() for each in OMITTED_ON_ANDROID.split("|")])
-def test_files_that_a_phone_left_out(phrase: str) -> None:
+def test_omitted_media_of_android_are_of_kind_other(phrase: str) -> None:
     assert told(phrase) == ("other", None, None)
     assert told(f"{phrase}\nA caption\nof two lines") == ("other", "A caption\nof two lines", None)
     assert told(f"Look: {phrase}")[0] == "text"
@@ -366,7 +368,7 @@ def test_files_that_a_phone_left_out(phrase: str) -> None:
         ("contact", "Contact card omitted|Kontaktkarte ausgelassen|tarjeta de contacto omitida"),
     ],
 )
-def test_an_iphone_says_what_kind_it_left_out(kind: str, phrases: str) -> None:
+def test_omitted_media_of_an_iphone_have_their_kind(kind: str, phrases: str) -> None:
     for phrase in phrases.replace("التمس|", "").split("|"):
         assert told(f"{LRM}{phrase}", is_iphone=True) == (kind, None, None), phrase
         assert told(phrase, is_iphone=True) == (kind, None, None), phrase
@@ -412,7 +414,7 @@ def test_an_iphone_says_what_kind_it_left_out(kind: str, phrases: str) -> None:
         (f"{LRM}typed on Android", ("text", "typed on Android", None)),
     ],
 )  # fmt: skip
-def test_what_was_sent(text: str, found: tuple[object, ...]) -> None:
+def test_the_kind_and_text_of_an_android_message_are_read(text: str, found: tuple[object, ...]) -> None:
     assert told(text, files=("KNOWN.jpg", "KNOWN")) == found
 
 
@@ -429,7 +431,7 @@ def test_what_was_sent(text: str, found: tuple[object, ...]) -> None:
         ("typed by hand", ("text", "typed by hand", None)),
     ],
 )  # fmt: skip
-def test_an_iphone_marks_what_nobody_typed(text: str, found: tuple[object, ...]) -> None:
+def test_the_kind_and_text_of_an_iphone_message_are_read(text: str, found: tuple[object, ...]) -> None:
     assert told(text, is_iphone=True) == found
 
 
@@ -440,7 +442,7 @@ Bu mesaj silindi|تم حذف هذه الرسالة|הודעה זו נמחקה|�
 
 
 @pytest.mark.parametrize("phrase", [each.strip() for each in DELETED.split("|")])
-def test_deleted_messages(phrase: str) -> None:
+def test_deleted_messages_have_no_text(phrase: str) -> None:
     for text in (phrase, f"{LRM}{phrase}", f"{phrase} "):
         found = content_of(text, is_iphone=False)
         assert (found.text, found.is_deleted) == (None, True), text
@@ -452,7 +454,7 @@ Questo messaggio è stato modificato|Mensagem editada|Dit bericht is bewerkt|Bu 
 
 
 @pytest.mark.parametrize("phrase", [each.strip() for each in EDITED.split("|")])
-def test_edited_messages(phrase: str) -> None:
+def test_edited_messages_are_marked_and_keep_their_text(phrase: str) -> None:
     for text in (f"Hello\nagain <{phrase}>", f"Hello\nagain {LRM}<{phrase}>"):
         found = content_of(text, is_iphone=True)
         assert (found.text, found.is_edited, found.kind) == ("Hello\nagain", True, "text")
@@ -474,7 +476,7 @@ def test_edited_messages(phrase: str) -> None:
         ("note.opus", "voice"), ("Nadia.vcf", "contact"), ("Bill.pdf", "document"), ("noext", "document"),
     ],
 )  # fmt: skip
-def test_kinds_of_files(name: str, kind: str) -> None:
+def test_the_extension_tells_the_kind_of_a_file(name: str, kind: str) -> None:
     assert kind_of_file(name) == kind
 
 
@@ -489,12 +491,12 @@ def test_kinds_of_files(name: str, kind: str) -> None:
         (None, ""),
     ],
 )
-def test_what_an_export_changes_does_not_count(one: str | None, other: str) -> None:
+def test_texts_that_only_an_export_makes_differ_are_equal(one: str | None, other: str) -> None:
     assert comparable(one) == comparable(other)
     assert comparable("Hello you") != comparable("Hello")
 
 
-# ── Whole files ─────────────────────────────────────────────────────────────────────────────────────
+# ── Whole files ───────────────────────────────────────────────────────────────────────────────────
 
 ANDROID = """13/04/2023, 10:15 - Messages and calls are end-to-end encrypted. Tap to learn more.
 13/04/2023, 10:15 - Nadia: Shopping:
@@ -507,7 +509,7 @@ ANDROID = """13/04/2023, 10:15 - Messages and calls are end-to-end encrypted. Ta
 """
 
 
-def test_lines_belong_to_the_message_before_them() -> None:
+def test_lines_without_a_header_belong_to_the_message_before_them() -> None:
     notice, list_, ok = parse(ANDROID)
     assert (notice.sender, notice.content.kind, notice.line) == (None, "system", 1)
     assert list_.content.text == (
@@ -517,7 +519,7 @@ def test_lines_belong_to_the_message_before_them() -> None:
     assert (ok.sender, ok.content.text, ok.line) == ("Adam Sample", "ok", 8)
 
 
-def test_an_iphone_ends_messages_with_cr_and_their_lines_without() -> None:
+def test_messages_of_an_iphone_end_with_crlf_and_their_lines_with_lf() -> None:
     lines = [
         "\ufeff[13/04/2023, 10:15:00] Nadia: one\n",
         "two\r\n",
@@ -530,12 +532,12 @@ def test_an_iphone_ends_messages_with_cr_and_their_lines_without() -> None:
     ]
 
 
-def test_a_notice_of_an_iphone_is_from_nobody() -> None:
+def test_a_notice_of_an_iphone_has_no_sender() -> None:
     found = parse(f"[13/04/2023, 10:15:00] Nadia: {LRM}Nadia added Adam\n[13/04/2023, 10:15:01] Nadia: Hello")
     assert [each.sender for each in found] == [None, "Nadia"]
 
 
-def test_what_is_dated_in_the_future_is_told() -> None:
+def test_messages_dated_in_the_future_are_reported() -> None:
     lines = ["13/04/2023, 10:15 - Nadia: See you", "13/04/2028, 10:15 - at the station: or not"]
     skipped, message = read(lines, form_of(*lines))
     assert skipped == NoMessage(2, "it is dated in the future, and was taken for text", lines[1], False)
@@ -543,7 +545,7 @@ def test_what_is_dated_in_the_future_is_told() -> None:
     assert message.content.text == f"See you\n{lines[1]}"
 
 
-def test_what_stands_before_the_first_message_is_told() -> None:
+def test_text_before_the_first_message_is_reported() -> None:
     lines = ["\n", "Exported by Nadia\n", "13/04/2023, 10:15 - Nadia: Hello\n"]
     skipped, message = read(lines, form_of(*lines))
     assert skipped == NoMessage(2, "it stands before the first message", "Exported by Nadia", False)
@@ -551,7 +553,7 @@ def test_what_stands_before_the_first_message_is_told() -> None:
 
 
 @pytest.mark.parametrize("rest", [["x" * (LONGEST + 1)], ["x" * 1000] * 200, ["\n"] * (3 * LONGEST)])
-def test_a_message_that_is_too_long_is_skipped_and_told(rest: list[str]) -> None:
+def test_a_message_that_is_too_long_is_skipped_and_reported(rest: list[str]) -> None:
     lines = ["13/04/2023, 10:15 - Nadia: first", *rest, "13/04/2023, 10:16 - Nadia: ok"]
     skipped, ok = read(lines, form_of(*lines))
     assert isinstance(skipped, NoMessage)
@@ -593,11 +595,11 @@ def test_a_text_without_a_message_is_refused(text: str) -> None:
         ("Nadia.txt", []),
     ],
 )
-def test_a_file_is_named_after_its_chat(name: str, found: list[str]) -> None:
+def test_the_name_of_the_chat_is_read_from_the_name_of_the_file(name: str, found: list[str]) -> None:
     assert titles(name) == found
 
 
-# ── Laws ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Properties ────────────────────────────────────────────────────────────────────────────────────
 
 FORMS = [
     ("{0:%d}/{0:%m}/{0:%Y}, {0:%H}:{0:%M} - {1}: {2}", "dmy", 60),
@@ -618,7 +620,7 @@ TEXTS = st.text(
 @given(
     st.lists(st.tuples(MOMENTS, NAMES, TEXTS), min_size=1, max_size=8), st.sampled_from(FORMS), st.booleans()
 )
-def test_what_is_written_is_read(
+def test_messages_that_are_written_are_read_back(
     said_: list[tuple[datetime, str, str]], form: tuple[str, str, int], crlf: bool
 ) -> None:
     written, order, seconds = form
@@ -644,7 +646,7 @@ def test_what_is_written_is_read(
 
 
 @given(st.lists(st.text(max_size=40), max_size=20))
-def test_no_text_whatever_breaks_the_reader(rest: list[str]) -> None:
+def test_no_text_makes_the_reader_raise(rest: list[str]) -> None:
     lines = ["31/12/2023, 23:59 - Nadia: Hello", *rest]
     assert list(read(lines, form_of(*lines)))
 
@@ -665,15 +667,15 @@ def test_no_text_whatever_breaks_the_reader(rest: list[str]) -> None:
         "1" * 60_000,
     ],
 )
-def test_no_line_takes_long(line: str) -> None:
+def test_no_line_takes_long_to_parse(line: str) -> None:
     lines = ["13/04/2023, 10:15 - Nadia: Hello", line, line]
     start = clock.process_time()
     list(read(lines, form_of(*lines)))
     assert clock.process_time() - start < 2
 
 
-def test_a_file_is_read_as_it_comes() -> None:
-    """A message is there as soon as the next one begins."""
+def test_a_file_is_read_message_by_message() -> None:
+    """A message is returned as soon as the next one begins."""
 
     def endless():
         at = datetime(2023, 4, 13)

@@ -1,4 +1,4 @@
-"""Exported chats in the store: once, whatever came before or comes after; their files, and nothing else."""
+"""Importing exported chats: each message once, whatever was stored before or comes later; and their files."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def pack(put: Put) -> Put:
 
 @pytest.fixture
 def take(store: Store, home: Home) -> Iterator[Take]:
-    """Import a file as Lea, who has Reem and Adam among her contacts."""
+    """Import a file as Lea, whose contacts include Reem and Adam."""
     with store.write():
         import_person(store, Person("Reem", {REEM: None}, aliases=["Sister"]), NOW)
         import_person(store, Person("Adam Sample", {"447700900456": None}), NOW)
@@ -105,12 +105,12 @@ def take(store: Store, home: Home) -> Iterator[Take]:
 
 
 def counts(report: Row) -> tuple[int, int]:
-    """(added, already there)"""
+    """Return (added, already there)."""
     return report["added"], report["already_there"]
 
 
 def said(store: Store, chat: str = REEM_JID) -> list[tuple[Any, ...]]:
-    """(time in UTC, mine?, type, text) of a chat's messages, in order."""
+    """Return (time in UTC, is ours, type, text) of a chat's messages, in order."""
     return [
         (messages.moment(at).strftime("%m-%d %H:%M:%S"), bool(mine), kind, text)
         for at, mine, kind, text in store.execute(
@@ -122,12 +122,12 @@ def said(store: Store, chat: str = REEM_JID) -> list[tuple[Any, ...]]:
 
 
 def at(text: str) -> int:
-    """Unix seconds of a time on London's clock."""
+    """Return the Unix seconds of a time on London's clock."""
     return int(datetime.fromisoformat(text).replace(tzinfo=LONDON).timestamp())
 
 
 def live(store: Store, when: str, text: str | None, number: str = "A", **fields: Any) -> None:
-    """Something that came by itself."""
+    """Record a live message."""
     mine = fields.pop("mine", False)
     chat = fields.pop("chat", REEM_JID)
     sender = fields.pop("sender", ME if mine else chat)
@@ -156,10 +156,10 @@ Ten o'clock
 """
 
 
-# ── What comes in ───────────────────────────────────────────────────────────────────────────────────
+# ── One import ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_chat_comes_in(put: Put, take: Take, store: Store) -> None:
+def test_a_chat_from_android_is_imported(put: Put, take: Take, store: Store) -> None:
     file = put(ANDROID)
     assert take(file) == {
         "file": str(file),
@@ -207,14 +207,14 @@ def test_a_chat_comes_in(put: Put, take: Take, store: Store) -> None:
     assert (chat["id"], chat["unread_count"], chat["last_message"]) == (REEM_JID, 0, "On my way")
 
 
-def test_what_came_in_is_found(put: Put, take: Take, wa: Callable[..., Any]) -> None:
+def test_imported_messages_are_found_by_search(put: Put, take: Take, wa: Callable[..., Any]) -> None:
     take(put(ANDROID))
     (found,) = wa("search", "saturday", "--json").json
     assert found["content"] == "Are we still on for Saturday?"
     assert "On my way" in wa("read", "reem").out
 
 
-def test_an_iphones_chat_comes_in(put: Put, take: Take, store: Store) -> None:
+def test_a_chat_from_an_iphone_is_imported(put: Put, take: Take, store: Store) -> None:
     report = take(put(IPHONE, "WhatsApp Chat - Reem.txt"))
     assert [each["name"] for each in report["participants"]] == ["Reem", "Lea"]
     assert said(store) == [
@@ -239,7 +239,7 @@ def test_an_iphones_chat_comes_in(put: Put, take: Take, store: Store) -> None:
         (lambda text: text.encode().replace("’".encode(), b"\x92"), 1),
     ],
 )
-def test_a_text_may_be_encoded_otherwise(
+def test_a_text_in_another_encoding_is_imported(
     put: Put, take: Take, store: Store, encode: Callable[[str], bytes], damaged: int
 ) -> None:
     report = take(put(encode(ANDROID.replace("o'clock", "o’clock"))))
@@ -264,7 +264,7 @@ def test_times_are_those_of_the_wall_clock(put: Put, take: Take, zone: str, writ
     assert report["first"] == f"{meant}:00.000Z"
 
 
-def test_what_is_no_message_is_told(put: Put, take: Take, store: Store) -> None:
+def test_lines_that_are_no_message_are_reported(put: Put, take: Take, store: Store) -> None:
     long = "x" * 70_000
     report = take(put(f"from my phone\n13/04/2023, 10:15 - Reem: {long}\n13/04/2023, 10:16 - Reem: ok"))
     assert [(each["reason"], each["count"], each["example"][:20]) for each in report["reasons"]] == [
@@ -274,11 +274,11 @@ def test_what_is_no_message_is_told(put: Put, take: Take, store: Store) -> None:
     assert (report["read"], report["added"]) == (2, 1)
 
 
-# ── Once ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Repeated imports ──────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(("text", "number"), [(ANDROID, 8), (IPHONE, 6)])
-def test_a_second_time_adds_nothing(put: Put, take: Take, store: Store, text: str, number: int) -> None:
+def test_a_second_import_adds_nothing(put: Put, take: Take, store: Store, text: str, number: int) -> None:
     file = put(text)
     assert counts(take(file, dry_run=True)) == (number, 0)
     assert said(store) == []
@@ -316,7 +316,7 @@ def lines(*texts: str, minute: str = "13/04/2023, 10:15", name: str = "Reem") ->
         ("[13/04/2023, 10:15:42] Reem: Hello\n", lines("Hello"), 0),
     ],
 )
-def test_a_later_export_adds_what_is_new(
+def test_a_later_export_adds_the_new_messages(
     put: Put, take: Take, store: Store, first: str, later: str, added: int
 ) -> None:
     tail = "".join(f"13/04/2023, 10:{minute} - Lea: so\n" for minute in range(20, 30))
@@ -346,7 +346,7 @@ def test_a_newer_text_is_taken_over(put: Put, take: Take, store: Store) -> None:
 def test_overlapping_exports_are_one_chat(
     put: Put, take: Take, store: Store, said_: list[tuple[int, str, str]], data: st.DataObject
 ) -> None:
-    """Any runs of lines of a chat, in any order, and it is as if the whole of it had been imported."""
+    """Parts of a chat, imported in any order, give the same as the whole chat."""
     with store.write():
         for table in ("messages", "chats", "messages_fts"):
             store.execute(
@@ -367,7 +367,7 @@ def test_overlapping_exports_are_one_chat(
     assert sorted((mine, text) for _, mine, _, text in said(store)) == wanted
 
 
-# ── Beside what is there ────────────────────────────────────────────────────────────────────────────
+# ── Beside live messages ──────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -385,7 +385,7 @@ def test_overlapping_exports_are_one_chat(
         ("2023-04-13 10:15:20", None, {"message_type": "image"}, False),
     ],
 )
-def test_what_came_by_itself_is_recognised_by_its_minute(
+def test_a_live_message_is_recognised_by_its_minute(
     put: Put, take: Take, store: Store, when: str, text: str | None, fields: dict[str, Any], known: bool
 ) -> None:
     live(store, when, text, **fields)
@@ -395,14 +395,14 @@ def test_what_came_by_itself_is_recognised_by_its_minute(
 @pytest.mark.parametrize(
     ("second", "known"), [("28", False), ("29", True), ("30", True), ("31", True), ("32", False)]
 )
-def test_what_came_by_itself_is_recognised_by_its_second(
+def test_a_live_message_is_recognised_by_its_second(
     put: Put, take: Take, store: Store, second: str, known: bool
 ) -> None:
     live(store, f"2023-04-13 10:15:{second}", "Hello")
     assert counts(take(put("[13/04/2023, 10:15:30] Reem: Hello"))) == ((0, 1) if known else (1, 0))
 
 
-def test_a_stored_message_is_one_of_the_file_alone(put: Put, take: Take, store: Store) -> None:
+def test_a_stored_message_matches_one_message_of_the_file(put: Put, take: Take, store: Store) -> None:
     live(store, "2023-04-13 10:15:10", "ok", "A")
     live(store, "2023-04-13 10:15:40", "ok", "B")
     assert counts(take(put(lines("ok", "ok", "ok")))) == (1, 2)
@@ -432,14 +432,14 @@ def test_neighbouring_seconds_are_not_mixed_up(put: Put, take: Take, store: Stor
         ("Adam.vcf (file attached)", {"text": "Adam Sample", "message_type": "contact"}),
     ],
 )
-def test_what_an_export_tells_otherwise_is_recognised(
+def test_a_message_that_the_export_writes_differently_is_recognised(
     put: Put, take: Take, store: Store, text: str, stored: dict[str, Any]
 ) -> None:
     live(store, "2023-04-13 10:15:20", stored.pop("text"), **stored)
     assert counts(take(put(lines(text)))) == (0, 1)
 
 
-def test_what_was_edited_or_deleted_here_is_recognised(put: Put, take: Take, store: Store) -> None:
+def test_a_message_edited_or_deleted_here_is_recognised(put: Put, take: Take, store: Store) -> None:
     live(store, "2023-04-13 10:15:20", "new", "A")
     live(store, "2023-04-13 10:16:20", None, "B")
     with store.write():
@@ -448,7 +448,9 @@ def test_what_was_edited_or_deleted_here_is_recognised(put: Put, take: Take, sto
     assert counts(take(put(lines("old") + lines("gone", minute="13/04/2023, 10:16")))) == (0, 2)
 
 
-def test_an_hour_that_comes_twice_is_looked_at_twice(put: Put, take: Take, store: Store) -> None:
+def test_a_message_of_an_hour_that_comes_twice_is_recognised_in_either_hour(
+    put: Put, take: Take, store: Store
+) -> None:
     second = int(datetime(2023, 10, 29, 1, 30, 20, tzinfo=timezone.utc).timestamp())
     with store.write():
         event = MessageReceived(REEM_JID, "A", REEM_JID, second, "Hello")
@@ -456,30 +458,26 @@ def test_an_hour_that_comes_twice_is_looked_at_twice(put: Put, take: Take, store
     assert counts(take(put("29/10/2023, 01:30 - Reem: Hello"))) == (0, 1)
 
 
-def test_what_is_still_to_come_is_none(put: Put, take: Take, store: Store) -> None:
+def test_an_edit_whose_message_has_not_arrived_is_no_message(put: Put, take: Take, store: Store) -> None:
     with store.write():
         write.record_early(store, REEM_JID, "A", "Hello", at("2023-04-13 10:15:20"), NOW, REEM_JID)
     assert counts(take(put(lines("Hello")))) == (1, 0)
 
 
-def test_with_seconds_the_message_itself_takes_the_place_of_the_imported(
-    put: Put, take: Take, store: Store
-) -> None:
+def test_with_seconds_a_live_message_replaces_the_imported_one(put: Put, take: Take, store: Store) -> None:
     take(put("[13/04/2023, 10:15:30] Reem: Hello"))
     live(store, "2023-04-13 10:15:30", "Hello", "REAL")
     assert [row["message_id"] for row in store.rows("SELECT message_id FROM messages")] == ["REAL"]
 
 
-def test_without_seconds_the_message_itself_takes_the_place_of_the_imported(
-    put: Put, take: Take, store: Store
-) -> None:
+def test_without_seconds_a_live_message_replaces_the_imported_one(put: Put, take: Take, store: Store) -> None:
     take(put(lines("Hello")))
     live(store, "2023-04-13 10:15:42", "Hello", "REAL")
     (row,) = store.rows("SELECT message_id, timestamp FROM messages")
     assert row == {"message_id": "REAL", "timestamp": at("2023-04-13 10:15:42")}
 
 
-def test_a_message_of_a_group_takes_the_place_of_its_senders_first(
+def test_a_live_message_of_a_group_replaces_one_of_the_same_sender(
     put: Put, take: Take, store: Store
 ) -> None:
     group(store)
@@ -491,14 +489,14 @@ def test_a_message_of_a_group_takes_the_place_of_its_senders_first(
     assert len(said(store, GROUP)) == 2
 
 
-def test_a_picture_takes_the_place_of_what_was_left_out(put: Put, take: Take, store: Store) -> None:
+def test_a_live_picture_replaces_the_omitted_media(put: Put, take: Take, store: Store) -> None:
     take(put(lines("<Media omitted>")))
     live(store, "2023-04-13 10:15:42", None, "REAL", message_type="image", raw=b"keys")
     (row,) = store.rows("SELECT message_id, message_type, raw_proto FROM messages")
     assert row == {"message_id": "REAL", "message_type": "image", "raw_proto": b"keys"}
 
 
-def test_equals_of_one_minute_keep_ids_of_their_own(put: Put, take: Take, store: Store) -> None:
+def test_equal_messages_of_one_minute_have_different_ids(put: Put, take: Take, store: Store) -> None:
     take(put(lines("ok")))
     first = store.value("SELECT message_id FROM messages")
     take(put(lines("ok", "ok")))
@@ -506,13 +504,13 @@ def test_equals_of_one_minute_keep_ids_of_their_own(put: Put, take: Take, store:
     assert ids == [first, first.removesuffix("-0") + "-1"]
 
 
-# ── Whose chat ──────────────────────────────────────────────────────────────────────────────────────
+# ── Which chat the file belongs to ────────────────────────────────────────────────────────────────
 
 BOOKS = "WhatsApp Chat with Book club.txt"
 
 
 def group(store: Store) -> None:
-    """A group of Reem, Adam and us."""
+    """Store a group of Reem, Adam and us."""
     with store.write():
         chats.ensure(store, GROUP, NOW)
         store.execute("UPDATE chats SET name = 'Book club' WHERE id = ?", [GROUP])
@@ -541,7 +539,7 @@ def group(store: Store) -> None:
         ("WhatsApp Chat with Reem.txt", {"chat": "Adam Sample"}, ADAM_JID),
     ],
 )
-def test_whose_chat_it_is(
+def test_the_chat_is_told_by_the_name_of_the_file_or_by_the_option(
     put: Put, take: Take, store: Store, name: str, options: dict[str, Any], jid: str
 ) -> None:
     group(store)
@@ -567,7 +565,7 @@ def test_whose_chat_it_is(
         ("chat.txt", {"chat": "Reem", "date_order": "dym"}, "usage", "dym"),
     ],
 )
-def test_a_chat_that_nobody_knows(
+def test_an_unknown_chat_is_refused(
     put: Put, take: Take, store: Store, name: str, options: dict[str, Any], code: str, part: str
 ) -> None:
     with store.write():
@@ -581,7 +579,7 @@ def test_a_chat_that_nobody_knows(
     assert store.rows("SELECT id FROM messages") == []
 
 
-# ── Us and them ─────────────────────────────────────────────────────────────────────────────────────
+# ── Senders ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -603,7 +601,7 @@ def test_a_chat_that_nobody_knows(
         ([], {}, []),
     ],
 )
-def test_which_name_is_ours(
+def test_our_own_name_is_found(
     put: Put, take: Take, store: Store, names: list[str], options: dict[str, Any], mine: list[str]
 ) -> None:
     text = "13/04/2023, 10:14 - Messages are encrypted\n" + "".join(
@@ -626,7 +624,7 @@ def test_which_name_is_ours(
         (["Lea", "~ Lea", "Reem"], {"me": "~Lea."}, "'~Lea.'"),
     ],
 )
-def test_a_name_of_ours_that_cannot_be_known_is_asked_for(
+def test_an_ambiguous_name_of_ours_is_asked_for(
     put: Put, take: Take, store: Store, names: list[str], options: dict[str, Any], part: str
 ) -> None:
     with pytest.raises(WaError) as caught:
@@ -644,12 +642,12 @@ def test_a_contact_with_our_name_is_not_us(put: Put, take: Take, store: Store) -
         take(put(lines("Hello", name="Lea"), BOOKS))
 
 
-def test_notes_to_ourselves_are_all_ours(put: Put, take: Take, store: Store) -> None:
+def test_all_notes_to_ourselves_are_ours(put: Put, take: Take, store: Store) -> None:
     take(put(lines("Milk", name="Lea (You)"), "notes.txt"), chat="me")
     assert said(store, ME) == [("04-13 09:15:00", True, "text", "Milk")]
 
 
-def test_who_speaks_in_a_group(put: Put, take: Take, store: Store) -> None:
+def test_each_sender_in_a_group_is_found(put: Put, take: Take, store: Store) -> None:
     group(store)
     with store.write():
         store.insert("push_names", {"jid": "12025550123@s.whatsapp.net", "name": "Zoë"})
@@ -672,14 +670,14 @@ def test_who_speaks_in_a_group(put: Put, take: Take, store: Store) -> None:
     assert counts(again) == (0, 7)
 
 
-def test_two_may_say_the_same_in_a_group(put: Put, take: Take, store: Store) -> None:
+def test_equal_messages_of_two_members_are_two(put: Put, take: Take, store: Store) -> None:
     group(store)
     live(store, "2023-04-13 10:15:30", "ok", chat=GROUP, sender=REEM_JID)
     assert counts(take(put(lines("ok", name="Adam Sample"), BOOKS), me="-")) == (1, 0)
     assert counts(take(put(lines("ok", name="Adam Sample") + lines("ok"), BOOKS), me="-")) == (0, 2)
 
 
-def test_a_name_with_a_colon_is_known_where_it_is_ours(put: Put, take: Take, store: Store) -> None:
+def test_our_own_name_may_contain_a_colon(put: Put, take: Take, store: Store) -> None:
     with store.write():
         import_person(store, Person("Dr: Sample", {"12025550123": None}), NOW)
     take(put(lines("see: this", name="Dr: Sample") + lines("ok", name="Lea"), "x.txt"), chat="12025550123")
@@ -693,7 +691,7 @@ def test_a_new_chat_gets_the_name_of_its_file(put: Put, take: Take, store: Store
     ]
 
 
-# ── Files ───────────────────────────────────────────────────────────────────────────────────────────
+# ── Files ─────────────────────────────────────────────────────────────────────────────────────────
 
 PHOTO = "00000012-PHOTO-2023-04-13-10-15-00.jpg"
 WITH_PHOTO = f"{LRM}[13/04/2023, 10:15:00] Reem: {LRM}<attached: {PHOTO}>\n"
@@ -703,7 +701,7 @@ def paths(store: Store) -> list[str | None]:
     return [row["media_path"] for row in store.rows("SELECT media_path FROM messages ORDER BY timestamp, id")]
 
 
-def test_files_are_taken_along(pack: Put, take: Take, store: Store, home: Home) -> None:
+def test_the_named_file_is_imported_with_the_chat(pack: Put, take: Take, store: Store, home: Home) -> None:
     file = pack(WITH_PHOTO, {PHOTO: b"picture", "other.jpg": b"not asked for"})
     assert take(file, dry_run=True)["media"] == {"taken": 1, "missing": 0, "omitted": 0}
     assert not (home.path / "media").exists()
@@ -752,7 +750,7 @@ def test_an_android_zip_names_its_text_after_the_chat(pack: Put, take: Take, sto
         "C:/evil.jpg",
     ],
 )
-def test_nothing_is_written_elsewhere(
+def test_no_file_is_written_outside_the_home(
     pack: Put, take: Take, store: Store, home: Home, tmp_path: Path, evil: str
 ) -> None:
     file = pack(WITH_PHOTO.replace(PHOTO, "evil.jpg"), {evil: b"x"})
@@ -778,19 +776,19 @@ def test_nothing_is_written_elsewhere(
         ("Cafe\u0301.jpg", "Café.jpg"),
     ],
 )
-def test_names_of_files_are_tamed(pack: Put, take: Take, store: Store, name: str, kept: str) -> None:
+def test_names_of_files_are_made_safe(pack: Put, take: Take, store: Store, name: str, kept: str) -> None:
     take(pack(f"[13/04/2023, 10:15:00] Reem: {LRM}<attached: {name}>\n", {name: b"x"}))
     (path,) = paths(store)
     assert path
     assert path.partition("/import/")[2][17:] == kept
 
 
-def test_a_name_is_the_same_however_its_accents_are_written(pack: Put, take: Take, store: Store) -> None:
+def test_names_match_in_composed_and_decomposed_form(pack: Put, take: Take, store: Store) -> None:
     take(pack(f"[13/04/2023, 10:15:00] Reem: {LRM}<attached: Caf\u00e9.jpg>\n", {"Cafe\u0301.jpg": b"x"}))
     assert paths(store) != [None]
 
 
-def test_a_file_that_is_not_there_is_counted(pack: Put, put: Put, take: Take, store: Store) -> None:
+def test_a_missing_file_is_counted(pack: Put, put: Put, take: Take, store: Store) -> None:
     assert take(pack(WITH_PHOTO, {}))["media"] == {"taken": 0, "missing": 1, "omitted": 0}
     assert take(put(WITH_PHOTO, "WhatsApp Chat - Reem.txt"))["media"]["missing"] == 1
     assert said(store) == [("04-13 09:15:00", False, "image", None)]
@@ -804,7 +802,7 @@ def spoil(path: Path, old: bytes, new: bytes) -> Path:
 
 
 def encrypt(path: Path, name: bytes) -> Path:
-    """Say in both headers of an entry that it is encrypted."""
+    """Mark an entry as encrypted in both of its headers."""
     raw = bytearray(path.read_bytes())
     for signature, flags, length in ((b"PK\3\4", 6, 30), (b"PK\1\2", 8, 46)):
         start = raw.find(signature)
@@ -816,7 +814,7 @@ def encrypt(path: Path, name: bytes) -> Path:
     return path
 
 
-def test_what_is_damaged_or_encrypted_is_skipped_and_told(
+def test_a_damaged_or_encrypted_file_is_skipped_and_reported(
     pack: Put, take: Take, store: Store, home: Home
 ) -> None:
     files = {PHOTO: os.urandom(1000), "b.jpg": b"fine", "c.jpg": b"secret"}
@@ -835,7 +833,7 @@ def test_what_is_damaged_or_encrypted_is_skipped_and_told(
     assert len(list((home.path / "media/import").iterdir())) == 1
 
 
-def test_there_is_an_end_to_what_is_taken(
+def test_files_are_imported_up_to_a_total_size(
     pack: Put, take: Take, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chat_archive, "_MOST_BYTES", 5000)
@@ -845,7 +843,7 @@ def test_there_is_an_end_to_what_is_taken(
     assert "GB" in report["reasons"][0]["reason"]
 
 
-def test_a_full_disk_is_not_filled(
+def test_files_that_would_fill_the_disk_are_refused(
     pack: Put, take: Take, store: Store, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chat_archive, "_SPARE_BYTES", 1 << 60)
@@ -859,7 +857,7 @@ def test_a_full_disk_is_not_filled(
     assert len(said(store)) == 1
 
 
-# ── Bad input ───────────────────────────────────────────────────────────────────────────────────────
+# ── Bad input ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
@@ -894,7 +892,7 @@ TEXT = lines("Hello").encode()
         ("WhatsApp Chat - Reem.zip", zipped({"_chat.txt": b""}), "no line of"),
     ],
 )
-def test_what_is_no_export_is_refused(
+def test_a_file_that_is_no_export_is_refused(
     put: Put, take: Take, store: Store, home: Home, name: str, content: bytes, part: str
 ) -> None:
     with pytest.raises(WaError) as caught:
@@ -919,7 +917,7 @@ def test_a_text_that_unpacks_without_end_is_refused(
         take(pack("x" * 10_000, {}))
 
 
-def test_a_file_that_is_none(put: Put, take: Take, tmp_path: Path) -> None:
+def test_a_missing_file_a_folder_and_a_device_are_refused(put: Put, take: Take, tmp_path: Path) -> None:
     for path, code in (
         (tmp_path / "none.txt", "not-found"),
         (tmp_path, "bad-data"),
@@ -949,11 +947,11 @@ def test_a_damaged_zip_never_breaks_the_import(
         take(put(bytes(raw), "WhatsApp Chat - Reem.zip"))
 
 
-# ── Large files, and kills ──────────────────────────────────────────────────────────────────────────
+# ── Large files, and kills ────────────────────────────────────────────────────────────────────────
 
 
 def big(number: int, chance: random.Random) -> str:
-    """So many messages, a good deal of them in the same minutes and with the same text."""
+    """Return so many messages, many of them in the same minutes and with the same text."""
     moment = datetime(2023, 4, 13, tzinfo=timezone.utc)
     written = []
     for each in range(number):
@@ -983,7 +981,7 @@ def test_a_transaction_is_short_and_the_index_is_used(put: Put, take: Take, stor
     assert "messages_by_chat (chat_jid=? AND timestamp>? AND timestamp<?)" in plan
 
 
-def test_progress_is_told_for_both_readings(put: Put, take: Take) -> None:
+def test_progress_is_reported_for_both_readings(put: Put, take: Take) -> None:
     file = put(big(300, random.Random(1)))
     told: list[tuple[str, int, list[int]]] = []
 
@@ -999,7 +997,7 @@ def test_progress_is_told_for_both_readings(put: Put, take: Take) -> None:
     ]
 
 
-def test_an_error_midway_doubles_nothing(
+def test_an_import_after_an_error_midway_duplicates_no_message(
     put: Put, take: Take, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = put(big(3000, random.Random(2)))
@@ -1037,7 +1035,9 @@ import_chat(open_store(home), Path(sys.argv[2]), datetime(2026, 11, 20, tzinfo=t
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.15])
-def test_a_kill_doubles_nothing(put: Put, take: Take, store: Store, home: Home, delay: float) -> None:
+def test_an_import_after_a_kill_duplicates_no_message(
+    put: Put, take: Take, store: Store, home: Home, delay: float
+) -> None:
     text = big(12_000, random.Random(3))
     file = put(text)
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(home.path), str(file)])
@@ -1067,10 +1067,10 @@ def test_memory_does_not_grow_with_the_file(put: Put, take: Take, home: Home) ->
         return int(run.stdout)
 
     small, large = peak(1000), peak(20_000)
-    assert large - small < 8 * 1024  # KB; the file alone has 900
+    assert large - small < 8 * 1024  # KB; the file alone has 900 KB
 
 
-def test_a_store_of_its_own_is_left_sound(put: Put, take: Take, store: Store, home: Home) -> None:
+def test_an_import_leaves_a_sound_store(put: Put, take: Take, store: Store, home: Home) -> None:
     take(put("[13/04/2023, 10:15:30] Reem: Hello"))
     assert store.value("SELECT message_id FROM messages").startswith(OF_A_SECOND)
     again = open_store(home)

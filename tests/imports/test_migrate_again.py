@@ -1,4 +1,4 @@
-"""`wa migrate-s3` a second time, after something changed over there or here; and odd files at any time."""
+"""`wa migrate-s3` a second time, after the old files or our rows have changed; and odd files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ID = "1735168500001_a1b2c3"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the old files are."""
+    """The folder of the old files."""
     found = tmp_path / "old"
     found.mkdir()
     return found
@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def migrate(wa: Run, folder: Path) -> Migrate:
-    """Write old files and take them over; what is said of each."""
+    """Write old files and migrate them; return the report of each."""
 
     def run(*options: str, code: int = 0, env: dict[str, str] | None = None, **files: Any) -> Any:
         for name, content in files.items():
@@ -55,24 +55,24 @@ def migrate(wa: Run, folder: Path) -> Migrate:
 
 
 def planned(**fields: Any) -> Record:
-    """A scheduled message that is still to come."""
+    """Return a scheduled message of the future."""
     first = {"id": ID, "to": REEM, "message": "Happy birthday!", "scheduledTime": DUE}
     return {**first, "status": "pending", "createdAt": "2024-12-25T23:15:00.123Z", **fields}
 
 
 def job(**fields: Any) -> Record:
-    """A job that was not begun."""
+    """Return a job that was not begun."""
     parts = [{"orderIndex": 0, "text": "Dear friends"}]
     return {"id": "job_1", "status": "pending", "recipients": [REEM_JID], "messageParts": parts, **fields}
 
 
 def counts(row: Record) -> tuple[int, int, int]:
-    """(written, already there, skipped) of a file."""
+    """Return (written, already there, skipped) of a file."""
     return row["written"], row["already_there"], row["skipped"]
 
 
 def people(wa: Run) -> list[tuple[str, str | None, dict[str, str | None]]]:
-    """The contacts: name, main number, labels by number."""
+    """Return the contacts: name, main number, labels by number."""
     return sorted(
         (row["name"], row["phone"], {each["phone"]: each["label"] for each in row["phones"]})
         for row in wa("contacts", "list", "--json").json
@@ -80,18 +80,18 @@ def people(wa: Run) -> list[tuple[str, str | None, dict[str, str | None]]]:
 
 
 def queue(store: Store) -> list[Record]:
-    """What is queued, or was."""
+    """Return all rows of the queue, settled ones too."""
     return store.rows("SELECT * FROM scheduled_messages ORDER BY id")
 
 
 def sent_after_resume(wa: Run, home: Home) -> list[str]:
-    """What goes out when sending is on again and all times are past."""
+    """Return the texts that go out when sending is resumed and all times are past."""
     assert wa("resume", now=AFTER).code == 0
     assert wa("run-scheduler", "--once", now=AFTER).code == 0
     return delivered(home)
 
 
-# ── What was still to come ──────────────────────────────────────────────────────────────────────────
+# ── Scheduled messages of the future ──────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def sent_after_resume(wa: Run, home: Home) -> list[str]:
         ({"to": ADAM}, ("to_phone", ADAM), ["Happy birthday!"]),
     ],
 )
-def test_what_waits_here_follows_what_became_of_it_there(
+def test_a_pending_row_follows_its_status_in_the_old_files(
     migrate: Migrate,
     wa: Run,
     home: Home,
@@ -139,7 +139,7 @@ def test_what_waits_here_follows_what_became_of_it_there(
         (["cancel", ID], ("cancelled", "Happy birthday!"), []),
     ],
 )
-def test_what_was_touched_here_stays(
+def test_a_row_that_was_changed_here_stays(
     migrate: Migrate,
     wa: Run,
     home: Home,
@@ -158,14 +158,16 @@ def test_what_was_touched_here_stays(
     assert sent_after_resume(wa, home) == goes_out
 
 
-def test_what_comes_back_to_waiting_pauses_again(migrate: Migrate, wa: Run, home: Home) -> None:
+def test_a_row_that_is_pending_again_pauses_sending_again(migrate: Migrate, wa: Run, home: Home) -> None:
     migrate(scheduled=[planned()])
     assert wa("resume", now=CLOCK).code == 0
     migrate(scheduled=[planned(message="Merry Christmas!")])
     assert wa("status", "--json", now=CLOCK).json["sending"] == "paused"
 
 
-def test_two_messages_with_one_id_both_come_in(migrate: Migrate, wa: Run, home: Home, store: Store) -> None:
+def test_two_messages_with_one_id_are_both_migrated(
+    migrate: Migrate, wa: Run, home: Home, store: Store
+) -> None:
     both = [planned(), planned(message="Merry Christmas!", to=ADAM_JID)]
     assert counts(migrate(scheduled=both)["scheduled.json"]) == (2, 0, 0)
     assert {row["message"] for row in queue(store)} == {"Happy birthday!", "Merry Christmas!"}
@@ -176,7 +178,7 @@ def test_two_messages_with_one_id_both_come_in(migrate: Migrate, wa: Run, home: 
 
 @pytest.mark.parametrize("status", ["sent", "deleted"])
 @pytest.mark.parametrize("order", [1, -1], ids=["as-before", "the-other-way-round"])
-def test_two_messages_with_one_id_that_are_done_are_not_sent(
+def test_two_settled_messages_with_one_id_are_not_sent(
     migrate: Migrate, wa: Run, home: Home, status: str, order: int
 ) -> None:
     both = [planned(), planned(message="Merry Christmas!", to=ADAM_JID)]
@@ -186,17 +188,19 @@ def test_two_messages_with_one_id_that_are_done_are_not_sent(
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_of_two_messages_with_one_id_the_one_that_is_done_is_not_sent(
+def test_of_two_messages_with_one_id_the_settled_one_is_not_sent(
     migrate: Migrate, wa: Run, home: Home, which: int
 ) -> None:
     both = [planned(), planned(message="Merry Christmas!", to=ADAM_JID)]
     migrate(scheduled=both)
-    migrate(scheduled=[{**both[which], "status": "sent"}])  # it alone is in the file still
+    migrate(scheduled=[{**both[which], "status": "sent"}])  # only this message is still in the file
     assert both[which]["message"] not in sent_after_resume(wa, home)
 
 
 @pytest.mark.parametrize("name", ["scheduled", "scheduled-messages"])
-def test_the_same_message_twice_in_one_run_is_one(migrate: Migrate, store: Store, name: str) -> None:
+def test_the_same_message_twice_in_one_run_is_migrated_once(
+    migrate: Migrate, store: Store, name: str
+) -> None:
     assert counts(migrate(**{name: [planned(), planned()]})[f"{name}.json"]) == (1, 1, 0)
     assert len(queue(store)) == 1
 
@@ -213,9 +217,7 @@ def test_another_job_with_an_id_that_is_taken_is_skipped(
 
 
 @pytest.mark.parametrize("when", ["9999-12-31T23:59:59Z", "9999-12-31", 999999999999999, "nonsense"])
-def test_a_time_out_of_all_reason_costs_its_record_alone(
-    migrate: Migrate, store: Store, when: str | int
-) -> None:
+def test_an_impossible_time_skips_its_record_alone(migrate: Migrate, store: Store, when: str | int) -> None:
     rows = [planned(id="1_a"), planned(id="2_b", scheduledTime=when), planned(id="3_c")]
     files = {"scheduled": rows}
     for options in (["--dry-run"], []):
@@ -225,10 +227,10 @@ def test_a_time_out_of_all_reason_costs_its_record_alone(
     assert [row["id"] for row in queue(store)] == ["1_a", "3_c"]
 
 
-# ── Contacts ────────────────────────────────────────────────────────────────────────────────────────
+# ── Contacts ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_two_with_one_name_and_different_numbers_stay_two(migrate: Migrate, wa: Run) -> None:
+def test_two_contacts_with_one_name_and_different_numbers_stay_two(migrate: Migrate, wa: Run) -> None:
     files = {"contacts": {REEM: {"name": "Ann"}, ADAM: {"name": "Ann", "phones": {"primary": ADAM}}}}
     assert counts(migrate(**files)["contacts.json"]) == (2, 0, 0)
     assert [(name, phone) for name, phone, _ in people(wa)] == [("Ann", REEM), ("Ann", ADAM)]
@@ -252,7 +254,7 @@ def test_two_with_one_name_and_different_numbers_stay_two(migrate: Migrate, wa: 
         ("07700 9", {}, {}, 1),
     ],
 )
-def test_the_numbers_of_a_contact(
+def test_the_numbers_of_a_contact_are_migrated(
     migrate: Migrate, wa: Run, key: str, record: Record, phones: dict[str, str | None], complaints: int
 ) -> None:
     found = migrate(code=8 if complaints else 0, contacts={key: {"name": "Ann", **record}})["contacts.json"]
@@ -271,7 +273,7 @@ def test_only_true_makes_a_favourite(migrate: Migrate, wa: Run, name: str) -> No
 
 
 @pytest.mark.parametrize("is_migrated_first", [True, False])
-def test_a_name_chosen_over_there_survives_a_card(
+def test_a_name_chosen_in_the_old_tool_survives_a_card(
     migrate: Migrate, wa: Run, tmp_path: Path, is_migrated_first: bool
 ) -> None:
     def take(name: str) -> None:
@@ -287,11 +289,13 @@ def test_a_name_chosen_over_there_survives_a_card(
     assert {"Reem Haddad", "Reem H. Sample"} <= set(wa("contacts", "list", "--json").json[0]["aliases"])
 
 
-# ── Files ───────────────────────────────────────────────────────────────────────────────────────────
+# ── Files ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("shape", ["list", "wrapped"])
-def test_chats_in_which_the_messages_come_first(migrate: Migrate, wa: Run, store: Store, shape: str) -> None:
+def test_chats_whose_messages_come_before_their_id_are_migrated(
+    migrate: Migrate, wa: Run, store: Store, shape: str
+) -> None:
     def chat(jid: str, count: int) -> Record:
         said = [
             {"message": f"{jid} {number}", "timestamp": AT + number, "isFromMe": number % 3 == 0}
@@ -320,7 +324,7 @@ def test_chats_in_which_the_messages_come_first(migrate: Migrate, wa: Run, store
     ],
 )
 @pytest.mark.parametrize("is_list", [True, False])
-def test_what_stands_beside_the_records_is_nothing_to_complain_of(
+def test_fields_beside_the_records_are_not_reported(
     migrate: Migrate, name: str, wrapper: str, record: Record, is_list: bool
 ) -> None:
     before = {"version": 2, "lastUpdated": "2026-01-01T10:00:00Z"}
@@ -332,7 +336,9 @@ def test_what_stands_beside_the_records_is_nothing_to_complain_of(
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])
-def test_a_directory_in_the_place_of_a_file(wa: Run, folder: Path, store: Store, options: list[str]) -> None:
+def test_a_directory_in_the_place_of_a_file_is_refused(
+    wa: Run, folder: Path, store: Store, options: list[str]
+) -> None:
     (folder / "contacts.json").mkdir()
     (folder / "scheduled.json").write_text(json.dumps([planned()]))
     result = wa("migrate-s3", "--from", str(folder), "--json", *options)
@@ -350,7 +356,7 @@ def test_a_directory_in_the_place_of_a_file(wa: Run, folder: Path, store: Store,
         ([], None, 4, False),
     ],
 )
-def test_a_home_belongs_to_its_transport_once_something_came_in(
+def test_a_home_belongs_to_its_transport_once_a_record_was_migrated(
     wa: Run, folder: Path, options: list[str], content: Any, code: int, is_bound: bool
 ) -> None:
     if content is not None:
@@ -361,7 +367,7 @@ def test_a_home_belongs_to_its_transport_once_something_came_in(
     assert wa("contacts", "list").code == 0
 
 
-def test_a_supervisor_s_end_in_the_middle_is_made_good(
+def test_a_run_ended_by_sigterm_is_completed_by_the_next(
     spawn: Callable[..., Process], wa: Run, store: Store, folder: Path, tmp_path: Path
 ) -> None:
     legacy_data.write_all(folder, 10, 6_000)

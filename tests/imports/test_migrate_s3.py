@@ -1,4 +1,4 @@
-"""`wa migrate-s3 --from`: what the old tool left behind comes in once, whole or damaged, and is not sent."""
+"""`wa migrate-s3 --from`: the old tool's files, whole or damaged, are migrated once, and nothing is sent."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ FILES = ("contacts", "scheduled", "jobs", "chats")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the old files are."""
+    """The folder of the old files."""
     found = tmp_path / "old"
     found.mkdir()
     return found
 
 
 def put(folder: Path, **files: Any) -> None:
-    """Write files, given by name: as JSON, or as they are where bytes or text is given."""
+    """Write files by name: a value as JSON, bytes and text as they are."""
     for name, content in files.items():
         data = content if isinstance(content, (bytes, str)) else json.dumps(content, indent=2)
         path = folder / f"{name.replace('_', '-')}.json"
@@ -72,7 +72,7 @@ def put(folder: Path, **files: Any) -> None:
 
 @pytest.fixture
 def migrate(wa: Run, folder: Path) -> Migrate:
-    """Write old files and take them over; what is said of each file."""
+    """Write old files and migrate them; return the report of each file."""
 
     def run(*options: str, code: int = 0, **files: Any) -> dict[str, Record]:
         put(folder, **files)
@@ -85,21 +85,21 @@ def migrate(wa: Run, folder: Path) -> Migrate:
 
 
 def counts(row: Record) -> tuple[int, int, int]:
-    """(written, already there, skipped) of a row."""
+    """Return (written, already there, skipped) of a row of the report."""
     return row["written"], row["already_there"], row["skipped"]
 
 
-# ── The records of the old tool ─────────────────────────────────────────────────────────────────────
+# ── The records of the old tool ───────────────────────────────────────────────────────────────────
 
 
 def contact(name: str = "Reem", phone: str = REEM, **fields: Any) -> Record:
-    """A person, as the web page wrote them."""
+    """Return a contact in the old web page's form."""
     phones = {"primary": phone, "secondary": None}
     return {"name": name, "aliases": [], "phones": phones, "favorite": False, "tags": [], **fields}
 
 
 def planned(number: int = 1, **fields: Any) -> Record:
-    """A scheduled message that is still to come."""
+    """Return a scheduled message of the future."""
     return {
         "id": f"1735168500{number:03}_a1b2c3",
         "to": REEM,
@@ -116,7 +116,7 @@ def planned(number: int = 1, **fields: Any) -> Record:
 
 
 def job(number: int = 1, **fields: Any) -> Record:
-    """A job that was not begun."""
+    """Return a job that was not begun."""
     return {
         "id": f"job_1735132800{number:03}_abc123",
         "createdBy": "web",
@@ -141,7 +141,7 @@ def job(number: int = 1, **fields: Any) -> Record:
 
 
 def said(text: Any = "Hello", at: Any = AT, key: str | None = None, **fields: Any) -> Record:
-    """A message to us; with `key`, its real id is known."""
+    """Return a message to us; with `key`, its real id is known."""
     mine = fields.get("isFromMe", False)
     raw = None
     if key is not None:
@@ -162,51 +162,51 @@ def said(text: Any = "Hello", at: Any = AT, key: str | None = None, **fields: An
 
 
 def chat(*said_there: Any, jid: str = REEM_JID, **fields: Any) -> Record:
-    """A chat with its messages."""
+    """Return a chat with its messages."""
     rest = {"lastMessageTime": AT, "unreadCount": 0, "name": None, "isGroup": jid.endswith("@g.us")}
     return {"id": jid, "messages": list(said_there), **rest, **fields}
 
 
 def live(message_id: str = "A", content: str = "Hello", **fields: Any) -> MessageReceived:
-    """The same message as `said()`, as it arrives by another way."""
+    """Return the same message as `said()`, as a live event."""
     return replace(MessageReceived(REEM_JID, message_id, REEM_JID, AT, content), **fields)
 
 
 def arrive(store: Store, *events: MessageReceived, source: str = "history") -> int:
-    """Let messages arrive by another way; how many were new."""
+    """Record live events; return how many messages were new."""
     with store.write():
         return write.record_many(store, events, source, NOW)
 
 
 def stored(store: Store) -> list[Record]:
-    """All messages, oldest first."""
+    """Return all messages, oldest first."""
     return store.rows("SELECT * FROM messages ORDER BY timestamp, id")
 
 
 def texts(store: Store) -> list[str]:
-    """What was said, in order."""
+    """Return the texts of all messages, oldest first."""
     return [row["content"] for row in stored(store)]
 
 
 def phones(row: Record) -> list[str]:
-    """The numbers of a contact."""
+    """Return the numbers of a contact."""
     return sorted(each["phone"] for each in row["phones"])
 
 
 def people(store: Store) -> set[str]:
-    """The names of all contacts."""
+    """Return the names of all contacts."""
     return {row["name"] for row in store.rows("SELECT name FROM contacts")}
 
 
 def queue(store: Store) -> dict[str, Record]:
-    """All of the queue, by id."""
+    """Return all rows of the queue, by id."""
     return {row["id"]: row for row in store.rows("SELECT * FROM scheduled_messages")}
 
 
-# ── Contacts ────────────────────────────────────────────────────────────────────────────────────────
+# ── Contacts ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_contacts_of_the_web_page(migrate: Migrate, wa: Run) -> None:
+def test_contacts_of_the_web_page_are_migrated(migrate: Migrate, wa: Run) -> None:
     found = migrate(
         contacts={
             REEM: contact(aliases=["Reemy", "R", "Sister"], favorite=True, tags=["family"]),
@@ -221,7 +221,7 @@ def test_contacts_of_the_web_page(migrate: Migrate, wa: Run) -> None:
     assert (adam["name"], phones(adam), adam["is_favorite"]) == ("Adam", [ADAM], False)
 
 
-def test_contacts_of_the_command_line(migrate: Migrate, wa: Run) -> None:
+def test_contacts_of_the_command_line_are_migrated(migrate: Migrate, wa: Run) -> None:
     numbers = [REEM, "447700900124"]
     migrate(contacts={REEM: {"name": "Reem", "numbers": numbers, "aliases": ["Sis"], "notes": "Likes tea"}})
     (row,) = wa("contacts", "list", "--json").json
@@ -229,7 +229,7 @@ def test_contacts_of_the_command_line(migrate: Migrate, wa: Run) -> None:
     assert (row["aliases"], row["notes"], row["is_favorite"]) == (["Sis"], "Likes tea", False)
 
 
-def test_a_second_number_is_the_same_person_s(migrate: Migrate, wa: Run) -> None:
+def test_a_second_number_belongs_to_the_same_contact(migrate: Migrate, wa: Run) -> None:
     migrate(contacts={REEM: contact(phones={"primary": REEM, "secondary": "447700900124"})})
     (row,) = wa("contacts", "search", "447700900124", "--json").json
     assert (row["name"], row["phone"], phones(row)) == ("Reem", REEM, [REEM, "447700900124"])
@@ -237,14 +237,14 @@ def test_a_second_number_is_the_same_person_s(migrate: Migrate, wa: Run) -> None
 
 @pytest.mark.parametrize("field", ["favorite", "is_favorite"])
 @pytest.mark.parametrize("value", [True, False])
-def test_favourites(migrate: Migrate, wa: Run, field: str, value: bool) -> None:
+def test_the_favourite_mark_is_migrated(migrate: Migrate, wa: Run, field: str, value: bool) -> None:
     person = contact()
     del person["favorite"]
     migrate(contacts={REEM: {**person, field: value}})
     assert wa("contacts", "list", "--json").json[0]["is_favorite"] is value
 
 
-def test_both_shapes_of_contacts_in_one_file(migrate: Migrate, store: Store) -> None:
+def test_both_forms_of_contacts_in_one_file_are_migrated(migrate: Migrate, store: Store) -> None:
     told = migrate(
         contacts={
             REEM: contact("ريم"),
@@ -258,7 +258,7 @@ def test_both_shapes_of_contacts_in_one_file(migrate: Migrate, store: Store) -> 
     assert [row["phone"] for row in found] == ["447700900001", REEM, ADAM]
 
 
-def test_a_contact_that_is_there_is_not_doubled(migrate: Migrate, wa: Run) -> None:
+def test_an_existing_contact_is_not_duplicated(migrate: Migrate, wa: Run) -> None:
     assert wa("contacts", "add", "Reem H", REEM, "--alias", "sister").code == 0
     found = migrate(contacts={REEM: contact("Reem", aliases=["Reemy"]), ADAM: contact("Adam", ADAM)})
     assert found["contacts.json"]["read"] == 2
@@ -267,7 +267,7 @@ def test_a_contact_that_is_there_is_not_doubled(migrate: Migrate, wa: Run) -> No
     assert len(wa("contacts", "list", "--json").json) == 2
 
 
-def test_a_number_that_is_somebody_else_s_stays_so_and_is_told(migrate: Migrate, store: Store) -> None:
+def test_a_number_of_another_contact_stays_there_and_is_reported(migrate: Migrate, store: Store) -> None:
     both = {"primary": ADAM, "secondary": REEM}
     found = migrate(code=8, contacts={REEM: contact(), ADAM: contact("Adam", phones=both)})["contacts.json"]
     assert found["written"] == 2
@@ -276,7 +276,7 @@ def test_a_number_that_is_somebody_else_s_stays_so_and_is_told(migrate: Migrate,
     assert store.value("SELECT count(*) FROM contact_phones") == 2
 
 
-def test_names_are_shown_with_the_chats(migrate: Migrate, wa: Run) -> None:
+def test_chats_show_the_migrated_names(migrate: Migrate, wa: Run) -> None:
     migrate(
         contacts={REEM: contact("Reem Sample")},
         chats={REEM_JID: chat(said()), GROUP: chat(said("all", AT + 5), jid=GROUP, name="Family")},
@@ -287,7 +287,7 @@ def test_names_are_shown_with_the_chats(migrate: Migrate, wa: Run) -> None:
     assert [row["content"] for row in wa("read", "family", "--json").json] == ["all"]
 
 
-# ── Scheduled messages ──────────────────────────────────────────────────────────────────────────────
+# ── Scheduled messages ────────────────────────────────────────────────────────────────────────────
 
 SHAPES_OF_A_LIST: dict[str, Callable[[str, list[Record]], Any]] = {
     "list": lambda name, rows: rows,
@@ -298,7 +298,9 @@ SHAPES_OF_A_LIST: dict[str, Callable[[str, list[Record]], Any]] = {
 
 @pytest.mark.parametrize("shape", SHAPES_OF_A_LIST)
 @pytest.mark.parametrize("file", ["scheduled", "scheduled_messages"])
-def test_scheduled_messages_in_each_container(migrate: Migrate, store: Store, shape: str, file: str) -> None:
+def test_scheduled_messages_in_each_container_are_migrated(
+    migrate: Migrate, store: Store, shape: str, file: str
+) -> None:
     rows = [planned(1), planned(2, to=ADAM_JID, contactName="Adam")]
     found = migrate(**{file: SHAPES_OF_A_LIST[shape]("messages", rows)})
     assert counts(found[f"{file.replace('_', '-')}.json"]) == (2, 0, 0)
@@ -311,7 +313,7 @@ def test_scheduled_messages_in_each_container(migrate: Migrate, store: Store, sh
     assert (adam["id"], adam["to_jid"], adam["to_phone"]) == ("1735168500002_a1b2c3", ADAM_JID, ADAM)
 
 
-def test_an_id_that_stands_before_the_record_alone(migrate: Migrate, store: Store) -> None:
+def test_an_id_that_is_only_the_key_of_the_record_is_used(migrate: Migrate, store: Store) -> None:
     first, second = planned(1), job(1)
     files = {"scheduled": {first.pop("id"): first}, "jobs": {"jobs": {second.pop("id"): second}}}
     migrate(**files)
@@ -324,7 +326,9 @@ def test_an_id_that_stands_before_the_record_alone(migrate: Migrate, store: Stor
 @pytest.mark.parametrize(
     "written", ["2026-12-24T10:00:00.000Z", "2026-12-24T10:00:00Z", "2026-12-24T11:00:00+01:00"]
 )
-def test_the_time_of_a_scheduled_message(migrate: Migrate, store: Store, name: str, written: str) -> None:
+def test_each_field_for_the_time_of_a_scheduled_message_is_read(
+    migrate: Migrate, store: Store, name: str, written: str
+) -> None:
     row = planned()
     del row["scheduledTime"]
     migrate(scheduled=[{**row, name: written}])
@@ -347,7 +351,7 @@ def test_the_time_of_a_scheduled_message(migrate: Migrate, store: Store, name: s
         (1, "unknown"),
     ],
 )
-def test_the_statuses_of_scheduled_messages(
+def test_each_status_of_a_scheduled_message_is_migrated(
     migrate: Migrate, wa: Run, store: Store, status: Any, becomes: str, due: str
 ) -> None:
     migrate(scheduled=[planned(status=status, scheduledTime=due)])
@@ -355,16 +359,14 @@ def test_the_statuses_of_scheduled_messages(
     assert wa("status", "--json").json["sending"] == "on"
 
 
-def test_a_scheduled_message_that_says_nothing_of_its_status_is_not_sent(
-    migrate: Migrate, store: Store
-) -> None:
+def test_a_scheduled_message_without_a_status_is_not_sent(migrate: Migrate, store: Store) -> None:
     row = planned()
     del row["status"]
     migrate(scheduled=[row])
     assert [row["status"] for row in queue(store).values()] == ["unknown"]
 
 
-def test_what_became_of_them_is_kept(migrate: Migrate, store: Store) -> None:
+def test_sent_at_and_the_error_of_a_message_are_kept(migrate: Migrate, store: Store) -> None:
     sent_at = "2025-12-24T10:00:02.500Z"
     migrate(
         scheduled=[
@@ -381,7 +383,7 @@ def test_what_became_of_them_is_kept(migrate: Migrate, store: Store) -> None:
 @pytest.mark.parametrize(
     "due", ["2000-01-01T00:00:00.000Z", PAST, "2026-11-20T11:30:00.000Z", "2026-11-20T11:59:59.000Z"]
 )
-def test_what_was_due_is_missed_and_never_sent(
+def test_an_overdue_message_is_missed_and_never_sent(
     migrate: Migrate, wa: Run, home: Home, store: Store, due: str
 ) -> None:
     migrate(scheduled=[planned(scheduledTime=due)])
@@ -392,7 +394,7 @@ def test_what_was_due_is_missed_and_never_sent(
     assert [row["status"] for row in queue(store).values()] == ["missed"]
 
 
-def test_what_is_to_come_waits_for_resume(wa: Run, home: Home, store: Store, folder: Path) -> None:
+def test_future_messages_wait_for_resume(wa: Run, home: Home, store: Store, folder: Path) -> None:
     put(folder, scheduled=[planned(1), planned(2, scheduledTime=PAST)])
     result = wa("migrate-s3", "--from", str(folder), "--json", now=CLOCK)
     assert result.code == 0
@@ -407,14 +409,14 @@ def test_what_is_to_come_waits_for_resume(wa: Run, home: Home, store: Store, fol
     assert delivered(home) == ["Happy Birthday 1!"]
 
 
-def test_the_words_are_said_in_text_too_and_only_where_something_is_to_come(wa: Run, folder: Path) -> None:
+def test_the_warning_about_future_messages_is_printed_only_when_there_are_some(wa: Run, folder: Path) -> None:
     put(folder, scheduled=[planned(1, status="sent")])
     assert "old scheduler" not in wa("migrate-s3", "--from", str(folder), now=CLOCK).err
     put(folder, scheduled=[planned(1, status="sent"), planned(2)])
     assert WORDS in wa("migrate-s3", "--from", str(folder), now=CLOCK).err
 
 
-def test_sending_is_not_paused_again_by_a_run_that_brings_nothing(migrate: Migrate, wa: Run) -> None:
+def test_a_run_that_adds_no_row_does_not_pause_sending_again(migrate: Migrate, wa: Run) -> None:
     migrate(scheduled=[planned()])
     assert wa("resume").code == 0
     assert counts(migrate()["scheduled.json"]) == (0, 1, 0)
@@ -438,10 +440,10 @@ def test_a_row_that_was_settled_here_stays_settled(
     assert delivered(home) == ["Happy Birthday 2!"]
 
 
-def test_no_moment_at_which_something_is_to_come_and_sending_is_on(
+def test_sending_is_paused_before_the_first_future_message_is_stored(
     spawn: Callable[..., Process], home: Home, store: Store, folder: Path
 ) -> None:
-    """A scheduler that runs meanwhile, or after a kill, would send what the old one sends too."""
+    """A scheduler that runs meanwhile, or after a kill, would otherwise send the same messages too."""
     put(
         folder, scheduled=[planned(number, scheduledTime="2099-01-01T10:00:00.000Z") for number in range(900)]
     )
@@ -457,11 +459,11 @@ def test_no_moment_at_which_something_is_to_come_and_sending_is_on(
     assert store.value("SELECT count(*) FROM scheduled_messages WHERE status = 'pending'") == 900
 
 
-# ── Jobs ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Jobs ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("shape", SHAPES_OF_A_LIST)
-def test_jobs_in_each_container(migrate: Migrate, store: Store, shape: str) -> None:
+def test_jobs_in_each_container_are_migrated(migrate: Migrate, store: Store, shape: str) -> None:
     rows = [job(1, title="New Year"), job(2, status="cancelled")]
     found = migrate(jobs=SHAPES_OF_A_LIST[shape]("jobs", rows))
     assert counts(found["jobs.json"]) == (2, 0, 0)
@@ -488,7 +490,7 @@ def test_jobs_in_each_container(migrate: Migrate, store: Store, shape: str) -> N
     ],
 )
 @pytest.mark.parametrize("start", [PAST, FUTURE])
-def test_the_statuses_of_jobs(
+def test_each_status_of_a_job_is_migrated(
     migrate: Migrate, wa: Run, home: Home, store: Store, status: str, becomes: str, start: str
 ) -> None:
     migrate(jobs=[job(status=status, scheduledStartAt=start)])
@@ -499,7 +501,7 @@ def test_the_statuses_of_jobs(
 
 
 @pytest.mark.parametrize("spelling", ["camel", "snake"])
-def test_how_far_a_job_was(migrate: Migrate, store: Store, spelling: str) -> None:
+def test_the_progress_of_a_job_is_migrated(migrate: Migrate, store: Store, spelling: str) -> None:
     row = job(status="running")
     progress = {
         "currentRecipientIndex": 1,
@@ -524,14 +526,14 @@ def test_how_far_a_job_was(migrate: Migrate, store: Store, spelling: str) -> Non
     assert [part["text"] for part in json.loads(found["message_parts"])] == ["Dear friends", "See you soon"]
 
 
-def test_when_a_job_ended(migrate: Migrate, store: Store) -> None:
+def test_the_end_of_a_job_is_migrated(migrate: Migrate, store: Store) -> None:
     ended = "2025-12-24T11:00:00.000Z"
     migrate(jobs=[job(1, status="completed", completedAt=ended), job(2, status="failed", error="Timed out")])
     first, second = store.rows("SELECT * FROM jobs ORDER BY id")
     assert (first["completed_at"], second["completed_at"]) == (ended, None)
 
 
-# ── Messages ────────────────────────────────────────────────────────────────────────────────────────
+# ── Messages ──────────────────────────────────────────────────────────────────────────────────────
 
 SHAPES_OF_CHATS: dict[str, Callable[[list[Record]], Any]] = {
     "by-id": lambda chats: {each["id"]: each for each in chats},
@@ -542,7 +544,7 @@ SHAPES_OF_CHATS: dict[str, Callable[[list[Record]], Any]] = {
 
 
 @pytest.mark.parametrize("shape", SHAPES_OF_CHATS)
-def test_chats_in_each_container(migrate: Migrate, store: Store, wa: Run, shape: str) -> None:
+def test_chats_in_each_container_are_migrated(migrate: Migrate, store: Store, wa: Run, shape: str) -> None:
     rows = [chat(said("one", key="A"), said("two", AT + 1)), chat(said("three", AT + 2), jid=ADAM_JID)]
     found = migrate(chats=SHAPES_OF_CHATS[shape](rows))["chats.json"]
     assert counts(found) == (3, 0, 0)
@@ -560,7 +562,7 @@ def test_chats_are_counted_beside_their_messages(migrate: Migrate) -> None:
 @pytest.mark.parametrize(
     "at", [AT, str(AT), {"low": AT, "high": 0, "unsigned": True}, {"low": AT, "high": 0}], ids=repr
 )
-def test_the_time_of_a_message(migrate: Migrate, store: Store, at: Any) -> None:
+def test_each_field_for_the_time_of_a_message_is_read(migrate: Migrate, store: Store, at: Any) -> None:
     migrate(chats={REEM_JID: chat(said(at=at))})
     assert [row["timestamp"] for row in stored(store)] == [AT]
     assert store.value("SELECT last_message_time FROM chats") == AT
@@ -569,7 +571,9 @@ def test_the_time_of_a_message(migrate: Migrate, store: Store, at: Any) -> None:
 @pytest.mark.parametrize("name", ["isFromMe", "fromMe", "is_from_me"])
 @pytest.mark.parametrize("mine", [True, False])
 @pytest.mark.parametrize("key", ["A", None])
-def test_who_said_it(migrate: Migrate, store: Store, name: str, mine: bool, key: str | None) -> None:
+def test_each_field_for_our_own_messages_is_read(
+    migrate: Migrate, store: Store, name: str, mine: bool, key: str | None
+) -> None:
     row = said(key=key, isFromMe=mine)
     del row["isFromMe"]
     migrate(chats={REEM_JID: chat({**row, name: mine})})
@@ -579,7 +583,9 @@ def test_who_said_it(migrate: Migrate, store: Store, name: str, mine: bool, key:
 
 
 @pytest.mark.parametrize("name", ["message", "text"])
-def test_the_text_of_a_message(migrate: Migrate, store: Store, wa: Run, name: str) -> None:
+def test_each_field_for_the_text_of_a_message_is_read(
+    migrate: Migrate, store: Store, wa: Run, name: str
+) -> None:
     text = "Straße 今天 \x1b[31m\0 two\nlines 👩‍👧"
     row = said()
     del row["message"]
@@ -588,7 +594,7 @@ def test_the_text_of_a_message(migrate: Migrate, store: Store, wa: Run, name: st
     assert [row["content"] for row in wa("search", "strasse", "--json").json] == [text]
 
 
-def test_a_real_id_is_kept_and_others_get_one(migrate: Migrate, store: Store) -> None:
+def test_a_real_id_is_kept_and_a_message_without_one_gets_one(migrate: Migrate, store: Store) -> None:
     without = said("four", AT + 3)
     del without["rawMessage"]
     empty = said("three", AT + 2, rawMessage={})
@@ -610,7 +616,9 @@ def test_a_real_id_is_kept_and_others_get_one(migrate: Migrate, store: Store) ->
         ("other", "[Sticker]", {"other", "sticker"}),
     ],
 )
-def test_kinds_of_messages(migrate: Migrate, store: Store, kind: str, text: str, kinds: set[str]) -> None:
+def test_each_kind_of_message_is_migrated(
+    migrate: Migrate, store: Store, kind: str, text: str, kinds: set[str]
+) -> None:
     migrate(chats={REEM_JID: chat(said(text, messageType=kind))})
     (row,) = stored(store)
     assert row["message_type"] in kinds
@@ -618,7 +626,7 @@ def test_kinds_of_messages(migrate: Migrate, store: Store, kind: str, text: str,
     assert caption in (row["content"] or "")
 
 
-def test_a_group_knows_who_spoke(migrate: Migrate, store: Store, wa: Run) -> None:
+def test_a_message_of_a_group_has_its_sender(migrate: Migrate, store: Store, wa: Run) -> None:
     row = said("from Adam", key="A")
     row["rawMessage"]["key"] = {"remoteJid": GROUP, "fromMe": False, "id": "A", "participant": ADAM_JID}
     row["rawMessage"]["pushName"] = "Adam ♥"
@@ -631,7 +639,7 @@ def test_a_group_knows_who_spoke(migrate: Migrate, store: Store, wa: Run) -> Non
     assert wa("chats", "--json").json[0]["is_group"] is True
 
 
-def test_a_chat_by_hidden_id(migrate: Migrate, store: Store, wa: Run) -> None:
+def test_a_chat_by_hidden_id_is_migrated(migrate: Migrate, store: Store, wa: Run) -> None:
     migrate(chats={LID: chat(said(key="A"), said("two", AT + 1), jid=LID)})
     assert {row["chat_jid"] for row in stored(store)} == {LID}
     with store.write():
@@ -641,7 +649,7 @@ def test_a_chat_by_hidden_id(migrate: Migrate, store: Store, wa: Run) -> None:
     assert counts(migrate()["chats.json"]) == (0, 2, 0)
 
 
-def test_a_chat_by_hidden_id_whose_person_is_known(migrate: Migrate, store: Store, wa: Run) -> None:
+def test_a_chat_by_a_mapped_hidden_id_goes_to_the_number(migrate: Migrate, store: Store, wa: Run) -> None:
     with store.write():
         apply.apply_event(store, JidMapped(LID, REEM_JID), NOW)
     arrive(store, live("A"), live("B", "two", timestamp=AT + 1))
@@ -654,10 +662,10 @@ def test_a_chat_by_hidden_id_whose_person_is_known(migrate: Migrate, store: Stor
 
 
 @pytest.mark.parametrize("key", ["A", None], ids=["with-id", "without-id"])
-def test_a_chat_by_hidden_id_whose_person_becomes_known_later(
+def test_a_chat_by_hidden_id_is_joined_when_the_number_becomes_known(
     migrate: Migrate, store: Store, wa: Run, key: str | None
 ) -> None:
-    """The same message has come by number meanwhile: joining the two chats leaves one of it."""
+    """The same message has come under the number meanwhile: joining the two chats leaves one copy."""
     migrate(chats={LID: chat(said(key=key), jid=LID)})
     arrive(store, live("A"))
     with store.write():
@@ -666,7 +674,7 @@ def test_a_chat_by_hidden_id_whose_person_becomes_known_later(
     assert [(row["chat_jid"], row["content"]) for row in stored(store)] == [(REEM_JID, "Hello")]
 
 
-def test_a_person_with_a_chat_by_number_and_one_by_hidden_id(migrate: Migrate, store: Store) -> None:
+def test_chats_by_number_and_by_hidden_id_of_one_person_are_joined(migrate: Migrate, store: Store) -> None:
     with store.write():
         apply.apply_event(store, JidMapped(LID, REEM_JID), NOW)
     migrate(
@@ -691,36 +699,36 @@ def test_two_identical_messages_stay_two(migrate: Migrate, store: Store) -> None
     assert Counter(row["chat_jid"] for row in stored(store)) == {REEM_JID: 5, ADAM_JID: 3}
 
 
-def test_one_id_twice_in_a_file_is_one_message(migrate: Migrate, store: Store) -> None:
+def test_two_messages_with_one_id_in_a_file_are_one(migrate: Migrate, store: Store) -> None:
     found = migrate(chats={REEM_JID: chat(said(key="A"), said(key="A"), said("two", AT + 1, key="B"))})
     assert counts(found["chats.json"]) == (2, 1, 0)
     assert texts(store) == ["Hello", "two"]
 
 
-def test_a_chat_without_messages(migrate: Migrate, store: Store) -> None:
+def test_a_chat_without_messages_is_no_error(migrate: Migrate, store: Store) -> None:
     found = migrate(chats={REEM_JID: chat(), ADAM_JID: chat(said(), jid=ADAM_JID)})["chats.json"]
     assert counts(found) == (1, 0, 0)
     assert texts(store) == ["Hello"]
 
 
-def test_migrated_messages_are_found_but_not_news(migrate: Migrate, wa: Run) -> None:
+def test_migrated_messages_are_found_and_not_printed_by_listen(migrate: Migrate, wa: Run) -> None:
     migrate(chats={REEM_JID: chat(said("see you at the harbour", key="A"))})
     assert [row["message_id"] for row in wa("search", "harbour", "--json").json] == ["A"]
     assert wa("listen", "--since", "0", "--for", "1s", "--json").out == ""
 
 
 @pytest.mark.parametrize("empty", [{}, []])
-def test_files_with_nothing_in_them(migrate: Migrate, empty: Any) -> None:
+def test_files_without_records_are_no_error(migrate: Migrate, empty: Any) -> None:
     found = migrate(contacts={}, scheduled=empty, jobs=empty, chats=empty)
     assert {counts(row) for row in found.values()} == {(0, 0, 0)}
     assert set(found) == {f"{name}.json" for name in FILES}
 
 
-# ── Again, and by other ways ────────────────────────────────────────────────────────────────────────
+# ── A second run, and live messages ───────────────────────────────────────────────────────────────
 
 
 def everything() -> Record:
-    """A bit of all four files."""
+    """Return some records of all four files."""
     return {
         "contacts": {REEM: contact(aliases=["Sister"]), ADAM: contact("Adam", ADAM)},
         "scheduled": {"messages": [planned(1), planned(2, scheduledTime=PAST), planned(3, status="sent")]},
@@ -750,7 +758,7 @@ def test_a_run_after_the_files_have_grown_adds_what_is_new(migrate: Migrate, sto
     assert texts(store) == ["Hello", "Hello", "Hello", "two", "new"]
 
 
-def test_an_order_that_changed_makes_no_new_messages(migrate: Migrate, home: Home) -> None:
+def test_a_changed_order_of_messages_adds_none(migrate: Migrate, home: Home) -> None:
     there = [said(), said(), said("two", AT), said(isFromMe=True), said("three", AT + 5)]
     migrate(chats={REEM_JID: chat(*there)})
     before = legacy_data.tables(home.store)
@@ -759,7 +767,7 @@ def test_an_order_that_changed_makes_no_new_messages(migrate: Migrate, home: Hom
 
 
 @pytest.mark.parametrize("source", ["live", "history"])
-def test_what_had_arrived_before_is_recognised(migrate: Migrate, store: Store, source: str) -> None:
+def test_messages_that_arrived_before_are_recognised(migrate: Migrate, store: Store, source: str) -> None:
     arrive(store, live("A"), live("B", "two", timestamp=AT + 1), source=source)
     found = migrate(chats={REEM_JID: chat(said(key="A"), said("two", AT + 1), said("three", AT + 2))})
     assert counts(found["chats.json"]) == (1, 2, 0)
@@ -772,7 +780,7 @@ def test_what_had_arrived_before_is_recognised(migrate: Migrate, store: Store, s
 
 @pytest.mark.parametrize("source", ["live", "history"])
 @pytest.mark.parametrize("key", ["A", None], ids=["with-id", "without-id"])
-def test_what_arrives_afterwards_is_recognised(
+def test_messages_that_arrive_afterwards_are_recognised(
     migrate: Migrate, store: Store, source: str, key: str | None
 ) -> None:
     migrate(chats={REEM_JID: chat(said(key=key), said("mine", AT + 1, isFromMe=True))})
@@ -796,7 +804,7 @@ def test_what_arrives_afterwards_is_recognised(
     ids=["text", "time", "direction", "chat"],
 )
 @pytest.mark.parametrize("first", ["file", "line"])
-def test_what_differs_in_anything_is_another_message(
+def test_a_message_that_differs_in_any_field_is_another_message(
     migrate: Migrate, store: Store, other: Record, first: str
 ) -> None:
     if first == "line":
@@ -807,7 +815,7 @@ def test_what_differs_in_anything_is_another_message(
     assert len(stored(store)) == 2
 
 
-def test_two_real_ids_are_two_messages_however_alike(migrate: Migrate, store: Store) -> None:
+def test_equal_messages_with_two_real_ids_are_two(migrate: Migrate, store: Store) -> None:
     migrate(chats={REEM_JID: chat(said(key="A"))})
     assert arrive(store, live("B")) == 1
     assert len(stored(store)) == 2
@@ -817,7 +825,7 @@ def test_two_real_ids_are_two_messages_however_alike(migrate: Migrate, store: St
     ("in_file", "on_line"), [(2, 1), (1, 2), (2, 2), (3, 2)], ids=lambda count: f"{count}"
 )
 @pytest.mark.parametrize("first", ["file", "line"])
-def test_of_equal_messages_as_many_as_either_way_has(
+def test_of_equal_messages_the_larger_number_is_kept(
     migrate: Migrate, store: Store, in_file: int, on_line: int, first: str
 ) -> None:
     events = [live(f"A{number}") for number in range(on_line)]
@@ -850,7 +858,7 @@ def test_an_edit_reaches_a_message_that_was_recognised(migrate: Migrate, store: 
     [Edited(REEM_JID, "A", "Hello", AT + 5), Deleted(REEM_JID, "A", AT + 5)],
     ids=["edited", "deleted"],
 )
-def test_a_message_that_was_changed_since_does_not_come_back(
+def test_a_message_that_was_changed_here_is_not_added_again(
     migrate: Migrate, store: Store, key: str | None, first: str, done: Edited | Deleted
 ) -> None:
     if first == "file":
@@ -863,7 +871,7 @@ def test_a_message_that_was_changed_since_does_not_come_back(
     assert stored(store) == before
 
 
-def test_a_part_came_through_the_listener(migrate: Migrate, wa: Run, store: Store) -> None:
+def test_messages_that_a_listener_recorded_are_recognised(migrate: Migrate, wa: Run, store: Store) -> None:
     lines = [{"from": REEM, "text": f"message {n}", "id": f"M{n}", "timestamp": AT + n} for n in range(20)]
     assert wa("loopback", "say", "-", stdin="\n".join(map(json.dumps, lines))).code == 0
     assert wa("listen", "--for", "1s").code == 0
@@ -872,14 +880,14 @@ def test_a_part_came_through_the_listener(migrate: Migrate, wa: Run, store: Stor
     assert texts(store) == [f"message {n}" for n in range(30)]
 
 
-# ── --dry-run ───────────────────────────────────────────────────────────────────────────────────────
+# ── --dry-run ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_dry_run_says_the_same_and_writes_nothing(
+def test_a_dry_run_prints_the_same_and_writes_nothing(
     migrate: Migrate, wa: Run, home: Home, store: Store, folder: Path
 ) -> None:
     with store.write():
-        store.set_state("transport", "loopback")  # which any command notes of a fresh home
+        store.set_state("transport", "loopback")  # any command writes this into a fresh home
     arrive(store, live("A"))
     files = everything()
     files["chats"][REEM_JID]["messages"] += [said("two ids", AT + 3, key="T")] * 2 + [42]
@@ -891,7 +899,7 @@ def test_a_dry_run_says_the_same_and_writes_nothing(
     assert legacy_data.tables(home.store) == before
     assert dry == migrate(code=8)
     assert counts(dry["chats.json"]) == (4, 2, 1)
-    # And of what is there now.
+    # Once more, on the store that has the records.
     before = legacy_data.tables(home.store)
     again = migrate("--dry-run", code=8)
     assert legacy_data.tables(home.store) == before
@@ -901,17 +909,17 @@ def test_a_dry_run_says_the_same_and_writes_nothing(
     assert re.search(r"^chats\.json[^\t]*\t7\t4\t2\t1\t", text.out, re.M)
 
 
-def test_a_dry_run_in_a_fresh_home(migrate: Migrate, wa: Run) -> None:
+def test_a_dry_run_in_a_fresh_home_counts_and_writes_nothing(migrate: Migrate, wa: Run) -> None:
     found = migrate("--dry-run", **everything())
     assert counts(found["chats.json"]) == (4, 0, 0)
     for command in (["chats"], ["contacts", "list"], ["schedule", "list", "--status", "all"]):
         assert wa(*command, "--json").json == []
 
 
-# ── What is printed ─────────────────────────────────────────────────────────────────────────────────
+# ── What is printed ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_in_a_pipe_a_line_a_file(shell: Run, folder: Path) -> None:
+def test_in_a_pipe_there_is_one_line_for_each_file(shell: Run, folder: Path) -> None:
     files = everything()
     files["contacts"]["447700900001"] = 42
     put(folder, **files)
@@ -929,7 +937,7 @@ def test_in_a_pipe_a_line_a_file(shell: Run, folder: Path) -> None:
     assert "\r" not in result.out + result.err
 
 
-def test_what_a_file_holds_cannot_harm_a_terminal(wa: Run, folder: Path) -> None:
+def test_escape_sequences_in_a_file_do_not_reach_the_terminal(wa: Run, folder: Path) -> None:
     put(folder, contacts={"\x1b[31m\u202eevil": 42, REEM: contact()})
     for options in ([], ["--json"]):
         result = wa("migrate-s3", "--from", str(folder), *options, now=CLOCK)
@@ -937,11 +945,11 @@ def test_what_a_file_holds_cannot_harm_a_terminal(wa: Run, folder: Path) -> None
         assert not {"\x1b", "\u202e"} & set(result.out + result.err)
 
 
-# ── Damage ──────────────────────────────────────────────────────────────────────────────────────────
+# ── Damage ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def good(file: str, number: int) -> tuple[str, Record]:
-    """The key and the record of something that is sound."""
+    """Return the key of a sound record, and the record."""
     if file == "contacts":
         return f"447700900{number:03}", contact(f"Person {number}", f"447700900{number:03}")
     if file == "scheduled":
@@ -952,7 +960,7 @@ def good(file: str, number: int) -> tuple[str, Record]:
 
 
 def numbers_in(store: Store, file: str) -> set[int]:
-    """Which of the sound ones are stored."""
+    """Return the numbers of the sound records that are stored."""
     sql = {
         "contacts": "SELECT substr(phone, 10) FROM contacts",
         "scheduled": "SELECT substr(id, 11, 3) FROM scheduled_messages",
@@ -963,7 +971,7 @@ def numbers_in(store: Store, file: str) -> set[int]:
 
 
 def rendered(file: str, count: int) -> tuple[str, list[int]]:
-    """The text of a file with so many records, and where each of them ends."""
+    """Return the text of a file with so many records, and the position where each of them ends."""
     out = io.StringIO()
     ends = []
     inside = {"scheduled": '{"messages": [', "jobs": "[", "chats": f'{{"{REEM_JID}": {{"id": "{REEM_JID}",'}
@@ -980,7 +988,7 @@ def rendered(file: str, count: int) -> tuple[str, list[int]]:
 
 
 def with_bad(file: str, *bad: str) -> str:
-    """The text of a file with bad records, as text, between sound ones."""
+    """Return the text of a file with bad records, given as text, between sound ones."""
     text, ends = rendered(file, 4)
     for number, each in enumerate(bad):
         record = f',\n"44770090099{number}": {each}' if file == "contacts" else f",\n{each}"
@@ -989,8 +997,8 @@ def with_bad(file: str, *bad: str) -> str:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_what_stands_before_a_cut_is_in(migrate: Migrate, store: Store, file: str) -> None:
-    """Cut again and again, each time a little later."""
+def test_records_before_a_cut_are_migrated(migrate: Migrate, store: Store, file: str) -> None:
+    """The file is cut again and again, each time a little later."""
     text, ends = rendered(file, 250)
     chance = random.Random(file)
     cuts = [*sorted(chance.randrange(ends[0] + 1, len(text) - 2) for _ in range(12)), ends[-1], len(text) - 1]
@@ -1007,7 +1015,7 @@ def test_what_stands_before_a_cut_is_in(migrate: Migrate, store: Store, file: st
 @pytest.mark.parametrize(
     "damage", ["\0" * 512, "@@@", "]}]}", '"', "{" * 40], ids=["zeros", "@", "close", "quote", "open"]
 )
-def test_what_stands_before_a_damaged_block_is_in(
+def test_records_before_a_damaged_block_are_migrated(
     migrate: Migrate, store: Store, file: str, damage: str
 ) -> None:
     text, ends = rendered(file, 250)
@@ -1061,7 +1069,7 @@ BAD: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("bad", [None, 42, "x", [], True, 1.5, [[]]], ids=repr)
-def test_a_record_that_is_none_takes_no_other_along(
+def test_a_value_that_is_no_record_is_skipped_alone(
     migrate: Migrate, store: Store, file: str, bad: Any
 ) -> None:
     found = migrate(code=8, **{file: with_bad(file, json.dumps(bad))})[f"{file}.json"]
@@ -1077,7 +1085,7 @@ def test_a_record_that_is_none_takes_no_other_along(
         for number, bad in enumerate(records)
     ],
 )
-def test_a_wrong_type_takes_no_other_record_along(
+def test_a_record_with_a_wrong_type_is_skipped_alone(
     migrate: Migrate, store: Store, file: str, bad: Any
 ) -> None:
     found = migrate(code=8, **{file: with_bad(file, json.dumps(bad))})[f"{file}.json"]
@@ -1086,7 +1094,7 @@ def test_a_wrong_type_takes_no_other_record_along(
 
 
 @pytest.mark.parametrize("bad", [None, 42, "x", {"id": ADAM_JID, "messages": 42}], ids=repr)
-def test_a_chat_that_is_none_takes_no_other_along(migrate: Migrate, store: Store, bad: Any) -> None:
+def test_a_value_that_is_no_chat_is_skipped_alone(migrate: Migrate, store: Store, bad: Any) -> None:
     found = migrate(code=8, chats={REEM_JID: chat(said()), ADAM_JID: bad, GROUP: chat(said(), jid=GROUP)})
     assert counts(found["chats.json"])[0] == 2
     assert found["chats.json"]["skipped"] == 1
@@ -1095,7 +1103,7 @@ def test_a_chat_that_is_none_takes_no_other_along(migrate: Migrate, store: Store
 
 
 @pytest.mark.parametrize("jid", ["nobody", "", "x@nowhere", "12@s.whatsapp.net", "x' OR 1@g.us"])
-def test_a_chat_with_an_address_that_is_none(migrate: Migrate, store: Store, jid: str) -> None:
+def test_a_chat_with_an_invalid_address_is_skipped_alone(migrate: Migrate, store: Store, jid: str) -> None:
     found = migrate(code=8, chats={REEM_JID: chat(said()), jid: chat(said("two"), jid=jid)})["chats.json"]
     assert counts(found)[0] == 1
     assert found["skipped"] >= 1
@@ -1103,8 +1111,8 @@ def test_a_chat_with_an_address_that_is_none(migrate: Migrate, store: Store, jid
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_what_was_skipped_is_named(migrate: Migrate, file: str) -> None:
-    """By its key, or its place in a list, counted from 1."""
+def test_a_skipped_record_is_named(migrate: Migrate, file: str) -> None:
+    """It is named by its key, or by its place in a list, counted from 1."""
     named = {
         "contacts": ("447700900990", "42"),
         "scheduled": ("3", json.dumps(planned(77, message=5))),
@@ -1131,7 +1139,7 @@ UTF8_DAMAGE = (b"caf\xe9", b"\xe2\x82", b"\xed\xa0\x80")
 
 @pytest.mark.parametrize("bad", UTF8_DAMAGE, ids=bytes.hex)
 @pytest.mark.parametrize("file", FILES)
-def test_bytes_that_are_no_text_damage_their_record_alone(
+def test_bytes_that_are_not_utf8_damage_their_record_alone(
     migrate: Migrate, store: Store, file: str, bad: bytes
 ) -> None:
     record = {
@@ -1171,7 +1179,7 @@ RECORD_WITH_A_NUMBER: dict[str, Record] = {
 
 @pytest.mark.parametrize("number", ["1e999999999", "-1e999999999"])
 @pytest.mark.parametrize("file", RECORD_WITH_A_NUMBER)
-def test_a_number_that_fits_nowhere_damages_its_record_alone(
+def test_a_number_that_sqlite_cannot_hold_damages_its_record_alone(
     migrate: Migrate, store: Store, file: str, number: str
 ) -> None:
     text = with_bad(file, json.dumps(RECORD_WITH_A_NUMBER[file])).replace('"@@"', number)
@@ -1180,7 +1188,7 @@ def test_a_number_that_fits_nowhere_damages_its_record_alone(
 
 
 @pytest.mark.parametrize("file", RECORD_WITH_A_NUMBER)
-def test_a_number_of_many_digits_costs_nothing_that_stands_before_it(
+def test_a_number_of_5000_digits_damages_no_record_before_it(
     migrate: Migrate, store: Store, file: str
 ) -> None:
     text = with_bad(file, json.dumps(RECORD_WITH_A_NUMBER[file])).replace('"@@"', "9" * 5_000)
@@ -1192,13 +1200,17 @@ def test_a_number_of_many_digits_costs_nothing_that_stands_before_it(
     "behind", ["garbage", "[]", "}", "\0" * 512], ids=["garbage", "list", "brace", "zeros"]
 )
 @pytest.mark.parametrize("file", FILES)
-def test_what_stands_behind_the_end_is_told(migrate: Migrate, store: Store, file: str, behind: str) -> None:
+def test_text_after_the_end_of_the_json_is_reported(
+    migrate: Migrate, store: Store, file: str, behind: str
+) -> None:
     found = migrate(code=8, **{file: rendered(file, 4)[0] + behind})[f"{file}.json"]
     assert counts(found) == (4, 0, 1)
     assert numbers_in(store, file) == {0, 1, 2, 3}
 
 
-def test_half_an_emoji_costs_no_other_message(migrate: Migrate, wa: Run, store: Store, folder: Path) -> None:
+def test_half_an_emoji_damages_no_other_message(
+    migrate: Migrate, wa: Run, store: Store, folder: Path
+) -> None:
     r"""JavaScript cuts texts between the two halves of a character, and writes them as \ud83d."""
     put(folder, chats=with_bad("chats", json.dumps(said("half \ud83d", AT + 500, key="M999"))))
     result = wa("migrate-s3", "--from", str(folder), "--json", now=CLOCK)
@@ -1208,7 +1220,7 @@ def test_half_an_emoji_costs_no_other_message(migrate: Migrate, wa: Run, store: 
 
 
 @pytest.mark.parametrize("depth", [500, 5_000, 200_000])
-def test_a_value_of_great_depth_costs_no_other_message(
+def test_a_deeply_nested_value_damages_no_other_message(
     wa: Run, store: Store, folder: Path, depth: int
 ) -> None:
     text = with_bad("chats", json.dumps(said("deep", AT + 500, rawMessage="@@")))
@@ -1224,7 +1236,7 @@ def test_a_value_of_great_depth_costs_no_other_message(
 
 
 @pytest.mark.parametrize("file", ["contacts", "scheduled", "jobs"])
-def test_a_key_that_comes_twice_in_an_object(migrate: Migrate, store: Store, file: str) -> None:
+def test_two_records_with_one_key_are_both_read(migrate: Migrate, store: Store, file: str) -> None:
     key, record = good(file, 1)
     found = migrate(
         **{file: f"{{{json.dumps(key)}: {json.dumps(record)}, {json.dumps(key)}: {json.dumps(record)}}}"}
@@ -1241,7 +1253,7 @@ def test_a_contact_twice_under_two_names_is_one_person(migrate: Migrate, store: 
     assert store.value("SELECT count(*) FROM contacts") == 1
 
 
-def test_a_chat_that_comes_twice_gives_the_messages_of_both(migrate: Migrate, store: Store) -> None:
+def test_a_chat_that_comes_twice_has_the_messages_of_both(migrate: Migrate, store: Store) -> None:
     first, second = chat(said("one", key="A")), chat(said("one", key="A"), said("two", AT + 1))
     text = f'{{"{REEM_JID}": {json.dumps(first)}, "{REEM_JID}": {json.dumps(second)}}}'
     assert counts(migrate(chats=text)["chats.json"]) == (2, 1, 0)
@@ -1249,7 +1261,7 @@ def test_a_chat_that_comes_twice_gives_the_messages_of_both(migrate: Migrate, st
 
 
 def test_equal_messages_of_a_chat_that_comes_twice_stay_two(migrate: Migrate, store: Store) -> None:
-    """The ordinal counts through the whole file, not through one stretch of the chat."""
+    """The number of a repeated message counts through the whole file, not through one part of the chat."""
     one = json.dumps(chat(said()))
     text = f'{{"{REEM_JID}": {one}, "{ADAM_JID}": {json.dumps(chat(jid=ADAM_JID))}, "{REEM_JID}": {one}}}'
     found = migrate(chats=text)["chats.json"]
@@ -1266,7 +1278,7 @@ def test_damage_in_one_file_leaves_the_others_whole(migrate: Migrate, store: Sto
     assert (len(stored(store)), len(queue(store))) == (4, 3)
 
 
-def test_an_array_is_printed_though_something_was_skipped(wa: Run, folder: Path) -> None:
+def test_a_json_array_is_printed_although_a_record_was_skipped(wa: Run, folder: Path) -> None:
     put(folder, contacts={REEM: contact(), ADAM: 42})
     result = wa("migrate-s3", "--from", str(folder), "--json", now=CLOCK)
     assert result.code == 8
@@ -1274,12 +1286,12 @@ def test_an_array_is_printed_though_something_was_skipped(wa: Run, folder: Path)
     assert set(result.json[0]) >= {"file", "read", "written", "already_there", "skipped", "reasons"}
 
 
-# ── What cannot be read at all ──────────────────────────────────────────────────────────────────────
+# ── What cannot be read at all ────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
 def refused(wa: Run, home: Home, store: Store) -> Callable[..., tuple[str, str | None]]:
-    """Run a migration that must be refused with a code, as text and as JSON; its message and hint."""
+    """Run a migration that must be refused with a code, as text and as JSON; return its message and hint."""
     assert wa("contacts", "add", "Reem", REEM).code == 0
 
     def run(code: str, exit_code: int, *args: str) -> tuple[str, str | None]:
@@ -1295,14 +1307,14 @@ def refused(wa: Run, home: Home, store: Store) -> Callable[..., tuple[str, str |
     return run
 
 
-def test_a_folder_with_none_of_the_files(refused: Callable[..., Any], folder: Path) -> None:
+def test_a_folder_with_none_of_the_files_is_refused(refused: Callable[..., Any], folder: Path) -> None:
     (folder / "notes.txt").write_text("nothing")
     (folder / "other.json").write_text("{}")
     message, _ = refused("not-found", 4, "--from", str(folder))
     assert "contacts.json" in message
 
 
-def test_a_folder_that_is_not_there(refused: Callable[..., Any], folder: Path) -> None:
+def test_a_missing_folder_is_not_found(refused: Callable[..., Any], folder: Path) -> None:
     message, _ = refused("not-found", 4, "--from", str(folder / "elsewhere"))
     assert "elsewhere" in message
 
@@ -1325,7 +1337,7 @@ def test_a_folder_that_is_not_there(refused: Callable[..., Any], folder: Path) -
     ],
     ids=repr,
 )
-def test_a_file_that_is_something_else(
+def test_a_file_that_is_not_json_is_refused(
     refused: Callable[..., Any], folder: Path, file: str, content: bytes
 ) -> None:
     put(folder, **{file: content})
@@ -1333,7 +1345,7 @@ def test_a_file_that_is_something_else(
     assert f"{file}.json" in message
 
 
-def test_a_file_in_place_of_the_folder(wa: Run, folder: Path, home: Home) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(wa: Run, folder: Path, home: Home) -> None:
     put(folder, contacts={REEM: contact()})
     result = wa("migrate-s3", "--from", str(folder / "contacts.json"), "--json", now=CLOCK)
     assert result.code in (2, 4, 7, 8)
@@ -1347,16 +1359,16 @@ def test_a_folder_needs_no_storage(migrate: Migrate, store: Store, monkeypatch: 
     assert people(store) == {"Reem"}
 
 
-# ── Processes ───────────────────────────────────────────────────────────────────────────────────────
+# ── Processes ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def has_heard(listener: Process, store: Store, count: int) -> bool:
-    """Whether the listener has recorded so many messages."""
+    """Return whether the listener has recorded so many messages."""
     assert listener.popen.poll() is None, listener.finish().err
     return bool(store.value("SELECT count(*) FROM messages WHERE source = 'live'") == count)
 
 
-def test_beside_a_listener_that_records(
+def test_a_migration_beside_a_listener_loses_no_message(
     spawn: Callable[..., Process], home: Home, store: Store, folder: Path
 ) -> None:
     legacy_data.write_all(folder, 20, 6_000)
@@ -1365,7 +1377,7 @@ def test_beside_a_listener_that_records(
     process = spawn("migrate-s3", "--from", str(folder), "--json")
     server = Loopback(home)
     spoken = 0
-    while process.popen.poll() is None and spoken < 100:  # what it prints must fit into the pipe
+    while process.popen.poll() is None and spoken < 100:  # its output must fit into the pipe
         server.say([{"from": REEM_JID, "text": f"news {spoken}", "id": f"N{spoken}"}], NOW)
         spoken += 1
         wait_for(partial(has_heard, listener, store, spoken), what=f"message {spoken} of the listener")
@@ -1385,10 +1397,10 @@ def test_beside_a_listener_that_records(
     assert check(store) == []
 
 
-def test_it_is_written_in_many_transactions(
+def test_a_migration_writes_many_short_transactions(
     spawn: Callable[..., Process], store: Store, folder: Path
 ) -> None:
-    """So that none of them holds up another process for long."""
+    """No transaction keeps another process waiting for long."""
     legacy_data.write_chats(folder / "chats.json", 2, 8_000)
     process = spawn("migrate-s3", "--from", str(folder))
     seen = set()
@@ -1401,12 +1413,12 @@ def test_it_is_written_in_many_transactions(
 
 
 def total(store: Store) -> int:
-    """Rows of all that a migration writes."""
+    """Return the number of rows in all tables that a migration writes."""
     tables = ("contacts", "scheduled_messages", "jobs", "messages")
     return sum(store.value(f"SELECT count(*) FROM {table}") for table in tables)
 
 
-def test_killed_again_and_again(
+def test_a_migration_killed_again_and_again_is_completed(
     spawn: Callable[..., Process], shell: Run, home: Home, store: Store, folder: Path, tmp_path: Path
 ) -> None:
     legacy_data.write_all(folder, 20, 5_000)
@@ -1439,7 +1451,7 @@ def test_killed_again_and_again(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_stopped_in_the_middle(
+def test_a_migration_stopped_by_a_signal_is_completed_by_the_next_run(
     spawn: Callable[..., Process], shell: Run, store: Store, folder: Path, number: signal.Signals, code: int
 ) -> None:
     legacy_data.write_chats(folder / "chats.json", 10, 8_000)
@@ -1454,7 +1466,9 @@ def test_stopped_in_the_middle(
     assert total(store) == 8_000
 
 
-def test_two_at_once(spawn: Callable[..., Process], store: Store, folder: Path) -> None:
+def test_two_migrations_at_once_write_each_record_once(
+    spawn: Callable[..., Process], store: Store, folder: Path
+) -> None:
     legacy_data.write_all(folder, 10, 3_000)
     both = [spawn("migrate-s3", "--from", str(folder), "--json") for _ in range(2)]
     results = [process.finish() for process in both]
@@ -1465,10 +1479,10 @@ def test_two_at_once(spawn: Callable[..., Process], store: Store, folder: Path) 
     assert total(store) == 3_000 + 272 + 50 + 20
 
 
-def test_a_large_file_in_little_memory(
+def test_a_large_file_needs_little_memory(
     spawn: Callable[..., Process], store: Store, folder: Path, tmp_path: Path
 ) -> None:
-    """The peak of the whole process; nearly all of the file is one chat."""
+    """The peak memory of the whole process is measured; nearly all of the file is one chat."""
     count = legacy_data.write_chats_of_size(folder / "chats.json", 60_000_000, largest=0.9, thumbnail=1_200)
     measure = (
         "import os, subprocess, sys\n"

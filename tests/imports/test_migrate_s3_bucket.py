@@ -1,4 +1,4 @@
-"""`wa migrate-s3` from a bucket: a real S3 server, right and wrong settings, and no secret in any output."""
+"""`wa migrate-s3` from a bucket on a real S3 server: right and wrong settings, no secret in any output."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REQUIRED = tuple(SETTINGS)
 
 @pytest.fixture
 def migrate(wa: Run) -> Callable[..., dict[str, Record]]:
-    """Take over from a bucket; what is said of each file."""
+    """Migrate from a bucket; return the report of each file."""
 
     def run(*options: str, code: int = 0, **env: str) -> dict[str, Record]:
         result = wa("migrate-s3", "--json", *options, now=CLOCK, **env)
@@ -47,27 +47,27 @@ def migrate(wa: Run) -> Callable[..., dict[str, Record]]:
 
 
 def reem(name: str = "Reem") -> bytes:
-    """A contacts.json of one person."""
+    """Return a contacts.json of one person."""
     return json.dumps({REEM: {"name": name, "numbers": [REEM], "aliases": []}}).encode()
 
 
 def names(store: Store) -> list[str]:
-    """The names of all contacts."""
+    """Return the names of all contacts."""
     return [row["name"] for row in store.rows("SELECT name FROM contacts ORDER BY name")]
 
 
 def sums(found: dict[str, Record]) -> dict[str, tuple[int, int, int]]:
-    """{file: (written, already there, skipped)}"""
+    """Return {file: (written, already there, skipped)}."""
     return {name: (row["written"], row["already_there"], row["skipped"]) for name, row in found.items()}
 
 
-# ── What is there ───────────────────────────────────────────────────────────────────────────────────
+# ── Successful migrations ─────────────────────────────────────────────────────────────────────────
 
 
-def test_all_that_a_family_left_behind(
+def test_all_four_files_of_a_family_are_migrated(
     bucket: Bucket, migrate: Callable[..., Any], wa: Run, home: Home, store: Store, tmp_path: Path
 ) -> None:
-    """272 contacts, 50 scheduled, 20 jobs, 20,000 messages; the figures printed are those of the store."""
+    """272 contacts, 50 scheduled messages, 20 jobs, 20,000 messages: the printed counts are the store's."""
     legacy_data.write_all(tmp_path / "old")
     for file in legacy_data.FILES:
         bucket.put(f"whatsapp/{file}", tmp_path / "old" / file)
@@ -146,7 +146,7 @@ def test_one_file_is_enough(bucket: Bucket, migrate: Callable[..., Any], tmp_pat
         ("žluť ü/", "žluť ü/contacts.json"),
     ],
 )
-def test_prefixes(
+def test_only_files_under_the_prefix_are_migrated(
     bucket: Bucket, migrate: Callable[..., Any], store: Store, prefix: str | None, key: str
 ) -> None:
     bucket.put(key, reem())
@@ -156,8 +156,10 @@ def test_prefixes(
     assert names(store) == ["Reem"]
 
 
-def test_settings_from_a_file(bucket: Bucket, wa: Run, home: Home, store: Store) -> None:
-    """Of the old tool, which has names in it that we do not know."""
+def test_the_old_tool_s_settings_are_read_from_a_file(
+    bucket: Bucket, wa: Run, home: Home, store: Store
+) -> None:
+    """The old tool's file contains names that we do not know."""
     bucket.put("whatsapp/contacts.json", reem())
     lines = [f"{name}={value}" for name, value in bucket.settings(STORAGE_MODE="b2").items()]
     (home.path / ".env").write_text("\n".join(lines))
@@ -165,13 +167,17 @@ def test_settings_from_a_file(bucket: Bucket, wa: Run, home: Home, store: Store)
     assert names(store) == ["Reem"]
 
 
-def test_a_region_of_its_own(bucket: Bucket, migrate: Callable[..., Any], store: Store) -> None:
+def test_the_region_of_the_bucket_may_be_set(
+    bucket: Bucket, migrate: Callable[..., Any], store: Store
+) -> None:
     bucket.put("whatsapp/contacts.json", reem())
     migrate(**bucket.settings(B2_REGION="eu-central-003"))
     assert names(store) == ["Reem"]
 
 
-def test_a_dry_run(bucket: Bucket, migrate: Callable[..., Any], home: Home, store: Store) -> None:
+def test_a_dry_run_writes_nothing(
+    bucket: Bucket, migrate: Callable[..., Any], home: Home, store: Store
+) -> None:
     bucket.put("whatsapp/contacts.json", reem())
     before = legacy_data.tables(home.store)
     assert sums(migrate("--dry-run", **bucket.settings())) == {"contacts.json": (1, 0, 0)}
@@ -179,7 +185,7 @@ def test_a_dry_run(bucket: Bucket, migrate: Callable[..., Any], home: Home, stor
     assert sums(migrate(**bucket.settings())) == {"contacts.json": (1, 0, 0)}
 
 
-def test_a_file_that_is_cut_off(
+def test_records_before_the_end_of_a_cut_file_are_migrated(
     bucket: Bucket, migrate: Callable[..., Any], store: Store, tmp_path: Path
 ) -> None:
     path = tmp_path / "chats.json"
@@ -194,7 +200,7 @@ def test_a_file_that_is_cut_off(
     assert store.value("SELECT count(*) FROM messages") == 2_000
 
 
-def test_a_line_that_drops_in_the_middle(
+def test_a_connection_that_drops_midway_fails_the_run_and_the_next_completes_it(
     bucket: Bucket,
     migrate: Callable[..., Any],
     wa: Run,
@@ -214,12 +220,12 @@ def test_a_line_that_drops_in_the_middle(
     assert store.value("SELECT count(*) FROM messages") == 3_000
 
 
-# ── What is not ─────────────────────────────────────────────────────────────────────────────────────
+# ── Refused migrations ────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
 def refused(wa: Run, shell: Run, home: Home, store: Store) -> Callable[..., str]:
-    """Run a migration that must be refused with a code, in each form; what it says, which is no secret."""
+    """Run a migration that must be refused with a code, in each form; return its output, free of secrets."""
     assert wa("contacts", "add", "Adam", "447700900456").code == 0
 
     def run(code: str, exit_code: int, secret: str = SECRET, **env: str) -> str:
@@ -238,7 +244,7 @@ def refused(wa: Run, shell: Run, home: Home, store: Store) -> Callable[..., str]
     return run
 
 
-def test_no_settings_at_all(refused: Callable[..., str]) -> None:
+def test_without_settings_the_migration_is_refused(refused: Callable[..., str]) -> None:
     told = refused("bad-setting", 2)
     assert "B2_BUCKET" in told
     assert "--from" in told
@@ -246,14 +252,14 @@ def test_no_settings_at_all(refused: Callable[..., str]) -> None:
 
 @pytest.mark.parametrize("empty", [False, True])
 @pytest.mark.parametrize("missing", REQUIRED)
-def test_settings_of_which_one_is_missing(refused: Callable[..., str], missing: str, empty: bool) -> None:
+def test_a_missing_setting_is_named(refused: Callable[..., str], missing: str, empty: bool) -> None:
     env = {name: value for name, value in SETTINGS.items() if name != missing}
     message = refused("bad-setting", 2, **env, **({missing: ""} if empty else {})).splitlines()[0]
     assert [name for name in REQUIRED if name in message] == [missing]
 
 
 @pytest.mark.parametrize("given", REQUIRED)
-def test_settings_of_which_only_one_is_there(refused: Callable[..., str], given: str) -> None:
+def test_with_a_single_setting_a_missing_one_is_named(refused: Callable[..., str], given: str) -> None:
     told = refused("bad-setting", 2, **{given: SETTINGS[given]})
     assert any(name in told for name in REQUIRED if name != given)
 
@@ -261,7 +267,7 @@ def test_settings_of_which_only_one_is_there(refused: Callable[..., str], given:
 @pytest.mark.parametrize(
     "endpoint", ["not a url", "ftp://127.0.0.1", "http://", "127.0.0.1:x", "http://[::1"]
 )
-def test_an_endpoint_that_is_no_address(wa: Run, home: Home, store: Store, endpoint: str) -> None:
+def test_an_endpoint_that_is_no_address_is_refused(wa: Run, home: Home, store: Store, endpoint: str) -> None:
     before = legacy_data.tables(home.store)
     result = wa("--json", "migrate-s3", **{**SETTINGS, "B2_S3_ENDPOINT": endpoint})
     assert (result.code, result.out) in [(2, ""), (7, "")]
@@ -270,7 +276,7 @@ def test_an_endpoint_that_is_no_address(wa: Run, home: Home, store: Store, endpo
     assert legacy_data.tables(home.store) == before
 
 
-def test_an_endpoint_where_nobody_answers(
+def test_an_endpoint_that_does_not_answer_is_refused(
     wa: Run, shell: Run, home: Home, store: Store, closed_port: int
 ) -> None:
     before = legacy_data.tables(home.store)
@@ -285,26 +291,26 @@ def test_an_endpoint_where_nobody_answers(
     assert legacy_data.tables(home.store) == before
 
 
-def test_a_bucket_that_is_not_there(bucket: Bucket, refused: Callable[..., str]) -> None:
+def test_a_missing_bucket_is_storage_error(bucket: Bucket, refused: Callable[..., str]) -> None:
     env = bucket.settings(B2_BUCKET="wa-nowhere")
     told = refused("storage-error", 7, bucket.server.secret, **env)
     assert "wa-nowhere" in told
 
 
-def test_a_bucket_with_none_of_the_files(bucket: Bucket, refused: Callable[..., str]) -> None:
+def test_a_bucket_with_none_of_the_files_is_refused(bucket: Bucket, refused: Callable[..., str]) -> None:
     bucket.put("contacts.json", reem())
     bucket.put("whatsapp/notes.txt", b"nothing")
     assert "B2_PREFIX" in refused("not-found", 4, bucket.server.secret, **bucket.settings())
 
 
-def test_a_file_that_is_no_json(bucket: Bucket, refused: Callable[..., str]) -> None:
+def test_a_file_that_is_not_json_is_refused(bucket: Bucket, refused: Callable[..., str]) -> None:
     bucket.put("whatsapp/chats.json", b"<html>404</html>")
     told = refused("bad-data", 8, bucket.server.secret, **bucket.settings())
     assert "chats.json" in told
 
 
 @pytest.mark.parametrize("wrong", ["key", "secret", "rights"])
-def test_wrong_credentials_and_then_right_ones(
+def test_wrong_credentials_are_refused_and_right_ones_work_afterwards(
     bucket: Bucket, refused: Callable[..., str], migrate: Callable[..., Any], store: Store, wrong: str
 ) -> None:
     bucket.put("whatsapp/contacts.json", reem())
@@ -328,7 +334,7 @@ def test_wrong_credentials_and_then_right_ones(
 def test_the_keys_of_the_machine_are_not_used(
     bucket: Bucket, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What another program is given in AWS_… is not ours."""
+    """AWS_… variables belong to other programs."""
     bucket.put("whatsapp/contacts.json", reem())
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", bucket.server.key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", bucket.server.secret)
@@ -337,7 +343,7 @@ def test_the_keys_of_the_machine_are_not_used(
     assert "B2_SECRET_ACCESS_KEY" in refused("bad-setting", 2, bucket.server.secret, **env)
 
 
-def test_no_secret_where_all_goes_well(bucket: Bucket, shell: Run) -> None:
+def test_a_successful_run_prints_no_secret(bucket: Bucket, shell: Run) -> None:
     bucket.put("whatsapp/contacts.json", reem())
     result = shell("-vv", "migrate-s3", **bucket.settings())
     assert result.code == 0, result.err

@@ -1,4 +1,4 @@
-"""Address books over time: what is exported comes back, what comes twice changes nothing, your word stays."""
+"""Address books over time: an export can be imported, a repeat changes nothing, your own edits stay."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def take(wa: Wa, tmp_path: Path, clock: FakeClock) -> Any:
 
 @pytest.fixture
 def do(wa: Wa, clock: FakeClock) -> Any:
-    """Run a `wa contacts` command that succeeds, a day later each time; what it printed."""
+    """Run a `wa contacts` command that succeeds, a day later each time; return its output."""
 
     def run(*args: str) -> Any:
         clock.advance(days=1)
@@ -61,7 +61,7 @@ def do(wa: Wa, clock: FakeClock) -> Any:
 
 
 def people(wa: Wa, **env: str) -> list[dict[str, Any]]:
-    """All contacts, without what is a home's own."""
+    """Return all contacts, without the fields that differ between homes."""
     found = wa("contacts", "list", "--json", **env).json
     return sorted(
         ({name: value for name, value in row.items() if name not in OWN} for row in found),
@@ -69,7 +69,7 @@ def people(wa: Wa, **env: str) -> list[dict[str, Any]]:
     )
 
 
-# ── There and back ──────────────────────────────────────────────────────────────────────────────────
+# ── Export and import again ───────────────────────────────────────────────────────────────────────
 
 PLAIN = "ab zA,;\\:\"'=<>%{}-_^&|é ßλЖשﷺעمر漢😀👩\u200d👧\u0301"
 LINE_ENDS = "\n\r\t\x0b\x0c\x1c\x85\u2028\u2029\u00a0"
@@ -79,7 +79,7 @@ ZONES = [None, "Europe/London", "Asia/Kolkata", "America/Argentina/Buenos_Aires"
 
 
 def texts(alphabet: str, most: int = 12) -> st.SearchStrategy[str]:
-    """Short texts; with a letter in front, for what may not be empty."""
+    """Return a strategy for short texts; they begin with a letter where they may not be empty."""
     return st.builds("{}{}".format, st.sampled_from("ZRعא😀"), st.text(alphabet, max_size=most))
 
 
@@ -100,7 +100,7 @@ def persons(alphabet: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def alone(persons: list[dict[str, Any]]) -> bool:
-    """Whether no two have a number or a name in common."""
+    """Return whether no two people have a number or a name in common."""
     phones = [phone for each in persons for phone in each["phones"]]
     names = [" ".join(each["name"].split()) for each in persons]
     return len(phones) == len(set(phones)) and len(names) == len(set(names))
@@ -164,7 +164,7 @@ thorough = settings(
 @thorough
 @given(books(PLAIN + LINE_ENDS))
 @example([ODD, BARE])
-def test_what_is_exported_and_imported_is_the_same(
+def test_contacts_are_the_same_after_export_and_import(
     wa: Wa, tmp_path: Path, book: list[dict[str, Any]]
 ) -> None:
     with tempfile.TemporaryDirectory(dir=tmp_path) as name, pytest.MonkeyPatch.context() as patch:
@@ -187,7 +187,7 @@ def test_what_is_exported_and_imported_is_the_same(
 @settings(thorough, max_examples=30)
 @given(books(PLAIN))
 @example([ODD, BARE])
-def test_other_programs_read_what_is_exported(wa: Wa, tmp_path: Path, book: list[dict[str, Any]]) -> None:
+def test_other_programs_read_the_exported_cards(wa: Wa, tmp_path: Path, book: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory(dir=tmp_path) as name, pytest.MonkeyPatch.context() as patch:
         home = Path(name) / "home"
         patch.setenv("WA_HOME", str(home))
@@ -211,7 +211,7 @@ def test_other_programs_read_what_is_exported(wa: Wa, tmp_path: Path, book: list
 
 
 def check_lines(exported: str) -> None:
-    """As RFC 2426 wants them: CRLF, at most 75 octets, no letter cut in two."""
+    """Check the lines against RFC 2426: CRLF, at most 75 octets, no character cut in two."""
     assert exported.endswith("\r\n")
     lines = exported.split("\r\n")
     for line in lines:
@@ -223,7 +223,7 @@ def check_lines(exported: str) -> None:
 
 
 def nicknames(exported: str) -> dict[str, list[str]]:
-    """The nicknames by name, all of them: vobject itself keeps the first of a line."""
+    """Return all nicknames by name: vobject itself keeps only the first of a line."""
     found: dict[str, list[str]] = {}
     given: list[str] = []
     for text, _ in vobject.base.getLogicalLines(io.StringIO(exported)):
@@ -239,7 +239,7 @@ def nicknames(exported: str) -> dict[str, list[str]]:
     return found
 
 
-def test_an_empty_book_is_exported_as_nothing(wa: Wa) -> None:
+def test_an_empty_address_book_is_exported_as_an_empty_file(wa: Wa) -> None:
     for form in ("vcf", "txt"):
         result = wa("contacts", "export", "--format", form)
         assert (result.code, result.out) == (0, ""), form
@@ -247,7 +247,7 @@ def test_an_empty_book_is_exported_as_nothing(wa: Wa) -> None:
     assert list(csv.DictReader(io.StringIO(wa("contacts", "export", "--format", "csv").out))) == []
 
 
-# ── Exports ─────────────────────────────────────────────────────────────────────────────────────────
+# ── Exports ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
@@ -263,7 +263,7 @@ def three(wa: Wa, do: Any) -> list[dict[str, Any]]:
     return wa("contacts", "list", "--json").json
 
 
-def test_export_as_json_has_everything(wa: Wa, three: list[dict[str, Any]]) -> None:
+def test_export_as_json_has_every_field(wa: Wa, three: list[dict[str, Any]]) -> None:
     assert wa("contacts", "export", "--format", "json").json == three
     assert {row["name"]: (row["phone"], row["is_favorite"]) for row in three} == {
         "Reem Haddad": (REEM, True),
@@ -272,7 +272,7 @@ def test_export_as_json_has_everything(wa: Wa, three: list[dict[str, Any]]) -> N
     }
 
 
-def test_export_as_csv_is_read_by_others(wa: Wa, three: list[dict[str, Any]]) -> None:
+def test_export_as_csv_is_read_by_a_csv_reader(wa: Wa, three: list[dict[str, Any]]) -> None:
     result = wa("contacts", "export", "--format", "csv")
     rows = {row["name"]: row for row in csv.DictReader(io.StringIO(result.out, newline=""))}
     assert set(rows) == {"Reem Haddad", "Zoë Example", "عمر"}
@@ -296,7 +296,7 @@ def test_export_as_text_has_a_line_for_each(wa: Wa) -> None:
 
 @pytest.mark.usefixtures("three")
 @pytest.mark.parametrize("form", ["vcf", "json", "csv", "txt"])
-def test_a_file_gets_what_stdout_would(wa: Wa, tmp_path: Path, form: str) -> None:
+def test_an_exported_file_has_the_same_content_as_stdout(wa: Wa, tmp_path: Path, form: str) -> None:
     path = tmp_path / f"people.{form}"
     path.write_text("old")
     path.chmod(0o644)
@@ -315,7 +315,7 @@ def test_a_new_file_is_for_its_owner_alone(wa: Wa, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("three")
-def test_what_reads_the_old_file_goes_on_reading_it(wa: Wa, tmp_path: Path) -> None:
+def test_a_reader_of_the_old_file_goes_on_reading_it(wa: Wa, tmp_path: Path) -> None:
     path = tmp_path / "people.vcf"
     path.write_text("old")
     with path.open() as file:
@@ -338,7 +338,7 @@ def test_export_to_a_place_that_cannot_be_written_is_storage_error(
 
 @pytest.mark.usefixtures("three")
 def test_a_pipe_in_the_place_of_a_file_is_not_replaced(wa: Wa, tmp_path: Path) -> None:
-    """Nor would `--out /dev/null` be, for root."""
+    """Root could otherwise replace /dev/null with `--out /dev/null`."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -356,19 +356,19 @@ def test_an_unknown_format_is_usage(wa: Wa) -> None:
 
 
 @pytest.mark.usefixtures("three")
-def test_export_in_a_process(shell: Any) -> None:
+def test_a_process_exports_to_stdout(shell: Any) -> None:
     result = shell("contacts", "export")
     assert result.code == 0
     assert result.out.count("BEGIN:VCARD") == 3
 
 
-# ── Who is who ──────────────────────────────────────────────────────────────────────────────────────
+# ── Which card is which contact ───────────────────────────────────────────────────────────────────
 
 REEM_CARD = card("FN:Reem", f"TEL;CELL:{REEM_TEL}")
 
 
 def names_of(contact: dict[str, Any]) -> set[str]:
-    """All that somebody is called."""
+    """Return the name and aliases of a contact."""
     return {contact["name"], *contact["aliases"]}
 
 
@@ -382,7 +382,7 @@ def test_the_same_number_is_the_same_person(take: Any) -> None:
     assert take(REEM_CARD).people == [reem]
 
 
-def test_two_cards_of_one_person_in_one_file(take: Any) -> None:
+def test_two_cards_with_one_number_in_one_import_are_one_person(take: Any) -> None:
     found = take(REEM_CARD, card("FN:Reem Haddad", f"TEL:{REEM_TEL}", f"TEL:{ADAM_TEL}"))
     (reem,) = found.people
     assert set(numbers(reem)) == {REEM, ADAM}
@@ -409,7 +409,7 @@ def test_one_name_with_two_numbers_is_two_people(take: Any, do: Any) -> None:
     ]
 
 
-def test_a_changed_card_updates(take: Any) -> None:
+def test_a_changed_card_updates_its_contact(take: Any) -> None:
     take(REEM_CARD)
     later = card(
         "FN:Reem Haddad",
@@ -515,7 +515,9 @@ def test_people_who_share_a_number_stay_two(take: Any, home: Home) -> None:
     [("Reem", [REEM_TEL, ZOE_TEL]), ("HADDÁD", [REEM_TEL, ZOE_TEL]), ("Somebody", [ADAM_TEL])],
     ids=["a part of the name", "another part", "the main number of both"],
 )
-def test_people_who_share_a_number_and_are_one(take: Any, name: str, numbers_of_card: list[str]) -> None:
+def test_cards_that_share_a_number_and_a_part_of_the_name_are_one_person(
+    take: Any, name: str, numbers_of_card: list[str]
+) -> None:
     take(card("FN:Reem Haddad", f"TEL;HOME:{REEM_TEL}", f"TEL;CELL:{ADAM_TEL}"))
     found = take(card(f"FN:{name}", *(f"TEL:{each}" for each in numbers_of_card)))
     (contact,) = found.people
@@ -546,7 +548,7 @@ def test_a_name_that_is_only_a_number_is_replaced(take: Any) -> None:
     assert take(card(f"TEL:{REEM_TEL}")).people[0]["name"] == "Reem"
 
 
-# ── Your word stays ─────────────────────────────────────────────────────────────────────────────────
+# ── Your own edits stay ───────────────────────────────────────────────────────────────────────────
 
 FULL = card(
     "FN:Reem Haddad",
@@ -597,7 +599,7 @@ def test_a_name_of_figures_that_you_gave_stays(take: Any, do: Any) -> None:
 
 
 def test_two_people_you_named_stay_two(take: Any, do: Any) -> None:
-    """A card of a household must not make one person of those who live there."""
+    """A card of a household must not join the people who live there."""
     do("add", "Mum", REEM)
     do("add", "Dad", ADAM)
     found = take(card("FN:Parents", f"TEL:{REEM_TEL}", f"TEL:{ADAM_TEL}"))
@@ -611,7 +613,7 @@ def test_a_name_you_gave_wins_over_one_that_was_imported(take: Any, do: Any) -> 
     assert found.owner(REEM)["name"] == "My Reem"
 
 
-def test_everything_you_set_stays(take: Any, do: Any, home: Home) -> None:
+def test_every_field_you_set_stays(take: Any, do: Any, home: Home) -> None:
     take(FULL)
     do("edit", "Reem Haddad", "--name", "My Reem", "--notes", "mine", "--tz", "Europe/London")
     do("alias", "My Reem", "Reemy")
@@ -633,7 +635,7 @@ def test_everything_you_set_stays(take: Any, do: Any, home: Home) -> None:
     assert before["created_at"] == after["created_at"]
 
 
-def test_a_label_you_see_stays(take: Any) -> None:
+def test_a_label_stays_when_a_card_has_none(take: Any) -> None:
     take(FULL)
     (reem,) = take(card("FN:Reem Haddad", f"TEL:{REEM_TEL}")).people
     assert {each["phone"]: each["label"] for each in reem["phones"]} == {REEM: "work", ADAM: "home"}
@@ -646,7 +648,7 @@ def test_a_removed_contact_comes_back_only_by_importing_its_card(take: Any, do: 
     assert take(FULL).names == ["Reem Haddad", "Zoë"]
 
 
-# ── Two into one ────────────────────────────────────────────────────────────────────────────────────
+# ── Two into one ──────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
@@ -671,14 +673,14 @@ def test_merge_keeps_everything_of_both(do: Any) -> None:
 
 
 @pytest.mark.usefixtures("two")
-def test_merge_the_other_way_round(do: Any) -> None:
+def test_merge_keeps_the_name_and_number_of_the_first_contact(do: Any) -> None:
     merged = do("merge", ADAM, "Sister")
     assert (merged["name"], merged["phone"]) == ("R. Haddad", ADAM)
     assert "Reem" in merged["aliases"]
     assert merged["notes"].split() == ["two", "one"]
 
 
-def test_merge_with_somebody_without_a_number(do: Any) -> None:
+def test_merge_gives_a_number_to_a_contact_without_one(do: Any) -> None:
     do("add", "Omar")
     do("add", "Omar Sharif", REEM)
     merged = do("merge", "omar", "Omar Sharif")
@@ -686,7 +688,7 @@ def test_merge_with_somebody_without_a_number(do: Any) -> None:
 
 
 @pytest.mark.usefixtures("two")
-def test_merge_in_words(wa: Wa) -> None:
+def test_merge_says_in_words_what_it_did(wa: Wa) -> None:
     result = wa("contacts", "merge", "Reem", "R. Haddad")
     assert (result.code, len(result.out.splitlines())) == (0, 1)
     assert "Reem" in result.out
@@ -730,7 +732,7 @@ def test_the_name_you_chose_in_a_merge_stays(take: Any, do: Any) -> None:
     assert (reem["name"], reem["aliases"], reem["notes"]) == ("Reem", ["Work Desk"], "third floor")
 
 
-# ── Files of aliases ────────────────────────────────────────────────────────────────────────────────
+# ── Files of aliases ──────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
@@ -748,7 +750,7 @@ def aliases(wa: Wa, tmp_path: Path, do: Any) -> Any:
 
 
 def aliases_of(wa: Wa, who: str) -> set[str]:
-    """The aliases somebody has."""
+    """Return the aliases of a contact."""
     return set(wa("contacts", "show", who, "--json").json["aliases"])
 
 
@@ -765,7 +767,7 @@ def aliases_of(wa: Wa, who: str) -> set[str]:
     ],
     ids=["plain", "no spaces", "comments", "crlf", "bom", "in parts", "by number and alias"],
 )
-def test_a_file_of_aliases(wa: Wa, home: Home, aliases: Any, data: str) -> None:
+def test_a_file_of_aliases_adds_them(wa: Wa, home: Home, aliases: Any, data: str) -> None:
     result = aliases(data)
     assert result.code == 0, result.err
     assert aliases_of(wa, REEM) == {"Sister", "Reemy", "R"}
@@ -796,7 +798,7 @@ def test_a_bad_line_of_aliases_is_named_and_skipped(wa: Wa, aliases: Any, line: 
     assert aliases_of(wa, ZOE) == {"Z", "Zozo"}
 
 
-def test_a_bad_line_of_aliases_in_json(aliases: Any) -> None:
+def test_a_bad_line_of_aliases_is_in_the_json(aliases: Any) -> None:
     result = aliases("Reem: Sister\nNobody: Somebody\n", "--json")
     assert result.code == 8
     (problem,) = result.json["problems"]
@@ -812,7 +814,7 @@ def test_an_alias_for_one_of_two_is_named_and_skipped(wa: Wa, aliases: Any, do: 
     assert aliases_of(wa, REEM) == aliases_of(wa, ADAM) == set()
 
 
-def test_reasons_for_skipped_aliases_are_sentences_that_name_nobody(aliases: Any, do: Any) -> None:
+def test_reasons_for_skipped_aliases_are_sentences_without_names(aliases: Any, do: Any) -> None:
     do("add", "Reem", ADAM)
     found = aliases("Reem: Sister\nNobody: x\nno colon here\n", "--json").json["reasons"]
     assert [each["reason"] for each in found] == [
@@ -823,7 +825,7 @@ def test_reasons_for_skipped_aliases_are_sentences_that_name_nobody(aliases: Any
 
 
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\xff\xfe\0", bytes(range(128, 256))])
-def test_a_file_of_aliases_that_is_not_text(home: Home, aliases: Any, data: bytes) -> None:
+def test_a_file_of_aliases_that_is_not_text_is_refused(home: Home, aliases: Any, data: bytes) -> None:
     before = dump(home)
     result = aliases(data, "--json")
     assert result.code == 8
@@ -836,7 +838,7 @@ def test_a_missing_file_of_aliases_is_not_found(wa: Wa, tmp_path: Path) -> None:
         assert (result.code, result.out) == (code, "")
 
 
-def test_an_empty_file_of_aliases(aliases: Any) -> None:
+def test_an_empty_file_of_aliases_changes_nothing(aliases: Any) -> None:
     assert aliases("").code == 0
     assert aliases("# nothing\n").code == 0
 
@@ -848,7 +850,7 @@ def test_aliases_by_file_survive_an_import(take: Any, wa: Wa, aliases: Any) -> N
 
 
 def test_a_dry_run_copies_every_table_that_a_merge_of_contacts_writes() -> None:
-    """A dry run merges contacts in copies of TABLES: a part that writes another table would change it."""
+    """A dry run merges contacts in copies of TABLES: a merge that wrote another table would change it."""
     modules = {part.__module__ for part in merge_contacts.parts()}
     assert modules == {"wa.people.contacts"}, (
         "add the tables of the new part to a dry run, then this module here"

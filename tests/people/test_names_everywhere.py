@@ -1,4 +1,4 @@
-"""What you call somebody is shown wherever their number or hidden id would be, and means them everywhere."""
+"""A contact's name is shown in place of the number or hidden id, and every command accepts it."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def put(store: Store) -> Put:
 
 
 def says(jid: str, message_id: str, text: str = "hello", **fields: Any) -> MessageReceived:
-    """A message in a chat of two."""
+    """Return a message in a chat of two."""
     return replace(MessageReceived(jid, message_id, jid, AT, text), **fields)
 
 
 @pytest.fixture
 def talk(put: Put) -> None:
-    """Reem writes in a chat of her own and in a group; she has not told her name yet."""
+    """Reem writes in her own chat and in a group; her push name is not known yet."""
     put(
         GroupInfo(GROUP, "Family", ((REEM_JID, "admin"), (ADAM_JID, "member"))),
         says(REEM_JID, "A"),
@@ -63,7 +63,7 @@ def talk(put: Put) -> None:
 
 @pytest.fixture
 def server(home: Home) -> Iterator[Loopback]:
-    """The stand-in's side."""
+    """The server's side of the stand-in."""
     home.prepare()
     opened = Loopback(home)
     yield opened
@@ -72,7 +72,7 @@ def server(home: Home) -> Iterator[Loopback]:
 
 @pytest.fixture
 def do(wa: Wa) -> Any:
-    """Run a command that succeeds, as JSON."""
+    """Run a command that succeeds; return its JSON."""
 
     def run(*args: str, code: int = 0) -> Any:
         result = wa(*args, "--json")
@@ -83,7 +83,7 @@ def do(wa: Wa) -> Any:
 
 
 def chat_names(do: Any) -> dict[str, Any]:
-    """The name that each command shows for the person of the chat and for the sender in the group."""
+    """Return the names that each command shows for the person of the chat and the sender in the group."""
     by_id = {row["id"]: row["name"] for row in do("chats")}
     (alone,) = do("search", "hello", "--chat", REEM_JID)
     in_group = do("read", GROUP)[0]
@@ -103,7 +103,7 @@ def chat_names(do: Any) -> dict[str, Any]:
 
 
 def chat_texts(wa: Wa) -> dict[str, str]:
-    """What people read of the same."""
+    """Return the same output as text for people."""
     return {
         "chats": wa("chats").out,
         "unread": wa("unread").out,
@@ -114,11 +114,11 @@ def chat_texts(wa: Wa) -> dict[str, str]:
     }
 
 
-# ── Received ────────────────────────────────────────────────────────────────────────────────────────
+# ── Received ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.usefixtures("talk")
-def test_a_name_is_shown_wherever_the_number_was(wa: Wa, do: Any) -> None:
+def test_a_name_is_shown_in_place_of_the_number(wa: Wa, do: Any) -> None:
     assert set(chat_names(do).values()) == {None}
     for what, text in chat_texts(wa).items():
         assert f"+{REEM}" in text, what
@@ -140,7 +140,7 @@ def test_a_new_name_is_shown_everywhere_at_once(wa: Wa, do: Any) -> None:
 
 
 @pytest.mark.usefixtures("talk")
-def test_without_the_contact_there_is_the_number_again(wa: Wa, do: Any) -> None:
+def test_without_the_contact_the_number_is_shown_again(wa: Wa, do: Any) -> None:
     do("contacts", "add", NAME, REEM)
     do("contacts", "remove", NAME)
     assert set(chat_names(do).values()) == {None}
@@ -148,7 +148,7 @@ def test_without_the_contact_there_is_the_number_again(wa: Wa, do: Any) -> None:
         assert f"+{REEM}" in text, what
 
 
-def test_without_the_contact_there_is_their_own_name_again(wa: Wa, do: Any, put: Put, talk: None) -> None:
+def test_without_the_contact_the_push_name_is_shown_again(wa: Wa, do: Any, put: Put, talk: None) -> None:
     put(says(REEM_JID, "C", push_name=PUSH))
     do("contacts", "add", NAME, REEM)
     assert set(chat_names_of_many(do)) == {NAME}
@@ -157,7 +157,7 @@ def test_without_the_contact_there_is_their_own_name_again(wa: Wa, do: Any, put:
 
 
 def chat_names_of_many(do: Any) -> list[str]:
-    """The names of Reem's chat in every list, where it has more than one message."""
+    """Return the names of Reem's chat in every list, where the chat has more than one message."""
     return [
         *(row["name"] for row in do("chats") if row["id"] == REEM_JID),
         *(row["name"] for row in do("unread") if row["id"] == REEM_JID),
@@ -207,12 +207,12 @@ def test_listen_shows_the_name(wa: Wa, do: Any, talk: None, put: Put) -> None:
     assert json.loads(lines[0])["chat_name"] == "Reem Haddad"
 
 
-# ── Hidden ids ──────────────────────────────────────────────────────────────────────────────────────
+# ── Hidden ids ────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
 def hidden(put: Put, store: Store) -> None:
-    """What Reem said under a hidden id, which stands for her number only since then."""
+    """Messages of Reem under a hidden id whose number became known only later."""
     put(
         GroupInfo(GROUP, "Family", ((LID, "admin"), (ADAM_JID, "member"))),
         says(LID, "A"),
@@ -246,7 +246,7 @@ def test_a_hidden_id_has_the_name_of_its_number(wa: Wa, do: Any) -> None:
     assert set(names()) == {None}
 
 
-def test_a_hidden_id_that_is_joined_later(do: Any, put: Put) -> None:
+def test_a_hidden_id_mapped_later_has_the_name_of_its_number(do: Any, put: Put) -> None:
     do("contacts", "add", NAME, REEM)
     put(says(LID, "A"), says(LID, "B", "hello all", chat_jid=GROUP))
     assert NAME not in [row["name"] for row in do("chats")]
@@ -256,7 +256,7 @@ def test_a_hidden_id_that_is_joined_later(do: Any, put: Put) -> None:
     assert {row["sender_name"] for row in do("search", "hello")} == {NAME}
 
 
-def test_a_hidden_id_through_loopback(wa: Wa, do: Any, server: Loopback) -> None:
+def test_a_hidden_id_from_loopback_has_the_name_of_its_number(wa: Wa, do: Any, server: Loopback) -> None:
     do("contacts", "add", NAME, REEM, "--alias", "Sister")
     server.say([{"from": LID, "phone": REEM, "text": "hello", "group": "Family", "id": "A"}], NOW)
     shown = wa("listen", "--for", "1s").out
@@ -274,12 +274,12 @@ def test_a_message_to_a_hidden_id_names_the_person(wa: Wa, do: Any) -> None:
     assert NAME in wa("schedule", "list").out
 
 
-# ── The queue ───────────────────────────────────────────────────────────────────────────────────────
+# ── The queue ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
 def queued(do: Any) -> dict[str, Any]:
-    """A message for later, made while Reem was only a number."""
+    """A message for later, queued while Reem was only a number."""
     row: dict[str, Any] = do("schedule", "add", REEM, "Hello", "--at", "in 1 hour")
     assert row["contact_name"] is None
     return row
@@ -303,7 +303,7 @@ def test_the_queue_shows_the_name(wa: Wa, do: Any, queued: dict[str, Any]) -> No
 
 
 @pytest.mark.usefixtures("queued")
-def test_the_queue_says_for_whom_a_row_was_made_when_the_contact_is_gone(wa: Wa, do: Any) -> None:
+def test_the_queue_shows_the_name_at_queueing_when_the_contact_is_gone(wa: Wa, do: Any) -> None:
     do("contacts", "add", NAME, REEM)
     row = do("schedule", "add", NAME, "Hello again", "--at", "in 2 hours")
     do("contacts", "remove", NAME)
@@ -311,7 +311,7 @@ def test_the_queue_says_for_whom_a_row_was_made_when_the_contact_is_gone(wa: Wa,
     assert f"{NAME} ({REEM}@s.whatsapp.net)" in wa("schedule", "show", row["id"]).out
 
 
-def test_the_queue_prefers_the_name_a_row_was_made_under_to_their_own(wa: Wa, do: Any, put: Put) -> None:
+def test_the_queue_prefers_the_name_at_queueing_to_the_push_name(wa: Wa, do: Any, put: Put) -> None:
     put(says(REEM_JID, "A", push_name=PUSH))
     do("contacts", "add", NAME, REEM)
     row = do("schedule", "add", NAME, "Hello", "--at", "in 2 hours")
@@ -352,7 +352,7 @@ def test_a_retry_shows_the_new_name(wa: Wa, do: Any, server: Loopback) -> None:
     assert (result.code, "Reem Haddad" in result.out, NAME in result.out) == (0, True, False)
 
 
-def test_the_scheduler_says_the_new_name(wa: Wa, do: Any, server: Loopback) -> None:
+def test_the_scheduler_prints_the_new_name(wa: Wa, do: Any, server: Loopback) -> None:
     clock = FakeClock()
     wa("contacts", "add", NAME, REEM)
     assert wa("schedule", "add", NAME, "Hello", "--at", "in 1 hour", now=clock).code == 0
@@ -383,12 +383,12 @@ def test_loopback_delivered_shows_names_too(wa: Wa, do: Any) -> None:
     assert wa("status").code == 0
 
 
-# ── TO and CHAT ─────────────────────────────────────────────────────────────────────────────────────
+# ── TO and CHAT ───────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
 def named(do: Any, talk: None) -> None:
-    """Reem, whose main number is another one than the group's Adam; Zoë has no number."""
+    """Reem with two numbers, Adam of the group, and Zoë without a number."""
     do("contacts", "add", "Réem Haddad", REEM, SECOND, "--alias", "Sister", "--alias", "Ma Sœur")
     do("contacts", "add", "Adam", ADAM)
     do("contacts", "add", "Zoë Example")
@@ -399,7 +399,7 @@ WHO = ["Réem Haddad", "reem haddad", "REEM", "ree", "sister", "SIS", "ma sœur"
 
 @pytest.mark.usefixtures("named")
 @pytest.mark.parametrize("who", WHO)
-def test_a_person_by_any_name(do: Any, who: str) -> None:
+def test_any_name_of_a_person_is_accepted(do: Any, who: str) -> None:
     assert do("schedule", "add", who, "Hello", "--at", "in 1 hour")["to_jid"] == REEM_JID
     assert {row["chat_jid"] for row in do("read", who)} == {REEM_JID}
     assert [row["message_id"] for row in do("search", "hello", "--chat", who)] == ["A"]
@@ -417,7 +417,7 @@ def test_a_message_is_sent_to_the_main_number(wa: Wa, do: Any, home: Home) -> No
 
 @pytest.mark.usefixtures("named")
 @pytest.mark.parametrize("who", ["Family", "family", "FAM", "fámily", GROUP])
-def test_a_group_by_its_name(do: Any, who: str) -> None:
+def test_the_name_of_a_group_is_accepted(do: Any, who: str) -> None:
     assert do("schedule", "add", who, "Hello", "--at", "in 1 hour")["to_jid"] == GROUP
     assert {row["chat_jid"] for row in do("read", who)} == {GROUP}
     assert [row["message_id"] for row in do("search", "hello", "--chat", who)] == ["B"]
@@ -445,7 +445,7 @@ def test_an_ambiguous_name_lists_the_matches(wa: Wa, do: Any, home: Home, comman
 
 
 @pytest.mark.usefixtures("named")
-def test_a_person_and_a_group_of_one_name_are_named(wa: Wa, do: Any) -> None:
+def test_a_name_of_a_person_and_a_group_is_ambiguous_and_both_are_listed(wa: Wa, do: Any) -> None:
     do("contacts", "add", "FAMILY", "12025550199")
     result = wa("send", "family", "Hello", "--json")
     assert (result.code, result.error["code"]) == (4, "ambiguous")
@@ -454,7 +454,7 @@ def test_a_person_and_a_group_of_one_name_are_named(wa: Wa, do: Any) -> None:
 
 
 @pytest.mark.usefixtures("named")
-def test_two_people_of_one_alias_are_named(wa: Wa, do: Any) -> None:
+def test_an_alias_of_two_people_is_ambiguous_and_both_are_listed(wa: Wa, do: Any) -> None:
     do("contacts", "alias", "adam", "Sister")
     result = wa("send", "sister", "Hello", "--json")
     assert (result.code, result.error["code"]) == (4, "ambiguous")
@@ -472,7 +472,9 @@ def test_two_people_of_one_alias_are_named(wa: Wa, do: Any) -> None:
     ],
     ids=lambda command: " ".join(command[:2]),
 )
-def test_nobody_writes_to_a_contact_without_a_number(wa: Wa, do: Any, home: Home, command: list[str]) -> None:
+def test_a_message_to_a_contact_without_a_number_is_refused(
+    wa: Wa, do: Any, home: Home, command: list[str]
+) -> None:
     result = wa(*command, "--json")
     assert (result.code, result.out) == (4, "")
     assert "number" in result.error["message"]
@@ -485,23 +487,23 @@ def test_nobody_writes_to_a_contact_without_a_number(wa: Wa, do: Any, home: Home
 @pytest.mark.parametrize(
     "command", [["read", "zoe"], ["search", "x", "--chat", "zoe"], ["search", "x", "--from", "zoe"]]
 )
-def test_nothing_was_said_by_a_contact_without_a_number(wa: Wa, command: list[str]) -> None:
+def test_a_contact_without_a_number_has_no_messages(wa: Wa, command: list[str]) -> None:
     result = wa(*command, "--json")
     assert (result.code, result.out) == (4, "")
     assert result.error["code"] in ("not-found", "recipient-not-found")
 
 
-def test_a_contact_without_a_number_does_not_stand_in_the_way_of_one_with(do: Any) -> None:
+def test_a_contact_without_a_number_does_not_hide_one_with_a_number(do: Any) -> None:
     do("contacts", "add", "Reem", REEM)
     do("contacts", "add", "Reema")
     assert do("schedule", "add", "reem", "Hello", "--at", "in 1 hour")["to_jid"] == REEM_JID
 
 
 @pytest.mark.parametrize("options", [[], ["--alias", "An"]])
-def test_nobody_else_gets_what_is_for_a_contact_without_a_number(
+def test_no_other_contact_gets_a_message_for_a_contact_without_a_number(
     wa: Wa, do: Any, home: Home, options: list[str]
 ) -> None:
-    """The beginning of another name is not meant where it is somebody's whole name."""
+    """A text that is a contact's whole name does not mean a contact whose name begins with it."""
     do("contacts", "add", "Ann", *options)
     do("contacts", "add", "Anna", REEM)
     for name in ("Ann", *options[1:]):
@@ -523,7 +525,7 @@ def test_a_removed_name_is_not_found(wa: Wa, do: Any) -> None:
 
 
 @pytest.mark.usefixtures("named")
-def test_the_zone_of_a_contact(do: Any) -> None:
+def test_the_zone_of_a_contact_is_used(do: Any) -> None:
     do("contacts", "edit", "sister", "--tz", "Asia/Kolkata")
     for who in ("sister", REEM, SECOND):
         row = do("schedule", "add", who, "Hello", "--at", "tomorrow 9am", "--tz", "contact")

@@ -33,7 +33,7 @@ Take = Callable[..., Result]
 
 @pytest.fixture
 def take(wa: Wa, tmp_path: Path) -> Take:
-    """Import cards; what was said."""
+    """Import cards; return the report."""
 
     def run(*cards: str, code: int = 0, options: tuple[str, ...] = ("--json",), **env: str) -> Result:
         path = tmp_path / "people.vcf"
@@ -46,7 +46,7 @@ def take(wa: Wa, tmp_path: Path) -> Take:
 
 
 def book(wa: Wa) -> dict[str, tuple[str | None, list[str]]]:
-    """The main number and all numbers by name, which no two have in common here."""
+    """Return the main number and all numbers of each contact, by name; no two names are equal here."""
     rows = wa("contacts", "list", "--json").json
     found = {row["name"]: (row["phone"], sorted(each["phone"] for each in row["phones"])) for row in rows}
     assert len(found) == len(rows), rows
@@ -54,7 +54,7 @@ def book(wa: Wa) -> dict[str, tuple[str | None, list[str]]]:
 
 
 def reached(wa: Wa, home: Home, who: str, **env: str) -> str:
-    """The number that a message for `who` goes to."""
+    """Return the number that a message for `who` goes to."""
     result = wa("send", who, "Hello", **env)
     assert result.code == 0, (who, result.err)
     server = Loopback(home)
@@ -65,12 +65,12 @@ def reached(wa: Wa, home: Home, who: str, **env: str) -> str:
 
 
 def refused(result: Result) -> str:
-    """The code of the error."""
+    """Return the code of the error."""
     assert result.code != 0, result.out
     return str(result.error["code"])
 
 
-# ── Numbers ─────────────────────────────────────────────────────────────────────────────────────────
+# ── Numbers ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_another_region_reads_the_numbers_of_a_card_anew(wa: Wa, take: Take, sur
     assert book(wa) == after
 
 
-# ── Cards ───────────────────────────────────────────────────────────────────────────────────────────
+# ── Cards ─────────────────────────────────────────────────────────────────────────────────────────
 
 SENIOR = card("FN:John Smith", f"TEL;TYPE=CELL:{REEM_TEL}", LANDLINE_TEL)
 JUNIOR = card("FN:John Smith Jr.", f"TEL;TYPE=CELL:+{ADAM}", LANDLINE_TEL)
@@ -220,7 +220,7 @@ def test_an_end_and_a_beginning_in_one_line_are_two_cards(wa: Wa, take: Take) ->
     assert book(wa) == {"Ann": (ZOE, [ZOE]), "Bob": (REEM, [REEM])}
 
 
-# ── Names ───────────────────────────────────────────────────────────────────────────────────────────
+# ── Names ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_contact_without_a_number_is_not_mistaken_for_a_longer_name(
@@ -332,7 +332,7 @@ def test_an_alias_that_another_contact_has_is_a_warning(wa: Wa, aliases: Callabl
     assert warned[:2] == [(1, "sis"), (2, "brother")]
 
 
-# ── Many ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Many ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_more_files_than_can_be_open(home: Home, store: Store, tmp_path: Path) -> None:
@@ -362,10 +362,12 @@ def test_a_card_without_a_number_is_looked_up_by_index(take: Take, store: Store)
     assert not [sql for sql, plan in found.items() if "SCAN contacts" in plan]
 
 
-# ── Telling ─────────────────────────────────────────────────────────────────────────────────────────
+# ── Telling ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_an_old_terminal_cannot_show_is_sent(wa: Wa, shell: Callable[..., Result], home: Home) -> None:
+def test_a_text_that_an_old_terminal_cannot_show_is_sent(
+    wa: Wa, shell: Callable[..., Result], home: Home
+) -> None:
     assert wa("contacts", "add", "Zoë 😀", ZOE).code == 0
     result = shell("send", "Zoë 😀", "Grüße 😀", PYTHONIOENCODING="ascii")
     assert (result.code, delivered(home)) == (0, ["Grüße 😀"])

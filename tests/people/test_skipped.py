@@ -1,4 +1,4 @@
-"""What an import skipped, and that every import prints it in the same shape."""
+"""The records that an import skipped: every import prints them in the same shape."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_reasons_are_counted_with_their_first_example():
         (["migrate-s3", "--from"], "contacts.json", '{"447700900123": {"phone": "447700900123"}}'),
     ],
 )  # fmt: skip
-def test_all_imports_print_it_in_one_shape(
+def test_all_imports_print_skipped_records_in_one_shape(
     wa: Any, tmp_path: Path, command: list[str], name: str, content: str
 ) -> None:
     (tmp_path / "in").mkdir()

@@ -1,4 +1,4 @@
-"""Reading address books: what phones and mail programs really export, and what is odd about it."""
+"""Reading address books as phones and mail programs really export them, with their oddities."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def take(wa: Wa, tmp_path: Path) -> Any:
 
 
 def international(value: str, region: str) -> tuple[str | None, bool]:
-    """A number as digits, and whether its length is one that the plan of its country knows."""
+    """Return a number as digits, and whether its country's numbering plan has numbers of that length."""
     try:
         number = phonenumbers.parse(re.sub("^00", "+", value), region)
     except phonenumbers.NumberParseException:
@@ -54,10 +54,10 @@ def international(value: str, region: str) -> tuple[str | None, bool]:
     return digits, length == phonenumbers.ValidationResult.IS_POSSIBLE
 
 
-# ── Files of real programs ──────────────────────────────────────────────────────────────────────────
+# ── Files of real programs ────────────────────────────────────────────────────────────────────────
 
 
-def test_the_real_files_are_all_there() -> None:
+def test_all_real_files_are_present() -> None:
     assert len(REAL_FILES) == 46
     for folder in {path.parent for path in REAL_FILES}:
         assert (folder / "LICENSE.txt").exists()
@@ -85,7 +85,7 @@ def test_a_real_file_is_read(wa: Wa, tmp_path: Path, path: Path) -> None:
         assert (again.code, again.json["added"], again.json["updated"]) == (result.code, 0, 0)
 
 
-def test_99_of_100_numbers_arrive(wa: Wa, home: Home) -> None:
+def test_99_of_100_numbers_are_imported(wa: Wa, home: Home) -> None:
     result = wa("contacts", "import-vcf", *PATHS, "--region", "DE", "--json")
     assert result.code == 8, result.err
     there = numbers_in(home)
@@ -101,7 +101,7 @@ def test_99_of_100_numbers_arrive(wa: Wa, home: Home) -> None:
 
 
 @pytest.mark.parametrize("region", ["DE", "US"])
-def test_every_number_arrives_or_is_named(wa: Wa, home: Home, region: str) -> None:
+def test_every_number_is_imported_or_named(wa: Wa, home: Home, region: str) -> None:
     report = wa("contacts", "import-vcf", *PATHS, "--region", region, "--json").json
     named = {(Path(each["file"]).name, each["line"]) for each in report["problems"]}
     there = numbers_in(home)
@@ -111,7 +111,9 @@ def test_every_number_arrives_or_is_named(wa: Wa, home: Home, region: str) -> No
             digits, possible = international(each.value, region)
             if possible and each.digits >= 5 and digits not in there:
                 refused.append((path.name, each))
-            abroad = re.sub(r"\D", "", each.value)  # a number too long for the region may be one of another
+            abroad = re.sub(
+                r"\D", "", each.value
+            )  # a number too long for the region may be a number of another region
             if not {digits, abroad} & there and each.value.strip() and (path.name, each.line) not in named:
                 lost.append((path.name, each))
     assert refused == []
@@ -185,7 +187,7 @@ def test_a_dry_run_in_a_fresh_home_writes_nothing(wa: Wa, tmp_path: Path) -> Non
         ("AnsiFilterExamples_utf-8", "utf-8"),
     ],
 )
-def test_names_of_real_files_are_in_their_own_script(wa: Wa, file: str, encoding: str) -> None:
+def test_names_of_real_files_keep_their_own_script(wa: Wa, file: str, encoding: str) -> None:
     (path,) = [path for path in REAL_FILES if path.stem == file]
     (line,) = [line for line in path.read_bytes().splitlines() if line.startswith(b"FN:")]
     wa("contacts", "import-vcf", str(path))
@@ -193,14 +195,14 @@ def test_names_of_real_files_are_in_their_own_script(wa: Wa, file: str, encoding
     assert contact["name"] == " ".join(line[3:].decode(encoding).split())
 
 
-def test_a_real_file_in_utf_16(wa: Wa) -> None:
+def test_a_real_file_in_utf_16_is_read(wa: Wa) -> None:
     (path,) = [path for path in REAL_FILES if path.stem == "MultiAnsiFilterTests_v3Utf16Bom"]
     wa("contacts", "import-vcf", str(path), "--region", "DE")
     people = wa("contacts", "list", "--json").json
     assert {"Folker Kinzel", "KMS Außenstelle"} <= {each["name"] for each in people}
 
 
-# ── One oddity each ─────────────────────────────────────────────────────────────────────────────────
+# ── One oddity each ───────────────────────────────────────────────────────────────────────────────
 
 MOBILE = {"phone": REEM, "label": "mobile"}
 
@@ -261,7 +263,7 @@ def test_a_number_keeps_its_label(take: Any, lines: list[str], label: str | None
         "TEL;ENCODING=QUOTED-PRINTABLE:=2B44=207700=20900123",
     ],
 )
-def test_a_number_in_any_form(take: Any, line: str) -> None:
+def test_a_number_in_any_form_is_read(take: Any, line: str) -> None:
     found = take(card("FN:Reem", line, version="4.0" if "VALUE" in line else "3.0"))
     assert (found.code, found.report["problems"]) == (0, [])
     assert numbers(found.named("Reem")) == [REEM]
@@ -283,14 +285,14 @@ def test_a_national_number_needs_a_region(take: Any, tmp_path: Path, value: str)
         assert numbers(take(data, "--region", region, WA_HOME=own).named("Reem")) == [REEM]
 
 
-def test_a_region_that_is_given_later_doubles_nobody(take: Any) -> None:
+def test_a_region_given_later_duplicates_no_contact(take: Any) -> None:
     take(NATIONAL)
     found = take(NATIONAL, "--region", "GB")
     assert found.names == ["Adam", "Reem"]
     assert numbers(found.named("Reem")) == [REEM]
 
 
-def test_a_region_that_is_forgotten_doubles_nobody(take: Any) -> None:
+def test_a_region_left_out_later_duplicates_no_contact(take: Any) -> None:
     take(NATIONAL, "--region", "GB")
     found = take(NATIONAL)
     assert found.names == ["Adam", "Reem"]
@@ -308,7 +310,7 @@ def test_the_option_wins_over_the_setting(take: Any) -> None:
     assert numbers(found.named("Reem")) == ["12025550123"]
 
 
-def test_two_of_one_name_stay_two_when_a_region_is_given_later(take: Any) -> None:
+def test_two_people_of_one_name_stay_two_when_a_region_is_given_later(take: Any) -> None:
     data = card("FN:Reem", "TEL:07700 900123") + card("FN:Reem", "TEL:07700 900456")
     take(data)
     for _ in range(2):
@@ -316,7 +318,7 @@ def test_two_of_one_name_stay_two_when_a_region_is_given_later(take: Any) -> Non
         assert sorted(numbers(each) for each in found.people) == [[REEM], [ADAM]]
 
 
-def test_with_and_without_a_region_in_turn(take: Any, home: Home) -> None:
+def test_imports_with_and_without_a_region_in_turn_change_nothing(take: Any, home: Home) -> None:
     data = NATIONAL + card("FN:Zoë", "TEL:(202) 555-0123", "TEL:+447700900789")
     take(data, "--region", "GB")
     take(data)
@@ -343,14 +345,14 @@ def test_without_a_region_an_ambiguous_number_is_skipped(take: Any, value: str) 
     assert numbers(found.named("Reem")) == [ADAM]
 
 
-def test_a_doubtful_number_comes_in_with_a_warning(take: Any) -> None:
+def test_a_doubtful_number_is_imported_with_a_warning(take: Any) -> None:
     found = take(NATIONAL, "--region", "GB")
     assert (found.code, found.report["problems"]) == (0, [])
     assert numbers(found.named("Reem")) == [REEM]
     assert [each["line"] for each in found.report["warnings"]] == [4]
 
 
-def test_several_numbers_in_one_card(take: Any) -> None:
+def test_several_numbers_in_one_card_are_kept_with_their_labels(take: Any) -> None:
     found = take(
         card("FN:Reem", f"TEL;CELL:{REEM_TEL}", f"TEL;WORK:{ADAM_TEL}", "TEL;HOME:+447700900789", "TEL:bad")
     )
@@ -387,7 +389,7 @@ def test_one_number_written_twice_is_one_number(take: Any) -> None:
         (["PROFILE:VCARD", "FN:Reem"], "Reem"),
     ],
 )
-def test_what_a_person_is_called(take: Any, lines: list[str], name: str) -> None:
+def test_a_card_gives_the_name(take: Any, lines: list[str], name: str) -> None:
     found = take(card(*lines, f"TEL:{REEM_TEL}"))
     assert found.names == [name]
     assert found.code == 0
@@ -400,13 +402,13 @@ def test_a_number_alone_is_its_own_name(take: Any) -> None:
     assert "".join(c for c in contact["name"] if c.isdigit()) == REEM
 
 
-def test_a_name_without_a_number(take: Any) -> None:
+def test_a_name_without_a_number_is_imported(take: Any) -> None:
     found = take(card("FN:Reem", "EMAIL:reem@example.org"))
     assert (found.code, found.report["added"]) == (0, 1)
     assert (found.people[0]["phone"], found.people[0]["phones"]) == (None, [])
 
 
-def test_neither_name_nor_number_is_skipped(take: Any) -> None:
+def test_a_card_without_name_and_number_is_skipped(take: Any) -> None:
     found = take(card("EMAIL:reem@example.org") + ADAM_CARD)
     assert (found.code, found.report["skipped"], found.report["added"]) == (8, 1, 1)
     assert found.names == ["Adam"]
@@ -414,7 +416,7 @@ def test_neither_name_nor_number_is_skipped(take: Any) -> None:
     assert 1 <= problem["line"] <= 4
 
 
-def test_all_the_other_fields(take: Any) -> None:
+def test_all_other_fields_are_imported(take: Any) -> None:
     found = take(
         card(
             "FN:Reem",
@@ -439,7 +441,7 @@ def test_an_unknown_time_zone_is_left_out(take: Any, zone: str) -> None:
     assert found.named("Reem")["timezone"] in (None, "EST" if zone == "EST" else None)
 
 
-# ── Encodings ───────────────────────────────────────────────────────────────────────────────────────
+# ── Encodings ─────────────────────────────────────────────────────────────────────────────────────
 
 QUOTED = {
     "soft breaks": ["FN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:Zo=C3=AB M=C3=\r\n=BCl=\r\nler"],
@@ -457,14 +459,14 @@ QUOTED = {
 
 
 @pytest.mark.parametrize("name", QUOTED)
-def test_quoted_printable(take: Any, name: str) -> None:
+def test_a_quoted_printable_name_is_read(take: Any, name: str) -> None:
     found = take(card(*QUOTED[name], f"TEL:{REEM_TEL}", version="2.1") + ADAM_CARD)
     assert found.code == 0, found.report
     assert found.names == ["Adam", "Zoë Müller"]
     assert found.named("Zoë Müller")["phone"] == REEM
 
 
-def test_a_soft_break_before_what_looks_like_another_line(take: Any) -> None:
+def test_a_soft_break_before_text_that_looks_like_a_line_is_read(take: Any) -> None:
     note = "NOTE;ENCODING=QUOTED-PRINTABLE:one=0D=0A=\r\nTEL:+447700900789=0D=0A=\r\nFN:two"
     found = take(card("FN:Reem", note, f"TEL:{REEM_TEL}", version="2.1") + ADAM_CARD)
     assert found.names == ["Adam", "Reem"]
@@ -483,14 +485,14 @@ def test_the_equals_sign_at_the_end_of_a_picture_is_no_soft_break(
     assert numbers(found.named("Reem")) == [REEM]
 
 
-def test_a_soft_break_at_the_end_of_a_card(take: Any) -> None:
+def test_a_soft_break_at_the_end_of_a_card_damages_no_other_card(take: Any) -> None:
     note = "NOTE;ENCODING=QUOTED-PRINTABLE:cut off=C3="
     found = take(card("FN:Reem", f"TEL:{REEM_TEL}", note, version="2.1") + ADAM_CARD)
     assert found.names == ["Adam", "Reem"]
     assert found.named("Reem")["notes"].startswith("cut off")
 
 
-def test_a_soft_break_at_the_end_of_the_file(take: Any) -> None:
+def test_a_soft_break_at_the_end_of_the_file_damages_no_card(take: Any) -> None:
     data = ADAM_CARD + card("FN:Reem", f"TEL:{REEM_TEL}", version="2.1").replace(
         "END:VCARD\r\n", "NOTE;ENCODING=QUOTED-PRINTABLE:cut off=C3="
     )
@@ -515,7 +517,7 @@ TWO = card("FN:Zoë عمر Ωμέγα 😀", f"TEL:{REEM_TEL}") + ADAM_CARD
     ],
     ids=["utf-8", "bom", "utf-16", "utf-16-le", "utf-16-be", "two files in one", "empty lines first"],
 )
-def test_unicode_with_and_without_a_mark(take: Any, data: bytes) -> None:
+def test_unicode_with_and_without_a_byte_order_mark_is_read(take: Any, data: bytes) -> None:
     found = take(data)
     assert found.code == 0, found.report
     assert found.names == ["Adam", "Zoë عمر Ωμέγα 😀"]
@@ -534,7 +536,7 @@ SCRIPTS = [
 
 
 @pytest.mark.parametrize(("charset", "name"), SCRIPTS)
-def test_an_old_code_page_that_is_named(take: Any, charset: str, name: str) -> None:
+def test_a_code_page_named_in_the_line_is_used(take: Any, charset: str, name: str) -> None:
     data = card(f"FN;CHARSET={charset}:{name}", f"TEL:{REEM_TEL}", version="2.1").encode(charset)
     found = take(data + ADAM_CARD.encode())
     assert found.code == 0, found.report
@@ -542,7 +544,7 @@ def test_an_old_code_page_that_is_named(take: Any, charset: str, name: str) -> N
 
 
 @pytest.mark.parametrize(("charset", "name"), SCRIPTS[:6])
-def test_an_old_code_page_that_another_line_names(take: Any, charset: str, name: str) -> None:
+def test_a_code_page_named_in_another_line_is_used(take: Any, charset: str, name: str) -> None:
     label = f"LABEL;CHARSET={charset};ENCODING=QUOTED-PRINTABLE:=41"
     data = card(f"FN:{name}", label, f"TEL:{REEM_TEL}", version="2.1").encode(charset)
     found = take(data + ADAM_CARD.encode())
@@ -550,14 +552,16 @@ def test_an_old_code_page_that_another_line_names(take: Any, charset: str, name:
 
 
 @pytest.mark.parametrize(("charset", "name"), SCRIPTS[:6])
-def test_an_old_code_page_that_you_name(take: Any, charset: str, name: str) -> None:
+def test_a_code_page_named_by_charset_is_used(take: Any, charset: str, name: str) -> None:
     data = card(f"FN:{name}", f"TEL:{REEM_TEL}", version="2.1").encode(charset)
     assert take(data + ADAM_CARD.encode(), "--charset", charset).names == sorted(["Adam", name])
 
 
 @pytest.mark.parametrize(("charset", "name"), SCRIPTS)
-def test_an_old_code_page_that_nothing_names(take: Any, charset: str, name: str) -> None:
-    """The letters can only be guessed; the number and the neighbour are there all the same."""
+def test_a_code_page_that_is_not_named_damages_no_number_and_no_other_card(
+    take: Any, charset: str, name: str
+) -> None:
+    """The letters can only be guessed; the number and the next card are imported."""
     data = card(f"FN:{name}", f"TEL:{REEM_TEL}", version="2.1").encode(charset)
     found = take(data + ADAM_CARD.encode())
     assert found.owner(REEM)["name"].strip()
@@ -575,7 +579,7 @@ def test_each_card_has_an_encoding_of_its_own(take: Any) -> None:
     assert found.names == sorted(["Zoë", "Søren", "Анна"])
 
 
-def test_a_line_folded_inside_a_letter(take: Any) -> None:
+def test_a_line_folded_inside_a_character_is_read(take: Any) -> None:
     name = "Zoë Ω 😀".encode()
     for cut in range(1, len(name)):
         line = b"FN:" + name[:cut] + b"\r\n " + name[cut:]
@@ -586,14 +590,14 @@ def test_a_line_folded_inside_a_letter(take: Any) -> None:
 
 
 @pytest.mark.parametrize("eol", ["\n", "\r", "\r\n", "\r\r\n", "\n\n"], ids=repr)
-def test_line_ends(take: Any, eol: str) -> None:
+def test_any_line_ending_is_read(take: Any, eol: str) -> None:
     data = card("FN:Reem", f"TEL:{REEM_TEL}", eol=eol) + card("FN:Adam", f"TEL:{ADAM_TEL}", eol=eol)
     found = take(data)
     assert found.code == 0, found.report
     assert (found.names, found.owner(REEM)["name"]) == (["Adam", "Reem"], "Reem")
 
 
-# ── Broken files ────────────────────────────────────────────────────────────────────────────────────
+# ── Broken files ──────────────────────────────────────────────────────────────────────────────────
 
 REEM_CARD = card("FN:Reem", f"TEL:{REEM_TEL}")
 
@@ -662,7 +666,7 @@ def test_a_number_without_a_colon_is_reported(take: Any) -> None:
     assert found.told_of(4)
 
 
-def test_a_number_without_a_colon_behind_what_we_do_not_read_is_reported(take: Any) -> None:
+def test_a_number_without_a_colon_after_an_unknown_property_is_reported(take: Any) -> None:
     found = take(card("FN:Reem", "EMAIL:r@example.org", "TEL;CELL +447700900789", f"TEL:{REEM_TEL}"))
     assert (found.code, numbers(found.named("Reem"))) == (8, [REEM])
     assert found.told_of(5)
@@ -676,7 +680,7 @@ def test_the_line_of_a_problem_is_that_of_the_file(take: Any) -> None:
     assert take(data.encode("utf-16")).told_of(9)
 
 
-def test_a_card_inside_a_card_is_somebody_else(take: Any) -> None:
+def test_a_card_inside_a_card_is_another_person(take: Any) -> None:
     inner = card("FN:Agent", "TEL:+447700900789", version="2.1")
     data = card("FN:Reem", "AGENT:\r\n" + inner.rstrip(), f"TEL:{REEM_TEL}", version="2.1") + ADAM_CARD
     found = take(data)
@@ -685,7 +689,7 @@ def test_a_card_inside_a_card_is_somebody_else(take: Any) -> None:
     assert set(found.names) <= {"Adam", "Agent", "Reem"}
 
 
-def test_an_agent_written_as_text_is_somebody_else(take: Any) -> None:
+def test_an_agent_written_as_text_is_another_person(take: Any) -> None:
     agent = "AGENT:BEGIN:VCARD\\nFN:Agent\\nTEL:+447700900789\\nEND:VCARD\\n"
     found = take(card("FN:Reem", agent, f"TEL:{REEM_TEL}") + ADAM_CARD)
     assert numbers(found.named("Reem")) == [REEM]
@@ -697,26 +701,26 @@ def test_an_agent_written_as_text_is_somebody_else(take: Any) -> None:
     [["KIND:group", "MEMBER:urn:uuid:1"], ["X-ADDRESSBOOKSERVER-KIND:group", "MEMBER:urn:uuid:1"]],
     ids=["4.0", "apple"],
 )
-def test_a_group_has_no_number(take: Any, lines: list[str]) -> None:
+def test_a_card_of_a_group_has_no_number(take: Any, lines: list[str]) -> None:
     found = take(card("FN:Friends", "N:Friends;;;;", *lines, version="4.0") + ADAM_CARD)
     assert set(found.names) - {"Friends"} == {"Adam"}
     assert [each["phone"] for each in found.people if each["name"] == "Friends"] in ([], [None])
 
 
 @pytest.mark.parametrize("where", ["NOTE", "X-BLOB", "PHOTO;ENCODING=b;TYPE=JPEG"])
-def test_an_enormous_line(take: Any, where: str) -> None:
+def test_an_enormous_line_does_not_stop_the_import(take: Any, where: str) -> None:
     found = take(card("FN:Reem", f"{where}:{'QUJD' * 1_500_000}", f"TEL:{REEM_TEL}") + ADAM_CARD)
     assert found.names == ["Adam", "Reem"]
     assert numbers(found.named("Reem")) == [REEM]
 
 
-def test_an_enormous_name(take: Any, wa: Wa) -> None:
+def test_an_enormous_name_is_imported(take: Any, wa: Wa) -> None:
     found = take(card(f"FN:{'Reem ' * 20_000}", f"TEL:{REEM_TEL}") + ADAM_CARD)
     assert found.owner(REEM)["name"].startswith("Reem")
     assert found.owner(ADAM)["name"] == "Adam"
 
 
-def test_very_many_numbers_in_one_card(take: Any) -> None:
+def test_a_thousand_numbers_in_one_card_are_imported(take: Any) -> None:
     found = take(card("FN:Reem", *(f"TEL:+447700900{n:03}" for n in range(1000))))
     assert len(set(numbers(found.named("Reem")))) == 1000
 
@@ -731,14 +735,14 @@ def test_very_many_numbers_in_one_card(take: Any) -> None:
     ],
     ids=["name", "note", "number", "end"],
 )
-def test_nul_bytes(take: Any, data: bytes) -> None:
+def test_nul_bytes_are_ignored(take: Any, data: bytes) -> None:
     found = take(data + ADAM_CARD.encode())
     assert found.owner(REEM)["name"].replace("\0", "").replace(" ", "") == "Reem"
     assert found.owner(ADAM)["name"] == "Adam"
 
 
 def test_every_single_byte_may_be_wrong(take: Any) -> None:
-    """Whatever one byte becomes, the neighbour arrives."""
+    """Whatever value one byte gets, the next card is imported."""
     data = card("FN:Reem", f"TEL;CELL:{REEM_TEL}", "NOTE:x").encode()
     for at in range(0, len(data), 3):
         broken = data[:at] + b"\xff" + data[at + 1 :]
@@ -761,7 +765,9 @@ def test_every_single_byte_may_be_wrong(take: Any) -> None:
         ("zip", b"PK\x03\x04" + bytes(range(256))),
     ],
 )
-def test_a_file_that_is_no_address_book(wa: Wa, home: Home, tmp_path: Path, name: str, data: bytes) -> None:
+def test_a_file_that_is_no_address_book_is_refused(
+    wa: Wa, home: Home, tmp_path: Path, name: str, data: bytes
+) -> None:
     wa("contacts", "add", "Reem", REEM)
     before = dump(home)
     path = tmp_path / f"{name}.vcf"
@@ -776,13 +782,13 @@ def test_a_file_that_is_no_address_book(wa: Wa, home: Home, tmp_path: Path, name
     assert dump(home) == before
 
 
-def test_the_real_file_that_is_empty(wa: Wa) -> None:
+def test_the_real_file_that_is_empty_is_refused(wa: Wa) -> None:
     (path,) = set(REAL_FILES) - set(READABLE)
     result = wa("contacts", "import-vcf", str(path), "--json")
     assert (result.code, result.error["code"]) == (8, "bad-data")
 
 
-def test_a_file_that_is_missing(wa: Wa, home: Home, tmp_path: Path) -> None:
+def test_a_missing_file_is_not_found(wa: Wa, home: Home, tmp_path: Path) -> None:
     good = tmp_path / "good.vcf"
     good.write_text(ADAM_CARD)
     result = wa("contacts", "import-vcf", str(good), str(tmp_path / "missing.vcf"), "--json")
@@ -790,33 +796,33 @@ def test_a_file_that_is_missing(wa: Wa, home: Home, tmp_path: Path) -> None:
     assert "missing.vcf" in result.error["message"]
 
 
-def test_a_directory(wa: Wa, home: Home, tmp_path: Path) -> None:
+def test_a_directory_is_refused(wa: Wa, home: Home, tmp_path: Path) -> None:
     result = wa("contacts", "import-vcf", str(tmp_path), "--json")
     assert (result.code, result.out, result.error["code"]) == (8, "", "bad-data")
     assert wa("contacts", "list", "--json").json == []
 
 
-def test_no_file_at_all(wa: Wa) -> None:
+def test_an_import_without_a_file_is_usage(wa: Wa) -> None:
     assert wa("contacts", "import-vcf").code == 2
 
 
-# ── What is said about it ───────────────────────────────────────────────────────────────────────────
+# ── The report ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_standard_input(wa: Wa) -> None:
+def test_standard_input_is_imported(wa: Wa) -> None:
     result = wa("contacts", "import-vcf", "-", "--json", stdin=TWO.encode("utf-16"))
     assert (result.code, result.json["added"]) == (0, 2)
     assert len(wa("contacts", "list", "--json").json) == 2
 
 
-def test_standard_input_of_a_process(shell: Any) -> None:
+def test_a_process_imports_its_standard_input(shell: Any) -> None:
     result = shell("contacts", "import-vcf", "-", "--json", stdin=REEM_CARD + card("FN:Adam", "TEL:07700"))
     assert result.code == 8
     assert result.json["added"] == 2
     assert result.json["problems"][0]["line"] == 9
 
 
-def test_the_report(wa: Wa, tmp_path: Path) -> None:
+def test_the_report_counts_contacts_and_names_problems(wa: Wa, tmp_path: Path) -> None:
     wa("contacts", "add", "Adam", ADAM)
     (tmp_path / "a.vcf").write_text(REEM_CARD + ADAM_CARD)
     (tmp_path / "b.vcf").write_text(
@@ -839,7 +845,7 @@ def test_the_report(wa: Wa, tmp_path: Path) -> None:
     assert again["problems"] == report["problems"]
 
 
-def test_the_report_in_words(wa: Wa, tmp_path: Path) -> None:
+def test_the_report_is_printed_in_words(wa: Wa, tmp_path: Path) -> None:
     path = tmp_path / "people.vcf"
     path.write_text(REEM_CARD + card("FN:Zoë", "TEL:0770", "no \x1b[31m colon"))
     result = wa("contacts", "import-vcf", str(path))
@@ -853,7 +859,7 @@ def test_the_report_in_words(wa: Wa, tmp_path: Path) -> None:
     assert "\x1b" not in result.err + result.out
 
 
-def test_all_well_is_said_in_one_line(wa: Wa, tmp_path: Path) -> None:
+def test_an_import_without_problems_prints_one_line(wa: Wa, tmp_path: Path) -> None:
     path = tmp_path / "people.vcf"
     path.write_text(REEM_CARD)
     result = wa("contacts", "import-vcf", str(path))
@@ -871,7 +877,7 @@ def test_a_name_with_escape_sequences_is_harmless(wa: Wa, tmp_path: Path) -> Non
         assert not set(result.out) & set("\x1b\x07\x9b\u202e"), command
 
 
-# ── Size ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Size ──────────────────────────────────────────────────────────────────────────────────────────
 
 MEASURED = """
 import os, subprocess, sys
@@ -883,7 +889,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 @pytest.mark.parametrize("folded", [True, False])
-def test_a_file_full_of_pictures_needs_little_memory(spawn: Any, tmp_path: Path, folded: bool) -> None:
+def test_an_import_of_many_pictures_needs_little_memory(spawn: Any, tmp_path: Path, folded: bool) -> None:
     picture = "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UH" * 1400
     if folded:
         picture = "\r\n ".join(picture[at : at + 74] for at in range(0, len(picture), 74))

@@ -1,4 +1,4 @@
-"""Chats and conversations as the commands show them, one chat a person, and the listener that prints them."""
+"""Chats and messages as the commands show them, one for each person, and the listener."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ GROUP = "1203630000000000001@g.us"
 
 
 def from_reem(message_id="A", content="Hello", **fields):
-    """A message from Reem."""
+    """Return a message from Reem."""
     return replace(MessageReceived(REEM_JID, message_id, REEM_JID, AT, content), **fields)
 
 
 def from_adam(message_id="A", content="Hello", **fields):
-    """A message from Adam."""
+    """Return a message from Adam."""
     return from_reem(message_id, content, **{"chat_jid": ADAM_JID, "sender": ADAM_JID, **fields})
 
 
 def hidden(message_id="A", content="Hello", **fields):
-    """A message from Reem, under her hidden id."""
+    """Return a message from Reem under her hidden id."""
     return from_reem(message_id, content, **{"chat_jid": LID, "sender": LID, **fields})
 
 
 def ours(message_id="A", content="Hello", **fields):
-    """A message to Reem that we wrote on another device."""
+    """Return a message to Reem that we wrote on another device."""
     return from_reem(message_id, content, **{"sender": ACCOUNT.jid, "is_from_me": True, **fields})
 
 
@@ -78,7 +78,7 @@ def put(store):
 
 @pytest.fixture
 def server(home):
-    """The stand-in's side."""
+    """The server's side of the stand-in."""
     home.prepare()
     opened = Loopback(home)
     yield opened
@@ -86,11 +86,11 @@ def server(home):
 
 
 def read_marks(server):
-    """{message id: chat} of what the senders were told we read."""
+    """Return {message id: chat} of the messages whose senders were told that we read them."""
     return dict(server._db.execute("SELECT message_id, chat_jid FROM read_marks"))
 
 
-# ── chats and unread ────────────────────────────────────────────────────────────────────────────────
+# ── chats and unread ──────────────────────────────────────────────────────────────────────────────
 
 
 def test_chats_come_newest_first_each_with_its_last_message(put, wa):
@@ -152,7 +152,7 @@ def test_an_empty_list_is_not_an_error(wa):
         assert wa(*command, "--json").json == []
 
 
-# ── Names ───────────────────────────────────────────────────────────────────────────────────────────
+# ── Names ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_contact_s_name_comes_before_the_push_name(put, wa):
@@ -207,7 +207,7 @@ def test_an_unknown_chat_is_not_found(put, wa, chat, code):
     assert (result.code, result.out, result.error["code"]) == (4, "", code)
 
 
-# ── groups ──────────────────────────────────────────────────────────────────────────────────────────
+# ── groups ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_groups_lists_names_and_members(put, wa):
@@ -232,7 +232,7 @@ def test_a_group_is_a_chat_with_its_name(put, wa):
     assert wa("read", "family").out == "[2026-11-18 11:06] Family · Reem: Hello\n"
 
 
-# ── read ────────────────────────────────────────────────────────────────────────────────────────────
+# ── read ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
@@ -325,7 +325,7 @@ def test_a_text_with_line_breaks_cannot_imitate_another_message(put, wa):
     ]
 
 
-# ── --mark-read ─────────────────────────────────────────────────────────────────────────────────────
+# ── --mark-read ───────────────────────────────────────────────────────────────────────────────────
 
 
 def test_only_mark_read_sends_read_receipts(wa, server, store):
@@ -401,18 +401,18 @@ def test_messages_that_were_not_shown_are_not_marked_as_read(wa, server):
     assert wa("unread", "--json").json[0]["unread_count"] == 30
 
 
-# ── Chats that were split ───────────────────────────────────────────────────────────────────────────
+# ── Joining the two chats of a person ─────────────────────────────────────────────────────────────
 
 
 def everything(store):
-    """(id, chat, sender, message id, content) of all messages, in the order in which they were stored."""
+    """Return (id, chat, sender, message id, content) of all messages, in the order of their storage."""
     return store.execute(
         "SELECT id, chat_jid, sender, message_id, content FROM messages ORDER BY id"
     ).fetchall()
 
 
 def found(store, query):
-    """The ids of the messages that a search finds."""
+    """Return the ids of the messages that a search finds."""
     return sorted(row["message_id"] for row in search.search(store, query, Filter(), 10_000))
 
 
@@ -442,7 +442,7 @@ def test_a_mapping_joins_the_two_chats_of_a_person(store, put, wa):
 
 
 def test_an_edit_that_arrives_with_the_mapping_is_not_lost(store, put):
-    """All of it arrives at once: what was said, whose it is, and what became of it."""
+    """The message, the mapping and the edit arrive at once."""
     put(
         hidden("A", "Helo"),
         hidden("B", "oops"),
@@ -485,7 +485,7 @@ def test_of_two_copies_the_row_stored_first_stays(store, put):
 
 @pytest.mark.parametrize("first", [hidden, from_reem])
 def test_of_two_copies_the_newest_text_stays(store, put, first):
-    """An edit reached one of the two rows alone, whichever it is."""
+    """The edit reached only one of the two rows, the first or the second."""
     second = from_reem if first is hidden else hidden
     chat = second("A").chat_jid
     put(first("A", "Helo"), second("A", "Helo"), Edited(chat, "A", "Hello", AT + 5), JidMapped(LID, REEM_JID))
@@ -498,7 +498,7 @@ def test_of_two_copies_the_newest_text_stays(store, put, first):
 
 @pytest.mark.parametrize("first", [hidden, from_reem])
 def test_of_two_copies_a_deleted_one_deletes_both(store, put, first):
-    """What was deleted for everyone does not come back."""
+    """A message that was deleted for everyone does not come back."""
     second = from_reem if first is hidden else hidden
     put(first("A", "oops"), second("A", "oops"), Deleted(second("A").chat_jid, "A", AT + 5))
     put(JidMapped(LID, REEM_JID))
@@ -508,7 +508,7 @@ def test_of_two_copies_a_deleted_one_deletes_both(store, put, first):
     assert check(store) == []
 
 
-def test_two_copies_one_of_which_was_read_are_read(store, put, wa):
+def test_of_two_copies_a_read_one_makes_both_read(store, put, wa):
     put(hidden("A"), from_reem("A"), ChatRead(REEM_JID), JidMapped(LID, REEM_JID))
     assert wa("chats", "--json").json[0]["unread_count"] == 0
     assert wa("unread", "--json").json == []
@@ -578,7 +578,7 @@ def test_a_send_to_a_hidden_id_goes_to_the_person(put, wa):
 
 
 def test_a_join_keeps_the_cursors_of_listeners_valid(store, put, wa):
-    """Ids neither change nor come again, though doubles were dropped, the newest row among them."""
+    """Row ids neither change nor are used again, though duplicates are dropped, the newest row among them."""
     put(hidden("A"), from_adam("X"), from_reem("B"), hidden("B"))
     before = {row[3]: row[0] for row in everything(store)}
     cursor = messages.newest_id(store)
@@ -593,7 +593,7 @@ def test_a_join_keeps_the_cursors_of_listeners_valid(store, put, wa):
 
 @pytest.fixture
 def split(store):
-    """A person with 5,000 messages under the hidden id and 1,000 under the number, 500 of them doubles."""
+    """A person with 5,000 messages under the hidden id and 1,000 under the number, 500 of them duplicates."""
     with store.write(durable=False):
         for number in range(5_000):
             write.record(store, hidden(f"H{number}", f"text-{number}", timestamp=AT + number), "live", NOW)
@@ -616,7 +616,7 @@ def _check_joined(store):
 
 
 def test_a_large_join_is_done_in_short_transactions(store, split, monkeypatch):
-    """No more rows of messages than a batch has may change between two commits."""
+    """No more message rows than a batch holds may change between two commits."""
     changed = [0]
     store.conn.set_trace_callback(lambda sql: _count(sql, changed))
     merge_chats.join_split_chats(store, NOW)
@@ -634,7 +634,7 @@ def _count(sql, changed):
 
 
 @pytest.mark.parametrize("batches", [1, 4, 10])
-def test_a_join_that_was_killed_goes_on(store, split, batches):
+def test_a_join_that_was_killed_is_finished_by_the_next_run(store, split, batches):
     for _ in range(batches):
         write.move_some(store, LID, REEM_JID)
     assert store.value("SELECT count(*) FROM chats") == 2
@@ -643,7 +643,7 @@ def test_a_join_that_was_killed_goes_on(store, split, batches):
 
 
 def test_the_next_owner_goes_on_with_a_join_that_was_killed(store, put, wa):
-    """The mapping has been recorded, and nobody will tell it again."""
+    """The mapping has been recorded, and WhatsApp will not send it again."""
     put(hidden("A"), from_reem("B"))
     with store.write():
         merge_chats.map_lid(store, LID, REEM_JID)
@@ -653,7 +653,7 @@ def test_the_next_owner_goes_on_with_a_join_that_was_killed(store, put, wa):
 
 
 def test_notes_to_ourselves_are_one_chat(store, server, wa):
-    """Our own hidden id is known from the moment we connect."""
+    """Our own hidden id is known from the first connection on."""
     me = {"chat_jid": ACCOUNT.lid, "sender": ACCOUNT.lid}
     with store.write():
         write.record(store, from_reem("A", "a note", is_from_me=True, **me), "live", NOW)
@@ -662,7 +662,7 @@ def test_notes_to_ourselves_are_one_chat(store, server, wa):
 
 
 def test_messages_stored_while_a_join_is_under_way_are_neither_lost_nor_doubled(store, split, home):
-    """Another connection goes on recording between two batches."""
+    """Another connection records messages between two batches."""
     other = Store(home)
     for number in range(4):
         write.move_some(store, LID, REEM_JID)
@@ -678,11 +678,11 @@ def test_messages_stored_while_a_join_is_under_way_are_neither_lost_nor_doubled(
     assert check(store) == []
 
 
-# ── listen ──────────────────────────────────────────────────────────────────────────────────────────
+# ── listen ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def lines_of(process):
-    """The objects that a `listen --json` has printed to its end."""
+    """Wait for the end of a `listen --json`; return the objects that it printed."""
     return [json.loads(line) for line in process.out.splitlines()]
 
 
@@ -774,7 +774,7 @@ def test_status_says_which_process_holds_the_connection(spawn, home, wa):
 
 
 def test_a_join_under_way_in_the_listener_leaves_readers_undisturbed(spawn, server, home, store, wa):
-    """Said under a hidden id, then mapped, while another process reads."""
+    """Messages come under a hidden id, then the mapping, while another process reads."""
     spawn("listen")
     wait_for(lambda: is_owned(home))
     said = [{"from": LID, "text": f"message {number}", "id": f"M{number}"} for number in range(300)]
@@ -786,8 +786,8 @@ def test_a_join_under_way_in_the_listener_leaves_readers_undisturbed(spawn, serv
     assert wa("status", "--json").json["spool"] == 0
 
 
-def test_what_loopback_delivers_is_what_is_recorded(server, store, home):
-    """The forms of `say`, through the transport's own decoding."""
+def test_every_message_that_loopback_delivers_is_recorded(server, store, home):
+    """Every form of `say` goes through the transport's own decoding."""
     decode = LoopbackTransport(home, system_now).decode
     server.say(
         [

@@ -1,4 +1,4 @@
-"""The past that the phone sends: recorded in batches, taken up again, with a checkpoint for each chat."""
+"""History from the phone: recorded in batches, resumed where it stopped, with a checkpoint for each chat."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ STATES = ("not_started", "in_progress", *ENDS)
 
 
 def said(number, chat=REEM_JID, **details):
-    """A message of the past."""
+    """Return a message of the history."""
     return MessageReceived(chat, f"OLD{number}", chat, AT - 60 * number, f"old {number}", **details)
 
 
 def part(*chats, kind="recent", progress=50, before=()):
-    """What a phone sends, as it is decoded."""
+    """Return a part of the history, as it is decoded."""
     return [*before, History(kind, progress, tuple(chats))]
 
 
 def chat(jid, *events, name=None, is_complete=False):
-    """A chat in a part of the past."""
+    """Return a chat in a part of the history."""
     return HistoryChat(jid, name, events, is_complete)
 
 
 @pytest.fixture
 def receive(store):
-    """Spool parts of the past and record them."""
+    """Spool parts of the history and record them."""
 
     def put(*parts):
         kept = {f"{number}": events for number, events in enumerate(parts)}
@@ -66,12 +66,12 @@ def receive(store):
 
 
 def checkpoint(store, jid=REEM_JID):
-    """The checkpoint of a chat."""
+    """Return the checkpoint of a chat."""
     return store.row("SELECT * FROM sync_checkpoints WHERE chat_jid = ?", [jid])
 
 
 def force(store, status):
-    """Bring a checkpoint to a state by moves that are allowed."""
+    """Bring a checkpoint to a state by allowed transitions."""
     way = {"not_started": [], "in_progress": ["in_progress"]}.get(status, ["in_progress", status])
     store.execute("INSERT INTO sync_checkpoints (chat_jid, updated_at) VALUES (?, 'then')", [REEM_JID])
     for step in way:
@@ -116,7 +116,7 @@ def test_every_transition_that_wa_makes_is_allowed(store, before):
     assert checkpoint(store)["status"] == (before if before == "failed" else "completed")
 
 
-def test_history_is_neither_unread_nor_live(store, receive):
+def test_history_messages_are_neither_unread_nor_live(store, receive):
     receive(part(chat(REEM_JID, *(said(number) for number in range(250)), name="Reem")))
     row = store.row("SELECT * FROM chats WHERE id = ?", [REEM_JID])
     assert (row["unread_count"], row["name"], row["last_message_time"]) == (0, "Reem", AT)
@@ -124,7 +124,7 @@ def test_history_is_neither_unread_nor_live(store, receive):
     assert store.value("SELECT count(*) FROM messages WHERE source = 'history'") == 250
 
 
-def test_a_checkpoint_says_how_far_the_chat_reaches(store, receive):
+def test_a_checkpoint_names_the_oldest_message_and_counts_them(store, receive):
     receive(part(chat(REEM_JID, *(said(number) for number in range(120)))))
     found = checkpoint(store)
     assert (found["status"], found["messages_synced"], found["progress_percent"]) == ("in_progress", 120, 50)
@@ -154,7 +154,7 @@ def test_a_part_is_recorded_in_batches_and_resumed_where_it_stopped(store, monke
     monkeypatch.setattr(apply, "BATCH_SECONDS", 0)  # each batch is one step
     counts = []
     while apply.apply_batch(store, decode, NOW):
-        apply._decoded.clear()  # as another process would find it
+        apply._decoded.clear()  # a second store, as another process would open it
         with store.write():
             interrupt(store, "interrupted", NOW)
         counts.append(store.value("SELECT count(*) FROM messages"))
@@ -173,7 +173,7 @@ def test_live_events_are_recorded_before_history(store):
     assert [row["message_id"] for row in store.rows("SELECT message_id FROM messages")] == ["NEW"]
 
 
-def test_a_part_that_cannot_be_decoded_holds_nothing_up(store):
+def test_a_part_that_cannot_be_decoded_delays_no_other_part(store):
     spool.append(store, spool.HISTORY, b"bad", NOW)
     spool.append(store, spool.HISTORY, b"good", NOW)
 

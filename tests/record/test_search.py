@@ -1,4 +1,4 @@
-"""Finding messages: any part of any word, in any script, and the same answer whichever way it is found."""
+"""Search: it finds any part of any word, in any script, and every plan gives the same answer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def put(store):
 
 @pytest.fixture
 def say(put):
-    """Record texts, each said a second after the one before it; their ids are 0, 1, 2 …"""
+    """Record texts, each a second after the one before it; their ids are 0, 1, 2 …"""
     count = iter(range(10**9))
 
     def record(*texts, **fields):
@@ -61,13 +61,13 @@ def say(put):
 
 
 def found(store, query, limit=50, **narrowed):
-    """The texts that a search finds."""
+    """Return the texts that a search finds."""
     return [row["content"] for row in search.search(store, query, Filter(**narrowed), limit)]
 
 
 @pytest.fixture(params=["newest", "index", "too many"])
 def way(request, monkeypatch):
-    """Each of the three ways in which a search finds what it finds."""
+    """Each of the three plans by which a search finds messages."""
     if request.param != "newest":
         monkeypatch.setattr(search, "SCAN", 0)
     if request.param == "too many":
@@ -75,7 +75,7 @@ def way(request, monkeypatch):
     return request.param
 
 
-# ── What is found ───────────────────────────────────────────────────────────────────────────────────
+# ── What is found ─────────────────────────────────────────────────────────────────────────────────
 
 FINDS = [
     # any part of a word
@@ -151,7 +151,7 @@ FINDS = [
     ("👍🏽", "👍"),
     ("🇬🇧", "🇬🇧"),
     ("❤️", "❤"),
-    # what means something elsewhere means itself here
+    # characters with a meaning in FTS5, GLOB or LIKE stand for themselves
     ("100% sure", "%"),
     ("100% sure", "100%"),
     ("snake_case", "_"),
@@ -193,7 +193,7 @@ FINDS = [
 
 
 @pytest.mark.parametrize(("text", "query"), FINDS)
-def test_finds(store, say, way, text, query):
+def test_a_search_finds_the_message(store, say, way, text, query):
     say("something else", text, "yet another one")
     assert text in found(store, query)
 
@@ -219,7 +219,7 @@ def test_finds(store, say, way, text, query):
         ("s", "ß"),
     ],
 )
-def test_does_not_find(store, say, way, text, query):
+def test_a_search_does_not_find_the_message(store, say, way, text, query):
     say(text)
     assert found(store, query) == []
 
@@ -236,7 +236,7 @@ def test_an_empty_store_finds_nothing(store, way):
 
 
 @pytest.mark.parametrize("query", ["", " ", "\n\t", "\u0301", "\u064b"])
-def test_there_must_be_something_to_search_for(store, say, query):
+def test_an_empty_search_is_refused(store, say, query):
     say("Happy Birthday")
     with pytest.raises(WaError) as error:
         found(store, query)
@@ -260,14 +260,14 @@ def test_a_letter_that_begins_very_many_trigrams_is_found(store, say, monkeypatc
     assert found(store, chr(0x4E00 + 7)) == [texts[7]]
 
 
-def test_long_queries_work(store, say, way):
+def test_a_long_query_finds_its_message(store, say, way):
     text = " ".join(f"word{number}" for number in range(300))
     say(text, "word1")
     assert found(store, text) == [text]
     assert found(store, "word" * 1_000) == []
 
 
-# ── What the answer looks like ──────────────────────────────────────────────────────────────────────
+# ── What the answer looks like ────────────────────────────────────────────────────────────────────
 
 
 def test_newest_first_by_the_time_of_the_message(store, say, way):
@@ -278,7 +278,7 @@ def test_newest_first_by_the_time_of_the_message(store, say, way):
     assert found(store, "hit", limit=2) == ["hit the newest", "hit 2"]
 
 
-def test_of_two_in_the_same_second_the_one_stored_later_comes_first(store, say, way):
+def test_of_two_messages_in_the_same_second_the_one_stored_later_comes_first(store, say, way):
     say("hit 0", "hit 1", timestamp=AT)
     assert found(store, "hit") == ["hit 1", "hit 0"]
 
@@ -320,7 +320,7 @@ def test_after_chats_were_joined_a_message_is_found_once(store, say, put, way):
     assert check(store) == []
 
 
-# ── Snippets ────────────────────────────────────────────────────────────────────────────────────────
+# ── Snippets ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("at", [0, 1, 30, 69, 70, 71, 500, 5_000, 9_990])
@@ -355,12 +355,12 @@ def test_every_hit_has_a_snippet_with_a_word_of_the_query(store, say, case):
     assert any(" ".join(fold(word).split()) in fold(row["snippet"]) for word in query.split())
 
 
-# ── The command and its filters ─────────────────────────────────────────────────────────────────────
+# ── The command and its filters ───────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
 def correspondence(put):
-    """Hits in two chats and a group, of two types, an hour apart."""
+    """Messages in two chats and a group, of two types, an hour apart."""
     hour = 3600
     put(
         MessageReceived(REEM_JID, "1", REEM_JID, AT, "hit from Reem", push_name="Reem"),
@@ -396,14 +396,14 @@ def correspondence(put):
         (["--after", "2026-11-19"], ""),
     ],
 )
-def test_filters(correspondence, wa, way, options, ids):
+def test_each_filter_narrows_the_hits(correspondence, wa, way, options, ids):
     result = wa("search", "hit", "--json", *options, now=FakeClock())
     assert result.code == 0, result.err
     assert "".join(row["message_id"] for row in result.json) == ids
 
 
 def test_from_finds_a_person_under_each_of_their_hidden_ids(put, wa):
-    """Somebody who moved to a new phone has had two."""
+    """A person who moved to a new phone has had two hidden ids."""
     put(
         JidMapped(LID, REEM_JID),
         JidMapped(OTHER_LID, REEM_JID),
@@ -423,7 +423,7 @@ def test_from_finds_messages_stored_before_the_hidden_ids_were_known(put, wa):
     assert [row["message_id"] for row in wa("search", "hit", "--from", REEM, "--json").json] == ["2", "1"]
 
 
-def test_a_hit_shows_who_where_when_and_the_words_around_it(correspondence, wa):
+def test_a_hit_shows_sender_chat_time_and_snippet(correspondence, wa):
     result = wa("search", "picture")
     assert result.out == "2026-11-18 14:06\tReem\tReem\t[image] hit on a picture\n"
     row = wa("search", "PICTURE", "--json").json[0]
@@ -431,7 +431,7 @@ def test_a_hit_shows_who_where_when_and_the_words_around_it(correspondence, wa):
     assert row["is_from_me"] is False
 
 
-def test_no_hits_are_not_an_error(wa):
+def test_a_search_without_hits_is_not_an_error(wa):
     assert wa("search", "nothing").code == 0
     assert wa("search", "nothing", "--json").json == []
     assert wa("search", "--json", "--", "-x").json == []
@@ -454,14 +454,14 @@ def test_bad_requests_are_refused(wa, arguments, code, word):
     assert (result.code, result.out, result.error["code"]) == (code, "", word)
 
 
-# ── Beside a plain look at every message ────────────────────────────────────────────────────────────
+# ── Compared with reading every message ───────────────────────────────────────────────────────────
 
 ALPHABET = "aAbBsSßéeE\u0301İiIı天气好が가한ﬁﷺ🎉👍\u200d %_\"*-('\\\n\x00\x01´ّمُ"
 TEXTS = st.text(ALPHABET, min_size=0, max_size=12)
 
 
 def brute_force(store, query, limit):
-    """What a search has to find: every word in the text, newest first."""
+    """Return the messages that a search has to find: every word is in the text, newest first."""
     words = {fold(word) for word in query.split()} - {""}
     rows = store.rows("SELECT id, content FROM messages ORDER BY timestamp DESC, id DESC")
     hits = [row["id"] for row in rows if row["content"] and all(w in fold(row["content"]) for w in words)]
@@ -488,7 +488,7 @@ def brute_force(store, query, limit):
 def test_every_search_plan_finds_what_reading_every_message_finds(
     home, monkeypatch, texts, queries, parts, times, scan, candidates, limit
 ):
-    for text_number, start, length in parts:  # queries that occur
+    for text_number, start, length in parts:  # queries taken from the texts
         if text_number < len(texts) and texts[text_number][start : start + length].split():
             queries = [*queries, texts[text_number][start : start + length]]
     with tempfile.TemporaryDirectory(dir=home.path.parent) as path, monkeypatch.context() as patch:
@@ -518,7 +518,7 @@ def test_folding_twice_is_folding_once(text):
 @given(
     st.text(ALPHABET, max_size=10), st.text(ALPHABET, min_size=1, max_size=6), st.text(ALPHABET, max_size=10)
 )
-def test_a_part_of_a_text_is_a_part_of_its_folded_form(before, part, behind):
+def test_the_folded_part_of_a_text_is_in_the_folded_text(before, part, behind):
     assert fold(part) in fold(before + part + behind)
 
 
@@ -528,8 +528,8 @@ def test_fold_is_the_same_in_sql(store):
     assert store.value("SELECT fold(NULL)") == ""
 
 
-def test_dates_before_and_after_are_moments(store, say):
-    """Up to, and not with, the one; with the other."""
+def test_before_excludes_its_moment_and_after_includes_it(store, say):
+    """`--before` excludes the moment that it names; `--after` includes it."""
     say("hit 0", "hit 1", "hit 2")
     middle = datetime.fromtimestamp(AT + 1, timezone.utc)
     assert found(store, "hit", before=middle) == ["hit 0"]
@@ -537,6 +537,6 @@ def test_dates_before_and_after_are_moments(store, say):
 
 
 def test_the_index_has_the_tokenizer_that_search_relies_on(store):
-    """Without positions a query for more than one trigram in a row is an error, not an empty answer."""
+    """Without positions FTS5 answers a query for several trigrams in a row with an error."""
     with pytest.raises(sqlite3.OperationalError):
         store.rows("SELECT rowid FROM messages_fts WHERE messages_fts MATCH '\"four\"'")

@@ -1,4 +1,4 @@
-"""Messages whose id was made up, when the message itself comes by another way."""
+"""Messages with a made-up id, when the message itself arrives another way."""
 
 from __future__ import annotations
 
