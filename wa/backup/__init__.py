@@ -1,1 +1,1 @@
-"""Snapshots: made, uploaded, thinned out, restored."""
+"""Backups: making, uploading, pruning and restoring snapshots of the store."""

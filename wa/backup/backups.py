@@ -1,6 +1,6 @@
-"""The backups of a home, here and in the storage, and the lock under which they are changed.
+"""The backups of a home, on this machine and in the storage, and the lock for changing them.
 
-What is half-made is in a directory of its own, which the holder of the lock may empty.
+Unfinished files are in a directory of their own, which the holder of the lock may empty.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOCK_SECONDS = 60.0
 
 
 class Backups:
-    """The backups of a home: those here, and those in the storage if one is set."""
+    """The backups of a home: those on this machine, and those in the storage if one is set."""
 
     def __init__(
         self, home: Home, storage: Storage | None, keys: BackupKeys, now: Callable[[], datetime]
@@ -38,17 +38,17 @@ class Backups:
         self.local = LocalCatalog(home.backups)
         self.remote = RemoteCatalog(storage) if storage is not None else None
         self.trouble: WaError | None = None
-        """Why the storage could not be looked into."""
+        """The error of the storage in the last `look`, None if there was none."""
 
     @property
     def catalogs(self) -> list[Catalog]:
-        """The catalogs that are known: without the storage's while that is out of reach."""
+        """The catalogs that can be read: without the storage's while that cannot be reached."""
         if self.remote is None or self.trouble is not None:
             return [self.local]
         return [self.local, self.remote]
 
     def look(self) -> None:
-        """Learn which backups there are; an error of the storage becomes `trouble`."""
+        """List the backups in each catalog; an error of the storage becomes `trouble`."""
         self.local.look()
         if self.remote is not None:
             try:
@@ -57,13 +57,13 @@ class Backups:
                 self.trouble = error
 
     def names(self) -> list[str]:
-        """Return the names of all backups that are known, the newest first."""
+        """Return the names of all known backups, the newest first."""
         return newest_first({name for catalog in self.catalogs for name in catalog.sizes}, self.now())
 
     def rows(self) -> list[Row]:
-        """Return what `wa backup list` shows of each backup, the newest first.
+        """Return the rows of `wa backup list`, the newest backup first.
 
-        `remote` is None where it is not known.
+        `remote` is None while the storage cannot be reached.
         """
         local, remote = self.local.sizes, self.remote.sizes if self.remote is not None else {}
         is_known = self.remote is not None and self.trouble is None
@@ -81,14 +81,14 @@ class Backups:
 
     @property
     def parts(self) -> Path:
-        """The directory of what is half-made."""
+        """The directory of unfinished files."""
         return self.local.folder / ".making"
 
     @contextmanager
     def lock(self, command: str) -> Iterator[Path]:
-        """Be the only process that makes, removes or restores backups; `parts` is empty then.
+        """Hold the lock for making, removing and restoring backups; empty `parts`, and yield it.
 
-        Raise WaError `in-use` when another one does not end, and `storage-error`.
+        Raise WaError `in-use` when another process keeps the lock, and `storage-error`.
         """
         lock = FileLock(self.home.backup_lock)
         deadline = time.monotonic() + LOCK_SECONDS

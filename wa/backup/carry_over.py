@@ -1,7 +1,7 @@
-"""Bring into a backup what the store that it is about to replace knows: above all what was sent since.
+"""Copying newer facts of the present store into a backup that will replace it, above all sent messages.
 
-An old backup has messages as `pending` that went out since, or were cancelled. So for each row of the
-queue, the one that knows more is kept. Both databases are open on one connection: the backup is
+In an old backup, messages are `pending` that were sent or cancelled since. So for each row of the queue,
+the row that is further on is kept. Both databases are open on one connection: the backup is the schema
 `main`, the present store a schema of another name.
 """
 
@@ -18,9 +18,9 @@ from wa.times import to_iso
 _KEPT_STATE = ("pacing", "brake", "ban", "transport")
 _MAY_HAVE_GONE = "('sending', 'sent', 'unknown')"
 
-# If both stores have a row, the present store's is right as a rule, for it is newer. But that store may
-# itself be an older backup that was restored. Then a status that cannot change any more wins: `sent`, and
-# `cancelled` over `pending`. A row whose status can still change says when it did: the later one wins.
+# If both stores have a row, the present store's is usually right, for it is newer. But the present store may
+# itself be an older backup that was restored. So a final status wins: `sent`, and `cancelled` over `pending`.
+# Of two rows whose status can still change, the one that changed later wins.
 _BACKUP_IS_RIGHT = """
     (b.status = 'sent' AND k.status != 'sent')
     OR (b.status = 'cancelled' AND k.status = 'pending')
@@ -31,7 +31,7 @@ _BACKUP_IS_RIGHT = """
 
 
 def nothing_known(db: sqlite3.Connection, schema: str) -> None:
-    """Attach a store that knows nothing, for a present one that cannot be read."""
+    """Attach an empty store in place of a present store that cannot be read."""
     db.execute(f"ATTACH ':memory:' AS {schema}")
     tables = db.execute(
         "SELECT name FROM main.sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
@@ -42,17 +42,17 @@ def nothing_known(db: sqlite3.Connection, schema: str) -> None:
 
 
 def carry_over(db: sqlite3.Connection, known: str, name: str, now: datetime) -> None:
-    """Bring into the backup what the schema `known` knows; sending is paused.
+    """Copy newer facts of the schema `known` into the backup, and pause sending.
 
-    What the backup alone has as `sending`, or as `pending` and due by now, becomes
-    `unknown`: it may have gone out since. `name` is the backup's.
+    A row that only the backup has, and that is `sending`, or `pending` and due by now,
+    becomes `unknown`: it may have been sent since. `name` is the backup's name.
     """
     restore = Restore(db, known, name, now)
     db.execute("BEGIN")
     try:
         _queue(restore)
         restore.take_over("requests")
-        restore.take_over("wire")  # it settles what the present store has as `sending`
+        restore.take_over("wire")  # its marks settle the rows that are `sending` in the present store
         _spool(restore)
         _state(restore)
         rewrites.carry_over.run(restore)
@@ -64,7 +64,7 @@ def carry_over(db: sqlite3.Connection, known: str, name: str, now: datetime) -> 
 
 
 def _queue(restore: Restore) -> None:
-    """Keep the present store's row unless the backup knows better; a key stays with one message."""
+    """Keep the present store's row unless the backup's is right; a key stays with one message."""
     db, known = restore.db, restore.known
     columns = restore.columns("scheduled_messages")
     db.execute(
@@ -90,7 +90,7 @@ def _queue(restore: Restore) -> None:
         f"INSERT INTO main.scheduled_messages ({columns})"
         f" SELECT {columns} FROM {known}.scheduled_messages WHERE id IN (SELECT id FROM kept)"
     )
-    for ours, theirs, key, ours_gone, theirs_gone in clashes:  # the key stays with the message that went
+    for ours, theirs, key, ours_gone, theirs_gone in clashes:  # the key stays with the message that was sent
         holder, other = (ours, theirs) if ours_gone and not theirs_gone else (theirs, ours)
         db.execute(release, [other])
         db.execute(
@@ -103,7 +103,7 @@ def _queue(restore: Restore) -> None:
 
 
 def _spool(restore: Restore) -> None:
-    """Keep what arrived and is not recorded yet: nobody sends it again."""
+    """Keep the events that are not recorded yet: WhatsApp does not send them again."""
     if columns := restore.columns("spool", but=["id"]):
         restore.db.execute(
             f"INSERT INTO main.spool ({columns})"
@@ -114,7 +114,7 @@ def _spool(restore: Restore) -> None:
 
 
 def _state(restore: Restore) -> None:
-    """Keep the pace of sending and what holds it back; sending is paused."""
+    """Keep the pace of sending and its blocks, and pause sending."""
     marks = ", ".join("?" * len(_KEPT_STATE))
     restore.db.execute(
         "INSERT OR REPLACE INTO main.state"
@@ -128,12 +128,12 @@ def _state(restore: Restore) -> None:
 def _numbers(restore: Restore) -> None:
     """Keep each AUTOINCREMENT counter at the higher of the two stores.
 
-    A cursor, such as that of `listen --since`, never meets an id that is used a second time.
+    So no id is used twice, and a cursor, such as that of `listen --since`, misses no message.
     """
     db = restore.db
     try:
         highest = db.execute(f"SELECT name, seq FROM {restore.known}.sqlite_sequence").fetchall()
-    except sqlite3.OperationalError:  # that store knows nothing
+    except sqlite3.OperationalError:  # the present store is an empty one
         return
     for table, number in highest:
         changed = db.execute(

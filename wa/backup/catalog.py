@@ -1,7 +1,7 @@
-"""The backups that there are: a catalog of those on this machine, and one of those in the storage.
+"""Catalogs of backups: one of those on this machine, and one of those in the storage.
 
-The checksum of a backup is put in its place first and removed last, so that whatever bears a
-backup's name is whole.
+The checksum of a backup is put in its place first and removed last, so that a file with a
+backup's name is always whole.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from wa.settings import Storage
 from wa.store.files import create, explained, need_room, part_file, put
 
 FOLDER = "backups/"
-"""Where the backups are below the storage's prefix."""
+"""The folder of the backups below the storage's prefix."""
 _CHUNK = 1024 * 1024
 
 
@@ -36,18 +36,18 @@ class Catalog(Protocol):
     """The backups in one place, with the sizes that they had when `look` was called."""
 
     place: str
-    """The word for the place in what commands print."""
+    """The word for the place in the output of commands."""
     sizes: dict[str, int]
     """The names of the backups that have a checksum, and their sizes in bytes."""
 
     def look(self) -> None:
-        """Learn which backups there are. Raise WaError `network-error` and `storage-error`, as all do."""
+        """List the backups. Raise WaError `network-error` and `storage-error`, as all methods do."""
 
     def checksum(self, name: str) -> str | None:
-        """Return the SHA-256 that is noted beside a backup; None if there is none that can be read."""
+        """Return the SHA-256 in a backup's checksum file; None if there is none that can be read."""
 
     def file(self, name: str, parts: Path) -> AbstractContextManager[Path]:
-        """Give the file of a backup to read; one that has to be fetched is in `parts` for as long."""
+        """Return a context with the file of a backup to read; a downloaded one is in `parts` meanwhile."""
 
     def add(self, name: str, file: Path, packed: Packed) -> None:
         """Put a packed snapshot in its place, with its checksum."""
@@ -56,7 +56,7 @@ class Catalog(Protocol):
         """Remove a backup and its checksum."""
 
     def remove_lone_checksums(self, before: datetime) -> None:
-        """Remove what killed processes left: checksums without a backup, made before a moment."""
+        """Remove checksums without a backup, made before a moment: killed processes left them."""
 
 
 class LocalCatalog:
@@ -80,7 +80,7 @@ class LocalCatalog:
             self.sizes, self._lone = _sorted_out(files)
 
     def checksum(self, name: str) -> str | None:
-        """Return the SHA-256 that is noted beside a backup; None if there is none that can be read."""
+        """Return the SHA-256 in a backup's checksum file; None if there is none that can be read."""
         try:
             with (self.folder / (name + CHECKSUM)).open("rb") as file:
                 return digest_in(file.read(MOST_CHECKSUM_BYTES), name)
@@ -88,14 +88,14 @@ class LocalCatalog:
             return None
 
     def is_sound(self, name: str) -> bool:
-        """Tell whether a backup is what its checksum says."""
+        """Return whether a backup has the digest in its checksum file."""
         try:
             return digest(self.folder / name).sha256 == self.checksum(name)
         except OSError:
             return False
 
     def file(self, name: str, parts: Path) -> AbstractContextManager[Path]:
-        """Give the file of a backup to read."""
+        """Return a context with the file of a backup to read."""
         return nullcontext(self.folder / name)
 
     def add(self, name: str, file: Path, packed: Packed) -> None:
@@ -116,7 +116,7 @@ class LocalCatalog:
         self.sizes.pop(name, None)
 
     def remove_lone_checksums(self, before: datetime) -> None:
-        """Remove the checksums without a backup: nobody else is making one here."""
+        """Remove the checksums without a backup: the holder of the lock alone makes backups here."""
         with explained(self.folder):
             for name in self._lone:
                 if not (self.folder / name).exists():  # it may have been made, or copied here, since `look`
@@ -139,7 +139,7 @@ class RemoteCatalog:
         self.sizes, self._lone = _sorted_out(files)
 
     def checksum(self, name: str) -> str | None:
-        """Return the SHA-256 that is noted beside a backup; None if there is none."""
+        """Return the SHA-256 in a backup's checksum file; None if there is none."""
         found = self._bucket.open(FOLDER + name + CHECKSUM)
         return digest_in(found[0].read(MOST_CHECKSUM_BYTES), name) if found else None
 
@@ -165,8 +165,8 @@ class RemoteCatalog:
     def add(self, name: str, file: Path, packed: Packed) -> None:
         """Upload a packed snapshot, its checksum first.
 
-        One whose upload was noted too late is not uploaded again. Raise WaError `storage-error` when the
-        bucket has another backup of that name.
+        Do nothing if the bucket has this backup already, from a run killed before it noted that. Raise
+        WaError `storage-error` when the bucket has another backup of that name.
         """
         if name in self.sizes:
             if self.checksum(name) == packed.sha256:
@@ -188,7 +188,7 @@ class RemoteCatalog:
         self.sizes.pop(name, None)
 
     def remove_lone_checksums(self, before: datetime) -> None:
-        """Remove the checksums without a backup of an upload that was begun before a moment."""
+        """Remove the checksums without a backup whose upload was begun before a moment."""
         for name in self._lone:
             at = moment_of(name)
             if at and at < before and name not in self.sizes:

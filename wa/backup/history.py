@@ -1,4 +1,4 @@
-"""The table `backup_history`: each run of the backup, how it ended, and what became of its upload."""
+"""The table `backup_history`: each run of the backup, its outcome, and the state of its upload."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def begin(store: Store, name: str, now: datetime, *, uploads: bool) -> int:
-    """Note that a backup is being made; return the run's id. `uploads`: it is to be uploaded afterwards."""
+    """Store that a backup is being made; return the run's id. `uploads`: whether it is to be uploaded."""
     row = {
         "name": name,
         "status": "running",
@@ -39,7 +39,7 @@ def end(
     packed: Packed | None = None,
     counts: dict[str, int] | None = None,
 ) -> None:
-    """Note how a run ended: `done`, `failed` or `interrupted`. Only what is `done` is uploaded."""
+    """Store the outcome of a run: `done`, `failed` or `interrupted`. Only a `done` backup is uploaded."""
     with store.write():
         store.execute(
             "UPDATE backup_history SET status = :status, finished_at = :now, error = :error,"
@@ -58,12 +58,12 @@ def end(
 
 
 def running(store: Store) -> list[Row]:
-    """Return the runs (id, name) that have not ended; for the holder of the lock they were killed."""
+    """Return the runs (id, name) that have not ended. If the caller holds the lock, they were killed."""
     return store.rows("SELECT id, name FROM backup_history WHERE status = 'running'")
 
 
 def has_any(store: Store, names: Sequence[str]) -> bool:
-    """Tell whether a run has made, or tried to make, a backup of one of these names."""
+    """Return whether a run has made, or tried to make, a backup of one of these names."""
     marks = ", ".join("?" * len(names))
     return bool(store.value(f"SELECT 1 FROM backup_history WHERE name IN ({marks})", names))
 
@@ -77,13 +77,13 @@ def waiting(store: Store) -> list[Row]:
 
 
 def set_upload(store: Store, run_id: int, upload: str) -> None:
-    """Note what became of an upload: `done`, `damaged`, or `gone` when the file is not there any more."""
+    """Store the state of an upload: `done`, `damaged`, or `gone` when the file is missing."""
     with store.write():
         store.execute("UPDATE backup_history SET upload = ? WHERE id = ?", [upload, run_id])
 
 
 def last_good(store: Store) -> datetime | None:
-    """Return when the newest good backup was begun."""
+    """Return the moment when the newest good backup was begun."""
     found = store.value("SELECT max(started_at) FROM backup_history WHERE status = 'done'")
     return from_iso(found) if found else None
 
@@ -91,7 +91,7 @@ def last_good(store: Store) -> datetime | None:
 def describe(store: Store) -> dict[str, Any]:
     """Return `last_at`, when the last good backup was made, `waiting`, how many uploads wait, and `trouble`.
 
-    `trouble` is why the last run failed, or None.
+    `trouble` is the error of the last run, None if it did not fail.
     """
     last = store.row("SELECT status, error FROM backup_history ORDER BY id DESC LIMIT 1")
     return {
@@ -103,7 +103,7 @@ def describe(store: Store) -> dict[str, Any]:
 
 @carry_over.part
 def _keep_history(restore: Restore) -> None:
-    """Keep what is known here of backups, and which of them wait for their upload."""
+    """Keep the present store's history of backups, and of uploads that wait."""
     db, known = restore.db, restore.known
     db.execute(  # the run that made the backup had not ended in it
         "UPDATE main.backup_history SET status = 'done', upload = NULL WHERE status = 'running' AND name = ?",

@@ -11,10 +11,10 @@ from wa.store.files import write_file
 
 
 def make_pair(path: Path | None = None) -> dict[str, str]:
-    """Make a pair of keys: `recipient`, the public one, and `identity`, the private one, and `text`.
+    """Return a new pair of keys: `recipient`, the public one, `identity`, the private one, and `text`.
 
-    `text` is what a key file holds. It goes into a new file when `path` is given. Raise WaError `usage`
-    when that file exists, and `storage-error`.
+    `text` is the content of a key file, and is written to a new file when `path` is given. Raise
+    WaError `usage` when that file exists, and `storage-error`.
     """
     import pyrage
 

@@ -1,4 +1,4 @@
-"""A run of the backup: a snapshot is made, uploaded with those that wait, and noted in the history."""
+"""A run of the backup: it makes a snapshot, uploads all waiting backups, and writes the history."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from wa.whatsapp.neonize import session_db as session
 
 
 def make_backup(backups: Backups, store: Store, *, with_session: bool = False) -> Row:
-    """Make a backup, upload it and those that wait, and remove old ones; return what was done.
+    """Make a backup, upload all waiting ones, and remove old ones; return the result.
 
     Raise WaError `corrupt` for a damaged store, and `storage-error` when no backup could be made. When
-    one was made but its upload waits, raise what the storage said.
+    a backup was made but could not be uploaded, raise the error of the storage.
     """
     if with_session and backups.keys.recipient is None:
         raise WaError(
@@ -93,7 +93,7 @@ def _make(backups: Backups, store: Store, parts: Path, with_session: bool) -> Ro
 
 
 def _free_moment(backups: Backups, store: Store, moment: datetime) -> datetime:
-    """Return the moment for the name of a backup that is made now: the first that no backup has or had."""
+    """Return the first moment from `moment` on that no backup is or was named for."""
     there = {name for catalog in backups.catalogs for name in catalog.sizes}
 
     def is_taken(at: datetime) -> bool:
@@ -104,7 +104,7 @@ def _free_moment(backups: Backups, store: Store, moment: datetime) -> datetime:
 
 
 def _end_early(backups: Backups, store: Store, run_id: int, name: str, status: str, error: str) -> None:
-    """Note how a run ended in the middle: a backup that is in its place is one all the same."""
+    """Store that a run ended early; as `done` if its backup is in place already."""
     if backups.local.is_sound(name):
         history.end(store, run_id, "done", backups.now(), packed=digest(backups.local.folder / name))
     else:
@@ -112,9 +112,9 @@ def _end_early(backups: Backups, store: Store, run_id: int, name: str, status: s
 
 
 def _upload_waiting(backups: Backups, store: Store, damaged: list[str]) -> WaError | None:
-    """Upload the backups that wait and are sound; return what was in the way.
+    """Upload the waiting backups that are sound; return the error that ended this, if any.
 
-    Those that are not sound go into `damaged`.
+    Add the names of the damaged ones to `damaged`.
     """
     if backups.remote is None:
         return None

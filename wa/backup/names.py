@@ -1,4 +1,4 @@
-"""The names of backups and of their checksums, and what a checksum file holds.
+"""The names of backups and of their checksums, and the content of a checksum file.
 
 A backup is named for the moment it was made, in UTC: `whatsapp_YYYYMMDD_HHMMSS.db.zst`, and
 `….db.zst.age` if it is encrypted. Beside it is its checksum, `….sha256`, which `sha256sum -c` reads.
@@ -13,9 +13,9 @@ from datetime import datetime, timedelta, timezone
 PREFIX = "whatsapp_"
 CHECKSUM = ".sha256"
 MOST_CHECKSUM_BYTES = 1024
-"""More than a checksum file has."""
+"""The most bytes that are read of a checksum file."""
 FUTURE_SLACK = timedelta(minutes=5)
-"""A backup dated further ahead than this is of a clock that was wrong: neither counted nor removed."""
+"""A backup dated further in the future was made with a wrong clock: it is neither counted nor removed."""
 
 _NAME = re.compile(PREFIX + r"([0-9]{8}_[0-9]{6})\.db\.zst(\.age)?")
 _FORMAT = "%Y%m%d_%H%M%S"
@@ -28,7 +28,7 @@ def name_at(moment: datetime, *, encrypted: bool) -> str:
 
 
 def names_at(moment: datetime) -> tuple[str, str]:
-    """Return the two names that a backup of a moment may have: not encrypted, and encrypted."""
+    """Return the two names that a backup of a moment may have, unencrypted and encrypted."""
     return name_at(moment, encrypted=False), name_at(moment, encrypted=True)
 
 
@@ -45,7 +45,7 @@ def free_moment(moment: datetime, is_taken: Callable[[datetime], bool]) -> datet
 
 
 def moment_of(name: str) -> datetime | None:
-    """Return when the backup of a name was made, in UTC; None if the name is none of ours."""
+    """Return the moment, in UTC, when a backup was made, by its name; None for another file's name."""
     found = _NAME.fullmatch(name)
     if found is None:
         return None
@@ -56,12 +56,12 @@ def moment_of(name: str) -> datetime | None:
 
 
 def is_encrypted(name: str) -> bool:
-    """Tell whether the backup of a name takes an identity to open."""
+    """Return whether a backup is encrypted, by its name."""
     return name.endswith(".age")
 
 
 def newest_first(names: Iterable[str], now: datetime) -> list[str]:
-    """Return the names that are backups', the newest first; those dated in the future come last."""
+    """Return the names of backups among `names`, the newest first; those dated in the future come last."""
     dated = [(at, name) for name in names if (at := moment_of(name)) is not None]
     dated.sort(key=lambda each: (each[0] <= now + FUTURE_SLACK, *each), reverse=True)
     return [name for _, name in dated]
@@ -73,6 +73,6 @@ def checksum_line(name: str, sha256: str) -> bytes:
 
 
 def digest_in(line: bytes, name: str) -> str | None:
-    """Return the SHA-256 in a checksum file, which has to name the backup; None if it is anything else."""
+    """Return the SHA-256 in a checksum file of the backup `name`; None for any other content."""
     found = _LINE.fullmatch(line)
     return found[1].decode() if found and found[2] == name.encode() else None

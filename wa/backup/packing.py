@@ -1,6 +1,6 @@
-"""A snapshot packed and unpacked: compressed with zstd and, for a recipient, encrypted with age around that.
+"""Packing and unpacking a snapshot: zstd compresses it, and age encrypts that if a recipient is set.
 
-`age -d | zstd -d` (https://age-encryption.org/v1, RFC 8878) gives the SQLite file back.
+`age -d | zstd -d` (https://age-encryption.org/v1, RFC 8878) restores the SQLite file.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from wa.store.files import create, explained, need_room, storage_error
 _LEVEL = 3
 _CHUNK = 1024 * 1024
 _MOST_RATIO = 50_000
-"""More than this zstd cannot compress: 128 KiB of one byte take three (RFC 8878, 3.1.1.2)."""
+"""A ratio above what zstd can compress: 128 KiB of equal bytes take 3 bytes (RFC 8878, 3.1.1.2)."""
 _HEADER = 18
-"""The most bytes that a zstd frame's header has (RFC 8878, 3.1.1.1)."""
+"""The most bytes of a zstd frame's header (RFC 8878, 3.1.1.1)."""
 _AGE, _ZSTD, _SQLITE = b"age-encryption.org/v1\n", b"\x28\xb5\x2f\xfd", b"SQLite format 3\0"
 
 
 class Damaged(WaError):
-    """A backup that is cut off or changed, or a file that is no backup at all."""
+    """A backup is cut off or changed, or a file is no backup at all."""
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(
@@ -87,8 +87,8 @@ def digest(path: Path) -> Packed:
 def unpack(packed: Path, target: Path, keys: BackupKeys, name: str, *, copies: float = 1.0) -> None:
     """Decrypt and decompress a backup into a new file.
 
-    `copies` times the result has to fit on the disk. Raise Damaged, WaError `bad-setting` when the
-    identity is missing or the wrong one, and `storage-error`.
+    The disk must have room for `copies` times the result. Raise Damaged, WaError `bad-setting` when the
+    identity is missing or wrong, and `storage-error`.
     """
     with packed.open("rb") as file:
         begin = file.read(len(_AGE))
@@ -112,7 +112,7 @@ def unpack(packed: Path, target: Path, keys: BackupKeys, name: str, *, copies: f
 
 
 class _Unpacker:
-    """Decompresses what is written to it into a file; it keeps its own error, which age would hide."""
+    """A writer that decompresses into a file; it stores its own error, which age would hide."""
 
     def __init__(self, packed: BinaryIO, out: BinaryIO, target: Path, name: str, copies: float) -> None:
         import zstandard
@@ -129,7 +129,7 @@ class _Unpacker:
         self.reason: WaError | None = None
 
     def copy(self, file: BinaryIO) -> None:
-        """Copy a file that is not packed at all."""
+        """Copy a file that is not packed."""
         self._expect(os.fstat(file.fileno()).st_size)
         while chunk := file.read(_CHUNK):
             self._put(chunk)
@@ -140,7 +140,7 @@ class _Unpacker:
             self.write(chunk)
 
     def write(self, data: bytes) -> int:
-        """Decompress the next bytes."""
+        """Decompress `data`, the next bytes."""
         import zstandard
 
         try:
@@ -164,7 +164,7 @@ class _Unpacker:
         """Do nothing: `finish` does."""
 
     def finish(self) -> None:
-        """Write the rest. Raise Damaged when something is missing."""
+        """Write the last bytes. Raise Damaged when bytes are missing."""
         if self._size is None or self._done != self._size:
             raise Damaged(self._name, "it is cut off")
         try:
@@ -203,7 +203,7 @@ def _decrypt(file: BinaryIO, out: _Unpacker, keys: BackupKeys, name: str) -> Non
 
 
 class _Digesting:
-    """Writes to a file and digests what is written; it keeps its own error, which age would hide."""
+    """A writer that digests what it writes to a file; it stores its own error, which age would hide."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -213,7 +213,7 @@ class _Digesting:
         self.error: OSError | None = None
 
     def write(self, data: bytes) -> int:
-        """Append."""
+        """Write `data` to the end of the file."""
         try:
             self._file.write(data)
         except OSError as error:
@@ -229,5 +229,5 @@ class _Digesting:
 
     @property
     def packed(self) -> Packed:
-        """The size and the digests of what was written."""
+        """The size and the digests of the written file."""
         return Packed(self.size, self.sha256.hexdigest(), self.md5.digest())

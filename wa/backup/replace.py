@@ -1,7 +1,7 @@
-"""A snapshot written over the live store, in one commit.
+"""Writing a snapshot over the live store, in one commit.
 
-The store that is replaced knows more of the queue than the backup does. So its rows are carried
-over while SQLite's backup API holds the write lock: other processes see all of it or nothing.
+The present store has newer rows of the queue than the backup. So they are carried over while
+SQLite's backup API holds the write lock: other processes see all of the change or none of it.
 """
 
 from __future__ import annotations
@@ -24,16 +24,15 @@ from wa.store.paths import Home
 from wa.store.schema import apply_steps
 
 _PAGES = 16
-"""Pages written before the queue is carried over: fewer than any store has."""
+"""The pages that are written before the queue is carried over: fewer than any store has."""
 _DONE = 101
 """SQLITE_DONE, which Python's sqlite3 names from 3.11 on."""
 
 
 def replace_store(backups: Backups, unpacked: Path, name: str, transport: str) -> Row:
-    """Write an unpacked snapshot over the store, a copy of which is kept; return what was done.
+    """Keep a copy of the store, write an unpacked snapshot over it, and pause sending; return the result.
 
-    Sending is paused. Raise WaError `bad-setting` for a snapshot of another transport, `in-use` and
-    `storage-error`.
+    Raise WaError `bad-setting` for a snapshot of another transport, `in-use` and `storage-error`.
     """
     home, now = backups.home, backups.now()
     kept: Path | None = _free_path(backups.local.folder, now)
@@ -50,7 +49,7 @@ def replace_store(backups: Backups, unpacked: Path, name: str, transport: str) -
                 f"the store could not be replaced: {error}; it is as it was",
                 "free some disk space, stop what uses it, and try again",
             ) from error
-        except sqlite3.DatabaseError:  # its beginning is so damaged that nothing can be written into it
+        except sqlite3.DatabaseError:  # the start of the store is so damaged that SQLite cannot write to it
             assert kept is not None  # noqa: S101
             _set_aside(home, kept)
             open_store(home).close()
@@ -60,13 +59,13 @@ def replace_store(backups: Backups, unpacked: Path, name: str, transport: str) -
 
 
 def _free_path(folder: Path, moment: datetime) -> Path:
-    """Return where the copy of the present store goes."""
+    """Return a new path for the copy of the present store."""
     return folder / copy_name_at(free_moment(moment, lambda at: (folder / copy_name_at(at)).exists()))
 
 
 def _summary(home: Home) -> Row:
     with closing(_connect(home.store)) as live:
-        live.execute("PRAGMA busy_timeout=0")  # a reader of what was there before is not waited for
+        live.execute("PRAGMA busy_timeout=0")  # do not wait for readers of the old content
         live.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         live.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT * 1000:.0f}")
         statuses = live.execute("SELECT status, count(*) FROM scheduled_messages GROUP BY status").fetchall()
@@ -98,10 +97,10 @@ def _replace(
 ) -> bool:
     """Write the snapshot over the live store in one commit.
 
-    Return whether the present store could be read, so that what it knew of the queue is in the new one.
-    The first step of SQLite's backup takes the write lock, which it holds until the end. In between, the
-    present store can still be read, and what is changed in the source is written too
-    (sqlite.org/c3ref/backup_finish.html). `kept` is where a copy of the present store goes.
+    Return whether the present store could be read, so that its queue was carried over. The first step of
+    SQLite's backup takes the write lock, and holds it until the end. In between, the present store can
+    still be read, and changes of the source are written too (sqlite.org/c3ref/backup_finish.html).
+    `kept` is the path for a copy of the present store.
     """
     home = backups.home
     deadline = time.monotonic() + BUSY_TIMEOUT
@@ -122,9 +121,9 @@ def _replace(
 
     try:
         with closing(_connect(home.store)) as target:
-            target.execute("PRAGMA journal_mode=WAL")  # else nobody could read what is there
+            target.execute("PRAGMA journal_mode=WAL")  # so that other processes can read it meanwhile
             source.backup(target, pages=_PAGES, progress=after_step, sleep=0.05)
-    except (sqlite3.Error, WaError, OSError):  # when asked to end, the commit may have been made: keep it
+    except (sqlite3.Error, WaError, OSError):  # not for a signal: the commit may be made, so keep the copy
         if kept is not None:
             kept.unlink(missing_ok=True)
         raise
@@ -140,7 +139,7 @@ def _carry_over(home: Home, source: sqlite3.Connection, name: str, now: datetime
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError) and "no such table" not in str(error):
             raise
-        # Damaged, or empty: what can be known is what the backup says.
+        # The present store is damaged or empty: only the backup's rows are known.
         nothing_known(source, "unread")
         carry_over(source, "unread", name, now)
         return False
@@ -165,7 +164,7 @@ def _keep_copy(home: Home, kept: Path, parts: Path) -> None:
 
 
 def _at_once(status: int, remaining: int, total: int) -> None:
-    """Give up on a lock, which SQLite's `backup` would try to get for ever."""
+    """Raise when the store is locked, for SQLite's `backup` would try for ever."""
     if status not in (sqlite3.SQLITE_OK, _DONE):
         raise sqlite3.OperationalError("database is locked")
 

@@ -1,4 +1,4 @@
-"""A backup brought back: found, opened and checked, from this machine or from the storage."""
+"""Restoring a backup: finding, opening and checking it, from this machine or from the storage."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from wa.times import to_iso
 
 @dataclass(frozen=True)
 class Found:
-    """A backup by its name; with a path, it is a file of the user's."""
+    """A backup, by its name; with a path if it is a file that the user named."""
 
     name: str
     path: Path | None = None
 
 
 class Reader:
-    """Opens the backups of a home; `parts` is for what that makes on the way."""
+    """A reader of the backups of a home; `parts` is the directory for its temporary files."""
 
     def __init__(self, backups: Backups, parts: Path) -> None:
         self._backups = backups
@@ -37,7 +37,7 @@ class Reader:
         backups.look()
 
     def find(self, wanted: str) -> Found:
-        """Return the backup that is meant: by its name, the beginning of it, `latest`, or the path of a file.
+        """Return a backup by its name, the beginning of its name, `latest`, or the path of a file.
 
         Raise WaError `not-found` and `ambiguous`.
         """
@@ -64,11 +64,11 @@ class Reader:
         raise WaError("not-found", what, "`wa backup list` shows those there are")
 
     def open(self, found: Found, target: Path, copies: float) -> str:
-        """Put the snapshot in a backup at `target`, checked from end to end; return the place it is from.
+        """Unpack a backup to `target`, and check it from end to end; return the place that it is from.
 
-        One that is damaged here is passed over when the storage has it too. `copies` times the snapshot
-        has to fit on the disk. Raise Damaged, WaError `newer-version`, `bad-setting`, `storage-error`
-        and `network-error`.
+        If it is damaged on this machine, use the one in the storage. The disk must have room for `copies`
+        times the snapshot. Raise Damaged, WaError `newer-version`, `bad-setting`, `storage-error` and
+        `network-error`.
         """
         if found.path is not None:
             self._unpack(found.path, _checksum_beside(found.path), target, found.name, copies)
@@ -83,7 +83,7 @@ class Reader:
         raise damage or WaError("not-found", f"there is no backup {found.name!r}")
 
     def verify(self, found: Found, target: Path) -> list[str]:
-        """Open a backup in each place where it is; return the places. Raise as `open` does."""
+        """Unpack and check a backup in each place that has it; return the places. Raise as `open` does."""
         if found.path is not None:
             return [self.open(found, target, 1)]
         places = []
@@ -103,7 +103,7 @@ class Reader:
             self._unpack(packed, checksum, target, shown, copies)
 
     def older_good(self, than: str) -> str | None:
-        """Return the newest sound backup before one; None if there is none."""
+        """Return the newest sound backup older than a backup; None if there is none."""
         names = self._backups.names()
         for name in names[names.index(than) + 1 :]:
             try:
@@ -115,7 +115,7 @@ class Reader:
         return None
 
     def _unpack(self, packed: Path, checksum: str | None, target: Path, name: str, copies: float) -> None:
-        """Unpack a backup and check it; `checksum` is None for a file that has none."""
+        """Unpack a backup and check it; `checksum` is None for a file without one."""
         try:
             if checksum is not None and digest(packed).sha256 != checksum:
                 raise Damaged(name, "it is not what its checksum says")
@@ -129,7 +129,7 @@ class Reader:
 
 
 def _checksum_beside(path: Path) -> str | None:
-    """Return the SHA-256 that is noted beside a file of the user's; None if there is none."""
+    """Return the SHA-256 in the checksum file beside a file that the user named; None if there is none."""
     try:
         text = path.with_name(path.name + CHECKSUM).read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -138,10 +138,10 @@ def _checksum_beside(path: Path) -> str | None:
 
 
 def restore(backups: Backups, wanted: str, transport: str) -> Row:
-    """Replace the store by a backup; return what was done. Sending is paused afterwards.
+    """Replace the store by a backup, and pause sending; return the result.
 
-    Raise WaError `in-use` while another process holds the connection, `not-found`, `corrupt` (whose hint
-    names an older one that is good, for `latest`), and as `Reader.open` does.
+    Raise WaError `in-use` while another process holds the connection, `not-found`, `corrupt` (for
+    `latest`, its hint names an older good backup), and as `Reader.open` does.
     """
     home = backups.home
     lock = FileLock(home.session_lock)
@@ -166,7 +166,7 @@ def restore(backups: Backups, wanted: str, transport: str) -> Row:
 
 
 def advice(done: Row) -> list[str]:
-    """Return what to tell a person after a restore, and what to do next, a sentence an entry."""
+    """Return the sentences for the user after a restore: the result, and what to do next."""
     lines = []
     if done["kept"]:
         lines.append(f"what was here before is in {done['kept']}")
@@ -181,7 +181,7 @@ def advice(done: Row) -> list[str]:
 
 
 def _open_or_offer(reader: Reader, found: Found, wanted: str, target: Path) -> str:
-    """Open a backup; when `latest` is damaged, say in the hint which older one is good."""
+    """Open a backup; when `latest` is damaged, name an older good one in the hint of the error."""
     try:
         return reader.open(found, target, copies=3)
     except WaError as error:
@@ -193,7 +193,7 @@ def _open_or_offer(reader: Reader, found: Found, wanted: str, target: Path) -> s
 
 
 def extract(backups: Backups, wanted: str, target: Path) -> Row:
-    """Put the snapshot in a backup into a new file; return what was done.
+    """Unpack a backup into a new file; return the result.
 
     Raise WaError `usage` when the file exists, and as `restore` does.
     """
@@ -216,7 +216,7 @@ def extract(backups: Backups, wanted: str, target: Path) -> Row:
 
 
 def verify(backups: Backups, wanted: str) -> Row:
-    """Open a backup and check it from end to end, in each place where it is; return what was found."""
+    """Unpack a backup and check it from end to end, in each place that has it; return the result."""
     with backups.lock("backup verify") as parts:
         reader = Reader(backups, parts)
         found = reader.find(wanted)

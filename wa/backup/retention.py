@@ -1,4 +1,4 @@
-"""Which backups are kept, and the removal of the others, here and in the storage."""
+"""The retention of backups: the rules to keep them, and the removal of the others in both places."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wa.backup.names import FUTURE_SLACK, moment_of, newest_first
 from wa.store.database import Store
 
 TOO_YOUNG = timedelta(hours=1)
-"""A backup made since then stays."""
+"""The age below which a backup always stays."""
 
 Period = tuple[int, ...]
 RULES: tuple[tuple[int, Callable[[datetime], Period]], ...] = (
@@ -21,15 +21,15 @@ RULES: tuple[tuple[int, Callable[[datetime], Period]], ...] = (
     (4, lambda at: at.isocalendar()[:2]),
     (12, lambda at: (at.year, at.month)),
 )
-"""How many of the newest hours, days, weeks (ISO 8601) and months that have a backup, in UTC."""
+"""The number of newest hours, days, ISO 8601 weeks and months, in UTC, of which one backup stays."""
 
 
 def removable(names: Collection[str], now: datetime, protected: Collection[str] = ()) -> list[str]:
     """Return the backups that are no longer needed, oldest first.
 
     Each rule keeps the newest backup of each of its periods, and a backup stays if one rule keeps it, as
-    in restic's `forget`. All backups of the last hour stay, those dated in the future, and those that are
-    `protected`. Names that are not ours are never returned.
+    in restic's `forget`. Backups of the last hour, backups dated in the future and `protected` ones stay
+    too. Names of other files are never returned.
     """
     dated = {name: at for name in names if (at := moment_of(name)) is not None and at <= now + FUTURE_SLACK}
     order = sorted(dated, key=lambda name: (dated[name], name), reverse=True)
@@ -43,7 +43,7 @@ def removable(names: Collection[str], now: datetime, protected: Collection[str] 
 
 
 def prune(backups: Backups, store: Store, *, dry_run: bool = False) -> list[str]:
-    """Remove the backups that are no longer needed, or only find them; return their names.
+    """Remove the backups that are no longer needed, unless `dry_run` is set; return their names.
 
     Raise WaError `in-use`, `network-error` and `storage-error`.
     """
@@ -57,7 +57,7 @@ def prune(backups: Backups, store: Store, *, dry_run: bool = False) -> list[str]
 
 
 def remove_old(backups: Backups, store: Store) -> list[str]:
-    """Remove the backups that are no longer needed, and return their names; for the holder of the lock."""
+    """Remove the backups that are no longer needed; return their names. The caller holds the lock."""
     superfluous = _superfluous(backups, store)
     for catalog, name in superfluous:
         catalog.remove(name)
@@ -69,8 +69,8 @@ def remove_old(backups: Backups, store: Store) -> list[str]:
 def _superfluous(backups: Backups, store: Store) -> list[tuple[Catalog, str]]:
     """Return the backups that are no longer needed, and the place where each is.
 
-    A backup that waits for its upload stays, and so does the newest good one. Whether that is good is
-    only checked when something is to be removed; a damaged one does not count as a backup.
+    A backup that waits for its upload stays, and so does the newest good one. A damaged backup does not
+    count. The newest ones are checked only when there is something to remove.
     """
     now, local, remote = backups.now(), backups.local, backups.remote
     waiting = {row["name"] for row in history.waiting(store)}

@@ -1,4 +1,4 @@
-"""One moment of the store as a file: taken, checked and counted."""
+"""Snapshots: copies of the store as it is at one moment, checked and counted."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from wa.store.paths import Home
 from wa.store.schema import STEPS, applied_steps
 
 SESSION = "session_file"
-"""The table in a snapshot that holds `session.db`, where that was asked for."""
+"""The table of a snapshot that holds `session.db`, if the user asked for that."""
 
 
 def take(home: Home, path: Path, session: Path | None = None) -> dict[str, int]:
-    """Copy the store as it is at one moment to `path`; return the rows of each table, counted in the store.
+    """Copy the store as it is at one moment to `path`; return the store's number of rows by table.
 
-    Writers wait for milliseconds. The copy is checked from end to end before this returns. `session` is a
-    copy of session.db to put in. Raise WaError `corrupt` and `storage-error`.
+    Writers wait for milliseconds. The copy is checked from end to end before this returns. `session` is
+    a copy of session.db to include. Raise WaError `corrupt` and `storage-error`.
     """
     with explained(path):
         create(path).close()
@@ -68,7 +68,7 @@ def _put_session(copy: sqlite3.Connection, session: Path | None) -> None:
 
 
 def drop_session(db: sqlite3.Connection) -> None:
-    """Remove the session's keys from a snapshot, without a trace of them."""
+    """Remove the session's keys from a snapshot, and overwrite their bytes."""
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [SESSION]).fetchone():
         db.execute("PRAGMA secure_delete=ON")
         db.execute(f"DROP TABLE {SESSION}")
@@ -76,14 +76,14 @@ def drop_session(db: sqlite3.Connection) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a snapshot to read; it is not changed, and SQLite makes no files beside it."""
+    """Open a snapshot for reading, unchanged and without SQLite's files beside it."""
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
         yield db
 
 
 def count(db: sqlite3.Connection) -> dict[str, int]:
-    """Return the rows of each table but virtual ones and the session's."""
+    """Return the number of rows by table, without virtual tables and the session's."""
     names = db.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name != ?"
         " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%'",
@@ -93,13 +93,13 @@ def count(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def counts_of(path: Path) -> dict[str, int]:
-    """Return the rows of each table of a snapshot."""
+    """Return a snapshot's number of rows by table."""
     with opened(path) as db:
         return count(db)
 
 
 def check(path: Path) -> list[str]:
-    """Return what is wrong with a snapshot: nothing, as a rule."""
+    """Return the faults of a snapshot, none if it is sound."""
     try:
         with opened(path) as db:
             found = [row[0] for row in db.execute("PRAGMA integrity_check(10)")]

@@ -1,1 +1,1 @@
-"""The JSON files of wa.js."""
+"""The import of the JSON files of wa.js."""

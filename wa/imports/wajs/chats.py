@@ -1,7 +1,7 @@
-"""The messages in the old tool's chats.json: read as a stream, each recorded once.
+"""The import of messages from the old tool's chats.json: read as a stream, each recorded once.
 
-The old tool kept the ids of media messages alone. Any other message is known by its
-chat, second, direction and text, and by how many such messages there are before it.
+The old tool kept ids of media messages only. Any other message is identified by its chat,
+second, direction and text, and by the number of equal messages before it.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from wa.whatsapp.events import MessageReceived
 
 
 class ChatImport:
-    """Takes chats into the store, and counts into a report."""
+    """The import of chats into the store, counted in a report."""
 
     def __init__(self, store: Store, now: datetime, report: FileReport, *, dry_run: bool) -> None:
         self._store, self._now, self._report, self._dry_run = store, now, report, dry_run
         self._matched: Counter[tuple[int, bool]] = Counter()
-        """How many messages of the chat were found to be stored ones that were edited or deleted since."""
+        """The number of messages that match stored ones edited or deleted since, by second and direction."""
         self._number = 0
         """The number of the present message in the file."""
         self._me = own_jid(store) or "me"
 
     def take(self, source: Iterator[Event]) -> None:
-        """Take all chats. Raise Damaged where the file is; the messages before it are taken."""
-        # How often each signature occurred in a chat so far; on disk, for a chat may have millions.
+        """Import all chats. Raise Damaged if the file is; the messages before the damage are imported."""
+        # Counts of each signature in a chat so far; on disk, for a chat may have millions of messages.
         self._store.execute("CREATE TEMP TABLE occurrences (signature INTEGER PRIMARY KEY, n INTEGER)")
         self._store.execute(
             "CREATE TEMP TABLE counted (chat TEXT, id TEXT, PRIMARY KEY (chat, id)) WITHOUT ROWID"
@@ -52,7 +52,7 @@ class ChatImport:
             self._store.execute("DROP TABLE counted")
 
     def _take_chat(self, source: Iterator[Event], key: str, first: Event) -> None:
-        if first[0] == "start_array":  # the messages alone, by the chat's id
+        if first[0] == "start_array":  # a list of messages, with the chat's id as its key
             self._take_messages(key, (value(source, each) for _, each in inside(source, first)))
         elif first[0] != "start_map":
             self._report.skip("a chat is not an object", key)
@@ -67,7 +67,7 @@ class ChatImport:
                     records = (value(source, each) for _, each in inside(source, begin))
                     if "id" in known or jid_of(key):
                         self._take_messages(known.get("id", key), records)
-                    else:  # in a list of chats, one may have its id behind its messages
+                    else:  # in a list of chats, the id of a chat may come after its messages
                         aside.writelines(json.dumps(each, default=_plain) + "\n" for each in records)
                 elif name == "messages" and begin[1] is not None:
                     self._report.skip("the messages of a chat are not a list", key)
@@ -81,7 +81,7 @@ class ChatImport:
         self._name(chat, known.get("name") or known.get("alias"))
 
     def _take_messages(self, chat: Any, records: Iterator[Any]) -> None:
-        """Record one chat's messages. Raise Damaged where they end in damage; those before it are taken."""
+        """Record one chat's messages. Raise Damaged if the file is; the messages before it are recorded."""
         self._store.execute("DELETE FROM occurrences")
         self._matched.clear()
         while True:
@@ -112,7 +112,7 @@ class ChatImport:
         self._report.already_there += len(found) - new
 
     def _record(self, chat: str, named: str, found: list[OldMessage]) -> int:
-        """Record the messages that are not stored yet; return how many there are."""
+        """Record the messages that are not stored yet; return their number."""
         new = self._new_events(chat, named, found)
         if self._dry_run:
             return self._count_new(new)
@@ -122,12 +122,12 @@ class ChatImport:
         return write.record_many(self._store, new, "migration", self._now) if new else 0
 
     def _new_events(self, chat: str, named: str, found: list[OldMessage]) -> list[MessageReceived]:
-        """Return the messages of a batch that are not known to be stored, by signature, already."""
+        """Return the messages of a batch whose signatures are not stored yet."""
         stored, changed = self._stored(chat, found)
         new = []
         for message, ordinal in zip(found, self._ordinals(found), strict=True):
             if message.message_id is None and ordinal < stored[message.signature]:
-                continue  # it came by another way, or in an earlier run
+                continue  # it is stored from another source, or an earlier run
             when = message.signature[:2]
             if message.message_id is None and changed[when] > self._matched[when]:
                 self._matched[when] += 1  # it was edited or deleted since
@@ -136,7 +136,7 @@ class ChatImport:
         return new
 
     def _ordinals(self, found: list[OldMessage]) -> list[int]:
-        """Return how many equals of each message the chat has had before it."""
+        """Return for each message the number of equal messages of the chat before it."""
         keys = [each.signature_key for each in found]
         marks = ",".join("?" * len(keys))
         sql = f"SELECT signature, n FROM occurrences WHERE signature IN ({marks})"
@@ -154,7 +154,7 @@ class ChatImport:
     def _stored(
         self, chat: str, found: list[OldMessage]
     ) -> tuple[Counter[tuple[int, bool, str]], Counter[tuple[int, bool]]]:
-        """Return how many messages of each signature are stored, and how many that were changed since."""
+        """Return the number of stored messages of each signature, and of those that were changed since."""
         times = json.dumps(sorted({each.timestamp for each in found if each.message_id is None}))
         rows = self._store.execute(
             "SELECT timestamp, is_from_me, coalesce(content, ''),"
@@ -167,7 +167,7 @@ class ChatImport:
         return same, Counter((time, bool(mine)) for time, mine, _, is_changed in rows if is_changed)
 
     def _count_new(self, new: list[MessageReceived]) -> int:
-        """Return how many of these messages would be written if this were no dry run."""
+        """Return the number of these messages that a run other than a dry run would write."""
         pairs = [
             (each.chat_jid, each.message_id)
             for each in new
@@ -180,7 +180,7 @@ class ChatImport:
         return self._store.conn.executemany(sql, pairs).rowcount if pairs else 0
 
     def _name(self, chat: str, name: Any) -> None:
-        """Keep a chat, and its name where none is known."""
+        """Store a chat, and its name unless it has one."""
         jid = jid_of(chat)
         if jid is None or self._dry_run:
             return
@@ -192,5 +192,5 @@ class ChatImport:
 
 
 def _plain(found: Any) -> Any:
-    """Return what json.dumps() cannot write: a number with a fraction, or an unreadable value."""
+    """Return a value for json.dumps() in place of one that it cannot write: a Decimal or an Unreadable."""
     return str(found) if isinstance(found, Unreadable) else float(found)

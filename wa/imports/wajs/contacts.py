@@ -1,4 +1,4 @@
-"""The old tool's contacts, as contacts of ours."""
+"""The import of the old tool's contacts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wa.store.fold import tidy
 def import_contact(
     store: Store, key: str | int, record: Any, complain: Complain, *, region: str | None, now: datetime
 ) -> bool:
-    """Take a contact into the address book; return whether anything of it is new. Raise Skip."""
+    """Import a contact; return whether anything in it is new. Raise Skip."""
     record = an_object(record)
     phones: dict[str, str | None] = {}
     written: dict[str, str | None] = {}
@@ -26,7 +26,7 @@ def import_contact(
             phones.setdefault(phone, label)
         else:
             complain("a number of it cannot be read", f"{number} of record {key}")
-    if not phones and isinstance(key, str):  # the old tool kept its contacts by number
+    if not phones and isinstance(key, str):  # in the old tool the key of a contact is its number
         written[key] = phone = phone_in(key, region)
         if phone:
             phones[phone] = None
@@ -39,7 +39,7 @@ def import_contact(
         [tidy(each) for each in texts(record, "tags")],
         any(record.get(name) in (True, 1) for name in ("favorite", "is_favorite", "isFavorite")),
         tidy(text(record, "notes", "")) or None,
-        is_chosen=True,  # it is what they are used to
+        is_chosen=True,  # the user is used to these names
         numbers_as_written=written,
     )
     if not person.name:

@@ -13,11 +13,11 @@ from wa.store.database import Row
 from wa.times import resolve_wall, to_iso
 
 Complain = Callable[[str, str], None]
-"""Called with what is wrong with a record that is taken all the same: a reason, and an example."""
+"""Called with a reason and an example for a fault of a record that is imported anyway."""
 
 
 class Skip(Exception):
-    """A record cannot be taken; the text says why."""
+    """A record cannot be imported; the text says why."""
 
 
 def an_object(record: Any) -> Row:
@@ -59,12 +59,12 @@ def texts(record: Row, name: str) -> list[str]:
 
 
 def first(record: Row, *names: str) -> Any:
-    """Return the first of several fields that is there, None where none is."""
+    """Return the first of several fields that a record has, None if it has none."""
     return next((record[name] for name in names if record.get(name) is not None), None)
 
 
 def number(record: Row, *names: str) -> int:
-    """Return the count in the first of several fields that is there; 0 where none is."""
+    """Return the count in the first of several fields that a record has, 0 if it has none."""
     found = first(record, *names) or 0
     if not isinstance(found, int) or not 0 <= found < 2**31:
         raise Skip("a count of it is not a number")
@@ -72,11 +72,11 @@ def number(record: Row, *names: str) -> int:
 
 
 def moment(when: Any, zone: ZoneInfo) -> datetime | None:
-    """Return a time as the old tool wrote it: ISO 8601, or milliseconds or seconds since 1970.
+    """Return a time of the old tool as a datetime: ISO 8601 text, or Unix seconds or milliseconds.
 
-    A time without a zone is one of `zone`. An empty or absent time is None.
+    A time without a zone is in `zone`. Return None for an empty or absent time.
     """
-    from dateutil.parser import isoparse  # knows all of ISO 8601
+    from dateutil.parser import isoparse  # Python 3.10 reads only a part of ISO 8601
 
     if when is None or when == "":
         return None

@@ -1,4 +1,4 @@
-"""Where the old tool's files are: a folder, or a bucket. Both are read as streams."""
+"""The sources of the old tool's files, a folder or a bucket. Files are read as streams."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ FILES = ("contacts.json", "scheduled.json", "scheduled-messages.json", "jobs.jso
 
 
 class Source(Protocol):
-    """Where the files are."""
+    """A place with the old tool's files."""
 
     refused: WaError | None
-    """Why a file could not be looked at, where it may be that it is only absent."""
+    """The refusal of a file that may only be missing; None if there was no refusal."""
 
     def open(self, name: str) -> tuple[Readable, int] | None:
         """Return a file to read and its size in bytes; None where there is no such file."""
@@ -31,7 +31,7 @@ class Folder:
     refused: WaError | None = None
 
     def __init__(self, path: Path) -> None:
-        """Raise WaError `not-found` where there is no such directory."""
+        """Raise WaError `not-found` when there is no such directory."""
         if not path.is_dir():
             raise WaError("not-found", f"there is no folder {path}", "--from names the folder with the files")
         self._path = path
@@ -51,9 +51,9 @@ class Folder:
 
 
 def source_of(folder: Path | None, storage: Storage | None) -> Source:
-    """Return the folder, or without one the bucket that the settings name.
+    """Return the folder or, if none is given, the bucket of the settings.
 
-    Raise WaError `bad-setting` where there is neither, and `not-found` for a missing folder.
+    Raise WaError `bad-setting` when there is neither, and `not-found` for a missing folder.
     """
     if folder is not None:
         return Folder(folder)
@@ -63,9 +63,9 @@ def source_of(folder: Path | None, storage: Storage | None) -> Source:
 
 
 def find(source: Source) -> list[str]:
-    """Return the names of the files that are there.
+    """Return the names of the old tool's files that the source has.
 
-    Raise WaError `not-found` where there is none, `bad-data` where one is
+    Raise WaError `not-found` when there is none, `bad-data` when one is
     neither a list nor an object of JSON.
     """
     there = [name for name in FILES if _is_there(source, name)]
@@ -95,7 +95,7 @@ def _is_there(source: Source, name: str) -> bool:
 
 
 class Counted:
-    """A file that tells how much of it was read."""
+    """A file that reports the bytes read to a progress bar."""
 
     def __init__(self, stream: Readable, advance: Advance) -> None:
         self._stream, self._advance = stream, advance

@@ -1,4 +1,4 @@
-"""The old tool's jobs, as rows of `jobs`. An unfinished job comes in paused."""
+"""The import of the old tool's jobs into the table `jobs`. An unfinished job becomes paused."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from wa.times import to_iso
 
 
 class JobImport:
-    """Takes jobs, each in the caller's transaction."""
+    """The import of jobs, each in the caller's transaction."""
 
     def __init__(self, store: Store, now: datetime, zone: ZoneInfo) -> None:
-        """`zone` is that of times without one."""
+        """`zone` is the zone of times without one."""
         self._store, self._now, self._zone = store, now, zone
         self._seen: set[str] = set()
         """Ids of this run's jobs."""
 
     def take(self, key: str | int, record: Any, complain: Complain) -> bool:
-        """Take a job; return whether it is new. Raise Skip."""
+        """Import a job; return whether it is new. Raise Skip."""
         row = self._row(key, an_object(record))
         if row["id"] in self._seen:
             same = "message_parts = :message_parts AND recipients = :recipients"
@@ -51,7 +51,7 @@ class JobImport:
         return {
             "id": text(record, "id", key if isinstance(key, str) else ...),
             "title": text(record, "title", None) or (parts[0]["text"][:50] if parts else None),
-            # Whether an unfinished one goes on is for its owner to say.
+            # The user decides whether an unfinished job continues.
             "status": status if status in ("completed", "failed", "cancelled") else "paused",
             "scheduled_start_at": iso(self._moment(record, "scheduledStartAt", "scheduled_start_at")),
             "created_at": to_iso(made),

@@ -26,19 +26,19 @@ class Readable(Protocol):
 
 
 class Damaged(Exception):
-    """The file is not JSON from some place on; the elements before it were read."""
+    """The file is not JSON from some byte on; the elements before it were read."""
 
 
 class Unreadable(Exception):
-    """A value that is JSON but cannot be used; it is returned in place of the value."""
+    """Returned in place of a value that is JSON but cannot be used."""
 
 
 _NO_TEXT = "\ufdd0"
 """A noncharacter (Unicode §23.7), in the place of bytes that are not UTF-8."""
 _DEEPEST = 100
-"""The deepest nesting; json.dumps() fails at a thousand."""
+"""The most levels of nesting; json.dumps() fails at a thousand."""
 _LARGEST = 10**40
-"""The largest number; none of ours is near it, and SQLite stores none of that size."""
+"""The largest number that is accepted; SQLite cannot store integers of that size."""
 _MOST_DIGITS = 1_000_000
 """The most digits of a number that is read, to be refused afterwards."""
 codecs.register_error("wa-mark", lambda error: (_NO_TEXT, error.end))  # type: ignore[attr-defined]
@@ -62,11 +62,11 @@ class _Text:
 
 def events(stream: Readable) -> Iterator[Event]:
     """Yield the events of the parser in order. Raise Damaged where the file is no JSON."""
-    # At Python's own limit for the digits of a number, the parser loses what stands before it too.
+    # Raise Python's limit for the digits of a number: there the parser loses the elements before it too.
     getattr(sys, "set_int_max_str_digits", int)(_MOST_DIGITS)
     try:
         for event in ijson.basic_parse(_Text(stream), buf_size=_CHUNK):  # noqa: UP028
-            yield event  # `yield from` would pass an early end on, which ijson takes for damage
+            yield event  # `yield from` would pass an early close() on, which ijson takes for damage
     except ijson.IncompleteJSONError:
         raise Damaged("it ends in the middle") from None
     except (ijson.JSONError, ValueError):
@@ -74,14 +74,14 @@ def events(stream: Readable) -> Iterator[Event]:
 
 
 def elements(source: Iterator[Event], wrapper: str) -> Iterator[tuple[str | int, Event]]:
-    """Yield the key and first event of each record: of a list, of an object by id, of either in `wrapper`.
+    """Yield the key and first event of each record, in a list or an object, or in one of these in `wrapper`.
 
     The key of a record in a list is its number, from 1. The caller reads each record,
     with `value` or by itself, before the next. Raise Damaged.
     """
     event, _ = next(source)
     yield from _inside(source, event, wrapper)
-    next(source, None)  # what stands behind the end is damage too
+    next(source, None)  # bytes after the end are damage too
 
 
 def _inside(source: Iterator[Event], kind: str, wrapper: str | None) -> Iterator[tuple[str | int, Event]]:
@@ -97,7 +97,7 @@ def _inside(source: Iterator[Event], kind: str, wrapper: str | None) -> Iterator
         if key == wrapper and first[0] in ("start_array", "start_map"):
             yield from _inside(source, first[0], None)
         elif wrapper is None or first[0] in ("start_array", "start_map") or any(map(str.isdigit, key)):
-            yield key, first  # but for what stands beside the records: a version, a date
+            yield key, first  # but not the fields beside the records, such as a version or a date
 
 
 def inside(source: Iterator[Event], first: Event) -> Iterator[tuple[str | int, Event]]:
@@ -106,14 +106,14 @@ def inside(source: Iterator[Event], first: Event) -> Iterator[tuple[str | int, E
 
 
 def value(source: Iterator[Event], first: Event) -> Any:
-    """Return the value that `first` begins, or Unreadable: not UTF-8, too large a number, too deep."""
+    """Return the value that `first` begins; Unreadable if it is not UTF-8, too large or nested too deep."""
     trouble = _trouble(first[1])
     if first[0] not in ("start_map", "start_array"):
         return trouble or first[1]
     root: Any = {} if first[0] == "start_map" else []
     open_ones, key = [root], ""
     for event, scalar in source:
-        # _trouble() for each would take a third of the time.
+        # Calling _trouble() for each value would take a third of the time.
         if (scalar.__class__ is str and _NO_TEXT in scalar) or (
             scalar.__class__ is int and abs(scalar) > _LARGEST
         ):

@@ -20,7 +20,7 @@ from wa.whatsapp.events import MessageReceived
 _PLACEHOLDER = re.compile(
     r"\[(?:Image|Video|Voice Note|Audio|Document|Other message type)\] ?(?:undefined$)?"
 )
-"""What the old tool stored for a message without a text."""
+"""The texts that the old tool stored for messages without a text."""
 _TEXTS = ("message", "text", "content", "body", "caption")
 
 
@@ -39,7 +39,7 @@ class OldMessage:
 
     @property
     def signature(self) -> tuple[int, bool, str]:
-        """Time, direction and text: what messages have in common that cannot be told apart."""
+        """Time, direction and text: messages with equal signatures cannot be told apart."""
         return self.timestamp, self.is_from_me, self.text
 
     @property
@@ -53,7 +53,7 @@ class OldMessage:
     def event(self, chat: str, named: str, ordinal: int) -> MessageReceived:
         """Return the message as one of `chat`, which the file calls `named`.
 
-        `ordinal` is how many equals of it come before it.
+        `ordinal` is the number of equal messages before it.
         """
         return MessageReceived(
             chat,
@@ -96,7 +96,7 @@ def read_message(record: Any, chat: str, me: str) -> OldMessage:
 
 
 def jid_of(chat: Any) -> str | None:
-    """Return the JID of a chat as the old tool names it; None for what is no address."""
+    """Return the JID for the old tool's id of a chat; None if it is no address."""
     try:
         return parse_address(chat.replace("@c.us", "@s.whatsapp.net")) if isinstance(chat, str) else None
     except WaError:
@@ -117,14 +117,14 @@ def _type_of(record: Row, text: str, raw: Row) -> str:
 
 
 def _sender(chat: str, is_from_me: bool, key: Row, me: str) -> str:
-    """Return the sender's JID. In a group only the raw message tells."""
+    """Return the sender's JID. In a group, only the raw message has it."""
     if is_from_me:
         return me
     return (jid_of(key.get("participant")) if is_group(chat) else None) or chat
 
 
 def _timestamp(record: Row, raw: Row) -> int:
-    """Return Unix seconds: of a number, of digits, or of the two halves of a 64-bit number."""
+    """Return Unix seconds from a number, from digits, or from the two halves of a 64-bit number."""
     for found in (record.get("timestamp"), raw.get("messageTimestamp")):
         if isinstance(found, dict):
             low, high = found.get("low"), found.get("high", 0)

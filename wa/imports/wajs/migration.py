@@ -1,12 +1,12 @@
-"""The data of the tool before this one: its JSON files, from a folder or a bucket.
+"""The migration from the tool before this one: the import of its JSON files, from a folder or a bucket.
 
     contacts.json      {"447700900123": {"name": …, "aliases": […], "phones": {"primary": …}, …}, …}
     scheduled.json     {"messages": [{"id": …, "to": …, "message": …, "scheduledTime": …, "status": …}, …]}
     jobs.json          [{"id": …, "recipients": […], "messageParts": […], "scheduledStartAt": …, …}, …]
     chats.json         {"447700900123@s.whatsapp.net": {"name": …, "messages": [{"message": …, …}, …]}, …}
 
-Each may be a list, an object by id, or either inside an object. A record that
-makes no sense is skipped and reported; the others are taken.
+Each file may be a list, an object by id, or one of these inside an object. An
+invalid record is skipped and reported; the others are imported.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from wa.store.open import bind_store
 from wa.store.wake import wake_owner
 
 _BATCH = 100
-"""Records a transaction, so that a listener beside it is not kept waiting."""
+"""Records in one transaction, so that a listener at the same time does not wait long."""
 _REHEARSED = (*contacts.TABLES, "scheduled_messages", "jobs", "state")
 
 Take = Callable[[str | int, Any, Complain], bool]
@@ -51,10 +51,10 @@ def migrate(
     progress: ShowProgress,
     note: Callable[[str], None],
 ) -> list[FileReport]:
-    """Take the old tool's files, and return what became of each.
+    """Import the old tool's files, and return a report for each.
 
-    Where a message came in that is still to be sent, sending is paused. What
-    was stored before an error stays stored, and `note` is told how much that is.
+    Pause sending if a message was imported that is still to be sent. Records
+    stored before an error stay stored, and `note` is called with their number.
     Raise WaError as `find` does, and `storage-error`.
     """
     names = find(source)
@@ -77,7 +77,7 @@ def migrate(
 
 
 class _Run:
-    """One migration: what takes the records of each file, and the reports."""
+    """One migration: the importers of the files, and the reports."""
 
     def __init__(self, store: Store, settings: Settings, now: datetime, *, dry_run: bool) -> None:
         self._store, self._now, self._dry_run = store, now, dry_run
@@ -91,10 +91,10 @@ class _Run:
             "scheduled-messages.json": (self.scheduled.take, "messages"),
             "jobs.json": (jobs.take, "jobs"),
         }
-        """For each file what takes its records, and the name of the object they may be in."""
+        """By file, the function that imports a record, and the key under which the records may be."""
 
     def take(self, source: Source, names: list[str], progress: Progress) -> None:
-        """Take the files; `reports` has the counts, after an error too."""
+        """Import the files; `reports` has the counts, also after an error."""
         with self._store.rehearse(*_REHEARSED) if self._dry_run else nullcontext():
             for name in names:
                 self._take_file(source, name, progress)
@@ -103,7 +103,7 @@ class _Run:
         report = FileReport(name)
         self.reports.append(report)
         found = source.open(name)
-        if found is None:  # gone since it was looked for
+        if found is None:  # removed since `find` found it
             return
         stream, size = found
         counted = Counted(stream, progress.begin(name, size))

@@ -1,4 +1,4 @@
-"""What became of the records of one file of the old tool."""
+"""The report on the records of one file of the old tool."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class FileReport:
 
     file: str
     chats: int | None = None
-    """How many chats the messages are in; None for a file without messages."""
+    """The number of chats of the messages; None for a file without messages."""
     read: int = 0
     written: int = 0
     already_there: int = 0
     skipped: int = 0
     reasons: Skipped = field(default_factory=Skipped)
-    """Why records were skipped, and what is wrong with records that were taken all the same."""
+    """The reasons why records were skipped, and the faults of records that were imported anyway."""
 
     def take(self, *, is_new: bool) -> None:
         """Count a record that is stored now."""
@@ -43,6 +43,6 @@ class FileReport:
 
 
 def cells_of(row: Mapping[str, Any]) -> list[object]:
-    """Return what a table shows of a report's row: file, read, written, already there, skipped, reasons."""
+    """Return a report's row for a table: file, read, written, already there, skipped, reasons."""
     reasons = "; ".join(lines_of(row))
     return [row["file"], row["read"], row["written"], row["already_there"], row["skipped"], reasons]

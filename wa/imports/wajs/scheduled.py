@@ -1,4 +1,4 @@
-"""The old tool's scheduled messages, as rows of the queue. What is due in the past is never queued."""
+"""The import of the old tool's scheduled messages into the queue; one due in the past becomes missed."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _LATEST = datetime(9990, 1, 1, tzinfo=timezone.utc)
 
 
 class ScheduledImport:
-    """Takes scheduled messages, each in the caller's transaction."""
+    """The import of scheduled messages, each in the caller's transaction."""
 
     def __init__(
         self, store: Store, now: datetime, zone: ZoneInfo, region: str | None, grace: timedelta
     ) -> None:
-        """`zone` is that of times without one; `grace` says how late a pending message may go out."""
+        """`zone` is the zone of times without one; `grace` is how late a pending message may be sent."""
         self._store, self._now, self._zone, self._region, self._grace = store, now, zone, region, grace
         self._seen: set[str] = set()
         """Ids of this run's messages."""
         self.pending = 0
-        """How many messages are to be sent that came in by this run."""
+        """The number of messages that this run imported and that are still to be sent."""
 
     def take(self, key: str | int, record: Any, complain: Complain) -> bool:
-        """Take a message; return whether it is new or was changed since an earlier run. Raise Skip."""
+        """Import a message; return whether it is new or changed since an earlier run. Raise Skip."""
         row, other_id = self._row(key, an_object(record))
         is_other = row["id"] in self._seen and self._differs(row)
         if is_other or queue.exists(self._store, other_id):
@@ -42,13 +42,13 @@ class ScheduledImport:
         self._seen.add(row["id"])
         if not queue.add_migrated(self._store, row) and not self._catch_up(row):
             return False
-        if row["status"] == "pending":  # in one transaction: a scheduler that runs beside must not be quicker
+        if row["status"] == "pending":  # pause in this transaction, before a running scheduler can send it
             self.pending += 1
             pacing.pause(self._store, self._now)
         return True
 
     def _row(self, key: str | int, record: Row) -> tuple[Row, str]:
-        """Return a record as a row of the queue, and an id for it where another message has its own."""
+        """Return a record as a row of the queue, and an id to use if another message has its id."""
         jid = self._recipient(record)
         message = text(record, "message", record.get("text", ...))
         if not message.strip():
@@ -77,7 +77,7 @@ class ScheduledImport:
             "created_from": "migration",
             "updated_at": to_iso(made),
             "sent_at": iso(self._moment(record, "sentAt", "sent_at")),
-            # What was missed stays missed, also when this machine's clock turns out to have been ahead.
+            # A missed message stays missed, even if this machine's clock turns out to have been ahead.
             "expires_at": to_iso(due + self._grace if status == "pending" else due),
         }
         return row, made_up_id
@@ -90,10 +90,10 @@ class ScheduledImport:
         return any(stored[name] != row[name] for name in ("to_jid", "message", "scheduled_at"))
 
     def _catch_up(self, row: Row) -> bool:
-        """Update a message that an earlier run left waiting; return whether the old tool changed it since."""
+        """Update a message that is pending since an earlier run; return whether the old tool changed it."""
         stored = queue.get(self._store, row["id"])
         is_ours = stored["status"] != "pending" or stored["updated_at"] != stored["created_at"]
-        if is_ours or stored["created_from"] != "migration":  # touched here, or made here
+        if is_ours or stored["created_from"] != "migration":  # changed or made here
             return False
         if stored["status"] == row["status"] and not self._differs(row):
             return False
