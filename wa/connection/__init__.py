@@ -1,1 +1,1 @@
-"""The owner of the connection to WhatsApp, and how other processes get something done by it."""
+"""The owner of the connection to WhatsApp, and the requests of other processes to it."""

@@ -1,4 +1,4 @@
-"""From the spool to the record: events are decoded and applied in order, in short transactions."""
+"""Recording the spool: its events are decoded and applied in order, in short transactions."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from wa.whatsapp.events import (
 )
 
 BATCH_SECONDS = 0.2
-"""Seconds after which a transaction ends though more events wait."""
+"""Seconds after which a transaction ends even if more events wait."""
 HISTORY_STEP = 100
-"""Messages of a part of the history that are recorded together."""
+"""Messages of a part of the history in one step of recording."""
 
 Decode = Callable[[str, bytes], list[Event]]
 Step = tuple[HistoryChat | None, list[Event]]
@@ -45,11 +45,12 @@ Step = tuple[HistoryChat | None, list[Event]]
 def apply_batch(
     store: Store, decode: Decode, now: datetime, *, with_history: bool = True, order: WriteOrder | None = None
 ) -> int:
-    """Record the next batch of the spool, in order. Return how many events were dealt with.
+    """Record the next batch of the spool, in order. Return the number of events handled.
 
-    An event that cannot be applied stays in the spool with the reason and holds
-    nothing up. Without `with_history`, parts of the history are left for later:
-    they may take minutes. `order` is shared with the thread that appends events.
+    An event that cannot be applied stays in the spool with the reason, and later
+    events are recorded all the same. Without `with_history`, parts of the history are
+    left for later, for they may take minutes. `order` is shared with the thread that
+    appends events.
     """
     order = order or WriteOrder()
     done = 0
@@ -71,25 +72,25 @@ def apply_batch(
 
 
 def _apply_row(store: Store, decode: Decode, row: Row, now: datetime) -> bool:
-    """Apply one raw event. Return whether it said that two chats are one."""
+    """Apply one raw event. Return whether it showed that two chats are of one person."""
     try:
         with store.savepoint():
             events = decode(row["kind"], row["payload"])
             for event in events:
                 apply_event(store, event, now)
             spool.remove(store, row["id"])
-    except sqlite3.OperationalError:  # the disk, not the event: nothing of the batch is written
+    except sqlite3.OperationalError:  # the fault is the disk's, not the event's: roll the batch back
         raise
-    except Exception as error:  # a bug of ours must not hold up what follows
+    except Exception as error:  # a bug of ours must not stop later events
         spool.set_aside(store, row["id"], error)
         return False
     return any(isinstance(event, JidMapped) and merge_chats.is_split(store, event.lid) for event in events)
 
 
 def _apply_history(store: Store, decode: Decode, row: Row, now: datetime, order: WriteOrder) -> int:
-    """Record the next batch of a part of the history, and with it how far that part is recorded.
+    """Record the next steps of a part of the history, and its position, in one transaction.
 
-    Live events never wait for it: the caller looks for them again after each batch.
+    Live events do not wait long: the caller looks for them again after each batch.
     """
     try:
         steps, part = _steps_of(row, decode)
@@ -118,11 +119,11 @@ def _apply_history(store: Store, decode: Decode, row: Row, now: datetime, order:
 
 
 _decoded: dict[tuple[int, int], tuple[list[Step], History]] = {}
-"""The part of the history that is being recorded, so that it is decoded once and not for each batch."""
+"""A cache of the part of the history that is being recorded, so that it is decoded only once."""
 
 
 def _steps_of(row: Row, decode: Decode) -> tuple[list[Step], History]:
-    """Return a part of the history, cut up into steps that are recorded at once."""
+    """Return the steps of a part of the history, each of which is recorded at once, and the part."""
     key = (row["id"], hash(row["payload"]))
     if key not in _decoded:
         _decoded.clear()
@@ -204,9 +205,9 @@ def _message(store: Store, event: MessageReceived, now: datetime) -> None:
 
 
 def _may_change(store: Store, event: Edited | Deleted, chat: str, found: Row) -> bool:
-    """Whether an edit or a deletion comes from the message's author or, to delete it, from a group admin.
+    """Return whether the message's author made a change, or a group admin deleted the message.
 
-    The server does not check that: anybody in the chat could send one.
+    The server does not check that: anybody in the chat could send an edit or a deletion.
     """
     if event.by is None:
         return True
@@ -217,7 +218,7 @@ def _may_change(store: Store, event: Edited | Deleted, chat: str, found: Row) ->
 
 
 def _edit(store: Store, event: Edited, now: datetime) -> None:
-    """Keep the newest text, in whatever order edits arrive."""
+    """Store the newest text, in whatever order edits arrive."""
     chat = canonical(store, event.chat_jid)
     found = messages.find(store, chat, event.message_id)
     edited_at = messages.moment(event.timestamp)
@@ -233,7 +234,7 @@ def _edit(store: Store, event: Edited, now: datetime) -> None:
 
 
 def _delete(store: Store, event: Deleted, now: datetime) -> None:
-    """Leave a tombstone: there was a message, and when it was deleted."""
+    """Turn a message into a tombstone, with the time of its deletion."""
     chat = canonical(store, event.chat_jid)
     found = messages.find(store, chat, event.message_id)
     if found is None:
@@ -244,7 +245,7 @@ def _delete(store: Store, event: Deleted, now: datetime) -> None:
 
 
 def _react(store: Store, event: Reacted) -> None:
-    """Keep a person's newest reaction to a message; an empty one removes it."""
+    """Store a person's newest reaction to a message; an empty one removes it."""
     key = {
         "chat_jid": canonical(store, event.chat_jid),
         "message_id": event.message_id,

@@ -1,4 +1,4 @@
-"""Asking the owner of the connection for something besides sending, and waiting until it is done."""
+"""Requests to the owner of the connection other than sending, and waiting for the results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DOWNLOAD_SECONDS = 120.0
 
 
 def refresh_groups(context: Context) -> WaError | None:
-    """Ask WhatsApp for our groups where what is known is stale. Return why they could not be had, if so."""
+    """Ask WhatsApp for our groups if the stored ones are stale. Return the error of that, or None."""
     if context.settings.transport == "loopback" or context.me is None:
         return None
     if requests.groups_are_stale(context.store, context.now()):
@@ -37,7 +37,7 @@ def refresh_groups(context: Context) -> WaError | None:
 
 
 def ask(context: Context, kind: str, args: dict[str, Any], command: str) -> None:
-    """Have the owner do something, or do it as the owner. Raises WaError `network-error`."""
+    """Let the owner do a request, or become the owner and do it. Raise WaError `network-error`."""
     for _, error in ask_each(context, kind, [args], command, REQUEST_SECONDS):
         if error is not None:
             hint = "nothing was changed; try again"
@@ -45,7 +45,7 @@ def ask(context: Context, kind: str, args: dict[str, Any], command: str) -> None
 
 
 def mark_read(context: Context, chat: str, up_to: int) -> None:
-    """Tell the senders that the unread messages of a chat, up to that row, were read."""
+    """Tell the senders that the unread messages of a chat, up to the id `up_to`, were read."""
     if messages.unread_of(context.store, chat, up_to):
         ask(context, "mark-read", {"chat": chat, "up_to": up_to}, "read")
 
@@ -53,9 +53,9 @@ def mark_read(context: Context, chat: str, up_to: int) -> None:
 def ask_each(
     context: Context, kind: str, wishes: Sequence[dict[str, Any]], command: str, seconds: float
 ) -> list[Result]:
-    """Have the owner do several things, or do them as the owner. Return what came of each.
+    """Let the owner do several requests, or become the owner and do them. Return the result of each.
 
-    Each may take so many seconds. Raises WaError where the connection ends for good.
+    Each may take `seconds`. Raise WaError when the connection ends for good.
     """
     store = context.store
     numbers = requests.put(store, kind, wishes, context.now() + timedelta(seconds=seconds * len(wishes)))
@@ -74,10 +74,10 @@ def ask_each(
 def fetch(
     context: Context, chat: str, kind: str | None, limit: int, *, folder: Path | None, most: int
 ) -> list[Row]:
-    """Fetch the newest files of a chat that are not there yet, and copy all of them to a folder.
+    """Download the newest files of a chat that are missing here, and copy all newest ones to `folder`.
 
-    `kind` is a type of message, None for all, and `most` how many bytes a file may
-    have. Return each row with `path`, or with `error` and its `code`.
+    `kind` is a type of message, None for all, and `most` the most bytes of a file.
+    Return the messages' rows, each with `path`, or with `error` and its `code`.
     """
     rows = files(context.store, chat, kind, limit)
     if folder is not None:
@@ -114,7 +114,7 @@ def _is_there(context: Context, row: Row) -> bool:
 
 
 def failure_of(rows: Sequence[Row]) -> WaError | None:
-    """Return the error of what `fetch` returned, or None where every file was fetched."""
+    """Return the error for the rows that `fetch` returned, None if every file was downloaded."""
     failed = [row for row in rows if row["code"]]
     if not failed:
         return None

@@ -1,6 +1,6 @@
 """The context of functions that work with the connection: home, settings, store, clock, transport.
 
-A command has one from its `App`; an HTTP handler, a hook or a job makes its own.
+A command gets its context from its `App`; an HTTP handler, a hook or a job makes its own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _ignore(text: str) -> None:
 
 
 def _do_nothing() -> None:
-    """Prepare nothing: the library may print."""
+    """Let the library print."""
 
 
 def _keep_silent(error: WaError) -> None:
@@ -60,7 +60,7 @@ class Context:
 
     @cached_property
     def transport(self) -> Transport:
-        """The way to WhatsApp. Raises WaError `not-authorized` while no account is linked."""
+        """The transport of the settings. Raise WaError `not-authorized` while no account is linked."""
         if self.settings.transport == "loopback":
             from wa.whatsapp.loopback.connection import LoopbackTransport
 
@@ -83,7 +83,7 @@ class Context:
             raise not_linked()
 
     def bind(self) -> None:
-        """Let the home belong to its transport, from the first message sent or to be sent."""
+        """Record that the home belongs to its transport; called for the first message to send."""
         bind_store(self.store, self.settings.transport)
 
     @property
@@ -103,5 +103,5 @@ class Context:
         return me
 
     def wake_owner(self) -> None:
-        """Tell the process that holds the connection that there is something to do."""
+        """Wake the process that holds the connection, to look for new work in the store."""
         wake_owner(self.home.socket)

@@ -1,4 +1,4 @@
-"""Sending while somebody waits: one message, or all that is due; and the pause that stops it."""
+"""Sending while a command waits, one message or all due ones; and pausing and resuming."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from wa.times import describe
 from wa.whatsapp.errors import banned
 
 PROOF_SECONDS = 3.0
-"""How long a sender waits for a receipt that settles an unknown outcome."""
+"""Seconds that a command waits for a receipt that settles an unknown outcome."""
 CONNECT_SECONDS = 60.0
 PAUSE_SECONDS = 5.0
-"""How long `pause` waits for messages that are being sent."""
+"""Seconds that `pause` waits for messages that are being sent."""
 UNSETTLED = timedelta(hours=24)
-"""How old an attempt may be that `send_due` connects for, to settle it."""
+"""The age up to which an unsettled attempt is a reason for `send_due` to connect."""
 SENDS_SCHEDULED = ("listen", "run-scheduler", "run-scheduler --once")
 
 
@@ -39,9 +39,9 @@ def send_parts(
 ) -> Iterator[tuple[Row, bool]]:
     """Queue and send one message after the other. Yield each row, and whether it had been sent before.
 
-    `wait` is how many seconds each may take; with None, a message is only queued.
-    Raise as `rows.enqueue` does, and what keeps a message from being sent: unless
-    that is `unknown-outcome` or `still-queued`, it cannot go out later.
+    Each may take `wait` seconds; with None, a message is only queued. Raise as
+    `rows.enqueue` does, and a WaError when a message was not sent: it will not be
+    sent later unless the code is `unknown-outcome` or `still-queued`.
     """
     held: list[BaseException] = []
     for part in parts:
@@ -52,13 +52,13 @@ def send_parts(
             was_sent = bool(row["sent_at"])
             row = _wake_or_deliver(context, row, wait, held)
         yield row, was_sent
-        time.sleep(0.001)  # rows of one millisecond would go out in any order
+        time.sleep(0.001)  # rows of the same millisecond would be sent in any order
 
 
 def retry(context: Context, row_id: str, *, force: bool, wait: float | None) -> Row:
     """Send a failed or missed row again, with `force` an unknown one too. Return the row.
 
-    `wait` is how many seconds that may take; with None, the row is only queued.
+    That may take `wait` seconds; with None, the row is only queued.
     """
     held: list[BaseException] = []
     with stop_signals(held.append):
@@ -76,10 +76,10 @@ def _wake_or_deliver(context: Context, row: Row, wait: float | None, held: list[
 def _deliver(context: Context, row_id: str, wait: float, held: list[BaseException]) -> Row:
     """Wait until a row of the queue is sent, up to `wait` seconds. Return the row.
 
-    When this raises anything but `unknown-outcome` and `still-queued`, nothing
-    of the row can go out later: it was withdrawn before any claim. `held` collects
-    SIGTERM and Ctrl-C from before the row was committed until after this has
-    returned: one that came in between would leave a row that goes out later.
+    When this raises anything but `unknown-outcome` and `still-queued`, the row was
+    withdrawn before any claim, and is not sent later. `held` collects SIGTERM and
+    Ctrl-C from before the row was committed until after this has returned: a signal
+    in between would leave a row that is sent later.
     """
     waiting = _Waiting(context, row_id, wait, held)
     try:
@@ -110,7 +110,7 @@ def _deliver(context: Context, row_id: str, wait: float, held: list[BaseExceptio
 def _withdraw(context: Context, row_id: str, fault: WaError | None) -> Row:
     """Withdraw a row as `rows.give_up` does. Return the row.
 
-    Raise WaError `unknown-outcome` if it cannot be withdrawn: then it may go out later.
+    Raise WaError `unknown-outcome` if that fails: then the row may be sent later.
     """
     try:
         return rows.give_up(context.store, row_id, context.now(), fault)
@@ -123,7 +123,7 @@ def _withdraw(context: Context, row_id: str, fault: WaError | None) -> Row:
 
 
 def _fault_of(error: Exception, home: Home) -> WaError:
-    """Return an error that ended a wait as its row is to have it."""
+    """Return the WaError to store in the row for an error that ended a wait."""
     if isinstance(error, WaError):
         return error
     if isinstance(error, sqlite3.Error):
@@ -134,7 +134,7 @@ def _fault_of(error: Exception, home: Home) -> WaError:
 
 
 class _Waiting:
-    """Whether the wait for one row is over."""
+    """The wait of a command for one row."""
 
     def __init__(self, context: Context, row_id: str, wait: float, held: list[BaseException]) -> None:
         self._context = context
@@ -145,7 +145,7 @@ class _Waiting:
         self._told: str | None = None
 
     def over(self, owner: Owner | None) -> bool:
-        """Whether there is nothing left to wait for. Raises WaError where waiting cannot help."""
+        """Return whether the wait is over. Raise WaError when waiting cannot help."""
         if self._held:
             raise self._held[0]
         row = rows.get(self._context.store, self._row_id)
@@ -161,7 +161,7 @@ class _Waiting:
         return left <= 0
 
     def _watch_blocks(self, left: float) -> None:
-        """Give up at once where waiting cannot help; say so where the user can."""
+        """Raise WaError for a block that lasts longer than the wait; note one that the user can end."""
         context = self._context
         block = pacing.blocked(context.store, context.now(), context.settings)
         if block is None or block.reason == "spacing":
@@ -177,7 +177,7 @@ class _Waiting:
 
 
 def _sent_or_error(row: Row, waits_for: str = "") -> Row:
-    """The row when it was sent, else the error that says what became of it."""
+    """Return a row that was sent; raise the WaError for any other status."""
     row_id, status, why = row["id"], row["status"], row["error_message"]
     if status == "sent":
         return row
@@ -200,10 +200,10 @@ def _sent_or_error(row: Row, waits_for: str = "") -> Row:
 
 
 def send_due(context: Context) -> list[str]:
-    """Send what is due and settle what can be settled, once. Return the statuses that came of it.
+    """Send the due rows and settle unknown ones, once. Return the resulting statuses.
 
     While another process that sends scheduled messages holds the connection, wait
-    until that process has sent them. Raises WaError `not-authorized`, `network-error`, `in-use`.
+    until it has sent them. Raise WaError `not-authorized`, `network-error` and `in-use`.
     """
     context.check_linked()
     now = context.now()
@@ -247,22 +247,22 @@ def send_due(context: Context) -> list[str]:
 
 
 def _is_quiet(context: Context) -> bool:
-    """Whether nothing is being sent, and nothing could be by waiting a little."""
+    """Return whether no row is being sent, and none could be sent by waiting for the spacing."""
     if rows.sending_ids(context.store):
         return False
     return _nothing_to_send(context)
 
 
 def _nothing_to_send(context: Context) -> bool:
-    """Whether nothing is due, or nothing may be sent for longer than the pause between two sends."""
+    """Return whether no row is due, or sending is blocked by more than the spacing."""
     block = pacing.blocked(context.store, context.now(), context.settings)
     return not send.has_due(context.store, context.now()) or (block is not None and block.reason != "spacing")
 
 
 def pause(context: Context) -> None:
-    """Stop all sending; when this has returned, nothing goes out any more.
+    """Stop all sending; once this has returned, nothing is sent any more.
 
-    Raises WaError `unknown-outcome`, with the ids, when messages are still being sent after PAUSE_SECONDS.
+    Raise WaError `unknown-outcome`, with the ids, when messages are still being sent after PAUSE_SECONDS.
     """
     pacing.pause(context.store, context.now())
     context.wake_owner()
@@ -280,7 +280,7 @@ def pause(context: Context) -> None:
 
 
 def resume(context: Context) -> Block | None:
-    """Start sending again. Return what still keeps messages from being sent, if anything does."""
+    """Start sending again. Return the block that still keeps messages from being sent, or None."""
     pacing.resume(context.store, context.now())
     context.wake_owner()
     return pacing.blocked(context.store, context.now(), context.settings)

@@ -1,4 +1,4 @@
-"""The checks of `wa doctor`: what wa needs to work, each with what to do where it fails."""
+"""The checks of `wa doctor`, each with a hint when it fails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from wa.times import from_iso
 from wa.whatsapp.neonize import session_db as session
 
 LITTLE_SPACE = 200 * 1024 * 1024
-"""Bytes."""
+"""The free bytes on the disk below which the check fails."""
 HEARTBEAT_MISSED = 60.0
 """Seconds without a heartbeat after which the owner of the connection counts as stuck."""
 PACKAGES = ("wa", "neonize", "sqlite-utils", "typer", "boto3", "phonenumbers")
@@ -40,7 +40,7 @@ FEATURES = {
 
 
 class Subject(Protocol):
-    """A home with its settings, to examine. A part that cannot be had raises when it is asked for."""
+    """A home with its settings, to examine. Each attribute raises its error when it is read."""
 
     @property
     def home(self) -> Home: ...
@@ -250,5 +250,5 @@ def _storage(subject: Subject) -> str:
         return "none is set; backups stay on this machine"
     from wa.s3 import Bucket
 
-    Bucket(subject.storage).open("wa-doctor")  # there need not be such an object: an answer is enough
+    Bucket(subject.storage).open("wa-doctor")  # the object need not exist: any answer is enough
     return f"bucket {subject.storage.bucket} answers"

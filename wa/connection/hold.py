@@ -16,9 +16,9 @@ from wa.queue.send import Scope
 from wa.store.locks import FileLock
 
 LOOK_SECONDS = 0.02
-"""How often a command that waits looks for its result."""
+"""Seconds between two looks of a waiting command for its result."""
 STANDBY_SECONDS = 0.25
-"""How often a listener beside another one looks whether it is alone now, and for what is new."""
+"""Seconds between two tries of a second listener to take over, and two looks for new messages."""
 
 T = TypeVar("T")
 Watch = Callable[[Owner | None], T]
@@ -26,7 +26,7 @@ Watch = Callable[[Owner | None], T]
 
 @contextmanager
 def stop_signals(stop: Callable[[BaseException], None]) -> Iterator[None]:
-    """For a while, SIGTERM and Ctrl-C ask for a clean end instead of making a sudden one."""
+    """Call `stop` for SIGTERM and Ctrl-C during the block, instead of ending at once."""
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop(KeyboardInterrupt() if number == signal.SIGINT else Terminated())
@@ -52,9 +52,9 @@ def serve(
 ) -> None:
     """Hold the connection until `until(owner)` is true, or stand by while another process holds it.
 
-    The owner is None while this process stands by; it then looks again `every` so
-    many seconds. `tick(owner)` is called after each event. Raises WaError where the
-    connection ends for good, KeyboardInterrupt and Terminated.
+    The owner is None while this process stands by; it then looks again every `every`
+    seconds. `tick(owner)` is called after each event. Raise WaError when the connection
+    ends for good, KeyboardInterrupt and Terminated.
     """
     transport, lock = context.transport, FileLock(context.home.session_lock)
     asked: list[BaseException] = []
@@ -81,7 +81,7 @@ def serve(
 
 
 def describe_owner(owner: Owner | None) -> str | None:
-    """Return the state of the connection in words, or None while the first attempt is under way."""
+    """Return the state of the connection in words, or None during the first attempt."""
     if owner is None:
         return "another wa process holds the connection; standing by"
     if owner.connected:

@@ -34,13 +34,13 @@ Tell = Callable[[dict[str, Any]], None]
 
 
 def link(context: Context, phone: str | None, full: bool, timeout: float, tell: Tell) -> None:
-    """Link this device, and record what arrives meanwhile.
+    """Link this device, and record the messages that arrive meanwhile.
 
-    `tell` is called with each event: qr, code, paired, paused (this home had
-    another account), caught-up. With `phone`, a pairing code takes the place of the
-    QR code; `full` asks for the whole history. Raises WaError
-    `pairing-failed` after `timeout` seconds and where it was refused, `wrong-state`
-    where an account is linked, `in-use`, and what a connection can end with.
+    `tell` is called with each event: qr, code, paired, paused (this home had another
+    account), caught-up. With `phone`, a pairing code replaces the QR code; `full` asks
+    for the whole history. Raise WaError `pairing-failed` after `timeout` seconds and
+    when WhatsApp refuses, `wrong-state` when an account is linked already, `in-use`,
+    and the errors that end a connection.
     """
     if context.settings.transport == "loopback":
         raise WaError("wrong-state", "the loopback transport needs no linking", "unset WA_TRANSPORT to link")
@@ -70,16 +70,16 @@ def link(context: Context, phone: str | None, full: bool, timeout: float, tell: 
 
 
 def unlink(context: Context) -> dict[str, Any]:
-    """Log this device out and forget its keys. Return the account it was linked to.
+    """Log this device out and delete its keys. Return the account that it was linked to.
 
-    Raises WaError `not-authorized` where none is linked, `in-use`, and
-    `network-error` where WhatsApp cannot be told.
+    Raise WaError `not-authorized` when no account is linked, `in-use`, and
+    `network-error` when WhatsApp cannot be reached.
     """
     if context.settings.transport == "loopback":
         raise not_linked()
     transport = context.transport
     account = transport.account()
-    if account is None:  # the phone has logged us out, and nobody has noticed
+    if account is None:  # the phone has logged us out, and no command has noticed
         _forget(context)
         raise not_linked()
     if ban := pacing.ban_end(context.store, context.now()):
@@ -99,14 +99,14 @@ def unlink(context: Context) -> dict[str, Any]:
 
 
 def _log_out(context: Context, transport: Transport) -> None:
-    """Tell WhatsApp, and return once it knows that the account no longer has this device."""
+    """Log out at WhatsApp, and return once the account no longer has this device."""
     signals: queue.Queue[Signal] = queue.Queue()
     transport.connect(Handlers(partial(_spool, context), signals.put, lambda message_id, jid: None))
     deadline = time.monotonic() + UNLINK_SECONDS
     reason = "no answer"
     while time.monotonic() < deadline:
         try:
-            signal = signals.get(timeout=0.2)  # so that Ctrl-C is not kept waiting
+            signal = signals.get(timeout=0.2)  # so that Ctrl-C does not wait longer
         except queue.Empty:
             continue
         if isinstance(signal, Connected):
@@ -164,7 +164,7 @@ def _lock(context: Context, command: str) -> FileLock:
 
 
 def _keep_account(store: Store, event: dict[str, Any], context: Context) -> bool:
-    """Store the account of this home. Return whether it had another one, and sending is paused for that."""
+    """Store the account of this home. If the home had another one, pause sending and return True."""
     known = own_jid(store)
     is_other = known is not None and known != event["jid"]
     with store.write():
@@ -175,7 +175,7 @@ def _keep_account(store: Store, event: dict[str, Any], context: Context) -> bool
 
 
 def _record(context: Context) -> int:
-    """Record what the child has appended to the spool. Return how many messages there are."""
+    """Record the events that the child appended to the spool. Return the number of stored messages."""
     transport = context.transport
     while apply.apply_batch(context.store, transport.decode, context.now()):
         pass

@@ -1,9 +1,9 @@
-"""The owner of the connection: it records what arrives, sends what is due and answers requests.
+"""The owner of the connection: it records events, sends due messages and answers requests.
 
-Five threads, each with one job and its own connection to the store. The
+It has five threads, each with one job and its own connection to the store. The
 transport's thread appends raw events to the spool. The applier records them. The
-sender sends one row of the queue after the other. The fourth answers requests of
-other commands. The main thread connects, reconnects and writes the heartbeat.
+sender sends one row of the queue after the other. A fourth thread answers requests
+of other commands. The main thread connects, reconnects and writes the heartbeat.
 """
 
 from __future__ import annotations
@@ -46,26 +46,26 @@ from wa.whatsapp.transport import Accepted, ConnectFailed, Handlers, SendError, 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 15 * 60.0
-"""Seconds after which the sender looks at the queue though nothing woke it."""
+"""Seconds after which the sender looks at the queue even if nothing woke it."""
 HEARTBEAT = 10.0
-"""Seconds between two heartbeats in the session lock's file."""
+"""Seconds between two heartbeats, which are written to the session lock's file."""
 LOOK_AGAIN = 1.0
-"""Seconds after which the main thread looks at its deadlines though nothing woke it."""
+"""Seconds after which the main thread looks at its deadlines even if nothing woke it."""
 RECONNECT_FIRST, RECONNECT_MOST = 0.2, 30.0
-"""Seconds before the first attempt to reconnect, and at most before later ones."""
+"""Seconds before the first attempt to reconnect, and the most seconds before a later one."""
 FINISH_SECONDS, CUT_SECONDS = 3.0, 1.0
-"""Seconds that a message in hand may take after a request to stop, before and after the disconnect."""
+"""Seconds that a message being sent may take after a request to stop, before and after the disconnect."""
 SWITCH = 0.0005
-"""Seconds that a Python thread may run before another one may, instead of 5 ms: events are kept sooner."""
+"""Seconds that a thread runs before another may, instead of 0.005, so that events are spooled soon."""
 MARKS_KEPT = timedelta(days=30)
-"""How old wire marks get."""
+"""The age at which wire marks are deleted."""
 
 
 class Owner:
-    """Owns the connection and the session lock from the call of `run` until it returns.
+    """The owner of the connection and of the session lock while `run` runs.
 
-    `caught_up` is whether the server has handed over everything that waited there,
-    `trouble` why the last attempt to connect failed, and `settled` collects the ids
+    `caught_up` is whether the server has handed over all events that waited there,
+    `trouble` the reason why the last attempt to connect failed, and `settled` the ids
     of rows whose attempt is over, for the caller to report.
     """
 
@@ -124,8 +124,8 @@ class Owner:
     def run(self, until: Callable[[Owner], bool], tick: Callable[[Owner], None] | None = None) -> None:
         """Work until `until(self)` is true or `stop` is called; call `tick(self)` after each event.
 
-        Raises what ended the work, when that is an error: WaError for an account
-        that cannot connect, or what `stop` was given.
+        Raise the error that ended the work, if any: WaError for an account that
+        cannot connect, or the error that `stop` was called with.
         """
         try:
             self._begin()
@@ -143,7 +143,7 @@ class Owner:
             raise self._error
 
     def stop(self, error: BaseException | None = None) -> None:
-        """Ask the main thread to end the work, with an error or without. From any thread."""
+        """Ask the main thread to end the work, with or without an error. Any thread may call this."""
         self._error = self._error or error
         self._stopping.set()
         self._socket.wake()
@@ -186,7 +186,7 @@ class Owner:
         return min(LOOK_AGAIN, until_connect)
 
     def _nudge(self) -> None:
-        """Look at once at the queue and the requests: another process has added to them."""
+        """Look at the queue and the requests at once: another process has added to them."""
         self._asked = True
         self._send_work.set()
         if self._connect_at is not None:
@@ -260,7 +260,7 @@ class Owner:
     # ── Requests of other commands ──────────────────────────────────────────────────────────────────
 
     def _request_loop(self) -> None:
-        """Answer requests on a thread of their own, for some take long."""
+        """Answer requests, on a thread of their own, for some take long."""
         store = Store(self.home)
         try:
             while not self._stopping.is_set():
@@ -275,10 +275,10 @@ class Owner:
         finally:
             store.close()
 
-    # ── What arrives ────────────────────────────────────────────────────────────────────────────────
+    # ── Events ──────────────────────────────────────────────────────────────────────────────────────
 
     def _on_event(self, kind: str, payload: bytes) -> None:
-        """Append an event to the spool; the transport's thread calls this, and hands no event over twice."""
+        """Append an event to the spool; the transport's thread calls this once for each event."""
         log.debug("received %s: %r", kind, payload)
         try:
             with self._order.append():
@@ -308,10 +308,10 @@ class Owner:
         decode = self._transport.decode
         return apply.apply_batch(store, decode, self._now(), with_history=goes_on, order=self._order)
 
-    # ── What goes out ───────────────────────────────────────────────────────────────────────────────
+    # ── Sending ─────────────────────────────────────────────────────────────────────────────────────
 
     def _mark(self, message_id: str, to_jid: str) -> None:
-        """Commit a wire mark; the transport calls this on the sender's thread or on its own."""
+        """Commit a wire mark; the transport calls this on the sender's thread or on its own thread."""
         is_sender = threading.current_thread() is self._sender
         store = self._send_store if is_sender else self._mark_store
         assert store is not None  # noqa: S101
@@ -330,7 +330,7 @@ class Owner:
             store.close()
 
     def _wait_for_work(self, store: Store) -> Claim | None:
-        """Sleep until a row is due or the sender is woken. Return the row that was claimed then."""
+        """Sleep until a row is due or the sender is woken. Return the claimed row, or None."""
         self._send_work.clear()
         if self.connected and not self._stopping.is_set():
             seconds = send.seconds_to_next(store, self._now(), self._settings, self._scope)
@@ -342,7 +342,7 @@ class Owner:
         return None
 
     def _send_one(self, store: Store, claim: Claim) -> Claim | None:
-        """Send a claimed row and record its outcome. Return the next row, claimed in the same commit."""
+        """Send a claimed row and record the outcome. Return the next row, claimed in the same commit."""
         result: Accepted | SendError
         log.info("%s goes to %s", claim.id, claim.message.to_jid)
         log.debug("%s says %r", claim.id, claim.message.text)
@@ -350,7 +350,7 @@ class Owner:
             result = self._transport.send(claim.message)
         except SendError as error:
             result = error
-        except Exception as error:  # it does not prove that nothing was sent
+        except Exception as error:  # the message may have been sent all the same
             result = SendError(f"{type(error).__name__}: {error}")
         log.info("%s: %s", claim.id, result)
         following = None
@@ -376,7 +376,7 @@ class Owner:
             self.stop(error)
 
     def _finish(self) -> None:
-        """Finish the message in hand, claim no more, record what has arrived."""
+        """Finish the message being sent, claim no more rows, and record the spool."""
         self._stopping.set()
         self._send_work.set()
         self._request_work.set()
@@ -392,5 +392,5 @@ class Owner:
         for store in (self._store, self._spool_store, self._mark_store):
             store.close()
         self._socket.close()
-        if not self._sender.is_alive():  # else the lock ends with the process: the attempt goes on
+        if not self._sender.is_alive():  # otherwise an attempt goes on: keep the lock until the process ends
             self._lock.release()

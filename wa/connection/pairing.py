@@ -1,8 +1,8 @@
-"""Pairing in a process of its own: nothing from inside the library can end it.
+"""Pairing in a child process, because the library has no call that ends a pairing.
 
-The parent holds the session lock and gives it to the child, which keeps it if the parent
-dies, and ends when the parent does. The child prints an object of JSON a line for each
-event; messages that arrive meanwhile, the history above all, it appends to the spool.
+The parent holds the session lock and shares it with the child, which keeps it if the parent dies
+and ends soon after. The child prints each event of the pairing as a line of JSON, and appends
+messages that arrive meanwhile, above all the history, to the spool.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from wa.whatsapp.neonize.people import PEOPLE
 from wa.whatsapp.transport import ConnectFailed, Handlers
 
 QUIET_SECONDS = 2.0
-"""How long nothing must arrive before the child, once it is caught up, takes the history for complete."""
+"""Seconds without an event, once the child is caught up, after which the history counts as complete."""
 FIRST_SECONDS = 10.0
-"""How long the child waits for the history to begin to arrive."""
+"""Seconds that the child waits for the first part of the history."""
 CAUGHT_UP_SECONDS = 60.0
-"""How long the child waits for the history to end."""
+"""Seconds that the child waits for the end of the history."""
 ORPHAN_SECONDS = 5.0
-"""How long a child whose parent is dead waits for more of what WhatsApp is sending."""
+"""The most seconds that a child whose parent is dead stays to spool more events."""
 
 
 def paired_events(
@@ -98,11 +98,11 @@ def _child(
         while True:
             with changed:
                 while not lines and time.monotonic() < deadline:
-                    changed.wait(0.2)  # so that a signal is not kept waiting
+                    changed.wait(0.2)  # so that a signal does not wait longer
                 if not lines or not lines[0]:
                     return
                 event = lines.pop(0)
-            if event["event"] == "paired":  # the history takes its time
+            if event["event"] == "paired":  # the history may take long
                 deadline += 2 * CAUGHT_UP_SECONDS
             yield event
 
@@ -148,8 +148,8 @@ class _Child:
         self._tell({"event": "caught-up"})
 
     def end_with_parent(self) -> None:
-        """End when the parent is gone, but record what WhatsApp is sending: it will not send it again."""
-        os.read(0, 1)  # the parent writes nothing: this returns when it is gone
+        """End when the parent is gone, but spool all arriving events first: WhatsApp sends none twice."""
+        os.read(0, 1)  # the parent writes nothing: this call returns when the parent is gone
         if self._is_paired:
             deadline = time.monotonic() + ORPHAN_SECONDS
             while time.monotonic() - self._last < 1 and time.monotonic() < deadline:
@@ -159,7 +159,7 @@ class _Child:
 
     def _spool(self, kind: str, payload: bytes) -> None:
         spool.append(self._store, kind, payload, system_now())
-        if kind != PEOPLE:  # those come from our own looking again
+        if kind != PEOPLE:  # these events come from our own polling
             self._last = time.monotonic()
         self._history_came = self._history_came or kind == spool.HISTORY
 
@@ -176,7 +176,7 @@ class _Child:
             self._caught_up.set()
         elif isinstance(signal, Banned):
             self.fail(WaError("temporary-ban", "WhatsApp has banned this account", "wait until the ban ends"))
-        elif not isinstance(signal, Disconnected):  # a dropped line comes back
+        elif not isinstance(signal, Disconnected):  # the library restores a lost connection
             self.fail(end_of_connection(signal))
 
     def _tell(self, event: dict[str, Any]) -> None:
@@ -187,7 +187,7 @@ class _Child:
             os.write(self._out, (json.dumps(event) + "\n").encode())
 
     def _on_login(self, status: str) -> None:
-        """Fail unless the attempt ended well; the library tells how it ended in no other way."""
+        """Fail unless the pairing succeeded: the library reports its end only here."""
         if status == "success":
             return
         if status == "err-client-outdated":
@@ -202,7 +202,7 @@ class _Child:
         self.fail(WaError("pairing-failed", why, "run `wa link` again"))
 
     def fail(self, error: WaError) -> None:
-        """Tell the parent why there will be no link, and end: nothing else ends the library now."""
+        """Send the parent the error, and end the process: nothing else ends the library now."""
         self._tell({"event": "failed", "code": error.code, "message": error.message, "hint": error.hint})
         os._exit(error.exit_status)
 

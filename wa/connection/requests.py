@@ -1,4 +1,4 @@
-"""The table of requests: what other commands ask of the owner of the connection, and its answers."""
+"""The table `requests`: requests of other commands to the owner of the connection, and its answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from wa.whatsapp.transport import (
 log = logging.getLogger(__name__)
 
 Result = tuple[dict[str, Any], WaError | None]
-"""What came of a request, and why it was not done."""
+"""The result of a request, and the error if it failed."""
 _THESE = "FROM requests WHERE id BETWEEN :first AND :last AND kind = :kind"
 GROUPS_EVERY, UNKNOWN_GROUP_EVERY = timedelta(days=1), timedelta(minutes=10)
 
@@ -41,13 +41,13 @@ def put(store: Store, kind: str, wishes: Sequence[dict[str, Any]], expires: date
 
 
 def are_open(store: Store, kind: str, numbers: Sequence[int]) -> bool:
-    """Whether one of these requests, added together, is not answered yet."""
+    """Return whether one of these requests, added together, is still unanswered."""
     sql = f"SELECT 1 {_THESE} AND status = 'pending' LIMIT 1"
     return store.value(sql, {"first": numbers[0], "last": numbers[-1], "kind": kind}) is not None
 
 
 def results(store: Store, kind: str, numbers: Sequence[int]) -> list[Result]:
-    """Return the result of each of these requests, added together, and why it was not done if it was not."""
+    """Return the result of each of these requests, which were added together."""
     sql = f"SELECT id, status, result {_THESE}"
     found = store.rows(sql, {"first": numbers[0], "last": numbers[-1], "kind": kind})
     rows = {row["id"]: row for row in found}
@@ -63,7 +63,7 @@ def _result(row: Row) -> Result:
 
 
 def answer(store: Store, transport: Transport, now: datetime) -> bool:
-    """Do what the oldest open request asks for, and record its result. Return whether there was one."""
+    """Do the oldest open request, and record its result. Return whether there was one."""
     row = store.row(
         "SELECT * FROM requests WHERE status = 'pending' AND expires_at > ? ORDER BY id LIMIT 1",
         [to_iso(now)],
@@ -90,7 +90,7 @@ def answer(store: Store, transport: Transport, now: datetime) -> bool:
 
 
 def refresh_groups(store: Store, transport: Transport, now: datetime) -> None:
-    """Ask WhatsApp for our groups once a day: what happened to them while we were offline has no event."""
+    """Ask WhatsApp for our groups once a day, for changes while we were offline come with no event."""
     if groups_are_stale(store, now):
         try:
             _groups(store, transport, now)
@@ -99,14 +99,14 @@ def refresh_groups(store: Store, transport: Transport, now: datetime) -> None:
 
 
 def groups_are_stale(store: Store, now: datetime) -> bool:
-    """Whether what is known of the groups is so old that they may have changed."""
+    """Return whether the stored groups are so old that they may have changed."""
     last = store.state().get("groups_at")
     every = UNKNOWN_GROUP_EVERY if _has_unknown_group(store) else GROUPS_EVERY
     return last is None or abs(now - from_iso(last)) > every
 
 
 def _has_unknown_group(store: Store) -> bool:
-    """Whether there are messages of a group whose name and members are unknown."""
+    """Return whether there are messages of a group whose name and members are unknown."""
     return bool(store.value("SELECT 1 FROM chats WHERE is_group AND name IS NULL LIMIT 1"))
 
 
@@ -131,7 +131,7 @@ def _groups(store: Store, transport: Transport, now: datetime) -> Row:
 
 
 def _download(store: Store, transport: Transport, now: datetime, number: int, most: int) -> Row:
-    """Fetch the file of the message with that id into the home. Return its path."""
+    """Download the file of the message with the id `number` into the home. Return its path."""
     row = with_file(store, number)
     found = transport.download(row["raw_proto"], most)
     at = messages.moment(row["timestamp"])

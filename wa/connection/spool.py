@@ -1,4 +1,4 @@
-"""The spool: raw events as they arrived, kept at once, and forgotten when they are recorded."""
+"""The spool: raw events as they arrived, stored at once, and removed when they are recorded."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _WAITING = "SELECT id, kind, payload, position FROM spool WHERE error IS NULL"
 
 
 def append(store: Store, kind: str, payload: bytes, now: datetime) -> None:
-    """Keep a raw event: once this has returned, a kill cannot lose it.
+    """Store a raw event: once this has returned, a kill cannot lose it.
 
-    Nothing else happens here, for what the transport hands over in the
-    meantime is lost if the process dies.
+    This does nothing else, for events that wait in the transport meanwhile are
+    lost if the process dies.
     """
     with store.write(durable=False):
         store.execute(
@@ -40,34 +40,34 @@ def history_part(store: Store) -> Row | None:
 
 
 def remove(store: Store, number: int) -> None:
-    """Forget an event that is recorded, in the transaction that records it."""
+    """Remove an event, in the transaction that records it."""
     store.execute("DELETE FROM spool WHERE id = ?", [number])
 
 
 def set_position(store: Store, number: int, position: int) -> None:
-    """Remember how many steps of a part of the history are recorded, in the transaction of the last one."""
+    """Store how many steps of a part of the history are recorded, in the transaction of the last one."""
     store.execute("UPDATE spool SET position = ? WHERE id = ?", [position, number])
 
 
 def set_aside(store: Store, number: int, error: Exception) -> None:
-    """Leave an event that cannot be recorded, with the reason, so that it holds nothing up."""
+    """Store the reason why an event cannot be recorded; it stays, and later events are recorded."""
     reason = f"{type(error).__name__}: {error}"[:500]
     store.execute("UPDATE spool SET error = ? WHERE id = ?", [reason, number])
 
 
 def count(store: Store) -> int:
-    """Return how many events are not recorded yet, those that cannot be recorded included."""
+    """Return the number of events not recorded yet, including those that cannot be recorded."""
     return int(store.value("SELECT count(*) FROM spool"))
 
 
 def stuck(store: Store) -> list[str]:
-    """Return why events cannot be recorded, a reason for each, up to a thousand."""
+    """Return the reasons why events cannot be recorded, one for each event, up to a thousand."""
     rows = store.rows("SELECT kind, error FROM spool WHERE error IS NOT NULL ORDER BY id LIMIT 1000")
     return [f"{row['kind']}: {row['error']}" for row in rows]
 
 
 def retry_stuck(store: Store) -> None:
-    """Let events that could not be recorded be tried again: this version may know how."""
+    """Mark events that could not be recorded to be tried again: this version may be able to."""
     with store.write():
         store.execute("UPDATE spool SET error = NULL WHERE error IS NOT NULL")
 
@@ -75,8 +75,8 @@ def retry_stuck(store: Store) -> None:
 class WriteOrder:
     """The order of two writers in one process: appending an event goes before recording older ones.
 
-    Left to itself, SQLite lets a writer that waits sleep for a while, and the
-    library's queue fills meanwhile: a kill loses everything in it.
+    Without it, SQLite lets a waiting writer sleep for a while. Meanwhile events
+    collect in the library's memory, and a kill loses them.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class WriteOrder:
 
     @contextmanager
     def record(self) -> Iterator[None]:
-        """Hold the order while events are recorded; it begins a little later while events keep arriving."""
+        """Hold the order while events are recorded; it begins a little later while more events arrive."""
         begin = time.monotonic()
         while self.event_waits() or (
             time.monotonic() - self._last < PAUSE_SECONDS and time.monotonic() - begin < HELD_BACK_SECONDS
@@ -107,5 +107,5 @@ class WriteOrder:
             yield
 
     def event_waits(self) -> bool:
-        """Whether an event waits to be appended."""
+        """Return whether an event waits to be appended."""
         return self._event_waits.is_set()

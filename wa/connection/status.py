@@ -1,4 +1,4 @@
-"""What `wa status` shows, as data."""
+"""The status of a home, as data for `wa status`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from wa.times import to_iso
 
 @dataclass(frozen=True)
 class Status:
-    """`values` is what `--json` prints; the rest is for people.
+    """The status of a home. `values` is the output of `--json`; the rest is for people.
 
-    `backup_at` is when the last good backup was made, `waiting` the number of
-    backups that wait for upload, `trouble` why the last run failed, and `stuck`
-    why events cannot be recorded.
+    `backup_at` is the moment of the last good backup, `waiting` the number of backups
+    that wait for upload, `trouble` the error of the last run of the backup, and `stuck`
+    the reasons why events cannot be recorded.
     """
 
     values: dict[str, Any]
@@ -35,7 +35,7 @@ class Status:
 
 
 def status_of(context: Context) -> Status:
-    """Return the account, the holder of the connection, the queue, and what was last stored and saved."""
+    """Return the account, the owner of the connection, the queue, and the last message and backup."""
     store = context.store
     holder = lock_holder(context.home.session_lock)
     block = pacing.blocked(store, context.now(), context.settings)
