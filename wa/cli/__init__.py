@@ -1,1 +1,1 @@
-"""The command line: options, output, and one file a group of commands."""
+"""The command line: options, output, and one module for each group of commands."""

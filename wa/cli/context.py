@@ -1,4 +1,4 @@
-"""The context of one command: the settings as they were read, the store, and where data and talk go."""
+"""The context of one command: its settings, store and output."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class App:
 
     @cached_property
     def sources(self) -> Sources:
-        """Where settings come from: the environment, the file that is named, and the home's own."""
+        """The sources of settings: the environment, the named env file, and the home's own env file."""
         return read_sources(self.environ, self.env_file)
 
     @cached_property
@@ -51,13 +51,13 @@ class App:
 
     @cached_property
     def home(self) -> Home:
-        """WA_HOME, made where it is missing."""
+        """WA_HOME, made if it is missing."""
         home = Home(self.sources.home)
         home.prepare()
         return home
 
     def require_home(self) -> None:
-        """Raise WaError `not-authorized` if there is no home, and make none."""
+        """Raise WaError `not-authorized` if there is no home; do not make one."""
         home = Home(self.sources.home)
         if not home.store.exists():
             raise WaError(
@@ -73,12 +73,12 @@ class App:
 
     @cached_property
     def storage(self) -> Storage | None:
-        """The S3-compatible storage, where one is set."""
+        """The S3-compatible storage, None if none is set."""
         return parse_storage(self.values)
 
     @cached_property
     def backup_keys(self) -> BackupKeys:
-        """How backups are encrypted."""
+        """The keys of encrypted backups."""
         return parse_backup_keys(self.values)
 
     @cached_property
@@ -86,7 +86,7 @@ class App:
         """The main thread's connection to the store."""
         settings, home = self.settings, self.home
         store = open_store_for(home, settings.transport)
-        # A program reads errors as JSON from stderr, and a shell's completion shows what is there.
+        # Do not warn a program, which reads errors as JSON from stderr, or a shell that asks for completion.
         if not self.json and "_WA_COMPLETE" not in self.environ:
             warn_once(store, self.sources, self.out.note)
         return store
@@ -101,7 +101,7 @@ class App:
 
     @cached_property
     def out(self) -> Output:
-        """Where data and talk go."""
+        """The output of the command: data and messages."""
         return Output(sys.stdout, sys.stderr, json=self.json, zone=lambda: self.settings.zone)
 
     def _note(self, text: str) -> None:
@@ -112,7 +112,7 @@ class App:
         self.out.keep_descriptors(errors=not self.verbose)
 
     def refused(self, error: OSError) -> WaError:
-        """Return what an error of the operating system means. It makes no home."""
+        """Return the WaError for an error of the operating system, without making a home."""
         if "home" in self.__dict__:
             return storage_error(error, self.home.path)
         if error.filename is not None:
@@ -122,7 +122,7 @@ class App:
         )
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close the store if it was opened."""
         if "store" in self.__dict__:
             self.store.close()
 
@@ -132,6 +132,6 @@ def _system_zone() -> str:
     found = Path("/etc/localtime").resolve()
     if "TZ" not in os.environ and "zoneinfo" in found.parts:
         return "/".join(found.parts[found.parts.index("zoneinfo") + 1 :])
-    from tzlocal import get_localzone_name  # it knows all other ways, and takes 40 ms to load
+    from tzlocal import get_localzone_name  # for all other systems; it takes 40 ms to load
 
     return get_localzone_name() or "UTC"

@@ -27,7 +27,7 @@ from wa.cli.output import write_error
 from wa.errors import ExitStatus, Terminated, WaError
 from wa.store.open import explain, is_damaged
 
-# Where each command is, so that only the module of the one that runs is loaded.
+# The module of each command, so that only the module of the command that runs is loaded.
 COMMANDS = {
     "link": "link",
     "unlink": "link",
@@ -53,19 +53,19 @@ COMMANDS = {
     "db": "db",
     "loopback": "loopback",
 }
-# Modules with further commands of a group.
+# The modules with further commands of a group.
 FURTHER = {"contacts": "contacts_transfer"}
 
 
 class Commands(Mapping[str, Any]):
-    """The commands of a group by name, each built when it is looked up first."""
+    """The commands of a group by name, each built when it is first looked up."""
 
     def __init__(self, registered: list[CommandInfo]) -> None:
         self._registered = {_name_of(each): each for each in registered}
         self._built: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
-        """Build a command, or return the one that was built before."""
+        """Return a command; build it the first time."""
         if name not in self._built:
             only = typer.Typer(add_completion=False)
             only.registered_commands = [self._registered[name]]
@@ -73,11 +73,11 @@ class Commands(Mapping[str, Any]):
         return self._built[name]
 
     def __iter__(self) -> Iterator[str]:
-        """The names, in the order in which the commands are defined."""
+        """Return the names, in the order in which the commands are defined."""
         return iter(self._registered)
 
     def __len__(self) -> int:
-        """The number of commands."""
+        """Return the number of commands."""
         return len(self._registered)
 
 
@@ -85,15 +85,15 @@ class LazyGroup(TyperGroup):
     """The root group: it loads a command's module when the command is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The commands to show, `loopback` only where that transport is chosen."""
+        """Return the commands to show, `loopback` only if the transport is loopback."""
         return [name for name in COMMANDS if name != "loopback" or _on_loopback(ctx)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of that name, or None."""
+        """Return the command of that name, or None."""
         return _load(cmd_name) if cmd_name in COMMANDS else None
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; a reader that has gone away is no error."""
+        """Run the command; it is no error if the reader of its output has gone away."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -103,7 +103,7 @@ class LazyGroup(TyperGroup):
 
 @cache
 def _load(name: str) -> Any:
-    """Return a command; of a group, the subcommands are built when they are looked up."""
+    """Return a command; the subcommands of a group are built when they are looked up."""
     commands = import_module(f"wa.cli.commands.{COMMANDS[name]}").commands
     group = next((each for each in commands.registered_groups if each.name == name), None)
     if group is None:
@@ -182,14 +182,14 @@ def options(
 
 
 def run(args: Sequence[str], app: App) -> int:
-    """Run one command line; the exit code. Whatever goes wrong is told on stderr."""
+    """Run one command line; write any error to stderr. Return the exit code."""
     try:
         try:
             return _invoke(args, app)
         except WaError:
             raise
         except sqlite3.Error as error:
-            if _asked:  # SQLite makes its own error of what is raised while it calls us
+            if _asked:  # SQLite turned the exception of a signal handler into an error of its own
                 raise _asked[0]() from None
             raise explain(error, app.home) from error
         except OSError as error:
@@ -209,7 +209,7 @@ def run(args: Sequence[str], app: App) -> int:
         if app.verbose:
             raise
         fault = WaError("internal", f"{type(error).__name__}: {error}", "a fault of wa's own; -v shows where")
-        if "store" in vars(app) and is_damaged(app.home):  # what is stored made no sense
+        if "store" in vars(app) and is_damaged(app.home):  # the error came from damaged data
             fault = explain(sqlite3.DatabaseError(f"malformed: {error}"), app.home)
         _tell(fault, args, app)
         return fault.exit_status
@@ -239,10 +239,10 @@ def _invoke(args: Sequence[str], app: App) -> int:
         result = _root_command().main(args=list(args), prog_name="wa", standalone_mode=False, obj=app)
     except typer.Abort:
         raise KeyboardInterrupt from None
-    except SystemExit:  # Typer's way to end when the reader of its help has gone away
+    except SystemExit:  # Typer raises it when the reader of its help has gone away
         return ExitStatus.OK
     except Exception as error:
-        if not hasattr(error, "format_message"):  # the mark of Typer's usage errors
+        if not hasattr(error, "format_message"):  # Typer's usage errors have this method
             raise
         raise _usage(error) from None
     return result if isinstance(result, int) else ExitStatus.OK
@@ -259,7 +259,7 @@ def _wants_json(args: Sequence[str]) -> bool:
 
 
 _asked: list[type[BaseException]] = []
-"""What a signal asked for."""
+"""The exceptions that signals asked for."""
 
 
 def _on_signal(number: int, frame: object) -> NoReturn:
@@ -268,21 +268,21 @@ def _on_signal(number: int, frame: object) -> NoReturn:
 
 
 def main() -> NoReturn:
-    """The console script."""
+    """Run the console script `wa`."""
     os.umask(0o077)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed by whoever started us
+        if getattr(sys, name) is None:  # the parent process closed it
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):  # whatever the locale, what was done is told
+    for stream in (sys.stdout, sys.stderr):  # output must not fail, whatever the locale
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _on_signal)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored, as by nohup
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not if it is ignored, as by nohup
         signal.signal(signal.SIGINT, _on_signal)
     code = run(sys.argv[1:], App())
-    for number in (signal.SIGTERM, signal.SIGINT):  # too late to change what the exit code says was done
+    for number in (signal.SIGTERM, signal.SIGINT):  # from now on a signal cannot change the exit code
         signal.signal(number, signal.SIG_IGN)
-    if threading.active_count() > 1:  # the WhatsApp library may still wait for the network, for minutes
+    if threading.active_count() > 1:  # the WhatsApp library may wait for the network for minutes
         with contextlib.suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""What the commands share: options and arguments, and how what was typed is read."""
+"""The options and arguments that commands share, and their parsing."""
 
 from __future__ import annotations
 
@@ -89,17 +89,17 @@ Files = Annotated[
 
 
 def recipient(app: App, to: str) -> recipients.Recipient:
-    """Return the recipient that TO means."""
+    """Return the recipient for the argument TO."""
     return recipients.resolve(app.store, to, app.settings.region, app.context.me)
 
 
 def chat_of(app: App, chat: str) -> recipients.Recipient:
-    """Return the chat that CHAT means."""
+    """Return the chat for the argument CHAT."""
     return recipients.resolve_chat(app.store, chat, app.settings.region, app.context.me)
 
 
 def read_text(text: str | None) -> str:
-    """Return the text of a message: the argument, or standard input for `-` and for none."""
+    """Return the text of a message: the argument, or standard input for `-` and for None."""
     if text is not None and text != "-":
         return text
     if text is None and sys.stdin.isatty():
@@ -116,7 +116,7 @@ def read_text(text: str | None) -> str:
 
 
 def span(app: App, before: str | None, after: str | None) -> tuple[datetime | None, datetime | None]:
-    """Return the moments that --before and --after name."""
+    """Return the moments for --before and --after."""
     now, zone = app.now(), app.settings.zone
     first, last = (
         None if text is None else parse_when(text, now, zone, past=True) for text in (before, after)

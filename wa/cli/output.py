@@ -16,10 +16,10 @@ from wa.errors import WaError
 
 _FLAGS = ("is_from_me", "is_group", "is_favorite", "last_is_from_me")
 
-# Columns whose text a person may have to type again: it is never cut short.
+# Columns with text that the user may have to type again, so it is never cut.
 _TYPED = ("id", "phone", "when")
 _LAST_WIDTH = 20
-"""Columns of the terminal that are kept for the last column, the text."""
+"""Characters of a terminal's width that are kept for the last column, the text."""
 
 # C0 and C1 controls, ESC among them, and characters that change the direction of text: embeddings,
 # overrides and isolates (Unicode TR9). With them a message could rewrite the text beside it on a terminal.
@@ -48,12 +48,12 @@ def to_json(value: Any) -> str:
 
 
 def public(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row as JSON shows it: flags as booleans."""
+    """Return a row for JSON, with flags as booleans."""
     return {name: bool(value) if name in _FLAGS else value for name, value in row.items()}
 
 
 def array(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield rows as one JSON array, in pieces, so that a long list needs no memory."""
+    """Yield rows as one JSON array, in pieces, so that a long list takes little memory."""
     between = "["
     for row in rows:
         yield between + to_json(public(row))
@@ -73,13 +73,13 @@ def write_error(stream: TextIO, error: WaError, *, as_json: bool) -> None:
 
 
 class Progress:
-    """A bar for each file that is read."""
+    """Progress bars on a terminal, one for each file."""
 
     def __init__(self, bar: Any) -> None:
         self._bar = bar
 
     def begin(self, name: str, size: int) -> Callable[[int], object]:
-        """Show a file of so many bytes; call the returned function with the bytes of each piece read."""
+        """Begin a bar for a file of `size` bytes; return the function that moves it by a number of bytes."""
         if self._bar is None:
             return lambda read: None
         task = self._bar.add_task(name, total=size)
@@ -87,7 +87,7 @@ class Progress:
 
 
 class Output:
-    """Data on stdout, talk on stderr."""
+    """The output of a command: data on stdout, messages for people on stderr."""
 
     def __init__(self, out: TextIO, err: TextIO, *, json: bool, zone: Callable[[], ZoneInfo]) -> None:
         self.json = json
@@ -98,8 +98,8 @@ class Output:
     def keep_descriptors(self, *, errors: bool) -> None:
         """Move our streams away from descriptor 1 and, with `errors`, from descriptor 2.
 
-        A library that prints to these descriptors by itself would spoil what a program
-        reads there; from now on its output is dropped.
+        A library that prints to these descriptors by itself would spoil the data that a
+        program reads there; from now on the library's output is dropped.
         """
         self._out = sys.stdout = _moved(self._out, 1)
         if errors:
@@ -107,7 +107,7 @@ class Output:
 
     @property
     def on_terminal(self) -> bool:
-        """Whether standard output is a terminal, whose width limits a table."""
+        """Return whether standard output is a terminal, whose width limits a table."""
         return not self.json and self._out.isatty()
 
     def time(self, moment: datetime | None) -> str:
@@ -126,15 +126,15 @@ class Output:
             ) from error
 
     def success(self, value: Mapping[str, Any], text: str) -> None:
-        """Print the result of an action that cannot be undone; a failure to print is only a warning."""
+        """Print the result of an action that cannot be undone; if printing fails, only warn."""
         with self.even_unheard(text):
             self.result(value, text)
 
     @contextmanager
     def even_unheard(self, text: str) -> Iterator[None]:
-        """Go on if the block, which prints what is done, cannot print: then say `text` in a warning.
+        """Warn with `text` and go on if the block, which prints the result of an action, cannot print.
 
-        A reader that has gone away is no reason for one.
+        Do not warn when the reader of the output has gone away.
         """
         try:
             yield
@@ -150,14 +150,14 @@ class Output:
             self._err.flush()
 
     def error(self, error: WaError) -> None:
-        """Say why the process is about to end, where it cannot wait for `main` to do so."""
+        """Write the error with which the process is about to end without returning to `main`."""
         with suppress(OSError):
             write_error(self._err, error, as_json=self.json)
             self._err.flush()
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """Show on a terminal how far files are read; show nothing elsewhere."""
+        """Show progress bars on a terminal; show nothing elsewhere."""
         if self.json or not self._err.isatty():
             yield Progress(None)
             return
@@ -179,13 +179,13 @@ class Output:
             self._put(clean(text) + "\n")
 
     def data(self, text: str) -> None:
-        """Print a part of a file as it is, cleaned on a terminal."""
+        """Print a part of a file unchanged; on a terminal, cleaned."""
         self._put(clean(text) if self._out.isatty() else text)
 
     def picture(self, drawn: str, caption: str, over: int) -> int:
-        """Print a QR code and its caption; on a terminal, over that many lines printed before.
+        """Print a QR code and its caption; on a terminal, over the last `over` lines.
 
-        Return how many lines of the terminal it took.
+        Return the number of lines of the terminal that it takes.
         """
         up = f"\x1b[{over}A" if over and self._out.isatty() else ""
         self._put(up + drawn)
@@ -193,11 +193,11 @@ class Output:
         return drawn.count("\n") + self._err.isatty()
 
     def event(self, row: Mapping[str, Any], text: str) -> None:
-        """Print an event: a JSON object a line, or a line of text."""
+        """Print an event: as JSON on one line, or as a line of text."""
         self._put((to_json(public(row)) if self.json else clean(text)) + "\n")
 
     def result(self, value: Mapping[str, Any], text: str) -> None:
-        """Print the one thing that a command made or found."""
+        """Print the one result of a command."""
         self.event(value, text)
 
     def table(
@@ -245,11 +245,11 @@ class Output:
 
 
 def _moved(stream: TextIO, descriptor: int) -> TextIO:
-    """Return the stream under another descriptor, or as it is if it has none or another one."""
+    """Return the stream moved to a new descriptor; unchanged if it has no descriptor, or another one."""
     try:
         if stream.fileno() != descriptor:
             return stream
-    except OSError:  # not a file at all
+    except OSError:  # the stream has no descriptor
         return stream
     stream.flush()
     ours = os.fdopen(os.dup(descriptor), "w", encoding=stream.encoding, errors=stream.errors)
@@ -260,7 +260,7 @@ def _moved(stream: TextIO, descriptor: int) -> TextIO:
 
 
 def _shrunk(columns: Sequence[str], widths: Sequence[int], room: int) -> list[int]:
-    """Return the widths of all columns but the last; the widest are cut until the last one has room too."""
+    """Return the widths of all columns but the last; cut the widest until the last one has room."""
     wanted = list(widths[:-1])
     room -= min(_LAST_WIDTH, widths[-1]) + 2 * len(wanted)
     cut = [number for number in range(len(wanted)) if columns[number] not in _TYPED]

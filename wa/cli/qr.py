@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 QUIET = 2
-"""Empty modules around the code. The standard asks for four; phones read it with two."""
+"""Empty modules around the code. The standard asks for 4; phones can read a code with 2."""
 
-# Exactly black and white, whatever the colours of the terminal: phones read no inverted code.
+# Black on white, whatever the colours of the terminal: phones cannot read an inverted code.
 _ON_WHITE = "\x1b[38;5;16;48;5;231m"
 _RESET = "\x1b[0m"
 _BLOCKS = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
 
 
 def picture(data: str, *, colours: bool) -> str:
-    """Return the QR code for some data, two modules a character cell in height.
+    """Return the QR code for some data; a character cell is two modules high.
 
-    Without `colours`, it is right on a terminal with dark text on a light ground.
+    Without `colours`, phones can read it on a terminal with dark text on a light ground.
     """
     import segno
 

@@ -13,11 +13,11 @@ Command = Sequence[str]
 """A program and its arguments."""
 
 _SPLIT = "awk '/^# wa[a-z-]*\\.(service|timer)$/ { file = $2 } { print > file }'"
-"""Write each unit of a stream to a file of its own: the first line of a unit is its name."""
+"""A shell command that splits units into files: the first line of each unit is its name."""
 
 
 def render(manager: str, wa: Command, home: Path, *, backup: bool) -> dict[str, str]:
-    """Return the files for a manager, `systemd`, `pm2` or `cron`: names and contents.
+    """Return the files for `systemd`, `pm2` or `cron`, as contents by name.
 
     `wa` is the command up to its options, with absolute paths; no path may hold control characters.
     """
@@ -25,7 +25,7 @@ def render(manager: str, wa: Command, home: Path, *, backup: bool) -> dict[str, 
 
 
 def next_steps(manager: str, call: str, *, backup: bool) -> list[str]:
-    """Return the shell lines that put the files in place. `call` is the one that prints them."""
+    """Return the shell commands that install the files. `call` is the command that prints the files."""
     if manager == "systemd":
         folder = "~/.config/systemd/user"
         save = f"{call} | (cd {folder} && {_SPLIT})" if backup else f"{call} > {folder}/wa.service"
@@ -68,10 +68,10 @@ def _systemd(wa: Command, home: Path, backup: bool) -> dict[str, str]:
 
 def _systemd_command(command: Command) -> str:
     """Return a command line as systemd.service(5) reads it."""
-    if re.search(r"[\"'\\]", command[0]):  # not allowed in the path of a program
+    if re.search(r"[\"'\\]", command[0]):  # systemd allows none of these in the path of a program
         command = ["/usr/bin/env", *command]
     if any("$" in word for word in command):
-        command = [":" + command[0], *command[1:]]  # no variables are expanded
+        command = [":" + command[0], *command[1:]]  # a colon: do not expand variables
     return " ".join(map(_systemd_word, command))
 
 
@@ -82,7 +82,7 @@ def _systemd_word(word: str) -> str:
 
 
 def _pm2(wa: Command, home: Path, backup: bool) -> dict[str, str]:
-    if " " in wa[0]:  # PM2 gives a script with a space to a shell
+    if " " in wa[0]:  # PM2 would run a script with a space in its path through a shell
         wa = ["/usr/bin/env", *wa]
     values = {
         "SCRIPT": json.dumps(wa[0]),
@@ -106,10 +106,10 @@ def _cron(wa: Command, home: Path, backup: bool) -> dict[str, str]:
 
 
 def _cron_text(shell: str) -> str:
-    r"""Return shell text as crontab(5) reads it: % would be a line break, and `\%` is a %.
+    r"""Return shell text escaped for crontab(5), where % is a line break, and `\%` is a %.
 
-    A backslash before it would be taken for the one that escapes it, so two quotes, which mean nothing
-    to the shell inside quoted text, come between.
+    Between a backslash of the text and a %, put two quotes, which mean nothing to the shell inside
+    quoted text. Otherwise cron would take that backslash for the one that escapes the %.
     """
     return re.sub(r"(\\?)%", lambda match: f"{match[1]}''\\%" if match[1] else "\\%", shell)
 

@@ -1,4 +1,4 @@
-"""Rows of messages and of the queue as people read them."""
+"""Messages and rows of the queue as text for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wa.times import describe, from_iso, load_zone
 
 
 def who(row: Mapping[str, Any]) -> str:
-    """Return the recipient of a queue row by name, or by number."""
+    """Return the recipient of a queue row, as a name or a number."""
     return one_line(row["contact_name"] or show_jid(row["to_jid"]))
 
 
@@ -22,7 +22,7 @@ def when_due(app: App, row: Mapping[str, Any]) -> str:
     """Return a queue row's time as text, in the zone it was given in."""
     try:
         zone = load_zone(row["timezone"] or "")
-    except WaError:  # none was given, or one that this machine does not know
+    except WaError:  # the row has no zone, or one that this machine does not know
         zone = app.settings.zone
     return describe(from_iso(row["scheduled_at"]), zone, app.now())
 

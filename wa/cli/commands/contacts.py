@@ -246,7 +246,7 @@ def merge(
     app.out.result(row, f"merged {_label(gone)} into {_label(row)}")
 
 
-# ── What they share ─────────────────────────────────────────────────────────────────────────────────
+# ── Shared functions ────────────────────────────────────────────────────────────────────────────────
 
 
 def _find(app: App, who: str, *, exact: bool = False) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 _WARNINGS = 20
-"""Warnings that are shown; --json has all of them."""
+"""The most warnings that are shown; --json has all of them."""
 Region = Annotated[
     str | None, typer.Option(metavar="R", help="The country of numbers without a country code: GB, DE …")
 ]
@@ -104,7 +104,7 @@ def export(
 
 
 def _report(app: App, report: Report, *, dry_run: bool) -> None:
-    """Say what an import did. The exit code tells if something was left out."""
+    """Print the report of an import. Exit with code 8 if something was left out."""
     for place in report.problems:
         app.out.note(_told(place))
     for place in report.warnings[:_WARNINGS]:

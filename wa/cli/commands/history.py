@@ -1,4 +1,4 @@
-"""history status|import: how far back the messages reach, and more of them from WhatsApp's own export."""
+"""history status|import: the reach of each chat, and the import of WhatsApp's own "Export chat"."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def link(
 
 
 class _Screen:
-    """Shows the events of linking; on a terminal each QR code is drawn over the one before."""
+    """The display of linking; on a terminal each QR code is drawn over the one before."""
 
     def __init__(self, app: App) -> None:
         self._app = app

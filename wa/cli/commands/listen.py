@@ -56,7 +56,7 @@ def listen(
 
 
 class _Feed:
-    """Prints live messages once they are stored, by any process, and what goes wrong."""
+    """The output of `wa listen`: live messages once any process has stored them, and warnings."""
 
     def __init__(self, app: App, cursor: int) -> None:
         self._app = app
@@ -66,7 +66,7 @@ class _Feed:
         self._unknown = 0
 
     def print_new(self, owner: Owner | None) -> None:
-        """Print what is new; `hold.serve` calls this after each event."""
+        """Print new messages; `hold.serve` calls this after each event."""
         from wa.connection.hold import describe_owner
 
         state = describe_owner(owner)

@@ -1,4 +1,4 @@
-"""loopback say|delivered|fault|reset: the other side of the stand-in for WhatsApp."""
+"""loopback say|delivered|fault|reset: the other people and the faults of the stand-in for WhatsApp."""
 
 from __future__ import annotations
 

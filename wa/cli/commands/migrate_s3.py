@@ -1,4 +1,4 @@
-"""migrate-s3: the data of wa.js, the tool before this one."""
+"""migrate-s3: the import of the data of wa.js, the tool before this one."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def run_scheduler(
         return
     app.require_home()
     outcomes = send_due(app.context)
-    if outcomes:  # cron sends a mail about any output
+    if outcomes:  # without outcomes print nothing: cron sends a mail for any output
         app.out.note(", ".join(f"{outcomes.count(each)} {each}" for each in sorted(set(outcomes))))
     if "unknown" in outcomes:
         raise typer.Exit(ExitStatus.UNKNOWN)

@@ -1,6 +1,6 @@
 """wa schedule.
 
-What only a connection needs is imported where it is used: a list is shown at once.
+Modules that only a connection needs are imported where they are used, so that a list is shown at once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ commands.add_typer(schedule, name="schedule")
 
 
 def _complete_id(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Return ids for the shell's completion; none rather than an error."""
+    """Return ids for the shell's completion, none in case of an error."""
     try:
         app = ctx.find_object(App) or App()
         rows = queue.recent(app.store, 200)

@@ -1,4 +1,4 @@
-"""service: the files that keep wa alive."""
+"""service: the files with which a supervisor keeps wa alive."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ commands = typer.Typer()
 
 
 class Manager(str, Enum):
-    """What keeps wa alive."""
+    """The supervisors that can keep wa alive."""
 
     SYSTEMD = "systemd"
     PM2 = "pm2"
@@ -82,7 +82,7 @@ def service(
 
 
 def _command(sources: Sources) -> list[str]:
-    """Return the command that runs this wa, with the env file to be named; all paths absolute.
+    """Return the command that runs this wa, with the env file to name; all paths are absolute.
 
     When the `.env` of the default home names another home, it is read only if it is named too.
     """
@@ -93,12 +93,12 @@ def _command(sources: Sources) -> list[str]:
 
 
 def _stays(path: Path | None) -> bool:
-    """Whether a named env file is a file, and not a pipe of the shell."""
+    """Return whether a named env file is a file, and not a pipe of the shell."""
     return path is not None and path.is_file()
 
 
 def _program() -> list[str]:
-    """Return this `wa` as it was called, else the one that was installed with it, else Python's own way."""
+    """Return the `wa` that was called, else the one installed with it, else `python -m wa`."""
     for script in (Path(sys.argv[0]), Path(sysconfig.get_path("scripts")) / "wa"):
         if script.name == "wa" and script.is_file() and os.access(script, os.X_OK):
             return [str(script.parent.resolve() / script.name)]
@@ -113,7 +113,7 @@ def _check(path: str) -> None:
 
 
 def _missing(sources: Sources) -> list[str]:
-    """Return the settings whose values in force are in no file that a supervised wa will read."""
+    """Return the settings with values in force that no file has which a supervised wa reads."""
     kept = {**sources.in_home, **(sources.named if _stays(sources.named_file) else {})}
     values = sources.values
     return [
