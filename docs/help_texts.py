@@ -1,4 +1,4 @@
-"""The commands as `docs/commands.md` and the tests of the docs see them."""
+"""The commands and their help texts, for `docs/commands.md` and the tests of the docs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import typer
 from wa.cli.context import App
 from wa.cli.main import root
 
-# The commands that play the other side are shown on loopback only; nothing here touches a home.
+# The commands of `wa loopback` are shown on loopback only; this module uses no home.
 _APP = App(environ={"WA_TRANSPORT": "loopback", "WA_TZ": "UTC"})
 _WIDTH = 80
 
 
 def commands() -> Iterator[Any]:
-    """The context of every command and group, the root first, each group before what is in it."""
+    """Yield the context of every command and group, the root first, each group before its commands."""
     yield from _walk("wa", typer.main.get_command(root), None)
 
 
@@ -39,17 +39,17 @@ def _walk(name: str, command: Any, parent: Any) -> Iterator[Any]:
 
 
 def is_group(ctx: Any) -> bool:
-    """Whether it only holds other commands."""
+    """Return whether a command only holds other commands."""
     return hasattr(ctx.command, "list_commands")
 
 
 def does_something(ctx: Any) -> bool:
-    """Whether it can be run as it is: a command, or a group with one of its own."""
+    """Return whether a name can be run: a command, or a group that is a command too."""
     return not is_group(ctx) or bool(ctx.command.invoke_without_command and ctx.parent)
 
 
 def help_text(ctx: Any) -> str:
-    """What `--help` says, plain and 80 columns wide on every machine."""
+    """Return the text of `--help`, plain and 80 columns wide on every machine."""
     ctx.command.rich_markup_mode = None
     return str(ctx.command.get_help(ctx)).strip()
 
@@ -72,9 +72,9 @@ def examples(ctx: Any) -> list[str]:
 
 
 def parse(line: Sequence[str] | str) -> str:
-    """Parse a command line (`wa …`) as far as can be done without running it; the path of its command.
+    """Parse a command line (`wa …`) without running it; return the path of its command.
 
-    Raises Typer's usage errors, and what a callback of an option raises.
+    Raise Typer's usage errors, and the errors of callbacks of options.
     """
     words = shlex.split(line) if isinstance(line, str) else list(line)
     command: Any = typer.main.get_command(root)
@@ -87,7 +87,7 @@ def parse(line: Sequence[str] | str) -> str:
 
 
 def as_markdown() -> str:
-    """Return a table of all commands, and their help texts, a section each."""
+    """Return a table of all commands, and a section with the help text of each."""
     rows = [
         f"| [`{ctx.command_path}`](#{ctx.command_path.replace(' ', '-')}) | {sentence(ctx)} |"
         for ctx in commands()

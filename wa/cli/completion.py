@@ -1,4 +1,4 @@
-"""What a shell's completion offers beyond commands and options: the names of contacts."""
+"""Completion of the names of contacts in a shell."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _NOT_PLAIN = {
     "": re.compile(r"([^\w@%+:,./-])"),
     '"': re.compile(r'([\\"$`])'),
 }
-"""The characters that bash takes as they are after a backslash alone: in a bare word, in double quotes."""
+"""The characters that need a backslash in bash, in a bare word and in double quotes."""
 
 
 class _Word(str):
-    """A name as bash has to read it. Typer asks whether it begins with what was typed: `found` does."""
+    """A name quoted for bash. Typer keeps only words that begin with the typed text, so this always does."""
 
     __slots__ = ()
 
@@ -28,10 +28,10 @@ class _Word(str):
 
 
 def complete_contact(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the names that begin with `incomplete`; none rather than an error.
+    """Return the names that begin with `incomplete`, none in case of an error.
 
-    Bash puts them into the command line as they are, so they are quoted for it; other shells quote
-    by themselves.
+    Bash puts them into the command line unchanged, so they are quoted for it; other shells quote by
+    themselves.
     """
     try:
         app = ctx.find_object(App) or App()
@@ -47,7 +47,7 @@ def complete_contact(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _quoted(name: str, opening: str) -> str:
-    """Return a name for bash, in a word that was begun with this character."""
+    """Return a name quoted for bash, in a word that begins with the character `opening`."""
     if opening == "'":
         return name.replace("'", r"'\''")
     return _NOT_PLAIN['"' if opening == '"' else ""].sub(r"\\\1", name)

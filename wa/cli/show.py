@@ -42,7 +42,7 @@ def body(row: Mapping[str, Any], content: str | None = None) -> str:
 
 
 def message_line(app: App, row: Mapping[str, Any]) -> str:
-    """Return a message as one line; further lines of its text are indented, lest one pass for a message."""
+    """Return a message as one line; further lines of its text are indented, to look unlike a message."""
     chat = row["chat_name"] or show_jid(row["chat_jid"])
     sender = row["sender_name"] or show_jid(row["sender"])
     if row["is_from_me"]:

@@ -350,7 +350,7 @@ class Owner:
             result = self._transport.send(claim.message)
         except SendError as error:
             result = error
-        except Exception as error:  # the message may have been sent all the same
+        except Exception as error:  # the message may still have been sent
             result = SendError(f"{type(error).__name__}: {error}")
         log.info("%s: %s", claim.id, result)
         following = None

@@ -95,7 +95,7 @@ def _as_path(name: str, given: str, allowed: str) -> Path:
         raise bad_setting(name, given, allowed)
     try:
         return Path(given).expanduser().absolute()
-    except RuntimeError:  # ~somebody, who has no account here
+    except RuntimeError:  # `~name` without such a user on this machine
         raise bad_setting(name, given, allowed) from None
 
 

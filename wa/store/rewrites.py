@@ -76,7 +76,7 @@ class Restore:
     now: datetime
 
     def columns(self, table: str, but: Sequence[str] = ()) -> str:
-        """Return, as SQL, the columns that a table has in both stores; "" where one lacks the table."""
+        """Return, as SQL, the columns that a table has in both stores; "" when one lacks the table."""
         ours, theirs = (
             [row[1] for row in self.db.execute(f"PRAGMA {schema}.table_info({table})")]
             for schema in ("main", self.known)
