@@ -62,19 +62,20 @@ def test_many_messages_and_reconnects_cost_neither_files_nor_memory(lived_in, te
     lived_in.link_quickly()
     process = lived_in.start("listen")
     wait_for(lambda: lived_in.is_connected, what="a connection")
-    seen, said = [], []
+    seen, said, first, last = [], [], cuts // 10, cuts - 1
     for number in range(cuts):
         said += adam.send_many(lived_in.us, [f"{number}.{each}" for each in range(total // cuts)])
         wait_until_there(lived_in, len(said) - total // cuts // 2)
         lived_in.us.drop()
         wait_until_there(lived_in, len(said))
         lived_in.wait_until_recorded()
-        if number in (cuts // 10, cuts - 1):
+        if number in (first, last):
             seen.append(used(process.pid))
     lived_in.stop(process)
     tell(messages=total, reconnects=cuts, first=seen[0], last=seen[1])
     found = [each for (each,) in lived_in.rows("SELECT message_id FROM messages ORDER BY id")]
     assert found == said
     assert seen[1]["files"] <= seen[0]["files"] + 2
-    assert seen[1]["threads"] <= seen[0]["threads"] + 8  # Go keeps some in reserve
+    # Go keeps threads in reserve, and more of them on a busy machine; a thread a reconnect would be a leak.
+    assert seen[1]["threads"] - seen[0]["threads"] < 0.8 * (last - first)
     assert seen[1]["memory"] <= seen[0]["memory"] * 1.2 + 10

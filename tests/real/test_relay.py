@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import TESTS, wait_for
+from conftest import HELPERS, TESTS, wait_for
 from relay.driver import Client, Person, Relay
 
 pytest_plugins = ["relay_fixture"]
@@ -417,6 +417,7 @@ def test_all_works_where_there_is_only_loopback(tmp_path):
     if subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine does not let us make a network namespace")
     command = [*apart, sys.executable, "-m", "relay.alone", str(tmp_path / "alone")]
-    done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=False)
+    env = {**os.environ, "PYTHONPATH": HELPERS}
+    done = subprocess.run(command, cwd=TESTS, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [["lo"], ["near"], []]
