@@ -1,4 +1,4 @@
-"""Phone numbers: from what people write to international digits without `+`."""
+"""Phone numbers: parsing the forms that people write into international digits without `+`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times as people write them, durations and zones. Nothing here reads the clock: `now` is always given.
+"""Times as people write them, durations and zones. No function reads the clock: `now` is an argument.
 
 The grammar is small and closed: a text outside it is refused, and the error says how far it was read.
 """

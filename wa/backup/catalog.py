@@ -1,4 +1,4 @@
-"""Catalogs of backups: one of those on this machine, and one of those in the storage.
+"""The catalogs of backups, one for this machine and one for the storage.
 
 The checksum of a backup is put in its place first and removed last, so that a file with a
 backup's name is always whole.
@@ -196,7 +196,7 @@ class RemoteCatalog:
 
 
 def _sorted_out(files: dict[str, int]) -> tuple[dict[str, int], list[str]]:
-    """Return the sizes of the backups among some files, and the names of those that have a checksum alone."""
+    """Return the sizes of the backups among some files, and the names with only a checksum file."""
     ours = {name: size for name, size in files.items() if moment_of(name)}
     checksums = {name[: -len(CHECKSUM)] for name in files if name.endswith(CHECKSUM)}
     sizes = {name: size for name, size in ours.items() if name in checksums}

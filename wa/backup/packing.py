@@ -19,7 +19,7 @@ from wa.store.files import create, explained, need_room, storage_error
 _LEVEL = 3
 _CHUNK = 1024 * 1024
 _MOST_RATIO = 50_000
-"""A ratio above what zstd can compress: 128 KiB of equal bytes take 3 bytes (RFC 8878, 3.1.1.2)."""
+"""A compression ratio that zstd cannot reach: 128 KiB of equal bytes take 3 bytes (RFC 8878, 3.1.1.2)."""
 _HEADER = 18
 """The most bytes of a zstd frame's header (RFC 8878, 3.1.1.1)."""
 _AGE, _ZSTD, _SQLITE = b"age-encryption.org/v1\n", b"\x28\xb5\x2f\xfd", b"SQLite format 3\0"
@@ -203,7 +203,7 @@ def _decrypt(file: BinaryIO, out: _Unpacker, keys: BackupKeys, name: str) -> Non
 
 
 class _Digesting:
-    """A writer that digests what it writes to a file; it stores its own error, which age would hide."""
+    """A writer that digests the bytes it writes to a file; it stores its own error, which age would hide."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

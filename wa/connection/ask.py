@@ -51,18 +51,20 @@ def mark_read(context: Context, chat: str, up_to: int) -> None:
 
 
 def ask_each(
-    context: Context, kind: str, wishes: Sequence[dict[str, Any]], command: str, seconds: float
+    context: Context, kind: str, arguments: Sequence[dict[str, Any]], command: str, seconds: float
 ) -> list[Result]:
     """Let the owner do several requests, or become the owner and do them. Return the result of each.
 
     Each may take `seconds`. Raise WaError when the connection ends for good.
     """
     store = context.store
-    numbers = requests.put(store, kind, wishes, context.now() + timedelta(seconds=seconds * len(wishes)))
+    numbers = requests.put(
+        store, kind, arguments, context.now() + timedelta(seconds=seconds * len(arguments))
+    )
     if not numbers:
         return []
     context.wake_owner()
-    deadline = time.monotonic() + seconds * len(wishes)
+    deadline = time.monotonic() + seconds * len(arguments)
 
     def over(owner: Owner | None) -> bool:
         return not requests.are_open(store, kind, numbers) or time.monotonic() > deadline
@@ -83,11 +85,11 @@ def fetch(
     if folder is not None:
         received.check_folder(folder)
     missing = [row for row in rows if not _is_there(context, row)]
-    wishes = [{"number": row["id"], "most": most} for row in missing]
+    arguments = [{"number": row["id"], "most": most} for row in missing]
     results = dict(
         zip(
             (row["id"] for row in missing),
-            ask_each(context, "download", wishes, "download", DOWNLOAD_SECONDS),
+            ask_each(context, "download", arguments, "download", DOWNLOAD_SECONDS),
             strict=True,
         )
     )

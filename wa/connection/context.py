@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def system_now() -> datetime:
-    """Return the system's time, in UTC. Nothing else reads the clock."""
+    """Return the system's time as a datetime in UTC. No other function reads the clock."""
     return datetime.now(timezone.utc)
 
 
@@ -45,7 +45,7 @@ def _keep_silent(error: WaError) -> None:
 class Context:
     """The context of functions that work with the connection. Its store belongs to the thread that opened it.
 
-    `note` is called with a line for the person who waits. `before_library` is
+    `note` is called with a line of text for the waiting user. `before_library` is
     called before a library is loaded that prints to descriptors 1 and 2 by itself,
     `on_fatal` with the error for which the process ends at once.
     """

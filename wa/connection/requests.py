@@ -27,16 +27,16 @@ from wa.whatsapp.transport import (
 log = logging.getLogger(__name__)
 
 Result = tuple[dict[str, Any], WaError | None]
-"""The result of a request, and the error if it failed."""
+"""The result of a request, and its error if it failed."""
 _THESE = "FROM requests WHERE id BETWEEN :first AND :last AND kind = :kind"
 GROUPS_EVERY, UNKNOWN_GROUP_EVERY = timedelta(days=1), timedelta(minutes=10)
 
 
-def put(store: Store, kind: str, wishes: Sequence[dict[str, Any]], expires: datetime) -> list[int]:
+def put(store: Store, kind: str, arguments: Sequence[dict[str, Any]], expires: datetime) -> list[int]:
     """Add requests of one kind, for the owner to answer before they expire. Return their ids."""
     row = {"kind": kind, "expires_at": to_iso(expires)}
     with store.write():
-        numbers = [store.insert("requests", {**row, "args": json.dumps(wish)}) for wish in wishes]
+        numbers = [store.insert("requests", {**row, "args": json.dumps(args)}) for args in arguments]
     return [number for number in numbers if number is not None]
 
 
@@ -72,7 +72,7 @@ def answer(store: Store, transport: Transport, now: datetime) -> bool:
         return False
     status = "failed"
     try:
-        result = _DO[row["kind"]](store, transport, now, **json.loads(row["args"]))
+        result = _HANDLERS[row["kind"]](store, transport, now, **json.loads(row["args"]))
         status = "done"
     except Expired as error:
         result = {"code": "not-found", "message": str(error)}
@@ -141,4 +141,4 @@ def _download(store: Store, transport: Transport, now: datetime, number: int, mo
     return {"media_path": relative}
 
 
-_DO: dict[str, Any] = {"mark-read": _mark_read, "groups": _groups, "download": _download}
+_HANDLERS: dict[str, Any] = {"mark-read": _mark_read, "groups": _groups, "download": _download}

@@ -22,7 +22,7 @@ _PIECE = 256 * 1024
 
 
 def kind_for_sending(path: Path) -> Kind:
-    """Return what a file is sent as: a document if it is too large for its kind. Raise as `kind_of` does."""
+    """Return the kind that a file is sent as, a document if it is too large. Raise as `kind_of` does."""
     kind = kind_of(path)
     with reading(path) as file:
         is_too_large = os.fstat(file.fileno()).st_size > LIMITS[kind.name]

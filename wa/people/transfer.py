@@ -64,8 +64,8 @@ def import_cards(
 ) -> Report:
     """Import the cards of files. Open all files before writing anything.
 
-    Raise WaError `bad-data` if no file has a card, `usage` for an unknown region or charset, and
-    what `opened` raises.
+    Raise WaError `bad-data` if no file has a card, `usage` for an unknown region or charset, and as
+    `opened` does.
     """
     if not is_text_encoding(charset):
         raise WaError("usage", f"{charset!r} is not an encoding", "such as cp1251 or iso-8859-7")
@@ -99,7 +99,7 @@ def import_cards(
 def import_aliases(
     store: Store, file: str, stdin: BinaryIO, now: datetime, *, region: str | None, dry_run: bool = False
 ) -> Report:
-    """Import lines such as `Reem: Sister, Reemy, R`; `#` begins a comment. Raise what `opened` raises."""
+    """Import lines such as `Reem: Sister, Reemy, R`; `#` begins a comment. Raise as `opened` does."""
     report = Report()
     with opened(file, stdin) as stream, store.rehearse(*contacts.TABLES) if dry_run else nullcontext():
         known = directory(store)

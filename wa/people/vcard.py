@@ -183,7 +183,7 @@ def _tel(line: Line, text: str) -> Tel:
 
 
 def _apple_label(label: str) -> str:
-    """Return a label; Apple's built-in ones, such as `_$!<Mobile>!$_`, without their wrapping."""
+    """Return a label; a built-in one of Apple, such as `_$!<Mobile>!$_`, without its wrapping."""
     built_in = re.fullmatch(r"_\$!<(.*)>!\$_", label)
     return built_in[1].lower() if built_in else label
 

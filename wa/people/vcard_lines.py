@@ -84,7 +84,7 @@ class Line:
             self.parts[-1:] = [text[-1:]]
 
     def param(self, name: str) -> list[str]:
-        """Return the values of a parameter; with ``""`` those that vCard 2.1 writes without a name."""
+        """Return the values of a parameter; for ``""``, the values that vCard 2.1 writes without a name."""
         found = []
         for key, value in _PARAM.findall(self.params):
             key, value = key.strip().upper(), value.replace('"', "")

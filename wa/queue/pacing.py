@@ -1,6 +1,6 @@
 """The pace of sending: pause, ban, brake, clock, disk, daily limit and spacing.
 
-All commands share it; it is kept in the table `state`.
+All commands share one pace, which is stored in the table `state`.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def find(store: Store, text: str) -> str:
 
 
 def listing(store: Store, status: str | None) -> Iterator[Row]:
-    """Yield rows by time: with a status, all for "all", or those not settled yet for None."""
+    """Yield the rows with a status by time; all rows for "all", unsettled rows for None."""
     sql = f"SELECT {COLUMNS} FROM scheduled_messages"
     if status is None:
         sql += " WHERE status IN ('pending', 'sending', 'unknown')"

@@ -14,7 +14,7 @@ TYPES = (
 )  # fmt: skip
 FILES = ("voice", "audio", "image", "video", "document", "sticker")
 SILENT = ("reaction", "system")
-"""Types that have nothing to read: they neither count as unread nor move their chat up."""
+"""Types without content to read: they do not count as unread, and do not move their chat up."""
 LAST_SECOND = 253_402_300_799
 """The end of the year 9999 in Unix seconds, the last time that a datetime can hold."""
 MADE_UP = "migrated-"

@@ -117,7 +117,7 @@ def _read_own(path: Path) -> dict[str, str]:
 
 
 def _read(path: Path) -> bytes:
-    """Return what is in an env file. Raise OSError, and WaError `bad-setting` for one that is too large."""
+    """Return the content of an env file. Raise OSError, and WaError `bad-setting` for too large a file."""
     with path.open("rb") as file:
         data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:

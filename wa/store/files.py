@@ -139,7 +139,7 @@ def free_bytes(folder: Path) -> int:
 def need_room(folder: Path, size: float, what: str) -> None:
     """Raise WaError `storage-error` unless a disk has room for `size` bytes and some to spare.
 
-    `what` begins the sentence: "a backup".
+    `what` is the subject of the error message, such as "a backup".
     """
     free, needed = free_bytes(folder), int(size) + _SPARE_BYTES
     if free < needed:

@@ -102,7 +102,7 @@ class Evidence:
     """The evidence of whether a message was sent, for an attempt whose call did not return."""
 
     sent: bool | None
-    """False: certainly not sent. True: sent. None: it may have been sent."""
+    """True if the message was sent, False if it was certainly not sent, None if it may have been sent."""
     message_id: str | None = None
 
 

@@ -77,7 +77,7 @@ def _same(name: str) -> str:
 
 
 def _name_of(info: zipfile.ZipInfo) -> str:
-    """Return an entry's name; it is read as UTF-8 even if the ZIP does not say that it is."""
+    """Return an entry's name, read as UTF-8 even if the ZIP does not declare that."""
     if info.flag_bits & 0x800:  # APPNOTE.TXT 4.4.4
         return info.filename
     try:

@@ -160,7 +160,7 @@ class Participants:
     """Our names in the file."""
     members: Collection[str] = ()
     made_up: dict[str, str] = field(default_factory=dict)
-    """Names by made-up address, for those not stored yet."""
+    """The names by made-up address that are not stored yet."""
     _known: dict[str, str] = field(default_factory=dict)
 
     def is_me(self, name: str | None) -> bool:
