@@ -1,4 +1,4 @@
-"""Backups under fire: made, uploaded, thinned out and restored by processes that are killed on the way."""
+"""Processes that make, upload, prune and restore backups are killed at any moment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NOON = datetime(2026, 11, 20, 12, 30, tzinfo=timezone.utc)
 KILLS = 5
 
 
-# ── Tools ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Tools ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def fill(store, first, count):
@@ -62,7 +62,7 @@ def fill(store, first, count):
 
 
 def contents(path):
-    """What a database holds of people, messages and the queue, and whether sending is paused; it is sound."""
+    """Check a database; return its contacts, messages and queue, and whether sending is paused."""
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         db.row_factory = sqlite3.Row
@@ -78,7 +78,7 @@ def contents(path):
 
 
 def assert_sound(name, data, checksum, scratch):
-    """A packed backup is what its checksum says, and a sound database comes out of it."""
+    """Check that a packed backup fits its checksum and holds a sound database."""
     assert checksum == f"{hashlib.sha256(data).hexdigest()}  {name}\n".encode(), name
     unpacked = scratch / "unpacked.db"
     with unpacked.open("wb") as file:
@@ -88,7 +88,7 @@ def assert_sound(name, data, checksum, scratch):
 
 
 def local(home):
-    """The backups that are here, in the order of their names, each of them checked."""
+    """Return the local backups by name, each of them checked."""
     names = sorted(path.name for path in home.backups.glob("whatsapp_*") if NAME.fullmatch(path.name))
     for name in names:
         path = home.backups / name
@@ -99,7 +99,7 @@ def local(home):
 
 
 def remote(home, bucket):
-    """The backups that are in the bucket, in the order of their names, each of them checked once."""
+    """Return the backups in the bucket by name, each of them checked once."""
     listed = bucket.server.client().list_objects_v2(Bucket=bucket.name, Prefix=IN_BUCKET).get("Contents", [])
     tags = {each["Key"].removeprefix(IN_BUCKET): each["ETag"] for each in listed}
     names = sorted(key for key in tags if NAME.fullmatch(key))
@@ -117,13 +117,13 @@ _checked = set()
 
 
 def get(bucket, name):
-    """An object of the bucket."""
+    """Return an object of the bucket."""
     found = bucket.server.client().get_object(Bucket=bucket.name, Key=IN_BUCKET + name)
     return found["Body"].read()
 
 
 def rows(home, sql):
-    """What the store answers."""
+    """Return the rows of a query on the store."""
     with closing(sqlite3.connect(home.store)) as db:
         return db.execute(sql).fetchall()
 
@@ -135,7 +135,7 @@ def start(spawn, number, *args, ending="SIGKILL", log="-", at=None, **env):
 
 
 def events(spawn, tmp_path, *args, **options):
-    """The events of `wa ARGS`, which is run to its end."""
+    """Run `wa ARGS` to its end; return its events."""
     log = tmp_path / "events"
     done = start(spawn, 0, *args, log=str(log), **options).finish()
     assert done.code == 0, done.err
@@ -143,40 +143,40 @@ def events(spawn, tmp_path, *args, **options):
 
 
 def spread(seed, most, count=KILLS):
-    """So many of the numbers from 1 to `most`: one of each stretch."""
+    """Return `count` numbers from 1 to `most`, one of each equal interval."""
     chance = random.Random(seed)
     edges = [1 + round(most * each / count) for each in range(count + 1)]
     return [chance.randrange(low, high) for low, high in zip(edges, edges[1:], strict=False) if low < high]
 
 
 def numbers_of(happened, *wanted):
-    """The numbers of the events that begin like one of `wanted`."""
+    """Return the numbers of the events that begin like one of `wanted`."""
     return [number for number, each in enumerate(happened, 1) if each.startswith(wanted)]
 
 
-def nothing_half_made(home):
-    """Whether there is nothing left but what is finished."""
+def no_part_is_left(home):
+    """Return whether no half-made file is left."""
     assert not (home.backups / ".making").exists()
     return not [path for path in home.backups.glob("whatsapp_*.sha256") if not path.with_suffix("").exists()]
 
 
 @pytest.fixture
 def s3_env(bucket, monkeypatch):
-    """Storage is set, for all that is started."""
+    """Set the storage for every process that the test starts."""
     for name, value in bucket.settings().items():
         monkeypatch.setenv(name, value)
     return bucket
 
 
-# ── Backups ──────────────────────────────────────────────────────────────────────────────────────────
+# ── Backups ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("seed", [20261121])
-def test_backups_that_are_killed_all_over_leave_whole_ones_and_the_next_makes_up_for_them(
+def test_backups_killed_at_any_event_leave_whole_backups_and_the_next_run_completes_them(
     home, store, spawn, s3_env, tmp_path, seed
 ):
-    make_some(home, store, spawn)
-    happened = thinning_out(spawn, tmp_path)
+    make_backups(home, store, spawn)
+    happened = prune_events(spawn, tmp_path)
     expected = contents(home.store)
     begin = NOON - timedelta(hours=7)
     kills = spread(seed, len(happened))
@@ -185,27 +185,27 @@ def test_backups_that_are_killed_all_over_leave_whole_ones_and_the_next_makes_up
         for round_, number in enumerate(kills)
     )
     assert killed >= len(kills) * 0.7
-    make_up(home, spawn, s3_env, begin + timedelta(minutes=20) * len(kills), expected)
+    complete_backups(home, spawn, s3_env, begin + timedelta(minutes=20) * len(kills), expected)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(10))
-def test_a_backup_that_is_killed_at_every_event(home, store, spawn, s3_env, tmp_path, part):
-    make_some(home, store, spawn)
+def test_a_backup_killed_at_every_event_leaves_whole_backups(home, store, spawn, s3_env, tmp_path, part):
+    make_backups(home, store, spawn)
     expected = contents(home.store)
-    before = remember(home, s3_env, tmp_path / "before")
-    happened = thinning_out(spawn, tmp_path)
+    before = save_state(home, s3_env, tmp_path / "before")
+    happened = prune_events(spawn, tmp_path)
     every = range(1 + part, len(happened) + 1, 10)
     killed = 0
     for number in every:
-        bring_back(home, store, s3_env, before)
+        restore_state(home, store, s3_env, before)
         killed += kill_backup(home, spawn, s3_env, number, NOON - timedelta(hours=7.5), expected)
-        make_up(home, spawn, s3_env, NOON - timedelta(hours=7), expected)
+        complete_backups(home, spawn, s3_env, NOON - timedelta(hours=7), expected)
     assert killed >= len(every) - 2, "its last events differ by some from one run to the next"
 
 
-def make_some(home, store, spawn):
+def make_backups(home, store, spawn):
     """Fill the store, and make some backups."""
     fill(store, 0, 20)
     for hours in (9, 8.9, 8.8, 8.7):
@@ -213,25 +213,25 @@ def make_some(home, store, spawn):
         assert done.code == 0, done.err
 
 
-def thinning_out(spawn, tmp_path):
-    """The events of a backup that is made, uploaded, and thins out."""
+def prune_events(spawn, tmp_path):
+    """Return the events of a run that makes, uploads and prunes a backup."""
     happened = events(spawn, tmp_path, "backup", at=NOON - timedelta(hours=7.5))
-    # One is removed here, its checksum last, and one in the storage.
+    # A local backup is removed, its checksum last, and a backup in the storage.
     assert any(each.startswith("os.remove whatsapp_") and each.endswith(".sha256") for each in happened)
     assert numbers_of(happened, "call delete")
     return happened
 
 
-def remember(home, bucket, folder):
-    """What there is of backups: the files here, the rows, and the objects in the bucket."""
+def save_state(home, bucket, folder):
+    """Return the state of the backups: the local files, the rows, and the objects in the bucket."""
     shutil.copytree(home.backups, folder)
     read = bucket.server.client().get_object
     objects = {key: read(Bucket=bucket.name, Key=key)["Body"].read() for key in bucket.keys()}  # noqa: SIM118
     return folder, rows(home, "SELECT * FROM backup_history"), objects
 
 
-def bring_back(home, store, bucket, before):
-    """Make backups those that there were, so that the next run has the events of the one that was counted."""
+def restore_state(home, store, bucket, before):
+    """Restore this state of the backups, so that the next run has the events of the counted run."""
     folder, history, objects = before
     shutil.rmtree(home.backups)
     shutil.copytree(folder, home.backups)
@@ -246,7 +246,7 @@ def bring_back(home, store, bucket, before):
 
 
 def kill_backup(home, spawn, bucket, number, at, expected):
-    """Kill a backup at its N-th event, and look at what is left; whether it came so far."""
+    """Kill a backup at its N-th event, and check what is left; return whether the run reached the event."""
     here, there = local(home), remote(home, bucket)
     waiting = waiting_here(home)
     code = start(spawn, number, "backup", at=at).finish().code
@@ -262,19 +262,19 @@ def kill_backup(home, spawn, bucket, number, at, expected):
     return code == -signal.SIGKILL
 
 
-def make_up(home, spawn, bucket, at, expected):
-    """Make a backup after some were killed: it and the next leave nothing of them."""
+def complete_backups(home, spawn, bucket, at, expected):
+    """Make a backup after killed runs: it and the next one leave no half-made file."""
     done = start(spawn, 0, "backup", "--json", at=at).finish()
     assert done.code == 0, done.err
     here, there = local(home), remote(home, bucket)
     assert done.json["name"] in here
     assert set(here) <= set(there)
-    assert nothing_half_made(home)
+    assert no_part_is_left(home)
     assert rows(home, "SELECT 1 FROM backup_history WHERE status = 'running' OR upload = 'waiting'") == []
     recorded = {name for (name,) in rows(home, "SELECT name FROM backup_history WHERE status = 'done'")}
     assert set(here) | set(there) <= recorded
     assert contents(home.store) == expected
-    # what one run was killed over does not stay in the bucket for ever either
+    # the objects of a killed run do not stay in the bucket for ever either
     last = start(spawn, 0, "backup", at=NOON + timedelta(days=1)).finish()
     assert last.code == 0, last.err
     keys = [key.removeprefix(IN_BUCKET) for key in bucket.keys()]  # noqa: SIM118
@@ -282,7 +282,7 @@ def make_up(home, spawn, bucket, at, expected):
 
 
 def waiting_here(home):
-    """The finished backups that wait for their upload."""
+    """Return the finished backups that wait for their upload."""
     found = rows(
         home, "SELECT name FROM backup_history WHERE upload = 'waiting' AND status IN ('done', 'running')"
     )
@@ -290,7 +290,7 @@ def waiting_here(home):
 
 
 @pytest.mark.parametrize("ending", ["SIGTERM", "SIGINT"])
-def test_a_backup_that_is_asked_to_end_leaves_nothing_half_made(
+def test_a_backup_ended_by_a_signal_leaves_no_half_made_file(
     home, store, spawn, shell, s3_env, tmp_path, ending
 ):
     fill(store, 0, 20)
@@ -300,19 +300,17 @@ def test_a_backup_that_is_asked_to_end_leaves_nothing_half_made(
         at = NOON + timedelta(minutes=round_)
         done = start(spawn, first + each, "backup", ending=ending, at=at).finish()
         assert done.code == (0 if ending == "SIGTERM" else 130), (happened[first + each - 1], done.err)
-        assert nothing_half_made(home) or happened[first + each - 1].startswith("os.rename")
+        assert no_part_is_left(home) or happened[first + each - 1].startswith("os.rename")
         local(home)
         assert rows(home, "SELECT status FROM backup_history ORDER BY id DESC LIMIT 1") == [("interrupted",)]
     done = start(spawn, 0, "backup", at=NOON + timedelta(minutes=20)).finish()
     assert done.code == 0, done.err
-    assert nothing_half_made(home)
+    assert no_part_is_left(home)
     assert local(home) == remote(home, s3_env)
 
 
 @pytest.mark.parametrize("stage", ["call take", "os.rename", "http.client.send"])
-def test_two_backups_and_a_prune_at_once_do_not_mind_the_death_of_one(
-    home, store, spawn, s3_env, tmp_path, stage
-):
+def test_two_backups_and_a_prune_at_once_survive_the_kill_of_one(home, store, spawn, s3_env, tmp_path, stage):
     fill(store, 0, 20)
     happened = events(spawn, tmp_path, "backup")
     number = numbers_of(happened, stage)[-1]
@@ -322,15 +320,15 @@ def test_two_backups_and_a_prune_at_once_do_not_mind_the_death_of_one(
     last = spawn("backup").finish()
     assert last.code == 0, last.err
     assert local(home) == remote(home, s3_env)
-    assert nothing_half_made(home)
+    assert no_part_is_left(home)
     assert rows(home, "SELECT 1 FROM backup_history WHERE status = 'running' OR upload = 'waiting'") == []
 
 
-# ── Prune ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Prune ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def wanted_of(names):
-    """What the rule says has to stay at NOON: the last of so many hours, days, weeks and months."""
+    """Return the backups that the rule keeps at NOON: the last of so many hours, days, weeks and months."""
     dated = sorted(
         (
             (datetime.strptime(NAME.fullmatch(name)[1], "%Y%m%d_%H%M%S").replace(tzinfo=timezone.utc), name)
@@ -348,7 +346,7 @@ def wanted_of(names):
 
 
 def old_backups(home, bucket, sound):
-    """Backups of a long past, made of a sound one: here and in the bucket, where they are missing."""
+    """Add copies of a sound backup, dated in past months, where they are missing: here and in the bucket."""
     data = (home.backups / sound).read_bytes()
     moments = [NOON - timedelta(minutes=23) * each for each in range(1, 15)]
     moments += [NOON - timedelta(hours=31) * each for each in range(1, 5)]
@@ -366,7 +364,7 @@ def old_backups(home, bucket, sound):
 
 
 def prune_and_kill(home, spawn, bucket, tmp_path, choose):
-    """Kill prunes, and look each time at what is left."""
+    """Kill prunes, and check each time what is left."""
     assert start(spawn, 0, "backup", at=NOON - timedelta(minutes=1)).finish().code == 0
     (sound,) = local(home)
     names = old_backups(home, bucket, sound) | {sound}
@@ -382,24 +380,26 @@ def prune_and_kill(home, spawn, bucket, tmp_path, choose):
         assert stay <= there <= names
     assert start(spawn, 0, "backup", "prune", at=NOON).finish().code == 0
     assert set(local(home)) == set(remote(home, bucket)) == stay
-    assert nothing_half_made(home)
+    assert no_part_is_left(home)
 
 
-def test_a_prune_that_is_killed_removes_nothing_that_the_rule_keeps(home, store, spawn, s3_env, tmp_path):
+def test_a_killed_prune_removes_no_backup_that_the_rule_keeps(home, store, spawn, s3_env, tmp_path):
     prune_and_kill(home, spawn, s3_env, tmp_path, lambda happened: spread(7, len(happened), 7))
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_a_prune_that_is_killed_at_every_event(home, store, spawn, s3_env, tmp_path):
+def test_a_prune_killed_at_every_event_removes_no_backup_that_the_rule_keeps(
+    home, store, spawn, s3_env, tmp_path
+):
     prune_and_kill(home, spawn, s3_env, tmp_path, lambda happened: range(1, len(happened) + 1))
 
 
-# ── Restore ──────────────────────────────────────────────────────────────────────────────────────────
+# ── Restore ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def lived_on(home, store, spawn):
-    """A home that has a backup and has gone on since; what it holds now."""
+    """A home that has a backup and was used since; return its present content."""
     fill(store, 0, 20)
     assert start(spawn, 0, "backup", at=NOON - timedelta(hours=2)).finish().code == 0
     fill(store, 20, 300)
@@ -409,8 +409,8 @@ def lived_on(home, store, spawn):
     return contents(home.store)
 
 
-def a_copy(home, name):
-    """A home like another."""
+def copy_home(home, name):
+    """Copy a home."""
     copy = home.path.with_name(name)
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(home.path, copy)
@@ -418,9 +418,9 @@ def a_copy(home, name):
 
 
 def restore_and_kill(home, store, spawn, wa, tmp_path, choose):
-    """Kill restores, each in a home of its own, and look at what is there."""
+    """Kill restores, each in a home of its own, and check the store afterwards."""
     before = lived_on(home, store, spawn)
-    other = a_copy(home, "unbroken")
+    other = copy_home(home, "unbroken")
     happened = events(spawn, tmp_path, "backup", "restore", "latest", at=NOON, WA_HOME=str(other.path))
     after = contents(other.store)
     assert before[1] is False
@@ -428,7 +428,7 @@ def restore_and_kill(home, store, spawn, wa, tmp_path, choose):
     assert before[0] != after[0]
     ends = set()
     for number in choose(happened):
-        copy = a_copy(home, "killed")
+        copy = copy_home(home, "killed")
         env = {"WA_HOME": str(copy.path)}
         killed = start(spawn, number, "backup", "restore", "latest", at=NOON, **env)
         assert killed.finish().code == -signal.SIGKILL
@@ -446,7 +446,7 @@ def restore_and_kill(home, store, spawn, wa, tmp_path, choose):
     return ends
 
 
-def test_a_restore_that_is_killed_leaves_the_old_store_or_the_restored_one(home, store, spawn, wa, tmp_path):
+def test_a_killed_restore_leaves_the_old_store_or_the_restored_one(home, store, spawn, wa, tmp_path):
     def choose(happened):
         return [*spread(5, len(happened), KILLS - 4), *range(len(happened) - 24, len(happened), 7)]
 
@@ -456,16 +456,16 @@ def test_a_restore_that_is_killed_leaves_the_old_store_or_the_restored_one(home,
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_a_restore_that_is_killed_at_every_event(home, store, spawn, wa, tmp_path):
+def test_a_restore_killed_at_every_event_leaves_the_old_store_or_the_restored_one(
+    home, store, spawn, wa, tmp_path
+):
     restore_and_kill(home, store, spawn, wa, tmp_path, lambda happened: [*range(1, len(happened) + 1)])
 
 
 @pytest.mark.parametrize(
     "count", [4, pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
 )
-def test_a_restore_into_a_new_home_that_is_killed_can_be_begun_again(
-    home, store, spawn, wa, s3_env, tmp_path, count
-):
+def test_a_killed_restore_into_a_new_home_can_be_repeated(home, store, spawn, wa, s3_env, tmp_path, count):
     fill(store, 0, 20)
     assert start(spawn, 0, "backup", at=NOON - timedelta(hours=2)).finish().code == 0
     new = Home(tmp_path / "new")
@@ -488,16 +488,14 @@ def test_a_restore_into_a_new_home_that_is_killed_can_be_begun_again(
 
 
 def is_unmade(home):
-    """Whether there is a database in which no table is yet."""
+    """Return whether the database has no table yet."""
     return rows(home, "SELECT 1 FROM sqlite_master WHERE name = 'scheduled_messages'") == []
 
 
 @pytest.mark.parametrize(
     "count", [8, pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
 )
-def test_a_backup_that_is_put_into_a_file_is_there_whole_or_not_at_all(
-    home, store, spawn, wa, tmp_path, count
-):
+def test_a_backup_put_into_a_file_is_whole_or_missing(home, store, spawn, wa, tmp_path, count):
     fill(store, 0, 20)
     assert start(spawn, 0, "backup", at=NOON - timedelta(hours=2)).finish().code == 0
     folder = tmp_path / "elsewhere"
@@ -520,7 +518,7 @@ def test_a_backup_that_is_put_into_a_file_is_there_whole_or_not_at_all(
         assert contents(home.store) == whole
 
 
-# ── What was found to be wrong ───────────────────────────────────────────────────────────────────────
+# ── Bugs that were found ──────────────────────────────────────────────────────────────────────────
 
 
 def test_a_backup_whose_upload_was_killed_an_hour_ago_keeps_its_checksum_in_the_bucket(
@@ -540,7 +538,7 @@ def test_a_backup_whose_upload_was_killed_an_hour_ago_keeps_its_checksum_in_the_
 
 
 @pytest.mark.parametrize("ending", ["SIGTERM", "SIGINT"])
-def test_a_backup_that_was_finished_when_it_was_asked_to_end_is_uploaded_by_the_next(
+def test_a_backup_finished_before_a_signal_is_uploaded_by_the_next_run(
     home, store, spawn, s3_env, tmp_path, ending
 ):
     point = "2 open backups"  # after its checksum its own name is in place, and is about to be synced
@@ -552,18 +550,18 @@ def test_a_backup_that_was_finished_when_it_was_asked_to_end_is_uploaded_by_the_
 
 
 @pytest.mark.parametrize("ending", ["SIGTERM", "SIGINT"])
-def test_a_restore_that_is_asked_to_end_just_after_its_commit_keeps_the_copy_of_what_was_there(
+def test_a_restore_ended_just_after_its_commit_keeps_the_copy_of_the_old_store(
     home, store, spawn, tmp_path, ending
 ):
     before = lived_on(home, store, spawn)
-    other = a_copy(home, "unbroken")
+    other = copy_home(home, "unbroken")
     args = ("backup", "restore", "latest")
     happened = events(spawn, tmp_path, *args, at=NOON, WA_HOME=str(other.path))
     after = contents(other.store)
     copies = numbers_of(happened, "call after_step")[-2:]
     assert len(copies) == 2
     for number in copies:
-        copy = a_copy(home, "asked")
+        copy = copy_home(home, "asked")
         start(spawn, number, *args, ending=ending, at=NOON, WA_HOME=str(copy.path)).finish()
         found = contents(copy.store)
         kept = [contents(path) for path in copy.backups.glob("replaced_*.db")]

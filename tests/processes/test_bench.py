@@ -1,4 +1,4 @@
-"""The bench runs to its end; what it measures is looked at by people."""
+"""The benchmark runs to its end; people judge its numbers."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ DEMO = Path(__file__).parents[2] / "docs/demo.sh"
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start the demo as the leader of a process group, its temporary files in tmp_path/tmp."""
+    """Start the demo as the leader of a process group, with its temporary files in tmp_path/tmp."""
     (tmp_path / "tmp").mkdir()
     started: list[subprocess.Popen[str]] = []
 
@@ -46,7 +46,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 @pytest.fixture
 def only(tmp_path: Path) -> Callable[..., str]:
-    """Make a folder with a `wa` that runs the steps named and passes over all others; its path.
+    """Make a folder with a `wa` that runs the named steps and skips all others; return the PATH to use.
 
     A step is the first word, or the first two, such as "send" and "contacts add".
     """
@@ -69,7 +69,7 @@ def only(tmp_path: Path) -> Callable[..., str]:
 
 
 def is_running(group: int) -> bool:
-    """Whether a process of the group is left."""
+    """Return whether a process of the group is left."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -78,14 +78,14 @@ def is_running(group: int) -> bool:
 
 
 def assert_nothing_left(popen: subprocess.Popen[str], tmp_path: Path) -> None:
-    """No process, no file."""
+    """Check that the demo left no process and no file."""
     wait_for(lambda: not is_running(popen.pid), what="the end of all processes")
     assert list((tmp_path / "tmp").iterdir()) == []
     assert not (tmp_path / "home").exists(), "the demo used our home"
 
 
-def test_the_story(start, tmp_path):
-    # what is set outside has no say
+def test_the_demo_runs_all_its_steps(start, tmp_path):
+    # settings of the caller's environment are ignored
     popen = start(WA_DAILY_LIMIT="1", WA_QUIET_HOURS="nonsense", WA_TRANSPORT="neonize")
     out, _ = popen.communicate(timeout=120)
     assert popen.returncode == 0, out
@@ -134,7 +134,7 @@ def test_the_story(start, tmp_path):
 
 
 def assert_a_sentence_before_each_step(out: str) -> None:
-    """Each command is explained before it."""
+    """Check that a sentence explains each command before it runs."""
     paragraphs = re.split(r"\n\n", out.strip())
     assert len(paragraphs) >= 8
     for paragraph in paragraphs[:-1]:
@@ -150,7 +150,9 @@ def assert_a_sentence_before_each_step(out: str) -> None:
     ids=["ctrl-c", "terminated", "terminal closed"],
 )
 @pytest.mark.parametrize("moment", ["contacts add", "listen", "run-scheduler"])
-def test_interrupted_at_any_moment_it_leaves_nothing_behind(start, only, tmp_path, number, to_group, moment):
+def test_a_demo_interrupted_at_any_moment_leaves_nothing_behind(
+    start, only, tmp_path, number, to_group, moment
+):
     popen = start(only(moment))
     for line in popen.stdout:
         if line.startswith(f"$ wa {moment}"):

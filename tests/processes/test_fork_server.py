@@ -1,4 +1,4 @@
-"""A process that is forked is what a process of its own is: streams, surroundings, signals, end."""
+"""A forked process is like a process of its own: streams, environment, signals, exit."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ print(json.dumps({
 
 @pytest.fixture
 def look(tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Start a script that says what it sees."""
+    """Start a script that prints its surroundings."""
     script = tmp_path / "look.py"
     script.write_text(LOOK)
 
@@ -64,13 +64,13 @@ def look(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     ],
     ids=["plain", "cwd", "session", "env", "bare env"],
 )
-def test_it_sees_what_a_process_of_its_own_sees(look, options):
+def test_a_fork_has_the_surroundings_of_a_process_of_its_own(look, options):
     own, forked = (look(kind, "one", "-two", "dreié", **options) for kind in KINDS)
     assert forked == own
     assert own["parent"] == os.getpid()
 
 
-def test_umask_and_ignored_signals_are_not_those_of_the_server(look):
+def test_a_fork_has_the_umask_and_ignored_signals_of_the_caller(look):
     look(Forked)
     umask = os.umask(0o027)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -83,7 +83,7 @@ def test_umask_and_ignored_signals_are_not_those_of_the_server(look):
     assert "default_int_handler" in seen["SIGINT"]
 
 
-def test_files_are_passed_under_their_numbers(tmp_path):
+def test_file_descriptors_are_passed_under_their_numbers(tmp_path):
     script = tmp_path / "write.py"
     script.write_text("import os, sys\nos.write(int(sys.argv[1]), b'through')\n")
     ours, theirs = os.pipe()
@@ -115,7 +115,7 @@ def test_files_are_passed_under_their_numbers(tmp_path):
         ("import threading, time; threading.Thread(target=lambda: print('late')).start(); sys.exit(4)", 4),
     ],
 )
-def test_it_ends_as_a_process_of_its_own_does(tmp_path, code, ends_with):
+def test_a_fork_ends_as_a_process_of_its_own_does(tmp_path, code, ends_with):
     script = tmp_path / "end.py"
     script.write_text(f"import os, signal, sys\nprint('said')\n{code}\n")
     ends = []
@@ -129,7 +129,7 @@ def test_it_ends_as_a_process_of_its_own_does(tmp_path, code, ends_with):
     assert ends[1][0] == ends_with
 
 
-def test_a_process_that_is_killed_is_ours_to_wait_for(spawn: Callable[..., Process]):
+def test_a_killed_fork_is_our_child_to_wait_for(spawn: Callable[..., Process]):
     listener = spawn("listen")
     assert listener.popen.stderr
     listener.popen.stderr.readline()
@@ -139,7 +139,7 @@ def test_a_process_that_is_killed_is_ours_to_wait_for(spawn: Callable[..., Proce
     assert listener.popen.returncode == -signal.SIGKILL
 
 
-def test_a_process_is_asked_to_end_however_soon_it_is(spawn: Callable[..., Process]):
+def test_a_signal_right_after_the_start_ends_a_fork(spawn: Callable[..., Process]):
     for _ in range(10):
         started = spawn("listen")
         started.signal(signal.SIGINT)
@@ -147,7 +147,7 @@ def test_a_process_is_asked_to_end_however_soon_it_is(spawn: Callable[..., Proce
         assert result.code in (130, -signal.SIGINT), result
 
 
-def test_nothing_of_the_tests_nor_of_the_library_s_runtime_is_in_it(tmp_path):
+def test_a_fork_holds_no_module_of_the_tests_and_no_go_runtime(tmp_path):
     script = tmp_path / "modules.py"
     script.write_text("import os, sys\nprint(*sys.modules)\nprint(len(os.listdir('/proc/self/task')))\n")
     started = Forked([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
@@ -157,7 +157,7 @@ def test_nothing_of_the_tests_nor_of_the_library_s_runtime_is_in_it(tmp_path):
     assert threads == "1"
 
 
-def test_no_two_have_the_same_luck(tmp_path):
+def test_two_forks_have_different_random_numbers(tmp_path):
     script = tmp_path / "luck.py"
     script.write_text("import random\nprint(random.random())\n")
     drawn = [
@@ -167,12 +167,12 @@ def test_no_two_have_the_same_luck(tmp_path):
     assert drawn[0] != drawn[1]
 
 
-def test_what_a_fork_could_not_be_is_started_afresh(shell: Callable[..., Result]):
+def test_a_process_that_cannot_be_forked_is_started_directly(shell: Callable[..., Result]):
     assert shell("--version", PYTHONUTF8="1").out == shell("--version").out
     assert shell(program=[WA, "--version"]).code == 0
 
 
 @pytest.mark.console_script
-def test_with_the_mark_it_is_the_script(spawn: Callable[..., Process]):
+def test_with_the_mark_console_script_the_installed_script_runs(spawn: Callable[..., Process]):
     started = spawn("listen")
     wait_for(lambda: WA in Path(f"/proc/{started.pid}/cmdline").read_text())

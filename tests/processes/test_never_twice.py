@@ -1,4 +1,4 @@
-"""Never twice, never lost: real processes, killed with SIGKILL at every point that matters."""
+"""Never twice, never lost: real processes are killed with SIGKILL at every critical point."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GRACE = parse_duration("6h")
 
 
 def fill(store, count):
-    """Queue `count` messages that are due now; their texts."""
+    """Queue `count` messages that are due now; return their texts."""
     texts = [f"Happy New Year {number}" for number in range(count)]
     now = system_now()
     with store.write():
@@ -37,13 +37,13 @@ def fill(store, count):
 
 
 def killed_at(spawn, point, count, *args):
-    """Run `wa ARGS` until it has killed itself, or has ended before it came to that."""
+    """Run `wa ARGS` until it kills itself at a point, or ends before it reaches the point."""
     process = spawn(point, str(count), *args, program=[sys.executable, KILL_POINTS])
     return process.finish().code
 
 
 def kill_after(process, seconds):
-    """Give a process a while, then kill it."""
+    """Kill a process after a while."""
     try:
         process.popen.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -69,7 +69,7 @@ def run_until_quiet(shell, store):
 
 
 def assert_each_once(home, store, texts):
-    """Every text was accepted exactly once, every accepted row is `sent` or `unknown`, and so is no other."""
+    """Check that each text was accepted once, and that exactly the accepted rows are `sent` or `unknown`."""
     server = Loopback(home)
     accepted = list(server.delivered())
     server.close()
@@ -84,7 +84,7 @@ def assert_each_once(home, store, texts):
 
 
 def send_the_receipts(wa, store):
-    """Let a late receipt come for every row of unknown outcome, and have it recorded."""
+    """Send a late receipt for every row of unknown outcome, and record it."""
     rows = store.rows("SELECT to_jid, message_id FROM scheduled_messages WHERE status = 'unknown'")
     lines = [json.dumps({"from": row["to_jid"], "receipt": row["message_id"]}) for row in rows]
     assert wa("loopback", "say", "-", stdin="\n".join(lines)).code == 0
@@ -92,7 +92,7 @@ def send_the_receipts(wa, store):
 
 
 @pytest.mark.parametrize("receipts", ["on", "off"])
-def test_three_hundred_messages_and_a_scheduler_killed_at_every_point(
+def test_a_scheduler_killed_at_every_point_sends_300_messages_once_each(
     home, store, wa, spawn, shell, receipts
 ):
     kill_the_scheduler(home, store, wa, spawn, shell, receipts, seed=20261231, rounds=18)
@@ -100,12 +100,12 @@ def test_three_hundred_messages_and_a_scheduler_killed_at_every_point(
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(30))
-def test_a_thousand_kills(home, store, wa, spawn, shell, seed):
+def test_a_scheduler_killed_a_thousand_times_sends_each_message_once(home, store, wa, spawn, shell, seed):
     kill_the_scheduler(home, store, wa, spawn, shell, "off" if seed % 2 else "on", seed, rounds=34)
 
 
 def kill_the_scheduler(home, store, wa, spawn, shell, receipts, seed, rounds):
-    """Send 300 messages with a scheduler that is killed at one point after the other, and at random."""
+    """Send 300 messages with a scheduler that is killed at each point in turn, and at random."""
     texts = fill(store, 300)
     wa("loopback", "fault", "receipts", receipts)
     chance = random.Random(seed)
@@ -128,15 +128,15 @@ def kill_the_scheduler(home, store, wa, spawn, shell, receipts, seed, rounds):
 
 
 @pytest.mark.parametrize("point", SENDING)
-def test_what_a_death_at_each_point_leaves_behind(home, store, wa, spawn, point):
-    """One message, no receipts: it is sent again only where it provably was not."""
+def test_a_kill_at_each_point_leaves_the_right_status(home, store, wa, spawn, point):
+    """One message without receipts is sent again only where it provably was not sent."""
     wa("loopback", "fault", "receipts", "off")
     texts = fill(store, 1)
     assert killed_at(spawn, point, 1, "run-scheduler") == -9
     before = schedule.counts(store)
     assert before == ({"sent": 1} if point == "recorded" else {"sending": 1})
     wa("run-scheduler", "--once")
-    # What provably did not go out is tried again, which on a slow machine has happened by now.
+    # A message that provably did not go out is tried again; on a slow machine that has happened already.
     not_sent = point in ("claimed", "marked")
     expected = {"pending", "sent"} if not_sent else {"sent"} if point == "recorded" else {"unknown"}
     assert set(schedule.counts(store)) <= expected
@@ -157,7 +157,9 @@ def test_what_a_death_at_each_point_leaves_behind(home, store, wa, spawn, point)
     ],
     ids=["ack-lost", "ack-lost-without-receipts", "ack-delay"],
 )
-def test_acknowledgements_lost_and_late_with_kills(home, store, wa, spawn, shell, faults):
+def test_lost_and_late_acknowledgements_with_kills_send_each_message_once(
+    home, store, wa, spawn, shell, faults
+):
     texts = fill(store, 60)
     for name, value in faults.items():
         wa("loopback", "fault", name, value)
@@ -172,7 +174,7 @@ def test_acknowledgements_lost_and_late_with_kills(home, store, wa, spawn, shell
     assert_each_once(home, store, texts)
 
 
-def test_a_flapping_line_and_three_owners_killed_in_turns(home, store, wa, spawn):
+def test_a_flapping_connection_and_three_killed_owners_send_each_message_once(home, store, wa, spawn):
     texts = fill(store, 200)
     chance = random.Random(7)
     commands = [("run-scheduler",), ("run-scheduler",), ("listen",)]
@@ -198,7 +200,7 @@ def test_a_flapping_line_and_three_owners_killed_in_turns(home, store, wa, spawn
     assert_each_once(home, store, texts)
 
 
-def test_two_thousand_incoming_messages_and_a_listener_killed_twenty_times(home, store, wa, spawn):
+def test_a_listener_killed_20_times_records_each_of_2000_messages_once(home, store, wa, spawn):
     lines = [{"from": REEM, "text": f"line {n}", "id": f"IN{n:05d}"} for n in range(2000)]
     chance = random.Random(2000)
     kills = handed = 0
@@ -219,6 +221,6 @@ def test_two_thousand_incoming_messages_and_a_listener_killed_twenty_times(home,
     assert process.finish().code == 0
     stored = [row["message_id"] for row in store.rows("SELECT message_id FROM messages ORDER BY id")]
     assert stored == sorted(set(stored))
-    # WhatsApp hands a message over once: what a death cost is at most the one that was in hand.
+    # WhatsApp delivers a message once: each kill loses at most the message being handed over.
     lost = 2000 - len(stored)
     assert handed <= lost <= kills

@@ -1,4 +1,4 @@
-"""What is shipped: the package alone, typed, with its command; and what it needs, with lower bounds."""
+"""The wheel: the package alone, typed, with its command and with lower bounds for its dependencies."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_wheel_installs_the_command(wheel):
     assert dict(parser["console_scripts"]) == {"wa": "wa.__main__:main"}
 
 
-def test_the_wheel_says_what_it_is(wheel):
+def test_the_wheel_has_its_metadata(wheel):
     from wa import __version__
 
     (metadata,) = [name for name in wheel.namelist() if name.endswith("METADATA")]
@@ -71,14 +71,14 @@ def test_every_dependency_has_a_lower_bound(wheel):
     assert unbounded == []
 
 
-def test_every_import_of_the_package_is_asked_for(wheel):
-    """What `wa` imports at any place is the standard library, itself or a dependency it names."""
+def test_every_import_of_the_package_is_a_dependency(wheel):
+    """`wa` imports only the standard library, itself and the dependencies that it names."""
     (metadata,) = [name for name in wheel.namelist() if name.endswith("METADATA")]
     asked = Parser().parsestr(wheel.read(metadata).decode()).get_all("Requires-Dist")
     names = {re.match(r"[A-Za-z0-9_.-]+", each)[0].replace("-", "_") for each in asked if ";" not in each}
     called = {"python_dotenv": "dotenv", "python_dateutil": "dateutil", "pillow": "PIL"}
     names = {called.get(name, name) for name in names}
-    # Typer's, boto3's and neonize's own, always with them; magic only to see whether it is there
+    # Typer, boto3 and neonize bring these along; magic is imported only to see whether it is installed
     names |= {"rich", "botocore", "magic"}
     imported = set()
     for path in (ROOT / "wa").rglob("*.py"):

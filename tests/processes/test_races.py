@@ -1,4 +1,4 @@
-"""What the user does at the very moment at which the owner claims: whoever was first is believed."""
+"""A user's command at the moment at which the owner claims the row: the first of the two wins."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ TO = Recipient(REEM_JID, REEM, None)
 
 @pytest.fixture
 def scheduler(home, spawn):
-    """A run-scheduler in a process of its own, connected."""
+    """A connected run-scheduler in a process of its own."""
     process = spawn("run-scheduler")
     wait_for(lambda: is_owned(home))
     return process
 
 
 class Race:
-    """Rounds between the user and the owner, as close as they can be on a machine of any speed."""
+    """Rounds between the user and the owner, timed as close as the speed of the machine allows."""
 
     def __init__(self, seed, rounds):
         self.chance = random.Random(seed)
@@ -38,24 +38,24 @@ class Race:
         self.won, self.lost = set(), set()
 
     def __iter__(self):
-        """The numbers of the rounds; there are more of them where one side has always won."""
+        """Yield the numbers of the rounds; there are more rounds if one side has always won."""
         for number in range(20 * self.rounds):
             if number >= self.rounds and self.won and self.lost:
                 return
             yield number
 
     def due(self, now):
-        """When a message is due: at about the moment at which a command started now acts."""
+        """Return the time at which a command that starts now acts, about."""
         return now + timedelta(seconds=self.chance.uniform(0, 2 * self.seconds))
 
     def ended(self, text, won):
-        """Whether the user was first; whoever was has it harder in the next round."""
+        """Note whether the user was first; the winner gets the later start in the next round."""
         (self.won if won else self.lost).add(text)
         self.seconds = max(0.0005, self.seconds * (0.8 if won else 1.25))
 
 
 def due_soon(store, home, text, race):
-    """Queue a message that is due at about the moment at which a command started now acts; its id."""
+    """Queue a message that is due about when a command that starts now acts; return its id."""
     now = system_now()
     due = race.due(now)
     row = schedule.enqueue(store, TO, text, due, now, grace=parse_duration("6h"))
@@ -68,7 +68,7 @@ def settled(store):
 
 
 @ROUNDS
-def test_what_was_cancelled_in_time_never_goes_out(home, store, wa, scheduler, rounds):
+def test_a_row_cancelled_in_time_is_never_sent(home, store, wa, scheduler, rounds):
     race = Race(1, rounds)
     for number in race:
         row_id = due_soon(store, home, f"text {number}", race)
@@ -83,7 +83,7 @@ def test_what_was_cancelled_in_time_never_goes_out(home, store, wa, scheduler, r
 
 
 @ROUNDS
-def test_an_edit_in_time_goes_out_instead_and_one_too_late_does_not(home, store, wa, scheduler, rounds):
+def test_an_edited_text_goes_out_only_if_the_edit_was_in_time(home, store, wa, scheduler, rounds):
     race = Race(2, rounds)
     for number in race:
         row_id = due_soon(store, home, f"old {number}", race)
@@ -98,7 +98,7 @@ def test_an_edit_in_time_goes_out_instead_and_one_too_late_does_not(home, store,
 
 
 @ROUNDS
-def test_after_pause_has_returned_nothing_goes_out(home, store, wa, scheduler, rounds):
+def test_no_message_goes_out_after_pause_has_returned(home, store, wa, scheduler, rounds):
     race = Race(3, rounds)
     for number in race:
         row_id = due_soon(store, home, f"text {number}", race)
@@ -124,7 +124,7 @@ def test_sending_with_one_key_from_many_processes_sends_once(home, store, spawn,
     assert schedule.counts(store) == {"sent": 1}
 
 
-def test_many_senders_at_once_without_a_listener_all_get_through(home, store, spawn):
+def test_many_senders_at_once_without_a_listener_all_send(home, store, spawn):
     senders = [spawn("send", REEM, f"Hello {number}") for number in range(8)]
     results = [sender.finish() for sender in senders]
     assert [result.code for result in results] == [0] * 8, [result.err for result in results]

@@ -1,4 +1,4 @@
-"""The main job, in one breath."""
+"""The main job: one message is sent and recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Under real supervisors: PM2 from npm, cron's bare environment, and the systemd unit."""
+"""`wa` under real supervisors: PM2 from npm, cron's bare environment, and the systemd unit."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ NPM_SECONDS = 240
 
 
 def delivered(wa: Callable[..., Result]) -> list[str]:
-    """The texts that the server accepted."""
+    """Return the texts that the server accepted."""
     return [row["content"] for row in wa("loopback", "delivered", "--json").json]
 
 
 def rows(wa: Callable[..., Result], status: str) -> list[str]:
-    """The texts in the queue that have this status."""
+    """Return the texts in the queue that have this status."""
     return [row["message"] for row in wa("schedule", "list", "--status", status, "--json").json]
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs; one that is dead and not yet waited for does not."""
+    """Return whether the process runs; a zombie does not."""
     try:
         state = subprocess.run(
             ["ps", "-o", "state=", "-p", str(pid)], capture_output=True, text=True, check=False
@@ -56,7 +56,7 @@ def is_alive(pid: int) -> bool:
 
 
 def awkward_program(folder: Path) -> str:
-    """This `wa` under a path that has to be quoted."""
+    """Return a path to this `wa` that has to be quoted."""
     place = folder / f"bin {AWKWARD}"
     place.mkdir(exist_ok=True)
     if not (place / "wa").exists():
@@ -64,12 +64,14 @@ def awkward_program(folder: Path) -> str:
     return str(place / "wa")
 
 
-# ── Signals, as any supervisor sends them ───────────────────────────────────────────────────────────
+# ── Signals, as any supervisor sends them ─────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 @pytest.mark.parametrize("delay", ["1", "60"], ids=["in hand", "hanging"])
-def test_a_signal_ends_it_within_five_seconds_and_leaves_nothing_open(wa, spawn, home, number, code, delay):
+def test_a_signal_ends_a_command_within_five_seconds_and_leaves_no_row_open(
+    wa, spawn, home, number, code, delay
+):
     wa("loopback", "fault", "ack-delay", delay)
     for each in range(3):
         assert wa("schedule", "add", REEM, f"message {each}", "--at", "in 0 seconds").code == 0
@@ -79,7 +81,7 @@ def test_a_signal_ends_it_within_five_seconds_and_leaves_nothing_open(wa, spawn,
     began = time.monotonic()
     process.signal(number)
     result = process.finish()
-    assert time.monotonic() - began < 5 + (began - started)  # which tells how slow the machine is
+    assert time.monotonic() - began < 5 + (began - started)  # this start shows how slow the machine is
     assert result.code == code, result.err
     assert "Traceback" not in result.err
     assert rows(wa, "sending") == []
@@ -87,7 +89,7 @@ def test_a_signal_ends_it_within_five_seconds_and_leaves_nothing_open(wa, spawn,
     assert not is_owned(home)
 
 
-# ── PM2 ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── PM2 ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +120,7 @@ def _install_pm2() -> None:
 
 
 class PM2:
-    """A PM2 daemon of this test's own."""
+    """A PM2 daemon for one test."""
 
     def __init__(self, program: str, home: Path) -> None:
         self._program = program
@@ -144,7 +146,7 @@ class PM2:
         return done.stdout
 
     def app(self, name: str = "wa-scheduler") -> dict[str, Any]:
-        """What PM2 says of an app."""
+        """Return what PM2 reports of an app."""
         apps = json.loads(self("jlist").splitlines()[-1])
         return next(each for each in apps if each["name"] == name)
 
@@ -167,13 +169,13 @@ def pm2(pm2_program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def config(wa: Callable[..., Result], tmp_path: Path) -> str:
-    """The path of the file for PM2, as `wa service` prints it."""
+    """The path of a file for PM2, as `wa service` prints it."""
     path = tmp_path / "ecosystem.config.js"
     path.write_text(wa("service", "pm2").out, encoding="utf-8")
     return str(path)
 
 
-def test_pm2_starts_it_again_after_sigkill_and_what_is_scheduled_goes_out_once(wa, home, pm2, config):
+def test_pm2_restarts_a_killed_process_and_scheduled_messages_go_out_once(wa, home, pm2, config):
     pm2("start", config)
     wait_for(lambda: is_owned(home), what="a scheduler")
     before = pm2.pid()
@@ -192,7 +194,7 @@ def test_pm2_starts_it_again_after_sigkill_and_what_is_scheduled_goes_out_once(w
     assert app["pm2_env"]["status"] == "online"
 
 
-def test_pm2_stops_it_cleanly_with_a_message_in_hand(wa, home, pm2, config):
+def test_pm2_stops_a_process_cleanly_while_it_sends(wa, home, pm2, config):
     wa("loopback", "fault", "ack-delay", "2")
     pm2("start", config)
     wait_for(lambda: is_owned(home), what="a scheduler")
@@ -205,7 +207,7 @@ def test_pm2_stops_it_cleanly_with_a_message_in_hand(wa, home, pm2, config):
     assert not is_alive(pid)
     ended = time.monotonic()
     pm2("jlist")
-    assert ended - began < 5 + 1 + (time.monotonic() - ended)  # and the time that PM2 itself takes
+    assert ended - began < 5 + 1 + (time.monotonic() - ended)  # plus the time that PM2 itself takes
     assert rows(wa, "sending") == []
     assert rows(wa, "unknown") == []
     assert delivered(wa) == rows(wa, "sent") == ["message 0"]
@@ -215,12 +217,12 @@ def test_pm2_stops_it_cleanly_with_a_message_in_hand(wa, home, pm2, config):
 @pytest.mark.parametrize(
     ("fault", "code"), [(("logged-out", "on"), 3), (("banned", "3600"), 5)], ids=["logged out", "banned"]
 )
-def test_pm2_does_not_start_it_again_where_that_would_be_wrong(wa, tmp_path, pm2, config, fault, code):
+def test_pm2_does_not_restart_a_process_that_ended_for_good(wa, tmp_path, pm2, config, fault, code):
     wa("loopback", "fault", *fault)
     assert wa("schedule", "add", REEM, "Waits", "--at", "in 0 seconds").code == 0
     pm2("start", config)
     wait_for(lambda: pm2.pid() == 0, what="its end")
-    # Another one, which ends with 7, is started again and again meanwhile.
+    # Another process, which ends with 7, is restarted again and again meanwhile.
     control = {"WA_HOME": str(tmp_path / "control")}
     assert wa("loopback", "fault", "outdated", "on", **control).code == 0
     other = tmp_path / "control.config.js"
@@ -234,7 +236,7 @@ def test_pm2_does_not_start_it_again_where_that_would_be_wrong(wa, tmp_path, pm2
     assert rows(wa, "pending") == ["Waits"]
 
 
-def test_the_pm2_file_says_what_it_must(config):
+def test_the_pm2_file_has_the_needed_settings(config):
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed")
@@ -250,7 +252,7 @@ def test_the_pm2_file_says_what_it_must(config):
     assert app["script"] == WA
 
 
-def test_pm2_makes_backups_beside_it_with_awkward_paths(spawn, tmp_path, pm2):
+def test_pm2_makes_backups_with_awkward_paths(spawn, tmp_path, pm2):
     program, home = awkward_program(tmp_path), tmp_path / f"home {AWKWARD}"
     settings = {"WA_HOME": str(home)}
     made = spawn("service", "pm2", "--backup", program=[program], **settings).finish()
@@ -271,11 +273,11 @@ def test_pm2_makes_backups_beside_it_with_awkward_paths(spawn, tmp_path, pm2):
     assert pm2.app()["pm2_env"]["restart_time"] == 0
 
 
-# ── cron ────────────────────────────────────────────────────────────────────────────────────────────
+# ── cron ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def cron_commands(crontab: str) -> list[str]:
-    """The commands of a crontab as cron hands them to the shell."""
+    """Return the commands of a crontab as cron hands them to the shell."""
     lines = [line for line in crontab.splitlines() if not line.startswith("#")]
     return [unescaped_by_cron(line.split(maxsplit=5)[5]) for line in lines]
 
@@ -294,7 +296,7 @@ def as_cron(command: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_cron_with_its_settings_in_the_line(wa, home):
+def test_cron_sends_with_the_settings_in_the_line(wa, home):
     assert wa("contacts", "add", "Zoë Example", REEM).code == 0
     assert wa("schedule", "add", "zoe", "Grüße 👋", "--at", "in 0 seconds").code == 0
     found = as_cron(
@@ -307,7 +309,7 @@ def test_cron_with_its_settings_in_the_line(wa, home):
     assert rows(wa, "sent") == ["Grüße 👋"]
 
 
-def test_the_crontab_lines_with_nothing_but_home(wa, spawn, tmp_path):
+def test_the_crontab_lines_work_with_home_alone_in_the_environment(wa, spawn, tmp_path):
     program, home = awkward_program(tmp_path), tmp_path / f"home {AWKWARD}"
     home.mkdir(mode=0o700)
     (home / ".env").write_text("WA_TRANSPORT=loopback\nWA_SEND_SPACING=0\nSTORAGE_MODE=s3\n")
@@ -334,7 +336,7 @@ def test_the_crontab_lines_with_nothing_but_home(wa, spawn, tmp_path):
     [([("refuse", "463")], 5), ([("receipts", "off"), ("ack-lost", "on")], 6), ([("logged-out", "on")], 3)],
     ids=["failed", "unknown", "logged out"],
 )
-def test_cron_learns_how_it_went_from_the_exit_code(wa, home, faults, code):
+def test_under_cron_the_exit_code_tells_the_outcome(wa, home, faults, code):
     for fault in faults:
         wa("loopback", "fault", *fault)
     assert wa("schedule", "add", REEM, "Hello", "--at", "in 0 seconds").code == 0
@@ -344,7 +346,7 @@ def test_cron_learns_how_it_went_from_the_exit_code(wa, home, faults, code):
     assert found.returncode == code, found.stderr
 
 
-# ── systemd ─────────────────────────────────────────────────────────────────────────────────────────
+# ── systemd ───────────────────────────────────────────────────────────────────────────────────────
 
 
 UNITS = ["wa.service", "wa-backup.service", "wa-backup.timer"]
@@ -352,7 +354,7 @@ UNITS = ["wa.service", "wa-backup.service", "wa-backup.timer"]
 
 @pytest.fixture
 def units(spawn: Callable[..., Any], tmp_path: Path) -> Path:
-    """A folder with the units of a wa and a home with awkward paths, put there as the command says."""
+    """A folder with the units for a `wa` and a home with awkward paths, put there as the command says."""
     home = tmp_path / f"home {AWKWARD}"
     made = spawn(
         "service", "systemd", "--backup", program=[awkward_program(tmp_path)], WA_HOME=str(home)
@@ -368,14 +370,14 @@ def units(spawn: Callable[..., Any], tmp_path: Path) -> Path:
 
 
 def parsed(unit: Path) -> configparser.ConfigParser:
-    """A unit's sections."""
+    """Return the sections of a unit."""
     parser = configparser.ConfigParser(strict=True, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read(unit, encoding="utf-8")
     return parser
 
 
-def test_the_unit_has_what_it_needs(units):
+def test_the_unit_has_the_needed_settings(units):
     unit = parsed(units / "wa.service")
     service = unit["Service"]
     assert service["ExecStart"].endswith(" run-scheduler")
@@ -387,7 +389,7 @@ def test_the_unit_has_what_it_needs(units):
     assert unit["Install"]["WantedBy"] == "default.target"
 
 
-def test_the_backup_s_units_have_what_they_need(units):
+def test_the_backup_s_units_have_the_needed_settings(units):
     service, timer = parsed(units / "wa-backup.service"), parsed(units / "wa-backup.timer")
     assert service["Service"]["ExecStart"].endswith(" backup")
     assert service["Service"]["Type"] == "oneshot"
@@ -414,8 +416,8 @@ def test_systemd_accepts_the_units(units, tmp_path):
     assert found.returncode == 0, found.stderr
 
 
-def test_systemd_reads_the_paths_as_they_are(units, tmp_path):
-    """In test mode the manager of a user loads its units and prints what it has read; root may not do so."""
+def test_systemd_reads_awkward_paths_unchanged(units, tmp_path):
+    """In test mode a user's systemd loads its units and prints what it has read; root may not do so."""
     systemd = Path("/lib/systemd/systemd")
     if not systemd.exists():
         pytest.skip("systemd is not installed")

@@ -1,4 +1,4 @@
-"""Other people's text on a real terminal, in a pipe and in JSON: harmless, whole, and no line is faked."""
+"""Other people's text on a real terminal, in a pipe and in JSON: harmless, complete, imitating no line of ours."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ THEIR_STYLE = ("\x1b[31m", "\x1b[8m")
 
 
 class Terminal:
-    """Runs commands on a pseudo-terminal of a given width."""
+    """Run commands on a pseudo-terminal of a given width."""
 
     def __init__(self, columns=100):
         self.columns = columns
 
     def run(self, *args, program=(WA,), timeout=60, **env):
-        """What the terminal was sent by one command, stderr included, and its exit code."""
+        """Run a command; return all that it wrote to the terminal, stderr included, and its exit code."""
         ours, theirs = pty.openpty()
         try:
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, self.columns, 0, 0))
@@ -76,26 +76,26 @@ class Terminal:
 
 
 def harmless(text):
-    """Nothing in it moves the cursor, hides, colours as others wished, or turns the direction of text."""
+    """Check that no escape code moves the cursor, hides, colours or reverses text."""
     assert not any(style in text for style in THEIR_STYLE)
     left = DANGEROUS.search(STYLE.sub("", text))
     assert left is None, f"{left!r} in {text!r}"
 
 
 def plain(text):
-    """Not even our own styles in it."""
+    """Check that the text has no escape codes, not even our own styles."""
     assert "\x1b" not in text
     assert DANGEROUS.search(text) is None
 
 
 def width(line):
-    """The cells that a line takes."""
+    """Return the number of cells that a line takes."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in line)
 
 
 @pytest.fixture
 def say(home):
-    """Let people write to us: lines as `wa loopback say -` takes them."""
+    """Deliver messages to us, given as lines of `wa loopback say -`."""
 
     def put(*lines):
         home.prepare()
@@ -108,7 +108,7 @@ def say(home):
 
 @pytest.fixture
 def record(wa, say):
-    """Let people write to us, and store it."""
+    """Deliver messages to us, and record them."""
 
     def put(*lines):
         say(*lines)
@@ -119,7 +119,7 @@ def record(wa, say):
 
 @pytest.fixture
 def nasty(wa, record):
-    """A contact, a group, messages and queue rows, all of them full of escape sequences."""
+    """A contact, a group, messages and queue rows, all full of escape sequences."""
     argument = NASTY.replace("\0", "")
     assert wa("contacts", "add", "Reem " + argument, REEM, "--alias", argument).code == 0
     record(
@@ -144,7 +144,7 @@ COMMANDS = (
 )
 
 
-# ── Harmless ────────────────────────────────────────────────────────────────────────────────────────
+# ── Harmless ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.usefixtures("nasty")
@@ -231,7 +231,7 @@ def test_json_on_a_terminal_is_one_value_without_colour():
         plain(result.out)
 
 
-# ── One message cannot pass for another ─────────────────────────────────────────────────────────────
+# ── A message cannot imitate another ──────────────────────────────────────────────────────────────
 
 FAKE = "[2026-11-20 12:00] Bank: pay now"
 
@@ -239,7 +239,7 @@ FAKE = "[2026-11-20 12:00] Bank: pay now"
 GAPS = ("\n", "\r", "\r\n", "\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\n\n\t", "\n\x1b")
 
 
-def test_a_line_in_a_message_cannot_pass_for_another_message(wa, record):
+def test_a_line_of_a_message_cannot_imitate_another_message(wa, record):
     record(*({"text": f"hello{gap}{FAKE}", "name": f"Mallory{gap}{FAKE}"} for gap in GAPS))
     shown = {
         "read": Terminal().run("read", REEM).out,
@@ -270,7 +270,7 @@ def test_a_list_has_a_line_for_each_row_in_a_pipe(wa, record):
         assert [line.count("\t") for line in lines] == [cells - 1] * count
 
 
-def test_a_name_with_line_breaks_cannot_fake_a_line_of_ours(wa, record):
+def test_a_name_with_line_breaks_cannot_imitate_our_output(wa, record):
     record({"text": "hello", "group": "Family\nerror: lost\nhint: pay"})
     group = wa("groups", "--json").json[0]["id"]
     sent = wa("send", group, "Hello")
@@ -286,7 +286,7 @@ def test_a_name_with_line_breaks_cannot_fake_a_line_of_ours(wa, record):
     assert [line.split(":")[0] for line in refused.err.splitlines()] == ["error", "hint"]
 
 
-# ── Width and colour ────────────────────────────────────────────────────────────────────────────────
+# ── Width and colour ──────────────────────────────────────────────────────────────────────────────
 
 LONG = "the quick brown fox jumps over the lazy dog " * 8
 
@@ -326,7 +326,7 @@ def test_a_pipe_gets_everything_untruncated(wa, shell):
 
 
 @pytest.mark.usefixtures("long")
-def test_names_that_begin_alike_are_told_apart(wa):
+def test_names_that_begin_alike_are_shown_whole_in_an_error(wa):
     error = Terminal(60).run("send", "Maximiliane", "Hello")
     assert error.code == 4
     flat = error.out.replace("\n", " ")
@@ -336,7 +336,7 @@ def test_names_that_begin_alike_are_told_apart(wa):
 
 @pytest.mark.usefixtures("long")
 @pytest.mark.parametrize("columns", [60, 80])
-def test_what_a_person_has_to_type_again_is_never_cut(wa, columns):
+def test_ids_and_numbers_to_type_again_are_never_cut(wa, columns):
     listed = Terminal(columns).run("contacts", "list").out
     assert f"+{REEM}" in listed
     assert f"+{ADAM}" in listed
@@ -346,7 +346,7 @@ def test_what_a_person_has_to_type_again_is_never_cut(wa, columns):
 
 @pytest.mark.usefixtures("long")
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}, {"LC_ALL": "C"}])
-def test_other_terminals_are_fine(env):
+def test_commands_work_on_terminals_without_colour(env):
     for command in (["chats"], ["contacts", "list"], ["read", REEM, "5"], ["--help"]):
         result = Terminal(80).run(*command, **env)
         assert result.code == 0, result.out
@@ -371,7 +371,7 @@ def test_a_send_without_text_on_a_terminal_does_not_wait_for_typing():
     assert "there is no text" in result.out
 
 
-# ── A reader that goes away ─────────────────────────────────────────────────────────────────────────
+# ── Output that cannot be written ─────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
@@ -400,7 +400,7 @@ def test_a_closed_pipe_is_no_error(spawn, command, reader):
     assert "error" not in result.err
 
 
-def test_output_that_cannot_be_written_is_told(spawn, home):
+def test_output_that_cannot_be_written_is_an_error(spawn, home):
     script = '"$0" {} >/dev/full; echo "$?"'
     for command in ("status", "chats --json", "contacts add Reem 447700900123"):
         result = spawn(program=["bash", "-c", script.format(command), WA]).finish()
@@ -426,7 +426,7 @@ def test_an_error_that_cannot_be_written_keeps_its_exit_code(spawn, command, cod
     assert spawn(program=["bash", "-c", script, WA]).finish().out.strip() == code
 
 
-def test_a_message_that_was_sent_is_sent_though_nobody_can_be_told(spawn, wa):
+def test_a_sent_message_stays_sent_when_the_output_cannot_be_written(spawn, wa):
     script = '"$0" send 447700900123 Hello >/dev/full; echo "$?"'
     result = spawn(program=["bash", "-c", script, WA]).finish()
     assert [row["status"] for row in wa("schedule", "list", "--status", "all", "--json").json] == ["sent"]
@@ -435,7 +435,7 @@ def test_a_message_that_was_sent_is_sent_though_nobody_can_be_told(spawn, wa):
 
 @pytest.mark.parametrize("options", ["", "--json", "--no-wait", "--no-wait --json"])
 @pytest.mark.parametrize("nobody", [">/dev/full", "| true"])
-def test_all_files_are_sent_though_nobody_can_be_told(spawn, wa, tmp_path, options, nobody):
+def test_all_files_are_sent_when_the_output_cannot_be_written(spawn, wa, tmp_path, options, nobody):
     names = ["one.txt", "three.txt", "two.txt"]
     for name in names:
         (tmp_path / name).write_text(name)
@@ -451,7 +451,7 @@ def test_all_files_are_sent_though_nobody_can_be_told(spawn, wa, tmp_path, optio
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
-def test_closed_streams_are_no_fault_of_ours(spawn, closed):
+def test_closed_streams_do_not_break_a_command(spawn, closed):
     for command in ("status", "send 447700900123 Hello", "nonsense"):
         script = f'"$0" {command} {closed}; echo "$?" >&3'
         result = spawn(program=["bash", "-c", f"exec 3>&1; {script}", WA]).finish()

@@ -1,4 +1,4 @@
-"""Nothing of ours talks to anything but this machine in the tests."""
+"""In the tests no process of ours talks to another machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conftest import HELPERS, TESTS
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare, of util-linux")
-def test_the_main_job_works_where_there_is_only_loopback(tmp_path):
+def test_the_main_job_works_with_only_the_loopback_interface(tmp_path):
     apart = ["unshare", "--map-root-user", "--net"]
     if subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine does not let us make a network namespace")

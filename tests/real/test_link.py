@@ -42,30 +42,30 @@ def fresh(town, memory_path):
 
 @pytest.fixture
 def person(town, old_friend):
-    """Somebody with a phone, and with a past, so that linking knows when it is over."""
+    """A person with a phone and a history, so that linking knows when it is complete."""
     return town.person("Sara", history=past(old_friend))
 
 
 def show_code(device, *args, **options):
-    """Start linking; the command and its QR code."""
+    """Start linking; return the command and its QR code."""
     command = device.start("link", "--json", *args, **options)
     return command, command.event(lambda event: event["event"] == "qr")["code"]
 
 
 def assert_nothing_is_left(device, *pids):
-    """No process, no lock, nobody at WhatsApp's door, and no account."""
+    """Check that no process, lock, unpaired connection or account is left."""
     wait_for(lambda: not any(map(is_running, pids)), what="the end of the processes")
     wait_for(lambda: not device.is_held, what="the end of the lock")
     wait_for(lambda: device.relay.call("state")["unpaired"] == 0, what="the end of the connection")
     assert device.json("status")["account"] is None
 
 
-# ── A link that succeeds: made once, looked at by the tests that follow ─────────────────────────────
+# ── A link that succeeds: made once, checked by the tests that follow ─────────────────────────────
 
 
 @pytest.fixture(scope="module")
 def first_link(town, old_friend):
-    """A home linked with --full-history under a generous umask: device, person, what was printed."""
+    """A home linked with --full-history under umask 022: device, person, output."""
     history = past(old_friend, 5) + past(old_friend, 2, age=3 * 365 * DAY)
     reem = town.person("Reem", history=history, chunk=3)
     with memory_folder() as folder:
@@ -78,7 +78,7 @@ def first_link(town, old_friend):
 
 @pytest.fixture
 def linked(first_link):
-    """The same, with nobody holding the line, and linked anew if a test has broken the link."""
+    """The same home, its connection held by no process, and linked anew if a test has broken the link."""
     device, reem, events = first_link
     if not device.home.session.exists() or not reem.devices():
         reem.unlink("silent")
@@ -96,7 +96,7 @@ def test_each_step_of_linking_is_a_line_of_json(first_link):
     assert events[2]["messages"] == 7
 
 
-def test_the_phone_lists_the_device_and_nobody_holds_the_line_after_linking(linked):
+def test_after_linking_the_phone_lists_the_device_and_no_process_holds_the_connection(linked):
     device, reem, _ = linked
     (found,) = reem.devices().values()
     assert not found["connected"]
@@ -104,7 +104,7 @@ def test_the_phone_lists_the_device_and_nobody_holds_the_line_after_linking(link
     assert not device.is_held
 
 
-def test_what_the_phone_sent_of_the_past_is_recorded(linked, old_friend):
+def test_the_history_from_the_phone_is_recorded(linked, old_friend):
     device, _, _ = linked
     said = device.chat(old_friend)
     assert [row["content"] for row in said][-1] == "old 0 of Old Friend"
@@ -116,7 +116,7 @@ def test_what_the_phone_sent_of_the_past_is_recorded(linked, old_friend):
     assert [row["content"] for row in device.json("search", "old 4")] == ["old 4 of Old Friend"]
 
 
-def test_nobody_else_can_read_what_linking_wrote(linked):
+def test_no_other_user_can_read_the_files_of_linking(linked):
     device, _, _ = linked
     paths = [device.home.path, *device.home.path.rglob("*")]
     assert device.home.session in paths
@@ -133,13 +133,13 @@ def test_status_and_doctor_know_the_account(linked):
     assert reem.number in checks["session"]["message"]
 
 
-def test_our_own_name_is_known_once_we_were_connected(linked):
+def test_our_own_name_is_known_after_the_first_connection(linked):
     device, reem, _ = linked
     device.ok("groups")
     wait_for(lambda: device.json("status")["account"]["push_name"] == "Reem", what="our name")
 
 
-def test_a_linked_home_is_not_linked_again(linked):
+def test_linking_a_linked_home_is_refused(linked):
     device, reem, _ = linked
     done = device.run("link", "--json")
     assert (done.code, done.out, done.error["code"]) == (2, "", "wrong-state")
@@ -148,7 +148,7 @@ def test_a_linked_home_is_not_linked_again(linked):
     assert len(reem.devices()) == 1
 
 
-def test_unlinking_is_refused_while_a_listener_holds_the_line(linked):
+def test_unlinking_is_refused_while_a_listener_holds_the_connection(linked):
     device, reem, _ = linked
     listener = device.listen()
     done = device.run("unlink", "--json")
@@ -158,7 +158,7 @@ def test_unlinking_is_refused_while_a_listener_holds_the_line(linked):
     assert len(reem.devices()) == 1
 
 
-# ── Linking, other ways ─────────────────────────────────────────────────────────────────────────────
+# ── Linking, other ways ───────────────────────────────────────────────────────────────────────────
 
 
 def test_a_device_is_linked_by_a_code_that_is_typed_into_the_phone(fresh, person):
@@ -175,7 +175,7 @@ def test_a_device_is_linked_by_a_code_that_is_typed_into_the_phone(fresh, person
     assert person.texts() == ["a note to myself"]
 
 
-def test_a_wrong_code_links_nothing(fresh, person):
+def test_a_wrong_code_links_no_device(fresh, person):
     command = fresh.start("link", "--phone", person.number, "--json", "--timeout", "5")
     code = command.event(lambda event: event["event"] == "code")["code"]
     assert not person.enter(code[:-1] + ("2" if code[-1] == "1" else "1"))
@@ -185,7 +185,7 @@ def test_a_wrong_code_links_nothing(fresh, person):
     assert_nothing_is_left(fresh, command.pid)
 
 
-def test_a_code_that_whatsapp_does_not_give_out(fresh, person):
+def test_a_refused_pairing_code_is_pairing_failed(fresh, person):
     person.fault(refuse_code={"code": 429})
     done = fresh.run("link", "--phone", person.number, "--json")
     assert (done.code, done.error["code"]) == (3, "pairing-failed")
@@ -193,7 +193,7 @@ def test_a_code_that_whatsapp_does_not_give_out(fresh, person):
 
 
 @pytest.mark.parametrize("phone", ["", "12", "Reem", "07700 900123"])
-def test_a_code_is_asked_for_no_number_that_cannot_be(fresh, phone):
+def test_an_impossible_number_is_refused_before_asking_for_a_code(fresh, phone):
     done = fresh.run("link", "--phone", phone, "--json")
     assert (done.code, done.out, done.error["code"]) == (2, "", "usage")
 
@@ -208,7 +208,7 @@ def test_a_spoilt_pairing_is_refused_and_the_next_one_succeeds(fresh, person):
     assert fresh.link(person)[-1] == {"event": "caught-up", "messages": 1}
 
 
-def test_codes_that_run_out_end_it(fresh):
+def test_linking_ends_when_the_codes_run_out(fresh):
     fresh.relay.call("qr_codes", count=0)
     done = fresh.run("link", "--json")
     assert (done.code, done.error["code"]) == (3, "pairing-failed")
@@ -225,14 +225,14 @@ def test_the_first_code_is_replaced_after_a_minute(fresh):
     assert time.monotonic() - begin > 55
 
 
-def test_nobody_scans_the_code_in_time(fresh):
+def test_linking_ends_when_nobody_scans_the_code_in_time(fresh):
     done = fresh.run("link", "--timeout", "8")
     assert done.code == 3
     assert "\nerror: nobody linked this device within 8 seconds\nhint: " in done.err
     assert_nothing_is_left(fresh)
 
 
-def test_the_line_is_cut_while_the_code_is_shown(fresh):
+def test_linking_ends_when_the_connection_is_cut(fresh):
     command, _ = show_code(fresh)
     fresh.relay.call("drop_unpaired")
     done = command.finish()
@@ -241,39 +241,39 @@ def test_the_line_is_cut_while_the_code_is_shown(fresh):
     assert_nothing_is_left(fresh, command.pid)
 
 
-def test_whatsapp_wants_a_newer_version(fresh):
+def test_linking_with_an_outdated_client_is_client_outdated(fresh):
     fresh.relay.call("refuse_unpaired", reason=405)
     done = fresh.run("link", "--json")
     assert (done.code, done.error["code"]) == (7, "client-outdated")
     assert_nothing_is_left(fresh)
 
 
-def test_whatsapp_cannot_be_reached(fresh, nowhere):
+def test_linking_without_a_network_is_network_error(fresh, nowhere):
     done = fresh.run("link", "--json", **nowhere)
     assert (done.code, done.out, done.error["code"]) == (7, "", "network-error")
     assert_nothing_is_left(fresh)
 
 
-def test_whatsapp_does_not_answer(fresh, silence):
+def test_linking_to_a_silent_server_is_network_error(fresh, silence):
     begin = time.monotonic()
     done = fresh.run("link", "--json", "--timeout", "2", **silence.settings)
     assert (done.code, done.out, done.error["code"]) == (7, "", "network-error")
     assert time.monotonic() - begin < 30
 
 
-# ── Interrupted ─────────────────────────────────────────────────────────────────────────────────────
+# ── Interrupted ───────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGKILL, -9), (signal.SIGHUP, -1)]
 )
-def test_whoever_ends_the_command_ends_its_child_too(fresh, number, code):
+def test_a_signal_to_the_command_ends_its_child_too(fresh, number, code):
     command, _ = show_code(fresh)
     (child,) = children(command.pid)
     done = command.stop(number)
     assert (done.code, done.err) == (code, "")
     assert_nothing_is_left(fresh, command.pid, child)
-    assert "qr" in show_code(fresh)[0].out  # the next one begins
+    assert "qr" in show_code(fresh)[0].out  # the next link begins
 
 
 def test_ctrl_c_in_a_terminal_reaches_both_processes(fresh):
@@ -285,7 +285,7 @@ def test_ctrl_c_in_a_terminal_reaches_both_processes(fresh):
     assert_nothing_is_left(fresh, command.pid, child)
 
 
-def test_two_links_at_once_are_one_too_many(fresh):
+def test_a_second_link_at_once_is_in_use(fresh):
     command, _ = show_code(fresh)
     second = fresh.run("link", "--json")
     assert (second.code, second.out, second.error["code"]) == (7, "", "in-use")
@@ -293,7 +293,7 @@ def test_two_links_at_once_are_one_too_many(fresh):
     assert command.popen.poll() is None
 
 
-def test_killed_while_the_past_arrives_nothing_is_lost(fresh, town, person):
+def test_a_kill_while_the_history_arrives_loses_no_message(fresh, town, person):
     friend = town.person("Friend")
     person.set(history=past(friend, 300), chunk=50)
     command, code = show_code(fresh)
@@ -311,7 +311,7 @@ def test_killed_while_the_past_arrives_nothing_is_lost(fresh, town, person):
     assert fresh.json("history", "status")[0]["messages"] == 300
 
 
-# ── What is in the home already ─────────────────────────────────────────────────────────────────────
+# ── A damaged session, another account ────────────────────────────────────────────────────────────
 
 
 JUNK = b"this is not a database" * 100
@@ -319,7 +319,7 @@ JUNK = b"this is not a database" * 100
 
 @pytest.fixture
 def junk(fresh):
-    """A home whose session database is none."""
+    """A home whose session database is not a database."""
     fresh.home.prepare()
     fresh.home.session.write_bytes(JUNK)
     fresh.home.session.chmod(0o600)
@@ -328,19 +328,19 @@ def junk(fresh):
 
 
 @pytest.mark.parametrize("command", ["link", "unlink", "listen"])
-def test_a_session_that_is_no_database_is_called_damaged(junk, command):
+def test_a_session_that_is_no_database_is_reported_as_damaged(junk, command):
     done = junk.run(command, "--json")
     assert (done.code, done.out, done.error["code"]) == (8, "", "corrupt")
     assert "session.db" in done.error["message"]
     assert "wa link" in done.error["hint"]
 
 
-def test_doctor_tells_of_a_damaged_session(junk):
+def test_doctor_reports_a_damaged_session(junk):
     done = junk.run("doctor", "--json")
     assert (done.code, failed(done)["session"]["code"]) == (8, "corrupt")
 
 
-def test_a_session_that_is_damaged_later_is_called_damaged(linked):
+def test_a_session_that_is_damaged_later_is_reported_as_damaged(linked):
     device, reem, _ = linked
     kept = device.home.session.read_bytes()
     device.home.session.write_bytes(JUNK)
@@ -354,7 +354,7 @@ def test_a_session_that_is_damaged_later_is_called_damaged(linked):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write whatever the mode says")
-def test_a_session_that_cannot_be_written(linked):
+def test_a_session_that_cannot_be_written_is_an_error(linked):
     device, _, _ = linked
     device.home.session.chmod(0o400)
     try:
@@ -364,7 +364,7 @@ def test_a_session_that_cannot_be_written(linked):
         device.home.session.chmod(0o600)
 
 
-def test_a_session_that_others_can_read_is_told_of(linked):
+def test_doctor_reports_a_session_that_others_can_read(linked):
     device, _, _ = linked
     device.home.session.chmod(0o644)
     try:
@@ -376,18 +376,18 @@ def test_a_session_that_others_can_read_is_told_of(linked):
         device.home.session.chmod(0o600)
 
 
-def test_an_empty_session_is_no_link(fresh, person):
+def test_a_home_with_an_empty_session_is_not_linked(fresh, person):
     fresh.home.prepare()
     fresh.home.session.touch(0o644)
     assert fresh.run("listen", "--json").error["code"] == "not-authorized"
     fresh.link(person)
 
 
-def test_a_home_goes_from_one_account_to_another(fresh, town, person, old_friend):
+def test_a_home_may_be_linked_to_another_account(fresh, town, person, old_friend):
     fresh.link(person)
     fresh.ok("schedule", "add", person.number, "for later", "--at", "in 2 hours")
 
-    person.unlink("silent")  # on the phone, and we do not know
+    person.unlink("silent")  # on the phone; we do not know of it yet
     done = fresh.run("listen", "--json", "--for", "20s")
     assert (done.code, done.out, json.loads(done.err.splitlines()[-1])["error"]["code"]) == (
         3,
@@ -415,13 +415,13 @@ def test_a_home_goes_from_one_account_to_another(fresh, town, person, old_friend
     assert person.texts() == []
 
 
-# ── The picture ─────────────────────────────────────────────────────────────────────────────────────
+# ── The QR code on a terminal ─────────────────────────────────────────────────────────────────────
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def on_terminal(device, look):
-    """Run `wa link` in a terminal; `look` is called with all that it shows. That, and the exit code."""
+    """Run `wa link` in a terminal and call `look` with the output so far; return output and exit code."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 120, 0, 0))
     environment = {**device.environment(), "TERM": "xterm-256color"}
@@ -448,7 +448,7 @@ def _read(descriptor):
 
 
 def cells(line):
-    """The characters of a line, each with the colours (ink, paper) that it is drawn in."""
+    """Return the characters of a line, each with its colours (foreground, background)."""
     colours, found = (None, None), []
     for part in re.split(r"(\x1b\[[0-9;]*m)", line):
         if not part.startswith("\x1b"):
@@ -463,7 +463,7 @@ def cells(line):
 
 
 def modules(shown, is_dark_terminal):
-    """The rows of a drawn picture, True where it looks dark."""
+    """Return the rows of a drawn QR code, True where a module is dark."""
     paper, ink = (True, False) if is_dark_terminal else (False, True)  # where no colour is set
     dark = {"16": True, "0": True, "231": False, "15": False, "7": False}
     rows = []
@@ -481,7 +481,7 @@ def modules(shown, is_dark_terminal):
 
 
 def cropped(rows):
-    """Rows without what is light all around."""
+    """Return rows without their light border."""
     while rows and not any(rows[0]):
         rows = rows[1:]
     while rows and not any(rows[-1]):
@@ -491,7 +491,7 @@ def cropped(rows):
 
 
 def text_of(drawn):
-    """What a QR code says that has no damage and holds bytes."""
+    """Return the text of an undamaged QR code in byte mode."""
     size = len(drawn)
     version = (size - 17) // 4
     mask = sum((drawn[8][2 + bit] ^ (0b101 >> (2 - bit) & 1)) << (2 - bit) for bit in range(3))
@@ -529,12 +529,12 @@ def text_of(drawn):
 
 
 def matrix_of(text):
-    """The modules of its code, as the library draws it."""
+    """Return the modules of its code, as the library draws it."""
     return [[bool(each) for each in row] for row in segno.make_qr(text, error="l").matrix]
 
 
 @pytest.mark.parametrize("is_dark", [True, False], ids=["dark", "light"])
-def test_the_picture_on_a_terminal_is_a_code_that_can_be_scanned(fresh, person, is_dark):
+def test_the_code_on_a_terminal_can_be_scanned(fresh, person, is_dark):
     drawn = []
 
     def scan(shown):
@@ -548,7 +548,7 @@ def test_the_picture_on_a_terminal_is_a_code_that_can_be_scanned(fresh, person, 
 
 
 @pytest.mark.parametrize("is_dark", [True, False], ids=["dark", "light"])
-def test_the_picture_has_a_quiet_zone_on_all_sides(is_dark):
+def test_the_code_has_a_quiet_zone_on_all_sides(is_dark):
     text = "https://wa.me/settings/linked_devices#2@" + "x" * 200
     rows = modules(picture(text, colours=True), is_dark)
     assert len({len(row) for row in rows}) == 1
@@ -557,17 +557,17 @@ def test_the_picture_has_a_quiet_zone_on_all_sides(is_dark):
     assert cropped(rows) == matrix_of(text)
 
 
-def test_the_picture_in_a_pipe_has_no_escape_codes():
+def test_the_code_in_a_pipe_has_no_escape_codes():
     drawn = picture("https://wa.me/settings/linked_devices#2@x", colours=False)
     assert "\x1b" not in drawn
     wanted = matrix_of("https://wa.me/settings/linked_devices#2@x")
     assert cropped(modules(drawn, is_dark_terminal=False)) == wanted
 
 
-# ── Unlinking ───────────────────────────────────────────────────────────────────────────────────────
+# ── Unlinking ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_unlinking_needs_whatsapp(linked, nowhere):
+def test_unlinking_without_a_network_is_network_error(linked, nowhere):
     device, reem, _ = linked
     done = device.run("unlink", "--json", **nowhere)
     assert (done.code, done.out, done.error["code"]) == (7, "", "network-error")
@@ -594,7 +594,7 @@ def test_unlinking_can_be_interrupted(linked, silence, number, code):
     ],
     ids=["banned", "outdated"],
 )
-def test_a_device_that_whatsapp_does_not_let_in_stays_linked(linked, failure, exit_code, code):
+def test_a_device_whose_login_is_refused_stays_linked(linked, failure, exit_code, code):
     device, reem, _ = linked
     reem.fault(refuse_login=failure)
     done = device.run("unlink", "--json")
@@ -617,7 +617,7 @@ def test_unlinking_tells_the_phone_and_forgets_the_keys(linked):
     assert len(device.json("search", "old")) == 7
 
 
-def test_a_device_that_was_removed_on_the_phone_is_unlinked_all_the_same(linked):
+def test_a_device_that_was_removed_on_the_phone_can_be_unlinked(linked):
     device, reem, _ = linked
     reem.unlink("silent")
     assert device.json("unlink") == {"unlinked": reem.pn}
@@ -625,24 +625,24 @@ def test_a_device_that_was_removed_on_the_phone_is_unlinked_all_the_same(linked)
     assert device.json("status")["account"] is None
 
 
-# ── doctor ──────────────────────────────────────────────────────────────────────────────────────────
+# ── doctor ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def failed(done):
-    """The checks that failed, by name."""
+    """Return the checks that failed, by name."""
     return {each["name"]: each for each in done.json if not each["ok"]}
 
 
 @pytest.fixture
 def unlinked(running_relay, memory_path):
-    """A home that was never linked, for what needs no connection."""
+    """A home that was never linked, for tests that need no connection."""
     made = Device(running_relay, memory_path / "home")
     yield made
     made.end()
 
 
 def change(device, sql, *params):
-    """Change what is stored."""
+    """Change rows of the store."""
     with sqlite3.connect(device.home.store) as db:
         db.execute(sql, params)
     db.close()
@@ -670,7 +670,7 @@ def iso(**ahead):
     return (datetime.now(timezone.utc) + timedelta(**ahead)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def test_doctor_tells_of_a_ban_and_of_a_rest(unlinked):
+def test_doctor_reports_a_ban_and_a_brake(unlinked):
     remember(unlinked, ban={"until": iso(hours=2)})
     assert failed(unlinked.run("doctor", "--json"))["sending"]["code"] in (
         "temporary-ban",
@@ -680,14 +680,14 @@ def test_doctor_tells_of_a_ban_and_of_a_rest(unlinked):
     assert failed(unlinked.run("doctor", "--json"))["sending"]["code"] == "rate-limit-exceeded"
 
 
-def test_doctor_tells_of_what_may_have_been_sent(unlinked):
+def test_doctor_reports_messages_of_unknown_outcome(unlinked):
     unlinked.ok("status")
     unlinked.ok("schedule", "add", "447700900123", "Hello", "--at", "in 2 hours")
     change(unlinked, "UPDATE scheduled_messages SET status = 'unknown'")
     assert "resolve" in failed(unlinked.run("doctor", "--json"))["sending"]["hint"]
 
 
-def test_doctor_tells_of_a_clock_that_is_behind(unlinked):
+def test_doctor_reports_a_clock_that_is_behind(unlinked):
     unlinked.ok("status")
     change(
         unlinked,
@@ -700,7 +700,7 @@ def test_doctor_tells_of_a_clock_that_is_behind(unlinked):
     assert "timedatectl" in found["clock"]["hint"]
 
 
-def test_doctor_tells_of_what_could_not_be_recorded(unlinked):
+def test_doctor_reports_events_that_could_not_be_recorded(unlinked):
     unlinked.ok("status")
     change(
         unlinked,
@@ -711,7 +711,7 @@ def test_doctor_tells_of_what_could_not_be_recorded(unlinked):
     assert unlinked.json("status")["spool"] == 1
 
 
-def test_doctor_tells_of_a_holder_that_is_silent(unlinked):
+def test_doctor_reports_an_owner_without_heartbeat(unlinked):
     unlinked.ok("status")
     lock = FileLock(unlinked.home.session_lock)
     assert lock.acquire()
@@ -726,7 +726,7 @@ def test_doctor_tells_of_a_holder_that_is_silent(unlinked):
         lock.release()
 
 
-def test_doctor_tells_of_damage_in_the_store(unlinked):
+def test_doctor_reports_a_damaged_store(unlinked):
     unlinked.ok("status")
     change(unlinked, "PRAGMA wal_checkpoint(TRUNCATE)")
     data = bytearray(unlinked.home.store.read_bytes())
@@ -740,7 +740,7 @@ def test_doctor_tells_of_damage_in_the_store(unlinked):
         assert (done.code, done.error["code"]) == (8, "corrupt")
 
 
-def test_doctor_tells_of_a_storage_that_does_not_answer(unlinked):
+def test_doctor_reports_a_storage_that_does_not_answer(unlinked):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -752,7 +752,7 @@ def test_doctor_tells_of_a_storage_that_does_not_answer(unlinked):
     assert failed(done)["storage"]["code"] in ("network-error", "storage-error")
 
 
-def test_doctor_tells_of_a_bad_setting_without_giving_up(unlinked):
+def test_doctor_reports_a_bad_setting_and_goes_on(unlinked):
     done = unlinked.run("doctor", "--json", WA_TZ="Middle/Earth")
     if done.out:
         assert failed(done)["settings"]["code"] == "bad-setting"
@@ -761,7 +761,7 @@ def test_doctor_tells_of_a_bad_setting_without_giving_up(unlinked):
     assert done.code == 2
 
 
-def test_status_tells_who_holds_the_line(linked):
+def test_status_names_the_process_that_holds_the_connection(linked):
     device, _, _ = linked
     listener = device.listen()
     owner = device.json("status")["owner"]

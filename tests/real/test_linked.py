@@ -15,17 +15,17 @@ pytest_plugins = ["linked_fixture"]
 
 
 def contents(rows):
-    """The texts of messages."""
+    """Return the texts of messages."""
     return [row["content"] for row in rows]
 
 
 def status_of(device, person, text):
-    """What is known of a message to somebody: sent, delivered, read."""
+    """Return the status of a message to a person: sent, delivered, read."""
     return next(row["status"] for row in device.chat(person) if row["content"] == text)
 
 
 def receipts(person, kind):
-    """The ids of the messages of which we told somebody that."""
+    """Return the ids of the messages for which we sent a person such a receipt."""
     return {each for entry in person.inbox() if entry.get("receipt") == kind for each in entry["ids"]}
 
 
@@ -42,7 +42,7 @@ def alone(device):
     return device
 
 
-# ── A conversation ──────────────────────────────────────────────────────────────────────────────────
+# ── A conversation ────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_message_goes_out_through_the_listener(device, listener, adam):
@@ -54,7 +54,7 @@ def test_a_message_goes_out_through_the_listener(device, listener, adam):
     assert printed["is_from_me"] is True
 
 
-def test_receipts_make_it_delivered_then_read(device, listener, adam):
+def test_receipts_make_a_message_delivered_then_read(device, listener, adam):
     row = device.json("send", adam.number, "Did you get this?")
     wait_for(lambda: status_of(device, adam, "Did you get this?") == "delivered")
     adam.receipt(device_owner(device), [row["message_id"]], "read")
@@ -68,7 +68,7 @@ def device_owner(device):
     return Person(device.relay, number, "Reem", account["jid"], account["lid"])
 
 
-def test_what_comes_is_printed_stored_and_found(device, listener, adam, reem):
+def test_a_received_message_is_printed_stored_and_found(device, listener, adam, reem):
     sent = adam.send(reem, "Good morning from Adam")
     event = listener.event(lambda event: event["message_id"] == sent)
     assert (event["content"], event["chat_jid"], event["is_from_me"]) == (
@@ -90,7 +90,7 @@ def test_marking_as_read_tells_the_sender(device, listener, adam, reem):
     assert adam.pn not in [chat["id"] for chat in device.json("unread")]
 
 
-def test_marking_as_read_without_a_listener(device, listener, adam, reem):
+def test_a_command_marks_as_read_without_a_listener(device, listener, adam, reem):
     sent = adam.send(reem, "read me alone")
     listener.event(lambda event: event["message_id"] == sent)
     device.alone()
@@ -98,7 +98,7 @@ def test_marking_as_read_without_a_listener(device, listener, adam, reem):
     wait_for(lambda: sent in receipts(adam, "read"), what="the receipt")
 
 
-def test_an_answer_quotes_what_it_answers(device, listener, adam, reem):
+def test_an_answer_quotes_its_message(device, listener, adam, reem):
     question = adam.send(reem, "Tea or coffee?")
     listener.event(lambda event: event["message_id"] == question)
     row = device.json("send", adam.number, "Tea", "--reply-to", question)
@@ -109,11 +109,11 @@ def test_an_answer_quotes_what_it_answers(device, listener, adam, reem):
 
 
 def quotes(device, text):
-    """The ids that our own record says a message answers."""
+    """Return the ids that our own record says a message answers."""
     return [row["quoted_id"] for row in device.json("search", text) if row["content"] == text]
 
 
-def test_a_quoted_answer_is_recognised_when_it_comes(device, listener, adam, reem):
+def test_a_received_answer_names_the_quoted_message(device, listener, adam, reem):
     row = device.json("send", adam.number, "Red or blue?")
     about = {"stanzaID": row["message_id"], "participant": reem.lid, "quotedMessage": {"conversation": "x"}}
     sent = adam.send(reem, extendedTextMessage={"text": "Blue", "contextInfo": about})
@@ -121,13 +121,13 @@ def test_a_quoted_answer_is_recognised_when_it_comes(device, listener, adam, ree
     assert (event["content"], event["quoted_id"]) == ("Blue", row["message_id"])
 
 
-def test_what_the_phone_sends_itself_is_recorded_as_ours(device, listener, adam, reem):
+def test_a_message_that_our_phone_sends_is_recorded_as_ours(device, listener, adam, reem):
     sent = reem.send(adam, "typed on the phone")
     event = listener.event(lambda event: event["message_id"] == sent)
     assert (event["is_from_me"], event["chat_jid"]) == (True, adam.pn)
 
 
-def test_edits_reactions_and_deletions(device, listener, adam, reem):
+def test_edits_reactions_and_deletions_are_recorded(device, listener, adam, reem):
     first, second = adam.send(reem, "Helo, Reem"), adam.send(reem, "regretted")
     key = {"remoteJID": reem.pn, "fromMe": True, "ID": first}
     now = int(time.time() * 1000)
@@ -148,7 +148,7 @@ def test_edits_reactions_and_deletions(device, listener, adam, reem):
     listener.wait(lambda: device.chat(adam)[0]["reactions"] == [], "the end of the reaction")
 
 
-# ── Who is who ──────────────────────────────────────────────────────────────────────────────────────
+# ── Numbers, hidden ids and names ─────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("order", [("pn", "lid"), ("lid", "pn")], ids="-then-".join)
@@ -173,7 +173,7 @@ def test_one_person_is_one_chat_whichever_address_comes_first(device, listener, 
 
 
 def chats_of(device, person):
-    """The chats that stand under either of somebody's addresses."""
+    """Return the chats under either address of a person."""
     return [chat for chat in device.json("chats", "1000") if chat["id"] in (person.pn, person.lid)]
 
 
@@ -187,7 +187,7 @@ def test_an_answer_to_a_hidden_id_reaches_its_owner(device, listener, newcomer, 
     assert len(chats_of(device, peer)) == 1
 
 
-def test_our_contact_comes_before_the_phones_address_book_and_that_before_the_push_name(
+def test_a_contact_s_name_wins_over_the_phone_s_address_book_and_that_over_the_push_name(
     device, listener, newcomer, reem
 ):
     peer = newcomer("Pushy")
@@ -200,12 +200,12 @@ def test_our_contact_comes_before_the_phones_address_book_and_that_before_the_pu
     assert chats_of(device, peer)[0]["name"] == "Pushy"
 
 
-# ── Groups ──────────────────────────────────────────────────────────────────────────────────────────
+# ── Groups ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
 def family(device, listener, newcomer, reem, town):
-    """A group that Adam has made, with Reem and Sara in it, and who they are."""
+    """A group that Adam has made, with Reem and Sara in it; and its members."""
     adam, sara = newcomer("Adam"), newcomer("Sara")
     jid = town.group(f"Family {adam.number}", adam, reem, sara)
     listener.wait(lambda: group_of(device, jid), "the group")
@@ -213,12 +213,12 @@ def family(device, listener, newcomer, reem, town):
 
 
 def group_of(device, jid):
-    """A group as `wa groups` lists it."""
+    """Return a group as `wa groups` lists it."""
     return next((group for group in device.json("groups") if group["id"] == jid), None)
 
 
 def roles(device, jid):
-    """The members of a group, by number, and what they are in it."""
+    """Return the role of each member of a group, by number."""
     return {each["member_jid"]: each["role"] for each in group_of(device, jid)["members"]}
 
 
@@ -228,7 +228,7 @@ def test_a_group_is_listed_with_its_name_and_members(device, family, reem):
     assert roles(device, jid) == {adam.pn: "superadmin", reem.pn: "member", sara.pn: "member"}
 
 
-def test_changes_of_a_group_are_seen(device, listener, family, newcomer, reem, town):
+def test_changes_of_a_group_are_recorded(device, listener, family, newcomer, reem, town):
     jid, adam, sara = family
     ali = newcomer("Ali")
     town.group_subject(jid, adam, "Relatives")
@@ -258,7 +258,7 @@ def test_messages_go_both_ways_in_a_group(device, listener, family):
 
 
 def status_of_group(device, jid, text):
-    """The status of a message in a group."""
+    """Return the status of a message in a group."""
     return next(row["status"] for row in device.chat(jid) if row["content"] == text)
 
 
@@ -271,7 +271,7 @@ def test_marking_as_read_in_a_group_tells_each_sender(device, listener, family):
         wait_for(lambda each=each, sent=sent: sent in receipts(each, "read"), what="the receipt")
 
 
-def test_nothing_goes_to_a_group_that_we_are_no_longer_in(device, listener, family, reem, town):
+def test_no_message_goes_to_a_group_that_we_have_left(device, listener, family, reem, town):
     jid, adam, _ = family
     town.group_change(jid, adam, "remove", reem)
     done = device.run("send", jid, "am I still here?", "--json")
@@ -282,17 +282,17 @@ def test_nothing_goes_to_a_group_that_we_are_no_longer_in(device, listener, fami
     assert "am I still here?" not in adam.texts()
 
 
-# ── The queue ───────────────────────────────────────────────────────────────────────────────────────
+# ── The queue ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_message_goes_out_alone(alone, adam):
+def test_a_message_goes_out_without_a_listener(alone, adam):
     row = alone.json("send", adam.number, "Alone")
     assert row["status"] == "sent"
     assert adam.texts() == ["Alone"]
     assert not alone.is_held
 
 
-def test_several_senders_at_once_without_a_listener(alone, adam):
+def test_several_senders_at_once_without_a_listener_all_send(alone, adam):
     texts = [f"crowd {number}" for number in range(4)]
     commands = [alone.start("send", adam.number, text, "--json") for text in texts]
     done = [command.finish() for command in commands]
@@ -301,20 +301,20 @@ def test_several_senders_at_once_without_a_listener(alone, adam):
     assert sorted(adam.texts()) == texts
 
 
-def test_a_number_that_is_not_on_whatsapp(device, listener):
+def test_a_message_to_a_number_that_is_not_on_whatsapp_fails(device, listener):
     done = device.run("send", "15555550199", "Anybody?", "--json")
     assert (done.code, done.out, done.error["code"]) == (4, "", "recipient-not-found")
     assert "not on WhatsApp" in done.error["message"]
     assert device.queue("Anybody?")["status"] == "failed"
 
 
-def test_a_note_to_myself(device, listener, reem):
+def test_a_note_to_myself_is_sent(device, listener, reem):
     before = len(reem.inbox())
     assert device.json("send", "me", "buy bread")["to_jid"] == reem.pn
     assert reem.texts(before) == ["buy bread"]
 
 
-def test_a_key_sends_once(device, listener, adam):
+def test_a_key_sends_its_message_once(device, listener, adam):
     first = device.json("send", adam.number, "just once", "--key", f"key-{adam.number}")
     second = device.json("send", adam.number, "just once", "--key", f"key-{adam.number}")
     assert first["id"] == second["id"]
@@ -332,7 +332,7 @@ def test_a_scheduled_message_goes_out_at_its_time(device, listener, adam):
     assert device.json("schedule", "cancel", cancelled["id"])["status"] == "cancelled"
 
 
-def test_while_paused_nothing_goes_out(device, listener, adam):
+def test_while_paused_no_message_goes_out(device, listener, adam):
     device.ok("pause")
     try:
         device.ok("send", adam.number, "withheld", "--no-wait")
@@ -361,14 +361,14 @@ def test_two_schedulers_send_each_message_once(alone, adam):
     assert sorted(adam.texts()) == texts
 
 
-def test_the_scheduler_runs_once_for_cron(alone, adam):
+def test_run_scheduler_once_sends_a_due_message(alone, adam):
     alone.ok("schedule", "add", adam.number, "for cron", "--at", "in 1 second")
     wait_for(lambda: alone.run("run-scheduler", "--once").code == 0 and adam.texts(), what="the message")
     assert adam.texts() == ["for cron"]
     assert not alone.is_held
 
 
-# ── What a pipe gets ────────────────────────────────────────────────────────────────────────────────
+# ── Output in a pipe ──────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("with_listener", [True, False], ids=["beside a listener", "alone"])
@@ -391,7 +391,7 @@ def test_every_command_prints_data_on_stdout_and_nothing_else(device, adam, with
         assert device.run(*args).code == 0
 
 
-def test_a_listener_prints_json_alone_and_ends_clean(alone, adam, reem):
+def test_a_listener_prints_only_json_and_ends_with_0(alone, adam, reem):
     listener = alone.listen()
     sent = adam.send(reem, "one line, please\nor two")
     listener.event(lambda event: event["message_id"] == sent)
@@ -401,7 +401,7 @@ def test_a_listener_prints_json_alone_and_ends_clean(alone, adam, reem):
     assert done.err == "connected\n"
 
 
-def test_what_came_while_nobody_listened_is_printed_in_order(alone, adam, reem):
+def test_messages_that_came_without_a_listener_are_printed_in_order(alone, adam, reem):
     ids = adam.send_many(reem, [f"while away {number}" for number in range(40)])
     listener = alone.listen()
     listener.event(lambda event: event["message_id"] == ids[-1])
@@ -410,14 +410,14 @@ def test_what_came_while_nobody_listened_is_printed_in_order(alone, adam, reem):
     assert contents(alone.chat(adam)) == [f"while away {number}" for number in range(40)]
 
 
-def test_a_send_alone_records_what_came_meanwhile(alone, adam, reem):
+def test_a_send_without_a_listener_records_waiting_messages(alone, adam, reem):
     ids = adam.send_many(reem, [f"meanwhile {number}" for number in range(20)])
     alone.ok("send", adam.number, "and this goes out")
     alone.ok("send", adam.number, "and this too")
     assert [row["message_id"] for row in alone.chat(adam) if not row["is_from_me"]] == ids
 
 
-def test_a_listener_from_a_cursor_prints_what_was_recorded_before(device, listener, adam, reem):
+def test_a_listener_from_a_cursor_prints_messages_recorded_before(device, listener, adam, reem):
     sent = adam.send(reem, "printed twice")
     number = listener.event(lambda event: event["message_id"] == sent)["id"]
     beside = device.start("listen", "--json", "--since", str(number - 1))
@@ -426,7 +426,7 @@ def test_a_listener_from_a_cursor_prints_what_was_recorded_before(device, listen
     assert listener.popen.poll() is None
 
 
-def test_names_in_the_phones_address_book(town, newcomer, memory_path):
+def test_names_from_the_phone_s_address_book_are_shown(town, newcomer, memory_path):
     peer = newcomer("Pushy")
     owner = town.person("Owner", history=past(peer), contacts={peer.number: "Saved On The Phone"})
     home = Device(town, memory_path / "home")

@@ -1,4 +1,4 @@
-"""What a user meets when the line to WhatsApp fails, or when WhatsApp wants no more of us."""
+"""Failures of the connection to WhatsApp and refusals by WhatsApp, as a user meets them."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ ACK_SECONDS = 75
 
 @pytest.fixture(autouse=True)
 def no_fault_is_left(reem):
-    """What WhatsApp does wrong in a test, it does not do in the next."""
+    """Clear the faults of a test when it ends."""
     yield
     reem.fault(**dict.fromkeys(FAULTS))
 
 
 @pytest.fixture
 def sara(town, old_friend):
-    """Somebody whose account is that of one test alone."""
+    """A person whose account only one test uses."""
     return town.person("Sara", history=past(old_friend))
 
 
 @pytest.fixture
 def own(town, sara, memory_path):
-    """A home linked to the account of Sara, for what cannot be undone."""
+    """A home linked to the account of Sara, for tests that cannot be undone."""
     made = Device(town, memory_path / "home")
     made.link(sara)
     yield made
@@ -39,18 +39,18 @@ def own(town, sara, memory_path):
 
 
 def seldom(*cases):
-    """Cases that are so much like others that `make soak` is soon enough for them."""
+    """Return parameters that run only in `make soak`, because they resemble others."""
     return [pytest.param(case, marks=pytest.mark.soak) for case in cases]
 
 
 def sent_texts(person, text):
-    """How often the phone of somebody got that text."""
+    """Return how often a person's phone received that text."""
     return person.texts().count(text)
 
 
 @pytest.fixture
 def alone(device):
-    """Nobody holds the connection, and nobody does when the test is over; nor does anything wait."""
+    """A device whose connection no process holds, before and after the test; no row is left pending."""
     device.alone()
     yield device
     device.end()
@@ -67,7 +67,7 @@ def alone(device):
         ("groups", signal.SIGINT, 130),
     ],
 )
-def test_a_command_that_waits_for_a_silent_line_ends_when_asked_to(alone, silence, command, number, code):
+def test_a_command_that_waits_for_a_silent_server_ends_on_a_signal(alone, silence, command, number, code):
     waiting = alone.start(command, **silence.settings)
     silence.wait_for_a_knock()
     assert waiting.stop(number).code == code
@@ -86,7 +86,7 @@ def test_a_message_is_withdrawn_when_its_sender_is_interrupted(alone, silence, r
     assert reem.texts(before) == []
 
 
-def test_a_silent_line_does_not_outlast_the_wait(alone, silence):
+def test_a_silent_server_does_not_delay_the_end_of_the_wait(alone, silence):
     done = alone.start("send", "me", "unheard", "--wait", "2", "--json", **silence.settings).finish(30)
     assert (done.code, done.error["code"]) == (6, "still-queued")
     assert alone.queue("unheard")["status"] == "pending"
@@ -113,7 +113,7 @@ def test_without_its_mark_no_message_leaves_and_the_exit_code_says_that_it_stays
     assert adam.texts() == ["unmarked"]
 
 
-def test_nobody_answers_at_the_start(alone, nowhere, reem):
+def test_a_message_queued_while_the_server_is_unreachable_is_sent_later(alone, nowhere, reem):
     before = len(reem.inbox())
     done = alone.run("send", "me", "later", "--wait", "2", "--json", **nowhere)
     assert (done.code, done.error["code"]) == (6, "still-queued")
@@ -124,7 +124,7 @@ def test_nobody_answers_at_the_start(alone, nowhere, reem):
 
 
 @pytest.mark.parametrize("code", [479, *seldom(400, 463)])
-def test_whatsapp_refuses_a_message(device, adam, reem, code):
+def test_a_message_that_whatsapp_refuses_fails(device, adam, reem, code):
     device.listening()
     reem.fault(ack_error={"code": code, "count": 1})
     done = device.run("send", adam.number, f"refused {code}", "--json")
@@ -135,7 +135,7 @@ def test_whatsapp_refuses_a_message(device, adam, reem, code):
     assert adam.texts() == ["and on it goes"]
 
 
-def test_an_error_of_the_server_leaves_it_open(device, adam, reem):
+def test_after_an_error_of_the_server_the_outcome_is_unknown(device, adam, reem):
     device.listening()
     reem.fault(ack_error={"code": 503, "count": 1})
     done = device.run("send", adam.number, "perhaps", "--json")
@@ -147,7 +147,7 @@ def test_an_error_of_the_server_leaves_it_open(device, adam, reem):
     assert adam.texts() == []
 
 
-def test_an_acknowledgement_that_is_late(device, adam, reem):
+def test_a_late_acknowledgement_is_waited_for(device, adam, reem):
     device.listening()
     reem.fault(ack_delay={"seconds": 2, "count": 1})
     assert device.json("send", adam.number, "slowly")["status"] == "sent"
@@ -155,7 +155,7 @@ def test_an_acknowledgement_that_is_late(device, adam, reem):
 
 
 @pytest.mark.parametrize("route", [True, False], ids=["after it was passed on", "before it was passed on"])
-def test_the_line_is_cut_once_before_the_acknowledgement(device, adam, reem, route):
+def test_a_connection_cut_once_before_the_acknowledgement_sends_the_message_once(device, adam, reem, route):
     device.listening()
     reem.fault(drop_on_send={"route": route, "count": 1})
     assert device.json("send", adam.number, f"cut {route}")["status"] == "sent"
@@ -163,8 +163,8 @@ def test_the_line_is_cut_once_before_the_acknowledgement(device, adam, reem, rou
 
 
 @pytest.mark.parametrize("route", [True, False], ids=["after it was passed on", "before it was passed on"])
-def test_the_line_is_cut_twice_before_the_acknowledgement(device, adam, reem, route):
-    """The library sends again once. Then a receipt proves that it went, or nothing does."""
+def test_a_connection_cut_twice_before_the_acknowledgement_never_sends_twice(device, adam, reem, route):
+    """The library sends again once. Then a receipt proves that it was sent, or the outcome is unknown."""
     device.listening()
     reem.fault(drop_on_send={"route": route, "count": 2})
     done = device.run("send", adam.number, f"twice {route}", "--json")
@@ -178,11 +178,11 @@ def test_the_line_is_cut_twice_before_the_acknowledgement(device, adam, reem, ro
     assert adam.texts() == ([f"twice {route}"] if route else []) + ["afterwards"]
 
 
-# ── The line comes back ─────────────────────────────────────────────────────────────────────────────
+# ── Reconnecting ──────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("goodbye", [0, 503, *seldom(515, 516)])
-def test_a_listener_survives_the_loss_of_its_line(device, adam, reem, goodbye):
+def test_a_listener_survives_the_loss_of_its_connection(device, adam, reem, goodbye):
     listener = device.listening()
     reem.drop(goodbye)
     came = adam.send(reem, f"after {goodbye}")
@@ -209,7 +209,7 @@ def test_a_first_login_that_fails_is_tried_again(alone, adam, reem, reason):
     assert adam.texts() == ["patience"]
 
 
-def test_a_login_that_is_always_refused(alone, adam, reem):
+def test_a_login_that_is_always_refused_keeps_messages_queued(alone, adam, reem):
     reem.fault(refuse_login={"reason": 400})
     listener = alone.start("listen", "--json")
     listener.says("not connected")
@@ -224,10 +224,10 @@ def test_a_login_that_is_always_refused(alone, adam, reem):
     assert sorted(adam.texts()) == ["at last", "in vain"]
 
 
-# ── WhatsApp wants no more of us ────────────────────────────────────────────────────────────────────
+# ── Refusals by WhatsApp ──────────────────────────────────────────────────────────────────────────
 
 
-def test_too_many_messages_are_answered_with_a_rest(own, adam, sara):
+def test_after_429_sending_is_braked(own, adam, sara):
     listener = own.listen()
     sara.fault(ack_error={"code": 429, "count": 1})
     own.json("schedule", "add", adam.number, "for later", "--at", "in 1 second")
@@ -243,7 +243,7 @@ def test_too_many_messages_are_answered_with_a_rest(own, adam, sara):
 
 
 @pytest.mark.soak
-def test_a_sender_is_told_at_once_that_it_is_too_much(own, adam, sara):
+def test_after_429_a_send_fails_at_once(own, adam, sara):
     sara.fault(ack_error={"code": 429, "count": 1})
     done = own.run("send", adam.number, "too much", "--json")
     assert (done.code, done.error["code"]) == (5, "rate-limit-exceeded")
@@ -270,7 +270,7 @@ def test_a_device_that_is_logged_out_says_so_and_is_linked_again(own, adam, sara
 
 
 @pytest.mark.parametrize("reason", [401, *seldom(403, 406)])
-def test_a_login_tells_that_we_are_logged_out(own, adam, sara, old_friend, reason):
+def test_a_login_refused_as_logged_out_is_not_authorized(own, adam, sara, old_friend, reason):
     sara.fault(refuse_login={"reason": reason, "count": 1})
     done = own.run("send", adam.number, "too late", "--json")
     assert (done.code, done.out, done.error["code"]) == (3, "", "not-authorized")
@@ -283,7 +283,7 @@ def test_a_login_tells_that_we_are_logged_out(own, adam, sara, old_friend, reaso
     assert adam.texts() == []
 
 
-def test_another_process_with_our_session(alone, adam, reem):
+def test_a_listener_that_is_replaced_ends_and_its_account_stays(alone, adam, reem):
     listener = alone.listen()
     reem.replaced()
     done = listener.finish()
@@ -301,18 +301,18 @@ def test_a_ban_is_remembered(own, adam, sara):
     assert (done.code, done.error["code"]) == (5, "temporary-ban")
     assert "until" in done.error["message"]
     assert not own.is_held
-    # The server would let us in now: whoever goes there all the same would succeed.
+    # The server would let us in now: a command that connected before the end of the ban would succeed.
     for command in (["listen"], ["send", adam.number, "impatiently"]):
         done = own.run(*command, "--json")
         assert (done.code, done.error["code"]) == (5, "temporary-ban"), command
     assert own.run("run-scheduler").code == 5
-    wait_for(lambda: own.run("run-scheduler", "--once").code == 5)  # it ends with 0 where nothing is due
+    wait_for(lambda: own.run("run-scheduler", "--once").code == 5)  # it ends with 0 if no row is due
     assert own.queue("patiently")["status"] == "pending"
     assert own.queue("impatiently")["status"] == "failed"
     assert adam.texts() == []
 
 
-def test_a_client_that_is_too_old(alone, adam, reem):
+def test_an_outdated_client_is_client_outdated(alone, adam, reem):
     reem.fault(refuse_login={"reason": 405})
     done = alone.run("listen", "--json")
     assert (done.code, done.error["code"]) == (7, "client-outdated")
@@ -324,8 +324,8 @@ def test_a_client_that_is_too_old(alone, adam, reem):
     assert alone.json("send", adam.number, "upgraded")["status"] == "sent"
 
 
-def test_what_a_listener_was_to_send_when_it_ends_is_sent_by_who_waits(alone, adam, reem):
-    """Its owner is gone in the middle of it: the sender takes over."""
+def test_a_send_takes_over_when_the_listener_ends(alone, adam, reem):
+    """The owner ends while it sends: the waiting `send` takes over."""
     listener = alone.listen()
     reem.fault(ack_delay={"seconds": 1.5, "count": 1})
     sender = alone.start("send", adam.number, "handed over", "--json")
@@ -338,12 +338,14 @@ def test_what_a_listener_was_to_send_when_it_ends_is_sent_by_who_waits(alone, ad
     assert adam.texts() == ["handed over"]
 
 
-# ── It says nothing at all ──────────────────────────────────────────────────────────────────────────
+# ── A server that stops answering ─────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("receipts", "code", "status"), [(["delivered"], 0, "sent"), ([], 6, "unknown")])
-def test_no_acknowledgement_comes(device, newcomer, reem, receipts, code, status):
+def test_without_an_acknowledgement_a_receipt_decides_the_outcome(
+    device, newcomer, reem, receipts, code, status
+):
     adam = newcomer("Adam", receipts=receipts)
     device.listening()
     reem.fault(never_ack={"count": 1})
@@ -354,7 +356,7 @@ def test_no_acknowledgement_comes(device, newcomer, reem, receipts, code, status
 
 
 @pytest.mark.soak
-def test_a_line_that_has_died_is_noticed_and_replaced(alone, adam, reem):
+def test_a_dead_connection_is_noticed_and_replaced(alone, adam, reem):
     listener = alone.listen()
     reem.stall()
     listener.says("not connected", 90)
@@ -366,7 +368,7 @@ def test_a_line_that_has_died_is_noticed_and_replaced(alone, adam, reem):
 
 
 @pytest.mark.soak
-def test_a_message_into_a_line_that_has_died(alone, adam, reem):
+def test_a_message_into_a_dead_connection_is_sent_once_or_unknown(alone, adam, reem):
     listener = alone.listen()
     reem.stall()
     done = alone.start("send", adam.number, "into the void", "--wait", "120", "--json").finish(150)
@@ -378,7 +380,7 @@ def test_a_message_into_a_line_that_has_died(alone, adam, reem):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_listener_whose_line_has_died_ends_when_asked_to(alone, reem, number):
+def test_a_listener_with_a_dead_connection_ends_on_a_signal(alone, reem, number):
     listener = alone.listen()
     reem.stall()
     assert listener.stop(number).code == (0 if number == signal.SIGTERM else 130)

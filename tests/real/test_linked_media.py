@@ -1,4 +1,4 @@
-"""Files, both ways, through WhatsApp's own library, as the user of a linked home sends and fetches them."""
+"""Sending and downloading files through WhatsApp's own library, as the user of a linked home does it."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ def put(tmp_path):
 
 
 def digest(data):
-    """What the phone says of a file that it has downloaded and decrypted."""
+    """Return the digest that the phone reports of a file that it has downloaded and decrypted."""
     return hashlib.sha256(data).hexdigest()
 
 
 def received(person):
-    """The files that a phone got."""
+    """Return the files that a phone received."""
     return [entry for entry in person.inbox() if entry.get("sha256")]
 
 
 def queued_for(device, person):
-    """The rows of the queue for one person."""
+    """Return the rows of the queue for one person."""
     rows = device.json("schedule", "list", "--status", "all")
     return [row for row in rows if row["to_jid"] == person.pn]
 
@@ -65,30 +65,30 @@ def recorded(listener, message_id):
 
 
 def comes(listener, sender, to, kind, **about):
-    """A file of that kind comes, and is recorded; its bytes."""
+    """Let a file of that kind arrive and be recorded; return its bytes."""
     _, mimetype, field, data = FILES[kind]
-    data += os.urandom(8)  # no file is that of another test
+    data += os.urandom(8)  # every test has files of its own
     more = {"PTT": True} if kind == "voice" else {}
     assert recorded(listener, sender.send_file(to, data, field, mimetype=mimetype, **more, **about))
     return data
 
 
 def content(row):
-    """What is in a file that was fetched."""
+    """Return the content of a downloaded file."""
     with open(row["path"], "rb") as file:
         return file.read()
 
 
 def in_folder(folder):
-    """The files in a folder."""
+    """Return the names of the files in a folder."""
     return sorted(path.name for path in folder.iterdir() if path.is_file())
 
 
-# ── Out ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── Sending ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_a_file_arrives_as_it_is(device, listener, adam, put, kind):
+def test_a_file_arrives_unchanged(device, listener, adam, put, kind):
     name, mimetype, field, data = FILES[kind]
     words = [] if kind in ("audio", "voice") else ["look at this"]
     row = device.json("send", adam.number, *words, "--file", put(name, data))
@@ -105,8 +105,8 @@ def test_a_file_arrives_as_it_is(device, listener, adam, put, kind):
     assert len(received(adam)) == 1
 
 
-def test_the_words_beside_a_sound_are_not_lost(device, listener, adam, put):
-    """A sound has no place for a caption."""
+def test_the_text_of_an_audio_file_is_sent_as_a_message(device, listener, adam, put):
+    """An audio message cannot have a caption."""
     name, *_, data = FILES["audio"]
     device.ok("send", adam.number, "hear this", "--file", put(name, data))
     assert [entry["text"] for entry in adam.inbox() if entry.get("text")] == ["hear this"]
@@ -136,7 +136,7 @@ def test_a_file_reaches_a_group(device, listener, adam, reem, put, town):
     assert (got["sha256"], got["caption"], got["chat"]) == (digest(data), "for all", group)
 
 
-def test_a_picture_that_is_too_large_for_one_is_a_document(device, listener, adam, put):
+def test_a_picture_that_is_too_large_is_a_document(device, listener, adam, put):
     data = FILES["image"][-1] + bytes(17 * MB)
     device.ok("send", adam.number, "--file", put("poster.jpg", data))
     (got,) = received(adam)
@@ -145,7 +145,7 @@ def test_a_picture_that_is_too_large_for_one_is_a_document(device, listener, ada
 
 
 @pytest.mark.parametrize("problem", ["missing", "empty", "directory", "too large"])
-def test_a_file_that_cannot_be_sent(device, listener, adam, put, tmp_path, problem):
+def test_a_file_that_cannot_be_sent_is_refused(device, listener, adam, put, tmp_path, problem):
     path = tmp_path / "bad"
     if problem == "empty":
         path.touch()
@@ -153,7 +153,7 @@ def test_a_file_that_cannot_be_sent(device, listener, adam, put, tmp_path, probl
         path.mkdir()
     elif problem == "too large":
         path.touch()
-        os.truncate(path, 200 * MB)  # which takes no room on the disk
+        os.truncate(path, 200 * MB)  # a sparse file, which takes no room on the disk
     done = device.run("send", adam.number, "--file", put("fine.pdf", PDF), "--file", str(path), "--json")
     expected = (4, "not-found") if problem == "missing" else (8, "bad-data")
     assert (done.code, done.error["code"], done.out) == (*expected, "")
@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_sent(device, listener, adam, put, tmp_path, probl
 
 
 @pytest.mark.parametrize("name", ["../../x.pdf", "..\\..\\x.pdf", "-rf \u202egpj.exe\n.pdf"])
-def test_the_name_of_a_file_is_a_name_for_the_recipient(device, listener, adam, tmp_path, name):
+def test_the_recipient_gets_a_safe_name_of_the_file(device, listener, adam, tmp_path, name):
     folder = tmp_path / "1" / "2"
     folder.mkdir(parents=True)
     (folder / name).write_bytes(PDF)
@@ -184,13 +184,13 @@ def test_the_same_key_sends_a_file_once(device, listener, adam, put):
     assert len(received(adam)) == 1
 
 
-def test_a_file_goes_once_though_the_line_is_cut(device, listener, adam, reem, put):
+def test_a_file_is_sent_once_when_the_connection_is_cut(device, listener, adam, reem, put):
     reem.fault(drop_on_send={"route": True, "count": 1})
     assert device.json("send", adam.number, "--file", put("bill.pdf", PDF))["status"] == "sent"
     assert [each["sha256"] for each in received(adam)] == [digest(PDF)]
 
 
-def test_a_scheduled_file_needs_its_source_no_more(device, listener, adam, put):
+def test_a_scheduled_file_is_sent_after_its_source_is_gone(device, listener, adam, put):
     path = put("bill.pdf", PDF)
     row = device.json(
         "schedule", "add", adam.number, "your bill", "--at", "in 2 seconds", "--file", path
@@ -202,11 +202,11 @@ def test_a_scheduled_file_needs_its_source_no_more(device, listener, adam, put):
     wait_for(lambda: queued_for(device, adam)[0]["status"] == "sent")
 
 
-# ── In ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── Downloading ───────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("with_listener", [True, False], ids=["with a listener", "alone"])
-def test_every_kind_is_fetched_and_only_once(device, adam, reem, town, with_listener):
+def test_every_kind_is_downloaded_once(device, adam, reem, town, with_listener):
     listener = device.listening()
     data = [comes(listener, adam, reem, kind) for kind in FILES]
     if not with_listener:
@@ -225,7 +225,7 @@ def test_every_kind_is_fetched_and_only_once(device, adam, reem, town, with_list
     assert in_folder(device.home.path / "media") == before
 
 
-def test_files_go_where_the_user_wants_them(device, listener, adam, reem, tmp_path):
+def test_files_are_downloaded_to_the_folder_of_out(device, listener, adam, reem, tmp_path):
     data = [comes(listener, adam, reem, kind) for kind in ("image", "document")]
     folder = tmp_path / "deep" / "pictures"
     rows = device.json("download", adam.number, "--out", str(folder))
@@ -235,7 +235,7 @@ def test_files_go_where_the_user_wants_them(device, listener, adam, reem, tmp_pa
     assert len(in_folder(folder)) == 2
 
 
-def test_a_file_may_be_too_large(device, listener, adam, reem):
+def test_a_file_larger_than_max_size_is_not_downloaded(device, listener, adam, reem):
     small = comes(listener, adam, reem, "document")
     message_id = adam.send_file(reem, os.urandom(60_000), "documentMessage", fileName="large.bin")
     recorded(listener, message_id)
@@ -249,7 +249,7 @@ def test_a_file_may_be_too_large(device, listener, adam, reem):
     assert os.path.getsize(device.json("download", adam.number)[1]["path"]) == 60_000
 
 
-def test_what_whatsapp_no_longer_has_is_told_and_the_others_are_fetched(device, listener, adam, reem, town):
+def test_an_expired_file_is_reported_and_the_others_are_downloaded(device, listener, adam, reem, town):
     comes(listener, adam, reem, "image", caption="old")
     town.call("forget_media")
     data = [comes(listener, adam, reem, kind) for kind in ("document", "image")]
@@ -265,8 +265,8 @@ def test_what_whatsapp_no_longer_has_is_told_and_the_others_are_fetched(device, 
     assert "no longer has it" in shown.out
 
 
-def test_a_file_that_is_larger_than_its_message_tells(device, listener, adam, reem):
-    """Whoever lies about its size does not get it past the limit."""
+def test_a_file_larger_than_its_message_says_is_refused(device, listener, adam, reem):
+    """A sender who understates the size of a file does not get it past the limit."""
     lie = adam.send_file(reem, os.urandom(60_000), "documentMessage", fileName="lie.bin", fileLength=5)
     recorded(listener, lie)
     fine = comes(listener, adam, reem, "document")
@@ -288,7 +288,7 @@ NAMES = [
 ]
 
 
-def test_no_name_leaves_the_folder(device, listener, adam, reem, tmp_path):
+def test_no_name_of_a_file_leads_out_of_the_folder(device, listener, adam, reem, tmp_path):
     data = [comes(listener, adam, reem, "document", fileName=name) for name in NAMES]
     folder = tmp_path / "out" / "in"
     rows = device.json("download", adam.number, "--out", str(folder))
@@ -314,13 +314,13 @@ def test_files_of_the_same_name_do_not_replace_each_other(device, listener, adam
     assert len({row["path"] for row in rows}) == len({row["media_path"] for row in rows}) == 3
 
 
-def test_what_the_phone_sent_can_be_fetched(device, listener, adam, reem):
+def test_a_file_that_our_phone_sent_can_be_downloaded(device, listener, adam, reem):
     data = comes(listener, reem, adam, "image", caption="from my phone")
     (row,) = device.json("download", adam.number)
     assert (content(row), row["is_from_me"]) == (data, True)
 
 
-def test_two_who_fetch_the_same_file_at_once(device, listener, adam, reem):
+def test_two_downloads_of_one_file_at_once_both_succeed(device, listener, adam, reem):
     data = comes(listener, adam, reem, "document", fileName=f"once-{adam.number}.pdf")
     both = [device.start("download", adam.number, "--json") for _ in range(2)]
     done = [each.finish() for each in both]
@@ -331,8 +331,8 @@ def test_two_who_fetch_the_same_file_at_once(device, listener, adam, reem):
     assert {(device.home.path / "media" / name).read_bytes() for name in names} == {data}
 
 
-def test_a_file_goes_on_to_somebody_else(device, listener, adam, newcomer, reem):
-    """What was fetched is what is sent."""
+def test_a_downloaded_file_can_be_sent_on(device, listener, adam, newcomer, reem):
+    """The sent file is the downloaded one."""
     sara = newcomer("Sara")
     data = comes(listener, adam, reem, "image")
     (row,) = device.json("download", adam.number)
@@ -341,7 +341,7 @@ def test_a_file_goes_on_to_somebody_else(device, listener, adam, newcomer, reem)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_a_fetch_that_is_interrupted_can_be_done_again(device, listener, adam, reem, silence, number, code):
+def test_an_interrupted_download_can_be_repeated(device, listener, adam, reem, silence, number, code):
     data = comes(listener, adam, reem, "image")
     device.alone()
     waiting = device.start("download", adam.number, "--json", **silence.settings)

@@ -1,4 +1,4 @@
-"""What waited on the server while nobody listened, and the past: listeners that end in the middle of it."""
+"""The backlog on the server, and the history from the phone: listeners that end midway."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ TRIES = 5
 
 
 def interrupted(home, end, seed, times, total):
-    """Let a backlog be taken by listeners that `end(process)` ends in the middle.
+    """Let listeners that `end(process)` ends midway receive a backlog.
 
-    The ids of the messages, in order, and how many listeners were ended.
+    Return the ids of the messages, in order, and how many listeners were ended.
     """
     chance = random.Random(seed)
     adam = home.relay.person("Adam")
@@ -49,18 +49,18 @@ def interrupted(home, end, seed, times, total):
 
 
 def kept(home):
-    """How many messages a kill can no longer lose, recorded or not."""
+    """Return how many messages a kill can no longer lose, recorded or spooled."""
     spooled = "SELECT count(*) FROM spool WHERE kind = 'message'"
     return home.value(f"SELECT (SELECT count(*) FROM messages) + ({spooled})")
 
 
 def recorded(home):
-    """The ids of all messages, as they are read."""
+    """Return the ids of all messages, in the order of reading."""
     return [message_id for (message_id,) in home.rows("SELECT message_id FROM messages ORDER BY id")]
 
 
 def killed(process):
-    """SIGKILL, and wait for the end."""
+    """Send SIGKILL, and wait for the end."""
     process.kill()
     process.wait()
 
@@ -68,7 +68,7 @@ def killed(process):
 @pytest.mark.parametrize(
     ("times", "total"), [(2, 300), pytest.param(20, 1000, marks=pytest.mark.soak)], ids=["small", "full"]
 )
-def test_a_backlog_that_is_stopped_in_the_middle_is_complete_and_in_order(lived_in, times, total):
+def test_a_backlog_stopped_midway_is_complete_and_in_order(lived_in, times, total):
     sent, _ = interrupted(lived_in, lived_in.stop, times, times, total)
     assert recorded(lived_in) == sent
 
@@ -78,10 +78,8 @@ def test_a_backlog_that_is_stopped_in_the_middle_is_complete_and_in_order(lived_
     [(2, 300, QUEUE + 1), pytest.param(20, 1000, 10, marks=pytest.mark.soak)],
     ids=["small", "full"],
 )
-def test_a_backlog_that_is_killed_in_the_middle_loses_next_to_nothing(
-    lived_in, tell, times, total, most_a_kill
-):
-    """What a kill may cost is a full queue and the message in hand; on average it is one or two messages."""
+def test_a_backlog_killed_midway_loses_at_most_a_few_messages(lived_in, tell, times, total, most_a_kill):
+    """A kill may lose a full queue and the message being handed over; on average one or two messages."""
     sent, kills = interrupted(lived_in, killed, times, times, total)
     found = recorded(lived_in)
     kept = set(found)
@@ -93,8 +91,8 @@ def test_a_backlog_that_is_killed_in_the_middle_loses_next_to_nothing(
     assert lost <= most_a_kill * kills
 
 
-def test_all_is_recorded_of_people_who_are_known_by_a_hidden_id_alone(lived_in):
-    """Who is who is looked up while the library writes to the same database."""
+def test_every_message_of_people_known_only_by_hidden_id_is_recorded(lived_in):
+    """Hidden ids are looked up while the library writes to the same database."""
     people = [lived_in.relay.person(f"Person {number}", mapped=False) for number in range(10)]
     lived_in.link_quickly()
     sent = [each for person in people for each in person.send_many(lived_in.us, map(str, range(80)))]
@@ -129,17 +127,17 @@ cli.main()
 
 
 def in_small_steps(most=0):
-    """The program: it stops behind so many messages."""
+    """The program: a listener that stops after so many messages."""
     return [sys.executable, "-c", SMALL_STEPS, str(most)]
 
 
 def recorded_so_far(home):
-    """How many messages there are."""
+    """Return how many messages are recorded."""
     return home.value("SELECT count(*) FROM messages")
 
 
 def past(people, count):
-    """A history of `count` messages, a minute apart, with several people and in both directions."""
+    """Return a history of `count` messages, a minute apart, with several people and in both directions."""
     begin = int(time.time()) - 3600 - count * 60
     return [
         {
@@ -154,7 +152,7 @@ def past(people, count):
 
 
 def past_of(home):
-    """What is recorded of the past, but for when it was recorded and by whose number."""
+    """Return the recorded history, without the times of recording and the numbers."""
     messages = home.rows(
         "SELECT chat_jid, message_id, CASE WHEN is_from_me THEN '' ELSE sender END, is_from_me, timestamp,"
         " content, message_type FROM messages ORDER BY chat_jid, message_id"
@@ -168,9 +166,9 @@ def past_of(home):
 
 
 def begin_past(home, program=None):
-    """Start a listener and let the phone share its past; returns when all parts are in the spool.
+    """Start a listener and let the phone share its history; return when all parts are in the spool.
 
-    What the library has taken and not handed over by then, a SIGKILL would lose.
+    A SIGKILL would lose the parts that the library has received and not yet handed over.
     """
     with closing(sqlite3.connect(home.home.store, timeout=30)) as db:
         db.executescript(
@@ -185,7 +183,7 @@ def begin_past(home, program=None):
 
 
 @pytest.mark.parametrize("total", [1500, pytest.param(5000, marks=pytest.mark.soak)], ids=["small", "full"])
-def test_a_past_whose_recording_is_killed_three_times_becomes_that_of_an_unbroken_one(
+def test_a_history_whose_recording_is_killed_three_times_is_complete(
     relay, lived_in, memory_path, tell, total
 ):
     from lived_in_fixture import LivedIn  # a plugin, which pytest has to import first
@@ -203,7 +201,7 @@ def test_a_past_whose_recording_is_killed_three_times_becomes_that_of_an_unbroke
         unbroken.end()
 
     chance = random.Random(total)
-    most = total // 8  # which is in the middle of the first part
+    most = total // 8  # in the middle of the first part
     process = begin_past(lived_in, in_small_steps(most))
     seen = []
     for number in range(3):

@@ -1,4 +1,4 @@
-"""Never twice, never lost, with WhatsApp's real library: `wa` killed wherever it sends and receives."""
+"""Never twice, never lost, with WhatsApp's real library: `wa` is killed while it sends and receives."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ LOST_A_KILL = 2
 
 
 class Killing:
-    """Rounds of messages both ways, each with a process that is killed in the middle."""
+    """Rounds of messages both ways, each with a process that is killed midway."""
 
     def __init__(self, home, seed):
         self.home = home
         self.chance = random.Random(seed)
         self.adam = home.relay.person("Adam", receipts=["delivered"])
-        self.sara = home.relay.person("Sara")  # her phone sends no receipts
+        self.sara = home.relay.person("Sara")  # Sara's phone sends no receipts
         self.texts = []
         self.said = []
         self.kills = self.rounds = self.missed = 0
 
     def round(self, kind, fault):
-        """Put messages on both sides, start a process, and kill it."""
+        """Queue messages on both sides, start a process, and kill it."""
         self.rounds += 1
         self.home.us.fault(**FAULTS[fault])
         args = self._arguments(kind)
@@ -74,7 +74,7 @@ class Killing:
         self.home.us.fault(**dict.fromkeys(FAULTS[fault]))
 
     def _arguments(self, kind):
-        """The command of this round, which has something to send and to receive."""
+        """Return the command of this round; it has messages to send and to receive."""
         command = self.chance.choice(OWNERS[:2] if kind in RECEIVING else OWNERS)
         texts = [f"{kind} {self.rounds}.{number}" for number in range(4)]
         self.texts += texts
@@ -88,7 +88,7 @@ class Killing:
         return [command]
 
     def _watch(self, process, *, cut):
-        """Let it come to its first mark and a little further; cut the line meanwhile."""
+        """Wait for the first wire mark and a little longer; cut the connection meanwhile."""
         before = self._marks()
         wait_for(lambda: process.poll() is not None or self._marks() > before, what="a mark")
         for _ in range(self.chance.randint(1, 3) if cut else 0):
@@ -106,27 +106,27 @@ class Killing:
         return not statuses["pending"] and not statuses["sending"] and not self.home.waiting
 
     def statuses(self):
-        """How many rows there are of each status."""
+        """Return the number of rows of each status."""
         return Counter(
             dict(self.home.rows("SELECT status, count(*) FROM scheduled_messages GROUP BY status"))
         )
 
     def finish(self):
-        """Send what is left, with no faults any more, and record what has come."""
+        """Send the remaining rows without faults, and record the received messages."""
         process = self.home.start("listen")
         wait_for(self._is_quiet, 90, "a quiet queue")
         self.home.wait_until_recorded()
         self.home.stop(process)
 
     def accepted(self):
-        """What phones got, by id."""
+        """Return the messages that phones received, by id."""
         entries = [each for person in (self.adam, self.sara) for each in person.inbox()]
         found = [each for each in entries if "receipt" not in each]
         assert not [key for key, count in Counter(each["id"] for each in found).items() if count > 1]
         return {each["id"]: each for each in found}
 
     def check(self):
-        """Nothing twice, nothing unaccounted for; the accepted ids and the unknown rows."""
+        """Check that no message was sent twice or is lost; return the accepted ids and the unknown rows."""
         accepted = self.accepted()
         texts = Counter(each["text"] for each in accepted.values() if each.get("text"))
         assert not [text for text, count in texts.items() if count > 1]
@@ -146,7 +146,7 @@ class Killing:
         return accepted, [each for each in rows if each[1] == "unknown"]
 
     def read_all(self, accepted):
-        """Let everybody read what they got, and have the receipts recorded."""
+        """Let all phones read their messages, and record the receipts."""
         process = self.home.start("listen")
         wait_for(lambda: self.home.is_connected, what="a connection")
         for person in (self.adam, self.sara):
@@ -157,7 +157,7 @@ class Killing:
 
 
 def kill_again_and_again(lived_in, tell, seed, kinds):
-    """Kill in rounds of these kinds, and look at what is left of it, before and after receipts."""
+    """Kill in rounds of these kinds, and check the rows before and after receipts."""
     lived_in.link()
     killing = Killing(lived_in, seed)
     for kind in kinds:
@@ -191,19 +191,19 @@ def kill_again_and_again(lived_in, tell, seed, kinds):
 
 
 def many(rounds):
-    """What to kill at: every point in turn, and as often at random or while the line is cut."""
+    """Return the kinds of kills: every point in turn, and as often at random or with the connection cut."""
     kinds = [POINTS[number // 2 % len(POINTS)] if number % 2 else "at-random" for number in range(rounds)]
     for number in range(2, rounds, 6):
         kinds[number] = "cut"
     return kinds
 
 
-def test_a_process_killed_at_every_stage_of_sending_and_receiving(lived_in, tell):
+def test_a_process_killed_at_every_stage_sends_no_message_twice_and_loses_none(lived_in, tell):
     kill_again_and_again(lived_in, tell, seed=20261231, kinds=EACH_ONCE)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", range(5))
-def test_more_than_a_hundred_kills(lived_in, tell, seed):
+def test_more_than_a_hundred_kills_send_no_message_twice_and_lose_none(lived_in, tell, seed):
     kill_again_and_again(lived_in, tell, seed, many(44))

@@ -1,4 +1,4 @@
-"""A listener that stays for days: memory, threads and files stay what they were, and nothing is lost."""
+"""A listener that runs for days: its memory, threads and files do not grow, and no message is lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytest_plugins = ["relay_fixture", "lived_in_fixture"]
 
 
 def used(pid):
-    """What a process holds: memory in MB, threads, open files."""
+    """Return what a process holds: memory in MB, threads, open files."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return {
         "memory": round(int(status["VmRSS"].split()[0]) / 1024, 1),
@@ -26,7 +26,7 @@ def used(pid):
 
 
 def test_a_long_time_without_a_network_costs_neither_files_nor_memory(own_relay, memory_path, tell):
-    """A try each half minute, for half a day or so."""
+    """As many tries to connect as in half a day with one every 30 seconds."""
     from lived_in_fixture import LivedIn
 
     home = LivedIn(own_relay, memory_path)
@@ -45,7 +45,7 @@ def test_a_long_time_without_a_network_costs_neither_files_nor_memory(own_relay,
         transport.end()
     tell(after_20=seen[0], after_120=seen[1])
     assert seen[1]["files"] <= seen[0]["files"] + 2
-    assert seen[1]["threads"] <= seen[0]["threads"] + 8  # Go keeps some in reserve
+    assert seen[1]["threads"] <= seen[0]["threads"] + 8  # Go keeps some memory in reserve
     assert seen[1]["memory"] <= seen[0]["memory"] * 1.1
 
 

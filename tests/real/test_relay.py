@@ -1,4 +1,4 @@
-"""The relay, with the real library on it: what the other tests may rely on."""
+"""The relay with the real library as its client: the behaviour that other tests rely on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from conftest import HELPERS, TESTS, wait_for
 from relay.driver import Client, Person, Relay
 
 pytest_plugins = ["relay_fixture"]
-# It is the tests' own server that is tested here, and nothing of wa.
+# These tests are about the tests' own server, not about wa.
 pytestmark = pytest.mark.soak
 
 Clients = Callable[..., Client]
@@ -25,7 +25,7 @@ YEAR = 365 * 86_400
 
 
 def past(person: Person, count: int, every: int = 60) -> list[dict[str, object]]:
-    """A history with one person: `count` messages, the newest an hour old, one each `every` seconds."""
+    """Return `count` messages with one person, one every `every` seconds, the newest an hour old."""
     start = int(time.time()) - 3600
     return [
         {
@@ -40,7 +40,7 @@ def past(person: Person, count: int, every: int = 60) -> list[dict[str, object]]
 
 
 def remote_addresses(pid: int) -> set[str]:
-    """The other ends of a process's sockets, of either family, as the kernel has them."""
+    """Return the remote addresses of a process's sockets, IPv4 and IPv6, as the kernel has them."""
     links = [os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()]
     inodes = {link[len("socket:[") : -1] for link in links if link.startswith("socket:")}
     found = set()
@@ -100,7 +100,7 @@ def test_a_client_is_paired_by_a_code_typed_into_the_phone(relay, clients, reem)
     assert client.end() == 0
 
 
-def test_a_wrong_code_links_nothing_and_the_next_one_does(relay, clients, reem):
+def test_a_wrong_code_links_no_device_and_the_next_code_links_it(relay, clients, reem):
     client = clients(relay, "reem")
     client.post("connect")
     client.wait("qr")
@@ -114,7 +114,7 @@ def test_a_wrong_code_links_nothing_and_the_next_one_does(relay, clients, reem):
     client.wait("Connected")
 
 
-def test_a_pairing_that_is_spoilt_is_refused_by_the_client(relay, clients, reem):
+def test_a_client_refuses_a_spoilt_pairing(relay, clients, reem):
     client = clients(relay, "reem")
     client.post("connect")
     reem.scan(client.wait("qr")["qr"], spoil=True)
@@ -139,7 +139,7 @@ def test_texts_go_both_ways_with_receipts(relay, client, reem, adam):
     assert relay.unhandled == {}
 
 
-def test_one_person_comes_by_number_and_by_hidden_id(client, reem, adam):
+def test_messages_come_by_number_and_by_hidden_id(client, reem, adam):
     seen = []
     cases = [(addressing, mapped) for mapped in (False, True) for addressing in ("pn", "lid")]
     for addressing, mapped in cases:
@@ -179,7 +179,7 @@ def test_two_clients_talk(relay, clients, client, adam):
     assert own["from_me"]
 
 
-def test_what_came_while_offline_is_delivered_in_order(client, clients, relay, reem, adam):
+def test_messages_sent_while_offline_are_delivered_in_order(client, clients, relay, reem, adam):
     client.kill()
     wanted = [f"while away {number}" for number in range(100)]
     adam.send_many(reem, wanted)
@@ -190,7 +190,7 @@ def test_what_came_while_offline_is_delivered_in_order(client, clients, relay, r
     assert again.end() == 0
 
 
-def test_acknowledgements_are_refused_late_or_lost(client, reem, adam):
+def test_faults_refuse_delay_or_lose_acknowledgements(client, reem, adam):
     reem.fault(ack_error={"code": 463, "count": 1})
     assert client.error("send", to=adam.number, text="refused").endswith("server returned error 463")
     reem.fault(ack_delay={"seconds": 0.5, "count": 1})
@@ -209,7 +209,7 @@ def test_acknowledgements_are_refused_late_or_lost(client, reem, adam):
     assert adam.texts() == ["late", "cut, routed True", "cut, routed False", "lost"]
 
 
-def test_a_text_that_cannot_be_decrypted_is_asked_for_again(relay, clients, client, reem, adam):
+def test_a_client_asks_again_for_a_text_that_it_cannot_decrypt(relay, clients, client, reem, adam):
     other = clients(relay, "adam")
     other.link(adam)
     reem.fault(corrupt={"count": 1})
@@ -240,7 +240,7 @@ def test_a_phone_sends_again_what_a_client_could_not_decrypt(client, clients, re
     assert restored.texts() == ["second"]
 
 
-def test_who_is_not_on_whatsapp_cannot_be_written_to(relay, client, adam):
+def test_a_number_that_is_not_on_whatsapp_cannot_be_written_to(relay, client, adam):
     nobody = "12025550199"
     assert "no LID found" in client.error("send", to=nobody, text="Anyone?")
     known = client.do("on_whatsapp", numbers=[f"+{adam.number}", f"+{nobody}"])
@@ -269,7 +269,7 @@ def test_a_login_is_refused(client, reem, failure, event):
     client.wait(event)
 
 
-def test_a_connection_is_cut_replaced_and_unlinked(client, clients, relay, reem):
+def test_a_connection_can_be_cut_replaced_and_unlinked(client, clients, relay, reem):
     mark = len(client.events)
     reem.drop()
     client.wait("Disconnected", after=mark)
@@ -287,14 +287,14 @@ def test_a_connection_is_cut_replaced_and_unlinked(client, clients, relay, reem)
     assert again.end() == 0
 
 
-def test_an_outdated_client_cannot_even_be_paired(relay, clients):
+def test_an_outdated_client_cannot_be_paired(relay, clients):
     relay.call("refuse_unpaired", reason=405)
     client = clients(relay, "reem")
     client.post("connect")
     assert client.wait("LoginStatus")["status"] == "err-client-outdated"
 
 
-def test_a_line_that_went_silent_comes_back(client, reem, adam):
+def test_a_stalled_connection_goes_on_after_the_stall(client, reem, adam):
     reem.stall()
     adam.send(reem, "into the black hole")
     blocked = client.post("send", to=adam.number, text="out of it")
@@ -306,7 +306,7 @@ def test_a_line_that_went_silent_comes_back(client, reem, adam):
     assert adam.texts() == ["out of it"]
 
 
-def test_groups_change(relay, client, reem, adam):
+def test_changes_of_groups_reach_the_members(relay, client, reem, adam):
     zoe = relay.person("Zoe")
     group = client.do("create_group", name="Walks", members=[adam.number])
     client.do("send", to=group, text="Sunday?")
@@ -370,7 +370,7 @@ def test_a_history_of_thousands_comes_in_parts(relay, clients, reem, adam):
     assert relay.unhandled == {}
 
 
-def test_only_who_asks_gets_the_full_history(relay, clients, reem, adam):
+def test_only_a_client_that_asks_gets_the_full_history(relay, clients, reem, adam):
     reem.set(history=past(adam, 12, every=YEAR // 6), chunk=4)
     recent = clients(relay, "recent")
     recent.link(reem)
@@ -412,7 +412,7 @@ def test_clients_talk_to_this_machine_alone(client, adam):
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare, of util-linux")
-def test_all_works_where_there_is_only_loopback(tmp_path):
+def test_the_relay_works_with_only_the_loopback_interface(tmp_path):
     apart = ["unshare", "--map-root-user", "--net"]
     if subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine does not let us make a network namespace")

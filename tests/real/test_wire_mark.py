@@ -1,4 +1,4 @@
-"""The wire mark, of the transport alone: nothing leaves without one, however the process dies."""
+"""The wire mark of the transport: no message leaves without one, however the process dies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ENOUGH = 100
 
 
 def opened(book):
-    """The sender's notes; each statement is a commit of its own."""
+    """Open the sender's notes; each statement is a commit of its own."""
     return sqlite3.connect(book, timeout=30, isolation_level=None, check_same_thread=False)
 
 
@@ -59,7 +59,7 @@ def send_until_killed(home, book, to):
 
 
 class Experiment:
-    """Senders that are killed, and what is known of their last messages."""
+    """Senders that are killed, and the evidence about their last messages."""
 
     def __init__(self, home, seed):
         self.home = home
@@ -74,12 +74,12 @@ class Experiment:
         """(text, secret, marks since, evidence) of those that were not acknowledged."""
 
     def ask(self, sql, *params):
-        """All rows of a query on the notes."""
+        """Return all rows of a query on the notes."""
         with closing(opened(self.book)) as db:
             return db.execute(sql, params).fetchall()
 
     def kill_one(self):
-        """Start a sender, kill it, and ask what became of its last message."""
+        """Start a sender, kill it, and ask for evidence about its last message."""
         before = self.ask("SELECT count(*) FROM attempts")[0][0]
         args = [str(self.home.home.path), str(self.book), self.adam.pn]
         path = self.home.env["PYTHONPATH"] + os.pathsep + HELPERS
@@ -102,7 +102,7 @@ class Experiment:
             self.open.append((str(text), secret, marked, self.transport.evidence(secret, marked)))
 
     def accepted(self):
-        """The ids of what Adam's phone got, by text."""
+        """Return the ids of the messages that Adam's phone received, by text."""
         found = [each for each in self.adam.inbox() if "receipt" not in each]
         accepted = {each["text"]: each["id"] for each in found}
         assert len(accepted) == len(found), "something came twice"
@@ -110,7 +110,7 @@ class Experiment:
 
 
 @pytest.mark.parametrize("kills", [6, pytest.param(120, marks=[pytest.mark.soak, pytest.mark.timeout(1200)])])
-def test_nothing_that_has_no_mark_was_accepted_and_the_evidence_is_right(lived_in, tell, kills):
+def test_no_message_without_a_mark_was_accepted_and_the_evidence_is_right(lived_in, tell, kills):
     experiment = Experiment(lived_in, seed=kills)
     for _ in range(kills):
         experiment.kill_one()
@@ -127,7 +127,7 @@ def test_nothing_that_has_no_mark_was_accepted_and_the_evidence_is_right(lived_i
             assert experiment.transport.evidence(secret, [message_id]).message_id == message_id
 
     for text, _, marked, evidence in experiment.open:
-        if not marked:  # nobody asks then: it has not gone
+        if not marked:  # without a mark no evidence is needed: the message has not gone
             assert text not in accepted
             assert not evidence.sent
             assert evidence.message_id is None

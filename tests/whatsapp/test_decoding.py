@@ -1,4 +1,4 @@
-"""What the library hands over, made into events: every kind of message, and those there are not yet."""
+"""Decoding the library's events: every kind of message, and kinds that later versions may add."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ NOBODY: dict[str, str] = {}
 
 
 def jid(text: str, device: int = 0) -> Any:
-    """A JID as the library has it; '' is the empty one."""
+    """Return a JID as the library has it; '' is the empty JID."""
     user, _, server = text.partition("@")
     return N.JID(User=user, RawAgent=0, Device=device, Integrator=0, Server=server, IsEmpty=not text)
 
 
 def source(chat: str = REEM, sender: str = "", *, me: bool = False, alt: str = "", to: str = "") -> Any:
-    """Who said it and where."""
+    """Return the source of a message: sender and chat."""
     return N.MessageSource(
         Chat=jid(chat),
         Sender=jid(sender or chat, device=3),
@@ -79,7 +79,7 @@ def source(chat: str = REEM, sender: str = "", *, me: bool = False, alt: str = "
 
 
 def message(content: Any = None, where: Any = None, *, is_edit: bool = False, **info: Any) -> Any:
-    """A message as an event, through its bytes as it really comes."""
+    """Return a message as an event, encoded and decoded again as a real event is."""
     known = {"ID": "3A01", "Pushname": "Reem", "Timestamp": AT * 1000, "Category": "", "ServerID": 0}
     rest = {"Type": "text", "Multicast": False, "MediaType": "", "Edit": ""}
     flags = ("IsEphemeral", "IsViewOnce", "IsViewOnceV2", "IsViewOnceV2Extension", "IsDocumentWithCaption")
@@ -97,28 +97,28 @@ def message(content: Any = None, where: Any = None, *, is_edit: bool = False, **
 
 
 def decode(content: Any, where: Any = None, **info: Any) -> list[Event]:
-    """The events of a message, where no hidden id is known."""
+    """Return the events of a message, where no hidden id is known."""
     return decoding.message_events(message(content, where, **info), NOBODY.get)
 
 
 def received(content: Any, where: Any = None, **info: Any) -> MessageReceived:
-    """The one message that comes of it."""
+    """Return the one MessageReceived that decoding gives."""
     (event,) = decode(content, where, **info)
     assert isinstance(event, MessageReceived)
     return event
 
 
 def text(words: str = "Hello") -> Any:
-    """A plain text."""
+    """Return a plain text message."""
     return Message(conversation=words)
 
 
 def with_unknown(content: Any) -> Any:
-    """The same with a field that comes with a later version."""
+    """Return the same message with a field of a later version."""
     return type(content).FromString(content.SerializeToString() + UNKNOWN)
 
 
-# ── JIDs ────────────────────────────────────────────────────────────────────────────────────────────
+# ── JIDs ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_jid_is_user_and_server(given, expected):
     assert jid_text(given) == expected
 
 
-# ── Secrets ─────────────────────────────────────────────────────────────────────────────────────────
+# ── Secrets ───────────────────────────────────────────────────────────────────────────────────────
 
 PEER = {
     "appStateSyncKeyShare": E2E.AppStateSyncKeyShare(keys=[E2E.AppStateSyncKey()]),
@@ -158,7 +158,7 @@ OWN = source(ME, me=True)
 
 @pytest.mark.parametrize("name", PEER)
 @pytest.mark.parametrize("wrapper", [None, "deviceSentMessage", "ephemeralMessage"])
-def test_what_our_devices_tell_one_another_is_secret(name, wrapper):
+def test_messages_between_our_devices_are_secret(name, wrapper):
     content = Message(protocolMessage=Protocol(**{name: PEER[name]}))
     if wrapper:
         content = Message(**{wrapper: {"message": content}})
@@ -206,7 +206,7 @@ def test_keys_beside_something_else_are_not_in_the_bytes_kept():
     assert b"key" not in received(with_unknown(Message(senderKeyDistributionMessage=KEYS))).raw
 
 
-# ── Kinds of messages ───────────────────────────────────────────────────────────────────────────────
+# ── Kinds of messages ─────────────────────────────────────────────────────────────────────────────
 
 PLACE = {"degreesLatitude": 51.50072912, "degreesLongitude": -0.12462534}
 OPTIONS = [{"optionName": "Tea"}, {"optionName": "Coffee"}]
@@ -308,24 +308,24 @@ def test_every_kind_has_its_type_and_its_text(field, value, kind, content):
         assert Message.FromString(event.raw) == given
 
 
-def test_who_where_and_when():
+def test_a_text_has_its_chat_sender_and_time():
     assert received(text(), source(GROUP, REEM)) == MessageReceived(
         GROUP, "3A01", REEM, AT, "Hello", "text", False, "Reem"
     )
 
 
-def test_our_own_message_from_another_device_is_in_the_chat_with_the_other():
+def test_our_own_message_from_another_device_is_in_the_chat_with_its_recipient():
     event = received(Message(deviceSentMessage={"destinationJID": REEM, "message": text()}),
                      source(REEM, ME, me=True))  # fmt: skip
     assert (event.chat_jid, event.sender, event.is_from_me, event.content) == (REEM, ME, True, "Hello")
 
 
 @pytest.mark.parametrize("name", ["", "-"])
-def test_nobody_is_called_dash(name):
+def test_a_push_name_that_is_empty_or_a_dash_is_none(name):
     assert received(text(), Pushname=name).push_name is None
 
 
-def test_a_field_that_comes_with_a_later_version_is_kept_as_bytes():
+def test_a_field_of_a_later_version_is_kept_as_bytes():
     event = received(with_unknown(Message()))
     assert (event.message_type, event.content, event.raw) == ("other", None, UNKNOWN)
 
@@ -334,13 +334,13 @@ def test_an_empty_message_is_still_a_message():
     assert received(None) == MessageReceived(REEM, "3A01", REEM, AT, None, "other", False, "Reem")
 
 
-def test_text_that_is_not_utf_8_is_text_all_the_same():
+def test_a_text_that_is_not_utf_8_is_read():
     content = Message.FromString(b"\x0a\x03a\xffb")
     assert received(content).content == "a�b"
 
 
 @pytest.mark.parametrize("name", [name for name in WRAPPERS if name != "editedMessage"])
-def test_wrappers_are_taken_off(name):
+def test_the_message_inside_a_wrapper_is_decoded(name):
     picture = Message(imageMessage={"caption": "Inside", "contextInfo": {"stanzaID": "3A00"}})
     event = received(Message(**{name: {"message": {"ephemeralMessage": {"message": picture}}}}))
     assert (event.message_type, event.content, event.quoted_id) == ("image", "Inside", "3A00")
@@ -348,13 +348,13 @@ def test_wrappers_are_taken_off(name):
 
 
 @pytest.mark.parametrize("name", REPLIES)
-def test_a_reply_says_to_what(name):
+def test_a_reply_names_the_quoted_message(name):
     content = Message()
     getattr(content, name).contextInfo.stanzaID = "3A00"
     assert received(content).quoted_id == "3A00"
 
 
-def test_the_fields_known_by_name_are_there():
+def test_the_library_has_the_fields_that_we_name():
     names = {field.name for field in FIELDS}
     short = {name.partition("Message")[0] for name in names}
     assert {*content_of._KINDS, *content_of._NOTICES} <= short
@@ -386,7 +386,7 @@ def fill(part: Any, chance: random.Random, depth: int = 3) -> None:
 
 
 def contents(field: Any) -> Iterator[Any]:
-    """Messages that have this field alone: empty, and with what may be in it."""
+    """Return messages that have only this field: empty, and with random values."""
     if field.message_type is None:
         yield Message(**{field.name: "Hello"})
         return
@@ -417,11 +417,11 @@ def test_no_message_is_lost(field, where):
         assert all(each.chat_jid == REEM for each in past_chat.messages)
 
 
-# ── Edits, deletions, reactions ─────────────────────────────────────────────────────────────────────
+# ── Edits, deletions, reactions ───────────────────────────────────────────────────────────────────
 
 
 def edit(target: str = "3A00", words: str = "Hello again", at: int = AT * 1000 + 2500, **more: Any) -> Any:
-    """The newer text of a message."""
+    """Return an edit with the newer text of a message."""
     key = {"ID": target, "fromMe": True, "remoteJID": REEM}
     kind = Protocol.MESSAGE_EDIT
     return Message(
@@ -438,7 +438,7 @@ def test_an_edit_comes_bare_or_wrapped():
     assert decode(both) == expected
 
 
-def test_an_edit_of_a_caption_may_take_it_away():
+def test_an_edit_may_remove_a_caption():
     wrapped = Message(ephemeralMessage={"message": {"imageMessage": {"caption": "Better"}}})
     assert decode(edit(editedMessage=wrapped)) == [Edited(REEM, "3A00", "Better", AT + 2, REEM)]
     assert decode(edit(editedMessage=Message(imageMessage={}))) == [Edited(REEM, "3A00", "", AT + 2, REEM)]
@@ -446,14 +446,14 @@ def test_an_edit_of_a_caption_may_take_it_away():
 
 @pytest.mark.parametrize(("said", "expected"), [(0, AT), (-5, AT), (AT * 1000 - 60_000, AT - 60),
                                                 (2**62, AT), (AT * 2000, AT + 86_400)])  # fmt: skip
-def test_a_wrong_clock_cannot_put_an_edit_before_all_that_follow(said, expected):
+def test_an_edit_from_a_phone_with_a_wrong_clock_does_not_outdate_later_edits(said, expected):
     assert decode(edit(at=said))[0].timestamp == expected
 
 
 @pytest.mark.parametrize(
     ("content", "is_edit"), [(text(), True), (Message(editedMessage={"message": text()}), False)]
 )
-def test_an_edit_that_is_all_there_is_of_the_message_is_the_message_too(content, is_edit):
+def test_an_edit_whose_message_is_unknown_gives_the_message_too(content, is_edit):
     message_received = MessageReceived(REEM, "3A01", REEM, AT, "Hello", "text", False, "Reem")
     assert decode(content, is_edit=is_edit) == [message_received, Edited(REEM, "3A01", "Hello", AT, REEM)]
 
@@ -464,7 +464,7 @@ def test_a_deletion_names_the_message():
     assert decode(Message(ephemeralMessage={"message": content})) == [Deleted(REEM, "3A00", AT, REEM)]
 
 
-def test_a_type_that_comes_with_a_later_version_is_not_a_deletion():
+def test_a_type_of_a_later_version_is_not_a_deletion():
     protocol = Protocol.FromString(Protocol(key={"ID": "3A00"}).SerializeToString() + b"\x10\x7f")
     assert received(Message(protocolMessage=protocol)).message_type == "other"
 
@@ -477,7 +477,7 @@ def test_a_reaction_is_that_of_the_sender(emoji):
     assert decode(content, source(GROUP, ADAM)) == [Reacted(GROUP, "3A00", ADAM, emoji, AT - 1)]
 
 
-# ── Hidden ids ──────────────────────────────────────────────────────────────────────────────────────
+# ── Hidden ids ────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -499,7 +499,7 @@ def test_a_reaction_is_that_of_the_sender(emoji):
         (source(GROUP, alt=REEM_LID), []),
     ],
 )  # fmt: skip
-def test_a_message_explains_hidden_ids_first(where, expected):
+def test_a_message_maps_hidden_ids_before_it_is_received(where, expected):
     *mapped, last = decode(text(), where)
     assert mapped == expected
     assert last.chat_jid == jid_text(where.Chat)
@@ -507,7 +507,7 @@ def test_a_message_explains_hidden_ids_first(where, expected):
     assert decoding.undecryptable_events(undecryptable, NOBODY.get) == expected
 
 
-def test_hidden_ids_that_nothing_explains_are_asked_for_once():
+def test_an_unknown_hidden_id_is_asked_for_once():
     asked: list[str] = []
 
     def phone_of(lid: str) -> str | None:
@@ -532,22 +532,22 @@ def test_hidden_ids_that_nothing_explains_are_asked_for_once():
         (source("867051314767696@bot"), "867051314767696@bot"),
     ],
 )
-def test_chats_of_other_kinds(where, chat):
+def test_chats_of_other_kinds_have_their_jid(where, chat):
     assert received(text(), where).chat_jid == chat
 
 
-# ── Receipts ────────────────────────────────────────────────────────────────────────────────────────
+# ── Receipts ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def receipt(kind: str, where: Any, at: int = AT) -> Any:
-    """A receipt as an event."""
+    """Return a receipt as an event."""
     return N.Receipt(MessageSource=where, MessageIDs=["3A01", "3A02"], Timestamp=at,
                      Type=N.Receipt.ReceiptType.Value(kind))  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["DELIVERED", "INACTIVE", "READ", "PLAYED", "SENDER", "RETRY"])
 @pytest.mark.parametrize("at", [AT, AT * 1000 + 7])
-def test_a_receipt_says_who_and_when(kind, at):
+def test_a_receipt_has_its_reader_and_time(kind, at):
     events = decoding.receipt_events(receipt(kind, source(GROUP, REEM_LID, alt=REEM), at), NOBODY.get)
     expected = ReceiptReceived(GROUP, ("3A01", "3A02"), REEM_LID, kind.lower(), AT)
     assert events == [JidMapped(REEM_LID, REEM), expected]
@@ -565,20 +565,20 @@ def test_a_receipt_says_who_and_when(kind, at):
         ("HISTORY_SYNC", True, []),
     ],
 )
-def test_other_receipts(kind, me, expected):
+def test_a_receipt_of_our_own_device_or_of_another_type_gives_only_chat_reads(kind, me, expected):
     assert decoding.receipt_events(receipt(kind, source(REEM, ME, me=me)), NOBODY.get) == expected
 
 
-def test_every_kind_of_receipt_is_decided_about():
+def test_every_type_of_receipt_is_decoded():
     for kind in N.Receipt.ReceiptType.keys():  # noqa: SIM118
         events = decoding.receipt_events(receipt(kind, source()), {REEM_LID: REEM}.get)
         assert all(isinstance(each, ReceiptReceived | ChatRead) for each in events)
 
 
-# ── Groups ──────────────────────────────────────────────────────────────────────────────────────────
+# ── Groups ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_group_is_renamed_and_people_come_and_go():
+def test_changes_of_a_group_s_name_and_members_are_decoded():
     event = N.GroupInfoEvent(JID=jid(GROUP), Notify="", Timestamp=AT, Name=N.GroupName(Name="Walks"))
     assert decoding.group_events(event) == [GroupInfo(GROUP, "Walks")]
     event.ClearField("Name")
@@ -596,11 +596,11 @@ def test_a_group_is_renamed_and_people_come_and_go():
 
 
 def member(shown: str, lid: str = "", phone: str = "", **more: Any) -> Any:
-    """A member of a group."""
+    """Return a member of a group."""
     return N.GroupParticipant(JID=jid(shown), LID=jid(lid), PhoneNumber=jid(phone), **more)
 
 
-def test_a_group_and_its_members():
+def test_a_group_and_its_members_are_decoded():
     info = N.GroupInfo(
         JID=jid(GROUP),
         OwnerJID=jid(MY_LID),
@@ -625,11 +625,11 @@ def test_a_group_and_its_members():
     assert decoding.group_info(N.GroupInfo(JID=jid(GROUP))) == [GroupInfo(GROUP, None, ())]
 
 
-# ── The past ────────────────────────────────────────────────────────────────────────────────────────
+# ── History ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def past(content: Any = None, *, chat: str = REEM, me: bool = False, by: str = "", **more: Any) -> Any:
-    """One message as a phone tells of it."""
+    """Return a message of the history as a phone sends it."""
     info = Web.WebMessageInfo(key={"remoteJID": chat, "fromMe": me, "ID": "3A01", "participant": by})
     info.messageTimestamp = AT
     if content is not None:
@@ -641,7 +641,7 @@ def past(content: Any = None, *, chat: str = REEM, me: bool = False, by: str = "
 
 
 def part(*messages: Any, chat: str = REEM, kind: str = "RECENT", **more: Any) -> Any:
-    """A part of the past, of one chat."""
+    """Return a part of the history with one chat."""
     sync = Sync.HistorySync(syncType=Sync.HistorySync.HistorySyncType.Value(kind), progress=40)
     conversation = sync.conversations.add(ID=chat, **more)
     for each in messages:
@@ -650,7 +650,7 @@ def part(*messages: Any, chat: str = REEM, kind: str = "RECENT", **more: Any) ->
 
 
 def told(*messages: Any, chat: str = REEM, own: str | None = ME) -> list[Event]:
-    """What messages of the past come to."""
+    """Return the events of messages of the history."""
     *_, found = decoding.history(part(*messages, chat=chat), own, NOBODY.get)
     assert isinstance(found, History)
     return list(found.chats[0].messages)
@@ -684,7 +684,7 @@ STUBS = Web.WebMessageInfo.StubType
         (past(Message(protocolMessage={"appStateSyncKeyShare": {}}), me=True), ME, []),
     ],
 )  # fmt: skip
-def test_messages_of_the_past(given, chat, expected):
+def test_messages_of_the_history_are_decoded(given, chat, expected):
     assert told(given, chat=chat) == expected
 
 
@@ -701,7 +701,7 @@ def test_messages_of_the_past(given, chat, expected):
         ("E2E_ENCRYPTED", [], None),
     ],
 )
-def test_system_messages_of_the_past(stub, params, content):
+def test_system_messages_of_the_history_are_decoded(stub, params, content):
     given = past(messageStubType=STUBS.Value(stub), messageStubParameters=params, by=ADAM)
     assert told(given, chat=GROUP) == [MessageReceived(GROUP, "3A01", ADAM, AT, content, "system")]
 
@@ -711,7 +711,7 @@ def test_every_system_message_is_read(stub):
     assert len(told(past(messageStubType=stub, messageStubParameters=["a", "b"]))) == (stub != 2)
 
 
-def test_reactions_of_the_past_come_after_their_message():
+def test_reactions_of_the_history_come_after_their_message():
     reactions = [
         Web.Reaction(
             key={"fromMe": True, "ID": "3AFF"}, text="👍", senderTimestampMS=(AT + 3600 * 48) * 1000
@@ -727,7 +727,7 @@ def test_reactions_of_the_past_come_after_their_message():
     assert told(past(text(), me=True), own=None)[0].sender == REEM
 
 
-def test_one_message_that_cannot_be_read_does_not_take_the_others_along(monkeypatch):
+def test_a_message_that_cannot_be_read_is_left_out_alone(monkeypatch):
     said = decoding.events_of
 
     def broken(content: Any, *args: Any) -> list[Event]:
@@ -745,7 +745,7 @@ def test_one_message_that_cannot_be_read_does_not_take_the_others_along(monkeypa
     assert [each.content for each in told(nameless, past(text()))] == ["Hello"]
 
 
-def test_a_part_of_the_past_tells_hidden_ids_and_names_first():
+def test_a_part_of_the_history_gives_hidden_ids_and_names_first():
     lid_chat = past(text(), chat=ADAM_LID)
     sync = part(
         past(text()), past(text(), me=True), kind="INITIAL_BOOTSTRAP", lidJID=REEM_LID, name="Reem A."
@@ -785,7 +785,7 @@ def test_a_part_of_the_past_tells_hidden_ids_and_names_first():
         ("NON_BLOCKING_DATA", "other"),
     ],
 )
-def test_the_kinds_of_parts(kind, expected):
+def test_each_type_of_history_part_has_its_kind(kind, expected):
     sync = part(kind=kind)
     sync.ClearField("progress")
     (found,) = decoding.history(sync, ME, NOBODY.get)
@@ -802,6 +802,6 @@ def test_the_kinds_of_parts(kind, expected):
         ({"endOfHistoryTransferType": 2, "endOfHistoryTransfer": True}, False),
     ],
 )
-def test_a_phone_says_when_it_will_send_no_more_of_a_chat(ending, expected):
+def test_a_chat_is_complete_when_the_phone_says_so(ending, expected):
     *_, found = decoding.history(part(**ending), ME, NOBODY.get)
     assert found.chats[0].is_complete is expected

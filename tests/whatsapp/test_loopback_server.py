@@ -1,4 +1,4 @@
-"""The stand-in for WhatsApp's servers, as the commands that play the other side see it."""
+"""The stand-in for WhatsApp's servers, and the `wa loopback` commands that control it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def server(home):
 
 @pytest.fixture
 def waiting(server, home):
-    """What waits for us, decoded."""
+    """Return the events that wait for us, decoded."""
     transport = LoopbackTransport(home, system_now)
 
     def look():
@@ -62,7 +62,7 @@ def accept(server, text, secret=None, *, receipt=False):
     return message
 
 
-# ── say ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── say ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -101,12 +101,12 @@ def accept(server, text, secret=None, *, receipt=False):
         ),
     ],
 )
-def test_say_queues_what_a_line_stands_for(server, waiting, line, events):
+def test_say_queues_the_events_of_a_line(server, waiting, line, events):
     server.say([{"from": REEM_JID, **line}], NOW)
     assert waiting() == events
 
 
-def test_a_message_of_no_known_type_keeps_all_that_was_said(server, waiting):
+def test_a_message_of_an_unknown_type_keeps_the_whole_line(server, waiting):
     server.say([{"from": REEM_JID, "text": "?", "type": "hologram", "id": "A"}], NOW)
     (event,) = waiting()
     assert event.message_type == "other"
@@ -118,7 +118,7 @@ def test_every_message_has_an_id_of_its_own(server):
     assert len(set(ids)) == 50
 
 
-def test_who_speaks_in_a_group_becomes_a_member(server, waiting):
+def test_a_sender_in_a_group_becomes_a_member(server, waiting):
     for sender in (REEM_JID, ADAM_JID):
         server.say([{"from": sender, "text": "x", "group": "Family"}], NOW)
     infos = [event for event in waiting() if isinstance(event, GroupInfo)]
@@ -141,7 +141,7 @@ def test_a_group_name_makes_a_jid(name):
     assert group_jid(name) != group_jid(name + "2")
 
 
-def test_of_lines_one_of_which_is_wrong_none_arrive(server, waiting):
+def test_one_wrong_line_refuses_all_lines(server, waiting):
     with pytest.raises(KeyError):
         server.say([{"from": REEM_JID, "text": "fine"}, {"text": "from nobody"}], NOW)
     assert waiting() == []
@@ -149,15 +149,15 @@ def test_of_lines_one_of_which_is_wrong_none_arrive(server, waiting):
     assert [event.content for event in waiting()] == ["next"]
 
 
-def test_what_was_said_outlives_the_process(home, shell, waiting):
+def test_queued_events_outlive_the_process(home, shell, waiting):
     assert shell("loopback", "say", REEM, "Hello").code == 0
     assert [event.content for event in waiting()] == ["Hello"]
 
 
-# ── The commands ────────────────────────────────────────────────────────────────────────────────────
+# ── The commands ──────────────────────────────────────────────────────────────────────────────────
 
 
-def test_say_prints_the_id_and_takes_one(wa, waiting):
+def test_say_prints_the_id_of_the_message_and_accepts_an_id(wa, waiting):
     (given,) = wa("loopback", "say", REEM, "Hello", "--json").json["message_ids"]
     assert wa("loopback", "say", REEM, "again", "--id", "MINE", "--name", "Reem").out == "MINE\n"
     assert [event.message_id for event in waiting()] == [given, "MINE"]
@@ -165,7 +165,7 @@ def test_say_prints_the_id_and_takes_one(wa, waiting):
 
 
 @pytest.mark.parametrize("sender", [REEM, "+44 7700 900123", REEM_JID, "reem"])
-def test_say_knows_people_as_other_commands_do(wa, waiting, sender):
+def test_say_finds_people_as_other_commands_do(wa, waiting, sender):
     wa("contacts", "add", "Reem", REEM)
     assert wa("loopback", "say", sender, "Hello").code == 0
     assert [event.sender for event in waiting()] == [REEM_JID]
@@ -199,7 +199,7 @@ def test_say_reads_json_lines(wa, waiting):
         b'{"from": "447700900123", "text": "x", "timestamp": 1e400}',
     ],
 )
-def test_say_refuses_a_bad_line_and_all_the_others_with_it(wa, waiting, line):
+def test_say_refuses_all_lines_with_a_bad_one(wa, waiting, line):
     stdin = b'{"from": "447700900123", "text": "fine"}\n' + line + b"\n"
     result = wa("loopback", "say", "-", "--json", stdin=stdin)
     assert (result.code, result.out, result.error["code"]) == (8, "", "bad-data"), result.err
@@ -231,13 +231,13 @@ def test_bad_requests_are_refused(wa, arguments, code, word):
     assert (result.code, result.out, result.error["code"]) == (code, "", word), result.err
 
 
-def test_without_the_stand_in_there_is_no_such_command(wa):
+def test_without_the_stand_in_there_is_no_loopback_command(wa):
     result = wa("loopback", "delivered", WA_TRANSPORT="neonize")
     assert result.code == 2
     assert "loopback" not in wa("--help", WA_TRANSPORT="neonize").out
 
 
-def test_delivered_lists_what_was_accepted_in_order(wa, server):
+def test_delivered_lists_accepted_messages_in_order(wa, server):
     for text in ("one", "two\nlines"):
         accept(server, text)
     rows = wa("loopback", "delivered", "--json").json
@@ -247,12 +247,12 @@ def test_delivered_lists_what_was_accepted_in_order(wa, server):
     assert wa("loopback", "delivered").out.splitlines()[1] == "2026-11-20 12:00\t+447700900123\ttwo lines"
 
 
-def test_nothing_delivered_is_an_empty_list(wa):
+def test_delivered_without_messages_is_an_empty_list(wa):
     assert wa("loopback", "delivered", "--json").json == []
     assert wa("loopback", "delivered").out == ""
 
 
-# ── Faults ──────────────────────────────────────────────────────────────────────────────────────────
+# ── Faults ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_every_fault_is_tried_above():
 
 
 @pytest.mark.parametrize("number", ["12025550199", "+12025550199", "12025550199@s.whatsapp.net"])
-def test_numbers_that_are_not_on_whatsapp_add_up(wa, server, number):
+def test_not_on_whatsapp_may_be_set_for_several_numbers(wa, server, number):
     wa("loopback", "fault", "not-on-whatsapp", "12025550198")
     wa("loopback", "fault", "not-on-whatsapp", number)
     assert server.is_unregistered("12025550198@s.whatsapp.net")
@@ -302,7 +302,7 @@ def test_reset_clears_all_faults_and_nothing_else(wa, server, waiting):
     assert len(waiting()) == 1
 
 
-# ── What the transport relies on ────────────────────────────────────────────────────────────────────
+# ── What the transport relies on ──────────────────────────────────────────────────────────────────
 
 
 def test_a_secret_is_accepted_once(server):
@@ -323,7 +323,7 @@ def test_acceptance_and_its_receipt_are_one_transaction(server, waiting):
     assert [event.message_ids for event in waiting()] == [("3EB0one",)]
 
 
-def test_the_newest_connection_is_the_one(server, home):
+def test_the_newest_connection_replaces_the_others(server, home):
     assert server.connection() is None
     first = server.take_connection()
     other = Loopback(home)
@@ -348,7 +348,7 @@ def test_marking_as_read_twice_is_harmless(server):
     assert server._value("SELECT count(*) FROM read_marks") == 2
 
 
-def test_what_was_accepted_survives_a_kill(home, spawn, server):
+def test_accepted_messages_survive_a_kill(home, spawn, server):
     program = (
         "import os, sys, signal\n"
         "from pathlib import Path\n"
@@ -365,19 +365,19 @@ def test_what_was_accepted_survives_a_kill(home, spawn, server):
     assert [row["content"] for row in server.delivered()] == ["Hello"]
 
 
-def test_twelve_processes_speaking_at_once_on_a_fresh_home_are_all_heard(home, spawn, waiting):
+def test_twelve_processes_that_say_at_once_on_a_fresh_home_lose_no_message(home, spawn, waiting):
     processes = [spawn("loopback", "say", REEM, f"message {number}") for number in range(12)]
     results = [process.finish() for process in processes]
     assert [result.code for result in results] == [0] * 12, [result.err for result in results]
     assert {event.content for event in waiting()} == {f"message {number}" for number in range(12)}
 
 
-def test_its_file_is_for_the_owner_alone(home, shell):
+def test_the_stand_in_s_file_is_for_its_owner_alone(home, shell):
     shell("loopback", "say", REEM, "Hello")
     assert home.loopback.stat().st_mode & 0o077 == 0
 
 
-def test_a_damaged_file_is_an_error_that_says_so(home, wa):
+def test_a_damaged_file_is_reported_as_damaged(home, wa):
     home.prepare()
     home.loopback.write_bytes(b"this is not a database" * 100)
     result = wa("loopback", "delivered", "--json")
@@ -385,7 +385,7 @@ def test_a_damaged_file_is_an_error_that_says_so(home, wa):
     assert "loopback.db" in result.error["message"]
 
 
-def test_an_unknown_fault_names_those_there_are(server):
+def test_an_unknown_fault_lists_the_known_faults(server):
     with pytest.raises(WaError) as error:
         server.set_fault("no-such-fault", "on")
     assert all(name in error.value.hint for name in FAULTS)

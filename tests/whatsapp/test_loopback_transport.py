@@ -1,4 +1,4 @@
-"""The loopback transport: the contract of them all, and what is its own."""
+"""The loopback transport: the contract of all transports, and its own behaviour."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class LoopbackSide(OtherSide):
         self._put("name", Named(REEM_JID, name))
 
     def _put(self, kind, event):
-        """What `say` has no words for."""
+        """Queue an event that `say` has no form for."""
         with self.server._write():
             self.server._put(kind, event)
 
@@ -112,7 +112,7 @@ class LoopbackSide(OtherSide):
         return LoopbackTransport(self._home, system_now)
 
     def waiting(self):
-        """How many events the server still holds for us."""
+        """Return how many events the server still holds for us."""
         return self.server._value("SELECT count(*) FROM incoming")
 
 
@@ -130,7 +130,7 @@ def transport(home, other):
 
 
 class TestContract(TransportContract):
-    """What every transport does."""
+    """The contract of all transports."""
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def open_transport(transport):
     transport.disconnect()
 
 
-# ── Taken off the queue before, or after ────────────────────────────────────────────────────────────
+# ── Taken off the queue before, or after ──────────────────────────────────────────────────────────
 
 
 def test_a_message_is_off_the_queue_before_the_handler_has_it(open_transport, other):
@@ -163,7 +163,7 @@ def test_a_receipt_is_on_the_queue_until_the_handler_has_returned(open_transport
 
 
 @pytest.mark.parametrize(("play", "comes_again"), [("say", False), ("read", True)])
-def test_after_a_handler_failed_a_receipt_comes_again_and_a_message_does_not(
+def test_after_a_failed_handler_a_receipt_comes_again_and_a_message_does_not(
     open_transport, other, play, comes_again
 ):
     getattr(other, play)("3EB001")
@@ -179,7 +179,7 @@ def test_after_a_handler_failed_a_receipt_comes_again_and_a_message_does_not(
     assert bool(connect(open_transport).events) is comes_again
 
 
-# Connects, and is killed inside the handler.
+# This program connects, and is killed inside the handler.
 DIES_IN_HANDLER = """
 import os, signal, time
 from pathlib import Path
@@ -216,7 +216,7 @@ def python():
     return sys.executable
 
 
-# ── Faults ──────────────────────────────────────────────────────────────────────────────────────────
+# ── Faults ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_fault_set_by_another_process_ends_the_connection(open_transport, shel
     ("fault", "value", "signal"),
     [("logged-out", "on", LoggedOut), ("outdated", "on", Outdated), ("banned", "60", Banned)],
 )
-def test_who_connects_under_such_a_fault_is_told_which(open_transport, other, fault, value, signal):
+def test_a_connection_made_under_such_a_fault_gets_its_signal(open_transport, other, fault, value, signal):
     other.server.set_fault(fault, value)
     ear = Ear()
     open_transport.connect(ear.handlers())
@@ -249,7 +249,7 @@ def test_who_connects_under_such_a_fault_is_told_which(open_transport, other, fa
         open_transport.send(message_to(REEM_JID))
 
 
-def test_nothing_is_handed_over_while_offline(open_transport, other):
+def test_no_event_is_handed_over_while_offline(open_transport, other):
     other.say("Hello")
     other.cut()
     with pytest.raises(ConnectFailed):
@@ -257,7 +257,7 @@ def test_nothing_is_handed_over_while_offline(open_transport, other):
     assert other.waiting() == 1
 
 
-def test_send_fails_at_once_when_another_process_has_cut_the_line(open_transport, shell):
+def test_send_fails_at_once_when_another_process_has_cut_the_connection(open_transport, shell):
     ear = connect(open_transport)
     shell("loopback", "fault", "offline", "on")
     with pytest.raises(NotConnected):
@@ -265,7 +265,7 @@ def test_send_fails_at_once_when_another_process_has_cut_the_line(open_transport
     assert ear.marks == []
 
 
-def test_a_refusal_set_by_another_process_meets_the_next_message(open_transport, shell, other):
+def test_a_refusal_set_by_another_process_applies_to_the_next_message(open_transport, shell, other):
     connect(open_transport)
     shell("loopback", "fault", "refuse", "463")
     with pytest.raises(Refused):
@@ -289,7 +289,7 @@ def test_ack_delay_holds_back_the_acknowledgement_alone(open_transport, other):
     assert other.delivered() == [("Hello", sent[0].message_id)]
 
 
-def test_a_late_acknowledgement_keeps_no_event_waiting(open_transport, other):
+def test_a_late_acknowledgement_delays_no_event(open_transport, other):
     ear = connect(open_transport)
     other.server.set_fault("ack-delay", "60")
     failed = []
@@ -311,7 +311,7 @@ def test_a_late_acknowledgement_keeps_no_event_waiting(open_transport, other):
     assert type(failed[0]) is SendError
 
 
-def test_ack_timeout_is_how_long_a_lost_acknowledgement_is_waited_for(open_transport, other):
+def test_send_waits_for_a_lost_acknowledgement_until_ack_timeout(open_transport, other):
     connect(open_transport)
     other.server.set_fault("ack-lost", "on")
     other.server.set_fault("ack-timeout", "0.3")
@@ -321,7 +321,7 @@ def test_ack_timeout_is_how_long_a_lost_acknowledgement_is_waited_for(open_trans
     assert 0.3 <= time.monotonic() - began < 10
 
 
-def test_without_receipts_what_is_sent_is_delivered_all_the_same(open_transport, other):
+def test_without_receipts_a_message_is_delivered(open_transport, other):
     ear = connect(open_transport)
     other.server.set_fault("receipts", "off")
     open_transport.send(message_to(REEM_JID, "no receipt"))
@@ -334,14 +334,14 @@ def test_without_receipts_what_is_sent_is_delivered_all_the_same(open_transport,
     assert len(other.delivered()) == 2
 
 
-def test_not_on_whatsapp_is_about_one_address(open_transport, other):
+def test_not_on_whatsapp_applies_to_one_address(open_transport, other):
     connect(open_transport)
     other.forget("12025550199@s.whatsapp.net")
     open_transport.send(message_to(REEM_JID))
     assert len(other.delivered()) == 1
 
 
-# ── Evidence ────────────────────────────────────────────────────────────────────────────────────────
+# ── Evidence ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_evidence_of_a_refused_message_says_not_sent(open_transport, other):
@@ -356,7 +356,7 @@ def test_evidence_of_a_refused_message_says_not_sent(open_transport, other):
 
 
 def test_evidence_of_an_accepted_message_is_no_proof(open_transport, other):
-    """As with WhatsApp itself: that there was a frame does not say that it arrived."""
+    """As with WhatsApp itself: a frame that was written need not have arrived."""
     ear = connect(open_transport)
     message = message_to(REEM_JID)
     sent = open_transport.send(message)
@@ -390,7 +390,7 @@ def test_an_event_is_never_handed_to_two_connections(other, monkeypatch):
     assert early.texts(first) + late.texts(second) == ["Hello"]
 
 
-def test_what_is_waiting_comes_to_the_next_connection_once(home, other):
+def test_waiting_events_come_to_the_next_connection_once(home, other):
     """Two connections one after the other, the first of them cut while it is being served."""
     said = [f"message {number}" for number in range(200)]
     for text in said:

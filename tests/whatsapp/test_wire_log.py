@@ -28,7 +28,7 @@ def test_only_messages_are_marked():
 
 
 @pytest.mark.parametrize("is_heard", [True, False])
-def test_without_a_mark_the_process_says_why_and_ends(monkeypatch, is_heard):
+def test_a_mark_that_fails_ends_the_process_with_a_reason(monkeypatch, is_heard):
     told = []
 
     def fail(*_):
