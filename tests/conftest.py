@@ -44,7 +44,7 @@ ADAM_JID = "447700900456@s.whatsapp.net"
 
 @dataclass
 class Result:
-    """What a command did."""
+    """The result of a command: exit code, output, errors."""
 
     code: int
     out: str
@@ -52,17 +52,17 @@ class Result:
 
     @property
     def json(self) -> Any:
-        """stdout as the one JSON value it has to be."""
+        """Return the one JSON value on stdout."""
         return json.loads(self.out)
 
     @property
     def error(self) -> dict[str, Any]:
-        """The error object on stderr, which is its last line."""
+        """Return the error object in the last line of stderr."""
         return json.loads(self.err.splitlines()[-1])["error"]
 
 
 class FakeClock:
-    """A clock that stands still until it is told."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self, at: str = "2026-11-20T12:00:00") -> None:
         self.at = datetime.fromisoformat(at).replace(tzinfo=timezone.utc)
@@ -71,7 +71,7 @@ class FakeClock:
         return self.at
 
     def advance(self, **delta: float) -> None:
-        """Move it, forward or back."""
+        """Move the clock, forward or back."""
         self.at += timedelta(**delta)
 
 
@@ -82,7 +82,7 @@ class _Stdin(io.TextIOWrapper):
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of today with nothing in it, made once and copied into the home of each test."""
+    """An empty store, made once and copied into the home of each test."""
     made = Home(tmp_path_factory.mktemp("empty") / "home")
     made.prepare()
     open_store(made).close()
@@ -95,7 +95,7 @@ def home(
 ) -> Home:
     """A WA_HOME on loopback that holds an empty store, with no pause between two sends.
 
-    With the mark `no_home` there is none yet: the test is about how it comes to be.
+    With the mark `no_home` there is no home yet: the test is about how it is made.
     """
     for name in [name for name in os.environ if name.startswith(("WA_", "B2_", "API_"))]:
         monkeypatch.delenv(name)
@@ -115,7 +115,7 @@ def home(
 
 @pytest.fixture
 def store(home: Home) -> Iterator[Store]:
-    """A connection to the store of this test."""
+    """An open store in the home of this test."""
     home.prepare()
     opened = open_store(home)
     yield opened
@@ -150,7 +150,7 @@ class Process:
         self.pid = popen.pid
 
     def kill(self) -> None:
-        """SIGKILL, and wait for the end."""
+        """Send SIGKILL, and wait for the end."""
         self.popen.kill()
         self.finish()
 
@@ -159,7 +159,7 @@ class Process:
         self.popen.send_signal(number)
 
     def finish(self, timeout: float = 60) -> Result:
-        """Wait for its end and return what it did."""
+        """Wait for the end; return the result."""
         out, err = self.popen.communicate(timeout=timeout)
         return Result(self.popen.returncode, out, err)
 
@@ -168,7 +168,7 @@ class Process:
 def spawn(request: pytest.FixtureRequest) -> Iterator[Callable[..., Process]]:
     """Start `wa ARGS` in a process of its own; `program` names another one to start.
 
-    It is a fork of a process that has imported `wa`; with the mark `console_script` the installed script.
+    The process is forked from one that has imported `wa`; with the mark `console_script` it runs the script.
     """
     started: list[Process] = []
     kind = subprocess.Popen if request.node.get_closest_marker("console_script") else Forked
@@ -208,9 +208,9 @@ def shell(spawn: Callable[..., Process]) -> Callable[..., Result]:
 
 
 def pytest_configure() -> None:
-    """Have scratch folders in memory where there is room; let Ctrl-C end those whom we start.
+    """Put scratch folders in memory where there is room; let Ctrl-C end the processes that we start.
 
-    A shell starts what runs in the background with SIGINT ignored, and all that it starts inherits that.
+    A shell starts background processes with SIGINT ignored, and their children inherit that.
     """
     memory = Path("/dev/shm")
     if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > MEMORY_BYTES:
@@ -225,7 +225,7 @@ def pytest_unconfigure() -> None:
 
 
 def wait_for(condition: Callable[[], Any], timeout: float = 30, what: str = "the condition") -> Any:
-    """The first true value of `condition()`; fails the test after `timeout` seconds."""
+    """Return the first true value of `condition()`; fail the test after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
         if time.monotonic() > deadline:
@@ -235,7 +235,7 @@ def wait_for(condition: Callable[[], Any], timeout: float = 30, what: str = "the
 
 
 def is_owned(home: Home) -> bool:
-    """Whether a process holds the connection and is connected."""
+    """Return whether a process holds the connection and is connected."""
     from wa.store.locks import lock_holder
 
     return bool(lock_holder(home.session_lock))
@@ -257,7 +257,7 @@ def own(clock: Callable[[], datetime], until: Callable[[], Any], scope: Scope = 
 
 
 def delivered(home: Home) -> list[str]:
-    """The texts that the stand-in accepted, in order."""
+    """Return the texts that the stand-in accepted, in order."""
     server = Loopback(home)
     try:
         return [row["content"] for row in server.delivered()]

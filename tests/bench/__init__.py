@@ -1,1 +1,1 @@
-"""What `make bench` measures: wa beside the least that the same work can cost on this machine."""
+"""The benchmark of `make bench`: wa beside the least that the same work costs on this machine."""

@@ -32,7 +32,7 @@ ON_HISTORY = {"history", "start", "search", "memory", "send"}
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of everything is measured."""
+    """The sizes of the measured data."""
 
     messages: int = 1_000_000
     runs: int = 9
@@ -63,12 +63,12 @@ QUICK = Sizes(
 
 
 def tell(text: str) -> None:
-    """Say how far it is, where that is not part of the table."""
+    """Print the progress on stderr, beside the table."""
     sys.stderr.write(f"[{time.strftime('%H:%M:%S')}] {text}\n")
 
 
 def measure(scratch: Path, sizes: Sizes, only: set[str]) -> Iterator[Row]:
-    """Every section that is asked for; one that fails is a row that says so."""
+    """Measure the requested sections; a section that fails becomes a row that says so."""
     big = Home(scratch / "big")
     if "history" not in only and only & ON_HISTORY:
         history.build(big, sizes.messages, tell)
@@ -107,7 +107,7 @@ def _options() -> argparse.Namespace:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command line."""
     options = _options()
     sizes = QUICK if options.quick else Sizes()
     if options.messages:

@@ -1,4 +1,4 @@
-"""What a backup costs beside the least that makes one, and what it takes to bring one back."""
+"""The cost of a backup beside the least that makes one, and of a restore."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
 
 
 def measure(scratch: Path, messages: int, runs: int, tell: Callable[[str], None]) -> list[Row]:
-    """Whole processes in turns, the peaks of their memory, and what a restore takes."""
+    """Measure whole processes in turns, their peak memory, and a restore."""
     home = Home(scratch / "backed-up")
     history.build(home, messages, tell)
     tell("backup")
@@ -47,7 +47,7 @@ def measure(scratch: Path, messages: int, runs: int, tell: Callable[[str], None]
     for turn in range(runs + 1):
         for name, command in (("ours", ours), ("floor", floor)):
             seconds = seconds_of(command, home.path)
-            if turn:  # the first warms the caches
+            if turn:  # the first run warms the caches
                 taken[name].append(seconds * 1000)
     restore = [seconds_of([WA, "backup", "restore"], home.path) for _ in range(max(1, runs // 3))]
     return [

@@ -1,4 +1,4 @@
-"""Made-up people and what they wrote: several scripts, and words that occur as often as we say."""
+"""Made-up people and their messages, in several scripts, with words of a given frequency."""
 
 from __future__ import annotations
 
@@ -58,22 +58,22 @@ _PARTS = {
 
 
 def people() -> list[str]:
-    """The JIDs of the people, with numbers that are kept for fiction."""
+    """Return the JIDs of the people, with numbers reserved for fiction."""
     return [f"4477009{number:05d}@s.whatsapp.net" for number in range(PEOPLE)]
 
 
 def groups() -> list[str]:
-    """The JIDs of the groups."""
+    """Return the JIDs of the groups."""
     return [f"120363{number:013d}@g.us" for number in range(GROUPS)]
 
 
 def hidden(person: str) -> str:
-    """A person's hidden id, under which they speak in every other group."""
+    """Return a person's hidden id, under which the person writes in every other group."""
     return f"9{person[7:12]}00000000@lid"
 
 
 def name_of(number: int) -> str:
-    """The name of the person or group with that number."""
+    """Return the name of the person or group with that index."""
     return f"{_NAMES[number % len(_NAMES)]} {number}"
 
 
@@ -90,7 +90,7 @@ class Corpus:
         self._people = people()
 
     def chunks(self, size: int) -> Iterator[list[MessageReceived]]:
-        """The messages, so many at a time."""
+        """Yield the messages, so many at a time."""
         chunk: list[MessageReceived] = []
         for number, (chat, speaker, timestamp) in enumerate(self._lines(), 1):
             chunk.append(self._message(number, chat, speaker, timestamp))
@@ -101,7 +101,7 @@ class Corpus:
             yield chunk
 
     def _lines(self) -> Iterator[tuple[str, Callable[[], str], int]]:
-        """Chat, who speaks there, and the time of each message."""
+        """Yield the chat, sender and time of each message."""
         chats = people() + groups()
         self._random.shuffle(chats)
         shares = [1 / (rank + 5) for rank in range(len(chats))]
@@ -145,7 +145,7 @@ class Corpus:
         return " ".join([*words, *self._planted(number, script)])
 
     def _planted(self, number: int, script: str) -> Iterator[str]:
-        """The words that searches look for, each as often as it says."""
+        """Return the words that searches look for, each as often as its frequency says."""
         if number % self._rare_every == self._rare_every // 2:
             yield f"{RARE} {RARE_TWO} {RARE_CHINESE}"
         if number % MIDDLING_EVERY == 0:
@@ -156,7 +156,7 @@ class Corpus:
             yield COMMON_CHINESE
 
     def _vocabulary(self, script: str) -> list[str]:
-        """Words of a script, the frequent ones short."""
+        """Return the words of a script; frequent words are short."""
         parts = _PARTS[script]
         lengths = (1 if rank < 40 else 2 + rank % 2 for rank in range(1_500))
         return ["".join(self._random.choices(parts, k=length)) for length in lengths]

@@ -1,4 +1,4 @@
-"""What a command costs before it does anything: its start, and the memory in which it idles."""
+"""The cost of a command before it does anything: its start, and its idle memory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ time.sleep(600)
 
 
 def start(home: Home, runs: int, tell: Callable[[str], None]) -> list[Row]:
-    """Whole processes, on a terminal and in a pipe, in turns with the bare imports."""
+    """Measure whole processes, on a terminal and in a pipe, in turns with the bare imports."""
     tell("start-up")
     later = system_now() + timedelta(days=30)
     fill(home, QUEUED, lambda number: later + timedelta(hours=number))
@@ -51,14 +51,14 @@ def start(home: Home, runs: int, tell: Callable[[str], None]) -> list[Row]:
     for turn in range(runs + 1):
         for name, (clock, command) in cases.items():
             taken = clock(command, home.path)
-            if turn:  # the first warms the caches
+            if turn:  # the first run warms the caches
                 seconds[name].append(taken * 1000)
     floor = median(seconds.pop(""))
     return [at_most(f"start-up: {name}", median(taken), floor, GOAL_START) for name, taken in seconds.items()]
 
 
 def memory(home: Home, tell: Callable[[str], None]) -> list[Row]:
-    """What idle owners of the connection hold, beside the same imports in a bare Python."""
+    """Measure the memory of idle owners of the connection, beside the same imports in a bare Python."""
     rows = []
     for command in ("listen", "run-scheduler"):
         tell(f"memory: {command}")
@@ -90,7 +90,7 @@ def _report(command: str, ours: dict[str, float], floor: dict[str, float]) -> li
 
 
 def _imported(home: Path, command: str) -> list[str]:
-    """The modules that the command imports until it is connected and has ended again."""
+    """Return the modules that the command imports from its start to its end, connected once."""
     args = [sys.executable, "-X", "importtime", WA, command]
     process = subprocess.Popen(
         args, env=environment(home), cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -102,6 +102,6 @@ def _imported(home: Path, command: str) -> list[str]:
 
 
 def _megabytes(pid: int) -> dict[str, float]:
-    """RSS and PSS of a process, as the kernel counts them."""
+    """Return RSS and PSS of a process in MB, as the kernel counts them."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return {kind.lower(): int(size) / 1024 for kind, size in re.findall(r"^(Rss|Pss): +(\d+)", text, re.M)}

@@ -1,4 +1,4 @@
-"""Storing history: our layer against the same rows by raw executemany, in turns."""
+"""Storing history: our store beside the same rows by raw executemany, in turns."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Ours:
             _introduce(self._store, now)
 
     def add(self, chunk: Sequence[MessageReceived]) -> float:
-        """Record the messages; the seconds that took."""
+        """Record the messages; return the seconds."""
         began = time.perf_counter()
         for start in range(0, len(chunk), BATCH):
             with self._store.write(durable=False):
@@ -80,7 +80,7 @@ class Raw:
         self._last = 0
 
     def add(self, chunk: Sequence[MessageReceived]) -> float:
-        """Insert the messages; the seconds that took, without making the rows."""
+        """Insert the messages; return the seconds, without those of making the rows."""
         batches = [self._rows(chunk[start : start + BATCH]) for start in range(0, len(chunk), BATCH)]
         began = time.perf_counter()
         for found, texts, chats in batches:
@@ -126,7 +126,7 @@ class Raw:
 
 
 def _introduce(store: Store, now: datetime) -> None:
-    """Who is who: contacts, push names, hidden ids and groups."""
+    """Record contacts, push names, hidden ids and groups."""
     for number, person in enumerate(corpus.people()):
         name = corpus.name_of(number)
         apply.apply_event(store, JidMapped(corpus.hidden(person), person), now)
@@ -149,7 +149,7 @@ def build(home: Home, count: int, tell: Callable[[str], None]) -> None:
 
 
 def measure(home: Home, scratch: Path, count: int, tell: Callable[[str], None]) -> list[Row]:
-    """Make the store, and beside it the floor's; the rows of the table."""
+    """Make our store and the floor's; return the rows of the table."""
     now = system_now()
     ours, raw = Ours(home, now), Raw(Home(scratch / "raw"), now)
     spent, least = 0.0, 0.0

@@ -1,4 +1,4 @@
-"""Taking over what other programs left: the old tool's chats, and address books."""
+"""Importing other programs' files: the old tool's chats, and address books."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ _CHAT = (
 
 
 def measure(scratch: Path, size: int, cards: int, tell: Callable[[str], None]) -> list[Row]:
-    """The rows of the table, for a chats.json of that many bytes and so many vCards."""
+    """Return the rows of the table, for a chats.json of that many bytes and so many vCards."""
     return [*_chats(scratch, size, tell), _cards(scratch, cards, tell)]
 
 
-# ── chats.json ──────────────────────────────────────────────────────────────────────────────────────
+# ── chats.json ────────────────────────────────────────────────────────────────────────────────────
 
 
 def _chats(scratch: Path, size: int, tell: Callable[[str], None]) -> list[Row]:
@@ -75,7 +75,7 @@ def _chats(scratch: Path, size: int, tell: Callable[[str], None]) -> list[Row]:
 
 
 def _home(path: Path) -> Home:
-    """A home whose store is made already."""
+    """Make a home with a store."""
     home = Home(path)
     home.prepare()
     open_store(home).close()
@@ -83,7 +83,7 @@ def _home(path: Path) -> Home:
 
 
 def _run(home: Home, *args: str) -> tuple[float, float]:
-    """The seconds and the peak MB of a whole `wa` process."""
+    """Return the seconds and the peak MB of a whole `wa` process."""
     done = subprocess.run(
         [sys.executable, "-c", CALLER, WA, *args],
         env=environment(home.path),
@@ -99,7 +99,7 @@ def _run(home: Home, *args: str) -> tuple[float, float]:
 
 
 def _by_hand(home: Home, path: Path) -> float:
-    """Seconds for the same rows with nothing but the parser and sqlite3."""
+    """Return the seconds for the same rows with only the parser and sqlite3."""
     conn = sqlite3.connect(home.store, isolation_level=None)
     conn.execute("PRAGMA synchronous=NORMAL")
     at = to_iso(system_now())
@@ -121,7 +121,7 @@ def _by_hand(home: Home, path: Path) -> float:
 
 
 def _messages(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each message with its chat, as the parser hands them over where memory is no matter."""
+    """Yield each message with its chat from a parser that does not save memory."""
     import ijson
 
     with path.open("rb") as file:
@@ -150,7 +150,7 @@ def _row(number: int, chat: str, message: dict[str, Any], at: str) -> tuple[Any,
     )
 
 
-# ── vCards ──────────────────────────────────────────────────────────────────────────────────────────
+# ── vCards ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _cards(scratch: Path, count: int, tell: Callable[[str], None]) -> Row:
@@ -168,7 +168,7 @@ def _cards(scratch: Path, count: int, tell: Callable[[str], None]) -> Row:
 
 
 def _vobject(path: Path) -> float:
-    """Seconds to parse the file, and no more, with the library that others would take."""
+    """Return the seconds to parse the file, and no more, with vobject."""
     import vobject
 
     text = path.read_text(encoding="utf-8")
@@ -179,7 +179,7 @@ def _vobject(path: Path) -> float:
 
 
 def _card(number: int) -> str:
-    """A card as a phone exports it: a number kept for fiction, and what else stands in address books."""
+    """Return a card as a phone exports it: a number reserved for fiction, and other usual fields."""
     person = legacy_data.names(legacy_data.CONTACTS)[number % legacy_data.CONTACTS]
     first, last = person.split(" ", 1)
     if number < 1_000:

@@ -1,4 +1,4 @@
-"""Running `wa` and what it is held against as processes of their own."""
+"""Running `wa` and the programs it is compared with as processes of their own."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PATIENCE = 60.0
 
 
 def environment(home: Path) -> dict[str, str]:
-    """The settings that all measurements share; none of the user's own."""
+    """Return the settings that all measurements share, without the user's own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WA_", "B2_", "API_"))}
     ours = {"WA_HOME": str(home), "WA_TRANSPORT": "loopback", "WA_TZ": "Europe/London"}
     return {**kept, **ours, "WA_SEND_SPACING": "0"}
 
 
 def seconds_of(command: Sequence[str], home: Path) -> float:
-    """How long a command takes whose output goes nowhere."""
+    """Return the seconds of a command whose output is discarded."""
     began = time.perf_counter()
     subprocess.run(
         command,
@@ -38,14 +38,17 @@ def seconds_of(command: Sequence[str], home: Path) -> float:
 
 
 def seconds_on_terminal(command: Sequence[str], home: Path) -> float:
-    """How long a command takes that writes to a terminal, where tables are drawn."""
+    """Return the seconds of a command that writes to a terminal, where tables are drawn."""
     ours, theirs = os.openpty()
     began = time.perf_counter()
     process = subprocess.Popen(
         command, env=environment(home), cwd=home, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
-    with os.fdopen(ours, "rb", buffering=0) as terminal, contextlib.suppress(OSError):  # EIO: all closed it
+    with (
+        os.fdopen(ours, "rb", buffering=0) as terminal,
+        contextlib.suppress(OSError),
+    ):  # EIO: every process has closed the terminal
         while terminal.read(65_536):
             pass
     if process.wait():
@@ -55,7 +58,7 @@ def seconds_on_terminal(command: Sequence[str], home: Path) -> float:
 
 @contextmanager
 def running(command: Sequence[str], home: Path) -> Iterator[int]:
-    """A process that runs for the length of a block and is ended with it; its pid."""
+    """Run a process for the length of a block and end it afterwards; yield its pid."""
     with (home.parent / f"{home.name}.log").open("w+") as log:
         process = subprocess.Popen(
             command, env=environment(home), cwd=home, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -85,7 +88,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def wait_until(condition: Callable[[], bool], what: str, every: float = 0.05, most: float = PATIENCE) -> None:
-    """Wait until something is so. Raises TimeoutError when it takes too long."""
+    """Wait until a condition is true. Raise TimeoutError when it takes too long."""
     deadline = time.monotonic() + most
     while not condition():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Search: ours against the SQL one would write by hand, knowing how common the word is."""
+"""Search: ours beside hand-written SQL that knows how common the word is."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ Query = Callable[[], list[Any]]
 
 
 def by_newest(conn: sqlite3.Connection, word: str) -> Query:
-    """Look through the newest until there are enough: right for a common word."""
+    """Search the newest messages until there are enough hits: right for a common word."""
     return lambda: conn.execute(_NEWEST, {"word": word}).fetchall()
 
 
 def by_index(conn: sqlite3.Connection, word: str) -> Query:
-    """Ask the index for all: right for a rare word."""
+    """Ask the index for all hits: right for a rare word."""
 
     def run() -> list[Any]:
         if len(word) >= 3:
@@ -68,7 +68,7 @@ def by_index(conn: sqlite3.Connection, word: str) -> Query:
 
 
 def measure(home: Home, runs: int, tell: Callable[[str], None]) -> list[Row]:
-    """The rows of the table."""
+    """Return the rows of the table."""
     store = Store(home)
     conn = sqlite3.connect(home.store, isolation_level=None)
     conn.create_function("fold", 1, fold, deterministic=True)
@@ -85,7 +85,7 @@ def measure(home: Home, runs: int, tell: Callable[[str], None]) -> list[Row]:
 
 
 def _compare(ours: Query, floors: tuple[Query, Query], runs: int) -> tuple[float, float]:
-    """Median seconds of ours and of the quicker of the two, in turns."""
+    """Return the median seconds of ours and of the quicker of the two others, measured in turns."""
     floor = min(floors, key=_seconds)
     if [row["id"] for row in ours()] != [row[0] for row in floor()]:
         raise RuntimeError("the two answers differ")

@@ -1,4 +1,4 @@
-"""The queue: its pace against three durable commits a message, and how punctual it is."""
+"""The queue: its pace beside three durable commits a message, and its lateness."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def fill(home: Home, count: int, due: Callable[[int], datetime]) -> None:
 
 
 class Raw:
-    """What sending costs when nothing can go wrong: three durable commits by hand."""
+    """The floor of sending: three durable commits a message, written by hand."""
 
     def __init__(self, home: Home, count: int) -> None:
         self.left = count
@@ -80,7 +80,7 @@ class Raw:
         self._theirs = _durable(home.loopback)
 
     def send(self, count: int) -> float:
-        """Send the next few; milliseconds each."""
+        """Send the next messages; return the milliseconds of each."""
         count = min(count, self.left)
         self.left -= count
         began = time.perf_counter()
@@ -123,7 +123,7 @@ def _durable(path: Path) -> sqlite3.Connection:
 
 
 def pace(scratch: Path, count: int, tell: Callable[[str], None]) -> list[Row]:
-    """Milliseconds a message, with receipts and without, the floor measured before, between and after."""
+    """Measure milliseconds a message, with receipts and without; the floor before, between and after."""
     part = -(-count // 3)
     raw = Raw(Home(scratch / "raw-queue"), count)
     floors = [raw.send(part)]
@@ -142,7 +142,7 @@ def pace(scratch: Path, count: int, tell: Callable[[str], None]) -> list[Row]:
 
 
 def _drain(home: Home, count: int, *, receipts: bool) -> float:
-    """Let run-scheduler send all that is due; milliseconds a message."""
+    """Let run-scheduler send all due messages; return the milliseconds a message."""
     now = system_now()
     fill(home, count, lambda number: now)
     if not receipts:
@@ -163,7 +163,7 @@ def _is_done(conn: sqlite3.Connection) -> bool:
 
 
 def lateness(scratch: Path, count: int, seconds: float, tell: Callable[[str], None]) -> list[Row]:
-    """How long after its time a message reaches the server."""
+    """Measure how long after its time a message reaches the server."""
     tell(f"lateness: {seconds:g} s")
     home = Home(scratch / "lateness")
     start = system_now() + timedelta(seconds=3)
@@ -185,7 +185,7 @@ def lateness(scratch: Path, count: int, seconds: float, tell: Callable[[str], No
 
 
 def _lateness(home: Home) -> list[float]:
-    """Milliseconds of each message, in order of size."""
+    """Return the milliseconds of each message, sorted."""
     conn = sqlite3.connect(home.store)
     conn.execute("ATTACH ? AS server", [str(home.loopback)])
     found: list[tuple[Any, Any]] = conn.execute(
@@ -196,7 +196,7 @@ def _lateness(home: Home) -> list[float]:
 
 
 def beside_listener(home: Home, runs: int, tell: Callable[[str], None]) -> list[Row]:
-    """What `wa send` takes while a listener runs, beyond what a trivial command takes."""
+    """Measure `wa send` while a listener runs, minus a trivial command."""
     tell("send while a listener runs")
     send, trivial = [], []
     with running([WA, "listen"], home.path):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement: ours, its floor, the ratio of the two and what is aimed at."""
+    """One measurement: ours, its floor, the ratio of the two and the goal."""
 
     what: str
     ours: str
@@ -23,19 +23,19 @@ HEADS = ("what", "ours", "floor", "ratio", "goal", "met?")
 
 
 def at_most(what: str, ours: float, floor: float, goal: float, unit: str = "ms") -> Row:
-    """A row where less is better, and `goal` the largest ratio."""
+    """Return a row where less is better; `goal` is the largest good ratio."""
     ratio = ours / floor
     return Row(what, show(ours, unit), show(floor, unit), f"{ratio:.2f}", f"≤ {goal:g} ×", ratio <= goal)
 
 
 def show(value: float, unit: str) -> str:
-    """A number with as many digits as mean something."""
+    """Return a number with its significant digits."""
     digits = 0 if value >= 100 else 1 if value >= 10 else 2
     return f"{value:,.{digits}f} {unit}"
 
 
 def render(rows: Iterable[Row]) -> str:
-    """The rows in columns, the numbers to the right."""
+    """Return the rows in columns, numbers aligned right."""
     lines: list[tuple[str, ...]] = [
         HEADS,
         *((r.what, r.ours, r.floor, r.ratio, r.goal, _mark(r.met)) for r in rows),
@@ -54,7 +54,7 @@ def _line(cells: Iterable[str], widths: list[int]) -> str:
 
 
 def _width(text: str) -> int:
-    """Columns of a terminal that `text` takes."""
+    """Return the number of terminal columns that `text` takes."""
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 

@@ -22,7 +22,7 @@ Tell = Callable[[str], None]
 
 
 def measure(scratch: Path, incoming: int, outgoing: int, runs: int, tell: Tell) -> list[Row]:
-    """Memory, messages a second in and out, and the time to connect; for `wa` and for the bare library."""
+    """Measure memory, messages a second in and out, and time to connect, for `wa` and the bare library."""
     relay = Relay(scratch / "trust", scratch / "relay")
     relay.start()
     try:
@@ -45,7 +45,7 @@ def measure(scratch: Path, incoming: int, outgoing: int, runs: int, tell: Tell) 
 
 
 def _bare(relay: Relay, scratch: Path, incoming: int, outgoing: int, runs: int) -> dict[str, float]:
-    """The library alone, in a process that tells of each event and no more."""
+    """Measure the library alone, in a process that only reports each event."""
     reem, adam = relay.person("Reem"), relay.person("Adam")
     database = scratch / "bare.db"
     client = Client(relay, database)
@@ -116,7 +116,7 @@ def _wa(relay: Relay, home: Path, incoming: int, outgoing: int, runs: int) -> di
 
 
 def _queue(db: sqlite3.Connection, to: Person, number: int) -> None:
-    """A row that is due, put there directly: a thousand processes would be measured otherwise."""
+    """Queue a due row directly: otherwise the benchmark would measure a thousand processes."""
     db.execute(
         "INSERT INTO scheduled_messages (id, to_jid, message, scheduled_at, created_at, expires_at, status)"
         " VALUES (?, ?, ?, '2020-01-01T00:00:00.000Z', '2020-01-01T00:00:00.000Z',"
@@ -166,6 +166,6 @@ def _run(env: dict[str, str], *args: str) -> None:
 
 
 def _rss(pid: int) -> float:
-    """Resident memory in MB, as the kernel counts it."""
+    """Return the resident memory in MB, as the kernel counts it."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,4 +1,4 @@
-"""Other people's text on a real terminal, in a pipe and in JSON: harmless, complete, imitating no line of ours."""
+"""Other people's text on a real terminal, in a pipe and in JSON: harmless and complete, no line imitated."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A relay and a client of it on a machine that has only loopback: `unshare --net … -m relay.alone FOLDER`.
 
-It prints, as JSON, the network interfaces there are, the texts that came, and what the proxy refused.
+It prints as JSON: the network interfaces, the texts that arrived, and the hosts that the proxy refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
 
 def raise_loopback() -> None:
-    """Bring up the one interface there is."""
+    """Bring up the loopback interface."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
 

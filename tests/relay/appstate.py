@@ -26,7 +26,7 @@ class SyncKey:
 
 
 def first_patch(key: SyncKey, collection: str, settings: list[tuple[list[str], bytes]]) -> bytes:
-    """A SyncdPatch of version 1 that sets each (index, serialized SyncActionValue)."""
+    """Return a SyncdPatch of version 1 that sets each (index, serialized SyncActionValue)."""
     keys = hkdf(key.data, 160, info=b"WhatsApp Mutation Keys")
     index_key, value_key, mac_key, snapshot_key, patch_key = (keys[at : at + 32] for at in range(0, 160, 32))
     mutations, macs = [], []
@@ -50,7 +50,7 @@ def first_patch(key: SyncKey, collection: str, settings: list[tuple[list[str], b
 
 
 def _sum(macs: list[bytes]) -> bytes:
-    """The LT-hash of a collection's values, whatever their order: 64 sums of 16 bits."""
+    """Return the LT-hash of a collection's values, in any order: 64 sums of 16 bits."""
     sums = [0] * 64
     for mac in macs:
         item = struct.unpack("<64H", hkdf(mac, 128, info=b"WhatsApp Patch Integrity"))

@@ -52,7 +52,7 @@ class Connection:
         self._received = self._sent = 0
 
     async def handshake(self) -> Fields:
-        """Noise XX as the responder; returns the ClientPayload.
+        """Run Noise XX as the responder; return the ClientPayload.
 
         HandshakeMessage{clientHello=2, serverHello=3, clientFinish=4}; the hellos {ephemeral=1, static=2,
         payload=3}.
@@ -80,7 +80,7 @@ class Connection:
         return payload
 
     async def receive(self) -> Node:
-        """The next stanza."""
+        """Return the next stanza."""
         frame = await self._frame()
         while self.stalled:
             await asyncio.sleep(STALL_POLL)
@@ -91,17 +91,17 @@ class Connection:
         return stanza
 
     async def send(self, stanza: Node) -> None:
-        """Send a stanza, unless the connection is stalled, gone or on its way out."""
+        """Send a stanza, unless the connection is stalled, closed or closing."""
         if self.stalled or self.closing:
             return
         self.hub.log(">>", self, stanza)
         frame = self._writing.encrypt(self._sent.to_bytes(12, "big"), wabin.encode(stanza), None)
-        self._sent += 1  # nothing is awaited between taking the counter and queueing the frame
+        self._sent += 1  # no await between taking the counter and queueing the frame
         with contextlib.suppress(websockets.ConnectionClosed):
             await self.socket.send(len(frame).to_bytes(3, "big") + frame)
 
     async def drop(self, goodbye: Node | None = None) -> None:
-        """End it: with a goodbye, which is a stanza, or as a failing network does.
+        """End the connection: with a last stanza (`goodbye`), or as a failing network does.
 
         After a goodbye it lingers: whatsmeow handles stanzas on a queue that it abandons when the socket
         closes, so a <stream:error> with the close right behind it can be lost.
@@ -118,7 +118,7 @@ class Connection:
         return str(self.device.pn) if self.device else "unpaired"
 
     async def _frame(self) -> bytes:
-        """The next frame, three bytes of length first; frames and websocket messages need not line up."""
+        """Return the next frame, after its 3 bytes of length; it may span or share websocket messages."""
         while len(self._buffer) < 3 or len(self._buffer) < 3 + int.from_bytes(self._buffer[:3], "big"):
             self._buffer += await self._read()
         end = 3 + int.from_bytes(self._buffer[:3], "big")

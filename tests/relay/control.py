@@ -1,4 +1,4 @@
-"""The control API, for tests: POST /name with a JSON object, answered with one; `relay.driver` uses it."""
+"""The control API for tests: POST /name with a JSON object gives a JSON object; `relay.driver` uses it."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Api:
         self.hub = hub
 
     async def handle(self, method: str, target: str, body: bytes) -> Reply:
-        """Answer one request; an exception is an answer of status 400."""
+        """Answer one request; an exception becomes an answer of status 400."""
         handler = getattr(self, "do_" + urlsplit(target).path.strip("/"), None)
         if handler is None:
             return 404, "application/json", b'{"error": "there is no such endpoint"}'
         try:
             status, out = 200, await handler(**json.loads(body or b"{}"))
-        except Exception as exc:  # told to the test
+        except Exception as exc:  # reported to the test
             status, out = 400, {"error": f"{type(exc).__name__}: {exc}"}
         return status, "application/json", json.dumps(out).encode()
 
@@ -65,12 +65,12 @@ class Api:
         return {"right": await pairing.enter(self.hub, self._account(number), code)}
 
     async def do_qr_codes(self, count: int) -> Answer:
-        """How many QR codes the next unpaired client gets before it times out."""
+        """Set how many QR codes the next unpaired client gets before it times out."""
         self.hub.qr_codes = count
         return {}
 
     async def do_refuse_unpaired(self, **failure: Any) -> Answer:
-        """<failure/> for the next client that is not paired, as `reason=405` for one that is outdated."""
+        """Answer the next unpaired client with <failure/>, such as `reason=405` for an outdated one."""
         self.hub.unpaired_failure = failure
         return {}
 
@@ -93,7 +93,7 @@ class Api:
         return {"id": outgoing.send(self.hub, account, self._jid(to), message, id, "media")}
 
     async def do_receipt(self, sender: str, to: str, ids: list[str], kind: str, group: str = "") -> Answer:
-        """A receipt from the phone of `sender` for what `to` sent: "delivered", "read", "played"."""
+        """Send a receipt from the phone of `sender` for messages of `to`: "delivered", "read", "played"."""
         jid = JID.parse(group) if group else None
         phones.send_receipt(self.hub, self._account(sender), self._account(to), ids, kind, jid)
         return {}
@@ -110,7 +110,7 @@ class Api:
         return {"jid": str(groups.create(self.hub, subject, self._account(creator), people).jid)}
 
     async def do_group_change(self, group: str, by: str, action: str, members: list[str]) -> Answer:
-        """add, remove, promote or demote members, as the phone of `by`."""
+        """Add, remove, promote or demote members, as the phone of `by`."""
         people = [self._account(each) for each in members]
         groups.change(self.hub, self.hub.groups[JID.parse(group)], self._account(by), action, people)
         return {}
@@ -121,17 +121,17 @@ class Api:
         return {}
 
     async def do_group_state(self, group: str) -> Answer:
-        """What the server holds of a group."""
+        """Return the server's state of a group."""
         known = self.hub.groups[JID.parse(group)]
         members, admins = [each.number for each in known.members], [each.number for each in known.admins]
         return {"subject": known.subject, "members": members, "admins": admins, "topic": known.topic}
 
     async def do_inbox(self, number: str, after: int = 0) -> Answer:
-        """What the phone of a number got, decrypted, and the receipts for its messages, in order."""
+        """Return the decrypted messages that the phone of a number received, and receipts, in order."""
         return {"inbox": self._account(number).inbox[after:]}
 
     async def do_state(self) -> Answer:
-        """Accounts and devices, what was not handled, what the proxy refused, what was routed."""
+        """Return accounts and devices, unhandled stanzas, refused hosts and routed messages."""
         hub = self.hub
         people = {
             account.number: {
@@ -153,7 +153,7 @@ class Api:
         }
 
     async def do_log(self, last: int = 200, match: str = "") -> Answer:
-        """The last stanzas that contain a text, both ways."""
+        """Return the last stanzas that contain a text, both ways."""
         return {"log": [line for line in self.hub.lines if match in line][-last:]}
 
     async def do_clear(self) -> Answer:
@@ -203,20 +203,20 @@ class Api:
         return {"dropped": len(hit)}
 
     async def do_stall(self, number: str, on: bool = True) -> Answer:
-        """A black hole: the connections stay open, and nothing is read or sent until `on` is false."""
+        """Stall the connections: they stay open, and no byte is read or sent until `on` is false."""
         for device in self._devices(number):
             if device.conn:
                 device.conn.stalled = on
         return {}
 
     async def do_unlink(self, number: str, how: str = "stream") -> Answer:
-        """Log the account's devices out: "stream" tells them now, "silent" leaves it to their next login."""
+        """Log the account's devices out: they learn it now ("stream") or at their next login ("silent")."""
         for device in self._devices(number):
             await pairing.unlink(self.hub, device, how)
         return {}
 
     async def do_forget_media(self) -> Answer:
-        """Downloads of all that was uploaded so far answer 404 from now on."""
+        """Answer 404 to downloads of all files uploaded so far."""
         self.hub.media.clear()
         return {}
 

@@ -28,18 +28,18 @@ class KeyPair:
 
     @property
     def public(self) -> bytes:
-        """The 32 bytes of the public key, without a type byte."""
+        """Return the 32 bytes of the public key, without a type byte."""
         key = X25519PrivateKey.from_private_bytes(self.private).public_key()
         return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
 
     def agree(self, public: bytes) -> bytes:
-        """The Diffie-Hellman secret with another's public key."""
+        """Return the Diffie-Hellman secret with another's public key."""
         return X25519PrivateKey.from_private_bytes(self.private).exchange(
             X25519PublicKey.from_public_bytes(public)
         )
 
     def sign(self, message: bytes) -> bytes:
-        """An XEdDSA signature of 64 bytes."""
+        """Return an XEdDSA signature of 64 bytes."""
         return xeddsa.sign(self.private, message)
 
 
@@ -75,7 +75,7 @@ class NoiseServer:
         return data
 
     def finish(self) -> tuple[AESGCM, AESGCM]:
-        """The keys for frames from the client and for frames to the client."""
+        """Return the keys for frames from the client and for frames to the client."""
         out = hkdf(b"", 64, self.chain)
         return AESGCM(out[:32]), AESGCM(out[32:])
 
@@ -95,27 +95,27 @@ def hmac256(key: bytes, data: bytes) -> bytes:
 
 
 def cbc_encrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
-    """AES-256-CBC with PKCS#7 padding."""
+    """Encrypt with AES-256-CBC and PKCS#7 padding."""
     pad = padding.PKCS7(128).padder()
     cipher = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
     return cipher.update(pad.update(data) + pad.finalize()) + cipher.finalize()
 
 
 def cbc_decrypt(key: bytes, iv: bytes, data: bytes) -> bytes:
-    """AES-256-CBC with PKCS#7 padding, the other way."""
+    """Decrypt with AES-256-CBC and PKCS#7 padding."""
     unpad = padding.PKCS7(128).unpadder()
     cipher = Cipher(algorithms.AES(key), modes.CBC(iv)).decryptor()
     return unpad.update(cipher.update(data) + cipher.finalize()) + unpad.finalize()
 
 
 def ctr(key: bytes, iv: bytes, data: bytes) -> bytes:
-    """AES-256-CTR, which is its own inverse."""
+    """Encrypt or decrypt with AES-256-CTR, which is its own inverse."""
     cipher = Cipher(algorithms.AES(key), modes.CTR(iv)).encryptor()
     return cipher.update(data) + cipher.finalize()
 
 
 def encrypt_media(data: bytes, kind: str) -> tuple[bytes, bytes]:
-    """A media key and the encrypted file, as a phone uploads it; `kind` is "Image", "History" and the like.
+    """Return a media key and the encrypted file, as a phone uploads it; `kind` is "Image", "History" …
 
     The file is AES-CBC and then the first 10 bytes of an HMAC over the iv and it; all keys come from the
     media key by HKDF with the info "WhatsApp <kind> Keys".
@@ -127,7 +127,7 @@ def encrypt_media(data: bytes, kind: str) -> tuple[bytes, bytes]:
 
 
 def decrypt_media(media_key: bytes, kind: str, encrypted: bytes) -> bytes:
-    """The file that `encrypt_media` made, or a client that does the same; a wrong HMAC is an error."""
+    """Return the file that `encrypt_media` or a client has encrypted. Raise when the HMAC is wrong."""
     iv, cipher_key, mac_key = _media_keys(media_key, kind)
     body, mac = encrypted[:-10], encrypted[-10:]
     if hmac256(mac_key, iv + body)[:10] != mac:

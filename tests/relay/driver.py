@@ -1,4 +1,4 @@
-"""The relay as tests see it: its process, the people on it, and real clients in processes of their own."""
+"""The relay as tests use it: its process, the people on it, and real clients in processes of their own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Event = dict[str, Any]
 
 
 class Relay:
-    """A relay process; `folder` has trust roots and the patched library, `state` what outlives a restart."""
+    """A relay process; `folder` has trust roots and the patched library, `state` the data for a restart."""
 
     def __init__(self, folder: Path, state: Path) -> None:
         self.folder, self.state = folder, state
@@ -38,7 +38,7 @@ class Relay:
         state.mkdir(parents=True, exist_ok=True)
 
     def start(self) -> None:
-        """Start it, on the ports it had before if it ran before."""
+        """Start the relay, on its earlier ports if it ran before."""
         command = [sys.executable, "-m", "relay", str(self.folder), str(self.state)]
         environment = {**os.environ, "PYTHONPATH": str(TESTS)}
         with (self.state / "relay.log").open("ab") as log:
@@ -52,23 +52,23 @@ class Relay:
         self.ports = json.loads(line)
 
     def stop(self) -> None:
-        """End it; it keeps its accounts."""
+        """End the relay; it keeps its accounts."""
         if self.process is None:
             return
         try:
-            self.process.communicate(timeout=ENDS_WITHIN)  # which closes its stdin
+            self.process.communicate(timeout=ENDS_WITHIN)  # this closes the relay's stdin
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.communicate()
         self.process = None
 
     def restart(self) -> None:
-        """Stop it and start it again, on the same ports and with the same accounts."""
+        """Stop and start the relay, on the same ports and with the same accounts."""
         self.stop()
         self.start()
 
     def call(self, endpoint: str, **args: Any) -> dict[str, Any]:
-        """Ask its control API; `relay.control.Api` has the endpoints."""
+        """Call the control API; `relay.control.Api` has the endpoints."""
         connection = http.client.HTTPConnection("127.0.0.1", self.ports["control"], timeout=30)
         with contextlib.closing(connection):
             connection.request("POST", f"/{endpoint}", json.dumps(args))
@@ -84,7 +84,7 @@ class Relay:
         self._made = 0
 
     def person(self, name: str, number: str = "", **settings: Any) -> Person:
-        """A new account, with the next free number if none is given; `relay.model` has the settings."""
+        """Add an account, with the next free number if none is given; `relay.model` has the settings."""
         taken = self.call("state")["accounts"]
         while not number or (self._made and number in taken):
             number = str(FIRST_NUMBER + self._made)
@@ -93,12 +93,12 @@ class Relay:
         return Person(self, number, name, made["pn"], made["lid"])
 
     def group(self, subject: str, creator: Person, *members: Person) -> str:
-        """A new group, made by the phone of `creator`; returns its JID."""
+        """Make a group by the phone of `creator`; return its JID."""
         numbers = [member.number for member in members]
         return str(self.call("group", subject=subject, creator=creator.number, members=numbers)["jid"])
 
     def group_change(self, group: str, by: Person, action: str, *members: Person) -> None:
-        """add, remove, promote or demote, by the phone of a member."""
+        """Add, remove, promote or demote a person by the phone of a member."""
         numbers = [member.number for member in members]
         self.call("group_change", group=group, by=by.number, action=action, members=numbers)
 
@@ -108,22 +108,22 @@ class Relay:
 
     @property
     def unhandled(self) -> dict[str, int]:
-        """Stanzas that the relay had no answer to, since it was cleared."""
+        """Return the stanzas that the relay had no answer to, since it was cleared."""
         return dict(self.call("state")["unhandled"])
 
     @property
     def refused(self) -> list[str]:
-        """What clients wanted to reach and the proxy did not let them, since the start."""
+        """Return the hosts that the proxy refused to clients, since the start."""
         return list(self.call("state")["refused"])
 
     def environment(self) -> dict[str, str]:
-        """The environment in which a process with neonize meets this relay and nothing else."""
+        """Return the environment in which a process with neonize reaches this relay and no other host."""
         return client_environment(self.folder, self.ports["proxy"])
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with a phone, which the relay plays, and perhaps linked devices, which are real clients."""
+    """A person with a phone played by the relay, and perhaps linked devices, which are real clients."""
 
     relay: Relay
     number: str
@@ -136,7 +136,7 @@ class Person:
         self.relay.call("scan", number=self.number, qr=qr, spoil=spoil)
 
     def enter(self, code: str) -> bool:
-        """Type in a pairing code; whether it was right."""
+        """Type in a pairing code; return whether it was right."""
         return bool(self.relay.call("enter", number=self.number, code=code)["right"])
 
     def set(self, **settings: Any) -> None:
@@ -144,13 +144,13 @@ class Person:
         self.relay.call("account", number=self.number, **settings)
 
     def send(self, to: Person | str, text: str = "", id: str = "", **message: Any) -> str:
-        """Send a text, or any waE2E.Message as its JSON fields, to a person or a group; returns its id."""
+        """Send a text, or any waE2E.Message as its JSON fields, to a person or a group; return its id."""
         chat = to if isinstance(to, str) else to.number
         content = message or {"conversation": text}
         return str(self.relay.call("send", sender=self.number, to=chat, message=content, id=id)["id"])
 
     def send_many(self, to: Person | str, texts: Iterable[str]) -> list[str]:
-        """Send many texts at once, in order; returns their ids."""
+        """Send many texts at once, in order; return their ids."""
         chat = to if isinstance(to, str) else to.number
         return list(self.relay.call("send_many", sender=self.number, to=chat, texts=list(texts))["ids"])
 
@@ -167,11 +167,11 @@ class Person:
         self.relay.call("receipt", sender=self.number, to=to.number, ids=list(ids), kind=kind, group=group)
 
     def inbox(self, after: int = 0) -> list[dict[str, Any]]:
-        """What the phone got and could decrypt, and receipts, in order, from index `after` on."""
+        """Return the messages that the phone could decrypt, and receipts, in order, from index `after` on."""
         return list(self.relay.call("inbox", number=self.number, after=after)["inbox"])
 
     def texts(self, after: int = 0) -> list[str]:
-        """The texts that the phone got, in order."""
+        """Return the texts that the phone received, in order."""
         return [entry["text"] for entry in self.inbox(after) if entry.get("text")]
 
     def share_history(self) -> None:
@@ -191,7 +191,7 @@ class Person:
         self.relay.call("replaced", number=self.number)
 
     def unlink(self, how: str = "stream") -> None:
-        """Log the linked devices out, told now ("stream") or at the next login ("silent")."""
+        """Log the linked devices out; they learn it now ("stream") or at the next login ("silent")."""
         self.relay.call("unlink", number=self.number, how=how)
 
     def stall(self, on: bool = True) -> None:
@@ -199,7 +199,7 @@ class Person:
         self.relay.call("stall", number=self.number, on=on)
 
     def devices(self) -> dict[str, dict[str, Any]]:
-        """The linked devices: connected, active, pending, prekeys."""
+        """Return the linked devices: connected, active, pending, prekeys."""
         return dict(self.relay.call("state")["accounts"][self.number]["devices"])
 
 
@@ -228,7 +228,7 @@ class Client:
         return rid
 
     def result(self, rid: int, timeout: float = 20) -> dict[str, Any]:
-        """What came of a command: "ok" or "error", and the seconds it "took"; "pending" if it is not over."""
+        """Return a command's outcome: "ok" or "error", and the seconds it "took"; "pending" if it runs."""
         try:
             return self._replies[rid].get(timeout=timeout)
         except queue.Empty:
@@ -242,13 +242,13 @@ class Client:
         return reply["ok"]
 
     def error(self, do: str, timeout: float = 20, **args: Any) -> str:
-        """Run a command that is to fail; returns its error."""
+        """Run a command that must fail; return its error."""
         return str(self.result(self.post(do, **args), timeout)["error"])
 
     def wait(
         self, event: str, check: Callable[[Event], Any] | None = None, timeout: float = 20, after: int = 0
     ) -> Event:
-        """The first event of that name, from index `after` on, that passes the check."""
+        """Wait for the first event of that name, from index `after` on, that passes the check; return it."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
@@ -261,25 +261,25 @@ class Client:
                     raise AssertionError(f"no {event} within {timeout} s, but {names}")
 
     def link(self, person: Person) -> None:
-        """Connect for the first time and be scanned by a phone; returns when it is caught up."""
+        """Connect for the first time and be scanned by a phone; return when the client is caught up."""
         self.post("connect")
         person.scan(self.wait("qr")["qr"])
         self.wait("OfflineSyncCompleted")
         self.wait("Connected")
 
     def connect(self) -> None:
-        """Connect with a session that is there; returns when it is caught up."""
+        """Connect with an existing session; return when the client is caught up."""
         mark = len(self.events)
         self.post("connect")
         self.wait("OfflineSyncCompleted", after=mark)
         self.wait("Connected", after=mark)
 
     def texts(self, after: int = 0) -> list[str]:
-        """The texts that came, in order."""
+        """Return the received texts, in order."""
         return [each["text"] for each in self.events[after:] if each["event"] == "Message" and each["text"]]
 
     def end(self) -> int:
-        """Disconnect, let what was received arrive, stop, exit; the exit status."""
+        """Disconnect, wait for received events, stop, exit; return the exit status."""
         self.do("finish")
         self._write({"rid": 0, "do": "exit"})
         self.process.wait(ENDS_WITHIN)
@@ -287,7 +287,7 @@ class Client:
         return self.process.returncode
 
     def kill(self) -> None:
-        """SIGKILL, which is the only way out while a QR code is shown."""
+        """Send SIGKILL, the only way to end a client while a QR code is shown."""
         self.process.kill()
         self.process.wait()
         self._reader.join()

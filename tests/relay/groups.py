@@ -1,4 +1,4 @@
-"""Groups: what clients ask of them (`w:g2`), and how members are told of a change (`w:gp2`)."""
+"""Groups: the clients' queries (`w:g2`), and the notices of a change to members (`w:gp2`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Denied(Exception):
 
 
 def create(hub: Hub, subject: str, creator: Account, members: list[Account]) -> Group:
-    """Make a group; its creator is superadmin, and every member is told, the creator too."""
+    """Make a group with its creator as superadmin; notify every member, the creator too."""
     people = [creator, *(member for member in members if member is not creator)]
     group = Group(JID(f"1203630{len(hub.groups):011d}", GROUP), subject, creator, people, [creator])
     hub.groups[group.jid] = group
@@ -29,7 +29,7 @@ def create(hub: Hub, subject: str, creator: Account, members: list[Account]) -> 
 
 
 def change(hub: Hub, group: Group, by: Account, action: str, people: list[Account]) -> list[Node]:
-    """Add, remove, promote or demote; returns the <participant> nodes of the reply."""
+    """Add, remove, promote or demote; return the <participant> nodes of the reply."""
     told = list(group.members)
     if action == "add":
         group.members += [each for each in people if each not in group.members]
@@ -50,14 +50,14 @@ def change(hub: Hub, group: Group, by: Account, action: str, people: list[Accoun
 
 
 def rename(hub: Hub, group: Group, by: Account, subject: str) -> None:
-    """Give it another subject."""
+    """Give a group another subject."""
     group.subject = subject
     attrs: dict[str, Attr] = {"subject": subject, "s_t": now(), "s_o": by.lid, "s_o_pn": by.pn}
     _tell(hub, group, by, group.members, node("subject", attrs))
 
 
 def describe(group: Group) -> Node:
-    """The <group> node, with its members by hidden id and their numbers."""
+    """Return the <group> node, with its members by hidden id and their numbers."""
     people = [_participant(group, member) for member in group.members]
     attrs: dict[str, Attr] = {
         "id": group.jid.user,
@@ -77,7 +77,7 @@ def describe(group: Group) -> Node:
 
 
 def answer(hub: Hub, me: Account, query: Node) -> list[Node] | None:
-    """The answer to a query about groups; None if the relay knows none."""
+    """Return the answer to a query about groups; None if the relay has none."""
     to = query.attrs.get("to")
     if wanted := query.child("create"):
         found = [hub.find(each.jid("jid")) for each in wanted.all("participant")]

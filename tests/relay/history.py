@@ -1,4 +1,4 @@
-"""History syncs: what an account's phone shares of its past, in parts, as HistorySync messages."""
+"""History syncs: an account's phone shares its history in parts, as HistorySync messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Message = dict[str, Any]
 
 
 def parts(hub: Hub, account: Account, full: bool) -> list[Any]:
-    """The sync after pairing: the newest messages as INITIAL_BOOTSTRAP, then RECENT or FULL, then push names.
+    """Return the sync after pairing: newest messages (INITIAL_BOOTSTRAP), then RECENT or FULL, then names.
 
     `progress` rises to 100 with the last part of messages; the order of kinds is a guess.
     """
@@ -35,7 +35,7 @@ def parts(hub: Hub, account: Account, full: bool) -> list[Any]:
 
 
 def compress(part: Any) -> bytes:
-    """As it goes into the file, before encryption."""
+    """Return the bytes of the file, before encryption."""
     return zlib.compress(part.SerializeToString())
 
 

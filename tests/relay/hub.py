@@ -1,4 +1,4 @@
-"""The state of the relay, and the few things that every part of it does: find, queue, note."""
+"""The state of the relay, and what every part of it does: find accounts, queue stanzas, note them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Hub:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all but what the proxy refused."""
+        """Forget everything but the hosts that the proxy refused."""
         self.accounts: dict[str, Account] = {}
         self.groups: dict[JID, Group] = {}
         self.media: dict[str, bytes] = {}
@@ -55,17 +55,17 @@ class Hub:
         self.unpaired_failure: dict[str, Any] = {}
 
     def save(self, path: Path) -> None:
-        """Keep what a restart must not lose."""
+        """Save the state that a restart must not lose."""
         state = {"accounts": self.accounts, "groups": self.groups, "media": self.media}
         path.write_bytes(pickle.dumps(state))
 
     def load(self, path: Path) -> None:
-        """Take up what `save` kept, if it did."""
+        """Load the state that `save` wrote, if any."""
         if path.exists():
             vars(self).update(pickle.loads(path.read_bytes()))
 
     def find(self, jid: JID) -> Account | None:
-        """The account of an address, by number or by hidden id."""
+        """Return the account of an address, by number or by hidden id."""
         if jid.server in (PN, "c.us"):
             return self.accounts.get(jid.user)
         if jid.server != LID:
@@ -73,24 +73,24 @@ class Hub:
         return next((each for each in self.accounts.values() if each.lid.user == jid.user), None)
 
     def find_device(self, jid: JID) -> Device | None:
-        """The linked device of an address."""
+        """Return the linked device of an address."""
         account = self.find(jid)
         return account.devices.get(jid.device) if account else None
 
     def push(self, device: Device, stanza: Node) -> None:
-        """Queue a stanza for a device until it acknowledges it, and send it if the device is there."""
+        """Queue a stanza until the device acknowledges it, and send it if the device is connected."""
         device.pending[key_of(stanza.tag, stanza, "from")] = stanza
         if device.conn and device.active:
             self.background(device.conn.send(stanza))
 
     def background(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Start something that nobody waits for."""
+        """Start a coroutine in the background."""
         task = asyncio.ensure_future(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
     def later(self, seconds: float, work: Coroutine[Any, Any, Any]) -> None:
-        """Start something after a while."""
+        """Start a coroutine after some seconds."""
 
         async def wait() -> None:
             await asyncio.sleep(seconds)
@@ -103,5 +103,5 @@ class Hub:
         self.lines.append(f"{time.time():.3f} {way} {conn} {stanza}")
 
     def note_unhandled(self, what: str) -> None:
-        """Count what the relay had no answer to, so that tests notice."""
+        """Note a stanza that the relay had no answer to, so that tests notice."""
         self.unhandled[what] = self.unhandled.get(what, 0) + 1

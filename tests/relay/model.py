@@ -1,4 +1,4 @@
-"""What the relay knows of people: accounts, their linked devices, groups."""
+"""The relay's model of people: accounts, their linked devices, groups."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Key = tuple[str, str, str, str, str]
 
 
 def now() -> int:
-    """The time as stanzas have it."""
+    """Return the time as stanzas have it, in Unix seconds."""
     return int(time.time())
 
 
 def key_of(tag: str, stanza: Node, sender: str) -> Key:
-    """What names a stanza in a queue: its attributes, or those of the acknowledgement or receipt for it."""
+    """Return a stanza's key in a queue, from its own attributes or from its acknowledgement or receipt."""
     kind = "" if tag == "message" else stanza.text("type")
     return tag, stanza.text("id"), stanza.text(sender), stanza.text("participant"), kind
 
@@ -50,12 +50,12 @@ class Device:
 
     @property
     def pn(self) -> JID:
-        """Its address by number."""
+        """Return the address by number."""
         return self.account.pn.with_device(self.id)
 
     @property
     def lid(self) -> JID:
-        """Its address by hidden id."""
+        """Return the address by hidden id."""
         return self.account.lid.with_device(self.id)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Device:
 
 @dataclass(eq=False)
 class Account:
-    """A person with a phone, which the relay plays as device 0."""
+    """A person with a phone; the relay plays the phone as device 0."""
 
     number: str
     name: str
@@ -94,17 +94,17 @@ class Account:
 
     @property
     def pn(self) -> JID:
-        """Its address by number."""
+        """Return the address by number."""
         return JID(self.number)
 
     @property
     def lid(self) -> JID:
-        """Its address by hidden id: 15 digits in which nobody can see the number."""
+        """Return the address by hidden id: 15 digits that do not show the number."""
         digest = hashlib.sha256(self.number.encode()).digest()
         return JID(str(10**14 + int.from_bytes(digest, "big") % (9 * 10**14)), LID)
 
     def take_fault(self, name: str) -> dict[str, Any] | None:
-        """The fault if it is set, using it up once; without a count it stays until it is cleared."""
+        """Return a fault that is set, and count it down; without a count it stays until it is cleared."""
         fault = self.faults.get(name)
         if fault is not None and "count" in fault:
             fault["count"] -= 1

@@ -1,4 +1,4 @@
-"""Plumbing: a tiny HTTP server, and the proxy through which clients reach the relay and nothing else."""
+"""A tiny HTTP server, and the proxy through which clients reach the relay and no other host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Handler = Callable[[str, str, bytes], Awaitable[Reply]]
 
 
 async def serve_http(handler: Handler, port: int, tls: ssl.SSLContext | None = None) -> asyncio.Server:
-    """`handler(method, target, body)` returns status, type and body; one request for each connection."""
+    """Serve HTTP, one request per connection; `handler(method, target, body)` gives status, type and body."""
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ValueError):
@@ -32,7 +32,7 @@ async def serve_http(handler: Handler, port: int, tls: ssl.SSLContext | None = N
 
 
 async def serve_proxy(routes: dict[str, int], port: int, refuse: Callable[[str], None]) -> asyncio.Server:
-    """A CONNECT proxy that knows only `routes` (host:443 to a local port); all else gets a 403."""
+    """Serve a CONNECT proxy that knows only `routes` (host:443 to a local port); other hosts get a 403."""
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Notifications that the server sends by itself: somebody's devices changed."""
+"""Notifications that the server sends by itself: the devices of an account changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from relay.wabin import Attr, Node, node
 
 
 def devices_changed(hub: Hub, account: Account) -> None:
-    """Make connected clients forget what they know of an account's devices.
+    """Make connected clients forget an account's devices.
 
     Clients keep device lists; without this, or a `phash` in an acknowledgement, a device that was linked
     just now gets nothing from them.

@@ -1,4 +1,4 @@
-"""What a phone sends: texts, any message, and files."""
+"""Messages that a phone sends: texts, any message, and files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def send(hub: Hub, account: Account, to: JID, message: Any, message_id: str = ""
 
 
 def resend(hub: Hub, account: Account, message_id: str, device: Device) -> None:
-    """The answer to a retry receipt: the same id once more, for that device alone, in a new session."""
+    """Answer a retry receipt: send the same id again, to that device alone, in a new session."""
     if message_id not in account.sent or device.bundle is None:
         return
     to, data, kind = account.sent[message_id]
@@ -58,7 +58,7 @@ def _route(
 
 
 def _part(hub: Hub, account: Account, device: Device, to: JID, message: Any) -> Node:
-    """The ciphertext for one device; our own devices learn in it which chat it went to."""
+    """Return the ciphertext for one device; for our own devices it names the chat."""
     if device.account is account and to != account.lid and to not in hub.groups:
         copy = hub.e2e.Message()
         copy.deviceSentMessage.destinationJID = str(to)
@@ -68,7 +68,7 @@ def _part(hub: Hub, account: Account, device: Device, to: JID, message: Any) -> 
 
 
 def _invitation(hub: Hub, account: Account, group: JID) -> Any:
-    """The message that gives out the sender key of the phone."""
+    """Return the message that gives out the sender key of the phone."""
     message = hub.e2e.Message()
     message.senderKeyDistributionMessage.groupID = str(group)
     key = account.phone.group_invitation(str(group))
@@ -77,7 +77,7 @@ def _invitation(hub: Hub, account: Account, group: JID) -> Any:
 
 
 def file_message(hub: Hub, field: str, data: bytes, about: dict[str, Any]) -> Any:
-    """A message with a file that is on the media host; `about` is its caption, mimetype, fileName."""
+    """Return a message with a file that is on the media host; `about` is its caption, mimetype, fileName."""
     key, encrypted = encrypt_media(data, phones.FILES[field])
     path = phones.store(hub, encrypted)
     message = hub.e2e.Message()

@@ -42,7 +42,7 @@ async def offer(hub: Hub, conn: Connection, payload: Fields) -> None:
 
 
 async def scan(hub: Hub, account: Account, qr: str, spoil: bool = False) -> Device:
-    """Scan a QR code with the phone of an account; `spoil` gets the HMAC wrong, which the client refuses."""
+    """Scan a QR code with an account's phone; `spoil` makes the HMAC wrong, so that the client refuses it."""
     ref, noise, identity, adv = qr.split("#")[-1].split(",")[:4]
     conn = next((each for each in hub.conns if ref in each.refs), None)
     if conn is None:
@@ -52,7 +52,7 @@ async def scan(hub: Hub, account: Account, qr: str, spoil: bool = False) -> Devi
 
 
 def hello(conn: Connection, request: Node) -> Node:
-    """Stage companion_hello: a client asks to be linked by a code, which only it and its user know."""
+    """Stage companion_hello: a client asks to be linked by a code that only the client and its user know."""
     wrapped = request.data("link_code_pairing_wrapped_companion_ephemeral_pub")
     ref = base64.b64encode(os.urandom(24))
     conn.code = CodeRequest(request.jid("jid").user, wrapped, ref)
@@ -62,7 +62,7 @@ def hello(conn: Connection, request: Node) -> Node:
 
 
 async def enter(hub: Hub, account: Account, code: str) -> bool:
-    """Type a pairing code into the phone of an account; whether it was the one that the client shows.
+    """Type a pairing code into the phone of an account; return whether it was the client's code.
 
     Either side wraps its ephemeral key with a key from the code: 32 bytes of salt, 16 of iv, AES-CTR of the
     key.
@@ -118,7 +118,7 @@ async def finish(hub: Hub, conn: Connection, request: Node) -> None:
 
 
 async def confirm(hub: Hub, conn: Connection, reply: Node) -> None:
-    """The client's answer to <pair-success>: it is linked, and has to connect again (stream error 515)."""
+    """Handle the answer to <pair-success>: the client is linked and must reconnect (stream error 515)."""
     device, conn.pairing = conn.pairing, None
     if device is None:
         return

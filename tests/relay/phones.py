@@ -1,6 +1,6 @@
 """The phones: device 0 of every account, played by the relay with real Signal sessions.
 
-They read what clients send, answer with receipts, and tell their own linked devices keys and history. An
+They read the clients' messages, answer with receipts, and send their own linked devices keys and history. An
 account without linked devices is a person who has only a phone.
 """
 
@@ -30,12 +30,12 @@ FILES = {
 
 
 def new_id() -> str:
-    """A message id as phones make them."""
+    """Return a message id as phones make them."""
     return "3A" + os.urandom(9).hex().upper()
 
 
 def receive(hub: Hub, account: Account, stanza: Node, sender: Account) -> None:
-    """Decrypt a message with the account's phone and put it into its inbox; answer with its receipts."""
+    """Decrypt a message with the account's phone, put it into the phone's inbox and answer with receipts."""
     group = stanza.jid("from") if stanza.jid("from").server == GROUP else None
     origin = stanza.jid("participant") if group else stanza.jid("from")
     chat = str(group) if group else sender.number if sender is not account else stanza.text("recipient")
@@ -52,7 +52,7 @@ def receive(hub: Hub, account: Account, stanza: Node, sender: Account) -> None:
     try:
         for enc in stanza.all("enc"):
             _read(hub, account, sender, origin, enc, record)
-    except Exception as exc:  # whatever is wrong with a ciphertext, the test wants to see it
+    except Exception as exc:  # a test wants to see any error of a ciphertext
         record["error"] = repr(exc)
         account.undecrypted[record["id"]] = record
         _ask_again(hub, account, sender, stanza, record)
@@ -64,7 +64,7 @@ def receive(hub: Hub, account: Account, stanza: Node, sender: Account) -> None:
 def send_receipt(
     hub: Hub, account: Account, to: Account, ids: list[str], kind: str, group: JID | None = None
 ) -> None:
-    """A receipt from the account's phone for messages that `to` sent: delivered, read, played."""
+    """Send a receipt from the account's phone for messages of `to`: delivered, read, played."""
     me = account.lid if account.addressing == "lid" else account.pn
     who: dict[str, Attr] = {"from": group, "participant": account.lid} if group else {"from": me}
     attrs: dict[str, Attr] = {"id": ids[0], "t": now(), "type": "" if kind == "delivered" else kind}
@@ -75,7 +75,7 @@ def send_receipt(
 
 
 def encrypt(account: Account, target: Device, message: Any) -> Node:
-    """An <enc> from the account's phone for a linked device, its own or another's."""
+    """Return an <enc> from the account's phone for a linked device, its own or another's."""
     peer = str(target.lid)
     if target.bundle is None:
         raise ValueError(f"{peer} has not uploaded its keys")
@@ -86,7 +86,7 @@ def encrypt(account: Account, target: Device, message: Any) -> Node:
 
 
 def greet(hub: Hub, device: Device) -> None:
-    """What a phone tells a device that was linked just now: the key of app state, and the history."""
+    """Send a newly linked device the key of app state and the history."""
     account = device.account
 
     def share(protocol: Any) -> None:
@@ -102,20 +102,20 @@ def greet(hub: Hub, device: Device) -> None:
 
 
 def share_history(hub: Hub, device: Device) -> None:
-    """A history sync in parts, each a file on the media host and a notification that names it."""
+    """Send a history sync in parts, each a file on the media host and a notification that names it."""
     for part in history.parts(hub, device.account, device.full_history):
         _announce(hub, device, part)
 
 
 def store(hub: Hub, data: bytes) -> str:
-    """Put a file onto the media host; returns its path there."""
+    """Put a file onto the media host; return its path there."""
     path = "/v/" + os.urandom(8).hex()
     hub.media[path] = data
     return path
 
 
 def _ask_again(hub: Hub, account: Account, sender: Account, stanza: Node, record: dict[str, Any]) -> None:
-    """A retry receipt, to the one device that sent what could not be decrypted, as often as clients do."""
+    """Send a retry receipt to the device whose message could not be decrypted, as often as clients do."""
     count = record.get("retries", 0) + 1
     device = sender.devices.get(record["device"])
     if device is None or count > RETRIES:
@@ -135,7 +135,7 @@ def _ask_again(hub: Hub, account: Account, sender: Account, stanza: Node, record
 def _read(
     hub: Hub, account: Account, sender: Account, origin: JID, enc: Node, record: dict[str, Any]
 ) -> None:
-    """Decrypt one <enc> and note what is in it."""
+    """Decrypt one <enc> and note its content."""
     peer, chat, kind = str(sender.lid.with_device(origin.device)), str(record["chat"]), enc.text("type")
     encrypted = enc.content if isinstance(enc.content, bytes) else b""
     if kind == "skmsg":
@@ -158,7 +158,7 @@ def _read(
 
 
 def _file(hub: Hub, field: str, file: Any) -> dict[str, Any]:
-    """What the phone sees of a file that was sent: caption, type and name, and what it could download."""
+    """Return a sent file as the phone sees it: caption, type, name, and the downloaded content."""
     encrypted = hub.media.get(file.directPath.split("?")[0], b"")
     plain = decrypt_media(file.mediaKey, FILES[field], encrypted) if encrypted else b""
     return {
@@ -173,7 +173,7 @@ def _file(hub: Hub, field: str, file: Any) -> dict[str, Any]:
 
 
 def _announce(hub: Hub, device: Device, part: Any) -> None:
-    """Upload a part of the history, compressed and encrypted, and tell the device where it is."""
+    """Upload a part of the history, compressed and encrypted, and send the device its location."""
     data = history.compress(part)
     key, encrypted = encrypt_media(data, "History")
     path = store(hub, encrypted)
@@ -190,7 +190,7 @@ def _announce(hub: Hub, device: Device, part: Any) -> None:
 
 
 def _tell(hub: Hub, device: Device, fill: Callable[[Any], None]) -> None:
-    """A peer message: the phone tells one of its own linked devices something."""
+    """Send a peer message from the phone to one of its own linked devices."""
     message = hub.e2e.Message()
     fill(message.protocolMessage)
     attrs: dict[str, Attr] = {"from": device.account.pn, "id": new_id(), "t": now(), "type": "text"}

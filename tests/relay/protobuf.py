@@ -1,4 +1,4 @@
-"""The little of protobuf that handshakes and Signal messages use: varints and byte strings."""
+"""The part of protobuf that handshakes and Signal messages use: varints and byte strings."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ class Fields(dict[int, "int | bytes"]):
     """A decoded message: field number to its last value."""
 
     def data(self, number: int) -> bytes:
-        """A field of bytes; one that is missing is an error."""
+        """Return a field of bytes. Raise when it is missing."""
         value = self[number]
         if not isinstance(value, bytes):
             raise ValueError(f"field {number} is not bytes")
         return value
 
     def number(self, number: int) -> int:
-        """A field of a number, zero when it is missing, as protobuf has it."""
+        """Return a field of a number, zero when it is missing, as in protobuf."""
         value = self.get(number, 0)
         if not isinstance(value, int):
             raise ValueError(f"field {number} is not a number")

@@ -28,7 +28,7 @@ class Refused(Exception):
 async def answer(
     hub: Hub, conn: Connection, query: Node, active: Callable[[Device], Awaitable[None]]
 ) -> None:
-    """Answer a query; `active` is called for a device that has said it is."""
+    """Answer a query; `active` is called when a device says that it is active."""
     if query.text("type") in ("result", "error"):
         if query.text("id") == pairing.PAIR_SUCCESS:
             await pairing.confirm(hub, conn, query)
@@ -85,7 +85,7 @@ def _not_found(hub: Hub, conn: Connection, query: Node) -> list[Node]:
 
 
 def _keys(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    """Space "encrypt": how many prekeys are left, take more, give out those of others."""
+    """Namespace "encrypt": count the remaining prekeys, take more, give out those of others."""
     device = _device(conn)
     if query.child("count"):
         return [node("count", {"value": len(device.bundle.prekeys) if device.bundle else 0})]
@@ -127,7 +127,7 @@ def _bundle_node(hub: Hub, jid: JID) -> Node:
 
 
 def _people(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    """Space "usync": devices, hidden id and such; a number nobody has gets no lid or devices (a guess)."""
+    """Namespace "usync": devices, hidden ids and such; an unknown number gets no lid or devices (a guess)."""
     usync = query.child("usync")
     if usync is None:
         raise _unknown(hub, query)
@@ -168,7 +168,7 @@ def _media_connection(hub: Hub, conn: Connection, query: Node) -> list[Node]:
 
 
 def _app_state(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    """Space "w:sync:app:state": our one patch for who has none; a client's own is acknowledged, not kept."""
+    """Namespace "w:sync:app:state": one patch for a new client; a client's own is acknowledged, not kept."""
     account, out = _device(conn).account, []
     for asked in query.child("sync") or ():
         name, have = asked.text("name"), asked.text("version") or "0"
@@ -184,7 +184,7 @@ def _app_state(hub: Hub, conn: Connection, query: Node) -> list[Node]:
 
 
 def _settings(hub: Hub, account: Account, collection: str) -> list[tuple[list[str], bytes]]:
-    """What the phone has set in a collection: (index, serialized SyncActionValue)."""
+    """Return the phone's settings in a collection: (index, serialized SyncActionValue)."""
     value, at = hub.action.SyncActionValue, now() * 1000
     out = []
     if collection == "critical_block":
@@ -206,10 +206,10 @@ def _privacy(hub: Hub, conn: Connection, query: Node) -> list[Node]:
 
 
 def _companions(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    """Space "md" of a linked client: its own logout."""
+    """Namespace "md" of a linked client: its own logout."""
     if query.child("remove-companion-device") is None:
         raise _unknown(hub, query)
-    hub.later(0.2, pairing.unlink(hub, _device(conn), "silent"))  # once the reply is out
+    hub.later(0.2, pairing.unlink(hub, _device(conn), "silent"))  # after the reply is sent
     return []
 
 

@@ -1,6 +1,6 @@
 """A small Signal endpoint: X3DH, the double ratchet and sender keys.
 
-The relay needs none of it to route between two real clients. It is what lets the relay play the phone of an
+The relay does not need it to route between two real clients. It lets the relay play the phone of an
 account (its device 0) and people who have only a phone.
 """
 
@@ -18,7 +18,7 @@ MAX_SKIP = 2000
 
 @dataclass
 class Bundle:
-    """The keys that a device uploads and its peers fetch; of the one-time prekeys each is given out once."""
+    """The keys that a device uploads and its peers fetch; each one-time prekey is given out once."""
 
     registration: bytes
     identity: bytes
@@ -65,7 +65,7 @@ class Endpoint:
         self.groups_in: dict[tuple[str, str, int], _Chain] = {}
 
     def bundle(self) -> Bundle:
-        """Its public keys; a phone that the relay plays has no one-time prekeys, which is allowed."""
+        """Return the public keys; a phone that the relay plays has no one-time prekeys, which is allowed."""
         public = self.signed.public
         return Bundle(
             self.registration.to_bytes(4, "big"),
@@ -76,7 +76,7 @@ class Endpoint:
         )
 
     def start(self, peer: str, theirs: Bundle) -> None:
-        """X3DH as the initiator, with one of the peer's one-time prekeys if any is left."""
+        """Run X3DH as the initiator, with one of the peer's one-time prekeys if any is left."""
         base, ratchet = KeyPair(), KeyPair()
         secrets = [
             self.identity.agree(theirs.signed),
@@ -100,7 +100,7 @@ class Endpoint:
         self.sessions.setdefault(peer, []).insert(0, session)
 
     def encrypt(self, peer: str, plain: bytes) -> tuple[str, bytes]:
-        """The type ("msg", or "pkmsg" until the peer answers) and the ciphertext; needs a session."""
+        """Return the type ("msg", or "pkmsg" until the peer answers) and ciphertext; needs a session."""
         session = self.sessions[peer][0]
         number = session.sending.number
         keys = hkdf(session.sending.step(), 80, info=b"WhisperMessageKeys")
@@ -114,7 +114,7 @@ class Endpoint:
         return "pkmsg", V3 + pack(**parts, f5=head["f5"], f6=head["f6"])
 
     def decrypt(self, peer: str, kind: str, data: bytes) -> bytes:
-        """The plaintext of a "msg" or "pkmsg", tried in every session with that peer."""
+        """Return the plaintext of a "msg" or "pkmsg"; try every session with that peer."""
         if kind == "pkmsg":
             data = self._answer(peer, data)
         error: Exception = KeyError(f"no session with {peer}")
@@ -131,7 +131,7 @@ class Endpoint:
         raise error
 
     def _answer(self, peer: str, data: bytes) -> bytes:
-        """X3DH as the responder, once for each session; returns the message inside."""
+        """Run X3DH as the responder, once for each session; return the message inside."""
         message = unpack(data[1:])
         base, identity = message.data(2)[1:], message.data(3)[1:]
         known = self.sessions.setdefault(peer, [])
@@ -162,7 +162,7 @@ class Endpoint:
         signed = DJB + session.peer + DJB + self.identity.public + data[:-8]
         if hmac256(keys[32:64], signed)[:8] != data[-8:]:
             raise ValueError("bad mac")
-        # Now that the message is known to be theirs, the state may advance.
+        # The MAC has proved that the message is the peer's: the state may advance.
         session.skipped.update(skipped)
         session.skipped.pop((theirs, number), None)
         session.receiving[theirs] = chain
@@ -172,7 +172,7 @@ class Endpoint:
         return _unpad(cbc_decrypt(keys[:32], keys[64:], message.data(4)))
 
     def group_invitation(self, group: str) -> bytes:
-        """The SenderKeyDistributionMessage that lets others read what it says in the group from now on."""
+        """Return the SenderKeyDistributionMessage that lets others read its later group messages."""
         if group not in self.groups_out:
             key_id = int.from_bytes(os.urandom(3), "big")
             self.groups_out[group] = (key_id, _Chain(os.urandom(32)), KeyPair())
@@ -180,7 +180,7 @@ class Endpoint:
         return V3 + pack(f1=key_id, f2=chain.number, f3=chain.key, f4=DJB + signing.public)
 
     def group_encrypt(self, group: str, plain: bytes) -> bytes:
-        """A SenderKeyMessage, signed."""
+        """Return a signed SenderKeyMessage."""
         key_id, chain, signing = self.groups_out[group]
         number = chain.number
         keys = hkdf(chain.step(), 48, info=b"WhisperGroup")
@@ -188,13 +188,13 @@ class Endpoint:
         return body + signing.sign(body)
 
     def group_learn(self, group: str, sender: str, invitation: bytes) -> None:
-        """Take over the sender key of a peer's device."""
+        """Store the sender key of a peer's device."""
         message = unpack(invitation[1:])
         chain = _Chain(message.data(3), message.number(2))
         self.groups_in[group, sender, message.number(1)] = chain
 
     def group_decrypt(self, group: str, sender: str, data: bytes) -> bytes:
-        """The plaintext of a SenderKeyMessage; its signature is not looked at."""
+        """Return the plaintext of a SenderKeyMessage; its signature is not checked."""
         message = unpack(data[1:-64])
         chain = self.groups_in[group, sender, message.number(1)]
         if message.number(2) < chain.number:

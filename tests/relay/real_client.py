@@ -1,7 +1,7 @@
 """One real neonize client in a process of its own, driven with lines of JSON.
 
 `python -m relay.real_client DATABASE LOG [full]`, in the environment that `relay.trust` makes for clients.
-In:  {"rid": 1, "do": "send", "args": {…}}; each runs in a thread of its own, so that what blocks shows
+In:  {"rid": 1, "do": "send", "args": {…}}; each command runs in a thread of its own and may block
 Out: {"rid": 1, "ok": …, "took": s} or {"rid": 1, "error": "Type: text", …}; and {"event": name, …}
 """
 
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-# The library prints to 1 and 2, from Go too; both are moved away before it is loaded.
+# The library prints to descriptors 1 and 2, from Go too; both are moved before it is loaded.
 OUT = os.dup(1)
 _log = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 os.dup2(_log, 1)
@@ -48,13 +48,13 @@ def emit(**record: Any) -> None:
 
 
 def address(text: str) -> JID:
-    """A JID from a number or from a JID as text."""
+    """Return the JID of a number or of a JID as text."""
     user, _, server = text.partition("@")
     return build_jid(user, server) if server else build_jid(user)
 
 
 def source(info: Any) -> dict[str, Any]:
-    """Who said it and where."""
+    """Return the sender and chat of a message."""
     return {
         "chat": Jid2String(info.Chat),
         "sender": Jid2String(info.Sender),
@@ -65,7 +65,7 @@ def source(info: Any) -> dict[str, Any]:
 
 
 def describe(name: str, event: Any) -> dict[str, Any]:
-    """What a test wants to know of an event."""
+    """Return the fields of an event that tests use."""
     if name == "Message":
         message = event.Message
         return source(event.Info.MessageSource) | {
@@ -102,7 +102,7 @@ def describe(name: str, event: Any) -> dict[str, Any]:
 
 
 def watch(client: NewClient) -> None:
-    """Tell our parent of every event and every QR code."""
+    """Report every event and every QR code to our parent."""
 
     def handler(_: Any, event: Any, name: str) -> None:
         global last_event
@@ -115,32 +115,32 @@ def watch(client: NewClient) -> None:
         if name not in SILENT:
             client.event(kind)(lambda at, event, name=name: handler(at, event, name))
     client.qr(lambda _, data: emit(event="qr", qr=data.decode()))
-    # How a pairing ended ("success", "timeout", "error", "err-…") reaches Python in no other way.
+    # The outcome of a pairing ("success", "timeout", "error", "err-…") reaches Python only this way.
     client._NewClient__onLoginStatus = lambda _, status: emit(  # noqa: SLF001
         event="LoginStatus", status=ctypes.string_at(status).decode()
     )
 
 
 class Commands:
-    """What our parent can ask for, by name."""
+    """The commands of our parent, by name."""
 
     def __init__(self, client: NewClient) -> None:
         self.client = client
 
     def connect(self) -> None:
-        """Connect; returns when the client was stopped, and while a QR code is shown never."""
+        """Connect; return when the client was stopped, but never while a QR code is shown."""
         kept.append(getattr(self.client, "_connect_refs", None))
         self.client.connect()
 
     def finish(self, quiet: float = 0.4) -> None:
-        """Disconnect, wait until no event has come for a while, stop: nothing that was received is lost."""
+        """Disconnect, wait until no event has come for a while, stop: no received event is lost."""
         self.client.disconnect()
         while time.monotonic() - last_event < quiet:
             time.sleep(0.02)
         self.client.stop()
 
     def pair_phone(self, number: str) -> str:
-        """Ask for a pairing code; it can be had once a QR code was shown."""
+        """Ask for a pairing code; the server gives one once a QR code was shown."""
         return str(self.client.PairPhone(number, show_push_notification=True))
 
     def send(self, to: str, text: str) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class Commands:
         return {"id": sent.ID}
 
     def download(self, raw: str) -> str:
-        """The file of a message, in hex."""
+        """Return the file of a message, in hex."""
         data = self.client.download_any(Message.FromString(bytes.fromhex(raw)))
         return data.hex() if data else ""
 
@@ -170,15 +170,15 @@ class Commands:
         self.client.mark_read(*ids, chat=address(chat), sender=address(sender), receipt=receipt)
 
     def presence(self, value: str) -> None:
-        """Be AVAILABLE or UNAVAILABLE."""
+        """Send the presence AVAILABLE or UNAVAILABLE."""
         self.client.send_presence(Presence[value])
 
     def on_whatsapp(self, numbers: list[str]) -> list[dict[str, Any]]:
-        """Which numbers are registered."""
+        """Return which numbers are registered."""
         return [MessageToDict(each) for each in self.client.is_on_whatsapp(*numbers)]
 
     def groups(self) -> list[dict[str, Any]]:
-        """The groups that this account is in."""
+        """Return the groups that this account is in."""
         return [
             {
                 "jid": Jid2String(group.JID),
@@ -189,11 +189,11 @@ class Commands:
         ]
 
     def create_group(self, name: str, members: list[str]) -> str:
-        """Make a group; returns its JID."""
+        """Make a group; return its JID."""
         return str(Jid2String(self.client.create_group(name, [address(each) for each in members]).JID))
 
     def change_group(self, group: str, action: str, members: list[str]) -> None:
-        """add, remove, promote, demote."""
+        """Add, remove, promote or demote a member."""
         people = [address(each) for each in members]
         self.client.update_group_participants(address(group), people, ParticipantChange(action))
 
@@ -206,11 +206,11 @@ class Commands:
         self.client.leave_group(address(group))
 
     def me(self) -> dict[str, Any]:
-        """Our account; only between connect and stop, else Go aborts the process."""
+        """Return our account; only between connect and stop, else Go aborts the process."""
         return dict(MessageToDict(self.client.get_me()))
 
     def state(self) -> dict[str, Any]:
-        """What the library says of its connection, and our threads."""
+        """Return the state of the library's connection, and our threads."""
         return {
             "is_connected": self.client.is_connected,
             "is_logged_in": self.client.is_logged_in,
@@ -218,7 +218,7 @@ class Commands:
         }
 
     def contacts(self) -> dict[str, Any]:
-        """The names that the library knows."""
+        """Return the names that the library knows."""
         return {
             Jid2String(each.JID): {"full": each.Info.FullName, "push": each.Info.PushName}
             for each in self.client.contact.get_all_contacts()
@@ -242,17 +242,17 @@ class Commands:
 
 
 def run(commands: Commands, rid: int, do: str, args: dict[str, Any]) -> None:
-    """Run one command and tell how it went."""
+    """Run one command and report its outcome."""
     start = time.monotonic()
     try:
         result: dict[str, Any] = {"ok": getattr(commands, do)(**args)}
-    except BaseException as exc:  # told to the test
+    except BaseException as exc:  # reported to the test
         result = {"error": f"{type(exc).__name__}: {exc}"}
     emit(rid=rid, took=round(time.monotonic() - start, 3), **result)
 
 
 def main() -> None:
-    """Serve until told to exit; if our parent is gone, end at once."""
+    """Serve until the command to exit; if our parent is gone, end at once."""
     database = Path(sys.argv[1])
     props = DeviceProps(os="wa tests", platformType=DeviceProps.DESKTOP)
     props.requireFullSync = "full" in sys.argv[3:]

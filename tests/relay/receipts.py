@@ -1,4 +1,4 @@
-"""Receipts: what they settle, to whom they go on, and how a phone answers one that asks for a retry."""
+"""Receipts: the stanzas that they settle, their recipients, and a phone's answer to a retry receipt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OWN = ("sender", "peer_msg", "hist_sync", "read-self")
 
 
 async def on_receipt(hub: Hub, conn: Connection, device: Device, stanza: Node) -> None:
-    """Acknowledge a receipt, take it as the acknowledgement that it is, and pass it on.
+    """Acknowledge a receipt, take the receipted stanza off the queue, and pass the receipt on.
 
     Delivery and retry receipts answer one device; a read receipt goes to all of the account.
     """
@@ -40,7 +40,7 @@ async def on_receipt(hub: Hub, conn: Connection, device: Device, stanza: Node) -
 
 
 def sender_jid(device: Device) -> JID:
-    """How a device shows as the sender of a 1:1 chat."""
+    """Return the JID under which a device appears as the sender in a 1:1 chat."""
     return device.lid if device.account.addressing == "lid" else device.pn
 
 

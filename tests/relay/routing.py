@@ -1,4 +1,4 @@
-"""Store and forward: messages and receipts on their way from device to device, and the faults on it."""
+"""Store and forward: the way of messages and receipts from device to device, and the faults on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KINDS = ("message", "receipt", "notification")
 
 
 async def activate(hub: Hub, device: Device) -> None:
-    """After <active/>: what piled up, oldest first, between <offline_preview/> and <offline/>; then live."""
+    """Send the backlog, oldest first, between <offline_preview/> and <offline/>; then live stanzas."""
     conn = device.conn
     if conn is None:
         return
@@ -28,14 +28,14 @@ async def activate(hub: Hub, device: Device) -> None:
     device.active = True
     sent = {id(stanza) for stanza in backlog}
     for stanza in [each for each in device.pending.values() if id(each) not in sent]:
-        await conn.send(stanza)  # it came while the backlog was being written
+        await conn.send(stanza)  # the stanza came while the backlog was being written
     if not device.greeted and device.bundle:
         device.greeted = True
         phones.greet(hub, device)
 
 
 def settle(device: Device, answer: Node) -> None:
-    """The device has acknowledged a stanza, or receipted a message: it leaves its queue."""
+    """Take a stanza off a device's queue once the device has acknowledged it or sent its receipt."""
     tag = answer.text("class") if answer.tag == "ack" else "message"
     device.pending.pop(key_of(tag, answer, "to"), None)
 
@@ -43,9 +43,9 @@ def settle(device: Device, answer: Node) -> None:
 async def on_message(hub: Hub, conn: Connection, sender: Device, stanza: Node) -> None:
     """Accept a message, unless a fault says otherwise, route it, acknowledge it.
 
-    A client sends the same frame again if the connection broke before the acknowledgement: acknowledged
-    again, not routed again. An answer to a retry receipt has the id of its message too, but a single <enc>
-    and no <participants>.
+    A client sends the same frame again if the connection broke before the acknowledgement: the relay
+    acknowledges it again and does not route it. An answer to a retry receipt has the same id, but a single
+    <enc> and no <participants>.
     """
     me, message_id, to = sender.account, stanza.text("id"), stanza.jid("to")
     ack: dict[str, Attr] = {"class": "message", "id": message_id, "from": to, "t": now()}
@@ -67,7 +67,7 @@ async def on_message(hub: Hub, conn: Connection, sender: Device, stanza: Node) -
     if me.take_fault("never_ack"):
         return
     if _device_list_is_stale(hub, sender, stanza, to):
-        ack["phash"] = "2:stale"  # cannot match, so that the client asks for the devices again
+        ack["phash"] = "2:stale"  # a hash that cannot match, so that the client asks for the devices again
     if fault := me.take_fault("ack_delay"):
         hub.later(float(fault["seconds"]), conn.send(node("ack", ack)))
         return
@@ -107,7 +107,7 @@ def route(hub: Hub, sender: Device | Account, stanza: Node, to: JID) -> None:
 
 
 def _no_member(hub: Hub, me: Account, to: JID) -> dict[str, Any] | None:
-    """A message to a group is refused if the sender is not in it (the codes are a guess)."""
+    """Refuse a message to a group if the sender is not in it (the codes are a guess)."""
     group = hub.groups.get(to)
     if to.server != GROUP or (group and me in group.members):
         return None
@@ -115,7 +115,7 @@ def _no_member(hub: Hub, me: Account, to: JID) -> dict[str, Any] | None:
 
 
 def _spoil(stanza: Node) -> None:
-    """Make every ciphertext one that nobody can decrypt."""
+    """Make every ciphertext impossible to decrypt."""
     for to in stanza.child("participants") or ():
         enc = to.child("enc")
         if enc and isinstance(enc.content, bytes):
@@ -123,7 +123,7 @@ def _spoil(stanza: Node) -> None:
 
 
 def _device_list_is_stale(hub: Hub, sender: Device, stanza: Node, to: JID) -> bool:
-    """Whether the client has left out a device that there is."""
+    """Return whether the client has left out an existing device."""
     peer = hub.find(to)
     sent = {each.jid("jid") for each in stanza.child("participants") or ()}
     if peer is None or not sent:
@@ -143,7 +143,7 @@ def _group_devices(group: Group, stanza: Node) -> list[JID]:
 def _addresses(
     hub: Hub, sender: Device | Account, me: Account, account: Account, jid: JID, to: JID
 ) -> dict[str, Attr]:
-    """From whom a 1:1 message comes, by hidden id or number, and the other of both beside it."""
+    """Return the sender of a 1:1 message by hidden id or number, and the other address beside it."""
     if account is me:  # a copy for the sender's own other devices: the chat is in "recipient"
         own: dict[str, Attr] = {"from": sender.lid if jid.server == LID else sender.pn, "recipient": to}
         peer = hub.find(to) if to.server == LID else None

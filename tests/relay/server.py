@@ -1,4 +1,4 @@
-"""The relay itself: sockets, logins, and which part of it answers what."""
+"""The relay itself: sockets, logins, and the dispatch of stanzas to its parts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Server:
         self.hub.load(self.state)
 
     async def start(self) -> dict[str, int]:
-        """Listen, on the ports of the last time if there was one; returns them by name."""
+        """Listen, on the ports of the last run if there was one; return the ports by name."""
         known = (
             json.loads(self.ports_file.read_text()) if self.ports_file.exists() else dict.fromkeys(PORTS, 0)
         )
@@ -65,7 +65,7 @@ class Server:
         self.hub.conns.add(conn)
         try:
             payload = await asyncio.wait_for(conn.handshake(), HANDSHAKE_WITHIN)
-            # ClientPayload: username=1, device=18; who has no username wants to be paired
+            # ClientPayload: username=1, device=18; a client without username wants to be paired
             if 1 in payload:
                 await self.log_in(conn, str(payload.number(1)), payload.number(18))
             else:
@@ -82,7 +82,7 @@ class Server:
                 conn.device.conn, conn.device.active = None, False
 
     async def log_in(self, conn: Connection, number: str, device_id: int) -> None:
-        """Let a linked device in; of two connections of one device the newer wins (conflict, replaced)."""
+        """Log a linked device in; of two connections of one device the newer wins (conflict, replaced)."""
         account = self.hub.accounts.get(number)
         device = account.devices.get(device_id) if account else None
         if account is None or device is None or device.noise != conn.noise_public:
@@ -101,14 +101,14 @@ class Server:
         await conn.send(node("success", about | {"location": "frc"}))
 
     async def try_stanza(self, conn: Connection, stanza: Node) -> None:
-        """Serve a stanza; what the relay stumbles over is noted, and the connection lives on."""
+        """Serve a stanza; an exception is noted, and the connection stays open."""
         try:
             await self.on_stanza(conn, stanza)
         except Exception as exc:
             self.hub.note_unhandled(f"{exc!r} at {stanza}")
 
     async def on_stanza(self, conn: Connection, stanza: Node) -> None:
-        """Hand a stanza to the part that knows its kind."""
+        """Pass a stanza to the part that handles its kind."""
         if stanza.tag == "iq":
             await queries.answer(self.hub, conn, stanza, self.on_active)
         elif conn.device is None:
@@ -130,11 +130,11 @@ class Server:
             self.hub.note_unhandled(str(stanza))
 
     async def on_active(self, device: Device) -> None:
-        """A device has said that it is active."""
+        """Handle a device that says that it is active."""
         await routing.activate(self.hub, device)
 
     async def on_chat_state(self, device: Device, stanza: Node) -> None:
-        """Pass on that somebody is typing."""
+        """Pass on a typing notice."""
         target = self.hub.find(stanza.jid("to"))
         for each in target.devices.values() if target else ():
             if each.conn and each.active:

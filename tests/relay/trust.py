@@ -1,4 +1,4 @@
-"""Trust for tests alone: a CA, a Noise root, and a copy of neonize that believes in them and in nothing else.
+"""Trust for tests alone: a CA, a Noise root, and a copy of neonize that trusts only them.
 
 Three barriers keep a client in a test off the real service: the proxy, this CA, and this Noise root.
 """
@@ -54,7 +54,7 @@ def copy_neonize(site: Path, root: bytes) -> None:
 
 
 def installed_neonize() -> Path:
-    """The folder of the installed package, found without importing it, which would load the library."""
+    """Return the folder of the installed package, without importing it, which would load the library."""
     spec = importlib.util.find_spec("neonize")
     if spec is None or spec.submodule_search_locations is None:
         raise SystemExit("neonize is not installed")
@@ -62,7 +62,7 @@ def installed_neonize() -> Path:
 
 
 def client_environment(folder: Path, proxy: int) -> dict[str, str]:
-    """What a client's process needs from its start: the copy first, our CA alone, all through the proxy."""
+    """Return the environment of a client's process: the copy first, our CA alone, all through the proxy."""
     dropped = {"no_proxy", "https_proxy", "http_proxy", "all_proxy"}
     kept = {name: value for name, value in os.environ.items() if name.lower() not in dropped}
     url = f"http://127.0.0.1:{proxy}"
@@ -76,14 +76,14 @@ def client_environment(folder: Path, proxy: int) -> dict[str, str]:
 
 
 def tls_context(trust: Path) -> ssl.SSLContext:
-    """The relay's own certificate, for both hosts it plays."""
+    """Return the TLS context with the relay's certificate, for both hosts that it plays."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(trust / "tls.pem")
     return context
 
 
 def noise_certificates(trust: Path, public: bytes) -> bytes:
-    """The CertChain of a handshake: leaf (the server's key) and intermediate, which the root has signed.
+    """Return the CertChain of a handshake: leaf (the server's key) and intermediate, signed by the root.
 
     CertChain{leaf=1, intermediate=2}, each {details=1, signature=2}; details {serial=1, issuerSerial=2,
     key=3, notBefore=4, notAfter=5}; the root's serial is 0.

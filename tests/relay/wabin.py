@@ -35,7 +35,7 @@ class JID:
 
     @staticmethod
     def parse(text: str) -> JID:
-        """`447700900123:2@s.whatsapp.net`; what has no @ is a server."""
+        """Return the JID in a text such as `447700900123:2@s.whatsapp.net`; a text without @ is a server."""
         if "@" not in text:
             return JID("", text)
         user, server = text.split("@", 1)
@@ -44,11 +44,11 @@ class JID:
 
     @property
     def bare(self) -> JID:
-        """Without the device."""
+        """Return the JID without the device."""
         return JID(self.user, self.server)
 
     def with_device(self, device: int) -> JID:
-        """The same person's other device."""
+        """Return the JID of another device of the same person."""
         return JID(self.user, self.server, device)
 
     def __str__(self) -> str:
@@ -73,27 +73,27 @@ class Node:
         return iter(self.content if isinstance(self.content, list) else [])
 
     def child(self, *path: str) -> Node | None:
-        """The first child of that tag, and then of the next."""
+        """Return the first child of that tag, then its first child of the next tag, and so on."""
         found: Node | None = self
         for tag in path:
             found = next((each for each in found or () if each.tag == tag), None)
         return found
 
     def all(self, tag: str) -> list[Node]:
-        """The children of that tag."""
+        """Return the children of that tag."""
         return [each for each in self if each.tag == tag]
 
     def data(self, *path: str) -> bytes:
-        """The bytes in a child, or none."""
+        """Return the bytes in a child, b"" if there are none."""
         found = self.child(*path)
         return found.content if found and isinstance(found.content, bytes) else b""
 
     def text(self, name: str) -> str:
-        """An attribute as text, empty when it is missing."""
+        """Return an attribute as text, empty when it is missing."""
         return str(self.attrs.get(name, ""))
 
     def jid(self, name: str) -> JID:
-        """An attribute that has to be an address."""
+        """Return an attribute that has to be an address."""
         value = self.attrs.get(name)
         if not isinstance(value, JID):
             raise ValueError(f"<{self.tag}> has no address in {name!r}: {value!r}")
@@ -114,7 +114,7 @@ class Node:
 
 
 def node(tag: str, attrs: dict[str, Attr] | None = None, *children: Node | bytes) -> Node:
-    """A node of other nodes, or of bytes."""
+    """Return a node of other nodes, or of bytes."""
     if len(children) == 1 and isinstance(children[0], bytes):
         return Node(tag, attrs or {}, children[0])
     nodes = [child for child in children if isinstance(child, Node)]
@@ -122,12 +122,12 @@ def node(tag: str, attrs: dict[str, Attr] | None = None, *children: Node | bytes
 
 
 def encode(stanza: Node) -> bytes:
-    """A frame: the flags byte (0, not compressed) and the node."""
+    """Return a frame: the flags byte (0, not compressed) and the node."""
     return b"\0" + _encode_node(stanza)
 
 
 def decode(frame: bytes) -> Node:
-    """The node in a frame."""
+    """Return the node in a frame."""
     body = zlib.decompress(frame[1:]) if frame[0] & _COMPRESSED else frame[1:]
     return _Reader(body).node()
 
@@ -183,7 +183,7 @@ class _Reader:
             stanza.attrs[name] = value if isinstance(value, JID) else str(value or "")
         if size % 2 == 0:
             content = self.value(text=False)
-            if isinstance(content, (str, JID)):  # text that went as tokens or packed is bytes all the same
+            if isinstance(content, (str, JID)):  # text that was sent as tokens or packed is bytes too
                 content = str(content).encode()
             stanza.content = content
         return stanza

@@ -14,7 +14,7 @@ _Point = tuple[int, int, int, int]
 
 
 def sign(private: bytes, message: bytes) -> bytes:
-    """The 64 bytes of a signature: R and s."""
+    """Return the 64 bytes of a signature: R and s."""
     clamped = bytearray(private)
     clamped[0] &= 248
     clamped[31] = clamped[31] & 127 | 64

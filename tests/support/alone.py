@@ -1,6 +1,6 @@
-"""The main job where there is only loopback: `unshare --net … -m alone FOLDER`, each command a process.
+"""The main job with only the loopback interface: `unshare --net … -m alone FOLDER`, each command a process.
 
-It prints, as JSON, the network interfaces there are, the texts that came, and what the proxy refused.
+It prints as JSON: the network interfaces, the texts that arrived, and the hosts that the proxy refused.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """`wa`, but it ends itself at a chosen event: `python backup_kill_points.py N SIGNAL LOG ARGS…`.
 
-Events are what the interpreter's audit hook tells of files below WA_HOME (or beside them, in
-WATCHED) and of the network, and the lines of the modules that make, remove and restore backups,
-between which is what SQLite does for them. At the N-th the process sends itself SIGNAL, such as
-SIGKILL; for N = 0 never. N may be such as `2 call take`: the second of those that begin so.
-Each event is a line in LOG, unless that is `-`. CLOCK is the time at which the process believes
-to begin.
+Events are the interpreter's audit events about files below WA_HOME (or in WATCHED) and about the network,
+and the executed lines of the modules that make, remove and restore backups; SQLite works between these
+lines. At the N-th event the process sends itself SIGNAL, such as SIGKILL; with N = 0 never. N may be such
+as `2 call take`: the second event that begins so. Each event is a line in LOG, unless LOG is `-`. CLOCK is
+the start time on the process's clock.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ MODULES = {
 
 
 class Points:
-    """Counts what happens, and at the N-th event ends the process."""
+    """Count events, and end the process at the N-th event."""
 
     def __init__(self, point: str, ending: signal.Signals, log: str) -> None:
         number, _, self._only = point.partition(" ")
@@ -66,7 +65,7 @@ class Points:
         self._places = (os.environ["WA_HOME"], os.environ.get("WATCHED") or os.environ["WA_HOME"])
 
     def audit(self, event: str, args: tuple[Any, ...]) -> None:
-        """What the interpreter is about to do."""
+        """Count an audit event of the interpreter."""
         if event in NETWORK:
             self._reached(event)
         elif event in AUDITED:
@@ -76,7 +75,7 @@ class Points:
                 self._reached(f"{event} {text.rpartition('/')[2].partition('?')[0]}")
 
     def trace(self, frame: FrameType, event: str, arg: Any) -> Any:
-        """What is called, and each line of it."""
+        """Count calls of traced functions, and each of their lines."""
         code = frame.f_code
         is_definition = code.co_name.startswith("<") or not code.co_flags & CO_OPTIMIZED  # a module, a class
         if code.co_filename not in MODULES or is_definition:

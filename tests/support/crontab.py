@@ -1,4 +1,4 @@
-"""What cron does with the command of a crontab line before a shell gets it."""
+"""The escapes of a crontab line that cron removes before a shell gets the command."""
 
 from __future__ import annotations
 

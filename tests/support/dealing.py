@@ -1,4 +1,4 @@
-"""How tests are dealt out to processes: the longest first, and what shares a device or a server to one."""
+"""How pytest-xdist deals out tests: the longest first, those that share a device or server together."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ LONGEST_FIRST = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first, so that no process is left alone with one of them at the end."""
+    """Put the longest files first, so that no process runs one of them alone at the end."""
     place = {name: number for number, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Return how tests are dealt out: what is shared stays in one process, long ones go one at a time."""
+    """Return the scheduler: tests that share a fixture stay in one process; long tests go one at a time."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):

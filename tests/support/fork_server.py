@@ -1,9 +1,9 @@
 """A process that has imported `wa` and forks for each `wa` process that a test starts: 10 ms instead of 150.
 
-The server is a fresh interpreter, with nothing of pytest in it, one thread, and no Go runtime. What it forks
-is a child of the test process like any other: it may be waited for and killed, and its streams, working
-directory, environment, umask, session and signals are those that were asked for. `Forked` is used like
-`subprocess.Popen`; where a fork cannot be what was asked for, it starts the program itself.
+The server is a fresh interpreter with one thread, no module of pytest and no Go runtime. A forked process
+is a child of the test process like any other: a test may wait for it and kill it, and chooses its streams,
+working directory, environment, umask, session and signals. `Forked` is used like `subprocess.Popen`; where a
+fork cannot meet the request, it starts the program itself.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "GLIBC_", "TYPER_")
 
 
 class Server:
-    """The test process's end."""
+    """The fork server, as the test process uses it."""
 
     def __init__(self, env: dict[str, str]) -> None:
         self._control, theirs = socket.socketpair()
@@ -47,26 +47,26 @@ class Server:
         theirs.close()
 
     def fork(self, request: dict[str, Any], files: list[int]) -> int:
-        """Start a process; its id. It is a child of this process."""
+        """Start a process as a child of this one; return its id."""
         data = json.dumps(request).encode()
         with self._one_at_a_time:
             _become_reaper(True)
             try:
                 socket.send_fds(self._control, [struct.pack("!Q", len(data))], files)
                 self._control.sendall(data)
-                reply = receive(self._control, 9)  # the last byte: the process between us has gone
+                reply = receive(self._control, 9)  # the last byte: the intermediate process has ended
             finally:
                 _become_reaper(False)
         return int(struct.unpack("!Qc", reply)[0])
 
     def end(self) -> None:
-        """End the server; what it has forked is not touched."""
+        """End the server; its forked processes go on."""
         self._control.close()
         self._process.wait()
 
 
 class Forked(subprocess.Popen):  # type: ignore[type-arg]
-    """A process that is forked, for `[WA, …]`, `[python, "-m", module, …]` and `[python, script, …]`."""
+    """A forked process, for `[WA, …]`, `[python, "-m", module, …]` and `[python, script, …]`."""
 
     def _execute_child(self, args: Any, *rest: Any) -> None:
         executable, preexec_fn, _, pass_fds, cwd, env, _, _, is_shell, *more = rest
@@ -108,7 +108,7 @@ class Forked(subprocess.Popen):  # type: ignore[type-arg]
 
 
 def _program(argv: list[str]) -> dict[str, Any] | None:
-    """What a fork has to run, None where it cannot."""
+    """Return the program that a fork has to run, None where a fork cannot run it."""
     if argv[0] == SCRIPT:
         return {"run": "wa", "name": SCRIPT, "argv": argv}
     if argv[0] == sys.executable and argv[1] == "-m":
@@ -127,7 +127,7 @@ _given = _at_start(dict(os.environ))
 
 
 def _server_for(env: dict[str, str]) -> Server | None:
-    """The server that has the neonize of this environment, None where a fork would not be true to it."""
+    """Return the server with this environment's neonize; None if a fork could not have the environment."""
     if not IS_POSSIBLE or {**_at_start(env), "PYTHONPATH": ""} != {**_given, "PYTHONPATH": ""}:
         return None
     site = next((path for path in module_path(env) if Path(path, "neonize").is_dir()), "")

@@ -1,4 +1,4 @@
-"""The server's own side of `fork_server`: what it imports before it forks, and what becomes of a fork."""
+"""The server process of `fork_server`: its imports before a fork, and the run of a forked process."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ MESSAGES = (
 
 
 def warm_up() -> None:
-    """Import all of `wa` and what it imports late, and of neonize what does not need its library."""
+    """Import all of `wa` and its late imports, and the parts of neonize that do not need its library."""
     import wa
 
     ours = [each.name for each in pkgutil.walk_packages(wa.__path__, "wa.") if each.name != "wa.__main__"]
@@ -86,7 +86,7 @@ def warm_up() -> None:
 
 
 def _warm_messages() -> None:
-    """Import neonize's messages without neonize, which would load the library."""
+    """Import neonize's messages without neonize itself, which would load the library."""
     spec = importlib.machinery.PathFinder.find_spec("neonize")
     if spec is None or spec.submodule_search_locations is None:
         return
@@ -99,7 +99,7 @@ def _warm_messages() -> None:
 
 
 def serve(control: socket.socket) -> dict[str, Any]:
-    """Fork for each request; return it, in the new process alone."""
+    """Fork for each request; return the request, in the new process alone."""
     while True:
         head, files, _, _ = socket.recv_fds(control, 8, MOST_FILES)
         if not head:
@@ -120,7 +120,7 @@ def serve(control: socket.socket) -> dict[str, Any]:
 
 
 def _become(request: dict[str, Any], files: list[int]) -> None:
-    """Be in this process what was asked for."""
+    """Set up this process as requested: streams, directory, environment, signals."""
     if request["session"]:
         os.setsid()
     os.fchdir(files[0])
@@ -151,7 +151,7 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
 
 
 def _write_first_environment(env: dict[str, str]) -> None:
-    """Write an environment to where the kernel put that of the server: there a Go library looks for it."""
+    """Write an environment over the server's own in memory, because a Go library reads it there."""
     assert len(env) <= MOST_VARIABLES
     argv = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "_dl_argv")
     first = next(number for number in count() if argv[number] is None) + 1
@@ -165,7 +165,7 @@ _kept: list[Any] = []
 
 
 def run(request: dict[str, Any]) -> None:
-    """Run what was asked for, as the interpreter would."""
+    """Run the requested program, as the interpreter would."""
     name = request["name"]
     first = os.getcwd() if request["run"] == "module" else str(Path(name).parent)
     sys.path[:] = [first, *module_path(os.environ), *sys.path]
@@ -180,7 +180,7 @@ def run(request: dict[str, Any]) -> None:
 
 
 def leave(code: Any) -> None:
-    """End as the interpreter would, but leave the memory to the system; return where that is not enough."""
+    """End as the interpreter would, but without freeing memory; return if the interpreter must end it."""
     if threading.active_count() > 1 or not isinstance(code, (int, type(None))):
         return
     with suppress(Exception):
@@ -191,7 +191,9 @@ def leave(code: Any) -> None:
 
 
 if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # a Ctrl-C at the tests is not for us
+    signal.pthread_sigmask(
+        signal.SIG_BLOCK, [signal.SIGINT]
+    )  # a Ctrl-C in the tests is not meant for this process
     del sys.path[0]
     warm_up()
     sys.path[:] = [path for path in sys.path if path not in module_path(os.environ)]

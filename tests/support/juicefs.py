@@ -18,7 +18,7 @@ from s3_server import READY_WITHIN, Bucket, S3Server, free_ports
 
 
 class Gateway:
-    """A gateway with one bucket, on a port that stays the same when it is started anew."""
+    """A gateway with one bucket, on a port that stays the same after a restart."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -56,7 +56,7 @@ class Gateway:
             )
 
     def start(self) -> None:
-        """Start it, and wait until it can be written to."""
+        """Start the gateway, and wait until it accepts writes."""
         import botocore.exceptions
 
         places = ["--cache-dir", str(self.folder / "cache"), "--metrics", f"127.0.0.1:{self._metrics}"]
@@ -79,7 +79,7 @@ class Gateway:
                 return
 
     def kill(self) -> None:
-        """End it at once, as a power cut would."""
+        """Kill the gateway at once, as a power cut would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -87,7 +87,7 @@ class Gateway:
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    """A gateway of this test's own, which is running."""
+    """A running gateway for one test."""
     folder = tmp_path / "juicefs"
     folder.mkdir()
     server = Gateway(folder)

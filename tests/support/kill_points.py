@@ -1,7 +1,7 @@
 """`wa`, but it kills itself at a chosen point: `python kill_points.py POINT COUNT ARGS…`.
 
 POINT is reached COUNT times; the last time the process sends itself SIGKILL,
-which nothing in it can catch. The points are those between which a crash could
+which it cannot catch. The points are those between which a crash could
 send a message twice or lose it.
 """
 

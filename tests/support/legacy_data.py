@@ -76,34 +76,34 @@ _TIME = ("number", "string", "long")
 
 
 def numbers() -> list[str]:
-    """All numbers that are kept for fiction, in no order: +44 7700 900… and +1 202 555 01…."""
+    """Return all numbers reserved for fiction, shuffled: +44 7700 900… and +1 202 555 01…."""
     found = [f"447700900{n:03}" for n in range(1_000)] + [f"1202555{n:04}" for n in range(100, 200)]
     random.Random(1).shuffle(found)
     return found
 
 
 def jid(phone: str) -> str:
-    """The address of a person."""
+    """Return the address of a person."""
     return f"{phone}@s.whatsapp.net"
 
 
 def group(number: int) -> str:
-    """The address of a group."""
+    """Return the address of a group."""
     return f"120363{number:013}@g.us"
 
 
 def lid(number: int) -> str:
-    """A hidden address."""
+    """Return a hidden address."""
     return f"1000000000{number:05}@lid"
 
 
 def iso(moment: datetime) -> str:
-    """A moment as JavaScript writes it."""
+    """Return a moment as JavaScript writes it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
 
 
 def names(count: int) -> list[str]:
-    """Different full names, in as many scripts as there are."""
+    """Return different full names, in several scripts."""
     scripts = []
     for first, last in _NAMES:
         pairs = [f"{a} {b}" for a in first.split() for b in last.split()]
@@ -118,7 +118,7 @@ def names(count: int) -> list[str]:
 
 
 def contacts(count: int = CONTACTS) -> dict[str, Record]:
-    """contacts.json: most in the shape of the web page, every tenth in that of the command line."""
+    """Return contacts.json: most in the form of the web page, every tenth in that of the command line."""
     chance = random.Random(3)
     free = iter(numbers())
     made: dict[str, Record] = {}
@@ -139,7 +139,7 @@ def contacts(count: int = CONTACTS) -> dict[str, Record]:
 
 
 def scheduled(count: int = SCHEDULED) -> list[Record]:
-    """Scheduled messages in every status, past and to come, with each spelling of their time."""
+    """Return scheduled messages in every status, past and future, with each spelling of their time."""
     chance = random.Random(4)
     people = list(contacts().items())
     statuses = cycle(("sent", "pending", "failed", "cancelled", "deleted", "pending", "processing"))
@@ -168,7 +168,7 @@ def scheduled(count: int = SCHEDULED) -> list[Record]:
 
 
 def jobs(count: int = JOBS) -> list[Record]:
-    """Jobs in every status, in the two spellings of their fields."""
+    """Return jobs in every status, in the two spellings of their fields."""
     chance = random.Random(5)
     people = [jid(phone) for phone in contacts()]
     statuses = ("pending", "running", "paused", "completed", "failed", "cancelled")
@@ -221,7 +221,7 @@ def _phones() -> list[str]:
 
 
 class Chat:
-    """A chat: who is in it, and one message after the other, each a second or more after the last.
+    """A chat: its people and its messages, each a second or more after the last.
 
     `thumbnail` gives each original message a picture of that many characters.
     """
@@ -243,16 +243,16 @@ class Chat:
         self.last: Record | None = None
 
     def head(self) -> Record:
-        """What stands before the messages."""
+        """Return the text before the messages."""
         return {"id": self.jid}
 
     def tail(self) -> Record:
-        """What stands behind the messages."""
+        """Return the text after the messages."""
         rest = {"lastMessageTime": self._stamp, "unreadCount": self._chance.randrange(4), "name": self.name}
         return {**rest, "isGroup": self.is_group}
 
     def messages(self, count: int) -> Iterator[Record]:
-        """The messages. Of those without an id, some come twice, and are two messages."""
+        """Yield the messages. Some of those without an id come twice, and are two messages."""
         for _ in range(count):
             twin, self._twin = self._twin, None
             self.last = twin or self._message()
@@ -315,7 +315,7 @@ def _text(chance: random.Random) -> str:
 
 
 def shares(chats: int, messages: int) -> list[int]:
-    """How many messages each chat has: few have many, many have few, all have one."""
+    """Return how many messages each chat has: a few have many, many have few, each has one at least."""
     weights = [1 / (rank + 3) for rank in range(chats)]
     found = [max(1, int(messages * weight / sum(weights))) for weight in weights]
     found[0] += messages - sum(found)
@@ -323,7 +323,7 @@ def shares(chats: int, messages: int) -> list[int]:
 
 
 def write_chats(path: Path, chats: int = CHATS, messages: int = MESSAGES) -> None:
-    """Write chats.json as one object by chat id, with exactly so many messages."""
+    """Write chats.json as one object by chat id, with exactly `messages` messages."""
     with path.open("w", encoding="utf-8") as file:
         for number, count in enumerate(shares(chats, messages)):
             file.write(",\n" if number else "{\n")
@@ -332,7 +332,7 @@ def write_chats(path: Path, chats: int = CHATS, messages: int = MESSAGES) -> Non
 
 
 def write_chats_of_size(path: Path, size: int, largest: float = 0.5, thumbnail: int = 0) -> int:
-    """Write a chats.json of that many bytes or a little more; how many messages are in it.
+    """Write a chats.json of that many bytes or a little more; return how many messages are in it.
 
     One chat is `largest` of the whole; the others have 500 messages each.
     """
@@ -341,7 +341,7 @@ def write_chats_of_size(path: Path, size: int, largest: float = 0.5, thumbnail: 
         file.write("{\n")
         first = Chat(0, thumbnail)
         file.write(f"{json.dumps(first.jid)}: {_opened(first)}")
-        while file.tell() < size * largest:  # asked once in a while, for it flushes
+        while file.tell() < size * largest:  # only now and then, because it flushes
             for message in first.messages(500):
                 file.write(f"{',' if count else ''}\n{_dump(message)}")
                 count += 1
@@ -391,11 +391,11 @@ def write(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=2), encoding="utf-8")
 
 
-# ── What became of them ─────────────────────────────────────────────────────────────────────────────
+# ── Results of a migration ────────────────────────────────────────────────────────────────────────
 
 
 def report(rows: list[Record]) -> dict[str, Record]:
-    """The rows that `migrate-s3 --json` printed, by file; each has to add up."""
+    """Return the rows that `migrate-s3 --json` printed, by file; the counts of each have to add up."""
     for row in rows:
         assert row["read"] == row["written"] + row["already_there"] + row["skipped"], row
         assert sum(reason["count"] for reason in row["reasons"]) >= row["skipped"], row
@@ -406,7 +406,7 @@ def report(rows: list[Record]) -> dict[str, Record]:
 
 
 def tables(store: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of all tables of a database, SQLite's own counters excepted."""
+    """Return all rows of all tables of a database, without SQLite's own counters."""
     if not store.exists():
         return {}
     conn = sqlite3.connect(store)
@@ -431,7 +431,7 @@ _ESSENCE = {
 
 
 def essence(store: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """What a migration stores, in an order and without what differs between two runs of the same."""
+    """Return the rows that a migration stores, sorted, without the columns that differ between two runs."""
     conn = sqlite3.connect(store)
     try:
         return {
@@ -443,7 +443,7 @@ def essence(store: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python tests/support/legacy_data.py", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--chats", type=int, default=CHATS, metavar="N")

@@ -1,4 +1,4 @@
-"""`wa` with the real library, as its user drives it: each command a process, WhatsApp played by the relay.
+"""`wa` with the real library, as its user runs it: each command is a process; the relay plays WhatsApp.
 
 The fixtures are in `linked_fixture`.
 """
@@ -30,13 +30,13 @@ DAY = 86_400
 
 
 def memory_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder in memory if possible: a session database waits for its disk more than for all else."""
+    """Make a folder in memory if possible, because a session database waits mostly for its disk."""
     memory = "/dev/shm"
     return tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None)
 
 
 class Command:
-    """A `wa` process; what it prints goes to files, so that it can be looked at while it runs."""
+    """A `wa` process; its output goes to files, so that a test can read it while the process runs."""
 
     def __init__(self, args: list[str], env: dict[str, str], folder: Path, stdin: str = "", **options: Any):
         self._out, self._err = (Path(tempfile.mkstemp(dir=folder)[1]) for _ in range(2))
@@ -51,30 +51,30 @@ class Command:
 
     @property
     def out(self) -> str:
-        """What it has written to stdout so far."""
+        """Return the text on stdout so far."""
         return self._out.read_text()
 
     @property
     def err(self) -> str:
-        """What it has written to stderr so far."""
+        """Return the text on stderr so far."""
         return self._err.read_text()
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The whole lines of stdout, each of which has to be a JSON object."""
+        """Return the complete lines of stdout; each has to be a JSON object."""
         return [json.loads(line) for line in self.out.splitlines(keepends=True) if line.endswith("\n")]
 
     def event(self, check: Callable[[dict[str, Any]], Any], timeout: float = CONNECTS_WITHIN) -> Any:
-        """The first JSON object on stdout that passes the check."""
+        """Wait for the first JSON object on stdout that passes the check; return it."""
         what = f"the line wanted of `{' '.join(self.popen.args[1:])}`"
         return self.wait(lambda: next(filter(check, self.events), None), what, timeout)
 
     def says(self, text: str, timeout: float = CONNECTS_WITHIN) -> None:
-        """Wait until that is on stderr."""
+        """Wait until this text is on stderr."""
         self.wait(lambda: text in self.err, repr(text), timeout)
 
     def wait(self, condition: Callable[[], Any], what: str, timeout: float = CONNECTS_WITHIN) -> Any:
-        """Wait for something that the command brings about; if it ends before, what it said is shown."""
+        """Wait for an effect of the command; if the command ends before, fail and show its output."""
 
         def look() -> Any:
             is_over = self.popen.poll() is not None
@@ -85,23 +85,23 @@ class Command:
         return wait_for(look, timeout, what)
 
     def finish(self, timeout: float = 60) -> Result:
-        """Wait for its end; what it did."""
+        """Wait for the end; return the result."""
         self.popen.wait(timeout)
         return Result(self.popen.returncode, self.out, self.err)
 
     def stop(self, number: signal.Signals = signal.SIGTERM, within: float = ENDS_WITHIN) -> Result:
-        """Ask it to end, and wait until it has."""
+        """Send a signal, and wait for the end; return the result."""
         self.popen.send_signal(number)
         return self.finish(within)
 
     def kill(self) -> None:
-        """SIGKILL, and wait for the end."""
+        """Send SIGKILL, and wait for the end."""
         self.popen.kill()
         self.popen.wait()
 
 
 class Device:
-    """A home, and the commands that work on it."""
+    """A home, and the commands that run in it."""
 
     def __init__(self, relay: Relay, path: Path) -> None:
         self.relay, self.home = relay, Home(path)
@@ -110,7 +110,7 @@ class Device:
         self._listener: Command | None = None
 
     def environment(self, **settings: str) -> dict[str, str]:
-        """That of its processes: the relay and nothing else, and this home."""
+        """The environment of its processes: the relay alone, and this home."""
         ours = ("WA_", "B2_", "API_")
         there = {name: value for name, value in self.relay.environment().items() if not name.startswith(ours)}
         home = {"WA_HOME": str(self.home.path), "WA_TRANSPORT": "neonize", "WA_TZ": "Europe/London"}
@@ -125,21 +125,21 @@ class Device:
         return made
 
     def run(self, *args: str, **options: Any) -> Result:
-        """Run `wa ARGS` to its end."""
+        """Run `wa ARGS` to its end; return the result."""
         return self.start(*args, **options).finish()
 
     def ok(self, *args: str, **options: Any) -> str:
-        """What a command that has to succeed, and to say nothing on stderr, prints."""
+        """Run a command that must succeed without a word on stderr; return its output."""
         done = self.run(*args, **options)
         assert (done.code, done.err) == (0, ""), (args, done)
         return done.out
 
     def json(self, *args: str, **options: Any) -> Any:
-        """The one JSON value that such a command prints."""
+        """Run such a command with --json; return the one JSON value that it prints."""
         return json.loads(self.ok(*args, "--json", **options))
 
     def link(self, person: Person, *args: str, **options: Any) -> list[dict[str, Any]]:
-        """Link it to the account of a person, who scans the code; the events."""
+        """Link the home to the account of a person, who scans the code; return the events."""
         command = self.start("link", "--json", *args, **options)
         person.scan(command.event(lambda event: event["event"] == "qr")["code"])
         done = command.finish()
@@ -153,13 +153,13 @@ class Device:
         return listener
 
     def listening(self) -> Command:
-        """The listener that tests share, started where it does not run."""
+        """Return the listener that tests share; start it if it does not run."""
         if self._listener is None or self._listener.popen.poll() is not None:
             self._listener = self.listen()
         return self._listener
 
     def alone(self) -> None:
-        """See to it that no process holds the connection."""
+        """Make sure that no process holds the connection."""
         if self._listener is not None and self._listener.popen.poll() is None:
             done = self._listener.stop()
             assert done.code == 0, done
@@ -168,16 +168,16 @@ class Device:
 
     @property
     def is_held(self) -> bool:
-        """Whether a process holds the connection."""
+        """Return whether a process holds the connection."""
         return lock_holder(self.home.session_lock) is not None
 
     def queue(self, text: str) -> dict[str, Any]:
-        """The one row of the queue with that text."""
+        """Return the one row of the queue with that text."""
         (row,) = [row for row in self.json("schedule", "list", "--status", "all") if row["message"] == text]
         return dict(row)
 
     def chat(self, chat: Person | str) -> list[dict[str, Any]]:
-        """The messages of a chat, oldest first; none while there is no such chat."""
+        """Return the messages of a chat, oldest first; none while the chat does not exist."""
         done = self.run("read", chat if isinstance(chat, str) else chat.number, "--json")
         if done.code == ExitStatus.NOT_FOUND:
             return []
@@ -186,14 +186,14 @@ class Device:
         return list(done.json)
 
     def end(self) -> None:
-        """Kill whatever still runs."""
+        """Kill every process that still runs."""
         for each in self._started:
             if each.popen.poll() is None:
                 each.kill()
 
 
 class Silence:
-    """A door behind which nobody says anything."""
+    """A server that accepts connections and never answers."""
 
     def __init__(self) -> None:
         self._sockets = [socket.create_server(("127.0.0.1", 0))]
@@ -202,17 +202,17 @@ class Silence:
         """With these WhatsApp is behind it."""
 
     def wait_for_a_knock(self) -> None:
-        """Wait until somebody wants to come in."""
+        """Wait until a client connects."""
         self._sockets.append(self._sockets[0].accept()[0])
 
     def close(self) -> None:
-        """Turn everybody away."""
+        """Close the server."""
         for each in self._sockets:
             each.close()
 
 
 def past(chat: Person, count: int = 1, age: int = DAY, **more: Any) -> list[dict[str, Any]]:
-    """A history with one person: `count` messages, a minute apart, the newest `age` seconds old."""
+    """Return a history with one person: `count` messages, a minute apart, the newest `age` seconds old."""
     newest = int(time.time()) - age
     return [
         {
@@ -228,7 +228,7 @@ def past(chat: Person, count: int = 1, age: int = DAY, **more: Any) -> list[dict
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
+    """Return the child processes of a process."""
     found: list[int] = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         found += map(int, path.read_text().split())
@@ -236,7 +236,7 @@ def children(pid: int) -> list[int]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is such a process, and no more than a zombie of it."""
+    """Return whether the process runs; a zombie does not."""
     try:
         return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """Fixtures: a home that is linked to an account on the relay, and people to talk to.
 
 A module that says `pytest_plugins = ["linked_fixture"]` has a `device`: a home linked to the account of
-`reem`, the same for all tests of the module. `newcomer` makes a person whom no other test knows.
+`reem`, the same for all tests of the module. `newcomer` makes a person for one test.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ pytest_plugins = ["relay_fixture"]
 
 @pytest.fixture(scope="module")
 def town(running_relay: Relay) -> Iterator[Relay]:
-    """The relay, with nobody on it when the module begins."""
+    """The relay, without accounts when the module begins."""
     running_relay.clear()
     yield running_relay
     assert running_relay.refused == []
@@ -27,13 +27,13 @@ def town(running_relay: Relay) -> Iterator[Relay]:
 
 @pytest.fixture(scope="module")
 def old_friend(town: Relay) -> Person:
-    """Somebody in the history."""
+    """A person in the history."""
     return town.person("Old Friend")
 
 
 @pytest.fixture(scope="module")
 def reem(town: Relay, old_friend: Person) -> Person:
-    """Whose account the device is linked to."""
+    """The person whose account the device is linked to."""
     return town.person("Reem", history=past(old_friend))
 
 
@@ -51,19 +51,19 @@ def device(town: Relay, reem: Person) -> Iterator[Device]:
 
 @pytest.fixture
 def newcomer(town: Relay) -> Callable[..., Person]:
-    """Make a person whom no other test knows, with a phone that says what it received."""
+    """Make a person for one test, with a phone that shows what it received."""
     return lambda name, **settings: town.person(name, **{"receipts": ["delivered"], **settings})
 
 
 @pytest.fixture
 def adam(newcomer: Callable[..., Person]) -> Person:
-    """Somebody to talk to."""
+    """A person to write to."""
     return newcomer("Adam")
 
 
 @pytest.fixture
 def nowhere() -> Iterator[dict[str, str]]:
-    """Settings with which nobody answers."""
+    """Settings of a server that cannot be reached."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield {"HTTPS_PROXY": f"http://127.0.0.1:{taken.getsockname()[1]}"}
@@ -71,7 +71,7 @@ def nowhere() -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def silence() -> Iterator[Silence]:
-    """A door behind which nobody says anything."""
+    """A server that accepts connections and never answers."""
     made = Silence()
     yield made
     made.close()

@@ -33,7 +33,7 @@ STOP_SECONDS = 20.0
 
 
 class LivedIn:
-    """The home of somebody whose phone the relay plays, and the processes that work in it."""
+    """The home of a person whose phone the relay plays, and the processes that work in it."""
 
     def __init__(self, relay: Relay, folder: Path, name: str = "Reem") -> None:
         self.relay = relay
@@ -49,7 +49,7 @@ class LivedIn:
         self._started: list[subprocess.Popen[bytes]] = []
 
     def start(self, *args: str, program: list[str] | None = None, **env: str) -> subprocess.Popen[bytes]:
-        """Start `wa ARGS`, or another program; what it writes to standard error is kept for `said`."""
+        """Start `wa ARGS`, or another program; `said` returns its standard error."""
         with self._said(len(self._started)).open("wb") as said:
             process = Forked(
                 [*(program or [WA]), *args],
@@ -65,18 +65,18 @@ class LivedIn:
         return self.home.path.with_name(f"{self.home.path.name}-said-{number}")
 
     def said(self, process: subprocess.Popen[bytes]) -> str:
-        """What a process has written to its standard error."""
+        """Return the text on a process's standard error."""
         return self._said(self._started.index(process)).read_text()
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:
-        """SIGTERM, which is to end it with 0, once it is up."""
+        """Send SIGTERM once the process is up, and check that it ends with 0."""
         wait_for(lambda: "connected" in self.said(process), what="a listener that is connected")
         process.terminate()
         code = process.wait(STOP_SECONDS)
         assert code == 0, f"it ended with {code}: {self.said(process)}"
 
     def end(self) -> None:
-        """End all that was started."""
+        """End every process that was started."""
         for process in self._started:
             process.kill()
             process.wait()
@@ -97,7 +97,7 @@ class LivedIn:
         assert events[-1]["event"] == "caught-up"
 
     def link_quickly(self) -> None:
-        """Link the session database alone: the store learns of it when a listener first connects."""
+        """Link the session database alone: the store learns the account when a listener first connects."""
         client = Client(self.relay, self.home.session)
         try:
             client.link(self.us)
@@ -107,12 +107,12 @@ class LivedIn:
         open_store(self.home).close()
 
     def rows(self, sql: str, *params: object) -> list[tuple[Any, ...]]:
-        """All rows of a query on the store."""
+        """Return all rows of a query on the store."""
         with closing(sqlite3.connect(self.home.store, timeout=30)) as db:
             return db.execute(sql, params).fetchall()
 
     def value(self, sql: str, *params: object) -> Any:
-        """The first column of the first row of a query on the store."""
+        """Return the first column of the first row of a query on the store."""
         return self.rows(sql, *params)[0][0]
 
     def queue(self, to: Person, texts: list[str]) -> None:
@@ -127,16 +127,16 @@ class LivedIn:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the server has a connection of this home that is past its login."""
+        """Return whether the server has a connection of this home that has logged in."""
         return any(each["active"] for each in self.us.devices().values())
 
     @property
     def waiting(self) -> int:
-        """How many stanzas wait on the server for this home."""
+        """Return how many stanzas wait on the server for this home."""
         return sum(int(each["pending"]) for each in self.us.devices().values())
 
     def wait_until_recorded(self, timeout: float = 60) -> None:
-        """Wait until nothing is left on the server and all that was kept is recorded."""
+        """Wait until no stanza is left on the server and every spooled event is recorded."""
 
         def is_quiet() -> bool:
             return self.is_connected and not self.waiting and not self.value("SELECT count(*) FROM spool")
@@ -154,7 +154,7 @@ def lived_in(relay: Relay, memory_path: Path) -> Iterator[LivedIn]:
 
 @pytest.fixture
 def tell() -> Callable[..., None]:
-    """Note figures, shown with `-rP` and where the test fails."""
+    """Print figures; pytest shows them with `-rP` and when the test fails."""
 
     def note(**figures: object) -> None:
         sys.stdout.write(json.dumps(figures, default=str) + "\n")

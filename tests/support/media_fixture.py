@@ -1,4 +1,4 @@
-"""Fixtures of the tests of media: a file that is written, a machine without ffmpeg."""
+"""Fixtures for tests of media: a function that writes a file, and a machine without ffmpeg."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ bad_files = settings(
 
 
 def picture(form="JPEG", size=(320, 200), mode="RGB", orientation=None, **options):
-    """A picture with some detail in it."""
+    """Return a picture with some detail in it."""
     made = Image.effect_noise(size, 60).convert(mode)
     if orientation:
         exif = Image.Exif()
@@ -33,13 +33,13 @@ def picture(form="JPEG", size=(320, 200), mode="RGB", orientation=None, **option
 
 
 def box(name, *parts):
-    """A box of an MP4."""
+    """Return a box of an MP4."""
     inside = b"".join(parts)
     return struct.pack(">I4s", 8 + len(inside), name) + inside
 
 
 def ftyp(major=b"isom", *others):
-    """The first box, with its brands."""
+    """Return the first box, with its brands."""
     return box(b"ftyp", major, b"\0\0\2\0", *others)
 
 
@@ -48,7 +48,7 @@ QUARTER = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
 
 
 def track(handler=b"vide", width=640, height=360, matrix=STRAIGHT, version=0):
-    """One track."""
+    """Return one track."""
     times = bytes(32 if version else 20)
     tkhd = box(
         b"tkhd", bytes([version, 0, 0, 7]), times, bytes(16), struct.pack(">9i", *matrix),
@@ -58,32 +58,32 @@ def track(handler=b"vide", width=640, height=360, matrix=STRAIGHT, version=0):
 
 
 def moov(*tracks, scale=1000, duration=12_400, version=0):
-    """The header of a film."""
+    """Return the header of a film."""
     times = struct.pack(">QQIQ" if version else ">IIII", 0, 0, scale, duration)
     return box(b"moov", box(b"mvhd", bytes([version, 0, 0, 0]), times, bytes(80)), *tracks)
 
 
 def film(*tracks, brand=b"isom", **header):
-    """An MP4."""
+    """Return an MP4."""
     return ftyp(brand, b"mp42") + box(b"mdat", bytes(1000)) + moov(*(tracks or (track(),)), **header)
 
 
 def page(packet, position, serial=7, kind=0):
-    """One page of Ogg; the checksum is left out, for nobody here looks at it."""
+    """Return one page of Ogg, without its checksum, which no code here checks."""
     lacing = bytes([255] * (len(packet) // 255) + [len(packet) % 255])
     header = struct.pack("<4sBBqIIIB", b"OggS", 0, kind, position, serial, 0, 0, len(lacing))
     return header + lacing + packet
 
 
 def voice(seconds=3.0, skip=312, end=b""):
-    """A voice message."""
+    """Return a voice message."""
     head = b"OpusHead" + struct.pack("<BBHIhB", 1, 1, skip, 48000, 0, 0)
     last = page(b"\xfc" * 900, round(seconds * 48000) + skip, kind=4)
     return page(head, 0, kind=2) + page(b"OpusTags" + bytes(8), 0) + page(b"x" * 300, -1) + last + end
 
 
 def mp3(frames=100, tag=b"", counted=None):
-    """MP3 of 128 kbit/s at 44.1 kHz: 417 bytes a frame, 38.28 frames a second."""
+    """Return MP3 of 128 kbit/s at 44.1 kHz: 417 bytes a frame, 38.28 frames a second."""
     frame = b"\xff\xfb\x90\x64" + bytes(413)
     first = frame
     if counted is not None:
@@ -92,7 +92,7 @@ def mp3(frames=100, tag=b"", counted=None):
 
 
 def adts(frames=3, length=64):
-    """AAC as a stream."""
+    """Return AAC as a stream."""
     header = bytes(
         [0xFF, 0xF1, 0x50, 0x80 | length >> 11, length >> 3 & 0xFF, (length & 7) << 5 | 0x1F, 0xFC]
     )
@@ -100,7 +100,7 @@ def adts(frames=3, length=64):
 
 
 def zipped(*names, stored=None):
-    """A ZIP with these entries."""
+    """Return a ZIP with these entries."""
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
@@ -177,7 +177,7 @@ SAMPLES = {
 
 
 def large(path, data, size):
-    """A file of that size on paper: its start, then a hole."""
+    """Write a sparse file of that size: its start, then a hole; return its path."""
     path.write_bytes(data)
     os.truncate(path, size)
     return path
@@ -185,7 +185,7 @@ def large(path, data, size):
 
 @contextmanager
 def refused(code, *words):
-    """Expect a WaError with this code that says these words."""
+    """Expect a WaError with this code whose message contains these words."""
     with pytest.raises(WaError) as caught:
         yield caught
     assert caught.value.code == code

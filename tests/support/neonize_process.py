@@ -1,7 +1,7 @@
 """A neonize transport in a process of its own: the library reads its environment when it is loaded.
 
 `RemoteTransport` is used like any transport; handlers are called in this process. Run as a
-program, it is the other end.
+program, it is the process with the library.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class RemoteTransport:
             waiting.put((False, Died("the process of the transport ended")))
 
     def _dispatch(self) -> None:
-        """Call the handlers, one after the other, on a thread that may itself call the transport."""
+        """Call the handlers one after the other, on a thread that may itself call the transport."""
         while True:
             name, number, value = self._heard.get()
             if name == "end":
@@ -89,7 +89,7 @@ class RemoteTransport:
                 self._answer(name, number, value)
 
     def _answer(self, name: str, number: int, value: tuple[Any, ...]) -> None:
-        """A handler that is waited for, and whose error goes back."""
+        """Call a handler for a waiting process; send its result or error back."""
         error = None
         try:
             getattr(self._handlers, name)(*value)
@@ -98,7 +98,7 @@ class RemoteTransport:
         self._write(("answer", number, error))
 
     def _write(self, message: tuple[Any, ...]) -> None:
-        with self._writing, suppress(OSError):  # a process that ended is noticed by the reader
+        with self._writing, suppress(OSError):  # the reading thread notices a process that ended
             self._pipe.send(message)
 
     def _call(self, name: str, *args: Any) -> Any:
@@ -155,7 +155,7 @@ class RemoteTransport:
 
 
 class Server:
-    """The process's own side."""
+    """The side of the process with the library."""
 
     def __init__(self, home: Path, pipe: Connection) -> None:
         from wa.whatsapp.neonize.connection import NeonizeTransport

@@ -1,4 +1,4 @@
-"""How SQLite goes about the statements of a function."""
+"""The query plans of the statements that a function runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures: a relay, one for all tests of a process, with nobody on it at first; and real clients of it.
+"""Fixtures: a relay without accounts, shared by all tests of a process; and real clients of it.
 
 A test module that needs them says `pytest_plugins = ["relay_fixture"]` and asks for `relay`.
 """
@@ -17,7 +17,7 @@ from relay.driver import Client, Relay
 
 @pytest.fixture(scope="session")
 def relay_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where trust roots and the patched library are, for every relay of this process."""
+    """The folder of trust roots and the patched library, for every relay of this process."""
     return tmp_path_factory.mktemp("relay")
 
 
@@ -32,7 +32,7 @@ def running_relay(relay_folder: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def relay(running_relay: Relay) -> Iterator[Relay]:
-    """The relay, with nobody on it; nothing may have asked for another host when the test is over."""
+    """The relay without accounts; after the test the proxy must not have refused any other host."""
     running_relay.clear()
     yield running_relay
     assert running_relay.refused == []
@@ -40,7 +40,7 @@ def relay(running_relay: Relay) -> Iterator[Relay]:
 
 @pytest.fixture
 def own_relay(relay_folder: Path, tmp_path: Path) -> Iterator[Relay]:
-    """A relay for this test alone, which may be stopped and started again."""
+    """A relay for one test alone, which may stop and start it."""
     relay = Relay(relay_folder, tmp_path / "relay_state")
     relay.start()
     yield relay
@@ -53,7 +53,7 @@ def own_relay(relay_folder: Path, tmp_path: Path) -> Iterator[Relay]:
 
 @pytest.fixture
 def memory_path() -> Iterator[Path]:
-    """A folder in memory if possible: a session database waits for its disk more than for all else."""
+    """A folder in memory if possible, because a session database waits mostly for its disk."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
         yield Path(folder)
@@ -61,7 +61,7 @@ def memory_path() -> Iterator[Path]:
 
 @pytest.fixture
 def clients(memory_path: Path) -> Iterator[Callable[..., Client]]:
-    """Start a real client: `clients(relay, "reem")`; the same name again has the same session database."""
+    """Start a real client: `clients(relay, "reem")`; the same name has the same session database."""
     with ExitStack() as stack:
 
         def start(relay: Relay, name: str, *options: str) -> Client:

@@ -44,7 +44,7 @@ OPTIONS = (
 
 @dataclass(frozen=True)
 class S3Server:
-    """Where the server is, a key that may do all there, and one that may do nothing, with their secrets."""
+    """The server's address, a key with all rights, and a key without rights, with their secrets."""
 
     endpoint: str
     key: str
@@ -53,7 +53,7 @@ class S3Server:
     powerless_secret: str
 
     def client(self) -> Any:
-        """A client of the library that everybody uses."""
+        """Return a client of boto3."""
         return _client(self)
 
 
@@ -74,7 +74,7 @@ def _client(server: S3Server) -> Any:
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket of one test, empty at first."""
+    """A bucket of one test, which starts empty."""
 
     server: S3Server
     name: str
@@ -85,12 +85,12 @@ class Bucket:
         self.server.client().put_object(Bucket=self.name, Key=key, Body=body)
 
     def keys(self) -> list[str]:
-        """The keys of all objects there are, at most a thousand."""
+        """Return the keys of all objects, at most a thousand."""
         found = self.server.client().list_objects_v2(Bucket=self.name)
         return [each["Key"] for each in found.get("Contents", [])]
 
     def settings(self, **changes: str) -> dict[str, str]:
-        """The variables under which `wa` finds it."""
+        """Return the settings with which `wa` finds the bucket."""
         return {
             "B2_BUCKET": self.name,
             "B2_S3_ENDPOINT": self.server.endpoint,
@@ -101,12 +101,12 @@ class Bucket:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, nor on those GRPC above them."""
+    """Return ports that are free, as are the ports GRPC above them."""
     found: list[int] = []
     chance = random.Random(os.urandom(8))
     with ExitStack() as held:
         while len(found) < count:
-            port = chance.randrange(11_000, 22_000)  # the system hands out others by itself
+            port = chance.randrange(11_000, 22_000)  # below the ports that the system hands out by itself
             try:
                 for each in (port, port + GRPC):
                     taken = held.enter_context(socket.socket())
@@ -119,14 +119,14 @@ def free_ports(count: int) -> list[int]:
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """A server of this test process's own."""
+    """A server for this test process."""
     folder = tmp_path_factory.mktemp("s3")
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     secrets = [f"wa-test-{os.urandom(16).hex()}" for _ in range(2)]
     endpoint = f"http://127.0.0.1:{ports['s3.port']}"
     server = S3Server(endpoint, "WATESTOWNER", secrets[0], "WATESTGUEST", secrets[1])
     weed = _start(folder, ports, server)
-    # A child that ends the server when this process is gone without having said goodbye.
+    # A child process that ends the server if this process dies.
     watch = subprocess.Popen(["sh", "-c", f"read -r _; kill -KILL {weed.pid}"], stdin=subprocess.PIPE)
     try:
         _wait(server, weed, folder / "log")
@@ -170,7 +170,7 @@ def _identities(server: S3Server) -> list[dict[str, Any]]:
 
 
 def _wait(server: S3Server, weed: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until it can be written to, which comes after it can be listed."""
+    """Wait until the server accepts writes, which it does later than it lists buckets."""
     import botocore.exceptions
 
     client = server.client()
@@ -198,7 +198,7 @@ def _end(weed: subprocess.Popen[bytes]) -> None:
 
 
 class _DroppingLine(socketserver.ThreadingTCPServer):
-    """Passes bytes on to the server, and from it at most `left` a connection."""
+    """Pass bytes on to the server, and at most `left` bytes back on each connection."""
 
     daemon_threads = True
 
@@ -229,7 +229,7 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
 
 @pytest.fixture
 def dropping_line(s3: S3Server) -> Iterator[Callable[[int], str]]:
-    """An address at which the server answers, but every connection ends after so many bytes of answers."""
+    """Make an address of the server where every connection ends after so many bytes of answers."""
     with ExitStack() as lines:
 
         def make(left: int) -> str:
@@ -243,13 +243,13 @@ def dropping_line(s3: S3Server) -> Iterator[Callable[[int], str]]:
 
 @pytest.fixture
 def closed_port() -> int:
-    """A port that nobody listens on."""
+    """A port that no process listens on."""
     return free_ports(1)[0]
 
 
 @pytest.fixture
 def bucket(s3: S3Server) -> Bucket:
-    """A bucket of this test's own; the server's end is its end too."""
+    """A bucket for one test; it is gone when the server ends."""
     name = f"wa-{os.urandom(6).hex()}"
     s3.client().create_bucket(Bucket=name)
     return Bucket(s3, name)

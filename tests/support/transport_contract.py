@@ -1,4 +1,4 @@
-"""What every transport must do, whatever is at its other end.
+"""The contract of all transports, whatever is at their other end.
 
 An implementation subclasses `TransportContract` and gives two fixtures:
 `transport`, not connected, and `other`, an `OtherSide` that plays the people and
@@ -62,7 +62,7 @@ class Ear:
         self._lock = threading.Lock()
 
     def handlers(self) -> Handlers:
-        """What to connect with."""
+        """Return the handlers to connect with."""
         return Handlers(self._event, self._signal, self._mark)
 
     def _event(self, kind: str, payload: bytes) -> None:
@@ -80,21 +80,21 @@ class Ear:
             self.marks.append((message_id, jid))
 
     def decoded(self, transport: Transport) -> list[Event]:
-        """All events so far."""
+        """Return all events so far, decoded."""
         with self._lock:
             raw = list(self.events)
         return [event for kind, payload in raw for event in transport.decode(kind, payload)]
 
     def texts(self, transport: Transport) -> list[str | None]:
-        """The texts of the messages so far."""
+        """Return the texts of the messages so far."""
         return [event.content for event in self.decoded(transport) if isinstance(event, MessageReceived)]
 
     def heard(self, kind: type[Signal]) -> Signal | None:
-        """The newest signal of that kind."""
+        """Return the newest signal of that kind."""
         return next((each for each in reversed(self.signals) if isinstance(each, kind)), None)
 
     def wait(self, kind: type[Signal]) -> Signal:
-        """The same, once there is one."""
+        """Wait for a signal of that kind; return it."""
         return wait_for(lambda: self.heard(kind), what=f"the signal {kind.__name__}")
 
 
@@ -110,15 +110,15 @@ class OtherSide(ABC):
 
     @abstractmethod
     def say(self, text: str, **details: str) -> str:
-        """Let `friend` write to us, with `type`, `id`, `reply_to` or `name`; the message's id."""
+        """Let `friend` write to us, with `type`, `id`, `reply_to` or `name`; return the message's id."""
 
     @abstractmethod
     def say_in_group(self, text: str) -> str:
-        """Let `friend` write in `group`; the message's id."""
+        """Let `friend` write in `group`; return the message's id."""
 
     @abstractmethod
     def say_elsewhere(self, text: str) -> str:
-        """Let ourselves write to `friend` on another device; the message's id."""
+        """Let ourselves write to `friend` on another device; return the message's id."""
 
     @abstractmethod
     def edit(self, message_id: str, text: str) -> None:
@@ -130,7 +130,7 @@ class OtherSide(ABC):
 
     @abstractmethod
     def react(self, message_id: str, emoji: str) -> None:
-        """Let `friend` react."""
+        """Let `friend` react to a message."""
 
     @abstractmethod
     def read(self, message_id: str) -> None:
@@ -145,39 +145,39 @@ class OtherSide(ABC):
         raise NotImplementedError
 
     def map(self) -> tuple[str, str]:
-        """Let us learn a hidden id and its phone JID; these."""
+        """Let us learn a hidden id and its phone JID; return both."""
         raise NotImplementedError
 
     @abstractmethod
     def delivered(self) -> list[tuple[str, str]]:
-        """(text, message id) of what was accepted from us, in order."""
+        """Return (text, message id) of the messages accepted from us, in order."""
 
     @abstractmethod
     def marked_read(self) -> set[str]:
-        """The ids of the messages whose senders were told that we read them."""
+        """Return the ids of the messages whose senders were told that we read them."""
 
     @abstractmethod
     def cut(self) -> None:
-        """Break the line, and let none be made."""
+        """Break the connection, and refuse new ones."""
 
     @abstractmethod
     def lose_acks(self) -> None:
-        """Accept what is sent, and never acknowledge it; the transport's time-out is short."""
+        """Accept messages and never acknowledge them; the transport's time-out is short."""
 
     @abstractmethod
     def refuse(self, status: int) -> None:
-        """Answer what is sent with an error."""
+        """Answer messages with an error."""
 
     @abstractmethod
     def forget(self, jid: str) -> None:
-        """Let nobody have this address."""
+        """Let this address belong to nobody."""
 
     @abstractmethod
     def log_out(self) -> None:
         """Unlink our device."""
 
     def ban(self, seconds: int) -> None:
-        """Shut the account out for a while."""
+        """Ban the account for a while."""
         raise NotImplementedError
 
     @abstractmethod
@@ -186,10 +186,10 @@ class OtherSide(ABC):
 
     @abstractmethod
     def second(self) -> Transport:
-        """Another process with our device's session: a transport, not connected."""
+        """Return another transport with our device's session, not connected."""
 
     def send_with_broken_mark(self, transport: Transport, message: Outgoing) -> None:
-        """Connect and send while the mark raises; returns when that attempt is over.
+        """Connect and send while the mark raises; return when that attempt is over.
 
         A transport that ends its process then does this in another one.
         """
@@ -206,7 +206,7 @@ def _broken(*args: object) -> None:
 
 
 def connect(transport: Transport, ear: Ear | None = None) -> Ear:
-    """Connect, and wait until all that waited has been handed over."""
+    """Connect, and wait until the backlog has been handed over."""
     ear = ear or Ear()
     transport.connect(ear.handlers())
     ear.wait(CaughtUp)
@@ -214,12 +214,12 @@ def connect(transport: Transport, ear: Ear | None = None) -> Ear:
 
 
 def message_to(jid: str, text: str = "Hello") -> Outgoing:
-    """A fresh attempt."""
+    """Return a new attempt to send."""
     return Outgoing(jid, text, os.urandom(32))
 
 
 class TransportContract:
-    """The tests. A subclass has the fixtures `transport` and `other`."""
+    """The tests of the contract. A subclass has the fixtures `transport` and `other`."""
 
     @pytest.fixture(autouse=True)
     def _close_at_the_end(self, transport: Transport) -> Iterator[None]:
@@ -231,21 +231,21 @@ class TransportContract:
         if name in other.cannot:
             pytest.skip(f"the other side cannot play {name}")
 
-    # ── Connecting ──────────────────────────────────────────────────────────────────────────────────
+    # ── Connecting ─────────────────────────────────────────────────────────────────────────────────
 
-    def test_connected_comes_first_and_caught_up_after_it(self, transport, other):
+    def test_the_signal_connected_comes_first_and_then_caught_up(self, transport, other):
         ear = connect(transport)
         assert [type(each) for each in ear.signals] == [Connected, CaughtUp]
 
-    def test_connected_says_whose_account_it_is(self, transport, other):
+    def test_the_signal_connected_names_the_account(self, transport, other):
         account = connect(transport).heard(Connected).account
         assert account.jid.endswith("@s.whatsapp.net")
         assert transport.account() == account
 
-    def test_account_needs_no_connection(self, transport, other):
+    def test_the_account_is_known_without_a_connection(self, transport, other):
         assert isinstance(transport.account(), Account)
 
-    def test_what_was_said_while_away_arrives_before_caught_up(self, transport, other):
+    def test_the_backlog_arrives_before_caught_up(self, transport, other):
         said = [f"message {number}" for number in range(20)]
         for text in said:
             other.say(text)
@@ -266,13 +266,13 @@ class TransportContract:
         transport.disconnect()
         transport.disconnect()
 
-    def test_connects_again_after_disconnect(self, transport, other):
+    def test_a_transport_connects_again_after_disconnect(self, transport, other):
         connect(transport)
         transport.disconnect()
         other.say("meanwhile")
         assert connect(transport).texts(transport) == ["meanwhile"]
 
-    def test_a_cut_line_is_signalled_and_connect_works_again(self, transport, other):
+    def test_a_cut_connection_is_signalled_and_connect_works_again(self, transport, other):
         ear = connect(transport)
         other.cut()
         assert ear.wait(Disconnected).reason
@@ -286,7 +286,7 @@ class TransportContract:
         assert transport.send(message_to(other.friend, "back")).message_id
         assert [text for text, _ in other.delivered()] == ["back"]
 
-    def test_connect_raises_connect_failed_while_there_is_no_line(self, transport, other):
+    def test_connect_raises_connect_failed_while_there_is_no_network(self, transport, other):
         other.cut()
         ear = Ear()
         with pytest.raises(ConnectFailed):
@@ -295,7 +295,7 @@ class TransportContract:
         with pytest.raises(NotConnected):
             transport.send(message_to(other.friend))
 
-    def test_a_device_that_was_unlinked_is_told_so(self, transport, other):
+    def test_an_unlinked_device_gets_the_signal_logged_out(self, transport, other):
         ear = connect(transport)
         other.log_out()
         ear.wait(LoggedOut)
@@ -303,7 +303,7 @@ class TransportContract:
             transport.send(message_to(other.friend))
         assert other.delivered() == []
 
-    def test_a_ban_says_how_long_it_is(self, transport, other):
+    def test_a_ban_has_its_length_in_seconds(self, transport, other):
         self._need(other, "ban")
         other.ban(3600)
         ear = Ear()
@@ -311,7 +311,7 @@ class TransportContract:
         assert ear.wait(Banned).seconds == 3600
         assert not ear.heard(CaughtUp)
 
-    def test_a_second_connection_takes_over(self, transport, other):
+    def test_a_second_connection_replaces_the_first(self, transport, other):
         first = connect(transport)
         second = other.second()
         later = connect(second)
@@ -328,7 +328,7 @@ class TransportContract:
         assert [text for text, _ in other.delivered()] == ["from the second"]
         assert not later.heard(Replaced)
 
-    # ── Receiving ───────────────────────────────────────────────────────────────────────────────────
+    # ── Receiving ──────────────────────────────────────────────────────────────────────────────────
 
     def test_events_arrive_in_order_each_once(self, transport, other):
         ear = connect(transport)
@@ -384,7 +384,7 @@ class TransportContract:
         assert len(first.events) == at_return
         assert first.texts(transport) + second.texts(transport) == said
 
-    def test_a_receipt_comes_for_what_was_sent(self, transport, other):
+    def test_a_receipt_comes_for_a_sent_message(self, transport, other):
         ear = connect(transport)
         sent = transport.send(message_to(other.friend))
 
@@ -396,7 +396,7 @@ class TransportContract:
         other.read(sent.message_id)
         wait_for(lambda: "read" in kinds())
 
-    # ── Sending ─────────────────────────────────────────────────────────────────────────────────────
+    # ── Sending ────────────────────────────────────────────────────────────────────────────────────
 
     def test_send_returns_the_id_and_the_time_in_seconds(self, transport, other):
         connect(transport)
@@ -406,7 +406,7 @@ class TransportContract:
         assert 1_500_000_000 < sent.timestamp < 5_000_000_000
 
     @pytest.mark.parametrize("text", ["é ✓ 👨‍👩‍👧 مرحبا", "two\nlines", "x" * 65_536, " "])
-    def test_text_is_delivered_as_it_is(self, transport, other, text):
+    def test_a_text_is_delivered_unchanged(self, transport, other, text):
         connect(transport)
         transport.send(message_to(other.friend, text))
         assert [each for each, _ in other.delivered()] == [text]
@@ -458,7 +458,7 @@ class TransportContract:
         transport.send(message_to(other.friend, "the next one"))
         assert [text for text, _ in other.delivered()] == ["the next one"]
 
-    def test_nobody_at_that_address_is_certain(self, transport, other):
+    def test_an_unknown_recipient_is_a_certain_failure(self, transport, other):
         ear = connect(transport)
         other.forget("12025550199@s.whatsapp.net")
         with pytest.raises(NotOnWhatsApp):
@@ -466,7 +466,7 @@ class TransportContract:
         assert ear.marks == []
         assert other.delivered() == []
 
-    def test_a_lost_acknowledgement_is_not_taken_for_not_sent(self, transport, other):
+    def test_a_lost_acknowledgement_is_an_uncertain_outcome(self, transport, other):
         ear = connect(transport)
         other.lose_acks()
         with pytest.raises(SendError) as error:
@@ -474,7 +474,7 @@ class TransportContract:
         assert not isinstance(error.value, NotSent | Refused)
         assert [message_id for _, message_id in other.delivered()] == [each for each, _ in ear.marks]
 
-    # ── Evidence ────────────────────────────────────────────────────────────────────────────────────
+    # ── Evidence ───────────────────────────────────────────────────────────────────────────────────
 
     def test_evidence_of_a_lost_acknowledgement_names_the_message(self, transport, other):
         ear = connect(transport)
@@ -500,7 +500,7 @@ class TransportContract:
         other.send_with_broken_mark(transport, message)
         assert transport.evidence(message.secret, ["3EB0SOMEBODYELSES"]).sent is False
 
-    # ── Reading ─────────────────────────────────────────────────────────────────────────────────────
+    # ── Reading ────────────────────────────────────────────────────────────────────────────────────
 
     def test_mark_read_tells_the_sender(self, transport, other):
         ids = [other.say("one"), other.say("two")]
@@ -512,17 +512,17 @@ class TransportContract:
         with pytest.raises(SendError):
             transport.mark_read(ReadMark(other.friend, other.friend, ["3A01"]))
 
-    # ── Decoding ────────────────────────────────────────────────────────────────────────────────────
+    # ── Decoding ───────────────────────────────────────────────────────────────────────────────────
 
     def _hear(self, transport: Transport, kind: type[Event]) -> Event:
-        """Connect, hear what was played, and decode the first of its kind without a connection."""
+        """Connect, wait for an event of a kind, and return it decoded without a connection."""
         ear = connect(transport)
         transport.disconnect()
         found = [each for each in ear.decoded(transport) if isinstance(each, kind)]
         assert found, f"no {kind.__name__} among {ear.events}"
         return found[-1]
 
-    def test_decodes_a_text(self, transport, other):
+    def test_a_text_is_decoded(self, transport, other):
         message_id = other.say("Hello ✓", name="Reem")
         event = self._hear(transport, MessageReceived)
         assert (event.chat_jid, event.sender, event.message_id) == (other.friend, other.friend, message_id)
@@ -530,7 +530,7 @@ class TransportContract:
         assert event.push_name == "Reem"
         assert 1_500_000_000 < event.timestamp < 5_000_000_000
 
-    def test_decodes_a_reply(self, transport, other):
+    def test_a_reply_is_decoded(self, transport, other):
         first = other.say("a question")
         other.say("an answer", reply_to=first)
         assert self._hear(transport, MessageReceived).quoted_id == first
@@ -538,64 +538,64 @@ class TransportContract:
     @pytest.mark.parametrize(
         "kind", ["image", "video", "audio", "voice", "document", "sticker", "location", "contact"]
     )
-    def test_decodes_media(self, transport, other, kind):
+    def test_media_are_decoded(self, transport, other, kind):
         other.say("a caption", type=kind)
         event = self._hear(transport, MessageReceived)
         assert event.message_type == kind
 
-    def test_decodes_a_message_of_an_unknown_kind_as_other_with_its_bytes(self, transport, other):
+    def test_a_message_of_an_unknown_kind_is_decoded_as_other_with_its_bytes(self, transport, other):
         other.say("", type="hologram")
         event = self._hear(transport, MessageReceived)
         assert event.message_type == "other"
         assert event.raw
 
-    def test_decodes_a_group_message(self, transport, other):
+    def test_a_group_message_is_decoded(self, transport, other):
         other.say_in_group("to all")
         event = self._hear(transport, MessageReceived)
         assert (event.chat_jid, event.sender, event.content) == (other.group, other.friend, "to all")
 
-    def test_decodes_our_own_message_from_another_device(self, transport, other):
+    def test_our_own_message_from_another_device_is_decoded(self, transport, other):
         message_id = other.say_elsewhere("from my phone")
         event = self._hear(transport, MessageReceived)
         assert (event.chat_jid, event.message_id, event.is_from_me) == (other.friend, message_id, True)
 
-    def test_decodes_an_edit(self, transport, other):
+    def test_an_edit_is_decoded(self, transport, other):
         message_id = other.say("Helo")
         other.edit(message_id, "Hello")
         event = self._hear(transport, Edited)
         assert (event.chat_jid, event.message_id, event.content) == (other.friend, message_id, "Hello")
 
-    def test_decodes_a_deletion(self, transport, other):
+    def test_a_deletion_is_decoded(self, transport, other):
         message_id = other.say("oops")
         other.delete(message_id)
         event = self._hear(transport, Deleted)
         assert (event.chat_jid, event.message_id) == (other.friend, message_id)
 
     @pytest.mark.parametrize("emoji", ["👍", ""])
-    def test_decodes_a_reaction(self, transport, other, emoji):
+    def test_a_reaction_is_decoded(self, transport, other, emoji):
         message_id = other.say("news")
         other.react(message_id, emoji)
         event = self._hear(transport, Reacted)
         assert (event.chat_jid, event.message_id) == (other.friend, message_id)
         assert (event.sender, event.emoji) == (other.friend, emoji)
 
-    def test_decodes_reading_elsewhere(self, transport, other):
+    def test_reading_on_another_device_is_decoded(self, transport, other):
         self._need(other, "read_elsewhere")
         other.say("Hello")
         other.read_elsewhere()
         assert self._hear(transport, ChatRead).chat_jid == other.friend
 
-    def test_decodes_a_new_name(self, transport, other):
+    def test_a_new_push_name_is_decoded(self, transport, other):
         self._need(other, "name")
         other.name("Reem A.")
         assert self._hear(transport, Named) == Named(other.friend, "Reem A.")
 
-    def test_decodes_a_hidden_id_and_its_phone_jid(self, transport, other):
+    def test_a_hidden_id_and_its_phone_jid_are_decoded(self, transport, other):
         self._need(other, "map")
         lid, pn = other.map()
         assert self._hear(transport, JidMapped) == JidMapped(lid, pn)
 
-    def test_decodes_a_group_and_its_members(self, transport, other):
+    def test_a_group_and_its_members_are_decoded(self, transport, other):
         self._need(other, "group_info")
         other.say_in_group("to all")
         event = self._hear(transport, GroupInfo)

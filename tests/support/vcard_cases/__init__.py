@@ -1,4 +1,4 @@
-"""Small cards, one oddity each, the real files beside them, and what a test needs to import them."""
+"""Small cards with one oddity each, beside real files; and helpers that import them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ADAM_TEL = "+44 7700 900456"
 
 
 def card(*lines: str, version: str = "3.0", eol: str = "\r\n") -> str:
-    """A card with these lines in it."""
+    """Return a card with these lines in it."""
     return "".join(f"{line}{eol}" for line in ("BEGIN:VCARD", f"VERSION:{version}", *lines, "END:VCARD"))
 
 
@@ -30,7 +30,7 @@ ADAM_CARD = card("FN:Adam", f"TEL:{ADAM_TEL}")
 
 
 def dump(home: Home | Path) -> dict[str, list[Any]]:
-    """Every row of every table there is, but for the notes of when the tables were made."""
+    """Return every row of every table, without the times at which the tables were made."""
     path = home.store if isinstance(home, Home) else home / "wa.db"
     if not path.exists():
         return {}
@@ -47,7 +47,7 @@ def dump(home: Home | Path) -> dict[str, list[Any]]:
 
 
 def numbers_in(home: Home) -> set[str]:
-    """Every number that any contact has."""
+    """Return every number that any contact has."""
     db = sqlite3.connect(home.store)
     try:
         return {phone for (phone,) in db.execute("SELECT phone FROM contact_phones")}
@@ -57,7 +57,7 @@ def numbers_in(home: Home) -> set[str]:
 
 @dataclass
 class Imported:
-    """What an import said, and what was there after it."""
+    """The result of an import: its report, and the contacts afterwards."""
 
     code: int
     report: dict[str, Any]
@@ -65,33 +65,33 @@ class Imported:
     err: str = field(repr=False)
 
     def named(self, name: str) -> dict[str, Any]:
-        """The one contact with this name."""
+        """Return the one contact with this name."""
         (found,) = [each for each in self.people if each["name"] == name]
         return found
 
     def owner(self, phone: str) -> dict[str, Any]:
-        """The one contact with this number."""
+        """Return the one contact with this number."""
         (found,) = [each for each in self.people if phone in numbers(each)]
         return found
 
     @property
     def names(self) -> list[str]:
-        """The names of all contacts."""
+        """Return the names of all contacts."""
         return sorted(each["name"] for each in self.people)
 
     def told_of(self, line: int) -> list[str]:
-        """The reasons given for this line, whether it was skipped or only doubted."""
+        """Return the reasons reported for this line, whether it was skipped or only doubted."""
         every = self.report["problems"] + self.report["warnings"]
         return [each["reason"] for each in every if each["line"] == line]
 
 
 def numbers(contact: dict[str, Any]) -> list[str]:
-    """A contact's numbers, the main one first."""
+    """Return a contact's numbers, the main number first."""
     return [each["phone"] for each in contact["phones"]]
 
 
 def import_file(wa: Wa, path: Path, data: bytes | str, *options: str, **env: Any) -> Imported:
-    """Write a file, import it, and look at what there is then."""
+    """Write a file, import it, and return the result."""
     path.write_bytes(data.encode() if isinstance(data, str) else data)
     result = wa("contacts", "import-vcf", str(path), *options, "--json", **env)
     assert result.code in (0, 8), result.err
@@ -101,7 +101,7 @@ def import_file(wa: Wa, path: Path, data: bytes | str, *options: str, **env: Any
     return Imported(result.code, result.json, listed.json, result.err)
 
 
-# ── An independent look at the lines with numbers ───────────────────────────────────────────────────
+# ── A second parser for the lines with numbers ────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class TelLine:
 
     @property
     def digits(self) -> int:
-        """How many digits the value has."""
+        """Return how many digits the value has."""
         return sum(c.isdigit() for c in self.value)
 
 
@@ -121,7 +121,7 @@ _BOMS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "ut
 
 
 def tel_lines(data: bytes) -> list[TelLine]:
-    """The TEL lines of a file, unfolded; for counting, not for reading names."""
+    """Return the TEL lines of a file, unfolded; for counting, not for reading names."""
     encoding = next((name for bom, name in _BOMS if data.startswith(bom)), "latin-1")
     logical: list[tuple[int, str]] = []
     for number, line in enumerate(re.split("\r*\n|\r", data.decode(encoding)), start=1):
