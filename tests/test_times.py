@@ -377,7 +377,7 @@ def test_days_keep_wall_time_and_hours_elapse(zone: ZoneInfo, now: str, text: st
         ("99999999999 days ago", "outside the years 1000 to 9998"),
     ],
 )
-def test_a_refusal_says(text: str, said: str) -> None:
+def test_a_refusal_gives_the_reason(text: str, said: str) -> None:
     assert said in refusal(text).message
 
 

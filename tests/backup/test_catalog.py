@@ -38,7 +38,7 @@ class Directory:
         (self.path / name).write_bytes(data)
 
     def files(self):
-        """All files, with their content."""
+        """Return all files, with their content."""
         return {each.name: each.read_bytes() for each in self.path.iterdir()}
 
 
@@ -57,7 +57,7 @@ class InBucket:
         self.bucket.put(self.folder + name, data)
 
     def files(self):
-        """All objects, with their content."""
+        """Return all objects, with their content."""
         client = self.bucket.server.client()
         return {
             key.removeprefix(self.folder): client.get_object(Bucket=self.bucket.name, Key=key)["Body"].read()

@@ -11,7 +11,7 @@ from wa.whatsapp.events import MessageReceived
 PEOPLE, GROUPS = 160, 40
 ME = "12025550100@s.whatsapp.net"
 NEWEST = 1_760_000_000
-"""When the last message was said, in Unix seconds."""
+"""The time of the last message, in Unix seconds."""
 SPAN = 5 * 365 * 86_400
 
 # None of these occurs in a made-up word: the syllables below lack q, v, x and z.

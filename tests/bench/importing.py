@@ -34,8 +34,8 @@ process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subpro
 _, status, used = os.wait4(process.pid, 0)
 print(os.waitstatus_to_exitcode(status), time.perf_counter() - began, used.ru_maxrss)
 """
-"""Runs a command: its exit code, seconds and peak memory. In a small process of its own, for a child
-begins with the peak of its parent."""
+"""A program that runs a command and prints its exit code, seconds and peak memory. It is a small process,
+because a child begins with the peak of its parent."""
 
 _MESSAGE = (
     "INSERT INTO messages (id, chat_jid, message_id, sender, content, timestamp, is_from_me, message_type,"

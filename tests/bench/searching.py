@@ -19,7 +19,7 @@ from wa.store.paths import Home
 LIMIT = 50
 GOAL = 1.5
 SECONDS = 6.0
-"""How long one word may be measured."""
+"""Seconds for which one word may be measured."""
 
 WORDS = (
     ("a rare word", corpus.RARE),

@@ -27,9 +27,9 @@ from wa.whatsapp.loopback.server import Loopback
 
 GOAL = 1.5
 GOAL_LATE = 50.0
-"""Milliseconds, p99."""
+"""Milliseconds, 99th percentile."""
 GOAL_SEND = 0.3
-"""Seconds that sending may take beyond what any command takes."""
+"""Seconds that a send may take beyond a trivial command."""
 GRACE = timedelta(hours=6)
 
 _CLAIM = (

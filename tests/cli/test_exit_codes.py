@@ -38,7 +38,7 @@ def later(**delta):
 
 
 def told(result, code, *, as_json, talk=False):
-    """Check the way an error is told, and return its message and hint.
+    """Check the form of an error; return its message and hint.
 
     `talk` allows other lines before it on stderr, as commands that go on for
     long write them.

@@ -30,12 +30,12 @@ wa loopback say sister "Yes, on Saturday at ten"
 wa loopback say omar "Dinner at eight" --group Family
 wa backup
 """
-"""How a user comes to a home in which the examples work."""
+"""The commands with which a user makes a home in which the examples work."""
 QUEUED = {
     "wa schedule retry": {"status": "pending", "scheduledTime": "2024-12-25T10:00:00Z"},
     "wa schedule resolve": {"status": "in doubt", "scheduledTime": "2024-12-25T10:00:00Z"},
 }
-"""The message `a1b2c3` of an example that needs it `missed` or `unknown`, in the old tool's words.
+"""The message `a1b2c3` that examples need as `missed` or `unknown`, in the old tool's form.
 
 `wa migrate-s3` brings it into the queue, and keeps its id.
 """
@@ -43,7 +43,7 @@ PENDING = {"status": "pending", "scheduledTime": "2099-12-25T10:00:00Z"}
 ENDLESS = {"wa listen"}
 """Commands whose example runs for a while: the test ends it with SIGTERM."""
 NEEDS_A_PHONE = {"wa link": 2, "wa unlink": 3}
-"""The exit codes of what the stand-in refuses. `tests/real/test_link.py` runs these against the relay."""
+"""The exit codes of commands that need a phone. `tests/real/test_link.py` runs these against the relay."""
 CHAT = """\
 20/11/2026, 18:30 - Nadia Sample: Are we still on for Saturday?
 20/11/2026, 18:31 - Me: Yes! Ten o'clock at the station.

@@ -466,7 +466,7 @@ def test_a_group_without_messages_is_a_chat(store, put):
         ("message", json.dumps(raw("X", chat_jid=None)[1]).encode()),
     ],
 )
-def test_an_event_that_cannot_be_applied_stays_with_the_reason_and_holds_nothing_up(
+def test_an_event_that_cannot_be_applied_stays_with_the_reason_and_delays_no_other(
     store, receive, kind, payload
 ):
     receive(raw("A"), (kind, payload), raw("B"))

@@ -24,7 +24,7 @@ CLOCK = FakeClock("2026-11-20T12:00:00")
 DUE = "2026-12-24T10:00:00.000Z"
 LATER = "2026-12-24T11:00:00.000Z"
 AFTER = FakeClock("2026-12-24T12:00:00")
-"""When all of it is past, and in its grace."""
+"""A moment at which all scheduled times are past, and within their grace."""
 AT = 1_735_000_000
 ZOE = "12025550123"
 ID = "1735168500001_a1b2c3"

@@ -28,7 +28,7 @@ from wa.store.rewrites import merge_contacts
 ZOE = "12025550123"
 ZOE_TEL = "+1 202 555 0123"
 OWN = ("id", "created_at", "updated_at")
-"""What a contact has of its own in each home."""
+"""The fields of a contact that differ between homes."""
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def texts(alphabet: str, most: int = 12) -> st.SearchStrategy[str]:
 
 
 def persons(alphabet: str) -> st.SearchStrategy[dict[str, Any]]:
-    """One person, as `contacts add` takes them."""
+    """Return a strategy for one person, as `contacts add` takes them."""
     return st.fixed_dictionaries(
         {
             "name": texts(alphabet, 90),
@@ -107,7 +107,7 @@ def alone(persons: list[dict[str, Any]]) -> bool:
 
 
 def books(alphabet: str) -> st.SearchStrategy[list[dict[str, Any]]]:
-    """A few people who share neither number nor name."""
+    """Return a strategy for a few people who share neither number nor name."""
     return st.lists(persons(alphabet), min_size=1, max_size=3).filter(alone)
 
 

@@ -145,7 +145,7 @@ def test_a_second_import_of_everything_changes_nothing(wa: Wa, home: Home) -> No
         assert dump(home) == before
 
 
-def test_files_one_by_one_and_again_change_nothing(wa: Wa, home: Home) -> None:
+def test_files_imported_one_by_one_and_again_change_nothing(wa: Wa, home: Home) -> None:
     for path in PATHS:
         assert wa("contacts", "import-vcf", path, "--region", "US").code in (0, 8)
     before = dump(home)

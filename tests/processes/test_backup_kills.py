@@ -113,7 +113,7 @@ def remote(home, bucket):
 
 
 _checked = set()
-"""What was read from a bucket and found sound, with the server's own digests of it."""
+"""Backups of a bucket that were read and found sound, by the server's digests."""
 
 
 def get(bucket, name):

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.console_script
 
 ROOT = Path(__file__).parents[2]
 AWKWARD = 'a b & %c $HOME 100% "q" it\'s \\% x'
-"""The name of a folder with what shells, cron, systemd and JavaScript read in their own ways."""
+"""The name of a folder with characters that shells, cron, systemd or JavaScript treat specially."""
 PM2_DIR = ROOT / ".venv/pm2"
 PM2_VERSION = "pm2@7"
 NPM_SECONDS = 240

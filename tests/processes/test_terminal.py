@@ -412,7 +412,7 @@ def test_output_that_cannot_be_written_is_an_error(spawn, home):
 
 @pytest.mark.no_home
 @pytest.mark.parametrize("command", ["--version", "--help", "contacts --help", ""])
-def test_help_that_cannot_be_written_is_told_and_makes_no_home(spawn, home, command):
+def test_help_that_cannot_be_written_is_an_error_and_makes_no_home(spawn, home, command):
     result = spawn(program=["bash", "-c", f'"$0" {command} >/dev/full; echo "$?"', WA]).finish()
     assert result.out.strip() == "7"
     assert "cannot write the output: No space left" in result.err

@@ -921,7 +921,7 @@ def test_a_key_with_another_text_or_recipient_is_usage(wa, home, clock, other, c
 
 def test_a_row_keeps_its_address_and_its_key_stands_for_number_and_hidden_id(store, clock):
     def key_of(to: Recipient) -> str:
-        """The id of the row with the key, made now unless it is there."""
+        """Return the id of the row with the key; add the row if it does not exist."""
         due = clock() + HOUR
         return str(schedule.enqueue(store, to, "Hello", due, clock(), grace=GRACE, key="K")["id"])
 

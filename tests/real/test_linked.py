@@ -62,7 +62,7 @@ def test_receipts_make_a_message_delivered_then_read(device, listener, adam):
 
 
 def device_owner(device):
-    """The person whose account the device is linked to."""
+    """Return the person whose account the device is linked to."""
     account = device.json("status")["account"]
     number = account["jid"].partition("@")[0]
     return Person(device.relay, number, "Reem", account["jid"], account["lid"])

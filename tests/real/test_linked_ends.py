@@ -13,7 +13,7 @@ from relay.control import FAULTS
 
 pytest_plugins = ["linked_fixture"]
 ACK_SECONDS = 75
-"""How long the library waits for an acknowledgement."""
+"""The seconds for which the library waits for an acknowledgement."""
 
 
 @pytest.fixture(autouse=True)

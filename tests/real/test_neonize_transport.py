@@ -26,7 +26,7 @@ class RelaySide(OtherSide):
         self.home = folder
         self._made = []
         self._unsaid = []
-        """What was said while the server was away: a phone keeps that until it is back."""
+        """Messages sent while the server was down: the phone keeps them until it is back."""
         client = Client(relay, folder / "session.db")
         try:
             client.link(self.us)

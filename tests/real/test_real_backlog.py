@@ -15,11 +15,11 @@ from conftest import wait_for
 pytest_plugins = ["relay_fixture", "lived_in_fixture"]
 
 QUEUE = 100
-"""How many messages the library may have acknowledged and not handed over yet: a kill loses them."""
+"""Messages that the library may have acknowledged and not yet handed over: a kill loses them."""
 LEFT = 200
-"""How many messages wait, at least, when a listener is started."""
+"""Messages that wait, at least, when a listener is started."""
 TRIES = 5
-"""How many listeners may be too fast for one that is interrupted in the middle."""
+"""Listeners that may end too fast, for each one that is interrupted midway."""
 
 
 def interrupted(home, end, seed, times, total):
@@ -123,7 +123,7 @@ apply.BATCH_SECONDS = 0
 apply._apply_history = record_some
 cli.main()
 """
-"""`wa`, but it commits after each step of the past, so that a kill comes between them; it stops in time."""
+"""`wa`, but it commits after each step of the history, so that a kill can come between two steps."""
 
 
 def in_small_steps(most=0):

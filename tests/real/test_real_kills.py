@@ -38,11 +38,11 @@ OPEN = (
     "socket is closed",
     "failed to write frame",
 )
-"""Why it may stay open whether a message that nobody got was sent."""
+"""The errors after which a message that no phone received may be `unknown`."""
 ENOUGH = 40
-"""Rounds from which on it is more than luck how many of them end with a kill."""
+"""Number of rounds from which on the share that end with a kill is more than chance."""
 LOST_A_KILL = 2
-"""How many messages a SIGKILL may cost: what the library had taken from the server and not handed over."""
+"""Messages that a SIGKILL may lose: received by the library and not yet handed over."""
 
 
 class Killing:

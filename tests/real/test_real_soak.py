@@ -45,7 +45,7 @@ def test_a_long_time_without_a_network_costs_neither_files_nor_memory(own_relay,
         transport.end()
     tell(after_20=seen[0], after_120=seen[1])
     assert seen[1]["files"] <= seen[0]["files"] + 2
-    assert seen[1]["threads"] <= seen[0]["threads"] + 8  # Go keeps some memory in reserve
+    assert seen[1]["threads"] <= seen[0]["threads"] + 8  # Go keeps threads in reserve
     assert seen[1]["memory"] <= seen[0]["memory"] * 1.1
 
 

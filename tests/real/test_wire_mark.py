@@ -25,12 +25,12 @@ BOOK = """
 CREATE TABLE marks (number INTEGER PRIMARY KEY, message_id TEXT);
 CREATE TABLE attempts (text INTEGER PRIMARY KEY, secret BLOB, after INTEGER, message_id TEXT);
 """
-"""`after` is the newest mark before an attempt, `message_id` what its acknowledgement said."""
+"""`after` is the newest mark before an attempt, `message_id` the id in its acknowledgement."""
 ONE_IN = 3
-"""Of so many messages that were marked and not acknowledged, one may not have been accepted: the price of
-the mark, each an `unknown` row. 6 of 53 were seen; many more would mean that it is made too early."""
+"""Of this number of marked and unacknowledged messages, one may not have been accepted, which makes an
+`unknown` row. We saw 6 of 53; many more would mean that the mark is made too early."""
 ENOUGH = 100
-"""Kills from which on that is more than luck."""
+"""Number of kills from which on this ratio is more than chance."""
 
 
 def opened(book):
@@ -71,7 +71,7 @@ class Experiment:
             db.executescript(BOOK)
         self.transport = NeonizeTransport(home.home)
         self.open = []
-        """(text, secret, marks since, evidence) of those that were not acknowledged."""
+        """(text, secret, marks since, evidence) of the messages that were not acknowledged."""
 
     def ask(self, sql, *params):
         """Return all rows of a query on the notes."""

@@ -45,9 +45,9 @@ class Connection:
         self.pairing: Device | None = None
         self.noise_public = b""
         self.closing = False
-        """It was said goodbye to: what still comes in is not answered."""
+        """The last stanza was sent: later stanzas of the client are not answered."""
         self.stalled = False
-        """A black hole: the socket stays open, and nothing is read or sent."""
+        """The socket stays open, and no byte is read or sent."""
         self._buffer = b""
         self._received = self._sent = 0
 

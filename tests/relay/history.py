@@ -10,7 +10,7 @@ from relay.model import Account, now
 from relay.wabin import JID
 
 RECENT = 365 * 86_400
-"""How far back the phone goes for a device that did not ask for the full history (a guess)."""
+"""The age of history, in seconds, sent to a device that did not ask for all of it (a guess)."""
 Message = dict[str, Any]
 
 

@@ -36,15 +36,15 @@ class Device:
     id: int
     noise: bytes
     full_history: bool = False
-    """Whether it asked for the whole history when it registered."""
+    """Whether the device asked for the whole history when it registered."""
     bundle: Bundle | None = None
     conn: Connection | None = None
     active: bool = False
-    """Logged in and past <active/>: stanzas may be pushed."""
+    """Whether the device has logged in and sent <active/>: stanzas may be pushed."""
     pending: dict[Key, Node] = field(default_factory=dict)
-    """Stanzas it has not acknowledged, oldest first."""
+    """Stanzas that the device has not acknowledged, oldest first."""
     routed: set[str] = field(default_factory=set)
-    """Ids of its own messages; one that comes again after a reconnect is acknowledged and no more."""
+    """Ids of the device's own messages; a repeat after a reconnect is acknowledged and not routed."""
     greeted: bool = False
     """The phone has sent its sync key and the history."""
 
@@ -72,21 +72,21 @@ class Account:
     devices: dict[int, Device] = field(default_factory=dict)
     next_device: int = 1
     addressing: str = "lid"
-    """How others see it as the sender of a 1:1 chat: "lid" or "pn"."""
+    """The form of the account's address as the sender of a 1:1 chat: "lid" or "pn"."""
     mapped: bool = True
-    """Whether its 1:1 messages name its other address too, which is how clients learn who is who."""
+    """Whether its 1:1 messages name the other address too, from which clients learn the mapping."""
     receipts: list[str] = field(default_factory=list)
-    """What its phone answers to a message: "delivered", "read"."""
+    """The receipts that its phone sends for a message: "delivered", "read"."""
     inbox: list[dict[str, Any]] = field(default_factory=list)
-    """What its phone decrypted, and the receipts for it, in order."""
+    """The messages that its phone decrypted, and the receipts for the account, in order."""
     undecrypted: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Of the inbox what the phone could not decrypt, and asked for again, by id."""
+    """The entries of the inbox that the phone could not decrypt and asked for again, by id."""
     sent: dict[str, tuple[JID, bytes, str]] = field(default_factory=dict)
-    """What its phone sent last, by id, for who asks again: the chat, the message, its type."""
+    """The last messages of its phone, by id, for retry receipts: the chat, the message, its type."""
     history: list[dict[str, Any]] = field(default_factory=list)
-    """What a history sync holds: chat, id, from_me, text, t and perhaps name, sender."""
+    """The messages of a history sync: chat, id, from_me, text, t and perhaps name, sender."""
     chunk: int = 1000
-    """How many messages one part of a history sync holds."""
+    """The number of messages in one part of a history sync."""
     contacts: dict[str, str] = field(default_factory=dict)
     """The phone's address book: number to full name."""
     sync_key: SyncKey = field(default_factory=SyncKey)

@@ -26,7 +26,7 @@ FILES = {
     "documentMessage": "Document",
     "stickerMessage": "Image",
 }
-"""The fields of a message that hold a file, and the word in the derivation of its keys."""
+"""The fields of a message that hold a file, and the word in the derivation of the file's keys."""
 
 
 def new_id() -> str:

@@ -49,9 +49,9 @@ class _Session:
     receiving: dict[bytes, _Chain] = field(default_factory=dict)
     skipped: dict[tuple[bytes, int], bytes] = field(default_factory=dict)
     base: bytes = b""
-    """Names the session that a prekey message belongs to."""
+    """The name of the session that a prekey message belongs to."""
     header: dict[str, int | bytes | None] | None = None
-    """What a prekey message says, repeated until the peer answers."""
+    """The fields of a prekey message, repeated until the peer answers."""
 
 
 class Endpoint:

@@ -38,7 +38,7 @@ writing = threading.Lock()
 last_event = time.monotonic()
 slow: dict[str, float] = {}
 kept: list[Any] = []
-"""The callbacks of earlier connects: Go may still call them, and crashes if they are gone."""
+"""The callbacks of earlier connects: Go may still call them, and crashes if they are freed."""
 
 
 def emit(**record: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 PARTS = 8
-"""Into how many parts the tests of a short file are divided, to be run by whichever process is free."""
+"""The number of parts of a short file's tests; any free process runs the next part."""
 LONGEST_FIRST = {
     "test_backup_kills": True,
     "test_linked_ends": True,
@@ -32,7 +32,7 @@ LONGEST_FIRST = {
     "test_never_twice": False,
     "test_help_examples": True,
 }
-"""The files that take longest, and whether their tests share what is dear to make: a device, a server."""
+"""The slowest files, and whether their tests share an expensive fixture: a device, a server."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

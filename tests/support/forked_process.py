@@ -34,7 +34,7 @@ WARM = (
     "dotenv.parser",
     "zstandard",
 )
-"""What commands import when they need it."""
+"""Modules that commands import when they need them."""
 RELAY_NEEDS = (
     "asyncio",
     "cryptography.hazmat.primitives.asymmetric.ec",
@@ -57,7 +57,7 @@ NEONIZE_NEEDS = (
     "segno",
     "tqdm",
 )
-"""What neonize imports beside its library."""
+"""Modules that neonize imports beside its library."""
 MESSAGES = (
     "Neonize_pb2",
     "waAICommon.WAWebProtobufsAICommon_pb2",

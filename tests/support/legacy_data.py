@@ -23,11 +23,11 @@ Record = dict[str, Any]
 CONTACTS, SCHEDULED, JOBS, CHATS, MESSAGES = 272, 50, 20, 100, 20_000
 FILES = ("contacts.json", "scheduled-messages.json", "jobs.json", "chats.json")
 PAST = datetime(2025, 3, 1, 9, 30, tzinfo=timezone.utc)
-"""Around when the old tool was in use."""
+"""A time at which the old tool was in use."""
 FUTURE = datetime(2099, 6, 1, 9, 30, tzinfo=timezone.utc)
-"""Still to come, whenever a test runs."""
+"""A time in the future, whenever a test runs."""
 SHORT = 4
-"""No text of a message is shorter, so that what is cut off is never a whole one by chance."""
+"""The least length of a text, so that a cut text never equals a whole one by chance."""
 
 _NAMES = (
     ("Reem Adam Noor Lena Omar Tom", "Sample Haddad Quill Ferry Marsh Otter"),

@@ -199,7 +199,7 @@ class Silence:
         self._sockets = [socket.create_server(("127.0.0.1", 0))]
         self._sockets[0].settimeout(CONNECTS_WITHIN)
         self.settings = {"HTTPS_PROXY": f"http://127.0.0.1:{self._sockets[0].getsockname()[1]}"}
-        """With these WhatsApp is behind it."""
+        """The settings with which `wa` connects to this server in place of WhatsApp."""
 
     def wait_for_a_knock(self) -> None:
         """Wait until a client connects."""

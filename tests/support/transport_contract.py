@@ -102,11 +102,11 @@ class OtherSide(ABC):
     """The people and the server that a transport under test speaks to."""
 
     friend: str
-    """The JID under which somebody writes to us, and can be written to."""
+    """The JID of a person who writes to us and receives our messages."""
     group: str
     """The JID of a group that `friend` and we are in."""
     cannot: frozenset[str] = frozenset()
-    """What it cannot play: names of methods, and `group_info` (who is in `group`)."""
+    """Parts that it cannot play: names of methods, and `group_info` (the members of `group`)."""
 
     @abstractmethod
     def say(self, text: str, **details: str) -> str:

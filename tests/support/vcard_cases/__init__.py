@@ -26,7 +26,7 @@ def card(*lines: str, version: str = "3.0", eol: str = "\r\n") -> str:
 
 
 ADAM_CARD = card("FN:Adam", f"TEL:{ADAM_TEL}")
-"""A neighbour, who has to arrive whatever stands beside him."""
+"""A sound card, which has to be imported whatever card is beside it."""
 
 
 def dump(home: Home | Path) -> dict[str, list[Any]]:
