@@ -55,6 +55,7 @@ def wait_until_there(home, count):
 
 
 @pytest.mark.soak
+@pytest.mark.console_script  # the memory is that of a user's process
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize(("total", "cuts"), [(10_000, 20), (100_000, 200)], ids=["reduced", "full"])
 def test_many_messages_and_reconnects_cost_neither_files_nor_memory(lived_in, tell, total, cuts):
@@ -77,5 +78,5 @@ def test_many_messages_and_reconnects_cost_neither_files_nor_memory(lived_in, te
     assert found == said
     assert seen[1]["files"] <= seen[0]["files"] + 2
     # Go keeps threads in reserve, and more of them on a busy machine; a thread a reconnect would be a leak.
-    assert seen[1]["threads"] - seen[0]["threads"] < 0.8 * (last - first)
+    assert seen[1]["threads"] - seen[0]["threads"] < 16 + (last - first) / 2
     assert seen[1]["memory"] <= seen[0]["memory"] * 1.2 + 10

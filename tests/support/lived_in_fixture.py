@@ -35,7 +35,8 @@ STOP_SECONDS = 20.0
 class LivedIn:
     """The home of a person whose phone the relay plays, and the processes that work in it."""
 
-    def __init__(self, relay: Relay, folder: Path, name: str = "Reem") -> None:
+    def __init__(self, relay: Relay, folder: Path, name: str = "Reem", *, is_forked: bool = True) -> None:
+        self._kind = Forked if is_forked else subprocess.Popen
         self.relay = relay
         self.us: Person = relay.person(name)
         self.home = Home(folder / name.lower())
@@ -51,7 +52,7 @@ class LivedIn:
     def start(self, *args: str, program: list[str] | None = None, **env: str) -> subprocess.Popen[bytes]:
         """Start `wa ARGS`, or another program; `said` returns its standard error."""
         with self._said(len(self._started)).open("wb") as said:
-            process = Forked(
+            process = self._kind(
                 [*(program or [WA]), *args],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -145,9 +146,9 @@ class LivedIn:
 
 
 @pytest.fixture
-def lived_in(relay: Relay, memory_path: Path) -> Iterator[LivedIn]:
-    """Reem's home, in memory, not linked yet."""
-    made = LivedIn(relay, memory_path)
+def lived_in(relay: Relay, memory_path: Path, request: pytest.FixtureRequest) -> Iterator[LivedIn]:
+    """Reem's home, in memory, not linked yet. With the mark `console_script` its processes are no forks."""
+    made = LivedIn(relay, memory_path, is_forked=not request.node.get_closest_marker("console_script"))
     yield made
     made.end()
 
