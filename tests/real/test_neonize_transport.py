@@ -125,7 +125,7 @@ class RelaySide(OtherSide):
         connect(other, ear)
         with pytest.raises(Died):
             other.send(message)
-        assert other.process.wait(20) == 6
+        assert other.process.wait(20) == 7
 
 
 def message_of(kind, text, reply_to):

@@ -82,7 +82,7 @@ def enqueue(
                 )
             return first
         store.insert("scheduled_messages", row)
-    return get(store, row["id"])
+        return get(store, row["id"])  # once it is committed, a listener may have sent it already
 
 
 def add_migrated(store: Store, row: Row) -> bool:
