@@ -919,6 +919,15 @@ def test_a_key_with_another_text_or_recipient_is_usage(wa, home, clock, other, c
     assert delivered(home) == []
 
 
+def test_enqueue_returns_the_row_as_it_was_added_and_not_as_a_listener_has_sent_it_since(store, clock):
+    ran: list[str] = []
+    store.conn.set_trace_callback(ran.append)
+    row = schedule.enqueue(store, REEM_TO, "Hello", clock(), clock(), grace=GRACE)
+    store.conn.set_trace_callback(None)
+    assert row["status"] == "pending"
+    assert ran[-1] == "COMMIT"
+
+
 def test_a_row_keeps_its_address_and_its_key_stands_for_number_and_hidden_id(store, clock):
     def key_of(to: Recipient) -> str:
         """Return the id of the row with the key; add the row if it does not exist."""
