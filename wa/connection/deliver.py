@@ -44,15 +44,16 @@ def send_parts(
     sent later unless the code is `unknown-outcome` or `still-queued`.
     """
     held: list[BaseException] = []
-    for part in parts:
+    for number, part in enumerate(parts):
         if held:
             raise KeyboardInterrupt
+        if number:
+            time.sleep(0.001)  # rows of the same millisecond would be sent in any order
         with stop_signals(held.append):
             row = queue_now(context.store, to, part, context.now(), grace=context.settings.grace, key=key)
             was_sent = bool(row["sent_at"])
             row = _wake_or_deliver(context, row, wait, held)
         yield row, was_sent
-        time.sleep(0.001)  # rows of the same millisecond would be sent in any order
 
 
 def retry(context: Context, row_id: str, *, force: bool, wait: float | None) -> Row:
