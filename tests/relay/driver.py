@@ -6,25 +6,22 @@ import contextlib
 import http.client
 import json
 import os
-import queue
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fork_server import Forked
 
+from relay.lines import LineProcess
 from relay.trust import client_environment
 
 TESTS = Path(__file__).parent.parent
 FIRST_NUMBER = 447_700_900_000
 STARTS_WITHIN = 30.0
 ENDS_WITHIN = 10.0
-Event = dict[str, Any]
 
 
 class Relay:
@@ -203,62 +200,15 @@ class Person:
         return dict(self.relay.call("state")["accounts"][self.number]["devices"])
 
 
-class Client:
-    """A real neonize client in a process of its own."""
+class Client(LineProcess):
+    """A real neonize client in a process of its own; `relay.real_client.Commands` has its commands."""
 
     def __init__(self, relay: Relay, database: Path, *options: str) -> None:
-        self.events: list[Event] = []
-        self._replies: dict[int, queue.Queue[dict[str, Any]]] = {}
-        self._changed = threading.Condition()
         environment = relay.environment()
         environment["PYTHONPATH"] += os.pathsep + str(TESTS)
         command = [sys.executable, "-m", "relay.real_client", str(database), str(database) + ".log", *options]
-        self.process = Forked(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        self.wait("ready", timeout=STARTS_WITHIN)
-
-    def post(self, do: str, **args: Any) -> int:
-        """Start a command of `relay.real_client.Commands`; `result` has its outcome."""
-        rid = len(self._replies) + 1
-        self._replies[rid] = queue.Queue()
-        self._write({"rid": rid, "do": do, "args": args})
-        return rid
-
-    def result(self, rid: int, timeout: float = 20) -> dict[str, Any]:
-        """Return a command's outcome: "ok" or "error", and the seconds it "took"; "pending" if it runs."""
-        try:
-            return self._replies[rid].get(timeout=timeout)
-        except queue.Empty:
-            return {"pending": True}
-
-    def do(self, do: str, timeout: float = 20, **args: Any) -> Any:
-        """Run a command to its end; an error is an exception."""
-        reply = self.result(self.post(do, **args), timeout)
-        if "ok" not in reply:
-            raise RuntimeError(f"{do}: {reply.get('error', 'not over in time')}")
-        return reply["ok"]
-
-    def error(self, do: str, timeout: float = 20, **args: Any) -> str:
-        """Run a command that must fail; return its error."""
-        return str(self.result(self.post(do, **args), timeout)["error"])
-
-    def wait(
-        self, event: str, check: Callable[[Event], Any] | None = None, timeout: float = 20, after: int = 0
-    ) -> Event:
-        """Wait for the first event of that name, from index `after` on, that passes the check; return it."""
-        deadline = time.monotonic() + timeout
-        with self._changed:
-            while True:
-                for each in self.events[after:]:
-                    if each["event"] == event and (check is None or check(each)):
-                        return each
-                left = deadline - time.monotonic()
-                if left <= 0 or not self._changed.wait(left):
-                    names = [each["event"] for each in self.events[after:]]
-                    raise AssertionError(f"no {event} within {timeout} s, but {names}")
+        process = Forked(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        super().__init__(process, STARTS_WITHIN)
 
     def link(self, person: Person) -> None:
         """Connect for the first time and be scanned by a phone; return when the client is caught up."""
@@ -285,30 +235,3 @@ class Client:
         self.process.wait(ENDS_WITHIN)
         self.kill()
         return self.process.returncode
-
-    def kill(self) -> None:
-        """Send SIGKILL, the only way to end a client while a QR code is shown."""
-        self.process.kill()
-        self.process.wait()
-        self._reader.join()
-        assert self.process.stdin
-        assert self.process.stdout
-        with contextlib.suppress(OSError):
-            self.process.stdin.close()
-        self.process.stdout.close()
-
-    def _write(self, message: dict[str, Any]) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps(message) + "\n")
-        self.process.stdin.flush()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            record = json.loads(line)
-            with self._changed:
-                if "rid" in record:
-                    self._replies[record["rid"]].put(record)
-                else:
-                    self.events.append(record)
-                self._changed.notify_all()
