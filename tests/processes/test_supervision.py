@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import fcntl
 import json
 import os
 import shlex
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 from conftest import REEM, WA, Result, is_owned, wait_for
 from crontab import unescaped_by_cron
+from npm import npm_folder
 
 from wa.store.locks import lock_holder
 from wa.store.paths import Home
@@ -29,9 +29,6 @@ pytestmark = pytest.mark.console_script
 ROOT = Path(__file__).parents[2]
 AWKWARD = 'a b & %c $HOME 100% "q" it\'s \\% x'
 """The name of a folder with characters that shells, cron, systemd or JavaScript treat specially."""
-PM2_DIR = ROOT / ".venv/pm2"
-PM2_VERSION = "pm2@7"
-NPM_SECONDS = 240
 
 
 def delivered(wa: Callable[..., Result]) -> list[str]:
@@ -94,29 +91,8 @@ def test_a_signal_ends_a_command_within_five_seconds_and_leaves_no_row_open(
 
 @pytest.fixture(scope="session")
 def pm2_program() -> str:
-    """PM2 in the checkout's venv, installed once by whichever test process comes first."""
-    program = PM2_DIR / "node_modules/.bin/pm2"
-    PM2_DIR.mkdir(parents=True, exist_ok=True)
-    with (PM2_DIR / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not program.exists():
-            _install_pm2()
-    return str(program)
-
-
-def _install_pm2() -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("PM2 cannot be had: npm is not installed")
-    install = [npm, "install", "--prefix", str(PM2_DIR), "--no-audit", "--no-fund", "--loglevel=error"]
-    try:
-        done = subprocess.run(
-            [*install, PM2_VERSION], capture_output=True, text=True, timeout=NPM_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"PM2 cannot be had: npm did not end in {NPM_SECONDS} s")
-    if done.returncode:
-        pytest.skip(f"PM2 cannot be had: {done.stderr.strip()[-300:]}")
+    """PM2 in the checkout's venv."""
+    return str(npm_folder("pm2", {"pm2": "7"}) / "node_modules/.bin/pm2")
 
 
 class PM2:
