@@ -6,15 +6,12 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from google.protobuf.json_format import ParseDict
-
-from relay import groups, outgoing, pairing, phones
-from relay.hub import Hub
+from relay import groups, pairing
 from relay.model import Account, Device
 from relay.net import Reply
-from relay.wabin import JID, Attr, Node, node
+from relay.phone_api import Answer, PhoneApi
+from relay.wabin import JID, Node, node
 
-Answer = dict[str, Any]
 SETTINGS = ("addressing", "mapped", "receipts", "history", "chunk", "contacts")
 FAULTS = (
     "ack_error",
@@ -28,11 +25,8 @@ FAULTS = (
 )
 
 
-class Api:
-    """Each `do_…` method is an endpoint."""
-
-    def __init__(self, hub: Hub) -> None:
-        self.hub = hub
+class Api(PhoneApi):
+    """All endpoints: each is a `do_…` method."""
 
     async def handle(self, method: str, target: str, body: bytes) -> Reply:
         """Answer one request; an exception becomes an answer of status 400."""
@@ -74,36 +68,6 @@ class Api:
         self.hub.unpaired_failure = failure
         return {}
 
-    async def do_send(self, sender: str, to: str, message: dict[str, Any], id: str = "") -> Answer:
-        """Send a waE2E.Message, in protobuf's JSON, from a phone to a number or a JID."""
-        message = ParseDict(message, self.hub.e2e.Message())
-        return {"id": outgoing.send(self.hub, self._account(sender), self._jid(to), message, id)}
-
-    async def do_send_many(self, sender: str, to: str, texts: list[str]) -> Answer:
-        """Send texts from a phone, in order."""
-        account, chat, message = self._account(sender), self._jid(to), self.hub.e2e.Message
-        return {"ids": [outgoing.send(self.hub, account, chat, message(conversation=each)) for each in texts]}
-
-    async def do_send_file(
-        self, sender: str, to: str, data: str, field: str = "imageMessage", id: str = "", **about: Any
-    ) -> Answer:
-        """Send a file, in hex, from a phone; `about` holds caption, mimetype, fileName."""
-        message = outgoing.file_message(self.hub, field, bytes.fromhex(data), about)
-        account = self._account(sender)
-        return {"id": outgoing.send(self.hub, account, self._jid(to), message, id, "media")}
-
-    async def do_receipt(self, sender: str, to: str, ids: list[str], kind: str, group: str = "") -> Answer:
-        """Send a receipt from the phone of `sender` for messages of `to`: "delivered", "read", "played"."""
-        jid = JID.parse(group) if group else None
-        phones.send_receipt(self.hub, self._account(sender), self._account(to), ids, kind, jid)
-        return {}
-
-    async def do_history(self, number: str) -> Answer:
-        """Send the history once more to the account's devices."""
-        for device in self._devices(number):
-            phones.share_history(self.hub, device)
-        return {}
-
     async def do_group(self, subject: str, creator: str, members: list[str]) -> Answer:
         """Make a group."""
         people = [self._account(each) for each in members]
@@ -125,10 +89,6 @@ class Api:
         known = self.hub.groups[JID.parse(group)]
         members, admins = [each.number for each in known.members], [each.number for each in known.admins]
         return {"subject": known.subject, "members": members, "admins": admins, "topic": known.topic}
-
-    async def do_inbox(self, number: str, after: int = 0) -> Answer:
-        """Return the decrypted messages that the phone of a number received, and receipts, in order."""
-        return {"inbox": self._account(number).inbox[after:]}
 
     async def do_state(self) -> Answer:
         """Return accounts and devices, unhandled stanzas, refused hosts and routed messages."""
@@ -220,33 +180,11 @@ class Api:
         self.hub.media.clear()
         return {}
 
-    async def do_raw(self, number: str, tag: str, attrs: dict[str, str], data: str = "") -> Answer:
-        """Send any stanza to the connected devices; values with an @ become addresses, data is hex."""
-        typed: dict[str, Attr] = {
-            name: JID.parse(value) if "@" in value or value.endswith("whatsapp.net") else value
-            for name, value in attrs.items()
-        }
-        for device in self._devices(number):
-            if device.conn:
-                await device.conn.send(Node(tag, typed, bytes.fromhex(data) if data else None))
-        return {}
-
     async def _end(self, number: str, goodbye: Node | None) -> Answer:
         hit = [device.conn for device in self._devices(number) if device.conn]
         for conn in hit:
             await conn.drop(goodbye)
         return {"dropped": len(hit)}
-
-    def _account(self, number: str) -> Account:
-        if number not in self.hub.accounts:
-            raise ValueError(f"there is no account {number}")
-        return self.hub.accounts[number]
-
-    def _devices(self, number: str) -> list[Device]:
-        return list(self._account(number).devices.values())
-
-    def _jid(self, to: str) -> JID:
-        return JID.parse(to) if "@" in to else self._account(to).pn
 
 
 def _device_state(device: Device) -> dict[str, Any]:

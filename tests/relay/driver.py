@@ -8,20 +8,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fork_server import Forked
 
 from relay.lines import LineProcess
+from relay.people import Person
 from relay.trust import client_environment
 
 TESTS = Path(__file__).parent.parent
 FIRST_NUMBER = 447_700_900_000
 STARTS_WITHIN = 30.0
 ENDS_WITHIN = 10.0
+__all__ = ["TESTS", "Client", "Person", "Relay"]
 
 
 class Relay:
@@ -116,88 +116,6 @@ class Relay:
     def environment(self) -> dict[str, str]:
         """Return the environment in which a process with neonize reaches this relay and no other host."""
         return client_environment(self.folder, self.ports["proxy"])
-
-
-@dataclass(frozen=True)
-class Person:
-    """A person with a phone played by the relay, and perhaps linked devices, which are real clients."""
-
-    relay: Relay
-    number: str
-    name: str
-    pn: str
-    lid: str
-
-    def scan(self, qr: str, spoil: bool = False) -> None:
-        """Scan a QR code; `spoil` makes it a pairing that the client has to refuse."""
-        self.relay.call("scan", number=self.number, qr=qr, spoil=spoil)
-
-    def enter(self, code: str) -> bool:
-        """Type in a pairing code; return whether it was right."""
-        return bool(self.relay.call("enter", number=self.number, code=code)["right"])
-
-    def set(self, **settings: Any) -> None:
-        """Change settings: name, addressing, mapped, receipts, history, chunk, contacts."""
-        self.relay.call("account", number=self.number, **settings)
-
-    def send(self, to: Person | str, text: str = "", id: str = "", **message: Any) -> str:
-        """Send a text, or any waE2E.Message as its JSON fields, to a person or a group; return its id."""
-        chat = to if isinstance(to, str) else to.number
-        content = message or {"conversation": text}
-        return str(self.relay.call("send", sender=self.number, to=chat, message=content, id=id)["id"])
-
-    def send_many(self, to: Person | str, texts: Iterable[str]) -> list[str]:
-        """Send many texts at once, in order; return their ids."""
-        chat = to if isinstance(to, str) else to.number
-        return list(self.relay.call("send_many", sender=self.number, to=chat, texts=list(texts))["ids"])
-
-    def send_file(self, to: Person | str, data: bytes, field: str = "imageMessage", **about: Any) -> str:
-        """Send a file; `about` holds caption, mimetype, fileName as the message has them."""
-        chat = to if isinstance(to, str) else to.number
-        sent = self.relay.call(
-            "send_file", sender=self.number, to=chat, data=data.hex(), field=field, **about
-        )
-        return str(sent["id"])
-
-    def receipt(self, to: Person, ids: Iterable[str], kind: str, group: str = "") -> None:
-        """Tell `to` that its messages were "delivered", "read" or "played"."""
-        self.relay.call("receipt", sender=self.number, to=to.number, ids=list(ids), kind=kind, group=group)
-
-    def inbox(self, after: int = 0) -> list[dict[str, Any]]:
-        """Return the messages that the phone could decrypt, and receipts, in order, from index `after` on."""
-        return list(self.relay.call("inbox", number=self.number, after=after)["inbox"])
-
-    def texts(self, after: int = 0) -> list[str]:
-        """Return the texts that the phone received, in order."""
-        return [entry["text"] for entry in self.inbox(after) if entry.get("text")]
-
-    def share_history(self) -> None:
-        """Send the history once more to the linked devices."""
-        self.relay.call("history", number=self.number)
-
-    def fault(self, **faults: Any) -> None:
-        """Set faults, or clear them with None; `relay.control.Api.do_fault` has the list."""
-        self.relay.call("fault", number=self.number, **faults)
-
-    def drop(self, code: int = 0) -> None:
-        """Cut the connections of the linked devices, or end them with a stream error."""
-        self.relay.call("drop", number=self.number, code=code)
-
-    def replaced(self) -> None:
-        """End the connections as if the devices had connected elsewhere."""
-        self.relay.call("replaced", number=self.number)
-
-    def unlink(self, how: str = "stream") -> None:
-        """Log the linked devices out; they learn it now ("stream") or at the next login ("silent")."""
-        self.relay.call("unlink", number=self.number, how=how)
-
-    def stall(self, on: bool = True) -> None:
-        """Keep the sockets open and answer nothing."""
-        self.relay.call("stall", number=self.number, on=on)
-
-    def devices(self) -> dict[str, dict[str, Any]]:
-        """Return the linked devices: connected, active, pending, prekeys."""
-        return dict(self.relay.call("state")["accounts"][self.number]["devices"])
 
 
 class Client(LineProcess):

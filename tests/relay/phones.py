@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
+
 from relay import history
 from relay.crypto import decrypt_media, encrypt_media
 from relay.hub import Hub
@@ -96,7 +98,7 @@ def greet(hub: Hub, device: Device) -> None:
         key.keyData.keyData, key.keyData.timestamp = account.sync_key.data, now()
         key.keyData.fingerprint.rawID = 1
 
-    _tell(hub, device, share)
+    tell(hub, device, share)
     if account.history:
         share_history(hub, device)
 
@@ -104,7 +106,7 @@ def greet(hub: Hub, device: Device) -> None:
 def share_history(hub: Hub, device: Device) -> None:
     """Send a history sync in parts, each a file on the media host and a notification that names it."""
     for part in history.parts(hub, device.account, device.full_history):
-        _announce(hub, device, part)
+        announce(hub, device, part)
 
 
 def store(hub: Hub, data: bytes) -> str:
@@ -143,6 +145,7 @@ def _read(
     else:
         plain = account.phone.decrypt(peer, kind, encrypted)
     message = hub.e2e.Message.FromString(plain)
+    record["message"] = MessageToDict(message)
     if message.HasField("senderKeyDistributionMessage"):
         invitation = message.senderKeyDistributionMessage.axolotlSenderKeyDistributionMessage
         account.phone.group_learn(chat, peer, invitation)
@@ -172,7 +175,7 @@ def _file(hub: Hub, field: str, file: Any) -> dict[str, Any]:
     }
 
 
-def _announce(hub: Hub, device: Device, part: Any) -> None:
+def announce(hub: Hub, device: Device, part: Any) -> None:
     """Upload a part of the history, compressed and encrypted, and send the device its location."""
     data = history.compress(part)
     key, encrypted = encrypt_media(data, "History")
@@ -186,10 +189,10 @@ def _announce(hub: Hub, device: Device, part: Any) -> None:
         notice.fileEncSHA256 = hashlib.sha256(encrypted).digest()
         notice.mediaKey, notice.directPath = key, f"{path}?ccb=1"
 
-    _tell(hub, device, notify)
+    tell(hub, device, notify)
 
 
-def _tell(hub: Hub, device: Device, fill: Callable[[Any], None]) -> None:
+def tell(hub: Hub, device: Device, fill: Callable[[Any], None]) -> None:
     """Send a peer message from the phone to one of its own linked devices."""
     message = hub.e2e.Message()
     fill(message.protocolMessage)
@@ -197,3 +200,7 @@ def _tell(hub: Hub, device: Device, fill: Callable[[Any], None]) -> None:
     attrs |= {"category": "peer", "notify": device.account.name}
     enc = encrypt(device.account, device, message)
     hub.push(device, node("message", attrs, enc))
+
+
+_announce = announce
+"""The name by which scripts outside of this project call it."""

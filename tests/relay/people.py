@@ -1,0 +1,115 @@
+"""People as tests see them: what their phones do, and the faults of their accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from relay.driver import Relay
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person with a phone played by the relay, and perhaps linked devices, which are real clients."""
+
+    relay: Relay
+    number: str
+    name: str
+    pn: str
+    lid: str
+
+    def scan(self, qr: str, spoil: bool = False) -> None:
+        """Scan a QR code; `spoil` makes it a pairing that the client has to refuse."""
+        self.relay.call("scan", number=self.number, qr=qr, spoil=spoil)
+
+    def enter(self, code: str) -> bool:
+        """Type in a pairing code; return whether it was right."""
+        return bool(self.relay.call("enter", number=self.number, code=code)["right"])
+
+    def set(self, **settings: Any) -> None:
+        """Change settings: name, addressing, mapped, receipts, history, chunk, contacts."""
+        self.relay.call("account", number=self.number, **settings)
+
+    def send(self, to: Person | str, text: str = "", id: str = "", **message: Any) -> str:
+        """Send a text, or any waE2E.Message as its JSON fields, to a person or a group; return its id."""
+        chat = to if isinstance(to, str) else to.number
+        content = message or {"conversation": text}
+        return str(self.relay.call("send", sender=self.number, to=chat, message=content, id=id)["id"])
+
+    def send_many(self, to: Person | str, texts: Iterable[str]) -> list[str]:
+        """Send many texts at once, in order; return their ids."""
+        chat = to if isinstance(to, str) else to.number
+        return list(self.relay.call("send_many", sender=self.number, to=chat, texts=list(texts))["ids"])
+
+    def send_file(self, to: Person | str, data: bytes, field: str = "imageMessage", **about: Any) -> str:
+        """Send a file; `about` holds caption, mimetype, fileName as the message has them."""
+        chat = to if isinstance(to, str) else to.number
+        sent = self.relay.call(
+            "send_file", sender=self.number, to=chat, data=data.hex(), field=field, **about
+        )
+        return str(sent["id"])
+
+    def receipt(self, to: Person, ids: Iterable[str], kind: str, group: str = "") -> None:
+        """Tell `to` that its messages were "delivered", "read" or "played"."""
+        self.relay.call("receipt", sender=self.number, to=to.number, ids=list(ids), kind=kind, group=group)
+
+    def inbox(self, after: int = 0) -> list[dict[str, Any]]:
+        """Return the messages that the phone could decrypt, and receipts, in order, from index `after` on."""
+        return list(self.relay.call("inbox", number=self.number, after=after)["inbox"])
+
+    def texts(self, after: int = 0) -> list[str]:
+        """Return the texts that the phone received, in order."""
+        return [entry["text"] for entry in self.inbox(after) if entry.get("text")]
+
+    def share_history(self) -> None:
+        """Send the history once more to the linked devices."""
+        self.relay.call("history", number=self.number)
+
+    def fault(self, **faults: Any) -> None:
+        """Set faults, or clear them with None; `relay.control.Api.do_fault` has the list."""
+        self.relay.call("fault", number=self.number, **faults)
+
+    def drop(self, code: int = 0) -> None:
+        """Cut the connections of the linked devices, or end them with a stream error."""
+        self.relay.call("drop", number=self.number, code=code)
+
+    def replaced(self) -> None:
+        """End the connections as if the devices had connected elsewhere."""
+        self.relay.call("replaced", number=self.number)
+
+    def unlink(self, how: str = "stream") -> None:
+        """Log the linked devices out; they learn it now ("stream") or at the next login ("silent")."""
+        self.relay.call("unlink", number=self.number, how=how)
+
+    def stall(self, on: bool = True) -> None:
+        """Keep the sockets open and answer nothing."""
+        self.relay.call("stall", number=self.number, on=on)
+
+    def devices(self) -> dict[str, dict[str, Any]]:
+        """Return the linked devices: connected, active, pending, prekeys."""
+        return dict(self.relay.call("state")["accounts"][self.number]["devices"])
+
+    def stanza(self, tag: str, *content: dict[str, Any], **attrs: Any) -> None:
+        """Let the server send the linked devices any stanza; `from_` stands for the attribute "from"."""
+        node = {"tag": tag, "attrs": {name.rstrip("_"): value for name, value in attrs.items()}}
+        self.relay.call("stanza", number=self.number, node={**node, "content": list(content) or None})
+
+    def send_as(
+        self, to: Person, message: dict[str, Any], enc: dict[str, str] | None = None, **attrs: Any
+    ) -> str:
+        """Send the linked devices of `to` a waE2E.Message with any attributes, also of <enc>; return its id.
+
+        Without attributes it comes from our hidden id, as the messages of `send` do.
+        """
+        stated = {name.rstrip("_"): value for name, value in attrs.items()}
+        base = {"from": self.lid, "addressing_mode": "lid", "sender_pn": self.pn}
+        sent = self.relay.call(
+            "send_as", sender=self.number, number=to.number, message=message, attrs=base | stated, enc=enc
+        )
+        return str(sent["id"])
+
+    def history_raw(self, **sync: Any) -> None:
+        """Send the linked devices a HistorySync, its fields in protobuf's JSON."""
+        self.relay.call("history_raw", number=self.number, sync=sync)
