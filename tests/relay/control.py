@@ -12,7 +12,7 @@ from relay.net import Reply
 from relay.phone_api import Answer, PhoneApi
 from relay.wabin import JID, Node, node
 
-SETTINGS = ("addressing", "mapped", "receipts", "history", "chunk", "contacts")
+SETTINGS = ("addressing", "mapped", "receipts", "history", "chunk", "contacts", "device_notices")
 FAULTS = (
     "ack_error",
     "ack_delay",
@@ -22,6 +22,7 @@ FAULTS = (
     "refuse_code",
     "corrupt",
     "hang_iq",
+    "wrong_device_hash",
 )
 
 
@@ -134,6 +135,7 @@ class Api(PhoneApi):
         refuse_code={"code": 429}: refuse to give out a pairing code for that number
         corrupt={}: spoil the ciphertexts of a message, so that its recipients ask for a retry
         hang_iq={"spaces": ["usync"]}: never answer queries of these namespaces
+        wrong_device_hash={}: notices of its devices have a hash that fits no list
         """
         account = self._account(number)
         for name, value in faults.items():

@@ -37,6 +37,7 @@ class Hub:
         self.hist: Any = importlib.import_module("waHistorySync.WAWebProtobufsHistorySync_pb2")
         self.action: Any = importlib.import_module("waSyncAction.WAWebProtobufSyncAction_pb2")
         self.registration: Any = importlib.import_module("waCompanionReg.WAWebProtobufsCompanionReg_pb2")
+        self.adv: Any = importlib.import_module("waAdv.WAAdv_pb2")
         self.conns: set[Connection] = set()
         self.refused: list[str] = []
         self.tasks: set[asyncio.Task[Any]] = set()

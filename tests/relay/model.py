@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,11 @@ class Account:
     """The number of messages in one part of a history sync."""
     contacts: dict[str, str] = field(default_factory=dict)
     """The phone's address book: number to full name."""
+    device_notices: tuple[str, ...] = ("pn", "lid")
+    """The forms of a notice that a device came or went: "pn", "lid", "update"; see `relay.notices`."""
+    adv_id: int = field(default_factory=lambda: int.from_bytes(os.urandom(3), "big"))
+    """The id under which the phone signs its linked devices; another one after a new installation."""
+    devices_changed_at: int = field(default_factory=now)
     sync_key: SyncKey = field(default_factory=SyncKey)
     faults: dict[str, dict[str, Any]] = field(default_factory=dict)
 

@@ -1,43 +1,88 @@
-"""Notifications that the server sends by itself: the devices of an account changed."""
+"""Notifications that the server sends by itself: devices, keys and settings of an account changed."""
 
 from __future__ import annotations
 
 import os
 
+from relay.devicelist import addresses, device_hash, key_index_list
 from relay.hub import Hub
-from relay.model import Account, now
-from relay.wabin import Attr, Node, node
+from relay.model import Account, Device, now
+from relay.wabin import JID, LID, PN, Attr, Node, node
 
 
-def devices_changed(hub: Hub, account: Account) -> None:
-    """Make connected clients forget an account's devices.
+def notification(kind: str, sender: JID, *children: Node, **more: Attr) -> Node:
+    """Return a <notification> with an id of its own."""
+    attrs: dict[str, Attr] = {"from": sender, "type": kind, "id": os.urandom(6).hex(), "t": now()}
+    return node("notification", attrs | more, *children)
 
-    Clients keep device lists; without this, or a `phash` in an acknowledgement, a device that was linked
-    just now gets nothing from them.
+
+def devices_changed(hub: Hub, device: Device, action: str) -> None:
+    """Tell all others and the account's other devices that a device came ("add") or went ("remove").
+
+    The notices wait for devices that are offline. To whom the real server sends them, and by which of the
+    two addresses, is unknown: `Account.device_notices` has the forms, and everybody gets them.
     """
+    account = device.account
+    account.devices_changed_at = now()
+    lie = account.take_fault("wrong_device_hash") is not None
+    forms = {"pn": _by_number, "lid": _by_hidden_id, "update": _update}
+    notices = [each for form in account.device_notices for each in forms[form](hub, device, action, lie)]
     for other in hub.accounts.values():
-        notices = [_own(account)] if other is account else _foreign(account)
-        for device in other.devices.values():
-            for notice in notices:
-                if device.conn and device.active:
-                    hub.background(device.conn.send(notice))
+        if other is not account:
+            tell(hub, other, *notices)
+    own = _own(hub, account, lie)
+    for each in account.devices.values():
+        if each is not device:
+            hub.push(each, own)
 
 
-def _own(account: Account) -> Node:
-    ids = (0, *account.devices)
-    devices = [node("device", {"jid": account.pn.with_device(each)}) for each in ids]
-    attrs: dict[str, Attr] = {
-        "from": account.pn,
-        "type": "account_sync",
-        "id": os.urandom(6).hex(),
-        "t": now(),
+def tell(hub: Hub, account: Account, *notices: Node) -> None:
+    """Queue notices for all linked devices of an account."""
+    for device in account.devices.values():
+        for notice in notices:
+            hub.push(device, notice)
+
+
+def _hash(account: Account, server: str, lie: bool) -> str:
+    return device_hash([] if lie else addresses(account, server))
+
+
+def _by_number(hub: Hub, device: Device, action: str, lie: bool) -> list[Node]:
+    account = device.account
+    hashes: dict[str, Attr] = {
+        "device_hash": _hash(account, PN, lie),
+        "device_lid_hash": _hash(account, LID, lie),
     }
-    return node("notification", attrs, node("devices", {"dhash": "2:changed"}, *devices))
+    which = node("device", {"jid": device.pn, "lid": device.lid, "key-index": device.id})
+    change = node(action, hashes, which, _indexes(hub, account, action))
+    return [notification("devices", account.pn, change, lid=account.lid)]
 
 
-def _foreign(account: Account) -> list[Node]:
-    out = []
-    for jid in (account.lid, account.pn):
-        attrs: dict[str, Attr] = {"from": jid, "type": "devices", "id": os.urandom(6).hex(), "t": now()}
-        out.append(node("notification", attrs, node("update", {"device_hash": "2:changed"})))
-    return out
+def _by_hidden_id(hub: Hub, device: Device, action: str, lie: bool) -> list[Node]:
+    account = device.account
+    which = node("device", {"jid": device.lid, "key-index": device.id})
+    hashes: dict[str, Attr] = {"device_hash": _hash(account, LID, lie)}
+    change = node(action, hashes, which, _indexes(hub, account, action))
+    return [notification("devices", account.lid, change)]
+
+
+def _update(hub: Hub, device: Device, action: str, lie: bool) -> list[Node]:
+    """Say only that something changed; real servers hash the contact, in a way that is a guess here."""
+    account = device.account
+    return [
+        notification("devices", jid, node("update", {"hash": device_hash([account.pn])[2:]}))
+        for jid in (account.lid, account.pn)
+    ]
+
+
+def _indexes(hub: Hub, account: Account, action: str) -> Node:
+    """Return the signed list for a new device; at a removal the server has only its time (a guess)."""
+    if action == "add":
+        return key_index_list(hub, account)
+    return node("key-index-list", {"ts": account.devices_changed_at})
+
+
+def _own(hub: Hub, account: Account, lie: bool) -> Node:
+    devices = [node("device", {"jid": jid, "key-index": jid.device}) for jid in addresses(account, PN)]
+    listed = node("devices", {"dhash": _hash(account, PN, lie)}, *devices, key_index_list(hub, account))
+    return notification("account_sync", account.pn, listed)

@@ -126,14 +126,15 @@ async def confirm(hub: Hub, conn: Connection, reply: Node) -> None:
         hub.pairings_refused += 1
         return
     device.account.devices[device.id] = device
-    notices.devices_changed(hub, device.account)
+    notices.devices_changed(hub, device, "add")
     await conn.drop(node("stream:error", {"code": 515}))
 
 
 async def unlink(hub: Hub, device: Device, how: str) -> None:
     """Remove a linked device: "stream" tells its open connection, "silent" leaves it to its next login."""
-    device.account.devices.pop(device.id, None)
-    notices.devices_changed(hub, device.account)
+    if device.account.devices.pop(device.id, None) is None:
+        return
+    notices.devices_changed(hub, device, "remove")
     if device.conn:
         gone = node("stream:error", {"code": 401}, node("conflict", {"type": "device_removed"}))
         await device.conn.drop(gone if how == "stream" else None)
@@ -149,7 +150,7 @@ async def _succeed(
     """
     device = Device(account, account.next_device, noise, conn.full_history)
     account.next_device += 1
-    details = pack(f1=int.from_bytes(os.urandom(3), "big"), f2=now(), f3=device.id)
+    details = pack(f1=account.adv_id, f2=now(), f3=device.id)
     phone: KeyPair = account.phone.identity
     signed = pack(f1=details, f2=phone.public, f3=phone.sign(b"\x06\x00" + details + identity))
     outer = pack(f1=signed, f2=hmac256(secret, signed))

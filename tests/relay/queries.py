@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from relay import groups, pairing
 from relay.appstate import first_patch
 from relay.connection import Connection
+from relay.devicelist import key_index_list
 from relay.hub import Hub
 from relay.model import Account, Device, now
 from relay.net import MEDIA_HOST
@@ -156,7 +157,8 @@ def _person(hub: Hub, user: Node, wanted: list[str]) -> Node:
     if account and "devices" in wanted:
         linked = [node("device", {"id": each, "key-index": each}) for each in account.devices]
         devices = node("device-list", {}, node("device", {"id": 0}), *linked)
-        children.append(node("devices", {}, devices))
+        signed = [key_index_list(hub, account)] if linked else []
+        children.append(node("devices", {}, devices, *signed))
     if account and "status" in wanted:
         children.append(node("status", {"t": now()}, b"an account of the relay"))
     return node("user", attrs, *children)

@@ -1,0 +1,120 @@
+"""Devices of the people we write to, and our own: linked and removed while we talk."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import wait_for
+
+pytest_plugins = ["linked_fixture"]
+
+
+@pytest.fixture
+def listener(device):
+    """A listener that holds the connection."""
+    return device.listening()
+
+
+@pytest.fixture
+def link(town, clients):
+    """Link a new device to the account of a person."""
+
+    def made(person):
+        client = clients(town, f"{person.number}-{len(person.devices())}")
+        client.link(person)
+        return client
+
+    return made
+
+
+def notices_taken(person):
+    """Wait until all linked devices of a person have acknowledged what the server told them."""
+    wait_for(lambda: not any(each["pending"] for each in person.devices().values()), what="the notices")
+
+
+def times_asked(town, person):
+    """Return how often clients have asked for the devices of a person."""
+    asked = town.call("log", match="<devices version", last=5000)["log"]
+    return sum(person.lid in line for line in asked)
+
+
+def reached(town, row):
+    """Return the devices to which a message of ours was encrypted."""
+    (record,) = [each for each in town.call("state")["routed"] if each["id"] == row["message_id"]]
+    return record["devices"]
+
+
+@pytest.mark.parametrize(
+    ("forms", "lie", "asked"),
+    [
+        pytest.param(["pn", "lid"], False, 0, id="the hash agrees"),
+        pytest.param(["pn", "lid"], True, 1, id="the hash disagrees"),
+        pytest.param(["update"], False, 1, id="only an update is said"),
+    ],
+)
+def test_a_new_device_gets_the_next_message(device, listener, town, reem, adam, link, forms, lie, asked):
+    adam.set(device_notices=forms)
+    device.json("send", adam.number, "to your phone")
+    before = times_asked(town, adam)
+    adam.fault(wrong_device_hash={} if lie else None)
+    desktop = link(adam)
+    notices_taken(reem)
+    row = device.json("send", adam.number, "to your desktop too")
+    desktop.wait("Message", lambda event: event["id"] == row["message_id"])
+    assert adam.texts() == ["to your phone", "to your desktop too"]
+    assert times_asked(town, adam) == before + asked
+
+
+def test_a_notice_by_number_alone_is_missed_by_the_library(device, listener, town, reem, adam, link):
+    """The library keeps the lists of hidden ids apart, and the acknowledgement of a message corrects them."""
+    adam.set(device_notices=["pn"])
+    device.json("send", adam.number, "to your phone")
+    desktop = link(adam)
+    notices_taken(reem)
+    missed = device.json("send", adam.number, "not to your desktop")
+    assert not any(jid.startswith(adam.lid.replace("@", ":")) for jid in reached(town, missed))
+    row = device.json("send", adam.number, "to your desktop now")
+    desktop.wait("Message", lambda event: event["id"] == row["message_id"])
+    assert desktop.texts() == ["to your desktop now"]
+
+
+def test_a_device_linked_while_we_were_away_gets_the_next_message(device, listener, reem, adam, link):
+    device.json("send", adam.number, "to your phone")
+    device.alone()
+    desktop = link(adam)
+    assert [each["pending"] for each in reem.devices().values()] == [2]
+    row = device.json("send", adam.number, "to your desktop too")
+    desktop.wait("Message", lambda event: event["id"] == row["message_id"])
+    device.listening()
+    notices_taken(reem)
+
+
+@pytest.mark.parametrize("lie", [False, True], ids=["the hash agrees", "the hash disagrees"])
+def test_a_removed_device_gets_no_further_message(device, listener, town, reem, adam, link, lie):
+    desktop = link(adam)
+    notices_taken(reem)
+    row = device.json("send", adam.number, "to both")
+    desktop.wait("Message", lambda event: event["id"] == row["message_id"])
+    before = times_asked(town, adam)
+    adam.fault(wrong_device_hash={} if lie else None)
+    adam.unlink()
+    desktop.wait("LoggedOut")
+    notices_taken(reem)
+    last = device.json("send", adam.number, "to your phone alone")
+    assert set(reached(town, row)) - set(reached(town, last)) == {adam.lid.replace("@", ":1@")}
+    assert times_asked(town, adam) == before + lie
+
+
+def test_another_device_of_ours_gets_what_we_send_until_it_is_removed(
+    device, listener, town, reem, adam, link
+):
+    device.json("send", adam.number, "seen by my phone")
+    tablet = link(reem)
+    notices_taken(reem)
+    row = device.json("send", adam.number, "seen by my tablet")
+    seen = tablet.wait("Message", lambda event: event["id"] == row["message_id"])
+    assert (seen["from_me"], seen["chat"]) == (True, adam.lid)
+    tablet.do("logout")
+    wait_for(lambda: len(reem.devices()) == 1, what="the tablet to be gone")
+    notices_taken(reem)
+    last = device.json("send", adam.number, "not seen by my tablet")
+    assert len(reached(town, row)) - len(reached(town, last)) == 1
