@@ -280,6 +280,7 @@ def test_no_message_goes_to_a_group_that_we_have_left(device, listener, family, 
     row = device.queue("am I still here?")
     assert (row["status"], row["error_code"]) == ("failed", done.error["code"])
     assert "am I still here?" not in adam.texts()
+    assert {each["why"] for each in town.take_rejected()} <= {"the sender is not in the group"}
 
 
 # ── The queue ─────────────────────────────────────────────────────────────────────────────────────

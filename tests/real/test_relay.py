@@ -334,6 +334,7 @@ def test_changes_of_groups_reach_the_members(relay, client, reem, adam):
     changed("Leave", [reem.lid])
     assert client.do("groups") == []
     assert "server returned error 403" in client.error("send", to=group, text="Anyone?")
+    assert [each["why"] for each in relay.take_rejected()] == ["the sender is not in the group"]
     other = relay.group("Cinema", adam, reem, zoe)
     client.wait("JoinedGroup", lambda event: event["data"]["GroupInfo"]["GroupName"]["Name"] == "Cinema")
     adam.send(other, "What is on?")

@@ -6,7 +6,8 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from relay import groups, pairing
+from relay import addressing, groups, pairing
+from relay.hub import FINDINGS
 from relay.model import Account, Device
 from relay.net import Reply
 from relay.phone_api import Answer, PhoneApi
@@ -23,6 +24,7 @@ FAULTS = (
     "corrupt",
     "hang_iq",
     "wrong_device_hash",
+    "mangle",
 )
 
 
@@ -136,6 +138,8 @@ class Api(PhoneApi):
         corrupt={}: spoil the ciphertexts of a message, so that its recipients ask for a retry
         hang_iq={"spaces": ["usync"]}: never answer queries of these namespaces
         wrong_device_hash={}: notices of its devices have a hash that fits no list
+        mangle={"how": "dropped"}: spoil a message on its way to the server, as a broken client would;
+            `relay.broken_clients.MISTAKES` has the mistakes
         """
         account = self._account(number)
         for name, value in faults.items():
@@ -145,6 +149,21 @@ class Api(PhoneApi):
             if value is not None:
                 account.faults[name] = value
         return {"faults": account.faults}
+
+    async def do_take_findings(self, names: list[str]) -> Answer:
+        """Return what was noted of clients' messages, and forget it: "rejected", "lost" and "stale"."""
+        taken = {}
+        for name in names:
+            if name not in FINDINGS:
+                raise ValueError(f"unknown list {name!r}")
+            taken[name] = list(getattr(self.hub, name))
+            getattr(self.hub, name).clear()
+        return taken
+
+    async def do_addressing(self, one: str, other: str, form: str | None) -> Answer:
+        """Set the form of addresses in a conversation: "lid", "pn", "sent"; null makes it each account's."""
+        addressing.choose(self.hub, self._account(one), self._account(other), form)
+        return {}
 
     async def do_drop(self, number: str, code: int = 0) -> Answer:
         """Cut the account's connections, as a network does, or end them with <stream:error code=…/>."""

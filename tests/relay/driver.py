@@ -13,6 +13,7 @@ from typing import Any
 
 from fork_server import Forked
 
+from relay.hub import FINDINGS
 from relay.lines import LineProcess
 from relay.people import Person
 from relay.trust import client_environment
@@ -112,6 +113,33 @@ class Relay:
     def refused(self) -> list[str]:
         """Return the hosts that the proxy refused to clients, since the start."""
         return list(self.call("state")["refused"])
+
+    def addressing(self, one: Person, other: Person, form: str | None) -> None:
+        """Set the form of addresses in the conversation of two people: "lid", "pn" or "sent"."""
+        self.call("addressing", one=one.number, other=other.number, form=form)
+
+    @property
+    def routed(self) -> list[dict[str, Any]]:
+        """Return the messages that were passed on or refused, with the devices that each reached."""
+        return list(self.call("state")["routed"])
+
+    @property
+    def unacknowledged(self) -> list[str]:
+        """Return the ids of the clients' messages that were neither accepted nor refused."""
+        return [each["id"] for each in self.routed if each["outcome"] == ""]
+
+    def take_rejected(self) -> list[dict[str, Any]]:
+        """Return the messages that were refused as malformed, and forget them: a test expected them."""
+        return list(self.call("take_findings", names=["rejected"])["rejected"])
+
+    def take_stale(self) -> list[dict[str, Any]]:
+        """Return the accepted messages that left out a device, and forget them: a test expected them."""
+        return list(self.call("take_findings", names=["stale"])["stale"])
+
+    def check_messages(self) -> None:
+        """Raise AssertionError, once, if a client's message was lost, malformed or left out a device."""
+        found = self.call("take_findings", names=FINDINGS)
+        assert not any(found.values()), found
 
     def environment(self) -> dict[str, str]:
         """Return the environment in which a process with neonize reaches this relay and no other host."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from relay.connection import Connection
 
 LINES_KEPT = 5000
+FINDINGS = ("rejected", "lost", "stale")
+"""The lists of what no test should cause unawares."""
 QR_CODES = 6
 
 
@@ -46,18 +48,28 @@ class Hub:
     def clear(self) -> None:
         """Forget everything but the hosts that the proxy refused."""
         self.accounts: dict[str, Account] = {}
+        self._by_lid: dict[str, Account] = {}
         self.groups: dict[JID, Group] = {}
+        self.addressing: dict[frozenset[str], str] = {}
+        """The form of addresses in a conversation, by the numbers of its two people."""
         self.media: dict[str, bytes] = {}
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self.unhandled: dict[str, int] = {}
         self.routed: deque[dict[str, Any]] = deque(maxlen=LINES_KEPT)
+        self.rejected: list[dict[str, Any]] = []
+        """The clients' messages that were refused because they are malformed: id, from, to, code, why."""
+        self.lost: list[dict[str, Any]] = []
+        """The clients' messages that were acknowledged without an error and reached nobody."""
+        self.stale: list[dict[str, Any]] = []
+        """The accepted messages that left out a device of the chat, or named another list by their phash."""
         self.pairings_refused = 0
         self.qr_codes = QR_CODES
         self.unpaired_failure: dict[str, Any] = {}
 
     def save(self, path: Path) -> None:
         """Save the state that a restart must not lose."""
-        state = {"accounts": self.accounts, "groups": self.groups, "media": self.media}
+        kept = ("accounts", "groups", "media", "addressing", *FINDINGS)
+        state = {name: getattr(self, name) for name in kept}
         path.write_bytes(pickle.dumps(state))
 
     def load(self, path: Path) -> None:
@@ -71,7 +83,9 @@ class Hub:
             return self.accounts.get(jid.user)
         if jid.server != LID:
             return None
-        return next((each for each in self.accounts.values() if each.lid.user == jid.user), None)
+        if jid.user not in self._by_lid:
+            self._by_lid = {each.lid.user: each for each in self.accounts.values()}
+        return self._by_lid.get(jid.user)
 
     def find_device(self, jid: JID) -> Device | None:
         """Return the linked device of an address."""

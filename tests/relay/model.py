@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from relay.appstate import SyncKey
@@ -44,8 +45,10 @@ class Device:
     """Whether the device has logged in and sent <active/>: stanzas may be pushed."""
     pending: dict[Key, Node] = field(default_factory=dict)
     """Stanzas that the device has not acknowledged, oldest first."""
-    routed: set[str] = field(default_factory=set)
-    """Ids of the device's own messages; a repeat after a reconnect is acknowledged and not routed."""
+    sent: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    """The device's own messages, by id and chat: `relay.deliveries` says what is noted of each."""
+    keyed: dict[JID, set[JID]] = field(default_factory=dict)
+    """The devices that got a ciphertext of their own from this device, and so its sender key, by group."""
     greeted: bool = False
     """The phone has sent its sync key and the history."""
 
@@ -103,7 +106,7 @@ class Account:
         """Return the address by number."""
         return JID(self.number)
 
-    @property
+    @cached_property
     def lid(self) -> JID:
         """Return the address by hidden id: 15 digits that do not show the number."""
         digest = hashlib.sha256(self.number.encode()).digest()

@@ -13,11 +13,12 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from relay import history
+from relay import history, own_reads
+from relay.addressing import by_hidden_id
 from relay.crypto import decrypt_media, encrypt_media
 from relay.hub import Hub
 from relay.model import Account, Device, now
-from relay.wabin import GROUP, JID, LID, Attr, Node, node
+from relay.wabin import BROADCAST, GROUP, JID, LID, Attr, Node, node
 
 RETRIES = 5
 UNSHOWN = ("messageContextInfo", "senderKeyDistributionMessage")
@@ -38,7 +39,7 @@ def new_id() -> str:
 
 def receive(hub: Hub, account: Account, stanza: Node, sender: Account) -> None:
     """Decrypt a message with the account's phone, put it into the phone's inbox and answer with receipts."""
-    group = stanza.jid("from") if stanza.jid("from").server == GROUP else None
+    group = stanza.jid("from") if stanza.jid("from").server in (GROUP, BROADCAST) else None
     origin = stanza.jid("participant") if group else stanza.jid("from")
     chat = str(group) if group else sender.number if sender is not account else stanza.text("recipient")
     record: dict[str, Any] = {
@@ -67,13 +68,16 @@ def send_receipt(
     hub: Hub, account: Account, to: Account, ids: list[str], kind: str, group: JID | None = None
 ) -> None:
     """Send a receipt from the account's phone for messages of `to`: delivered, read, played."""
-    me = account.lid if account.addressing == "lid" else account.pn
+    by_lid = by_hidden_id(hub, account, to)
+    me = account.lid if by_lid else account.pn
     who: dict[str, Attr] = {"from": group, "participant": account.lid} if group else {"from": me}
     attrs: dict[str, Attr] = {"id": ids[0], "t": now(), "type": "" if kind == "delivered" else kind}
     more = [node("list", {}, *(node("item", {"id": each}) for each in ids[1:]))] if ids[1:] else []
     stanza = node("receipt", attrs | who, *more)
     for device in to.devices.values():
         hub.push(device, stanza)
+    if kind in own_reads.KINDS:
+        own_reads.of_phone(hub, account, group or (to.lid if by_lid else to.pn), kind, ids)
 
 
 def encrypt(account: Account, target: Device, message: Any) -> Node:
@@ -125,7 +129,7 @@ def _ask_again(hub: Hub, account: Account, sender: Account, stanza: Node, record
     about: dict[str, Attr] = {"count": count, "id": record["id"], "t": now(), "v": 1}
     registration = account.phone.registration.to_bytes(4, "big")
     who: dict[str, Attr] = {"from": account.lid if stanza.jid("from").server == LID else account.pn}
-    if stanza.jid("from").server == GROUP:
+    if stanza.jid("from").server in (GROUP, BROADCAST):
         who = {"from": stanza.jid("from"), "participant": account.lid}
     elif sender is account:
         who["recipient"] = stanza.attrs["recipient"]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from relay import outgoing, routing
+from relay import outgoing, own_reads, routing
+from relay.addressing import by_hidden_id
 from relay.connection import Connection
 from relay.hub import Hub
 from relay.model import Account, Device, now
-from relay.wabin import GROUP, JID, Attr, Node, node
+from relay.wabin import BROADCAST, GROUP, JID, Attr, Node, node
 
 OWN = ("sender", "peer_msg", "hist_sync", "read-self")
-"""Receipts that concern only the account's own devices."""
+"""Receipts that are never passed on to another account."""
 
 
 async def on_receipt(hub: Hub, conn: Connection, device: Device, stanza: Node) -> None:
     """Acknowledge a receipt, take the receipted stanza off the queue, and pass the receipt on.
 
-    Delivery and retry receipts answer one device; a read receipt goes to all of the account.
+    Delivery and retry receipts answer one device; a read receipt goes to all of the account, and to the other
+    devices of the reader.
     """
     to, kind = stanza.jid("to"), stanza.text("type")
     routing.settle(device, stanza)
@@ -24,10 +26,9 @@ async def on_receipt(hub: Hub, conn: Connection, device: Device, stanza: Node) -
     if kind == "server-error":
         hub.note_unhandled(str(stanza))
         return
-    who: dict[str, Attr] = {"from": sender_jid(device)}
-    target: Attr | None = to
-    if to.server == GROUP:
-        who, target = {"from": to, "participant": device.lid}, stanza.attrs.get("participant")
+    if kind in own_reads.KINDS:
+        own_reads.pass_on(hub, device, stanza)
+    target = stanza.attrs.get("participant") if to.server in (GROUP, BROADCAST) else to
     account = hub.find(target) if isinstance(target, JID) else None
     if kind in OWN or account is None or not isinstance(target, JID):
         return
@@ -35,13 +36,24 @@ async def on_receipt(hub: Hub, conn: Connection, device: Device, stanza: Node) -
         outgoing.resend(hub, account, stanza.text("id"), device)
     elif account is not device.account:
         told: dict[str, Attr] = {"id": stanza.text("id"), "t": stanza.attrs.get("t", now()), "type": kind}
-        _pass_on(hub, account, target, Node("receipt", told | who, stanza.content))
+        _pass_on(hub, account, target, Node("receipt", told | _who(hub, device, account, to), stanza.content))
     _note(account, device, stanza, kind)
 
 
-def sender_jid(device: Device) -> JID:
-    """Return the JID under which a device appears as the sender in a 1:1 chat."""
-    return device.lid if device.account.addressing == "lid" else device.pn
+def sender_jid(hub: Hub, device: Device, to: JID) -> JID:
+    """Return the JID under which a device appears as the sender in a 1:1 chat.
+
+    Whether the server leaves out the device in receipts such as `read`, which are not about one device, is
+    unknown: here each receipt has it.
+    """
+    other = hub.find(to) or device.account
+    return device.lid if by_hidden_id(hub, device.account, other, to) else device.pn
+
+
+def _who(hub: Hub, device: Device, account: Account, to: JID) -> dict[str, Attr]:
+    if to.server in (GROUP, BROADCAST):
+        return {"from": to, "participant": device.lid}
+    return {"from": sender_jid(hub, device, to)}
 
 
 def _pass_on(hub: Hub, account: Account, target: JID, receipt: Node) -> None:

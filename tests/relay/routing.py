@@ -1,14 +1,15 @@
-"""Store and forward: the way of messages and receipts from device to device, and the faults on it."""
+"""Store and forward: the way of messages from device to device, and the faults on it."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from relay import phones
+from relay import broken_clients, deliveries, message_checks, phones
+from relay.addressing import by_hidden_id, mode
 from relay.connection import Connection
+from relay.devicelist import addresses
 from relay.hub import Hub
-from relay.model import Account, Device, Group, key_of, now
-from relay.wabin import GROUP, JID, LID, SERVER, Attr, Node, node
+from relay.message_checks import Refused
+from relay.model import Account, Device, key_of, now
+from relay.wabin import BROADCAST, GROUP, JID, LID, SERVER, Attr, Node, node
 
 KINDS = ("message", "receipt", "notification")
 
@@ -41,77 +42,97 @@ def settle(device: Device, answer: Node) -> None:
 
 
 async def on_message(hub: Hub, conn: Connection, sender: Device, stanza: Node) -> None:
-    """Accept a message, unless a fault says otherwise, route it, acknowledge it.
-
-    A client sends the same frame again if the connection broke before the acknowledgement: the relay
-    acknowledges it again and does not route it. An answer to a retry receipt has the same id, but a single
-    <enc> and no <participants>.
-    """
-    me, message_id, to = sender.account, stanza.text("id"), stanza.jid("to")
-    ack: dict[str, Attr] = {"class": "message", "id": message_id, "from": to, "t": now()}
-    refusal = me.take_fault("ack_error") or _no_member(hub, me, to)
-    if refusal:
-        await conn.send(node("ack", ack | {"error": refusal["code"]}))
+    """Check a message, route it and acknowledge it, unless it is malformed or a fault says otherwise."""
+    me = sender.account
+    if stanza.child("participants") and (fault := me.take_fault("mangle")):
+        stanza = broken_clients.mangle(hub, sender, stanza, fault["how"])
+    try:
+        kind = message_checks.check(hub, sender, stanza)
+    except Refused as refusal:
+        deliveries.reject(hub, sender, stanza, refusal.code, str(refusal))
+        await conn.send(_ack(stanza, error=refusal.code))
         return
-    if fault := me.take_fault("drop_on_send"):
-        if fault.get("route") and message_id not in sender.routed:
-            route(hub, sender, stanza, to)
-            sender.routed.add(message_id)
+    record = deliveries.begin(hub, sender, stanza, kind)
+    if refused := me.take_fault("ack_error"):
+        record["outcome"] = "refused"
+        await conn.send(_ack(stanza, error=refused["code"]))
+        return
+    cut = me.take_fault("drop_on_send")
+    if cut is None or cut.get("route"):
+        _deliver(hub, sender, stanza, record)
+    if cut is not None:
         await conn.drop()
-        return
-    if me.take_fault("corrupt"):
+    elif not me.take_fault("never_ack"):
+        await _acknowledge(hub, conn, sender, stanza, record)
+
+
+async def _acknowledge(
+    hub: Hub, conn: Connection, sender: Device, stanza: Node, record: deliveries.Record
+) -> None:
+    ack = _ack(stanza, **deliveries.answer(hub, sender, stanza, record["kind"]))
+    deliveries.accept(hub, record)
+    if fault := sender.account.take_fault("ack_delay"):
+        hub.later(float(fault["seconds"]), conn.send(ack))
+    else:
+        await conn.send(ack)
+
+
+def _ack(stanza: Node, **more: Attr) -> Node:
+    attrs: dict[str, Attr] = {"class": "message", "id": stanza.text("id"), "t": now()}
+    return node("ack", attrs | {"from": stanza.attrs.get("to", SERVER)} | more)
+
+
+def _deliver(hub: Hub, sender: Device, stanza: Node, record: deliveries.Record) -> None:
+    """Route a message to the devices that did not get it yet.
+
+    A client sends the same frame again if the connection broke before the acknowledgement. That the server
+    keeps back a second ciphertext of the same id, whatever it holds, is a guess.
+    """
+    if sender.account.take_fault("corrupt"):
         _spoil(stanza)
-    if message_id not in sender.routed or not stanza.child("participants"):
-        sender.routed.add(message_id)
-        route(hub, sender, stanza, to)
-    if me.take_fault("never_ack"):
-        return
-    if _device_list_is_stale(hub, sender, stanza, to):
-        ack["phash"] = "2:stale"  # a hash that cannot match, so that the client asks for the devices again
-    if fault := me.take_fault("ack_delay"):
-        hub.later(float(fault["seconds"]), conn.send(node("ack", ack)))
-        return
-    await conn.send(node("ack", ack))
+    if record["kind"] in ("chat", "group") and not record["reached"]:
+        deliveries.note_missed(hub, sender, stanza, record)
+    record["reached"] += route(hub, sender, stanza, stanza.jid("to"), record["reached"])
 
 
-def route(hub: Hub, sender: Device | Account, stanza: Node, to: JID) -> None:
-    """Fan a <message> out: a stanza for each device, with the one ciphertext that is meant for it."""
+def route(
+    hub: Hub, sender: Device | Account, stanza: Node, to: JID, reached: list[str] | None = None
+) -> list[str]:
+    """Fan a <message> out: a stanza for each device, with the one ciphertext that is meant for it.
+
+    Return the devices that got it now. Those in `reached` had it before, and get nothing.
+    """
     me = sender.account if isinstance(sender, Device) else sender
     attrs: dict[str, Attr] = {"id": stanza.text("id"), "t": now(), "notify": me.name}
     attrs["type"] = stanza.text("type") or "text"
     attrs |= {name: stanza.attrs[name] for name in ("edit", "category") if name in stanza.attrs}
     extra = [each for each in stanza if each.tag in ("device-identity", "meta")]
-    single = {each.jid("jid"): each.child("enc") for each in stanza.child("participants") or ()}
-    shared = stanza.child("enc")  # a group's skmsg, or the only ciphertext of a peer message or of a retry
-    record = {
-        "id": attrs["id"],
-        "from": str(sender.lid),
-        "to": str(to),
-        "devices": [str(jid) for jid in single],
-    }
-    hub.routed.append(record)
-    group = hub.groups.get(to) if to.server == GROUP else None
-    if group:
-        who: dict[str, Attr] = {"from": to, "participant": sender.lid, "participant_pn": sender.pn}
-        who["addressing_mode"] = "lid"
-        for jid in _group_devices(group, stanza):
-            parts = [each for each in (single.get(jid), shared) if each]
-            if jid != sender.lid and parts:
-                _hand_over(hub, jid, Node("message", attrs | who, parts + extra), me)
-        return
-    for jid, enc in single.items() or [(to, shared)]:
+    chat = stanza.attrs.get("recipient", to)  # an answer to a retry receipt of an own device names both
+    now_reached: list[str] = []
+    for jid, encs in _targets(hub, stanza, to):
         account = hub.find(jid)
-        if enc and account:
-            who = _addresses(hub, sender, me, account, jid, to)
-            _hand_over(hub, jid, Node("message", attrs | who, [enc, *extra]), me)
+        if account is None or jid in (sender.lid, sender.pn) or str(jid) in (reached or ()):
+            continue
+        who = _addresses(hub, sender, me, account, jid, chat if isinstance(chat, JID) else to)
+        if _hand_over(hub, account, jid.device, Node("message", attrs | who, [*encs, *extra]), me):
+            now_reached.append(str(jid))
+    return now_reached
 
 
-def _no_member(hub: Hub, me: Account, to: JID) -> dict[str, Any] | None:
-    """Refuse a message to a group if the sender is not in it (the codes are a guess)."""
-    group = hub.groups.get(to)
-    if to.server != GROUP or (group and me in group.members):
-        return None
-    return {"code": 403 if group else 404}
+def _targets(hub: Hub, stanza: Node, to: JID) -> list[tuple[JID, list[Node]]]:
+    """Return the devices that a message is for, each with its ciphertexts."""
+    single = message_checks.named(stanza)
+    shared = stanza.all("enc")  # a group's skmsg, or the only ciphertext of a peer message or of a retry
+    retry = stanza.attrs.get("participant")
+    if isinstance(retry, JID):
+        return [(retry, shared)]
+    if group := hub.groups.get(to):
+        devices = [jid for each in group.members for jid in addresses(each, LID)]
+        targets = [(jid, [*([single[jid]] if jid in single else []), *shared]) for jid in devices]
+        return [(jid, encs) for jid, encs in targets if encs]
+    if to.server == BROADCAST:
+        return [(jid, [enc, *shared]) for jid, enc in single.items()]
+    return [(jid, [enc]) for jid, enc in single.items()] or [(to, shared)]
 
 
 def _spoil(stanza: Node) -> None:
@@ -122,43 +143,30 @@ def _spoil(stanza: Node) -> None:
             enc.content = enc.content[:-1] + bytes([enc.content[-1] ^ 1])
 
 
-def _device_list_is_stale(hub: Hub, sender: Device, stanza: Node, to: JID) -> bool:
-    """Return whether the client has left out an existing device."""
-    peer = hub.find(to)
-    sent = {each.jid("jid") for each in stanza.child("participants") or ()}
-    if peer is None or not sent:
-        return False
-    both = (peer, sender.account)
-    wanted = {account.lid.with_device(each) for account in both for each in (0, *account.devices)}
-    return not wanted - {sender.lid} <= sent
-
-
-def _group_devices(group: Group, stanza: Node) -> list[JID]:
-    retry = stanza.attrs.get("participant")
-    if isinstance(retry, JID):
-        return [retry]
-    return [member.lid.with_device(each) for member in group.members for each in (0, *member.devices)]
-
-
 def _addresses(
     hub: Hub, sender: Device | Account, me: Account, account: Account, jid: JID, to: JID
 ) -> dict[str, Attr]:
-    """Return the sender of a 1:1 message by hidden id or number, and the other address beside it."""
-    if account is me:  # a copy for the sender's own other devices: the chat is in "recipient"
+    """Return the sender of a message by hidden id or number, and the other address beside it."""
+    if to.server in (GROUP, BROADCAST):
+        who: dict[str, Attr] = {"from": to, "participant": sender.lid, "participant_pn": sender.pn}
+        return who | {"addressing_mode": "lid"}
+    if account is me:  # a copy for the sender's own other devices
         own: dict[str, Attr] = {"from": sender.lid if jid.server == LID else sender.pn, "recipient": to}
         peer = hub.find(to) if to.server == LID else None
         return own | ({"peer_recipient_pn": peer.pn} if peer else {})
-    who: dict[str, Attr] = {"addressing_mode": me.addressing}
-    if me.addressing == "lid":
+    by_lid = by_hidden_id(hub, me, account, to)
+    who = {"addressing_mode": mode(by_lid)}
+    if by_lid:
         return who | {"from": sender.lid} | ({"sender_pn": sender.pn.bare} if me.mapped else {})
     return who | {"from": sender.pn} | ({"sender_lid": sender.lid.bare} if me.mapped else {})
 
 
-def _hand_over(hub: Hub, jid: JID, stanza: Node, sender: Account) -> None:
-    account = hub.find(jid)
-    if account is None:
-        return
-    if jid.device == 0:
+def _hand_over(hub: Hub, account: Account, number: int, stanza: Node, sender: Account) -> bool:
+    """Give a message to a phone or queue it for a linked device; return whether there is such a device."""
+    if number == 0:
         phones.receive(hub, account, stanza, sender)
-    elif device := account.devices.get(jid.device):
+    elif device := account.devices.get(number):
         hub.push(device, stanza)
+    else:
+        return False
+    return True

@@ -138,7 +138,11 @@ class Server:
         target = self.hub.find(stanza.jid("to"))
         for each in target.devices.values() if target else ():
             if each.conn and each.active:
-                shown = Node("chatstate", {"from": receipts.sender_jid(device).bare}, stanza.content)
+                shown = Node(
+                    "chatstate",
+                    {"from": receipts.sender_jid(self.hub, device, stanza.jid("to")).bare},
+                    stanza.content,
+                )
                 await each.conn.send(shown)
 
     async def on_media(self, method: str, target: str, body: bytes) -> Reply:

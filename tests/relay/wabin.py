@@ -20,7 +20,7 @@ _LIST_EMPTY, _DICT0, _AD_JID, _LIST8, _LIST16 = 0, 236, 247, 248, 249
 _JID_PAIR, _HEX8, _BINARY8, _BINARY20, _BINARY32, _NIBBLE8 = 250, 251, 252, 253, 254, 255
 _COMPRESSED = 2
 
-PN, LID, GROUP = "s.whatsapp.net", "lid", "g.us"
+PN, LID, GROUP, BROADCAST = "s.whatsapp.net", "lid", "g.us", "broadcast"
 _AGENTS = {PN: 0, LID: 1, "hosted": 128, "hosted.lid": 129}
 _SERVERS = {agent: server for server, agent in _AGENTS.items()}
 
@@ -57,6 +57,7 @@ class JID:
 
 
 SERVER = JID("", PN)
+STATUS = JID("status", BROADCAST)
 GROUP_SERVER = JID("", GROUP)
 Attr: TypeAlias = str | int | JID
 

@@ -30,6 +30,20 @@ def running_relay(relay_folder: Path, tmp_path_factory: pytest.TempPathFactory) 
     relay.stop()
 
 
+@pytest.fixture(autouse=True)
+def messages_reach_someone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test no client's message may have been lost, refused as malformed, or kept from a device.
+
+    A test that provokes this takes what it expected with `relay.take_rejected` or `relay.take_stale`.
+    """
+    shared: Relay | None = None
+    if "running_relay" in request.fixturenames:
+        shared = request.getfixturevalue("running_relay")
+    yield
+    if shared:
+        shared.check_messages()
+
+
 @pytest.fixture
 def relay(running_relay: Relay) -> Iterator[Relay]:
     """The relay without accounts; after the test the proxy must not have refused any other host."""
@@ -47,7 +61,10 @@ def own_relay(relay_folder: Path, tmp_path: Path) -> Iterator[Relay]:
     if relay.process is None:
         return
     refused = relay.refused
-    relay.stop()
+    try:
+        relay.check_messages()
+    finally:
+        relay.stop()
     assert refused == []
 
 
