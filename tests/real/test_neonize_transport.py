@@ -3,13 +3,45 @@
 from __future__ import annotations
 
 import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from neonize_process import Died, RemoteTransport
-from relay.driver import Client
+from relay.driver import Client, Person
 from transport_contract import Ear, OtherSide, TransportContract, _broken, connect
 
 pytest_plugins = ["relay_fixture"]
+
+
+@dataclass
+class Linked:
+    """A device of Reem's as it was after it was linked; each test begins with a copy."""
+
+    us: Person
+    adam: Person
+    group: str
+    accounts: Path
+    session: Path
+
+
+@pytest.fixture(scope="session")
+def linked(running_relay, tmp_path_factory):
+    """A device of Reem's, linked once for all tests of this process."""
+    folder = tmp_path_factory.mktemp("linked")
+    running_relay.clear()
+    us = running_relay.person("Reem")
+    adam = running_relay.person("Adam", receipts=["delivered"])
+    group = running_relay.group("Family", adam, us)
+    client = Client(running_relay, folder / "session.db")
+    try:
+        client.link(us)
+        client.end()
+    finally:
+        client.kill()
+    running_relay.save(folder / "accounts.pickle")
+    return Linked(us, adam, group, folder / "accounts.pickle", folder / "session.db")
 
 
 class RelaySide(OtherSide):
@@ -17,22 +49,16 @@ class RelaySide(OtherSide):
 
     cannot = frozenset({"read_elsewhere", "name", "map", "group_info"})
 
-    def __init__(self, relay, folder):
+    def __init__(self, relay, linked, folder):
         self.relay = relay
-        self.us = relay.person("Reem")
-        self.adam = relay.person("Adam", receipts=["delivered"])
+        self.us, self.adam, self.group = linked.us, linked.adam, linked.group
         self.friend = self.adam.lid
-        self.group = relay.group("Family", self.adam, self.us)
         self.home = folder
         self._made = []
         self._unsaid = []
         """Messages sent while the server was down: the phone keeps them until it is back."""
-        client = Client(relay, folder / "session.db")
-        try:
-            client.link(self.us)
-            client.end()
-        finally:
-            client.kill()
+        relay.load(linked.accounts)
+        shutil.copyfile(linked.session, folder / "session.db")
 
     def transport(self):
         made = RemoteTransport(self.home, self.relay.environment())
@@ -42,6 +68,8 @@ class RelaySide(OtherSide):
     def end(self):
         for each in self._made:
             each.end()
+        if self.relay.process is None:
+            self.relay.start()
 
     def say(self, text, **details):
         kind, name = details.pop("type", "text"), details.pop("name", None)
@@ -146,10 +174,11 @@ def message_of(kind, text, reply_to):
 
 
 @pytest.fixture
-def other(own_relay, memory_path):
-    side = RelaySide(own_relay, memory_path)
+def other(running_relay, linked, memory_path):
+    side = RelaySide(running_relay, linked, memory_path)
     yield side
     side.end()
+    assert running_relay.refused == []
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -118,6 +119,17 @@ class Api(PhoneApi):
     async def do_log(self, last: int = 200, match: str = "") -> Answer:
         """Return the last stanzas that contain a text, both ways."""
         return {"log": [line for line in self.hub.lines if match in line][-last:]}
+
+    async def do_save(self, path: str) -> Answer:
+        """Write accounts, groups and files to a file that `load` can read."""
+        self.hub.save(Path(path))
+        return {}
+
+    async def do_load(self, path: str) -> Answer:
+        """Cut every connection, and go back to the accounts, groups and files that `save` wrote."""
+        await self.do_clear()
+        self.hub.load(Path(path))
+        return {}
 
     async def do_clear(self) -> Answer:
         """Cut every connection and forget every account, group and file."""

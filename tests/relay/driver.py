@@ -81,6 +81,14 @@ class Relay:
         self.call("clear")
         self._made = 0
 
+    def save(self, path: Path) -> None:
+        """Write accounts, groups and files to a file."""
+        self.call("save", path=str(path))
+
+    def load(self, path: Path) -> None:
+        """Cut every connection, and go back to what `save` wrote to this file."""
+        self.call("load", path=str(path))
+
     def person(self, name: str, number: str = "", **settings: Any) -> Person:
         """Add an account, with the next free number if none is given; `relay.model` has the settings."""
         taken = self.call("state")["accounts"]
