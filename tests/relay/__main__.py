@@ -25,7 +25,7 @@ async def main(folder: Path, state: Path) -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     await reader.read()
-    server.save()
+    await server.end()
 
 
 if __name__ == "__main__":

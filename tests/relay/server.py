@@ -55,9 +55,11 @@ class Server:
         self.ports_file.write_text(json.dumps(ports))
         return ports
 
-    def save(self) -> None:
-        """Keep the accounts for a restart."""
+    async def end(self) -> None:
+        """Keep the accounts for a restart, and cut every connection: a client's goodbye takes 10 seconds."""
         self.hub.save(self.state)
+        for conn in list(self.hub.conns):
+            await conn.drop()
 
     async def on_socket(self, socket: ServerConnection) -> None:
         """Serve a client from its handshake to its end."""
