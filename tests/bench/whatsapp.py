@@ -30,6 +30,7 @@ def measure(scratch: Path, incoming: int, outgoing: int, runs: int, tell: Tell) 
         floor = _bare(relay, scratch, incoming, outgoing, runs)
         tell("WhatsApp: wa")
         ours = _wa(relay, scratch / "linked", incoming, outgoing, runs)
+        relay.check_messages()
     finally:
         relay.stop()
     rows = [

@@ -33,6 +33,7 @@ def main(folder: Path) -> None:
     try:
         client.link(reem)
         client.do("send", to=adam.number, text="near")
+        relay.check_messages()
         interfaces = [name for _, name in socket.if_nameindex()]
         sys.stdout.write(json.dumps([interfaces, adam.texts(), relay.refused]) + "\n")
     finally:

@@ -120,9 +120,7 @@ def _mixed(hub: Hub, sender: Device, stanza: Node) -> None:
 
 def _other_id(hub: Hub, sender: Device, stanza: Node) -> None:
     """Take the id of a message of somebody else."""
-    stanza.attrs["id"] = next(
-        each["id"] for each in hub.routed if hub.find(JID.parse(each["from"])) is not sender.account
-    )
+    stanza.attrs["id"] = next(each for each, by in hub.ids.items() if by != sender.account.number)
 
 
 def _no_id(hub: Hub, sender: Device, stanza: Node) -> None:

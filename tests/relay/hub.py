@@ -56,6 +56,8 @@ class Hub:
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self.unhandled: dict[str, int] = {}
         self.routed: deque[dict[str, Any]] = deque(maxlen=LINES_KEPT)
+        self.ids: dict[str, str] = {}
+        """The number of the account that first used a message id, by id."""
         self.rejected: list[dict[str, Any]] = []
         """The clients' messages that were refused because they are malformed: id, from, to, code, why."""
         self.lost: list[dict[str, Any]] = []

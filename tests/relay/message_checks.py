@@ -4,7 +4,8 @@ The real server answers 479 to a stanza with both <participants> and an answer t
 for nobody but the sender's own devices, and to one with an addressing mode; it answers 400 when numbers and
 hidden ids are mixed in a 1:1 chat, and 421 when they are mixed in a group. Users of other clients reported
 these. Every other code here is a guess, never compared with real servers; so is it that an <enc> alone is
-refused, which WhatsApp's own web client is said to send to a person with a single device.
+refused, which WhatsApp's own web client is said to send to a person with a single device, and that the server
+looks at whose id it is.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ def check(hub: Hub, sender: Device, stanza: Node) -> str:
         raise Refused("it has no address")
     if not stanza.text("id"):
         raise Refused("it has no id")
+    if hub.ids.get(stanza.text("id"), sender.account.number) != sender.account.number:
+        raise Refused("it has the id of a message of somebody else")
     kind = _kind(stanza, to)
     CHECKS[kind](hub, sender, stanza, to)
     return kind

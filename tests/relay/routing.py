@@ -108,6 +108,7 @@ def route(
     attrs |= {name: stanza.attrs[name] for name in ("edit", "category") if name in stanza.attrs}
     extra = [each for each in stanza if each.tag in ("device-identity", "meta")]
     chat = stanza.attrs.get("recipient", to)  # an answer to a retry receipt of an own device names both
+    hub.ids.setdefault(stanza.text("id"), me.number)
     now_reached: list[str] = []
     for jid, encs in _targets(hub, stanza, to):
         account = hub.find(jid)

@@ -34,6 +34,7 @@ def main(folder: Path) -> None:
         _run(env, "send", adam.number, "near")
         listener.terminate()
         listener.communicate(timeout=10)
+        relay.check_messages()
         interfaces = [name for _, name in socket.if_nameindex()]
         sys.stdout.write(json.dumps([interfaces, adam.texts(), relay.refused]) + "\n")
     finally:

@@ -1,0 +1,207 @@
+"""The way of messages and receipts through the relay, with real clients.
+
+The relay refuses what no server takes, and notes whom each message reached; a person's devices learn what the
+others read; clients learn of devices that they left out; addresses are by number or by hidden id.
+"""
+
+from __future__ import annotations
+
+import pytest
+from conftest import wait_for
+from relay.broken_clients import MISTAKES
+
+pytest_plugins = ["linked_fixture"]
+
+ACCEPTED = ("stale", "phash")
+"""Mistakes with which the server accepts a message: it answers with the hash of the true list."""
+UNANSWERED = ("another's id", "no id")
+"""Mistakes after which the acknowledgement names no message that the client waits for."""
+REFUSED = [how for how in MISTAKES if how not in (*ACCEPTED, *UNANSWERED)]
+CODES = {"mixed": 400}
+WARNING = "different participant list hash"
+
+
+@pytest.fixture(autouse=True)
+def no_fault_is_left(reem):
+    """Clear the fault of a test when it ends."""
+    yield
+    reem.fault(mangle=None, never_ack=None)
+
+
+@pytest.fixture
+def listener(device):
+    """A listener that holds the connection."""
+    return device.listening()
+
+
+@pytest.mark.parametrize("how", REFUSED)
+def test_a_malformed_message_is_refused_reaches_nobody_and_fails(device, listener, town, adam, reem, how):
+    before = len(reem.inbox())
+    reem.fault(mangle={"how": how, "count": 1})
+    done = device.run("send", adam.number, f"broken: {how}", "--json")
+    code = CODES.get(how, 479)
+    assert (done.code, done.out, done.error["code"]) == (5, "", "send-failed")
+    assert str(code) in done.error["message"]
+    assert device.queue(f"broken: {how}")["status"] == "failed"
+    assert (adam.inbox(), reem.texts(before)) == ([], [])
+    with pytest.raises(AssertionError, match="rejected"):
+        town.check_messages()
+    assert town.routed[-1]["outcome"] == "refused"
+
+
+@pytest.mark.parametrize("how", ["foreign", "mixed", "enc type", "twice"])
+def test_a_malformed_message_to_a_group_is_refused(device, listener, town, adam, reem, how):
+    group = town.group(f"Group: {how}", reem, adam)
+    town.person("Stranger")
+    reem.fault(mangle={"how": how, "count": 1})
+    done = device.run("send", group, f"broken: {how}", "--json")
+    assert (done.code, done.error["code"]) == (5, "send-failed")
+    (found,) = town.take_rejected()
+    assert (found["code"], found["to"]) == (421 if how == "mixed" else 479, group)
+    assert adam.texts() == []
+
+
+@pytest.mark.parametrize("how", ACCEPTED)
+def test_a_message_that_leaves_out_a_device_fails_the_test_that_sends_it(
+    device, listener, town, newcomer, reem, how, clients
+):
+    adam = newcomer("Adam")
+    if how == "stale":
+        clients(town, "adam").link(adam)
+    reem.fault(mangle={"how": how, "count": 1})
+    assert device.json("send", adam.number, f"accepted: {how}")["status"] == "sent"
+    with pytest.raises(AssertionError, match="stale"):
+        town.check_messages()
+
+
+@pytest.mark.parametrize("how", UNANSWERED)
+def test_a_message_under_a_wrong_id_reaches_nobody_until_the_client_repeats_it(
+    device, listener, town, adam, reem, how
+):
+    device.ok("send", adam.number, "before")
+    if how == "another's id":
+        adam.send(reem, "one with an id")
+    reem.fault(mangle={"how": how, "count": 1})
+    done = device.run("send", adam.number, f"lost: {how}", "--wait", "1", "--json")
+    assert (done.code, done.error["code"]) == (6, "unknown-outcome")
+    assert len(town.take_rejected()) == 1
+    assert adam.texts() == ["before"]
+    reem.drop()
+    wait_for(lambda: device.queue(f"lost: {how}")["status"] == "sent")
+    assert adam.texts() == ["before", f"lost: {how}"]
+
+
+def test_a_message_that_is_never_acknowledged_is_unknown_and_the_relay_names_it(
+    device, listener, town, newcomer, reem
+):
+    adam = newcomer("Adam", receipts=[])
+    reem.fault(never_ack={"count": 1})
+    done = device.run("send", adam.number, "no word of it", "--wait", "1", "--json")
+    assert (done.code, done.error["code"]) == (6, "unknown-outcome")
+    assert adam.texts() == ["no word of it"]
+    listener.kill()
+    device.listening().wait(lambda: device.queue("no word of it")["status"] == "unknown", "the outcome")
+    assert [adam.inbox()[0]["id"]] == town.unacknowledged
+
+
+# ── Devices that a client does not know ───────────────────────────────────────────────────────────
+
+
+def test_a_client_learns_from_the_acknowledgement_that_it_left_out_a_device(town, clients, memory_path):
+    """Nobody is told of Adam's devices: the hash of the list of devices alone makes the client ask again."""
+    nadia, adam = town.person("Nadia"), town.person("Adam", device_notices=[])
+    client = clients(town, "nadia")
+    client.link(nadia)
+
+    def warnings():
+        return (memory_path / "nadia.db.log").read_text(errors="replace").count(WARNING)
+
+    for text in ("to the phone", "again"):
+        client.do("send", to=adam.number, text=text)
+        assert 'phash="2:' in town.call("log", match='<ack class="message"', last=1)["log"][0]
+    assert warnings() == 0
+    other = clients(town, "adam")
+    other.link(adam)
+    client.do("send", to=adam.number, text="missed")
+    assert [each["missed"] for each in town.take_stale()] == [[adam.lid.replace("@", ":1@")]]
+    assert warnings() == 1
+    client.do("send", to=adam.number, text="to all devices")
+    other.wait("Message", lambda event: event["text"] == "to all devices")
+    assert warnings() == 1
+    other.kill()
+    adam.unlink("silent")
+    client.do("send", to=adam.number, text="to a device that is gone")
+    assert warnings() == 2
+    client.do("send", to=adam.number, text="to the phone alone")
+    assert warnings() == 2
+    assert adam.texts() == [
+        "to the phone", "again", "missed", "to all devices", "to a device that is gone", "to the phone alone",
+    ]  # fmt: skip
+    assert other.texts() == ["to all devices"]
+
+
+# ── What one device reads ─────────────────────────────────────────────────────────────────────────
+
+
+def unread(device):
+    """Return the number of unread messages by chat."""
+    return {chat["id"]: chat["unread_count"] for chat in device.json("unread")}
+
+
+def test_what_one_device_reads_the_others_of_the_account_know(
+    device, listener, town, clients, newcomer, reem
+):
+    adam, zoe = newcomer("Adam"), newcomer("Zoe")
+    group = town.group("Readers", adam, zoe, reem)
+    second = clients(town, "second")
+    second.link(reem)
+
+    def came(chat, *messages):
+        wait_for(lambda: unread(device).get(chat) == len(messages))
+        for each in messages:
+            second.wait("Message", lambda event, each=each: event["id"] == each)
+
+    hellos = [adam.send(reem, "one"), adam.send(reem, "two")]
+    said = [zoe.send(group, "to the group")]
+    came(adam.pn, *hellos)
+    came(group, *said)
+    second.do("mark_read", ids=hellos, chat=adam.lid, sender=adam.lid)
+    second.do("mark_read", ids=said, chat=group, sender=zoe.lid)
+    wait_for(lambda: not {adam.pn, group} & set(unread(device)), what="what was read elsewhere")
+    third = [adam.send(reem, "three")]
+    came(adam.pn, *third)
+    device.ok("read", adam.number, "--mark-read")
+    got = second.wait("Receipt", lambda event: third == event["ids"] and event["from_me"])
+    assert (got["kind"], got["chat"]) == ("READ", adam.lid)
+    fourth = [adam.send(reem, "four")]
+    came(adam.pn, *fourth)
+    reem.receipt(adam, fourth, "read")
+    wait_for(lambda: adam.pn not in unread(device), what="what the phone read")
+
+
+# ── Addresses ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("form", ["lid", "pn", "sent"])
+def test_a_conversation_by_number_or_by_hidden_id_is_one_chat(
+    device, listener, town, clients, newcomer, reem, form
+):
+    adam = newcomer("Adam")
+    client = clients(town, "adam")
+    client.link(adam)
+    town.addressing(reem, adam, form)
+    sent = device.json("send", adam.number, "Hello")["message_id"]
+    got = client.wait("Message", lambda event: event["id"] == sent)
+    assert (got["chat"], got["alt"].replace(":1@", "@")) == (
+        (reem.pn, reem.lid) if form == "pn" else (reem.lid, reem.pn)
+    )
+    answer = client.do("send", to=reem.number, text="Hello yourself")["id"]
+    from_phone = adam.send(reem, "and from my phone")
+    wait_for(lambda: len(device.chat(adam)) == 3, what="the three messages, in one chat")
+    client.do("mark_read", ids=[sent], chat=got["chat"], sender=got["sender"])
+    wait_for(lambda: {row["message_id"]: row["status"] for row in device.chat(adam)}[sent] == "read")
+    device.ok("read", adam.number, "--mark-read")
+    receipt = client.wait("Receipt", lambda event: answer in event["ids"] and event["kind"] == "READ")
+    assert (receipt["chat"], receipt["sender"]) == (got["chat"], got["sender"])
+    wait_for(lambda: from_phone in [each for entry in adam.inbox() for each in entry.get("ids", [])])
+    town.addressing(reem, adam, None)
