@@ -17,6 +17,7 @@ from wa.whatsapp.events import (
     Edited,
     History,
     HistoryChat,
+    HistoryDamaged,
     JidMapped,
     MessageReceived,
     Named,
@@ -139,6 +140,19 @@ def test_the_end_of_a_full_sync_completes_every_chat(store, receive):
     receive(part(chat(REEM_JID, said(1)), chat(ADAM_JID, said(2, ADAM_JID)), kind="full", progress=100))
     assert [checkpoint(store, jid)["status"] for jid in (REEM_JID, ADAM_JID)] == ["completed"] * 2
     assert history.sync_status(store)["status"] == "completed"
+
+
+def test_with_a_damaged_part_no_chat_is_complete_until_the_phone_sends_all_of_it_again(store, receive, wa):
+    whole = part(chat(REEM_JID, said(1)), kind="full", progress=100)
+    apply.apply_event(store, HistoryDamaged("status code 404"), NOW)
+    receive(whole)
+    assert checkpoint(store)["status"] == history.sync_status(store)["status"] == "interrupted"
+    for more in ((), ("--json",)):
+        assert "could not be read: 1 (status code 404)" in wa("history", "status", *more).err
+    history.forget_damage(store)
+    receive(whole)
+    assert checkpoint(store)["status"] == history.sync_status(store)["status"] == "completed"
+    assert wa("history", "status", "--json").err == ""
 
 
 def test_the_same_part_twice_is_stored_once(store, receive):

@@ -14,7 +14,10 @@ from relay.net import Reply
 from relay.phone_api import Answer, PhoneApi
 from relay.wabin import JID, Node, node
 
-SETTINGS = ("addressing", "mapped", "receipts", "history", "chunk", "contacts", "device_notices")
+SETTINGS = (
+    "addressing", "mapped", "receipts", "contacts", "device_notices",
+    "history", "chunk", "chats", "more_history", "inline_history",
+)  # fmt: skip
 FAULTS = (
     "ack_error",
     "ack_delay",
@@ -26,6 +29,9 @@ FAULTS = (
     "hang_iq",
     "wrong_device_hash",
     "mangle",
+    "no_answer",
+    "answer_delay",
+    "damaged_history",
 )
 
 
@@ -152,6 +158,11 @@ class Api(PhoneApi):
         wrong_device_hash={}: notices of its devices have a hash that fits no list
         mangle={"how": "dropped"}: spoil a message on its way to the server, as a broken client would;
             `relay.broken_clients.MISTAKES` has the mistakes
+        no_answer={}: the phone never answers what its linked devices ask
+        answer_delay={"seconds": 3}: the phone answers that late
+        damaged_history={"how": "missing", "kind": "RECENT", "part": 2}: the file of a part of the history is
+            "missing", "truncated", has a wrong "hash", or is no "zlib" or no "protobuf"; of every part if
+            neither `kind` nor `part` (chunkOrder) are given
         """
         account = self._account(number)
         for name, value in faults.items():

@@ -37,6 +37,8 @@ class Hub:
             sys.path.insert(0, folder)
         self.e2e: Any = importlib.import_module("waE2E.WAWebProtobufsE2E_pb2")
         self.hist: Any = importlib.import_module("waHistorySync.WAWebProtobufsHistorySync_pb2")
+        self.web: Any = importlib.import_module("waWeb.WAWebProtobufsWeb_pb2")
+        self.retry: Any = importlib.import_module("waMmsRetry.WAMmsRetry_pb2")
         self.action: Any = importlib.import_module("waSyncAction.WAWebProtobufSyncAction_pb2")
         self.registration: Any = importlib.import_module("waCompanionReg.WAWebProtobufsCompanionReg_pb2")
         self.adv: Any = importlib.import_module("waAdv.WAAdv_pb2")
@@ -53,6 +55,7 @@ class Hub:
         self.addressing: dict[frozenset[str], str] = {}
         """The form of addresses in a conversation, by the numbers of its two people."""
         self.media: dict[str, bytes] = {}
+        self.kept: dict[str, bytes] = {}
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self.unhandled: dict[str, int] = {}
         self.routed: deque[dict[str, Any]] = deque(maxlen=LINES_KEPT)
@@ -70,7 +73,7 @@ class Hub:
 
     def save(self, path: Path) -> None:
         """Save the state that a restart must not lose."""
-        kept = ("accounts", "groups", "media", "addressing", *FINDINGS)
+        kept = ("accounts", "groups", "media", "kept", "addressing", *FINDINGS)
         state = {name: getattr(self, name) for name in kept}
         path.write_bytes(pickle.dumps(state))
 

@@ -85,10 +85,16 @@ class Account:
     """The messages that its phone decrypted, and the receipts for the account, in order."""
     undecrypted: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The entries of the inbox that the phone could not decrypt and asked for again, by id."""
-    sent: dict[str, tuple[JID, bytes, str]] = field(default_factory=dict)
-    """The last messages of its phone, by id, for retry receipts: the chat, the message, its type."""
+    sent: dict[str, tuple[JID, bytes, str, int]] = field(default_factory=dict)
+    """The last messages of its phone, by id, for retry receipts: chat, message, type, Unix time."""
     history: list[dict[str, Any]] = field(default_factory=list)
-    """The messages of a history sync: chat, id, from_me, text, t and perhaps name, sender."""
+    """The messages of a history sync; `relay.history` has their fields."""
+    chats: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Fields of a chat's Conversation in a history sync, in protobuf's JSON: unreadCount, archived …"""
+    more_history: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Fields of the first HistorySync of a kind, such as INITIAL_STATUS_V3, in protobuf's JSON."""
+    inline_history: bool = False
+    """Whether the first part of the history is in the notification itself, and no file."""
     chunk: int = 1000
     """The number of messages in one part of a history sync."""
     contacts: dict[str, str] = field(default_factory=dict)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from relay import phones, routing
-from relay.crypto import encrypt_media
 from relay.hub import Hub
-from relay.model import Account, Device
-from relay.net import MEDIA_HOST
+from relay.model import Account, Device, now
 from relay.wabin import JID, Node, node
 
 SENT_KEPT = 5000
@@ -30,7 +27,7 @@ def send(hub: Hub, account: Account, to: JID, message: Any, message_id: str = ""
         members = list(dict.fromkeys([*peer.devices.values(), *account.devices.values()]))
     else:
         raise ValueError(f"there is no chat {to}")
-    account.sent[message_id] = (to, message.SerializeToString(), kind)
+    account.sent[message_id] = (to, message.SerializeToString(), kind, now())
     if len(account.sent) > SENT_KEPT:
         del account.sent[next(iter(account.sent))]
     parts = [_part(hub, account, each, to, first) for each in members if each.bundle]
@@ -42,7 +39,7 @@ def resend(hub: Hub, account: Account, message_id: str, device: Device) -> None:
     """Answer a retry receipt: send the same id again, to that device alone, in a new session."""
     if message_id not in account.sent or device.bundle is None:
         return
-    to, data, kind = account.sent[message_id]
+    to, data, kind, _ = account.sent[message_id]
     message = hub.e2e.Message.FromString(data)
     if to in hub.groups:
         message.MergeFrom(_invitation(hub, account, to))
@@ -73,18 +70,4 @@ def _invitation(hub: Hub, account: Account, group: JID) -> Any:
     message.senderKeyDistributionMessage.groupID = str(group)
     key = account.phone.group_invitation(str(group))
     message.senderKeyDistributionMessage.axolotlSenderKeyDistributionMessage = key
-    return message
-
-
-def file_message(hub: Hub, field: str, data: bytes, about: dict[str, Any]) -> Any:
-    """Return a message with a file that is on the media host; `about` is its caption, mimetype, fileName."""
-    key, encrypted = encrypt_media(data, phones.FILES[field])
-    path = phones.store(hub, encrypted)
-    message = hub.e2e.Message()
-    file = getattr(message, field)
-    file.URL, file.directPath = f"https://{MEDIA_HOST}{path}?ccb=1", f"{path}?ccb=1"
-    file.mediaKey, file.fileLength = key, len(data)
-    file.fileSHA256, file.fileEncSHA256 = hashlib.sha256(data).digest(), hashlib.sha256(encrypted).digest()
-    for name, value in about.items():
-        setattr(file, name, value)
     return message

@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
-from relay import outgoing, phones
+from relay import files, outgoing, phones
 from relay.hub import Hub
 from relay.model import Account, Device, now
 from relay.wabin import JID, Attr, Node, node
@@ -36,7 +36,7 @@ class PhoneApi:
         self, sender: str, to: str, data: str, field: str = "imageMessage", id: str = "", **about: Any
     ) -> Answer:
         """Send a file, in hex, from a phone; `about` holds caption, mimetype, fileName."""
-        message = outgoing.file_message(self.hub, field, bytes.fromhex(data), about)
+        message = files.message_with(self.hub, field, bytes.fromhex(data), about)
         account = self._account(sender)
         return {"id": outgoing.send(self.hub, account, self._jid(to), message, id, "media")}
 

@@ -8,28 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zlib
 from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from relay import history, own_reads
+from relay import files, history, own_reads
 from relay.addressing import by_hidden_id
-from relay.crypto import decrypt_media, encrypt_media
+from relay.crypto import encrypt_media
 from relay.hub import Hub
 from relay.model import Account, Device, now
 from relay.wabin import BROADCAST, GROUP, JID, LID, Attr, Node, node
 
 RETRIES = 5
 UNSHOWN = ("messageContextInfo", "senderKeyDistributionMessage")
-FILES = {
-    "imageMessage": "Image",
-    "videoMessage": "Video",
-    "audioMessage": "Audio",
-    "documentMessage": "Document",
-    "stickerMessage": "Image",
-}
-"""The fields of a message that hold a file, and the word in the derivation of the file's keys."""
 
 
 def new_id() -> str:
@@ -37,8 +30,11 @@ def new_id() -> str:
     return "3A" + os.urandom(9).hex().upper()
 
 
-def receive(hub: Hub, account: Account, stanza: Node, sender: Account) -> None:
-    """Decrypt a message with the account's phone, put it into the phone's inbox and answer with receipts."""
+def receive(hub: Hub, account: Account, stanza: Node, sender: Account) -> dict[str, Any]:
+    """Decrypt a message with the account's phone, put it into the phone's inbox and answer with receipts.
+
+    Return the entry of the inbox.
+    """
     group = stanza.jid("from") if stanza.jid("from").server in (GROUP, BROADCAST) else None
     origin = stanza.jid("participant") if group else stanza.jid("from")
     chat = str(group) if group else sender.number if sender is not account else stanza.text("recipient")
@@ -59,9 +55,10 @@ def receive(hub: Hub, account: Account, stanza: Node, sender: Account) -> None:
         record["error"] = repr(exc)
         account.undecrypted[record["id"]] = record
         _ask_again(hub, account, sender, stanza, record)
-        return
+        return record
     for kind in account.receipts if sender is not account else ():
         send_receipt(hub, account, sender, [stanza.text("id")], kind, group)
+    return record
 
 
 def send_receipt(
@@ -103,21 +100,13 @@ def greet(hub: Hub, device: Device) -> None:
         key.keyData.fingerprint.rawID = 1
 
     tell(hub, device, share)
-    if account.history:
-        share_history(hub, device)
+    share_history(hub, device)
 
 
 def share_history(hub: Hub, device: Device) -> None:
     """Send a history sync in parts, each a file on the media host and a notification that names it."""
     for part in history.parts(hub, device.account, device.full_history):
         announce(hub, device, part)
-
-
-def store(hub: Hub, data: bytes) -> str:
-    """Put a file onto the media host; return its path there."""
-    path = "/v/" + os.urandom(8).hex()
-    hub.media[path] = data
-    return path
 
 
 def _ask_again(hub: Hub, account: Account, sender: Account, stanza: Node, record: dict[str, Any]) -> None:
@@ -160,40 +149,51 @@ def _read(
     if not fields:
         return
     record["kind"], record["text"] = fields[0], message.conversation or message.extendedTextMessage.text
-    if fields[0] in FILES:
-        record |= _file(hub, fields[0], getattr(message, fields[0]))
+    if fields[0] in files.FILES:
+        record |= files.describe(hub, fields[0], getattr(message, fields[0]))
 
 
-def _file(hub: Hub, field: str, file: Any) -> dict[str, Any]:
-    """Return a sent file as the phone sees it: caption, type, name, and the downloaded content."""
-    encrypted = hub.media.get(file.directPath.split("?")[0], b"")
-    plain = decrypt_media(file.mediaKey, FILES[field], encrypted) if encrypted else b""
-    return {
-        "caption": getattr(file, "caption", ""),
-        "mimetype": file.mimetype,
-        "file_name": getattr(file, "fileName", ""),
-        "size": file.fileLength,
-        "sha256": hashlib.sha256(plain).hexdigest(),
-        "thumbnail": len(getattr(file, "JPEGThumbnail", b"")),
-        "voice": bool(getattr(file, "PTT", False)),
-    }
+def announce(hub: Hub, device: Device, part: Any, **about: Any) -> None:
+    """Upload a part of the history, compressed and encrypted, and send the device its location.
 
-
-def announce(hub: Hub, device: Device, part: Any) -> None:
-    """Upload a part of the history, compressed and encrypted, and send the device its location."""
-    data = history.compress(part)
+    `about` are further fields of the notification.
+    """
+    data, inline = history.compress(part), device.account.inline_history and part.syncType == 0
+    how = _damage(device.account, part)
+    if how in ("zlib", "protobuf"):
+        data = b"no zlib" if how == "zlib" else zlib.compress(b"no protobuf")
     key, encrypted = encrypt_media(data, "History")
-    path = store(hub, encrypted)
+    path = files.store(hub, encrypted)
+    if how == "missing":
+        del hub.media[path]
+    elif how == "truncated":
+        hub.media[path] = encrypted[: len(encrypted) // 2]
 
     def notify(protocol: Any) -> None:
         protocol.type = hub.e2e.ProtocolMessage.HISTORY_SYNC_NOTIFICATION
         notice = protocol.historySyncNotification
+        notice.MergeFrom(hub.e2e.HistorySyncNotification(**about))
         notice.syncType, notice.chunkOrder, notice.progress = part.syncType, part.chunkOrder, part.progress
+        if inline:
+            notice.initialHistBootstrapInlinePayload = data
+            return
         notice.fileSHA256, notice.fileLength = hashlib.sha256(data).digest(), len(data)
         notice.fileEncSHA256 = hashlib.sha256(encrypted).digest()
         notice.mediaKey, notice.directPath = key, f"{path}?ccb=1"
+        if how == "hash":
+            notice.fileSHA256 = hashlib.sha256(b"another file").digest()
 
     tell(hub, device, notify)
+
+
+def _damage(account: Account, part: Any) -> str:
+    """Return how the file of this part has to be damaged, empty if it is sound."""
+    fault = account.faults.get("damaged_history", {})
+    found = {"kind": part.HistorySyncType.Name(part.syncType), "part": part.chunkOrder}
+    if not fault or any(fault.get(name, value) != value for name, value in found.items()):
+        return ""
+    account.take_fault("damaged_history")
+    return str(fault["how"])
 
 
 def tell(hub: Hub, device: Device, fill: Callable[[Any], None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay import broken_clients, deliveries, message_checks, phones
+from relay import broken_clients, deliveries, message_checks, peer, phones
 from relay.addressing import by_hidden_id, mode
 from relay.connection import Connection
 from relay.devicelist import addresses
@@ -165,7 +165,9 @@ def _addresses(
 def _hand_over(hub: Hub, account: Account, number: int, stanza: Node, sender: Account) -> bool:
     """Give a message to a phone or queue it for a linked device; return whether there is such a device."""
     if number == 0:
-        phones.receive(hub, account, stanza, sender)
+        record = phones.receive(hub, account, stanza, sender)
+        if sender is account:
+            peer.answer(hub, account, record)
     elif device := account.devices.get(number):
         hub.push(device, stanza)
     else:

@@ -55,6 +55,7 @@ WHATSAPP = {
     "spool": "position",
 }
 
+DAMAGE = {"sync_status": "damaged_parts error_message"}
 BACKUPS = {"backup_history": "id name status started_at finished_at size_bytes sha256 counts upload error"}
 
 
@@ -126,6 +127,12 @@ def test_every_step_says_what_it_brings():
         ),
         pytest.param(
             5, set(MESSAGES) | set(QUEUE) | set(PEOPLE) | set(WHATSAPP), BACKUPS, id="m0005_backups"
+        ),
+        pytest.param(
+            6,
+            set(MESSAGES) | set(QUEUE) | set(PEOPLE) | set(WHATSAPP) | set(BACKUPS),
+            DAMAGE,
+            id="m0006_damaged_history",
         ),
     ],
 )

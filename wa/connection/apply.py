@@ -26,6 +26,7 @@ from wa.whatsapp.events import (
     GroupInfo,
     History,
     HistoryChat,
+    HistoryDamaged,
     JidMapped,
     MessageReceived,
     Named,
@@ -185,6 +186,8 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
         _change_group(store, event, now)
     elif isinstance(event, GroupInfo):
         _group(store, event, now)
+    elif isinstance(event, HistoryDamaged):
+        history_sync.note_damage(store, event.reason, now)
 
 
 def keep_account(store: Store, account: Account, now: datetime) -> None:

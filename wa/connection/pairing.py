@@ -26,6 +26,7 @@ from wa.store.locks import FileLock
 from wa.store.paths import Home
 from wa.whatsapp.errors import end_of_connection
 from wa.whatsapp.events import Banned, CaughtUp, Connected, Disconnected, Signal
+from wa.whatsapp.neonize.decode import HISTORY_DAMAGED
 from wa.whatsapp.neonize.people import PEOPLE
 from wa.whatsapp.transport import ConnectFailed, Handlers
 
@@ -161,7 +162,7 @@ class _Child:
         spool.append(self._store, kind, payload, system_now())
         if kind != PEOPLE:  # these events come from our own polling
             self._last = time.monotonic()
-        self._history_came = self._history_came or kind == spool.HISTORY
+        self._history_came = self._history_came or kind in (spool.HISTORY, HISTORY_DAMAGED)
 
     def _on_signal(self, signal: Signal) -> None:
         if isinstance(signal, Connected):

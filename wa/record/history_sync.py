@@ -69,15 +69,39 @@ def end_part(store: Store, history: History, now: datetime) -> None:
                 " WHERE chat_jid = ? AND status = 'in_progress'",
                 [min(progress, 99), chat.jid],
             )
-    is_all = progress >= 100 and history.kind in ("bootstrap", "recent", "full")
+    is_end = progress >= 100 and history.kind in ("bootstrap", "recent", "full")
+    is_all = is_end and not damaged_parts(store)
     if is_all:
         complete(store, None, now)
+    elif is_end:  # nobody knows which chats the damaged part had messages of
+        interrupt(store, "interrupted", now)
     store.execute(
         "UPDATE sync_status SET progress_percent = max(progress_percent, :progress), updated_at = :at,"
         " status = CASE WHEN :all THEN 'completed' ELSE status END,"
         " completed_at = CASE WHEN :all THEN coalesce(completed_at, :at) ELSE completed_at END",
         {"progress": progress, "all": is_all, "at": to_iso(now)},
     )
+
+
+def note_damage(store: Store, reason: str, now: datetime) -> None:
+    """Store that a part of the history could not be read, and why."""
+    store.execute(
+        "INSERT INTO sync_status (id, status, started_at, updated_at, damaged_parts, error_message)"
+        " VALUES (1, 'in_progress', :at, :at, 1, :reason) ON CONFLICT (id) DO UPDATE SET"
+        " damaged_parts = damaged_parts + 1, error_message = excluded.error_message,"
+        " updated_at = excluded.updated_at",
+        {"at": to_iso(now), "reason": reason},
+    )
+
+
+def forget_damage(store: Store) -> None:
+    """Store that nothing is known to be damaged: the phone is about to send its history anew."""
+    store.execute("UPDATE sync_status SET damaged_parts = 0, error_message = NULL")
+
+
+def damaged_parts(store: Store) -> int:
+    """Return the number of parts of the history that could not be read."""
+    return int(store.value("SELECT damaged_parts FROM sync_status WHERE id = 1") or 0)
 
 
 def interrupt(store: Store, status: str, now: datetime) -> None:

@@ -301,7 +301,20 @@ CREATE INDEX backup_history_done ON backup_history (started_at) WHERE status = '
     )
 
 
-STEPS = (m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups)
+def m0006_damaged_history(db: Database) -> None:
+    """The parts of the phone's history that could not be read, and why the last of them could not."""
+    _run(
+        db,
+        """
+ALTER TABLE sync_status ADD COLUMN damaged_parts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sync_status ADD COLUMN error_message TEXT;
+""",
+    )
+
+
+STEPS = (
+    m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups, m0006_damaged_history,
+)  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""
 

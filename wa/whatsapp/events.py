@@ -145,6 +145,13 @@ class History:
     chats: tuple[HistoryChat, ...]
 
 
+@dataclass(frozen=True)
+class HistoryDamaged:
+    """A part of the history could not be read. Its chats are unknown, and it does not come again."""
+
+    reason: str
+
+
 Event = (
     MessageReceived
     | Edited
@@ -157,6 +164,7 @@ Event = (
     | GroupInfo
     | GroupChanged
     | History
+    | HistoryDamaged
 )
 
 

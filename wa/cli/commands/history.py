@@ -24,8 +24,10 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
     """Show how far back each chat reaches, and possible gaps.
 
     The phone sends its history after linking, all of it with
-    `wa link --full-history`. The WhatsApp library has no call that asks for older
-    messages; `wa history import` reads a file of WhatsApp's own "Export chat".
+    `wa link --full-history`. A part that could not be read is told on standard error:
+    its messages are missing, and no chat counts as complete. The WhatsApp library has
+    no call that asks for older messages; `wa history import` reads a file of
+    WhatsApp's own "Export chat".
 
     Example: wa history status
     """
@@ -49,8 +51,13 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
 
     columns = ["chat", "messages", "oldest", "newest", "sync", "nothing between"]
     app.out.table(rows, columns, cells, "no chats yet")
+    whole = history_sync.sync_status(app.store)
+    if whole and whole["damaged_parts"]:
+        app.out.note(
+            f"parts of the history that could not be read: {whole['damaged_parts']}"
+            f" ({whole['error_message']}); `wa unlink` and `wa link` let the phone send all of it again"
+        )
     if not app.json:
-        whole = history_sync.sync_status(app.store)
         state = (
             f"{whole['status'].replace('_', ' ')}, {whole['progress_percent']} %" if whole else "not begun"
         )

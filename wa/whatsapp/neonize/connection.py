@@ -111,7 +111,9 @@ class NeonizeTransport:
         session.is_shared.set()
         if self._home.session.exists():  # it has all keys of the account
             self._home.session.chmod(0o600)
-        library().client.log_whatsmeow = WireLog(library().proto.LogEntry, self._handlers, self._on_fatal)
+        on_lost = partial(self._hand_over, client, decoding.HISTORY_DAMAGED)
+        entry = library().proto.LogEntry
+        library().client.log_whatsmeow = WireLog(entry, self._handlers, self._on_fatal, on_lost)
         self._client = client
         self._watch(login_seconds)
         client.thread.start()
@@ -278,6 +280,8 @@ class NeonizeTransport:
         """Return the events in a raw payload; Transport.decode."""
         if kind == people.PEOPLE:
             return people.decode(payload)
+        if kind == decoding.HISTORY_DAMAGED:
+            return decoding.damaged_history(payload)
         form = next((form for form, name in library().recorded.items() if name == kind), None)
         if form is None:
             raise ValueError(f"there is no event of kind {kind!r}")

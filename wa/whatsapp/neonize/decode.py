@@ -16,6 +16,7 @@ from wa.whatsapp.events import (
     GroupInfo,
     History,
     HistoryChat,
+    HistoryDamaged,
     JidMapped,
     MessageReceived,
     Named,
@@ -25,6 +26,8 @@ from wa.whatsapp.events import (
 from wa.whatsapp.neonize.content import events_of, holds_keys
 from wa.whatsapp.neonize.fields import bare_jid, jid_text, name_of, seconds_of, text_of
 
+HISTORY_DAMAGED = "history-damaged"
+"""The kind in the spool of a part of the history that could not be read; its payload is the reason."""
 PhoneOf = Callable[[str], "str | None"]  # returns the phone JID that a hidden id stands for, if known
 _Pairs = Iterable[tuple[str, str]]
 _RECEIPTS = ("delivered", "inactive", "read", "played", "sender", "retry")
@@ -139,6 +142,11 @@ def history(sync: Any, own_jid: str | None, phone_of: PhoneOf) -> list[Event]:
     kind = sync.HistorySyncType.Name(sync.syncType).lower().removeprefix("initial_")
     progress = sync.progress if sync.HasField("progress") else None
     return [*mapped, *names, History(kind if kind in _PARTS else "other", progress, chats)]
+
+
+def damaged_history(reason: bytes) -> list[Event]:
+    """Return the event of a part of the history that the library could not read."""
+    return [HistoryDamaged(reason.decode("utf-8", "replace"))]
 
 
 def _history_chat(chat: Any, own_jid: str | None) -> HistoryChat:
