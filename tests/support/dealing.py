@@ -16,6 +16,7 @@ LONGEST_FIRST = {
     "test_link": True,
     "test_neonize_transport": False,
     "test_backup": True,
+    "test_second_client": True,
     "test_linked": True,
     "test_terminal": False,
     "test_migrate_s3": False,

@@ -152,10 +152,11 @@ class Device:
         listener.says("connected")
         return listener
 
-    def listening(self) -> Command:
-        """Return the listener that tests share; start it if it does not run."""
+    def listening(self, *options: str) -> Command:
+        """Return the listener that tests share; start it, with these options of `wa`, if it does not run."""
         if self._listener is None or self._listener.popen.poll() is not None:
-            self._listener = self.listen()
+            self._listener = self.start(*options, "listen", "--json")
+            self._listener.says("connected")
         return self._listener
 
     def alone(self) -> None:
