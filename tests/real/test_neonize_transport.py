@@ -47,7 +47,7 @@ def linked(running_relay, tmp_path_factory):
 class RelaySide(OtherSide):
     """Reem's phone and the people she knows, played by the relay; we are a device of hers."""
 
-    cannot = frozenset({"read_elsewhere", "name", "map", "group_info"})
+    cannot = frozenset({"name", "map", "group_info"})
 
     def __init__(self, relay, linked, folder):
         self.relay = relay
@@ -75,7 +75,7 @@ class RelaySide(OtherSide):
         kind, name = details.pop("type", "text"), details.pop("name", None)
         if name:
             self.adam.set(name=name)
-        message_id = details.get("id") or "3A" + os.urandom(9).hex().upper()
+        message_id = self._said = details.get("id") or "3A" + os.urandom(9).hex().upper()
         message = message_of(kind, text, details.get("reply_to"))
         if self.relay.process is None:
             self._unsaid.append((message_id, message))
@@ -109,6 +109,9 @@ class RelaySide(OtherSide):
 
     def read(self, message_id):
         self.adam.receipt(self.us, [message_id], "read")
+
+    def read_elsewhere(self):
+        self.us.receipt(self.adam, [self._said], "read")
 
     def delivered(self):
         return [(each["text"], each["id"]) for each in self.adam.inbox() if "receipt" not in each]
