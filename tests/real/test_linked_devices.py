@@ -118,3 +118,50 @@ def test_another_device_of_ours_gets_what_we_send_until_it_is_removed(
     notices_taken(reem)
     last = device.json("send", adam.number, "not seen by my tablet")
     assert len(reached(town, row)) - len(reached(town, last)) == 1
+
+
+# ── Keys ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+NOTICES = pytest.mark.parametrize(
+    "notice", ["lid", "pn", ""], ids=["said by hidden id", "said by number", "not said"]
+)
+
+
+@NOTICES
+def test_a_person_who_reinstalled_reads_the_next_message(device, listener, adam, reem, notice):
+    device.json("send", adam.number, "to your old phone")
+    adam.reinstall(notice)
+    row = device.json("send", adam.number, "to your new phone")
+    got = wait_for(lambda: read(adam, row), what="the message to be read")
+    assert got["text"] == "to your new phone"
+    answer = adam.send(reem, "from my new phone")
+    listener.event(lambda event: event["message_id"] == answer)
+
+
+@NOTICES
+def test_without_a_listener_a_person_who_reinstalled_reads_the_next_message(device, adam, notice):
+    device.alone()
+    device.json("send", adam.number, "to your old phone")
+    adam.reinstall(notice)
+    row = device.json("send", adam.number, "to your new phone")
+    assert wait_for(lambda: read(adam, row), what="the message to be read")["text"] == "to your new phone"
+
+
+def read(person, row):
+    """Return the entry of a message of ours in a person's inbox, once their phone has decrypted it."""
+    return next(
+        (each for each in person.inbox() if each.get("id") == row["message_id"] and "text" in each), None
+    )
+
+
+@pytest.mark.parametrize("left", [0, 4])
+def test_the_library_uploads_prekeys_when_few_are_left(device, listener, town, reem, left):
+    town.call("few_prekeys", number=reem.number, left=left)
+    wait_for(lambda: prekeys(reem) == [left + 50], what="50 more prekeys")
+    notices_taken(reem)
+
+
+def prekeys(person):
+    """Return how many one-time prekeys the server has of each linked device of a person."""
+    return [each["prekeys"] for each in person.devices().values()]

@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from relay import addressing, groups, pairing
+from relay.account_api import AccountApi
 from relay.hub import FINDINGS
 from relay.model import Account, Device
 from relay.net import Reply
-from relay.phone_api import Answer, PhoneApi
+from relay.phone_api import Answer
 from relay.wabin import JID, Node, node
 
 SETTINGS = (
@@ -35,7 +36,7 @@ FAULTS = (
 )
 
 
-class Api(PhoneApi):
+class Api(AccountApi):
     """All endpoints: each is a `do_…` method."""
 
     async def handle(self, method: str, target: str, body: bytes) -> Reply:

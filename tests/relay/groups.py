@@ -6,17 +6,10 @@ import os
 
 from relay.hub import Hub
 from relay.model import Account, Group, now
+from relay.refused import Unknown, forbidden, not_found
 from relay.wabin import GROUP, GROUP_SERVER, JID, Attr, Node, node
 
 MEMBER_CHANGES = ("add", "remove", "promote", "demote")
-
-
-class Denied(Exception):
-    """A query about a group is refused."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 def create(hub: Hub, subject: str, creator: Account, members: list[Account]) -> Group:
@@ -76,8 +69,8 @@ def describe(group: Group) -> Node:
     return node("group", attrs, *([topic] if group.topic else []), *people)
 
 
-def answer(hub: Hub, me: Account, query: Node) -> list[Node] | None:
-    """Return the answer to a query about groups; None if the relay has none."""
+def answer(hub: Hub, me: Account, query: Node) -> list[Node]:
+    """Return the answer to a query about groups."""
     to = query.attrs.get("to")
     if wanted := query.child("create"):
         found = [hub.find(each.jid("jid")) for each in wanted.all("participant")]
@@ -90,14 +83,14 @@ def answer(hub: Hub, me: Account, query: Node) -> list[Node] | None:
             change(hub, _group_of(hub, me, each.attrs.get("id")), me, "remove", [me])
         return [node("leave", {}, *leave)]
     if not isinstance(to, JID) or to == GROUP_SERVER:
-        return None
+        raise Unknown
     group = _group_of(hub, me, to)
     if query.child("query"):
         return [describe(group)]
     return _change_asked(hub, group, me, query)
 
 
-def _change_asked(hub: Hub, group: Group, me: Account, query: Node) -> list[Node] | None:
+def _change_asked(hub: Hub, group: Group, me: Account, query: Node) -> list[Node]:
     if subject := query.child("subject"):
         rename(hub, group, me, subject.content.decode() if isinstance(subject.content, bytes) else "")
         return []
@@ -108,18 +101,18 @@ def _change_asked(hub: Hub, group: Group, me: Account, query: Node) -> list[Node
     for action in MEMBER_CHANGES:
         if asked := query.child(action):
             if me not in group.admins:
-                raise Denied(403, "forbidden")
+                raise forbidden()
             found = [hub.find(each.jid("jid")) for each in asked.all("participant")]
             return [node(action, {}, *change(hub, group, me, action, [each for each in found if each]))]
-    return None
+    raise Unknown
 
 
 def _group_of(hub: Hub, me: Account, jid: Attr | None) -> Group:
     group = hub.groups.get(jid) if isinstance(jid, JID) else None
     if group is None:
-        raise Denied(404, "item-not-found")
+        raise not_found()
     if me not in group.members:
-        raise Denied(403, "forbidden")
+        raise forbidden()
     return group
 
 

@@ -87,6 +87,10 @@ class Person:
         """Keep the sockets open and answer nothing."""
         self.relay.call("stall", number=self.number, on=on)
 
+    def reinstall(self, notice: str = "lid") -> None:
+        """Install the phone anew; the server says so by hidden id, by number ("pn") or not at all ("")."""
+        self.relay.call("reinstall", number=self.number, notice=notice)
+
     def devices(self) -> dict[str, dict[str, Any]]:
         """Return the linked devices: connected, active, pending, prekeys."""
         return dict(self.relay.call("state")["accounts"][self.number]["devices"])

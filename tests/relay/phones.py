@@ -14,7 +14,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from relay import files, history, own_reads
+from relay import files, history, keys, own_reads
 from relay.addressing import by_hidden_id
 from relay.crypto import encrypt_media
 from relay.hub import Hub
@@ -110,7 +110,10 @@ def share_history(hub: Hub, device: Device) -> None:
 
 
 def _ask_again(hub: Hub, account: Account, sender: Account, stanza: Node, record: dict[str, Any]) -> None:
-    """Send a retry receipt to the device whose message could not be decrypted, as often as clients do."""
+    """Send a retry receipt to the device whose message could not be decrypted, as often as clients do.
+
+    From the second request on it has the phone's keys, for a new session.
+    """
     count = record.get("retries", 0) + 1
     device = sender.devices.get(record["device"])
     if device is None or count > RETRIES:
@@ -123,7 +126,8 @@ def _ask_again(hub: Hub, account: Account, sender: Account, stanza: Node, record
     elif sender is account:
         who["recipient"] = stanza.attrs["recipient"]
     attrs: dict[str, Attr] = {"id": record["id"], "t": now(), "type": "retry"}
-    parts = node("retry", about), node("registration", {}, registration)
+    more = [keys.retry_keys(account)] if count > 1 else []
+    parts = node("retry", about), node("registration", {}, registration), *more
     hub.push(device, node("receipt", attrs | who, *parts))
 
 

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from relay import groups, pairing
+from relay import groups, keys, pairing
 from relay.appstate import first_patch
 from relay.connection import Connection
 from relay.devicelist import key_index_list
 from relay.hub import Hub
 from relay.model import Account, Device, now
 from relay.net import MEDIA_HOST
-from relay.ratchet import Bundle
+from relay.refused import Refused, Unknown, not_found
 from relay.wabin import JID, SERVER, Attr, Node, node
 
 Answer = Callable[[Hub, Connection, Node], list[Node]]
 PRIVACY = ("groupadd", "last", "status", "profile", "readreceipts", "online", "calladd")
-
-
-class Refused(Exception):
-    """A query is answered with <error code text/>."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code, self.text = code, text
 
 
 async def answer(
@@ -41,6 +33,8 @@ async def answer(
     try:
         await conn.send(node("iq", reply, *await _dispatch(hub, conn, query, space)))
     except Refused as exc:
+        if isinstance(exc, Unknown):
+            hub.note_unhandled(f"iq {space}: {query}")
         error = node("error", {"code": exc.code, "text": exc.text})
         await conn.send(node("iq", reply | {"type": "error"}, error))
     if space == "passive" and query.child("active") and conn.device:
@@ -55,23 +49,15 @@ async def _dispatch(hub: Hub, conn: Connection, query: Node, space: str) -> list
         return [_pairing_code(hub, conn, link)] if link.text("stage") == "companion_hello" else []
     known = ANSWERS.get(space)
     if known is None:
-        raise _unknown(hub, query)
-    try:
-        return known(hub, conn, query)
-    except groups.Denied as exc:
-        raise Refused(exc.code, str(exc)) from None
-
-
-def _unknown(hub: Hub, query: Node) -> Refused:
-    hub.note_unhandled(f"iq {query.text('xmlns')}: {query}")
-    return Refused(501, "feature-not-implemented")
+        raise Unknown
+    return known(hub, conn, query)
 
 
 def _pairing_code(hub: Hub, conn: Connection, link: Node) -> Node:
     """Give out a ref for a pairing code; a number that nobody has is refused (a guess)."""
     account = hub.find(link.jid("jid"))
     if account is None:
-        raise Refused(404, "item-not-found")
+        raise not_found()
     if fault := account.take_fault("refuse_code"):
         raise Refused(fault["code"], "rate-overlimit" if fault["code"] == 429 else "refused")
     return pairing.hello(conn, link)
@@ -82,56 +68,14 @@ def _nothing(hub: Hub, conn: Connection, query: Node) -> list[Node]:
 
 
 def _not_found(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    raise Refused(404, "item-not-found")
-
-
-def _keys(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    """Namespace "encrypt": count the remaining prekeys, take more, give out those of others."""
-    device = _device(conn)
-    if query.child("count"):
-        return [node("count", {"value": len(device.bundle.prekeys) if device.bundle else 0})]
-    if wanted := query.child("key"):
-        return [node("list", {}, *(_bundle_node(hub, user.jid("jid")) for user in wanted))]
-    uploaded = query.child("list")
-    if query.text("type") != "set" or uploaded is None:
-        raise _unknown(hub, query)
-    old = device.bundle.prekeys if device.bundle else []
-    device.bundle = Bundle(
-        query.data("registration"),
-        query.data("identity"),
-        query.data("skey", "id"),
-        query.data("skey", "value"),
-        query.data("skey", "signature"),
-        old + [(key.data("id"), key.data("value")) for key in uploaded],
-    )
-    return []
-
-
-def _bundle_node(hub: Hub, jid: JID) -> Node:
-    account, device = hub.find(jid), hub.find_device(jid)
-    bundle = device.bundle if device else None
-    if account and jid.device == 0:
-        bundle = account.phone.bundle()
-    if bundle is None:
-        return node("user", {"jid": jid}, node("error", {"code": 404, "text": "item-not-found"}))
-    keys = [
-        node("registration", {}, bundle.registration),
-        node("type", {}, b"\x05"),
-        node("identity", {}, bundle.identity),
-    ]
-    if bundle.prekeys:
-        key_id, value = bundle.prekeys.pop(0)
-        keys.append(node("key", {}, node("id", {}, key_id), node("value", {}, value)))
-    signed = node("id", {}, bundle.signed_id), node("value", {}, bundle.signed)
-    keys.append(node("skey", {}, *signed, node("signature", {}, bundle.signature)))
-    return node("user", {"jid": jid, "t": now()}, *keys)
+    raise not_found()
 
 
 def _people(hub: Hub, conn: Connection, query: Node) -> list[Node]:
     """Namespace "usync": devices, hidden ids and such; an unknown number gets no lid or devices (a guess)."""
     usync = query.child("usync")
     if usync is None:
-        raise _unknown(hub, query)
+        raise Unknown
     wanted = [each.tag for each in usync.child("query") or ()]
     users = [_person(hub, user, wanted) for user in usync.child("list") or ()]
     attrs: dict[str, Attr] = {name: usync.text(name) for name in ("sid", "mode", "context")}
@@ -210,7 +154,7 @@ def _privacy(hub: Hub, conn: Connection, query: Node) -> list[Node]:
 def _companions(hub: Hub, conn: Connection, query: Node) -> list[Node]:
     """Namespace "md" of a linked client: its own logout."""
     if query.child("remove-companion-device") is None:
-        raise _unknown(hub, query)
+        raise Unknown
     hub.later(0.2, pairing.unlink(hub, _device(conn), "silent"))  # after the reply is sent
     return []
 
@@ -222,14 +166,11 @@ def _device(conn: Connection) -> Device:
 
 
 def _groups(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    out = groups.answer(hub, _device(conn).account, query)
-    if out is None:
-        raise _unknown(hub, query)
-    return out
+    return groups.answer(hub, _device(conn).account, query)
 
 
 ANSWERS: dict[str, Answer] = {
-    "encrypt": _keys,
+    "encrypt": keys.answer,
     "usync": _people,
     "passive": _nothing,
     "w:m": _media_connection,

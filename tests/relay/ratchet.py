@@ -60,19 +60,25 @@ class Endpoint:
     def __init__(self) -> None:
         self.identity, self.signed = KeyPair(), KeyPair()
         self.registration = int.from_bytes(os.urandom(2), "big") & 0x3FFF | 1
+        self.prekeys: dict[int, KeyPair] = {}
+        """The one-time prekeys that were given out and not used."""
+        self.prekeys_made = 0
         self.sessions: dict[str, list[_Session]] = {}
         self.groups_out: dict[str, tuple[int, _Chain, KeyPair]] = {}
         self.groups_in: dict[tuple[str, str, int], _Chain] = {}
 
     def bundle(self) -> Bundle:
-        """Return the public keys; a phone that the relay plays has no one-time prekeys, which is allowed."""
+        """Return the public keys, with a new one-time prekey."""
         public = self.signed.public
+        self.prekeys_made += 1
+        prekey = self.prekeys[self.prekeys_made] = KeyPair()
         return Bundle(
             self.registration.to_bytes(4, "big"),
             self.identity.public,
             b"\0\0\1",
             public,
             self.identity.sign(DJB + public),
+            [(self.prekeys_made.to_bytes(3, "big"), prekey.public)],
         )
 
     def start(self, peer: str, theirs: Bundle) -> None:
@@ -136,7 +142,9 @@ class Endpoint:
         base, identity = message.data(2)[1:], message.data(3)[1:]
         known = self.sessions.setdefault(peer, [])
         if not any(session.base == base for session in known):
-            secrets = (self.signed.agree(identity), self.identity.agree(base), self.signed.agree(base))
+            secrets = [self.signed.agree(identity), self.identity.agree(base), self.signed.agree(base)]
+            if 1 in message:
+                secrets.append(self.prekeys.pop(message.number(1)).agree(base))
             root, chain = _x3dh(*secrets)
             known.insert(0, _Session(root, self.signed, identity, _Chain(chain), base=base))
         return message.data(4)

@@ -22,6 +22,11 @@ QUIET_SECONDS = 0.4
 STOP_SECONDS = 3.0
 DIAL_SECONDS = 3.0
 SERVER = "web.whatsapp.com"
+RETRY_SECONDS = 1.0
+"""Seconds for which a connection stays open for a recipient who has neither received a message nor asked
+for it again. A recipient whose app was installed anew asks twice, the second time with new keys."""
+_RECEIVED = ("DELIVERED", "INACTIVE", "READ", "PLAYED")
+_Moments = dict[str, float]
 
 
 class Client:
@@ -39,6 +44,7 @@ class Client:
         self.closing = False
         self.error: Exception | None = None
         self.last_event = time.monotonic()
+        self.retries = Retries()
         platform = lib.device_props.DESKTOP
         props = lib.device_props(os="wa", platformType=platform, requireFullSync=full)
         name = f"{home.session}"
@@ -111,13 +117,14 @@ class Client:
         return Downloaded(data, mimetype, name)
 
     def close(self) -> None:
-        """Disconnect, wait until all received events have been handed over, and stop."""
+        """Let recipients ask for messages again, disconnect, hand over all received events, and stop."""
         self.is_up, self.closing = False, True
         if self.ended.is_set():
             return
         if not self.decided.is_set():  # no event can have arrived; Go's call returns once it has dialled
             threading.Thread(target=self._stop, name="neonize-stop", daemon=True).start()
             return
+        self.retries.wait()
         self.native.disconnect()
         self.last_event = time.monotonic()
         while time.monotonic() - self.last_event < QUIET_SECONDS:
@@ -129,6 +136,53 @@ class Client:
     def _stop(self) -> None:
         self.native.disconnect()
         self.native.stop()
+
+
+class Retries:
+    """The messages sent or asked for within the last RETRY_SECONDS, and which of them were received."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sent: _Moments = {}
+        self._received: _Moments = {}
+
+    def sent(self, message_id: str) -> None:
+        """Expect a receipt for a message; it may have come before the server's acknowledgement."""
+        with self._lock:
+            _note(self._sent, message_id)
+
+    def on_receipt(self, receipt: Any) -> None:
+        """Note that messages were received, or that a recipient could not decrypt one."""
+        kind = receipt.ReceiptType.Name(receipt.Type)
+        with self._lock:
+            for message_id in receipt.MessageIDs:
+                if kind == "RETRY":
+                    _note(self._sent, message_id)
+                    self._received.pop(message_id, None)
+                elif kind in _RECEIVED:
+                    _note(self._received, message_id)
+
+    def wait(self) -> None:
+        """Wait until each message is received, or was sent or asked for more than RETRY_SECONDS ago."""
+        while self._is_expected():
+            time.sleep(RETRY_SECONDS / 50)
+
+    def _is_expected(self) -> bool:
+        with self._lock:
+            _forget_old(self._sent)
+            return any(message_id not in self._received for message_id in self._sent)
+
+
+def _note(moments: _Moments, message_id: str) -> None:
+    moments.pop(message_id, None)
+    moments[message_id] = time.monotonic()
+    _forget_old(moments)
+
+
+def _forget_old(moments: _Moments) -> None:
+    """Remove the entries older than RETRY_SECONDS; the oldest come first."""
+    while moments and time.monotonic() - next(iter(moments.values())) > RETRY_SECONDS:
+        del moments[next(iter(moments))]
 
 
 def can_be_reached() -> bool:

@@ -171,6 +171,8 @@ class NeonizeTransport:
             if self._client is client and not client.closing:
                 self._on_change(client, kind.DESCRIPTOR.name, kind.FromString(payload))
         elif name != "message" or not decoding.is_secret(kind.FromString(payload)):
+            if name == "receipt":
+                client.retries.on_receipt(kind.FromString(payload))
             self._hand_over(client, name, payload)
         client.last_event = time.monotonic()
 
@@ -234,6 +236,7 @@ class NeonizeTransport:
             sent = client.native.send_message(lib.jid(message.to_jid), proto)
         except lib.client.SendMessageError as error:
             raise send_error(str(error), message.to_jid) from None
+        client.retries.sent(sent.ID)
         return Accepted(sent.ID, int(sent.Timestamp))
 
     def evidence(self, secret: bytes, marked: Sequence[str]) -> Evidence:
