@@ -15,7 +15,7 @@ from urllib.request import getproxies
 from wa.store.paths import Home
 from wa.whatsapp.neonize.content import file_of
 from wa.whatsapp.neonize.errors import download_error
-from wa.whatsapp.transport import Downloaded, TooLarge
+from wa.whatsapp.transport import Downloaded, SendError, TooLarge
 
 QUIET_SECONDS = 0.4
 """Seconds without an event, after the connection was closed, after which no more events are expected."""
@@ -115,6 +115,13 @@ class Client:
         if len(data) > most:  # the message declared a smaller size
             raise TooLarge(f"it has {len(data) / 1e6:,.1f} MB")
         return Downloaded(data, mimetype, name)
+
+    def log_out(self) -> None:
+        """Unlink this device. Raise SendError."""
+        try:
+            self.native.logout()
+        except self._lib.client.LogoutError as error:
+            raise SendError(str(error)) from None
 
     def close(self) -> None:
         """Let recipients ask for messages again, disconnect, hand over all received events, and stop."""

@@ -273,11 +273,7 @@ class NeonizeTransport:
 
     def log_out(self) -> None:
         """Unlink this device; Transport.log_out."""
-        client = self._connected()
-        try:
-            client.native.logout()
-        except library().client.LogoutError as error:
-            raise SendError(str(error)) from None
+        self._connected().log_out()
 
     def decode(self, kind: str, payload: bytes) -> list[Event]:
         """Return the events in a raw payload; Transport.decode."""
