@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from relay.hub import Hub
 from relay.model import Account, Device, now
-from relay.wabin import BROADCAST, GROUP, JID, Attr, Node
+from relay.wabin import BROADCAST, GROUP, JID, LID, Attr, Node
 
 KINDS = ("read", "read-self")
 
@@ -12,14 +12,14 @@ KINDS = ("read", "read-self")
 def pass_on(hub: Hub, reader: Device | Account, stanza: Node) -> None:
     """Tell a read receipt to the other linked devices of its sender's account.
 
-    It comes from the account itself: the chat is in `recipient`, and of a group the reader in `participant`.
-    Both clients expect this form; that it names no device is a guess.
+    It comes from the reader itself: the chat is in `recipient`, and of a group the reader in `participant`.
+    Both clients expect this form; that it names the device is a guess, from the receipts that others get.
     """
     account = reader.account if isinstance(reader, Device) else reader
     chat = stanza.jid("to")
-    who: dict[str, Attr] = {"from": account.lid if chat.server == account.lid.server else account.pn}
+    who: dict[str, Attr] = {"from": reader.lid if chat.server == LID else reader.pn}
     if chat.server in (GROUP, BROADCAST):
-        who = {"from": chat, "participant": account.lid}
+        who = {"from": chat, "participant": reader.lid}
     else:
         who["recipient"] = chat.bare
     told: dict[str, Attr] = {"id": stanza.text("id"), "type": stanza.text("type")}

@@ -43,8 +43,7 @@ async def on_receipt(hub: Hub, conn: Connection, device: Device, stanza: Node) -
 def sender_jid(hub: Hub, device: Device, to: JID) -> JID:
     """Return the JID under which a device appears as the sender in a 1:1 chat.
 
-    Whether the server leaves out the device in receipts such as `read`, which are not about one device, is
-    unknown: here each receipt has it.
+    It names the device in each receipt: users of another client saw it in `read` too, from linked devices.
     """
     other = hub.find(to) or device.account
     return device.lid if by_hidden_id(hub, device.account, other, to) else device.pn

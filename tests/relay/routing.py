@@ -114,6 +114,8 @@ def route(
         account = hub.find(jid)
         if account is None or jid in (sender.lid, sender.pn) or str(jid) in (reached or ()):
             continue
+        if sender is me and jid.device == 0:
+            continue  # one phone's message to another is nothing that a client sees
         who = _addresses(hub, sender, me, account, jid, chat if isinstance(chat, JID) else to)
         if _hand_over(hub, account, jid.device, Node("message", attrs | who, [*encs, *extra]), me):
             now_reached.append(str(jid))
