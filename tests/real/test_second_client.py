@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from baileys import HERE, NEWEST, STATUS, content_of
 from conftest import wait_for
+from linked import Device, past
 from media_samples import film, picture, voice
 
 pytest_plugins = ["baileys_fixture"]
@@ -314,6 +315,90 @@ def readable(scene, ids):
     repeated = re.findall(r"Ignoring message (\w+) .* old counter", scene.listener.err)
     assert scene.version == NEWEST or not repeated
     return [each for each in ids if each not in repeated] if {*ids} <= {*printed, *repeated} else None
+
+
+# ── Another device of our own account ─────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def other(scene, start_baileys):
+    """A Baileys client that is linked to the account of Reem, beside `wa`."""
+    made = start_baileys("other")
+    made.link(scene.reem)
+    return made
+
+
+def test_our_other_device_sees_what_we_send(scene, other):
+    sent = scene.goes("seen by my other device")["key"]["id"]
+    got = other.message(sent)
+    assert content_of(got) == ("conversation", "seen by my other device")
+    assert got["key"]["fromMe"]
+    assert scene.adam.lid in got["key"].values() or scene.adam.pn in got["key"].values()
+
+
+def test_we_see_what_our_other_device_sends(scene, other):
+    sent = other.say(scene.adam.pn, "from my other device")
+    event = scene.printed(sent)
+    assert (event["content"], event["is_from_me"]) == ("from my other device", True)
+    assert (event["chat_jid"], event["sender"]) == (scene.adam.pn, scene.reem.pn)
+    assert content_of(scene.baileys.message(sent))[1]["text"] == "from my other device"
+
+
+@pytest.mark.parametrize("reader", ["the other device", "wa"])
+def test_a_message_read_on_one_device_is_read_on_the_other(scene, other, reader):
+    scene.device.ok("read", scene.adam.number, "--mark-read")
+    sent = scene.comes({"text": f"for both, read by {reader}"})["key"]["id"]
+    other.message(sent)
+    assert unread(scene) == 1
+    if reader == "wa":
+        scene.device.ok("read", scene.adam.number, "--mark-read")
+        wait_for(lambda: other.status(sent) == STATUS["READ"], what="read")
+    else:
+        other.read([sent])
+        wait_for(lambda: unread(scene) == 0, what="read")
+
+
+def unread(scene):
+    """Return the number of unread messages of Adam."""
+    counts = {chat["id"]: chat["unread_count"] for chat in scene.device.json("unread")}
+    return counts.get(scene.adam.pn, 0)
+
+
+# ── A restart of the server ───────────────────────────────────────────────────────────────────────
+
+
+def test_nothing_is_lost_or_doubled_when_the_relay_restarts(client, own_relay, start_baileys, memory_path):
+    _, addressing = client
+    friend = own_relay.person("Old Friend")
+    reem, adam = (
+        own_relay.person(name, history=past(friend), addressing=addressing) for name in ("Reem", "Adam")
+    )
+    device, baileys = Device(own_relay, memory_path / "home"), start_baileys("restarted", own_relay)
+    try:
+        device.link(reem)
+        baileys.link(adam)
+        listener, to_reem = device.listening(), reem.pn if addressing == "pn" else reem.lid
+        written, texts = [baileys.say(to_reem, "before")], ["after", "before", "during 1", "during 2"]
+        device.json("send", adam.number, "before")
+        own_relay.stop()
+        for text in ("during 1", "during 2"):
+            device.json("send", adam.number, text, "--no-wait")
+        error = baileys.error("send", to=to_reem, content={"text": "during"}, options={})
+        assert "Connection Closed" in error
+        mark = len(baileys.events)
+        own_relay.start()
+        baileys.wait("connection", lambda event: event.get("connection") == "open", after=mark)
+        written += [baileys.say(to_reem, f"after {number}") for number in range(3)]
+        device.json("send", adam.number, "after")
+        wait_for(lambda: len(baileys.received()) >= len(texts), what="all of wa's messages")
+        got = [content_of(baileys.message(each)) for each in baileys.received()]
+        assert sorted(got) == [("conversation", text) for text in texts]  # a try that failed waits a little
+        rows = device.json("schedule", "list", "--status", "all")
+        assert {row["message_id"] for row in rows if row["status"] == "sent"} == {*baileys.received()}
+        listener.event(lambda event: event["message_id"] == written[-1])
+        assert [row["message_id"] for row in listener.events if not row["is_from_me"]] == written
+    finally:
+        device.end()
 
 
 # ── The end ───────────────────────────────────────────────────────────────────────────────────────

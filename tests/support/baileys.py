@@ -128,7 +128,7 @@ class Baileys(LineProcess):
         return [each for data in found for each in (data if isinstance(data, list) else [data])]
 
     def status(self, message_id: str) -> int:
-        """Return the highest status of a message that this client sent: a value of `STATUS`.
+        """Return the highest status that this client has seen of a message: a value of `STATUS`.
 
         It comes with the message itself when the receipt is there first.
         """

@@ -82,12 +82,12 @@ def client(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def start_baileys(town: Relay, client: tuple[str, str]) -> Iterator[Callable[..., Baileys]]:
-    """Start a Baileys client: `start_baileys("adam")`; none may try to reach another host than the relay."""
+    """Start a Baileys client: `start_baileys("adam")`; none of them may try to reach another host."""
     modules, started = baileys_modules(client[0]), []
     with memory_folder() as folder:
 
-        def start(name: str, **options: bool) -> Baileys:
-            started.append(Baileys(town, modules, Path(folder) / name, **options))
+        def start(name: str, relay: Relay = town, **options: bool) -> Baileys:
+            started.append(Baileys(relay, modules, Path(folder) / name, **options))
             return started[-1]
 
         try:
