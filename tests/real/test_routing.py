@@ -74,6 +74,35 @@ def test_a_message_that_leaves_out_a_device_fails_the_test_that_sends_it(
         town.check_messages()
 
 
+@pytest.mark.parametrize("how", ACCEPTED)
+def test_a_message_to_a_group_that_leaves_out_a_member_fails_the_test_that_sends_it(
+    device, listener, town, adam, reem, how
+):
+    group = town.group(f"Accepted: {how}", reem, adam)
+    reem.fault(mangle={"how": how, "count": 1})
+    assert device.json("send", group, f"accepted: {how}")["status"] == "sent"
+    (found,) = town.take_stale()
+    assert found["missed"] == ([adam.lid] if how == "stale" else [])
+    device.ok("send", group, "and on it goes")
+    wait_for(lambda: len(adam.texts()) == 2, what="both texts, asked for again where the key was missing")
+
+
+def test_phones_that_cannot_decrypt_get_each_message_once_and_the_answers_are_well_formed(
+    device, listener, town, adam, reem
+):
+    group, already = town.group("Spoilt", reem, adam), len(town.routed)
+    for chat in (adam.number, group):
+        before = len(reem.inbox())
+        reem.fault(corrupt={"count": 1})
+        device.ok("send", chat, f"spoilt: {chat}")
+        wait_for(lambda chat=chat: adam.texts().count(f"spoilt: {chat}") == 1)
+        wait_for(lambda chat=chat, before=before: reem.texts(before).count(f"spoilt: {chat}") == 1)
+    answers = [each for each in town.routed[already:] if each["kind"] == "retry"]
+    assert len(answers) == 4
+    assert {tuple(each["reached"]) for each in answers} == {(adam.lid,), (reem.lid,)}
+    assert {each["outcome"] for each in answers} == {"accepted"}
+
+
 @pytest.mark.parametrize("how", UNANSWERED)
 def test_a_message_under_a_wrong_id_reaches_nobody_until_the_client_repeats_it(
     device, listener, town, adam, reem, how

@@ -12,6 +12,8 @@ from relay.model import Account, Device, key_of, now
 from relay.wabin import BROADCAST, GROUP, JID, LID, SERVER, Attr, Node, node
 
 KINDS = ("message", "receipt", "notification")
+SPOILT = 12
+"""The distance from a ciphertext's end, in bytes, at which its text or its authentication code is."""
 
 
 async def activate(hub: Hub, device: Device) -> None:
@@ -139,11 +141,13 @@ def _targets(hub: Hub, stanza: Node, to: JID) -> list[tuple[JID, list[Node]]]:
 
 
 def _spoil(stanza: Node) -> None:
-    """Make every ciphertext impossible to decrypt."""
+    """Make every ciphertext impossible to decrypt; the last bytes of a first message are only ids of keys."""
     for to in stanza.child("participants") or ():
         enc = to.child("enc")
         if enc and isinstance(enc.content, bytes):
-            enc.content = enc.content[:-1] + bytes([enc.content[-1] ^ 1])
+            spoilt = bytearray(enc.content)
+            spoilt[-SPOILT] ^= 1
+            enc.content = bytes(spoilt)
 
 
 def _addresses(
