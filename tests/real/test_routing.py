@@ -234,3 +234,18 @@ def test_a_conversation_by_number_or_by_hidden_id_is_one_chat(
     assert (receipt["chat"], receipt["sender"]) == (got["chat"], got["sender"])
     wait_for(lambda: from_phone in [each for entry in adam.inbox() for each in entry.get("ids", [])])
     town.addressing(reem, adam, None)
+
+
+def test_the_messages_of_an_account_whose_chats_are_addressed_by_number_are_refused(
+    device, listener, town, adam, reem
+):
+    """The library writes to hidden ids alone; `wa` says that the message failed, and with which code."""
+    reem.set(migrated=False)
+    try:
+        done = device.run("send", adam.number, "to a hidden id", "--json")
+    finally:
+        reem.set(migrated=True)
+    assert (done.code, done.error["code"]) == (5, "send-failed")
+    assert "400" in done.error["message"]
+    assert [each["code"] for each in town.take_rejected()] == [400]
+    assert adam.texts() == []

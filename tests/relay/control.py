@@ -16,7 +16,7 @@ from relay.phone_api import Answer
 from relay.wabin import JID, Node, node
 
 SETTINGS = (
-    "addressing", "mapped", "receipts", "contacts", "device_notices",
+    "addressing", "migrated", "mapped", "receipts", "contacts", "device_notices",
     "history", "chunk", "chats", "more_history", "inline_history",
 )  # fmt: skip
 FAULTS = (

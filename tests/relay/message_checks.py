@@ -1,20 +1,22 @@
 """What a client's <message> is, and whether the server takes it.
 
-The real server answers 479 to a stanza with both <participants> and an answer to a retry receipt, to a status
-for nobody but the sender's own devices, and to one with an addressing mode; it answers 400 when numbers and
-hidden ids are mixed in a 1:1 chat, and 421 when they are mixed in a group. Users of other clients reported
-these. Every other code here is a guess, never compared with real servers; so is it that an <enc> alone is
-refused, which WhatsApp's own web client is said to send to a person with a single device, and that the server
-looks at whose id it is.
+The real server answers, as users of other clients reported: 479 to a stanza with both <participants> and an
+answer to a retry receipt, to a status for nobody but the sender's own devices, and to a status with an
+addressing mode; 400 in a 1:1 chat if numbers and hidden ids are mixed, or if the sender writes to a hidden id
+and the chats of its account were not moved to hidden ids; 421 if they are mixed in a group.
+
+The rest is a guess, never compared with real servers: each other code, that an <enc> alone is refused
+(WhatsApp's own web client is said to send one to a person with a single device), and that anybody looks at
+whose id it is.
 """
 
 from __future__ import annotations
 
 from relay.hub import Hub
 from relay.model import Account, Device, Group
-from relay.wabin import BROADCAST, GROUP, JID, STATUS, Node
+from relay.wabin import BROADCAST, GROUP, JID, LID, STATUS, Node
 
-INVALID, MIXED, MIXED_GROUP, NOT_A_MEMBER, NO_GROUP = 479, 400, 421, 403, 404
+INVALID, BAD_ADDRESS, MIXED_GROUP, NOT_A_MEMBER, NO_GROUP = 479, 400, 421, 403, 404
 FOR_A_DEVICE = ("pkmsg", "msg")
 FOR_ALL = "skmsg"
 
@@ -71,7 +73,9 @@ def _check_chat(hub: Hub, sender: Device, stanza: Node, to: JID) -> None:
         raise Refused("it has an <enc> that is for no device")
     devices = _participants(hub, stanza, may_repeat=peer is sender.account)
     if any(jid.server != to.server for jid in devices):
-        raise Refused("numbers and hidden ids are mixed", MIXED)
+        raise Refused("numbers and hidden ids are mixed", BAD_ADDRESS)
+    if to.server == LID and not sender.account.migrated:
+        raise Refused("the chats of this account are addressed by number", BAD_ADDRESS)
     _refuse_others(hub, devices, [peer, sender.account], "the chat")
     _refuse_nobody(hub, sender, devices, [peer])
 

@@ -77,6 +77,8 @@ class Account:
     next_device: int = 1
     addressing: str = "lid"
     """The form of the account's address as the sender of a 1:1 chat: "lid" or "pn"."""
+    migrated: bool = True
+    """Whether the server takes its 1:1 messages to hidden ids."""
     mapped: bool = True
     """Whether its 1:1 messages name the other address too, from which clients learn the mapping."""
     receipts: list[str] = field(default_factory=list)
