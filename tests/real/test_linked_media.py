@@ -202,6 +202,113 @@ def test_a_scheduled_file_is_sent_after_its_source_is_gone(device, listener, ada
     wait_for(lambda: queued_for(device, adam)[0]["status"] == "sent")
 
 
+# ── Uploads that fail ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def uploads(town, reem):
+    """Return the uploads of a test: their statuses, 0 for one that was cut."""
+    before = len(town.call("state")["uploads"])
+    yield lambda: [each["status"] for each in town.call("state")["uploads"][before:]]
+    reem.fault(upload=None)
+
+
+def assert_nothing_went_out(device, listener, adam, reem):
+    """Check that the one row for Adam failed, and that the next message goes out without it."""
+    (row,) = queued_for(device, adam)
+    assert (row["status"], row["message_id"]) == ("failed", None)
+    reem.fault(upload=None)
+    device.ok("send", adam.number, "the next one")
+    assert [entry["text"] for entry in adam.inbox() if "receipt" not in entry] == ["the next one"]
+    assert listener.popen.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "name", "statuses"),
+    [
+        ({"cut_after": MB}, 7, "network-error", [0, 0, 0]),
+        ({"mangle": True}, 5, "send-failed", [400]),
+        ({"code": 413}, 5, "send-failed", [413]),
+        ({"code": 503}, 7, "network-error", [503, 503, 503]),
+    ],
+    ids=["cut in half", "spoiled on its way", "too large", "server error"],
+)
+def test_a_file_that_cannot_be_uploaded_is_not_sent(
+    device, listener, adam, reem, put, uploads, how, code, name, statuses
+):
+    reem.fault(upload=how)
+    path = put("half.bin", os.urandom(2 * MB))
+    done = device.run("send", adam.number, "look", "--file", path, "--json")
+    assert (done.code, done.error["code"], done.out) == (code, name, "")
+    assert "upload" in done.error["message"]
+    assert uploads() == statuses
+    assert_nothing_went_out(device, listener, adam, reem)
+
+
+def test_an_upload_that_is_cut_once_is_repeated_and_the_file_arrives_once(
+    device, listener, adam, reem, put, uploads
+):
+    reem.fault(upload={"cut_after": MB, "count": 1})
+    data = os.urandom(2 * MB)
+    assert device.json("send", adam.number, "--file", put("whole.bin", data))["status"] == "sent"
+    assert uploads() == [0, 200]
+    assert [each["sha256"] for each in received(adam)] == [digest(data)]
+
+
+def test_a_scheduled_file_that_cannot_be_uploaded_yet_waits(device, listener, adam, reem, put, uploads):
+    reem.fault(upload={"code": 503})
+    path = put("later.pdf", PDF)
+    device.json("schedule", "add", adam.number, "your bill", "--at", "in 1 second", "--file", path)
+    wait_for(lambda: 503 in uploads())
+    wait_for(lambda: queued_for(device, adam)[0]["status"] == "pending")
+    assert "upload" in queued_for(device, adam)[0]["note"]
+    reem.fault(upload=None)
+    (got,) = wait_for(lambda: received(adam))
+    assert got["sha256"] == digest(PDF)
+    assert uploads()[-1] == 200
+
+
+def test_a_file_whose_right_to_upload_has_expired_arrives(device, adam, reem, town, put, uploads):
+    """The library asks for a new right when the old one has come to its end."""
+    device.alone()
+    town.call("expire_media_auths", number=reem.number)
+    reem.set(media_auth_seconds=2)
+    try:
+        listener = device.listening()
+        device.ok("send", adam.number, "--file", put("first.pdf", PDF))
+        wait_for(lambda: not town.call("state")["media_auths"], what="the end of the right to upload")
+        data = PDF + b"second"
+        device.ok("send", adam.number, "--file", put("second.pdf", data))
+        assert uploads() == [200, 200]
+        assert [each["sha256"] for each in received(adam)] == [digest(PDF), digest(data)]
+        assert listener.popen.poll() is None
+    finally:
+        reem.set(media_auth_seconds=21_600)
+        device.alone()
+
+
+def test_a_right_to_upload_that_ends_early_is_renewed_by_the_next_connection(
+    device, listener, adam, reem, town, put, uploads
+):
+    device.ok("send", adam.number, "--file", put("first.pdf", PDF))
+    assert town.call("expire_media_auths", number=reem.number)["ended"]
+    done = device.run("send", adam.number, "--file", put("second.pdf", PDF + b"2"), "--json")
+    assert (done.code, done.error["code"]) == (7, "network-error")
+    assert uploads() == [200, 401, 401, 401]
+    device.alone()
+    failed = next(row for row in queued_for(device, adam) if row["status"] == "failed")
+    device.ok("schedule", "retry", failed["id"])
+    assert [each["sha256"] for each in received(adam)] == [digest(PDF), digest(PDF + b"2")]
+
+
+def test_a_file_that_the_server_did_not_keep_does_not_arrive(device, listener, adam, reem, put):
+    """The relay reports it: an upload that was only said to be stored would fail every test of files."""
+    reem.fault(upload={"lose": True, "count": 1})
+    device.ok("send", adam.number, "--file", put("lost.pdf", PDF + b"lost"))
+    assert received(adam) == []
+    assert adam.inbox()[0]["kind"] == "documentMessage"
+
+
 # ── Downloading ───────────────────────────────────────────────────────────────────────────────────
 
 

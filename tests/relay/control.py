@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from relay import addressing, groups, pairing
+from relay import addressing, groups, media, pairing
 from relay.account_api import AccountApi
 from relay.hub import FINDINGS
 from relay.model import Account, Device
-from relay.net import Reply
+from relay.net import Reply, Request
 from relay.phone_api import Answer
 from relay.wabin import JID, Node, node
 
 SETTINGS = (
     "addressing", "migrated", "mapped", "receipts", "contacts", "device_notices",
     "history", "chunk", "chats", "more_history", "inline_history",
+    "media_auth_seconds",
 )  # fmt: skip
 FAULTS = (
     "ack_error",
@@ -33,22 +35,23 @@ FAULTS = (
     "no_answer",
     "answer_delay",
     "damaged_history",
+    "upload",
 )
 
 
 class Api(AccountApi):
     """All endpoints: each is a `do_…` method."""
 
-    async def handle(self, method: str, target: str, body: bytes) -> Reply:
+    async def handle(self, request: Request) -> Reply:
         """Answer one request; an exception becomes an answer of status 400."""
-        handler = getattr(self, "do_" + urlsplit(target).path.strip("/"), None)
+        handler = getattr(self, "do_" + urlsplit(request.target).path.strip("/"), None)
         if handler is None:
-            return 404, "application/json", b'{"error": "there is no such endpoint"}'
+            return Reply(404, b'{"error": "there is no such endpoint"}', "application/json")
         try:
-            status, out = 200, await handler(**json.loads(body or b"{}"))
+            status, out = 200, await handler(**json.loads(request.body or b"{}"))
         except Exception as exc:  # reported to the test
             status, out = 400, {"error": f"{type(exc).__name__}: {exc}"}
-        return status, "application/json", json.dumps(out).encode()
+        return Reply(status, json.dumps(out).encode(), "application/json")
 
     async def do_account(self, number: str, name: str = "", **settings: Any) -> Answer:
         """Register a number, or change its settings: those of `relay.model.Account` that tests may set."""
@@ -120,6 +123,8 @@ class Api(AccountApi):
             "refused": hub.refused,
             "routed": list(hub.routed),
             "pairings_refused": hub.pairings_refused,
+            "uploads": hub.uploads,
+            "media_auths": sum(until > time.time() for _, until in hub.media_auths.values()),
             "media": {path: len(data) for path, data in hub.media.items()},
         }
 
@@ -164,6 +169,8 @@ class Api(AccountApi):
         damaged_history={"how": "missing", "kind": "RECENT", "part": 2}: the file of a part of the history is
             "missing", "truncated", has a wrong "hash", or is no "zlib" or no "protobuf"; of every part if
             neither `kind` nor `part` (chunkOrder) are given
+        upload={"cut_after": 1000}: cut the connection after that many bytes of an uploaded file; or
+            {"code": 507}: refuse it; {"mangle": true}: spoil it on its way; {"lose": true}: do not keep it
         """
         account = self._account(number)
         for name, value in faults.items():
@@ -219,6 +226,14 @@ class Api(AccountApi):
         for device in self._devices(number):
             await pairing.unlink(self.hub, device, how)
         return {}
+
+    async def do_media_auth(self, number: str) -> Answer:
+        """Give out a right to upload, as an account's devices get it."""
+        return {"auth": media.connection(self.hub, self._account(number)).text("auth")}
+
+    async def do_expire_media_auths(self, number: str) -> Answer:
+        """End every right to upload that an account's devices have, before its time."""
+        return {"ended": media.expire(self.hub, self._account(number))}
 
     async def do_forget_media(self) -> Answer:
         """Answer 404 to downloads of all files uploaded so far."""

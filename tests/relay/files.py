@@ -47,21 +47,30 @@ def message_with(hub: Hub, field: str, data: bytes, about: dict[str, Any]) -> An
     return message
 
 
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
 def file_of(message: Any) -> Any | None:
     """Return the part of a message that describes its file, None without a file."""
     return next((part for field, part in message.ListFields() if field.name in FILES), None)
 
 
 def describe(hub: Hub, field: str, file: Any) -> dict[str, Any]:
-    """Return a sent file as the phone sees it: caption, type, name, and the downloaded content."""
+    """Return a sent file as the phone sees it: caption, type, name, and the downloaded content.
+
+    `sha256` is empty for a file that is not there, or has not the digests that the message names: clients
+    refuse such a file.
+    """
     encrypted = hub.media.get(file.directPath.split("?")[0], b"")
     plain = decrypt_media(file.mediaKey, FILES[field], encrypted) if encrypted else b""
+    is_whole = file.fileSHA256 == _sha256(plain) and file.fileEncSHA256 == _sha256(encrypted)
     return {
         "caption": getattr(file, "caption", ""),
         "mimetype": file.mimetype,
         "file_name": getattr(file, "fileName", ""),
         "size": file.fileLength,
-        "sha256": hashlib.sha256(plain).hexdigest(),
+        "sha256": _sha256(plain).hex() if is_whole else "",
         "thumbnail": len(getattr(file, "JPEGThumbnail", b"")),
         "voice": bool(getattr(file, "PTT", False)),
     }

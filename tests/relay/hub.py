@@ -56,6 +56,10 @@ class Hub:
         """The form of addresses in a conversation, by the numbers of its two people."""
         self.media: dict[str, bytes] = {}
         self.kept: dict[str, bytes] = {}
+        self.media_auths: dict[str, tuple[str, float]] = {}
+        """The rights to upload that were given out: the account's number, and the Unix time of the end."""
+        self.uploads: list[dict[str, Any]] = []
+        """The uploads that were answered or cut: number, kind, bytes, status."""
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self.unhandled: dict[str, int] = {}
         self.routed: deque[dict[str, Any]] = deque(maxlen=LINES_KEPT)
@@ -73,7 +77,7 @@ class Hub:
 
     def save(self, path: Path) -> None:
         """Save the state that a restart must not lose."""
-        kept = ("accounts", "groups", "media", "kept", "addressing", *FINDINGS)
+        kept = ("accounts", "groups", "media", "kept", "media_auths", "addressing", *FINDINGS)
         state = {name: getattr(self, name) for name in kept}
         path.write_bytes(pickle.dumps(state))
 

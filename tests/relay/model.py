@@ -106,6 +106,8 @@ class Account:
     adv_id: int = field(default_factory=lambda: int.from_bytes(os.urandom(3), "big"))
     """The id under which the phone signs its linked devices; another one after a new installation."""
     devices_changed_at: int = field(default_factory=now)
+    media_auth_seconds: int = 21_600
+    """The seconds for which a right to upload is valid; clients ask for a new one in half of them."""
     sync_key: SyncKey = field(default_factory=SyncKey)
     faults: dict[str, dict[str, Any]] = field(default_factory=dict)
 

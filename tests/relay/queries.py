@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from relay import groups, keys, pairing
+from relay import groups, keys, media, pairing
 from relay.appstate import first_patch
 from relay.connection import Connection
 from relay.devicelist import key_index_list
 from relay.hub import Hub
 from relay.model import Account, Device, now
-from relay.net import MEDIA_HOST
 from relay.refused import Refused, Unknown, not_found
 from relay.wabin import JID, SERVER, Attr, Node, node
 
@@ -109,8 +108,7 @@ def _person(hub: Hub, user: Node, wanted: list[str]) -> Node:
 
 
 def _media_connection(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    attrs: dict[str, Attr] = {"auth": "relay-auth", "ttl": 300, "auth_ttl": 21600, "max_buckets": 12}
-    return [node("media_conn", attrs, node("host", {"hostname": MEDIA_HOST}))]
+    return [media.connection(hub, _device(conn).account)]
 
 
 def _app_state(hub: Hub, conn: Connection, query: Node) -> list[Node]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import websockets
 from websockets.asyncio.server import ServerConnection, serve
 
-from relay import pairing, queries, receipts, routing
+from relay import media, pairing, queries, receipts, routing
 from relay.connection import Connection
 from relay.control import Api
 from relay.hub import Hub
 from relay.model import Device, now
-from relay.net import LOCAL, MEDIA_HOST, WEB_HOST, Reply, serve_http, serve_proxy
+from relay.net import LOCAL, MEDIA_HOST, WEB_HOST, serve_http, serve_proxy
 from relay.trust import tls_context
 from relay.wabin import Node, node
 
@@ -47,8 +48,10 @@ class Server:
             ping_interval=None,
             compression=None,
         )
-        media = await serve_http(self.on_media, known["media"], self.tls)
-        ports = {"web": _port(web), "media": _port(media)}
+        files = await serve_http(
+            partial(media.answer, self.hub), known["media"], self.tls, partial(media.cut_after, self.hub)
+        )
+        ports = {"web": _port(web), "media": _port(files)}
         routes = {f"{WEB_HOST}:443": ports["web"], f"{MEDIA_HOST}:443": ports["media"]}
         ports["proxy"] = _port(await serve_proxy(routes, known["proxy"], self.hub.refused.append))
         ports["control"] = _port(await serve_http(Api(self.hub).handle, known["control"]))
@@ -146,20 +149,6 @@ class Server:
                     stanza.content,
                 )
                 await each.conn.send(shown)
-
-    async def on_media(self, method: str, target: str, body: bytes) -> Reply:
-        """The media host: POST /mms/<type>/<token> stores, GET serves, DELETE is accepted and keeps it."""
-        path = target.split("?")[0]
-        if method == "POST":
-            stored = "/v/" + path.rsplit("/", 1)[-1]
-            self.hub.media[stored] = body
-            where = {"url": f"https://{MEDIA_HOST}{stored}?ccb=1", "direct_path": f"{stored}?ccb=1"}
-            return 200, "application/json", json.dumps(where).encode()
-        if method == "DELETE":
-            return 200, "text/plain", b""
-        if path in self.hub.media:
-            return 200, "application/octet-stream", self.hub.media[path]
-        return 404, "text/plain", b""
 
 
 def _port(server: Any) -> int:

@@ -18,9 +18,14 @@ from wa.store.database import Row, Store
 from wa.store.device import own_jid
 from wa.times import format_duration, from_iso, to_iso
 from wa.whatsapp.events import MessageReceived
-from wa.whatsapp.transport import Accepted, Evidence, NotOnWhatsApp, NotSent, Refused, SendError
+from wa.whatsapp.transport import Accepted, Evidence, NotOnWhatsApp, NotSent, Refused, SendError, UploadFailed
 
 BACKOFF_FIRST, BACKOFF_MOST = timedelta(seconds=1), timedelta(minutes=5)
+
+UPLOAD_TRIES = 3
+"""The attempts to upload a file while a command waits; a file for later is tried until its grace ends."""
+UPLOAD_MAY_PASS = (401, 403, 408, 429)
+"""The HTTP statuses after which a later upload may succeed, although they tell of a fault of the client."""
 
 LAST_TRY = timedelta(seconds=1)
 """The time before the end of its grace at which a row is tried for the last time."""
@@ -53,6 +58,8 @@ def settle(store: Store, row_id: str, result: Accepted | SendError, ask: AskEvid
             _fail(store, row_id, now, "recipient-not-found", str(result))
         elif isinstance(result, Refused):
             _refuse(store, row_id, now, result)
+        elif isinstance(result, UploadFailed):
+            _upload_failed(store, row_id, now, result)
         else:
             _back_off(store, row_id, now, str(result))
         return str(store.value("SELECT status FROM scheduled_messages WHERE id = ?", [row_id]))
@@ -195,11 +202,26 @@ def _refuse(store: Store, row_id: str, now: datetime, refusal: Refused) -> None:
         _fail(store, row_id, now, "send-failed", str(refusal))
         return
     pacing.brake(store, now)
-    wait_until = _whole_row(store, row_id)["wait_until"]
-    if wait_until and wait_until > to_iso(now):  # a command waits for the row: let its user decide
+    if _is_waited_for(_whole_row(store, row_id), now):  # let its user decide
         _fail(store, row_id, now, "rate-limit-exceeded", str(refusal))
     else:
         update(store, row_id, now, status="pending", note=str(refusal))
+
+
+def _upload_failed(store: Store, row_id: str, now: datetime, failure: UploadFailed) -> None:
+    """Record that a file could not be uploaded, so nothing was sent; a command that waits learns it soon."""
+    row = _whole_row(store, row_id)
+    status = failure.status or 0
+    if 400 <= status < 500 and status not in UPLOAD_MAY_PASS:
+        _fail(store, row_id, now, "send-failed", str(failure))
+    elif row["attempts"] >= UPLOAD_TRIES and _is_waited_for(row, now):  # let its user decide
+        _fail(store, row_id, now, "network-error", str(failure))
+    else:
+        _back_off(store, row_id, now, str(failure))
+
+
+def _is_waited_for(row: Row, now: datetime) -> bool:
+    return bool(row["wait_until"]) and row["wait_until"] > to_iso(now)
 
 
 def _back_off(store: Store, row_id: str, now: datetime, why: str) -> None:

@@ -55,6 +55,14 @@ class NotSent(SendError):
     """The message was certainly not sent, and may be tried again later."""
 
 
+class UploadFailed(NotSent):
+    """The file of the message could not be uploaded; a refusal by the server carries its HTTP status."""
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+
+
 class NotConnected(NotSent):
     """There was no connection before the call."""
 

@@ -13,6 +13,7 @@ from wa.media import details, outgoing
 from wa.media.details import Details
 from wa.media.kinds import Kind
 from wa.whatsapp.neonize.client import Client
+from wa.whatsapp.neonize.errors import upload_error
 from wa.whatsapp.transport import NotSent, Outgoing
 
 _UPLOADED_AS = {
@@ -51,8 +52,10 @@ def _attach(lib: Any, native: Any, proto: Any, message: Outgoing, path: Path) ->
         kind = outgoing.kind_for_sending(path)
         data = path.read_bytes()
         uploaded = native.upload(data, lib.media_type[_UPLOADED_AS[kind.name]])
-    except (OSError, WaError, lib.client.UploadError) as error:
-        raise NotSent(f"the file could not be uploaded: {error}") from error
+    except lib.client.UploadError as error:
+        raise upload_error(str(error)) from error
+    except (OSError, WaError) as error:
+        raise NotSent(f"the file cannot be read: {error}") from error
     part = getattr(proto, _PART_OF[kind.name])
     part.URL, part.directPath, part.mediaKey = uploaded.url, uploaded.DirectPath, uploaded.MediaKey
     part.fileEncSHA256, part.fileSHA256 = uploaded.FileEncSHA256, uploaded.FileSHA256

@@ -17,11 +17,13 @@ from wa.whatsapp.transport import (
     NotSent,
     Refused,
     SendError,
+    UploadFailed,
 )
 
 ENDS = ("LoggedOut", "StreamReplaced", "ClientOutdated", "TemporaryBan", "ConnectFailure")
 """The events after which the library does not connect again."""
 _STATUS = re.compile(r"server returned error (\d+)")
+_HTTP_STATUS = re.compile(r"status code (\d+)")
 _CERTAIN = (
     "the store doesn't contain a device JID",
     "client is nil",
@@ -75,9 +77,15 @@ def send_error(text: str, to_jid: str) -> SendError:
     return SendError(text)
 
 
+def upload_error(text: str) -> UploadFailed:
+    """Return the UploadFailed for the text of an error of `upload`."""
+    found = _HTTP_STATUS.search(text)
+    return UploadFailed(f"the file could not be uploaded: {text}", int(found[1]) if found else None)
+
+
 def download_error(text: str) -> DownloadFailed:
     """Return the DownloadFailed for the text of an error of `download_any`."""
-    found = re.search(r"status code (\d+)", text)
+    found = _HTTP_STATUS.search(text)
     if found and found[1] in _GONE:
         return Expired(f"WhatsApp no longer has it (status {found[1]})")
     return DownloadFailed(text)
