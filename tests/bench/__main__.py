@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import backing, footprint, history, importing, searching, sending, whatsapp
+from bench import backing, footprint, history, importing, searching, second_client, sending, whatsapp
 from bench.table import Row, render
 from wa.store.paths import Home
 
@@ -26,6 +26,7 @@ SECTIONS = (
     "importing",
     "backup",
     "whatsapp",
+    "baileys",
 )
 ON_HISTORY = {"history", "start", "search", "memory", "send"}
 
@@ -45,6 +46,7 @@ class Sizes:
     backed_up: int = 200_000
     incoming: int = 10_000
     outgoing: int = 1_000
+    beside: int = 2_000
 
 
 QUICK = Sizes(
@@ -59,6 +61,7 @@ QUICK = Sizes(
     backed_up=3_000,
     incoming=300,
     outgoing=50,
+    beside=100,
 )
 
 
@@ -85,6 +88,7 @@ def measure(scratch: Path, sizes: Sizes, only: set[str]) -> Iterator[Row]:
         "whatsapp": lambda: whatsapp.measure(
             scratch, sizes.incoming, sizes.outgoing, min(sizes.runs, 5), tell
         ),
+        "baileys": lambda: second_client.measure(scratch, sizes.beside, min(sizes.runs, 3), tell),
     }
     for name in SECTIONS:
         if name in only:

@@ -55,7 +55,7 @@ def _bare(relay: Relay, scratch: Path, incoming: int, outgoing: int, runs: int) 
         time.sleep(SETTLE_SECONDS)
         found = {"idle": _rss(client.process.pid)}
         began = time.perf_counter()
-        _write(adam, reem, incoming)
+        write(adam, reem, incoming)
         wait_until(lambda: len(client.events) > incoming and len(client.texts()) >= incoming, "the messages")
         found["in"] = incoming / (time.perf_counter() - began)
         time.sleep(SETTLE_SECONDS)
@@ -86,8 +86,8 @@ def _bare_send(relay: Relay, database: Path, to: Person) -> float:
 def _wa(relay: Relay, home: Path, incoming: int, outgoing: int, runs: int) -> dict[str, float]:
     reem, adam = relay.person("Nadia"), relay.person("Zoe")
     env = {**relay.environment(), "WA_HOME": str(home), "WA_TRANSPORT": "neonize", "WA_SEND_SPACING": "0"}
-    _link(env, reem)
-    with _listening(env) as pid, closing(sqlite3.connect(home / "wa.db")) as db:
+    link(env, reem)
+    with listening(env) as pid, closing(sqlite3.connect(home / "wa.db")) as db:
 
         def count(sql: str) -> int:
             return int(db.execute(f"SELECT count(*) FROM {sql}").fetchone()[0])
@@ -95,7 +95,7 @@ def _wa(relay: Relay, home: Path, incoming: int, outgoing: int, runs: int) -> di
         time.sleep(SETTLE_SECONDS)
         found = {"idle": _rss(pid)}
         began = time.perf_counter()
-        _write(adam, reem, incoming)
+        write(adam, reem, incoming)
         wait_until(lambda: count("messages WHERE NOT is_from_me") >= incoming, "the messages")
         found["in"] = incoming / (time.perf_counter() - began)
         time.sleep(SETTLE_SECONDS)
@@ -126,12 +126,14 @@ def _queue(db: sqlite3.Connection, to: Person, number: int) -> None:
     )
 
 
-def _write(sender: Person, to: Person, count: int) -> None:
+def write(sender: Person, to: Person, count: int) -> None:
+    """Let a phone send `count` texts."""
     for start in range(0, count, AT_ONCE):
         sender.send_many(to, [f"message {number}" for number in range(start, min(start + AT_ONCE, count))])
 
 
-def _link(env: dict[str, str], person: Person) -> None:
+def link(env: dict[str, str], person: Person) -> None:
+    """Link a home to the account of a person."""
     process = subprocess.Popen(
         [WA, "link", "--json"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     )
@@ -141,7 +143,8 @@ def _link(env: dict[str, str], person: Person) -> None:
 
 
 @contextmanager
-def _listening(env: dict[str, str]) -> Iterator[int]:
+def listening(env: dict[str, str]) -> Iterator[int]:
+    """Run `wa listen` for the length of a block, connected; yield its pid."""
     process = subprocess.Popen(
         [WA, "listen"],
         env=env,
