@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
+import random
 import socket
 import ssl
 from http.client import HTTPResponse
@@ -14,7 +14,7 @@ from conftest import wait_for
 
 pytest_plugins = ["relay_fixture"]
 HOST = "mmg.whatsapp.net"
-FILE = os.urandom(300_000)
+FILE = random.Random(0).randbytes(300_000)
 
 
 class Visitor:
@@ -109,7 +109,9 @@ def test_a_client_that_goes_in_the_middle_of_an_upload_leaves_nothing(visitor, f
     wait_for(lambda: visitor.stored() == [4])
 
 
-@pytest.mark.parametrize("body", [b"no size\r\n", b"4\r\nfour and more\r\n0\r\n\r\n"])
+@pytest.mark.parametrize(
+    "body", [b"no size\r\n", b"4\r\nfour and more\r\n0\r\n\r\n"], ids=["no size", "too long"]
+)
 def test_chunks_that_are_none_are_refused(visitor, body):
     assert visitor.say(visitor.head(b"four", "Transfer-Encoding: chunked") + body)[0] == 400
     assert visitor.stored() == []
@@ -124,14 +126,18 @@ def test_an_upload_needs_a_right_that_is_valid(relay, visitor):
     assert visitor.stored() == []
 
 
-@pytest.mark.parametrize(("asked", "status", "part"), [
-    ("bytes=10-19", 206, FILE[10:20]),
-    ("bytes=299990-", 206, FILE[-10:]),
-    ("bytes=299990-400000", 206, FILE[-10:]),
-    ("bytes=300000-", 416, b""),
-    ("lines=1-2", 200, FILE),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [
+        ("bytes=10-19", 206, slice(10, 20)),
+        ("bytes=299990-", 206, slice(299_990, None)),
+        ("bytes=299990-400000", 206, slice(299_990, None)),
+        ("bytes=300000-", 416, slice(0)),
+        ("lines=1-2", 200, slice(None)),
+    ],
+)
 def test_a_part_of_a_file_can_be_downloaded(visitor, asked, status, part):
     _, answer = visitor.say(visitor.head(FILE, f"Content-Length: {len(FILE)}") + FILE)
     path = answer.split(b'"direct_path": "')[1].split(b'"')[0]
-    assert visitor.say(b"GET %s HTTP/1.1\r\nRange: %s\r\n\r\n" % (path, asked.encode())) == (status, part)
+    request = b"GET %s HTTP/1.1\r\nRange: %s\r\n\r\n" % (path, asked.encode())
+    assert visitor.say(request) == (status, FILE[part])
