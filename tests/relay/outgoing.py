@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from relay import phones, routing
 from relay.hub import Hub
 from relay.model import Account, Device, now
-from relay.wabin import JID, Node, node
+from relay.wabin import JID, Attr, Node, node
 
 SENT_KEPT = 5000
 
@@ -32,6 +33,36 @@ def send(hub: Hub, account: Account, to: JID, message: Any, message_id: str = ""
         del account.sent[next(iter(account.sent))]
     parts = [_part(hub, account, each, to, first) for each in members if each.bundle]
     _route(hub, account, to, message_id, kind, parts, shared)
+    return message_id
+
+
+def withhold(hub: Hub, account: Account, to: JID, message: Any, kind: str, message_id: str = "") -> str:
+    """Send a message whose content linked devices do not get: they are told that it is unavailable.
+
+    The recipient's phone has it, and may be asked for it. `kind` is the word that the server uses:
+    "view_once", "hosted_unavailable_fanout" …, empty for a device that the sender has left out.
+    """
+    message_id = message_id or phones.new_id()
+    group, peer = hub.groups.get(to), hub.find(to)
+    members = group.members if group else [peer] if peer else []
+    to = to if group or peer is None else peer.lid
+    account.sent[message_id] = (to, message.SerializeToString(), "media", now())
+    about: dict[str, Attr] = {"id": message_id, "t": now(), "type": "media", "notify": account.name}
+    unavailable = node("unavailable", {"type": kind})
+    for device in (each for member in members for each in member.devices.values()):
+        who = routing.sender_of(hub, account, account, device.account, device.lid, to)
+        hub.push(device, node("message", about | who, unavailable))
+    return message_id
+
+
+def garble(hub: Hub, account: Account, to: Account, hide: bool) -> str:
+    """Send linked devices a message that they can never decrypt; `hide` says that it is not worth a word."""
+    message_id = phones.new_id()
+    about: dict[str, Attr] = {"id": message_id, "t": now(), "type": "text", "notify": account.name}
+    enc: dict[str, Attr] = {"v": "2", "type": "msg", "decrypt-fail": "hide" if hide else ""}
+    for device in to.devices.values():
+        who = routing.sender_of(hub, account, account, to, device.lid, to.lid)
+        hub.push(device, node("message", about | who, node("enc", enc, b"\x33" + os.urandom(60))))
     return message_id
 
 

@@ -52,7 +52,7 @@ class Person:
         return str(sent["id"])
 
     def receipt(self, to: Person, ids: Iterable[str], kind: str, group: str = "") -> None:
-        """Tell `to` that its messages were "delivered", "read" or "played"."""
+        """Tell `to` that its messages were "delivered", "read", "played", "inactive"."""
         self.relay.call("receipt", sender=self.number, to=to.number, ids=list(ids), kind=kind, group=group)
 
     def inbox(self, after: int = 0) -> list[dict[str, Any]]:
@@ -117,3 +117,32 @@ class Person:
     def history_raw(self, **sync: Any) -> None:
         """Send the linked devices a HistorySync, its fields in protobuf's JSON."""
         self.relay.call("history_raw", number=self.number, sync=sync)
+
+    def ask_again(self, id: str) -> None:
+        """Ask the sender for a message of our inbox again, as if our phone could not decrypt it."""
+        self.relay.call("ask_again", number=self.number, id=id)
+
+    def grouped_receipt(self, group: str, readers: dict[str, list[Person]], kind: str = "read") -> None:
+        """Get one receipt for our messages in a group; `readers` has people by the message's id."""
+        numbers = {key: [each.number for each in found] for key, found in readers.items()}
+        self.relay.call("grouped_receipt", number=self.number, group=group, readers=numbers, kind=kind)
+
+    def withhold(self, to: Person | str, kind: str = "view_once", **message: Any) -> str:
+        """Send a message that linked devices are told to be unavailable, of that kind; return its id."""
+        chat = to if isinstance(to, str) else to.number
+        sent = self.relay.call("withhold", sender=self.number, to=chat, message=message, kind=kind)
+        return str(sent["id"])
+
+    def garble(self, to: Person, hide: bool = False) -> str:
+        """Send linked devices a message that nobody can decrypt; return its id."""
+        return str(self.relay.call("garble", sender=self.number, number=to.number, hide=hide)["id"])
+
+    def call(self, to: Person, step: str = "offer", call_id: str = "", **about: Any) -> str:
+        """Ring the linked devices of `to`, or make another step of `relay.calls.STEPS`; return the call's id.
+
+        `about` are `video`, `group` (a JID) and attributes of the step, such as the `reason` of "terminate".
+        """
+        made = self.relay.call(
+            "call", sender=self.number, number=to.number, step=step, call_id=call_id, **about
+        )
+        return str(made["id"])

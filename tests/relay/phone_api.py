@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
-from relay import files, outgoing, phones
+from relay import calls, files, outgoing, phone_receipts, phones
 from relay.hub import Hub
 from relay.model import Account, Device, now
 from relay.wabin import JID, Attr, Node, node
@@ -43,8 +43,37 @@ class PhoneApi:
     async def do_receipt(self, sender: str, to: str, ids: list[str], kind: str, group: str = "") -> Answer:
         """Send a receipt from the phone of `sender` for messages of `to`: "delivered", "read", "played"."""
         jid = JID.parse(group) if group else None
-        phones.send_receipt(self.hub, self._account(sender), self._account(to), ids, kind, jid)
+        phone_receipts.send(self.hub, self._account(sender), self._account(to), ids, kind, jid)
         return {}
+
+    async def do_grouped_receipt(
+        self, number: str, group: str, readers: dict[str, list[str]], kind: str
+    ) -> Answer:
+        """Send one receipt for messages of a number in a group; `readers` has numbers by the message's id."""
+        people = {key: [self._account(each) for each in found] for key, found in readers.items()}
+        phone_receipts.send_grouped(self.hub, self._account(number), JID.parse(group), people, kind)
+        return {}
+
+    async def do_ask_again(self, number: str, id: str) -> Answer:
+        """Send a retry receipt from the phone of a number for a message in its inbox."""
+        phone_receipts.ask_for(self.hub, self._account(number), id)
+        return {}
+
+    async def do_withhold(
+        self, sender: str, to: str, message: dict[str, Any], kind: str, id: str = ""
+    ) -> Answer:
+        """Send a message from a phone that linked devices are told to be unavailable."""
+        message = ParseDict(message, self.hub.e2e.Message())
+        return {"id": outgoing.withhold(self.hub, self._account(sender), self._jid(to), message, kind, id)}
+
+    async def do_garble(self, sender: str, number: str, hide: bool = False) -> Answer:
+        """Send the linked devices of a number a message that nobody can decrypt."""
+        return {"id": outgoing.garble(self.hub, self._account(sender), self._account(number), hide)}
+
+    async def do_call(self, sender: str, number: str, step: str, call_id: str = "", **about: Any) -> Answer:
+        """Tell the linked devices of a number a step of a call; `relay.calls` has the steps."""
+        made = calls.tell(self.hub, self._account(sender), self._account(number), step, call_id, **about)
+        return {"id": made}
 
     async def do_history(self, number: str) -> Answer:
         """Send the history once more to the account's devices."""

@@ -14,14 +14,12 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from relay import files, history, keys, own_reads
-from relay.addressing import by_hidden_id
+from relay import files, history, phone_receipts
 from relay.crypto import encrypt_media
 from relay.hub import Hub
 from relay.model import Account, Device, now
-from relay.wabin import BROADCAST, GROUP, JID, LID, Attr, Node, node
+from relay.wabin import BROADCAST, GROUP, JID, Attr, Node, node
 
-RETRIES = 5
 UNSHOWN = ("messageContextInfo", "senderKeyDistributionMessage")
 
 
@@ -54,27 +52,11 @@ def receive(hub: Hub, account: Account, stanza: Node, sender: Account) -> dict[s
     except Exception as exc:  # a test wants to see any error of a ciphertext
         record["error"] = repr(exc)
         account.undecrypted[record["id"]] = record
-        _ask_again(hub, account, sender, stanza, record)
+        phone_receipts.ask_again(hub, account, sender, stanza, record)
         return record
     for kind in account.receipts if sender is not account else ():
-        send_receipt(hub, account, sender, [stanza.text("id")], kind, group)
+        phone_receipts.send(hub, account, sender, [stanza.text("id")], kind, group)
     return record
-
-
-def send_receipt(
-    hub: Hub, account: Account, to: Account, ids: list[str], kind: str, group: JID | None = None
-) -> None:
-    """Send a receipt from the account's phone for messages of `to`: delivered, read, played."""
-    by_lid = by_hidden_id(hub, account, to)
-    me = account.lid if by_lid else account.pn
-    who: dict[str, Attr] = {"from": group, "participant": account.lid} if group else {"from": me}
-    attrs: dict[str, Attr] = {"id": ids[0], "t": now(), "type": "" if kind == "delivered" else kind}
-    more = [node("list", {}, *(node("item", {"id": each}) for each in ids[1:]))] if ids[1:] else []
-    stanza = node("receipt", attrs | who, *more)
-    for device in to.devices.values():
-        hub.push(device, stanza)
-    if kind in own_reads.KINDS:
-        own_reads.of_phone(hub, account, group or (to.lid if by_lid else to.pn), kind, ids)
 
 
 def encrypt(account: Account, target: Device, message: Any) -> Node:
@@ -107,28 +89,6 @@ def share_history(hub: Hub, device: Device) -> None:
     """Send a history sync in parts, each a file on the media host and a notification that names it."""
     for part in history.parts(hub, device.account, device.full_history):
         announce(hub, device, part)
-
-
-def _ask_again(hub: Hub, account: Account, sender: Account, stanza: Node, record: dict[str, Any]) -> None:
-    """Send a retry receipt to the device whose message could not be decrypted, as often as clients do.
-
-    From the second request on it has the phone's keys, for a new session.
-    """
-    count = record.get("retries", 0) + 1
-    device = sender.devices.get(record["device"])
-    if device is None or count > RETRIES:
-        return
-    about: dict[str, Attr] = {"count": count, "id": record["id"], "t": now(), "v": 1}
-    registration = account.phone.registration.to_bytes(4, "big")
-    who: dict[str, Attr] = {"from": account.lid if stanza.jid("from").server == LID else account.pn}
-    if stanza.jid("from").server in (GROUP, BROADCAST):
-        who = {"from": stanza.jid("from"), "participant": account.lid}
-    elif sender is account:
-        who["recipient"] = stanza.attrs["recipient"]
-    attrs: dict[str, Attr] = {"id": record["id"], "t": now(), "type": "retry"}
-    more = [keys.retry_keys(account)] if count > 1 else []
-    parts = node("retry", about), node("registration", {}, registration), *more
-    hub.push(device, node("receipt", attrs | who, *parts))
 
 
 def _read(

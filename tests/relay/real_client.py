@@ -23,7 +23,7 @@ os.dup2(_log, 1)
 os.dup2(_log, 2)
 os.umask(0o077)
 
-from google.protobuf.json_format import MessageToDict  # noqa: E402
+from google.protobuf.json_format import MessageToDict, ParseDict  # noqa: E402
 from neonize import events  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
 from neonize.proto.Neonize_pb2 import JID  # noqa: E402
@@ -73,6 +73,7 @@ def describe(name: str, event: Any) -> dict[str, Any]:
             "push": event.Info.Pushname,
             "t": event.Info.Timestamp,
             "text": message.conversation or message.extendedTextMessage.text,
+            "asked": event.UnavailableRequestID,
             "fields": [field.name for field, _ in message.ListFields()],
             "raw": message.SerializeToString().hex() if event.Info.Type == "media" else "",
         }
@@ -147,6 +148,14 @@ class Commands:
         """Send a text."""
         sent = self.client.send_message(address(to), text)
         return {"id": sent.ID, "t": sent.Timestamp}
+
+    def send_message(self, to: str, message: dict[str, Any]) -> dict[str, Any]:
+        """Send any message, in protobuf's JSON."""
+        return {"id": self.client.send_message(address(to), ParseDict(message, Message())).ID}
+
+    def reject_call(self, by: str, call_id: str) -> None:
+        """Decline a call."""
+        self.client.reject_call(address(by), call_id)
 
     def send_image(self, to: str, data: str, caption: str = "") -> dict[str, Any]:
         """Send an image."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay import outgoing, own_reads, routing
+from relay import media_retry, outgoing, own_reads, routing
 from relay.addressing import by_hidden_id
 from relay.connection import Connection
 from relay.hub import Hub
@@ -23,6 +23,9 @@ async def on_receipt(hub: Hub, conn: Connection, device: Device, stanza: Node) -
     routing.settle(device, stanza)
     attrs: dict[str, Attr] = {"class": "receipt", "id": stanza.text("id"), "type": kind, "from": to}
     await conn.send(node("ack", attrs))
+    if kind == "server-error" and stanza.child("rmr"):
+        media_retry.answer(hub, device, stanza)
+        return
     if kind == "server-error":
         hub.note_unhandled(str(stanza))
         return

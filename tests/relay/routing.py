@@ -118,7 +118,7 @@ def route(
             continue
         if sender is me and jid.device == 0:
             continue  # one phone's message to another is nothing that a client sees
-        who = _addresses(hub, sender, me, account, jid, chat if isinstance(chat, JID) else to)
+        who = sender_of(hub, sender, me, account, jid, chat if isinstance(chat, JID) else to)
         if _hand_over(hub, account, jid.device, Node("message", attrs | who, [*encs, *extra]), me):
             now_reached.append(str(jid))
     return now_reached
@@ -150,7 +150,7 @@ def _spoil(stanza: Node) -> None:
             enc.content = bytes(spoilt)
 
 
-def _addresses(
+def sender_of(
     hub: Hub, sender: Device | Account, me: Account, account: Account, jid: JID, to: JID
 ) -> dict[str, Attr]:
     """Return the sender of a message by hidden id or number, and the other address beside it."""

@@ -11,7 +11,7 @@ from typing import Any
 import websockets
 from websockets.asyncio.server import ServerConnection, serve
 
-from relay import media, pairing, queries, receipts, routing
+from relay import calls, media, pairing, queries, receipts, routing
 from relay.connection import Connection
 from relay.control import Api
 from relay.hub import Hub
@@ -129,6 +129,8 @@ class Server:
                 self.hub.note_unhandled(f"refused by the client: {stanza}")
         elif stanza.tag == "presence":
             conn.device.account.name = stanza.text("name") or conn.device.account.name
+        elif stanza.tag == "call":
+            await calls.on_call(self.hub, conn, conn.device, stanza)
         elif stanza.tag == "chatstate":
             await self.on_chat_state(conn.device, stanza)
         elif stanza.tag != "ib":

@@ -1,0 +1,307 @@
+"""What phones and the server say to a linked device besides messages, and that the library and wa cope."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import wait_for
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from linked import memory_folder, past
+from relay import files, media_retry
+from relay.crypto import decrypt_media
+from relay.driver import Client
+from relay.hub import Hub
+from relay.model import Account, Device
+from relay.wabin import JID, node
+
+pytest_plugins = ["linked_fixture"]
+
+IMAGE = {"mimetype": "image/jpeg", "caption": "look", "viewOnce": True}
+
+
+@pytest.fixture(scope="module")
+def nadia(town):
+    """A person with a client of the bare library."""
+    return town.person("Nadia", receipts=["delivered"])
+
+
+@pytest.fixture(scope="module")
+def client(town, nadia):
+    """A client of the library, linked to Nadia's account, for events that wa does not record."""
+    with memory_folder() as folder:
+        made = Client(town, Path(folder) / "nadia.db")
+        made.link(nadia)
+        yield made
+        made.kill()
+
+
+@pytest.fixture
+def listener(device):
+    """A listener that holds the connection of the home."""
+    return device.listening()
+
+
+@pytest.fixture(autouse=True)
+def goes_on(town, nadia, client):
+    """After each test the client has acknowledged all it was sent, and the relay had an answer to all."""
+    yield
+    wait_for(lambda: all(each["pending"] == 0 for each in nadia.devices().values()), what="acknowledgements")
+    assert town.unhandled == {}
+
+
+def rows_of(device, chat):
+    """Return the texts of a chat."""
+    return [row["content"] for row in device.chat(chat)]
+
+
+# ── What a linked device does not get ─────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", ["view_once", "", "hosted_unavailable_fanout"])
+def test_the_phone_is_asked_for_a_message_that_is_unavailable(client, nadia, adam, kind):
+    sent = adam.withhold(nadia, kind, imageMessage=IMAGE)
+    told = client.wait("UndecryptableMessage", lambda event: event["data"]["Info"]["ID"] == sent)
+    assert told["data"]["IsUnavailable"]
+    got = client.wait("Message", lambda event: event["id"] == sent)
+    (request,) = [each for each in nadia.inbox() if each["id"] == got["asked"]]
+    asked = request["message"]["protocolMessage"]["peerDataOperationRequestMessage"]
+    assert asked["peerDataOperationRequestType"] == "PLACEHOLDER_MESSAGE_RESEND"
+    assert (got["chat"], got["fields"]) == (adam.lid, ["imageMessage"])
+
+
+def test_a_phone_that_does_not_answer_leaves_a_message_unavailable(client, nadia, adam):
+    nadia.fault(no_answer={"count": 1})
+    mark, sent = len(client.events), adam.withhold(nadia, imageMessage=IMAGE)
+    client.wait("UndecryptableMessage", after=mark)
+    wait_for(lambda: any(_asks_for(each, sent) for each in nadia.inbox()), what="the request")
+    adam.send(nadia, "and you?")
+    client.wait("Message", lambda event: event["text"] == "and you?")
+    assert sent not in [each.get("id") for each in client.events[mark:] if each["event"] == "Message"]
+
+
+def _asks_for(entry, message_id):
+    protocol = entry.get("message", {}).get("protocolMessage", {})
+    wanted = protocol.get("peerDataOperationRequestMessage", {}).get("placeholderMessageResendRequest", [])
+    return message_id in [each["messageKey"]["ID"] for each in wanted]
+
+
+def test_what_the_phone_has_of_a_message_is_stored(device, listener, reem, adam):
+    adam.withhold(reem, "", conversation="left out at first")
+    wait_for(lambda: rows_of(device, adam) == ["left out at first"], what="the phone's copy")
+
+
+def test_a_view_once_message_that_comes_is_a_message(client, nadia, device, listener, reem, adam):
+    for person in (nadia, reem):
+        adam.send(person, viewOnceMessageV2={"message": {"imageMessage": IMAGE}})
+    got = client.wait("Message", lambda event: "imageMessage" in event["fields"] and not event["asked"])
+    assert got["chat"] == adam.lid
+    wait_for(lambda: rows_of(device, adam) == ["look"], what="the picture")
+
+
+@pytest.mark.parametrize("hide", [False, True])
+def test_a_message_that_nobody_can_decrypt_holds_nothing_up(client, nadia, adam, hide):
+    sent = adam.garble(nadia, hide=hide)
+    told = client.wait("UndecryptableMessage", lambda event: event["data"]["Info"]["ID"] == sent)
+    wanted = "DECRYPT_FAIL_HIDE" if hide else "DECRYPT_FAIL_SHOW"
+    assert told["data"]["DecryptFailMode"] == wanted
+    adam.send(nadia, "can you read this?")
+    client.wait("Message", lambda event: event["text"] == "can you read this?")
+
+
+# ── More of the past ──────────────────────────────────────────────────────────────────────────────
+
+
+def ask_for_more(client, nadia, friend, **oldest):
+    """Ask the phone for messages before the oldest, as an ordinary message to oneself."""
+    request = {"chatJID": friend.pn, "oldestMsgFromMe": False, "onDemandMsgCount": 4, **oldest}
+    peer = {
+        "peerDataOperationRequestType": "HISTORY_SYNC_ON_DEMAND",
+        "historySyncOnDemandRequest": request,
+    }
+    message = {"type": "PEER_DATA_OPERATION_REQUEST_MESSAGE", "peerDataOperationRequestMessage": peer}
+    mark = len(client.events)
+    client.do("send_message", to=nadia.number, message={"protocolMessage": message})
+    return mark
+
+
+def test_the_phone_sends_older_messages_on_demand(client, nadia, adam):
+    known = past(adam, 9)
+    nadia.set(history=known)
+    mark = ask_for_more(client, nadia, adam, oldestMsgID=known[2]["id"])
+    got = client.wait("HistorySync", lambda event: event["kind"] == "ON_DEMAND", after=mark)
+    assert got["chats"] == {adam.pn: [each["text"] for each in known[3:7]]}
+    nadia.fault(answer_delay={"seconds": 0.3, "count": 1})
+    mark = ask_for_more(client, nadia, adam, oldestMsgID="LIVE", oldestMsgTimestampMS=1000 * known[6]["t"])
+    assert "HistorySync" not in [each["event"] for each in client.events[mark:]]
+    got = client.wait("HistorySync", after=mark)
+    assert got["chats"] == {adam.pn: [each["text"] for each in known[7:]]}
+    mark = ask_for_more(client, nadia, adam, oldestMsgID=known[8]["id"])
+    assert client.wait("HistorySync", after=mark)["chats"] == {adam.pn: []}
+
+
+# ── Receipts ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def status_of(device, chat, text):
+    """Return the status of a message of ours: sent, delivered, read."""
+    return next(row["status"] for row in device.chat(chat) if row["content"] == text)
+
+
+def test_a_grouped_receipt_says_who_has_read_a_message(town, device, listener, reem, client, nadia, adam):
+    zoe = town.person("Zoe")
+    group = town.group("Walks", reem, adam, zoe)
+    wait_for(lambda: device.run("send", "--no-wait", group, "hello?").code == 0)
+    row = wait_for(lambda: next((each for each in device.chat(group) if each["message_id"]), None))
+    reem.grouped_receipt(group, {row["message_id"]: [adam, zoe]})
+    wait_for(lambda: status_of(device, group, "hello?") == "read", what="the receipt")
+    other = town.group("Runs", nadia, adam, zoe)
+    sent = client.do("send", to=other, text="hello?")["id"]
+    nadia.grouped_receipt(other, {sent: [adam, zoe], "OLDER": [adam]}, "delivered")
+    for person, message_id in ((adam, sent), (zoe, sent), (adam, "OLDER")):
+        client.wait("Receipt", lambda event, who=person, which=message_id: (
+            event["ids"] == [which] and event["sender"] == who.lid and event["kind"] == "DELIVERED"
+        ))  # fmt: skip
+
+
+def test_a_receipt_for_many_messages_marks_all_of_them(device, listener, reem, newcomer):
+    friend = newcomer("Friend", receipts=[])
+    sent = [device.json("send", friend.number, text)["message_id"] for text in ("one", "two", "three")]
+    friend.receipt(reem, sent, "read")
+    wait_for(lambda: {row["status"] for row in device.chat(friend)} == {"read"}, what="the receipt")
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("played", "PLAYED"), ("inactive", "INACTIVE"), ("read", "READ")],
+)
+def test_receipts_of_every_kind_are_told(client, nadia, adam, kind, told):
+    sent = client.do("send", to=adam.number, text="a message")["id"]
+    adam.receipt(nadia, [sent, "ANOTHER"], kind)
+    got = client.wait("Receipt", lambda event: event["kind"] == told)
+    assert got["ids"] == [sent, "ANOTHER"]
+
+
+def test_a_phone_asks_for_a_message_again_and_has_it_once(client, nadia, device, listener, adam):
+    sent = client.do("send", to=adam.number, text="once more")["id"]
+    adam.ask_again(sent)
+    wait_for(lambda: any(each.get("retries") == 1 for each in adam.inbox()), what="the second answer")
+    client.wait("Receipt", lambda event: event["kind"] == "RETRY" and event["ids"] == [sent])
+    sent = device.json("send", adam.number, "from wa")["message_id"]
+    adam.ask_again(sent)
+    wait_for(lambda: [each.get("retries") for each in adam.inbox() if each.get("id") == sent] == [1])
+    assert adam.texts() == ["once more", "from wa"]
+
+
+# ── Files that the media host has no more ─────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def hub(town, relay_folder):
+    """The state of a relay without clients: neonize has no call that asks for a file, and hears no answer."""
+    return Hub(relay_folder / "trust")
+
+
+@pytest.fixture
+def lost_file(hub):
+    """A device, and the id and the file of a message that its phone has, but the media host no longer."""
+    hub.clear()
+    sender, account = (
+        hub.accounts.setdefault(each, Account(each, each)) for each in ("447700900901", "447700900902")
+    )
+    message = files.message_with(hub, "imageMessage", b"a picture", {"caption": "look"})
+    sender.sent["3AFILE"] = (account.lid, message.SerializeToString(), "media", 0)
+    hub.media.clear()
+    return Device(account, 1, b""), "3AFILE", message.imageMessage
+
+
+def cipher_of(media_key):
+    """Return the cipher of requests for a file, and of the answers."""
+    info = b"WhatsApp Media Retry Notification"
+    return AESGCM(HKDF(SHA256(), 32, None, info).derive(media_key))
+
+
+def ask_for_file(hub, device, message_id, media_key, about=""):
+    """Send the phone a request for a file; return its answer."""
+    plain = hub.retry.ServerErrorReceipt(stanzaID=about or message_id).SerializeToString()
+    encrypted = cipher_of(media_key).encrypt(b"1" * 12, plain, message_id.encode())
+    parts = node("encrypt", {}, node("enc_p", {}, encrypted), node("enc_iv", {}, b"1" * 12))
+    about = node("rmr", {"jid": JID("447700900901"), "from_me": "false"})
+    attrs = {"id": message_id, "to": device.account.pn, "type": "server-error"}
+    media_retry.answer(hub, device, node("receipt", attrs, parts, about))
+    (answer,) = device.pending.values()
+    assert (answer.text("type"), answer.text("id")) == ("mediaretry", message_id)
+    assert answer.child("rmr").jid("jid") == JID("447700900901")
+    return answer
+
+
+def test_the_phone_sends_a_file_again(hub, lost_file):
+    device, message_id, file = lost_file
+    answer = ask_for_file(hub, device, message_id, file.mediaKey)
+    iv, encrypted = (answer.data("encrypt", name) for name in ("enc_iv", "enc_p"))
+    plain = cipher_of(file.mediaKey).decrypt(iv, encrypted, message_id.encode())
+    notice = hub.retry.MediaRetryNotification.FromString(plain)
+    assert (notice.stanzaID, notice.result, notice.directPath != file.directPath) == (message_id, 1, True)
+    again = hub.media[notice.directPath.split("?")[0]]
+    assert decrypt_media(file.mediaKey, "Image", again) == b"a picture"
+
+
+def test_the_phone_says_why_it_sends_no_file(hub, lost_file):
+    device, message_id, file = lost_file
+    for wrong in ({"media_key": b"2" * 32}, {"media_key": file.mediaKey, "about": "ANOTHER"}):
+        answer = ask_for_file(hub, device, message_id, **wrong)
+        assert (answer.child("error").text("code"), answer.child("encrypt")) == ("3", None)
+    hub.kept.clear()
+    assert ask_for_file(hub, device, message_id, file.mediaKey).child("error").text("code") == "2"
+    device.pending.clear()
+    assert ask_for_file(hub, device, "UNKNOWN", file.mediaKey).child("error").text("code") == "2"
+
+
+# ── Calls ─────────────────────────────────────────────────────────────────────────────────────────
+
+EVENTS = {
+    "offer": "CallOffer",
+    "offer_notice": "CallOfferNotice",
+    "relaylatency": "CallRelayLatency",
+    "transport": "CallTransport",
+    "preaccept": "CallPreAccept",
+    "accept": "CallAccept",
+}
+
+
+@pytest.mark.parametrize("step", EVENTS)
+def test_each_step_of_a_call_is_told(client, nadia, adam, step):
+    call = adam.call(nadia, step, video=True)
+    got = client.wait(EVENTS[step].removesuffix("Ev"), lambda event: call in str(event["data"]))
+    about = got["data"]["basicCallMeta"]
+    assert (about["callID"], about["from"]["User"]) == (call, adam.lid.split("@")[0])
+
+
+@pytest.mark.parametrize("reason", ["timeout", "busy", "accepted_elsewhere", "rejected_elsewhere", ""])
+def test_a_call_ends_for_a_reason(client, nadia, adam, reason):
+    call = adam.call(nadia)
+    adam.call(nadia, "terminate", call, reason=reason, duration="1200")
+    got = client.wait("CallTerminate", lambda event: call in str(event["data"]))
+    assert got["data"].get("reason", "") == reason
+
+
+def test_a_rejection_reaches_the_caller(client, nadia, adam):
+    call = adam.call(nadia)
+    client.wait("CallOffer", lambda event: call in str(event["data"]))
+    client.do("reject_call", by=adam.lid, call_id=call)
+    wait_for(lambda: {"call": "reject", "id": call, "from": nadia.number} in adam.inbox())
+    adam.call(nadia, "reject", call)  # another device of the callee has declined
+
+
+def test_a_call_while_offline_is_told_later_and_holds_nothing_up(town, device, reem, newcomer):
+    friend, group = newcomer("Friend"), None
+    device.alone()
+    group = town.group("Rings", friend, reem)
+    call = friend.call(reem, "offer_notice", group=group)
+    friend.call(reem, "terminate", call, reason="timeout")
+    friend.send(reem, "I rang you")
+    device.listening()
+    wait_for(lambda: rows_of(device, friend) == ["I rang you"], what="the message behind the call")
+    wait_for(lambda: all(each["pending"] == 0 for each in reem.devices().values()), what="acknowledgements")
