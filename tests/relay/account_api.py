@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from relay import keys, pairing
+from typing import Any
+
+from relay import keys, pairing, phone_settings
 from relay.phone_api import Answer, PhoneApi
 
 
@@ -24,3 +26,19 @@ class AccountApi(PhoneApi):
         for device in self._devices(number):
             keys.keep_prekeys(self.hub, device, left)
         return {}
+
+    async def do_write_settings(
+        self, number: str, collection: str, settings: list[tuple[list[str], dict[str, Any] | None]]
+    ) -> Answer:
+        """Write settings into app state, as the phone.
+
+        Each is an index, such as ["pin_v1", JID], and a SyncActionValue in protobuf's JSON; null removes it.
+        """
+        changes = [phone_settings.change(self.hub, index, value) for index, value in settings]
+        phone_settings.write(self.hub, self._account(number), collection, changes)
+        return {}
+
+    async def do_settings(self, number: str) -> Answer:
+        """Return the app state as the phone reads it: version and values, by collection."""
+        read = self._account(number).settings_read
+        return {name: {"version": each.version, "values": each.values} for name, each in read.items()}

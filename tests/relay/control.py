@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from relay import addressing, groups, media, pairing
+from relay import addressing, groups, media, pairing, phone_settings
 from relay.account_api import AccountApi
 from relay.hub import FINDINGS
 from relay.model import Account, Device
@@ -61,6 +61,8 @@ class Api(AccountApi):
             if key not in SETTINGS:
                 raise ValueError(f"unknown setting {key!r}")
             setattr(account, key, value)
+        if account.collections:
+            phone_settings.publish(self.hub, account)
         return {"pn": str(account.pn), "lid": str(account.lid)}
 
     async def do_scan(self, qr: str, number: str, spoil: bool = False) -> Answer:

@@ -41,6 +41,7 @@ class Hub:
         self.retry: Any = importlib.import_module("waMmsRetry.WAMmsRetry_pb2")
         self.action: Any = importlib.import_module("waSyncAction.WAWebProtobufSyncAction_pb2")
         self.registration: Any = importlib.import_module("waCompanionReg.WAWebProtobufsCompanionReg_pb2")
+        self.sync: Any = importlib.import_module("waServerSync.WAWebProtobufsServerSync_pb2")
         self.adv: Any = importlib.import_module("waAdv.WAAdv_pb2")
         self.conns: set[Connection] = set()
         self.refused: list[str] = []

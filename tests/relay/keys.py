@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
+from relay.appstate import SyncKey
 from relay.connection import Connection
 from relay.hub import Hub
 from relay.model import Account, Device, now
@@ -46,13 +47,16 @@ def keep_prekeys(hub: Hub, device: Device, count: int) -> None:
 
 
 def reinstall(hub: Hub, account: Account, address: str) -> None:
-    """Give an account a phone that was installed anew: another identity, no sessions, other prekeys.
+    """Give an account a phone that was installed anew: another identity, no sessions, no app state.
 
     `address` is the form by which the server says so, "lid" or "pn"; without one it says nothing. Which form
     a real server uses, and whom it tells, is unknown; here it tells everybody.
     """
     account.phone = Endpoint()
     account.adv_id = int.from_bytes(os.urandom(3), "big")
+    account.sync_key = SyncKey()
+    account.collections.clear()
+    account.settings_read.clear()
     if not address:
         return
     sender = account.lid if address == LID else account.pn

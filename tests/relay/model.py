@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from relay.appstate import SyncKey
+from relay.appstate import Collection, PhoneSettings, SyncKey
 from relay.ratchet import Bundle, Endpoint
 from relay.wabin import JID, LID, Node
 
@@ -109,6 +109,10 @@ class Account:
     media_auth_seconds: int = 21_600
     """The seconds for which a right to upload is valid; clients ask for a new one in half of them."""
     sync_key: SyncKey = field(default_factory=SyncKey)
+    collections: dict[str, Collection] = field(default_factory=dict)
+    """The app state that the server holds, by the name of its collection."""
+    settings_read: dict[str, PhoneSettings] = field(default_factory=dict)
+    """The app state as the phone has read it, by the name of its collection."""
     faults: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property

@@ -91,6 +91,14 @@ class Person:
         """Install the phone anew; the server says so by hidden id, by number ("pn") or not at all ("")."""
         self.relay.call("reinstall", number=self.number, notice=notice)
 
+    def write_settings(self, collection: str, *settings: tuple[list[str], dict[str, Any] | None]) -> None:
+        """Write settings into app state by the phone: an index and a SyncActionValue, None to remove it."""
+        self.relay.call("write_settings", number=self.number, collection=collection, settings=settings)
+
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """Return the app state as the phone reads it: version and values, by collection."""
+        return dict(self.relay.call("settings", number=self.number))
+
     def devices(self) -> dict[str, dict[str, Any]]:
         """Return the linked devices: connected, active, pending, prekeys."""
         return dict(self.relay.call("state")["accounts"][self.number]["devices"])

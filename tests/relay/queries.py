@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from relay import groups, keys, media, pairing
-from relay.appstate import first_patch
+from relay import groups, keys, media, pairing, phone_settings, syncd
 from relay.connection import Connection
 from relay.devicelist import key_index_list
 from relay.hub import Hub
-from relay.model import Account, Device, now
+from relay.model import Device, now
 from relay.refused import Refused, Unknown, not_found
 from relay.wabin import JID, SERVER, Attr, Node, node
 
@@ -112,34 +111,15 @@ def _media_connection(hub: Hub, conn: Connection, query: Node) -> list[Node]:
 
 
 def _app_state(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    """Namespace "w:sync:app:state": one patch for a new client; a client's own is acknowledged, not kept."""
-    account, out = _device(conn).account, []
-    for asked in query.child("sync") or ():
-        name, have = asked.text("name"), asked.text("version") or "0"
-        if asked.child("patch"):
-            hub.note_unhandled(f"app state patch for {name}")
-        settings = _settings(hub, account, name) if have == "0" else []
-        patches = []
-        if settings:
-            patch = first_patch(account.sync_key, name, settings)
-            patches = [node("patches", {}, node("patch", {}, patch))]
-        out.append(node("collection", {"name": name, "version": 1 if settings else have}, *patches))
-    return [node("sync", {}, *out)]
-
-
-def _settings(hub: Hub, account: Account, collection: str) -> list[tuple[list[str], bytes]]:
-    """Return the phone's settings in a collection: (index, serialized SyncActionValue)."""
-    value, at = hub.action.SyncActionValue, now() * 1000
-    out = []
-    if collection == "critical_block":
-        name = value(timestamp=at, pushNameSetting={"name": account.name})
-        out.append((["setting_pushName"], name.SerializeToString()))
-    if collection == "critical_unblock_low":
-        for number, full in account.contacts.items():
-            person = Account(number, full)
-            entry = {"fullName": full, "firstName": full.split()[0], "lidJID": str(person.lid)}
-            contact = value(timestamp=at, contactAction=entry)
-            out.append((["contact", str(person.pn)], contact.SerializeToString()))
+    """Namespace "w:sync:app:state"; the phone reads what devices write, and what does not verify is noted."""
+    device = _device(conn)
+    if phone_settings.NAME not in device.account.collections:
+        phone_settings.publish(hub, device.account)
+    out = syncd.answer(hub, device, query)
+    try:
+        phone_settings.read(hub, device.account)
+    except ValueError as exc:
+        hub.note_unhandled(f"app state: {exc}")
     return out
 
 
