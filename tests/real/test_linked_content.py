@@ -1,0 +1,223 @@
+"""What other people's phones get of a message, field by field: id, recipient, quote, file, secret."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import sqlite3
+from contextlib import closing
+
+import pytest
+from conftest import wait_for
+from media_samples import film, mp3, picture, voice
+from PIL import Image, ImageChops, ImageStat
+
+pytest_plugins = ["linked_fixture"]
+SAME_PICTURE = 12
+"""The most that the thumbnail of a picture differs from it, as a mean of 256 levels."""
+
+
+@pytest.fixture
+def listener(device):
+    """A listener that holds the connection."""
+    return device.listening()
+
+
+@pytest.fixture
+def put(tmp_path):
+    """Write a file to send."""
+
+    def write(name, data):
+        path = tmp_path / name
+        path.write_bytes(data)
+        return str(path)
+
+    return write
+
+
+def got(person):
+    """Return the messages that a phone received: id, chat, and the fields of the message."""
+    return [entry for entry in person.inbox() if "receipt" not in entry]
+
+
+def part_of(person):
+    """Return the fields of the one file or long text that a phone received."""
+    (entry,) = got(person)
+    return entry["message"][entry["kind"]]
+
+
+def comes(listener, sender, to, text):
+    """Let a text arrive and be recorded; return its id."""
+    message_id = sender.send(to, text)
+    assert listener.event(lambda event: event["message_id"] == message_id)
+    return message_id
+
+
+def stored(device, sql, *params):
+    """Return all rows of a query on the store."""
+    with closing(sqlite3.connect(device.home.store, timeout=30)) as db:
+        return db.execute(sql, params).fetchall()
+
+
+# ── Ids and recipients ────────────────────────────────────────────────────────────────────────────
+
+
+def test_messages_to_several_people_reach_each_their_own(device, listener, newcomer, reem, town):
+    adam, sara = newcomer("Adam"), newcomer("Sara")
+    group = town.group("Several", adam, reem, sara)
+    ours = len(reem.inbox())
+    to = {"adam": adam.number, "sara": sara.number, "group": group, "sara by hidden id": sara.lid}
+    for _ in range(2):  # the second time every session and list of devices is known
+        rows = {
+            name: device.json("send", where, f"for {name} {adam.number}", "--no-wait")
+            for name, where in to.items()
+        }
+        for name, row in rows.items():
+            wait_for(lambda row=row: device.json("schedule", "show", row["id"])["status"] == "sent")
+            rows[name] = device.json("schedule", "show", row["id"])
+
+        def last(person, names):
+            return [(each["id"], each["chat"] == group, each["text"]) for each in got(person)[-len(names) :]]
+
+        for person, names in ((adam, ["adam", "group"]), (sara, ["sara", "group", "sara by hidden id"])):
+            assert last(person, names) == [
+                (rows[name]["message_id"], name == "group", f"for {name} {adam.number}") for name in names
+            ]
+        chats = {"adam": adam.pn, "sara": sara.pn, "group": group, "sara by hidden id": sara.pn}
+        for name, chat in chats.items():
+            newest = [each["message_id"] for each in device.chat(chat)]
+            assert rows[name]["message_id"] in newest, name
+    assert (len(got(adam)), len(got(sara))) == (4, 6)
+    assert {each["chat"] for each in got(reem)[ours:]} <= {adam.lid, sara.lid, group}
+
+
+def test_each_message_has_a_mark_with_its_id_and_a_secret_of_its_own(device, listener, adam):
+    rows = [device.json("send", adam.number, f"marked {number}") for number in range(3)]
+    secrets = []
+    for row, entry in zip(rows, got(adam), strict=True):
+        assert entry["id"] == row["message_id"]
+        (mark,) = stored(device, "SELECT to_jid FROM wire WHERE message_id = ?", row["message_id"])
+        assert mark[0].startswith(adam.lid.partition("@")[0])
+        (secret,) = stored(device, "SELECT secret FROM scheduled_messages WHERE id = ?", row["id"])
+        assert base64.b64decode(entry["message"]["messageContextInfo"]["messageSecret"]) == secret[0]
+        secrets.append(secret[0])
+    assert len(set(secrets)) == 3
+    assert {len(secret) for secret in secrets} == {32}
+
+
+def test_marking_as_read_names_to_each_sender_the_own_messages_alone(device, listener, newcomer, reem, town):
+    adam, sara = newcomer("Adam"), newcomer("Sara")
+    group = town.group("Read", adam, reem, sara)
+    ids = {
+        each: [comes(listener, each, group, f"{each.name} {n}") for n in range(2)] for each in (adam, sara)
+    }
+    alone = comes(listener, adam, reem, "not in the group")
+
+    def told(person):
+        found = [entry for entry in person.inbox() if entry.get("receipt") == "read"]
+        return sorted(each for entry in found for each in entry["ids"])
+
+    device.ok("read", group, "--mark-read")
+    for each, sent in ids.items():
+        wait_for(lambda each=each, sent=sent: told(each) == sorted(sent), what="the receipts")
+    device.ok("read", adam.number, "--mark-read")
+    wait_for(lambda: told(adam) == sorted([*ids[adam], alone]), what="the receipt of the other chat")
+
+
+# ── Quotes ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def assert_quotes(part, message_id, sender, text):
+    """Check the quote in the fields of a message."""
+    context = part["contextInfo"]
+    quoted = (context["stanzaID"], context["participant"], context["quotedMessage"])
+    assert quoted == (message_id, sender.lid, {"conversation": text})
+
+
+def test_an_answer_quotes_id_sender_and_text_of_its_message(device, listener, newcomer, reem):
+    adam, sara = newcomer("Adam"), newcomer("Sara")
+    asked = [comes(listener, adam, reem, f"question {number}") for number in range(3)]
+    comes(listener, sara, reem, "another question")
+    device.ok("send", adam.number, "the answer to 1", "--reply-to", asked[1])
+    part = part_of(adam)
+    assert part["text"] == "the answer to 1"
+    assert_quotes(part, asked[1], adam, "question 1")
+    assert got(sara) == []
+
+
+def test_an_answer_to_our_own_message_quotes_us(device, listener, adam, reem):
+    first = device.json("send", adam.number, "I meant")
+    device.ok("send", adam.number, "this", "--reply-to", first["message_id"])
+    assert_quotes(got(adam)[-1]["message"]["extendedTextMessage"], first["message_id"], reem, "I meant")
+
+
+def test_an_answer_in_a_group_quotes_its_member(device, listener, newcomer, reem, town):
+    adam, sara = newcomer("Adam"), newcomer("Sara")
+    group = town.group("Quotes", adam, reem, sara)
+    asked = {each: comes(listener, each, group, f"{each.name} asks") for each in (sara, adam)}
+    device.ok("send", group, "to Sara", "--reply-to", asked[sara])
+    for each in (adam, sara):
+        (entry,) = [entry for entry in got(each) if entry.get("kind") == "extendedTextMessage"]
+        assert (entry["chat"], entry["text"]) == (group, "to Sara")
+        assert_quotes(entry["message"]["extendedTextMessage"], asked[sara], sara, "Sara asks")
+
+
+def test_a_file_can_be_an_answer(device, listener, adam, reem, put):
+    asked = comes(listener, adam, reem, "what does it look like?")
+    device.ok("send", adam.number, "like this", "--reply-to", asked, "--file", put("cake.jpg", picture()))
+    part = part_of(adam)
+    assert part["caption"] == "like this"
+    assert_quotes(part, asked, adam, "what does it look like?")
+
+
+# ── Files ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def half(colour, size):
+    """Return a picture that is white on its left and has a colour on its right."""
+    made = Image.new("RGB", size, "white")
+    made.paste(colour, (size[0] // 2, 0, *size))
+    written = io.BytesIO()
+    made.save(written, "JPEG")
+    return written.getvalue()
+
+
+def test_each_picture_has_its_own_size_and_thumbnail(device, listener, adam, put):
+    sent = [half("red", (320, 200)), half("blue", (200, 320))]
+    files = [each for number, data in enumerate(sent) for each in ("--file", put(f"{number}.jpg", data))]
+    device.ok("send", adam.number, "both", *files)
+    for data, entry in zip(sent, got(adam), strict=True):
+        part, real = entry["message"]["imageMessage"], Image.open(io.BytesIO(data))
+        assert (part["width"], part["height"]) == real.size
+        shown = Image.open(io.BytesIO(base64.b64decode(part["JPEGThumbnail"])))
+        assert abs(shown.width / shown.height - real.width / real.height) < 0.05
+        difference = ImageChops.difference(shown.resize((64, 64)), real.resize((64, 64)))
+        assert max(ImageStat.Stat(difference).mean) < SAME_PICTURE
+
+
+@pytest.mark.parametrize("name", ["note.ogg", "song.mp3", "party.mp4"])
+def test_a_recording_says_how_long_it_is(device, listener, adam, put, name):
+    data = {"note.ogg": voice(3.0), "song.mp3": mp3(), "party.mp4": film(duration=7_000)}[name]
+    device.ok("send", adam.number, "--file", put(name, data))
+    part = part_of(adam)
+    assert part.get("PTT", False) == (name == "note.ogg")
+    if name == "song.mp3":
+        assert part["seconds"] > 0
+    else:
+        assert part["seconds"] == {"note.ogg": 3, "party.mp4": 7}[name]
+    if name == "party.mp4":
+        assert (part["width"], part["height"]) == (640, 360)
+
+
+def test_a_document_has_its_name_size_and_digests(device, listener, adam, put):
+    data = b"%PDF-1.7\n" + bytes(1000)
+    device.ok("send", adam.number, "the bill", "--file", put("bill.pdf", data))
+    part = part_of(adam)
+    assert (part["fileName"], part["title"], part["caption"]) == ("bill.pdf", "bill.pdf", "the bill")
+    assert (part["mimetype"], int(part["fileLength"])) == ("application/pdf", len(data))
+    assert base64.b64decode(part["fileSHA256"]) == hashlib.sha256(data).digest()
+    (path,) = [path for path in device.relay.call("state")["media"] if part["directPath"].startswith(path)]
+    token = path.rpartition("/")[2]
+    assert base64.urlsafe_b64decode(token + "=") == base64.b64decode(part["fileEncSHA256"])
+    assert part["URL"].endswith(part["directPath"])
