@@ -67,7 +67,7 @@ def client_environment(folder: Path, proxy: int) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name.lower() not in dropped}
     url = f"http://127.0.0.1:{proxy}"
     return kept | {
-        "PYTHONPATH": str(folder / "site"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(folder / "site"), os.environ.get("PYTHONPATH")])),
         "SSL_CERT_FILE": str(folder / "trust" / "ca.pem"),
         "SSL_CERT_DIR": str(folder / "trust" / "empty"),
         "HTTPS_PROXY": url,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,13 @@ LONGEST_FIRST = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first, so that no process runs one of them alone at the end."""
     place = {name: number for number, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+    items.sort(key=lambda item: place.get(item.path.stem, len(place) + (not _shares_a_device(item.path))))
+
+
+@cache
+def _shares_a_device(path: Path) -> bool:
+    """Return whether the tests of a file share a linked device, which takes some seconds to make."""
+    return '"linked_fixture"' in path.read_text(encoding="utf-8")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -51,9 +58,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::", 1)[0]
             shares = LONGEST_FIRST.get(Path(file).stem)
-            if shares is None:
+            if shares is None and not _shares_a_device(config.rootpath / file):
                 return f"{file} {zlib.crc32(nodeid.encode()) % PARTS}"
-            return file if shares else nodeid
+            return nodeid if shares is False else file
 
     config.option.loadscopereorder = False
     return Scheduling(config, log)

@@ -25,6 +25,8 @@ PROGRAM = Path(__file__).with_name("forked_process.py")
 IS_POSSIBLE = sys.platform == "linux"
 BECOME_REAPER = 36
 """PR_SET_CHILD_SUBREAPER of prctl(2): orphans among our descendants become our children."""
+REPLACED = ("neonize", "wa")
+"""The packages of which PYTHONPATH may name another copy than the installed one."""
 MOST_FILES = 16
 MOST_VARIABLES = 250
 """The variables that the environment of a forked process has room for."""
@@ -127,10 +129,11 @@ _given = _at_start(dict(os.environ))
 
 
 def _server_for(env: dict[str, str]) -> Server | None:
-    """Return the server with this environment's neonize; None if a fork could not have the environment."""
+    """Return the server with this environment's neonize and wa; None if no fork can have the environment."""
     if not IS_POSSIBLE or {**_at_start(env), "PYTHONPATH": ""} != {**_given, "PYTHONPATH": ""}:
         return None
-    site = next((path for path in module_path(env) if Path(path, "neonize").is_dir()), "")
+    sites = (path for path in module_path(env) if any(Path(path, name).is_dir() for name in REPLACED))
+    site = os.pathsep.join(sites)
     if site not in _servers:
         basic: dict[str, str] = {name: env[name] for name in ("PATH", "HOME") if name in env}
         room = {f"ROOM_{number}": "" for number in range(MOST_VARIABLES)}
