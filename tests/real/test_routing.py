@@ -211,7 +211,7 @@ def test_what_one_device_reads_the_others_of_the_account_know(
 # ── Addresses ─────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("form", ["lid", "pn", "sent"])
+@pytest.mark.parametrize("form", ["lid", "pn", pytest.param("sent", marks=pytest.mark.soak)])
 def test_a_conversation_by_number_or_by_hidden_id_is_one_chat(
     device, listener, town, clients, newcomer, reem, form
 ):
