@@ -54,7 +54,7 @@ def test_a_malformed_message_to_a_group_is_refused(device, listener, town, adam,
     group = town.group(f"Group: {how}", reem, adam)
     town.person("Stranger")
     reem.fault(mangle={"how": how, "count": 1})
-    done = device.run("send", group, f"broken: {how}", "--json")
+    done = device.run("send", group, f"broken in a group: {how}", "--json")
     assert (done.code, done.error["code"]) == (5, "send-failed")
     (found,) = town.take_rejected()
     assert (found["code"], found["to"]) == (421 if how == "mixed" else 479, group)
@@ -80,7 +80,7 @@ def test_a_message_to_a_group_that_leaves_out_a_member_fails_the_test_that_sends
 ):
     group = town.group(f"Accepted: {how}", reem, adam)
     reem.fault(mangle={"how": how, "count": 1})
-    assert device.json("send", group, f"accepted: {how}")["status"] == "sent"
+    assert device.json("send", group, f"accepted in a group: {how}")["status"] == "sent"
     (found,) = town.take_stale()
     assert found["missed"] == ([adam.lid] if how == "stale" else [])
     device.ok("send", group, "and on it goes")

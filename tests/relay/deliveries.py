@@ -1,8 +1,8 @@
 """What became of the clients' messages: which devices each reached, and which it left out.
 
-A record of a message: id, from, to, kind; `devices`, those that its stanza names; `reached`, the devices and
-phones that got a ciphertext; `missed`, those of the chat that got none; `outcome`: "" (no acknowledgement was
-sent), "accepted" or "refused".
+A record of a message: id, from, to, kind; `devices`, those that it names; `reached`, the hidden ids of
+the devices and phones that got a ciphertext; `missed`, those of the chat that got none; `asked`, those that
+asked again and got no answer yet; `outcome`: "" (no acknowledgement was sent), "accepted" or "refused".
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from relay.devicelist import addresses, device_hash
 from relay.hub import Hub
 from relay.message_checks import named
-from relay.model import Device
+from relay.model import Account, Device
 from relay.wabin import GROUP, JID, LID, Attr, Node
 
 Record = dict[str, Any]
@@ -32,6 +32,7 @@ def begin(hub: Hub, sender: Device, stanza: Node, kind: str) -> Record:
         "devices": [str(jid) for jid in named(stanza)],
         "reached": [],
         "missed": [],
+        "asked": [],
         "outcome": "",
     }
     hub.routed.append(record)
@@ -45,6 +46,27 @@ def reject(hub: Hub, sender: Device, stanza: Node, code: int, why: str) -> None:
     about = {"id": stanza.text("id"), "from": str(sender.lid), "to": stanza.text("to")}
     hub.rejected.append(about | {"code": code, "why": why})
     hub.routed.append(about | {"kind": "", "devices": [], "reached": [], "missed": [], "outcome": "refused"})
+
+
+def note_retry(sender: Device, message_id: str, asker: Account, number: int) -> None:
+    """Note that a device, by its account and number, asked `sender` for a message again."""
+    for (each, _), record in sender.sent.items():
+        if each == message_id:
+            record["asked"].append(str(asker.lid.with_device(number)))
+
+
+def note_answer(sender: Device, answer: Record) -> None:
+    """Note that the devices that an answer to a retry receipt reached wait for it no more."""
+    for (each, _), record in sender.sent.items():
+        if each == answer["id"]:
+            record["asked"] = [jid for jid in record["asked"] if jid not in answer["reached"]]
+
+
+def served(record: Record) -> list[str]:
+    """Return the devices that need no repeat of a message; those that asked for it again have it now."""
+    had = [jid for jid in record["reached"] if jid not in record["asked"]]
+    record["asked"] = []
+    return had
 
 
 def accept(hub: Hub, record: Record) -> None:

@@ -49,14 +49,11 @@ def named(stanza: Node) -> dict[JID, Node]:
 
 
 def _kind(stanza: Node, to: JID) -> str:
-    has_marks = (
-        any("count" in enc.attrs for enc in stanza.all("enc"))
-        or stanza.text("device_fanout").lower() == "false"
-        or "participant" in stanza.attrs
-    )
-    if has_marks and stanza.child("participants"):
-        raise Refused("it has <participants> and the marks of an answer to a retry receipt")
-    if has_marks:
+    has_count = any("count" in enc.attrs for enc in stanza.all("enc"))
+    is_for_one = stanza.text("device_fanout").lower() == "false" or "participant" in stanza.attrs
+    if has_count and stanza.child("participants"):
+        raise Refused("it has <participants> and an answer to a retry receipt")
+    if has_count or is_for_one:
         return "retry"
     if stanza.text("category") == "peer":
         return "peer"
@@ -112,14 +109,25 @@ def _check_peer(hub: Hub, sender: Device, stanza: Node, to: JID) -> None:
 
 
 def _check_retry(hub: Hub, sender: Device, stanza: Node, to: JID) -> None:
+    """Refuse an answer to a retry receipt that is not for one device alone.
+
+    It is one <enc>, or, from Baileys 6, <participants> with that device alone, in a group with a new skmsg.
+    """
     if not any(message_id == stanza.text("id") for message_id, _ in sender.sent):
         raise Refused("it answers a retry receipt for a message that this device never sent")
-    _single(stanza)
     target = stanza.attrs.get("participant", to)
     if not isinstance(target, JID) or not exists(hub, target):
         raise Refused(f"there is no device {target}")
     if to.server == GROUP:
         _refuse_others(hub, [target], _group(hub, sender, to).members, "the group")
+    if not stanza.child("participants"):
+        _single(stanza)
+    elif _participants(hub, stanza) != [target]:
+        raise Refused("an answer to a retry receipt names other devices too")
+    elif to == target and stanza.child("enc"):
+        raise Refused("it has <participants> and an answer to a retry receipt")
+    elif to != target:
+        _shared(stanza)
 
 
 CHECKS = {

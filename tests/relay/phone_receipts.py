@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from relay import keys, own_reads
+from relay import deliveries, keys, own_reads
 from relay.addressing import by_hidden_id
 from relay.hub import Hub
 from relay.model import Account, now
@@ -72,4 +72,5 @@ def ask_again(hub: Hub, account: Account, sender: Account, stanza: Node, record:
     attrs: dict[str, Attr] = {"id": record["id"], "t": now(), "type": "retry"}
     more = [keys.retry_keys(account)] if count > 1 else []
     parts = node("retry", about), node("registration", {}, registration), *more
+    deliveries.note_retry(device, record["id"], account, 0)
     hub.push(device, node("receipt", attrs | who, *parts))

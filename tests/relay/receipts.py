@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay import media_retry, outgoing, own_reads, routing
+from relay import deliveries, media_retry, outgoing, own_reads, routing
 from relay.addressing import by_hidden_id
 from relay.connection import Connection
 from relay.hub import Hub
@@ -35,6 +35,8 @@ async def on_receipt(hub: Hub, conn: Connection, device: Device, stanza: Node) -
     account = hub.find(target) if isinstance(target, JID) else None
     if kind in OWN or account is None or not isinstance(target, JID):
         return
+    if kind == "retry" and (asked := account.devices.get(target.device)):
+        deliveries.note_retry(asked, stanza.text("id"), device.account, device.id)
     if kind == "retry" and target.device == 0:
         outgoing.resend(hub, account, stanza.text("id"), device)
     elif account is not device.account:

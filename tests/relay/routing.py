@@ -87,14 +87,18 @@ def _ack(stanza: Node, **more: Attr) -> Node:
 def _deliver(hub: Hub, sender: Device, stanza: Node, record: deliveries.Record) -> None:
     """Route a message to the devices that did not get it yet.
 
-    A client sends the same frame again if the connection broke before the acknowledgement. That the server
-    keeps back a second ciphertext of the same id, whatever it holds, is a guess.
+    A client sends the same frame again if the connection broke before the acknowledgement. Baileys answers
+    the retry receipt of a phone with the whole message again, under its id. So a repeat goes to a device that
+    got none yet, or that asked for it again; that others get no second one, whatever it holds, is a guess.
     """
     if sender.account.take_fault("corrupt"):
         _spoil(stanza)
     if record["kind"] in ("chat", "group") and not record["reached"]:
         deliveries.note_missed(hub, sender, stanza, record)
-    record["reached"] += route(hub, sender, stanza, stanza.jid("to"), record["reached"])
+    had = deliveries.served(record)
+    record["reached"] += route(hub, sender, stanza, stanza.jid("to"), had)
+    if record["kind"] == "retry":
+        deliveries.note_answer(sender, record)
 
 
 def route(
@@ -102,7 +106,7 @@ def route(
 ) -> list[str]:
     """Fan a <message> out: a stanza for each device, with the one ciphertext that is meant for it.
 
-    Return the devices that got it now. Those in `reached` had it before, and get nothing.
+    Return the hidden ids of the devices that got it now. Those in `reached` had it before, and get nothing.
     """
     me = sender.account if isinstance(sender, Device) else sender
     attrs: dict[str, Attr] = {"id": stanza.text("id"), "t": now(), "notify": me.name}
@@ -114,13 +118,16 @@ def route(
     now_reached: list[str] = []
     for jid, encs in _targets(hub, stanza, to):
         account = hub.find(jid)
-        if account is None or jid in (sender.lid, sender.pn) or str(jid) in (reached or ()):
+        if account is None or jid in (sender.lid, sender.pn):
+            continue
+        name = str(account.lid.with_device(jid.device))
+        if name in (reached or ()):
             continue
         if sender is me and jid.device == 0:
             continue  # one phone's message to another is nothing that a client sees
         who = sender_of(hub, sender, me, account, jid, chat if isinstance(chat, JID) else to)
         if _hand_over(hub, account, jid.device, Node("message", attrs | who, [*encs, *extra]), me):
-            now_reached.append(str(jid))
+            now_reached.append(name)
     return now_reached
 
 
@@ -130,7 +137,7 @@ def _targets(hub: Hub, stanza: Node, to: JID) -> list[tuple[JID, list[Node]]]:
     shared = stanza.all("enc")  # a group's skmsg, or the only ciphertext of a peer message or of a retry
     retry = stanza.attrs.get("participant")
     if isinstance(retry, JID):
-        return [(retry, shared)]
+        return [(retry, [*single.values(), *shared])]
     if group := hub.groups.get(to):
         devices = [jid for each in group.members for jid in addresses(each, LID)]
         targets = [(jid, [*([single[jid]] if jid in single else []), *shared]) for jid in devices]
