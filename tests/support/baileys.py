@@ -6,9 +6,9 @@ anything but 127.0.0.1.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -164,6 +164,6 @@ def content_of(message: Message) -> tuple[str, Any]:
     return found
 
 
-def file(path: Path | str) -> dict[str, str]:
-    """Return a file as an argument of a command."""
-    return {"file": os.fspath(path)}
+def encoded(data: bytes) -> dict[str, str]:
+    """Return bytes as a part of a content."""
+    return {"base64": base64.b64encode(data).decode()}

@@ -1,8 +1,8 @@
 // One Baileys client in a process of its own, which `baileys.py` starts and drives with lines of JSON:
 //   node -r baileys_guard.cjs baileys_client.mjs '{"modules": …, "state": …, "root": …, "bare": …, "full": …}'
 // In: {"rid": 1, "do": "send", "args": {…}}. Out: {"rid": 1, "ok": …}, {"rid": 1, "error": …}, {"event": …, …}.
-// Values that JSON has not: {"base64": …} is bytes, {"file": path} a file's bytes, {"date": …} a time and
-// {"message": id} a message that the client has sent or received.
+// Values that JSON has not: {"base64": …} is bytes, {"date": …} a time and {"message": id} a message that the
+// client has sent or received.
 import crypto from 'crypto'
 import fs from 'fs'
 import { createRequire } from 'module'
@@ -56,7 +56,6 @@ function fromJson(value) {
   if (Array.isArray(value)) return value.map(fromJson)
   if (value === null || typeof value !== 'object') return value
   if ('base64' in value) return Buffer.from(value.base64, 'base64')
-  if ('file' in value) return fs.readFileSync(value.file)
   if ('date' in value) return new Date(value.date)
   if ('message' in value && typeof value.message === 'string') return messages.get(value.message)
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, fromJson(each)]))

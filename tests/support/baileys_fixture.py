@@ -7,71 +7,25 @@ addressed by number, is the one of `make test`; the others, and hidden ids, have
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from baileys import NEWEST, OLDER, Baileys, Message, baileys_modules
-from linked import Command, Device, memory_folder, past
+from baileys import NEWEST, OLDER, Baileys, baileys_modules
+from linked import Device, memory_folder, past
 from relay.driver import Person, Relay
+from second_client import Scene
 
 pytest_plugins = ["linked_fixture"]
 
 CLIENTS = [
-    pytest.param((version, addressing), id=f"{version}-{addressing}", marks=marks)
-    for version, addressing, marks in [
-        (NEWEST, "pn", []),
-        (NEWEST, "lid", pytest.mark.soak),
-        *((version, addressing, pytest.mark.soak) for version in OLDER for addressing in ("pn", "lid")),
-    ]
+    pytest.param(
+        (version, addressing),
+        id=f"{version}-{addressing}",
+        marks=[] if (version, addressing) == (NEWEST, "pn") else [pytest.mark.soak],
+    )
+    for version in (NEWEST, *OLDER)
+    for addressing in ("pn", "lid")
 ]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Reem, to whose account `wa` is linked; Adam, to whose account Baileys is; Eve, who has a phone."""
-
-    relay: Relay
-    device: Device
-    baileys: Baileys
-    version: str
-    addressing: str
-    reem: Person
-    adam: Person
-    eve: Person
-
-    @property
-    def listener(self) -> Command:
-        """Return the listener, which holds the connection of `wa` and logs what the library says."""
-        return self.device.listening("-v")
-
-    @property
-    def to_reem(self) -> str:
-        """Return the address by which Baileys writes to Reem."""
-        return self.reem.pn if self.addressing == "pn" else self.reem.lid
-
-    def comes(self, content: dict[str, Any], to: str = "", **options: Any) -> Message:
-        """Send a content from Baileys; return its message when `wa listen` has printed it."""
-        assert self.listener
-        sent = self.baileys.send(to or self.to_reem, content, **options)
-        self.printed(sent["key"]["id"])
-        return sent
-
-    def printed(self, message_id: str) -> dict[str, Any]:
-        """Wait until `wa listen` has printed a message; return the line."""
-        return dict(self.listener.event(lambda event: event["message_id"] == message_id))
-
-    def goes(self, *args: str, to: str = "") -> Message:
-        """Run `wa send` with these arguments; return the message as Baileys receives it."""
-        row = self.device.json("send", to or self.adam.number, *args)
-        assert row["status"] in ("sent", "delivered", "read"), row
-        return self.baileys.message(row["message_id"])
-
-    def row(self, message_id: str, chat: str = "") -> dict[str, Any]:
-        """Return a message as `wa read` shows it."""
-        rows = self.device.chat(chat or self.adam)
-        return next(row for row in rows if row["message_id"] == message_id)
 
 
 @pytest.fixture(scope="module", params=CLIENTS)
@@ -119,3 +73,12 @@ def scene(
     made.comes({"text": "Hello Reem"})
     made.goes("Hello Adam")
     return made
+
+
+@pytest.fixture
+def fresh(scene: Scene, start_baileys: Callable[..., Baileys]) -> tuple[Baileys, Person]:
+    """Another Baileys client and its person, for a test that may leave their sessions in disorder."""
+    person = scene.relay.person("Fresh", history=past(scene.eve), addressing=scene.addressing)
+    client = start_baileys(f"fresh-{person.number}")
+    client.link(person)
+    return client, person
