@@ -9,7 +9,7 @@ from conftest import wait_for
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from linked import memory_folder, past
+from linked import DAY, memory_folder, past
 from relay import files, media_retry
 from relay.crypto import decrypt_media
 from relay.driver import Client
@@ -140,6 +140,36 @@ def test_the_phone_sends_older_messages_on_demand(client, nadia, adam):
     assert got["chats"] == {adam.pn: [each["text"] for each in known[7:]]}
     mark = ask_for_more(client, nadia, adam, oldestMsgID=known[8]["id"])
     assert client.wait("HistorySync", after=mark)["chats"] == {adam.pn: []}
+
+
+def test_the_library_tells_of_every_kind_of_history(client, nadia, adam):
+    status = {"key": {"remoteJID": "status@broadcast", "fromMe": False, "ID": "S1", "participant": adam.lid}}
+    more = {
+        "INITIAL_STATUS_V3": {"statusV3Messages": [status]},
+        "NON_BLOCKING_DATA": {"pastParticipants": []},
+    }
+    nadia.set(history=past(adam, 5), chunk=3, more_history=more)
+    mark = len(client.events)
+    nadia.share_history()
+    kinds = ("INITIAL_BOOTSTRAP", "RECENT", "PUSH_NAME", "INITIAL_STATUS_V3", "NON_BLOCKING_DATA")
+    for kind in kinds:
+        client.wait("HistorySync", lambda event, kind=kind: event["kind"] == kind, after=mark)
+    nadia.set(history=[], more_history={})
+    nadia.share_history()
+    client.wait("HistorySync", lambda event: (event["progress"], event["chats"]) == (100, {}), after=mark)
+
+
+def test_the_phone_sends_the_whole_history_on_demand(client, nadia, adam):
+    long_ago = past(adam, 2, age=3 * 365 * DAY)
+    nadia.set(history=long_ago)
+    peer = {"peerDataOperationRequestType": "FULL_HISTORY_SYNC_ON_DEMAND",
+            "fullHistorySyncOnDemandRequest": {"requestMetadata": {"requestID": "R1"}}}  # fmt: skip
+    message = {"type": "PEER_DATA_OPERATION_REQUEST_MESSAGE", "peerDataOperationRequestMessage": peer}
+    mark = len(client.events)
+    client.do("send_message", to=nadia.number, message={"protocolMessage": message})
+    texts = [each["text"] for each in long_ago]
+    client.wait("HistorySync", lambda event: event["chats"] == {adam.pn: texts}, after=mark)
+    client.wait("Message", lambda event: "protocolMessage" in event["fields"], after=mark)
 
 
 # ── Receipts ──────────────────────────────────────────────────────────────────────────────────────
