@@ -102,6 +102,7 @@ class LivedIn:
         client = Client(self.relay, self.home.session)
         try:
             client.link(self.us)
+            client.wait("HistorySync")  # else it would come to the first listener
             client.end()
         finally:
             client.kill()
