@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from relay import keys, pairing, phone_settings
+from relay import keys, notices, pairing, phone_settings
+from relay.model import now
 from relay.phone_api import Answer, PhoneApi
+from relay.wabin import Dictionary
 
 
 class AccountApi(PhoneApi):
@@ -42,3 +44,24 @@ class AccountApi(PhoneApi):
         """Return the app state as the phone reads it: version and values, by collection."""
         read = self._account(number).settings_read
         return {name: {"version": each.version, "values": each.values} for name, each in read.items()}
+
+    async def do_dirty(self, number: str, kind: str) -> Answer:
+        """Tell the account's devices, now and at each login, that something changed until they clean it.
+
+        The kinds that clients know are "account_sync" and "groups".
+        """
+        for device in self._devices(number):
+            device.dirty[kind] = now()
+            await notices.send_dirty(device)
+        return {}
+
+    async def do_dictionary(self, version: int, single: list[str | None], double: list[list[str]]) -> Answer:
+        """Give the relay the token dictionary of older clients."""
+        words = Dictionary([each or "" for each in single], double)
+        self.hub.dictionaries[version] = words
+        return {}
+
+    async def do_first_frame_delay(self, seconds: float) -> Answer:
+        """Wait after each handshake before the first frame, for clients that are late with their keys."""
+        self.hub.first_frame_delay = seconds
+        return {}

@@ -16,7 +16,10 @@ from relay.model import Device
 from relay.protobuf import Fields, pack, unpack
 from relay.wabin import Node
 
-HEADER = b"WA\x06" + bytes([wabin.DICT_VERSION])
+HEADER = b"WA\x06"
+"""The begin of a connection; the version of the client's token dictionary is the byte behind it."""
+ROUTED = b"ED\0\1"
+"""The begin of a connection that was told where to go: behind it are 3 bytes of length and that."""
 LINGER = 1.0
 STALL_POLL = 0.1
 
@@ -33,6 +36,10 @@ class CodeRequest:
     done: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
+class HandshakeRefused(Exception):
+    """A client that the relay cannot talk with."""
+
+
 class Connection:
     """A client's connection, before and after its login."""
 
@@ -44,6 +51,8 @@ class Connection:
         self.code: CodeRequest | None = None
         self.pairing: Device | None = None
         self.noise_public = b""
+        self.routing_info = b""
+        """What an <edge_routing> told the client, which it says when it connects again."""
         self.closing = False
         """The last stanza was sent: later stanzas of the client are not answered."""
         self.stalled = False
@@ -55,13 +64,9 @@ class Connection:
         """Run Noise XX as the responder; return the ClientPayload.
 
         HandshakeMessage{clientHello=2, serverHello=3, clientFinish=4}; the hellos {ephemeral=1, static=2,
-        payload=3}.
+        payload=3}. Raise HandshakeRefused for a client with an unknown header or token dictionary.
         """
-        while len(self._buffer) < len(HEADER):
-            self._buffer += await self._read()
-        header, self._buffer = self._buffer[: len(HEADER)], self._buffer[len(HEADER) :]
-        if header != HEADER:
-            raise ValueError(f"unexpected header {header!r}")
+        header = await self._header()
         noise, ephemeral = NoiseServer(header), KeyPair()
         client_ephemeral = unpack(unpack(await self._frame()).data(2)).data(1)
         noise.mix_hash(client_ephemeral)
@@ -77,7 +82,19 @@ class Connection:
         noise.mix_key(ephemeral.agree(self.noise_public))
         payload = unpack(noise.decrypt(finish.data(2)))
         self._reading, self._writing = noise.finish()
+        await asyncio.sleep(self.hub.first_frame_delay)
         return payload
+
+    async def _header(self) -> bytes:
+        """Return the client's header, after what it was told by <edge_routing>, if anything."""
+        if (begin := await self._take(len(ROUTED))) == ROUTED:
+            self.routing_info = await self._take(int.from_bytes(await self._take(3), "big"))
+            begin = await self._take(len(ROUTED))
+        dictionary = self.hub.dictionaries.get(begin[-1])
+        if not begin.startswith(HEADER) or dictionary is None:
+            raise HandshakeRefused(f"a client with the header {begin!r}: the relay has no such dictionary")
+        self._dictionary = dictionary
+        return begin
 
     async def receive(self) -> Node:
         """Return the next stanza."""
@@ -86,7 +103,7 @@ class Connection:
             await asyncio.sleep(STALL_POLL)
         data = self._reading.decrypt(self._received.to_bytes(12, "big"), frame, None)
         self._received += 1
-        stanza = wabin.decode(data)
+        stanza = wabin.decode(data, self._dictionary)
         self.hub.log("<<", self, stanza)
         return stanza
 
@@ -119,11 +136,14 @@ class Connection:
 
     async def _frame(self) -> bytes:
         """Return the next frame, after its 3 bytes of length; it may span or share websocket messages."""
-        while len(self._buffer) < 3 or len(self._buffer) < 3 + int.from_bytes(self._buffer[:3], "big"):
+        return await self._take(int.from_bytes(await self._take(3), "big"))
+
+    async def _take(self, size: int) -> bytes:
+        """Return the next bytes that the client sent."""
+        while len(self._buffer) < size:
             self._buffer += await self._read()
-        end = 3 + int.from_bytes(self._buffer[:3], "big")
-        frame, self._buffer = self._buffer[3:end], self._buffer[end:]
-        return frame
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
 
     async def _read(self) -> bytes:
         data = await self.socket.recv()

@@ -100,11 +100,21 @@ class Api(AccountApi):
         groups.rename(self.hub, self.hub.groups[JID.parse(group)], self._account(by), subject)
         return {}
 
+    async def do_group_setting(
+        self, group: str, by: str, tag: str, attrs: dict[str, str] | None = None, body: str = ""
+    ) -> Answer:
+        """Change a setting of a group, as the phone of `by`: a node of `relay.groups.SETTINGS`."""
+        asked = node(tag, dict(attrs or {}), *([body.encode()] if body else []))
+        groups.set_to(self.hub, self.hub.groups[JID.parse(group)], self._account(by), asked)
+        return {}
+
     async def do_group_state(self, group: str) -> Answer:
         """Return the server's state of a group."""
         known = self.hub.groups[JID.parse(group)]
         members, admins = [each.number for each in known.members], [each.number for each in known.admins]
-        return {"subject": known.subject, "members": members, "admins": admins, "topic": known.topic}
+        named = {"subject": known.subject, "topic": known.topic, "code": known.code}
+        settings = {name: getattr(known, name) for name in set(groups.SETTINGS.values())}
+        return named | settings | {"members": members, "admins": admins}
 
     async def do_state(self) -> Answer:
         """Return accounts and devices, unhandled stanzas, refused hosts and routed messages."""
@@ -256,4 +266,6 @@ def _device_state(device: Device) -> dict[str, Any]:
         "pending": len(device.pending),
         "prekeys": len(device.bundle.prekeys) if device.bundle else None,
         "full_history": device.full_history,
+        "dirty": device.dirty,
+        "routing_info": device.conn.routing_info.hex() if device.conn else "",
     }

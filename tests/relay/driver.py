@@ -112,6 +112,10 @@ class Relay:
         """Rename a group."""
         self.call("group_subject", group=group, by=by.number, subject=subject)
 
+    def group_setting(self, group: str, by: Person, tag: str, body: str = "", **attrs: str) -> None:
+        """Change a setting of a group by the phone of a member; `relay.groups.SETTINGS` has the tags."""
+        self.call("group_setting", group=group, by=by.number, tag=tag, attrs=attrs, body=body)
+
     @property
     def unhandled(self) -> dict[str, int]:
         """Return the stanzas that the relay had no answer to, since it was cleared."""

@@ -1,32 +1,47 @@
-"""Groups: the clients' queries (`w:g2`), and the notices of a change to members (`w:gp2`)."""
+"""Groups: what happens to them, and the notices of it (`w:gp2`)."""
 
 from __future__ import annotations
 
 import os
+import secrets
 
 from relay.hub import Hub
 from relay.model import Account, Group, now
-from relay.refused import Unknown, forbidden, not_found
-from relay.wabin import GROUP, GROUP_SERVER, JID, Attr, Node, node
+from relay.notices import notification, tell
+from relay.refused import Refused
+from relay.wabin import GROUP, JID, Attr, Node, node
 
-MEMBER_CHANGES = ("add", "remove", "promote", "demote")
+SETTINGS = {
+    "announcement": "announce", "not_announcement": "announce",
+    "locked": "locked", "unlocked": "locked",
+    "ephemeral": "ephemeral", "not_ephemeral": "ephemeral",
+    "member_add_mode": "member_add_mode", "membership_approval_mode": "approval",
+}  # fmt: skip
+"""The nodes that change a setting, and the field of the group."""
 
 
-def create(hub: Hub, subject: str, creator: Account, members: list[Account]) -> Group:
+def create(hub: Hub, subject: str, creator: Account, members: list[Account], *settings: Node) -> Group:
     """Make a group with its creator as superadmin; notify every member, the creator too."""
     people = [creator, *(member for member in members if member is not creator)]
     group = Group(JID(f"1203630{len(hub.groups):011d}", GROUP), subject, creator, people, [creator])
+    for each in settings:
+        setattr(group, SETTINGS[each.tag], _value(each))
     hub.groups[group.jid] = group
-    _tell(hub, group, creator, people, node("create", {"type": "new"}, describe(group)))
+    announce(hub, group, creator, people, node("create", {"type": "new"}, describe(group)))
     return group
 
 
-def change(hub: Hub, group: Group, by: Account, action: str, people: list[Account]) -> list[Node]:
-    """Add, remove, promote or demote; return the <participant> nodes of the reply."""
-    told = list(group.members)
+def change(
+    hub: Hub, group: Group, by: Account, action: str, people: list[Account], **more: Attr
+) -> list[Node]:
+    """Add, remove, promote or demote; return the <participant> nodes of the reply.
+
+    Those who are added get the whole group in place of the change.
+    """
+    told, new = list(group.members), []
     if action == "add":
-        group.members += [each for each in people if each not in group.members]
-        told = list(group.members)
+        new = [each for each in people if each not in group.members]
+        group.members += new
     elif action == "remove":
         group.members = [each for each in group.members if each not in people]
         group.admins = [each for each in group.admins if each not in people]
@@ -36,9 +51,9 @@ def change(hub: Hub, group: Group, by: Account, action: str, people: list[Accoun
         group.admins = [each for each in group.admins if each not in people]
     else:
         raise ValueError(f"unknown change {action!r}")
-    version: dict[str, Attr] = {"prev_v_id": os.urandom(4).hex(), "v_id": os.urandom(4).hex()}
     shown = [_participant(group, each) for each in people]
-    _tell(hub, group, by, told, node(action, version, *shown))
+    announce(hub, group, by, told, node(action, _versions() | more, *shown))
+    announce(hub, group, by, new, node("create", more, describe(group)))
     return shown
 
 
@@ -46,12 +61,48 @@ def rename(hub: Hub, group: Group, by: Account, subject: str) -> None:
     """Give a group another subject."""
     group.subject = subject
     attrs: dict[str, Attr] = {"subject": subject, "s_t": now(), "s_o": by.lid, "s_o_pn": by.pn}
-    _tell(hub, group, by, group.members, node("subject", attrs))
+    announce(hub, group, by, group.members, node("subject", attrs))
 
 
-def describe(group: Group) -> Node:
+def describe_as(hub: Hub, group: Group, by: Account, asked: Node) -> None:
+    """Give a group another description; the id of the one before is checked, as the server is said to do."""
+    if asked.text("prev") != group.topic_id:
+        raise Refused(409, "conflict")
+    group.topic = asked.data("body").decode()
+    group.topic_id = asked.text("id") if group.topic else ""
+    group.topic_by, group.topic_at = by, now()
+    told = asked.child("body") or node("delete")
+    announce(hub, group, by, group.members, node("description", {"id": asked.text("id")}, told))
+
+
+def set_to(hub: Hub, group: Group, by: Account, asked: Node) -> None:
+    """Change a setting, which is named by one of the nodes in SETTINGS."""
+    setattr(group, SETTINGS[asked.tag], _value(asked))
+    versions = _versions() if SETTINGS[asked.tag] == "announce" else {}
+    announce(hub, group, by, group.members, Node(asked.tag, versions | asked.attrs, asked.content))
+
+
+def renew_code(hub: Hub, group: Group, by: Account) -> None:
+    """Revoke the invite code; the group has another one."""
+    group.old_codes.add(group.code)
+    group.code = secrets.token_urlsafe(16)
+    announce(hub, group, by, group.members, node("invite", {"code": group.code}))
+
+
+def join(hub: Hub, group: Group, me: Account) -> Node:
+    """Join by the invite code, or wait for an admin's approval; return the reply."""
+    if not group.approval:
+        change(hub, group, me, "add", [me], reason="invite")
+        return node("group", {"jid": group.jid})
+    group.requests[me.number] = now()
+    asked = node("requested_user", {"jid": me.lid, "phone_number": me.pn})
+    told = node("created_membership_requests", {"request_method": "invite_link"}, asked)
+    announce(hub, group, me, group.admins, told)
+    return node("membership_approval_request", {"jid": group.jid})
+
+
+def describe(group: Group, with_members: bool = True) -> Node:
     """Return the <group> node, with its members by hidden id and their numbers."""
-    people = [_participant(group, member) for member in group.members]
     attrs: dict[str, Attr] = {
         "id": group.jid.user,
         "subject": group.subject,
@@ -63,74 +114,54 @@ def describe(group: Group) -> Node:
         "addressing_mode": "lid",
         "p_v_id": "1",
         "a_v_id": "1",
-        "size": len(people),
+        "size": len(group.members),
     }
-    topic = node("description", {"id": "1", "t": now()}, node("body", {}, group.topic.encode()))
-    return node("group", attrs, *([topic] if group.topic else []), *people)
+    people = [_participant(group, member) for member in group.members] if with_members else []
+    return node("group", attrs, *_topic(group), *_settings(group), *people)
 
 
-def answer(hub: Hub, me: Account, query: Node) -> list[Node]:
-    """Return the answer to a query about groups."""
-    to = query.attrs.get("to")
-    if wanted := query.child("create"):
-        found = [hub.find(each.jid("jid")) for each in wanted.all("participant")]
-        group = create(hub, wanted.text("subject"), me, [each for each in found if each])
-        return [describe(group)]
-    if to == GROUP_SERVER and query.child("participating"):
-        return [node("groups", {}, *(describe(each) for each in hub.groups.values() if me in each.members))]
-    if leave := query.child("leave"):
-        for each in leave.all("group"):
-            change(hub, _group_of(hub, me, each.attrs.get("id")), me, "remove", [me])
-        return [node("leave", {}, *leave)]
-    if not isinstance(to, JID) or to == GROUP_SERVER:
-        raise Unknown
-    group = _group_of(hub, me, to)
-    if query.child("query"):
-        return [describe(group)]
-    return _change_asked(hub, group, me, query)
+def announce(hub: Hub, group: Group, by: Account, whom: list[Account], what: Node) -> None:
+    """Tell members that something has happened to a group."""
+    who: dict[str, Attr] = {"participant": by.lid, "participant_pn": by.pn, "notify": by.name}
+    for member in whom:
+        tell(hub, member, notification("w:gp2", group.jid, what, **who))
 
 
-def _change_asked(hub: Hub, group: Group, me: Account, query: Node) -> list[Node]:
-    if subject := query.child("subject"):
-        rename(hub, group, me, subject.content.decode() if isinstance(subject.content, bytes) else "")
+def _topic(group: Group) -> list[Node]:
+    if not group.topic:
         return []
-    if topic := query.child("description"):
-        group.topic = topic.data("body").decode()
-        _tell(hub, group, me, group.members, topic)
-        return []
-    for action in MEMBER_CHANGES:
-        if asked := query.child(action):
-            if me not in group.admins:
-                raise forbidden()
-            found = [hub.find(each.jid("jid")) for each in asked.all("participant")]
-            return [node(action, {}, *change(hub, group, me, action, [each for each in found if each]))]
-    raise Unknown
+    by: dict[str, Attr] = {}
+    if group.topic_by:
+        by = {"participant": group.topic_by.lid, "participant_pn": group.topic_by.pn}
+    attrs: dict[str, Attr] = {"id": group.topic_id, "t": group.topic_at}
+    return [node("description", attrs | by, node("body", {}, group.topic.encode()))]
 
 
-def _group_of(hub: Hub, me: Account, jid: Attr | None) -> Group:
-    group = hub.groups.get(jid) if isinstance(jid, JID) else None
-    if group is None:
-        raise not_found()
-    if me not in group.members:
-        raise forbidden()
-    return group
+def _settings(group: Group) -> list[Node]:
+    """Return the nodes of the settings that are on."""
+    named = [node(tag) for tag, on in (("announcement", group.announce), ("locked", group.locked)) if on]
+    if group.ephemeral:
+        named.append(node("ephemeral", {"expiration": group.ephemeral}))
+    if group.approval:
+        named.append(node("membership_approval_mode", {}, node("group_join", {"state": "on"})))
+    return [*named, node("member_add_mode", {}, group.member_add_mode.encode())]
+
+
+def _value(asked: Node) -> bool | int | str:
+    """Return the value that a node in SETTINGS gives to its field."""
+    if asked.tag == "ephemeral":
+        return int(asked.text("expiration") or "0")
+    if asked.tag == "member_add_mode":
+        return asked.content.decode() if isinstance(asked.content, bytes) else "admin_add"
+    if asked.tag == "membership_approval_mode":
+        return (asked.child("group_join") or asked).text("state") == "on"
+    return asked.tag in ("announcement", "locked")
+
+
+def _versions() -> dict[str, Attr]:
+    return {"prev_v_id": os.urandom(4).hex(), "v_id": os.urandom(4).hex()}
 
 
 def _participant(group: Group, member: Account) -> Node:
     kind = "superadmin" if member is group.creator else "admin" if member in group.admins else ""
     return node("participant", {"jid": member.lid, "phone_number": member.pn, "type": kind})
-
-
-def _tell(hub: Hub, group: Group, by: Account, whom: list[Account], what: Node) -> None:
-    attrs: dict[str, Attr] = {
-        "from": group.jid,
-        "type": "w:gp2",
-        "id": os.urandom(8).hex(),
-        "t": now(),
-        "participant": by.lid,
-        "participant_pn": by.pn,
-        "notify": by.name,
-    }
-    for member in whom:
-        for device in member.devices.values():
-            hub.push(device, node("notification", attrs, what))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from relay.crypto import KeyPair
 from relay.model import Account, Device, Group, key_of
 from relay.trust import installed_neonize, noise_certificates
-from relay.wabin import JID, LID, PN, Node
+from relay.wabin import JID, LID, NEWEST, NEWEST_DICTIONARY, PN, Node
 
 if TYPE_CHECKING:
     from relay.connection import Connection
@@ -43,6 +43,10 @@ class Hub:
         self.registration: Any = importlib.import_module("waCompanionReg.WAWebProtobufsCompanionReg_pb2")
         self.sync: Any = importlib.import_module("waServerSync.WAWebProtobufsServerSync_pb2")
         self.adv: Any = importlib.import_module("waAdv.WAAdv_pb2")
+        self.dictionaries = {NEWEST: NEWEST_DICTIONARY}
+        """The token dictionaries of clients, by version."""
+        self.first_frame_delay = 0.0
+        """Seconds between a handshake and the first frame; Baileys 6 loses a frame that comes at once."""
         self.conns: set[Connection] = set()
         self.refused: list[str] = []
         self.tasks: set[asyncio.Task[Any]] = set()

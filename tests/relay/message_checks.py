@@ -3,7 +3,8 @@
 The real server answers, as users of other clients reported: 479 to a stanza with both <participants> and an
 answer to a retry receipt, to a status for nobody but the sender's own devices, and to a status with an
 addressing mode; 400 in a 1:1 chat if numbers and hidden ids are mixed, or if the sender writes to a hidden id
-and the chats of its account were not moved to hidden ids; 421 if they are mixed in a group.
+and the chats of its account were not moved to hidden ids; 421 if they are mixed in a group. Users also met
+420 in groups; that it is for those in which only admins may write is a guess.
 
 The rest is a guess, never compared with real servers: each other code, that an <enc> alone is refused
 (WhatsApp's own web client is said to send one to a person with a single device), and that anybody looks at
@@ -16,7 +17,7 @@ from relay.hub import Hub
 from relay.model import Account, Device, Group
 from relay.wabin import BROADCAST, GROUP, JID, LID, STATUS, Node
 
-INVALID, BAD_ADDRESS, MIXED_GROUP, NOT_A_MEMBER, NO_GROUP = 479, 400, 421, 403, 404
+INVALID, BAD_ADDRESS, MIXED_GROUP, NOT_A_MEMBER, NO_GROUP, NO_ADMIN = 479, 400, 421, 403, 404, 420
 FOR_A_DEVICE = ("pkmsg", "msg")
 FOR_ALL = "skmsg"
 
@@ -79,6 +80,8 @@ def _check_chat(hub: Hub, sender: Device, stanza: Node, to: JID) -> None:
 
 def _check_group(hub: Hub, sender: Device, stanza: Node, to: JID) -> None:
     group = _group(hub, sender, to)
+    if group.announce and sender.account not in group.admins:
+        raise Refused("only admins may write in the group", NO_ADMIN)
     _shared(stanza)
     devices = _participants(hub, stanza) if stanza.child("participants") else []
     if any(jid.server != group.creator.lid.server for jid in devices):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from relay.appstate import Collection, PhoneSettings, SyncKey
+from relay.profile import Profile
 from relay.ratchet import Bundle, Endpoint
 from relay.wabin import JID, LID, Node
 
@@ -49,6 +51,8 @@ class Device:
     """The device's own messages, by id and chat: `relay.deliveries` says what is noted of each."""
     keyed: dict[JID, set[JID]] = field(default_factory=dict)
     """The devices that got a ciphertext of their own from this device, and so its sender key, by group."""
+    dirty: dict[str, int] = field(default_factory=dict)
+    """What the server says has changed until the device has cleaned it: kind to Unix time."""
     greeted: bool = False
     """The phone has sent its sync key and the history."""
 
@@ -113,6 +117,7 @@ class Account:
     """The app state that the server holds, by the name of its collection."""
     settings_read: dict[str, PhoneSettings] = field(default_factory=dict)
     """The app state as the phone has read it, by the name of its collection."""
+    profile: Profile = field(default_factory=Profile)
     faults: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -146,4 +151,23 @@ class Group:
     members: list[Account]
     admins: list[Account] = field(default_factory=list)
     topic: str = ""
+    topic_id: str = ""
+    topic_by: Account | None = None
+    topic_at: int = 0
     created: int = field(default_factory=now)
+    announce: bool = False
+    """Whether only admins may write."""
+    locked: bool = False
+    """Whether only admins may change subject, description and the time after which messages disappear."""
+    ephemeral: int = 0
+    """The seconds after which messages disappear, 0 if they do not."""
+    member_add_mode: str = "admin_add"
+    """Who may add members: "admin_add" or "all_member_add"."""
+    approval: bool = False
+    """Whether an admin has to approve of those who join by the invite code."""
+    requests: dict[str, int] = field(default_factory=dict)
+    """The people who wait for that approval: number to Unix time."""
+    code: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    """The invite code."""
+    old_codes: set[str] = field(default_factory=set)
+    picture: bytes = b""

@@ -7,7 +7,7 @@ import os
 from relay.devicelist import addresses, device_hash, key_index_list
 from relay.hub import Hub
 from relay.model import Account, Device, now
-from relay.wabin import JID, LID, PN, Attr, Node, node
+from relay.wabin import JID, LID, PN, SERVER, Attr, Node, node
 
 
 def notification(kind: str, sender: JID, *children: Node, **more: Attr) -> Node:
@@ -34,6 +34,14 @@ def devices_changed(hub: Hub, device: Device, action: str) -> None:
     for each in account.devices.values():
         if each is not device:
             hub.push(each, own)
+
+
+async def send_dirty(device: Device) -> None:
+    """Tell a connected device what has changed since it looked; it says so when it has seen it."""
+    for kind, at in device.dirty.items():
+        if device.conn:
+            changed = node("dirty", {"type": kind, "timestamp": at})
+            await device.conn.send(node("ib", {"from": SERVER}, changed))
 
 
 def tell(hub: Hub, account: Account, *notices: Node) -> None:

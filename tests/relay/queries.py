@@ -1,19 +1,17 @@
-"""Answers to <iq>: keys, people, app state, media connections, settings."""
+"""Answers to <iq>: each namespace has a part of the server that answers it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from relay import groups, keys, media, pairing, phone_settings, syncd
+from relay import group_queries, keys, media, mex, pairing, phone_settings, profile_queries, syncd, usync
 from relay.connection import Connection
-from relay.devicelist import key_index_list
 from relay.hub import Hub
-from relay.model import Device, now
+from relay.model import Device
 from relay.refused import Refused, Unknown, not_found
-from relay.wabin import JID, SERVER, Attr, Node, node
+from relay.wabin import SERVER, Attr, Node, node
 
 Answer = Callable[[Hub, Connection, Node], list[Node]]
-PRIVACY = ("groupadd", "last", "status", "profile", "readreceipts", "online", "calladd")
 
 
 async def answer(
@@ -65,47 +63,6 @@ def _nothing(hub: Hub, conn: Connection, query: Node) -> list[Node]:
     return []
 
 
-def _not_found(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    raise not_found()
-
-
-def _people(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    """Namespace "usync": devices, hidden ids and such; an unknown number gets no lid or devices (a guess)."""
-    usync = query.child("usync")
-    if usync is None:
-        raise Unknown
-    wanted = [each.tag for each in usync.child("query") or ()]
-    users = [_person(hub, user, wanted) for user in usync.child("list") or ()]
-    attrs: dict[str, Attr] = {name: usync.text(name) for name in ("sid", "mode", "context")}
-    result = node("result", {}, *map(node, wanted))
-    return [node("usync", attrs | {"index": "0", "last": "true"}, result, Node("list", {}, users))]
-
-
-def _person(hub: Hub, user: Node, wanted: list[str]) -> Node:
-    asked = user.attrs.get("jid")
-    number = user.data("contact").decode().split("@")[0].lstrip("+")
-    children: list[Node] = []
-    attrs: dict[str, Attr] = {}
-    if isinstance(asked, JID):
-        account, attrs["jid"] = hub.find(asked), asked
-    else:
-        account = hub.accounts.get(number)
-        attrs["pn_jid"] = JID(number)
-        if account:
-            attrs["jid"] = account.lid
-        children.append(node("contact", {"type": "in" if account else "out"}, user.data("contact")))
-    if account and "lid" in wanted:
-        children.append(node("lid", {"val": account.lid}))
-    if account and "devices" in wanted:
-        linked = [node("device", {"id": each, "key-index": each}) for each in account.devices]
-        devices = node("device-list", {}, node("device", {"id": 0}), *linked)
-        signed = [key_index_list(hub, account)] if linked else []
-        children.append(node("devices", {}, devices, *signed))
-    if account and "status" in wanted:
-        children.append(node("status", {"t": now()}, b"an account of the relay"))
-    return node("user", attrs, *children)
-
-
 def _media_connection(hub: Hub, conn: Connection, query: Node) -> list[Node]:
     return [media.connection(hub, _device(conn).account)]
 
@@ -123,12 +80,6 @@ def _app_state(hub: Hub, conn: Connection, query: Node) -> list[Node]:
     return out
 
 
-def _privacy(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    if query.child("tokens"):
-        return [node("tokens")]
-    return [node("privacy", {}, *(node("category", {"name": name, "value": "all"}) for name in PRIVACY))]
-
-
 def _companions(hub: Hub, conn: Connection, query: Node) -> list[Node]:
     """Namespace "md" of a linked client: its own logout."""
     if query.child("remove-companion-device") is None:
@@ -144,24 +95,39 @@ def _device(conn: Connection) -> Device:
 
 
 def _groups(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    return groups.answer(hub, _device(conn).account, query)
+    return group_queries.answer(hub, _device(conn).account, query)
+
+
+def _clean(hub: Hub, conn: Connection, query: Node) -> list[Node]:
+    """Namespace "urn:xmpp:whatsapp:dirty": a device has seen what had changed."""
+    cleaned = query.child("clean")
+    if cleaned is None:
+        raise Unknown
+    _device(conn).dirty.pop(cleaned.text("type"), None)
+    return []
 
 
 ANSWERS: dict[str, Answer] = {
     "encrypt": keys.answer,
-    "usync": _people,
+    "usync": usync.answer,
     "passive": _nothing,
     "w:m": _media_connection,
     "w:g2": _groups,
     "w:sync:app:state": _app_state,
-    "privacy": _privacy,
-    "blocklist": lambda hub, conn, query: [node("list", {"dhash": "0"})],
+    "privacy": profile_queries.privacy,
+    "blocklist": profile_queries.blocklist,
+    "status": profile_queries.status,
+    "disappearing_mode": profile_queries.disappearing_mode,
+    "w:profile:picture": profile_queries.picture,
+    "w:biz": lambda hub, conn, query: [node("business_profile", {"v": "244"})],  # nobody is a business
+    "w:mex": mex.answer,
+    "bot": lambda hub, conn, query: [node("bot", {"v": "2"}, node("section", {"type": "all"}))],
     "md": _companions,
     "w:p": _nothing,
+    "w:stats": _nothing,
     "urn:xmpp:ping": _nothing,
     "urn:xmpp:whatsapp:push": _nothing,
-    "urn:xmpp:whatsapp:dirty": _nothing,
+    "urn:xmpp:whatsapp:dirty": _clean,
     "abt": lambda hub, conn, query: [node("props", {"protocol": 1, "hash": "0"})],
     "w": lambda hub, conn, query: [node("props")],
-    "w:profile:picture": _not_found,
 }

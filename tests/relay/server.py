@@ -11,8 +11,8 @@ from typing import Any
 import websockets
 from websockets.asyncio.server import ServerConnection, serve
 
-from relay import calls, media, pairing, queries, receipts, routing
-from relay.connection import Connection
+from relay import calls, media, notices, pairing, queries, receipts, routing
+from relay.connection import Connection, HandshakeRefused
 from relay.control import Api
 from relay.hub import Hub
 from relay.model import Device, now
@@ -79,6 +79,8 @@ class Server:
                 stanza = await conn.receive()
                 if not conn.closing:
                     await self.try_stanza(conn, stanza)
+        except HandshakeRefused as exc:
+            self.hub.note_unhandled(f"handshake: {exc}")
         except (websockets.ConnectionClosed, asyncio.TimeoutError, EOFError):
             pass
         finally:
@@ -104,6 +106,7 @@ class Server:
         conn.device, device.conn, device.active = device, conn, False
         about: dict[str, Any] = {"t": now(), "props": "2", "lid": device.lid, "creation": now() - 86_400}
         await conn.send(node("success", about | {"location": "frc"}))
+        await notices.send_dirty(device)
 
     async def try_stanza(self, conn: Connection, stanza: Node) -> None:
         """Serve a stanza; an exception is noted, and the connection stays open."""

@@ -1,7 +1,7 @@
 """WhatsApp's binary XML: nodes, addresses (JIDs), and their encoding on the wire.
 
-Encoding writes strings raw and never as tokens, which every client accepts. Decoding needs the token
-dictionary of version 3; it is read from the installed package pyaileys.
+Encoding writes strings raw and never as tokens, which every client accepts. Decoding needs the client's token
+dictionary: version 3 is read from the installed package pyaileys, others are given by tests.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from typing import TypeAlias
 
 from pyaileys.wabinary import constants
 
-DICT_VERSION = 3
-_SINGLE: list[str] = [token or "" for token in constants.SINGLE_BYTE_TOKENS]
-_DOUBLE: list[list[str]] = [list(page) for page in constants.DOUBLE_BYTE_TOKENS]
 _LIST_EMPTY, _DICT0, _AD_JID, _LIST8, _LIST16 = 0, 236, 247, 248, 249
 _JID_PAIR, _HEX8, _BINARY8, _BINARY20, _BINARY32, _NIBBLE8 = 250, 251, 252, 253, 254, 255
 _COMPRESSED = 2
@@ -122,15 +119,30 @@ def node(tag: str, attrs: dict[str, Attr] | None = None, *children: Node | bytes
     return Node(tag, attrs or {}, nodes or None)
 
 
+@dataclass(frozen=True)
+class Dictionary:
+    """The words that a client writes as one byte, or as a page and a byte."""
+
+    single: list[str]
+    double: list[list[str]]
+
+
+NEWEST = 3
+NEWEST_DICTIONARY = Dictionary(
+    [token or "" for token in constants.SINGLE_BYTE_TOKENS],
+    [list(page) for page in constants.DOUBLE_BYTE_TOKENS],
+)
+
+
 def encode(stanza: Node) -> bytes:
     """Return a frame: the flags byte (0, not compressed) and the node."""
     return b"\0" + _encode_node(stanza)
 
 
-def decode(frame: bytes) -> Node:
+def decode(frame: bytes, dictionary: Dictionary = NEWEST_DICTIONARY) -> Node:
     """Return the node in a frame."""
     body = zlib.decompress(frame[1:]) if frame[0] & _COMPRESSED else frame[1:]
-    return _Reader(body).node()
+    return _Reader(body, dictionary).node()
 
 
 def _encode_bytes(data: bytes) -> bytes:
@@ -172,8 +184,8 @@ def _encode_node(stanza: Node) -> bytes:
 class _Reader:
     """A position in a frame."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
+    def __init__(self, data: bytes, dictionary: Dictionary) -> None:
+        self.data, self.at, self.dictionary = data, 0, dictionary
 
     def node(self) -> Node:
         size = self.list_size(self.number(1))
@@ -206,7 +218,7 @@ class _Reader:
 
     def token(self, tag: int) -> str | JID:
         if _DICT0 <= tag < _DICT0 + 4:
-            return _DOUBLE[tag - _DICT0][self.number(1)]
+            return self.dictionary.double[tag - _DICT0][self.number(1)]
         if tag in (_NIBBLE8, _HEX8):
             return self.packed(tag)
         if tag == _JID_PAIR:
@@ -215,8 +227,8 @@ class _Reader:
         if tag == _AD_JID:
             agent, device = self.number(1), self.number(1)
             return JID(self.text(), _SERVERS.get(agent, PN), device)
-        if 1 <= tag < len(_SINGLE):
-            return _SINGLE[tag]
+        if 1 <= tag < len(self.dictionary.single):
+            return self.dictionary.single[tag]
         raise ValueError(f"unsupported token {tag}")
 
     def packed(self, tag: int) -> str:

@@ -1,0 +1,38 @@
+"""Queries in GraphQL (`w:mex`): the few that clients send by themselves; others get an error of GraphQL."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from relay.connection import Connection
+from relay.hub import Hub
+from relay.refused import Unknown
+from relay.wabin import Node, node
+
+KNOWN: dict[str, dict[str, Any]] = {
+    "23983697327930364": {
+        "xwa2_fetch_account_reachout_timelock": {
+            "is_active": False,
+            "time_enforcement_ends": "0",
+            "enforcement_type": "DEFAULT",
+        }
+    },
+    "24503548349331633": {
+        "xwa2_message_capping_info": {"capping_status": "NONE", "total_quota": 0, "used_quota": 0}
+    },
+}
+"""The data of an answer by the id of its query: no restriction on an account, no limit on new chats."""
+
+
+def answer(hub: Hub, conn: Connection, query: Node) -> list[Node]:
+    """Answer a query; the fields are those that clients read, their values a guess."""
+    asked = query.child("query")
+    if asked is None:
+        raise Unknown
+    data = KNOWN.get(asked.text("query_id"))
+    reply: dict[str, Any] = {"data": data}
+    if data is None:
+        extensions = {"error_code": 400, "is_retryable": False, "severity": "CRITICAL"}
+        reply["errors"] = [{"message": "the relay does not know this query", "extensions": extensions}]
+    return [node("result", {}, json.dumps(reply).encode())]
