@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 from conftest import HELPERS, TESTS, wait_for
 from relay.driver import Client, Person, Relay
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 pytest_plugins = ["relay_fixture"]
 # These tests are about the tests' own server, not about wa.
@@ -422,3 +425,16 @@ def test_the_relay_works_with_only_the_loopback_interface(tmp_path):
     done = subprocess.run(command, cwd=TESTS, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [["lo"], ["near"], []]
+
+
+@pytest.mark.parametrize("header", [b"WA\x06\x02", b"GET "], ids=["an unknown dictionary", "no header"])
+def test_a_client_that_it_cannot_read_is_let_go_and_named(own_relay, header):
+    tls = ssl.create_default_context(cafile=str(own_relay.folder / "trust/ca.pem"))
+    tls.check_hostname = False
+    with connect(f"wss://127.0.0.1:{own_relay.ports['web']}", ssl=tls) as socket:
+        socket.send(header + bytes(40))
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=20)
+    (named,) = own_relay.unhandled
+    assert named.startswith("handshake: a client with the header")
+    assert "Traceback" not in (own_relay.state / "relay.log").read_text()

@@ -26,6 +26,9 @@ FINDINGS = ("rejected", "lost", "stale")
 QR_CODES = 6
 
 
+SETTINGS = ("dictionaries", "first_frame_delay")
+
+
 class Hub:
     """Accounts, groups, media and connections; one for each relay."""
 
@@ -82,7 +85,7 @@ class Hub:
 
     def save(self, path: Path) -> None:
         """Save the state that a restart must not lose."""
-        kept = ("accounts", "groups", "media", "kept", "media_auths", "addressing", *FINDINGS)
+        kept = ("accounts", "groups", "media", "kept", "media_auths", "addressing", *SETTINGS, *FINDINGS)
         state = {name: getattr(self, name) for name in kept}
         path.write_bytes(pickle.dumps(state))
 

@@ -24,11 +24,20 @@ from relay.lines import Event, LineProcess
 
 HERE = Path(__file__).parent
 NEWEST = "7.0.0-rc14"
-OLDER = ("6.7.24", "6.17.16")
+OLDEST = "6.17.16"
+"""A version with token dictionary 2, although it is later than 6.7.24 by its number."""
+OLDER = ("6.7.24", OLDEST)
+LATE_SECONDS = 0.15
+"""Seconds after the handshake within which Baileys 6 loses what the server says."""
 THROUGH_THE_PROXY = {"https-proxy-agent": "9.1.0", "undici": "6.29.1"}
 """The packages with which Baileys reaches the relay: for its web socket and uploads, and for downloads."""
 FROM_NPM = {"libsignal": "6.0.0", "@whiskeysockets/eslint-config": "1.0.0"}
 """The packages that Baileys 6 names by a git address."""
+WORDS = """
+const { SINGLE_BYTE_TOKENS: single, DOUBLE_BYTE_TOKENS: double } = require(process.argv[1])
+JSON.stringify({ single, double })
+"""
+"""A program that prints the token dictionary in a file of Baileys 6."""
 OLDEST_NODE = 20
 SEES_WITHIN = 20.0
 STATUS = {"ERROR": 0, "PENDING": 1, "SERVER_ACK": 2, "DELIVERY_ACK": 3, "READ": 4, "PLAYED": 5}
@@ -47,6 +56,16 @@ def baileys_modules(version: str = NEWEST) -> Path:
         pytest.skip(f"Baileys cannot run: it needs node {OLDEST_NODE}, and this is {found.strip()}")
     overrides = FROM_NPM if version in OLDER else {}
     return npm_folder(f"baileys-{version}", {"baileys": version, **THROUGH_THE_PROXY}, overrides)
+
+
+def prepare(relay: Relay, version: str, modules: Path) -> None:
+    """Make the relay understand a version: its token dictionary, and how late it is with its keys."""
+    relay.call("first_frame_delay", seconds=LATE_SECONDS if version in OLDER else 0)
+    if version != OLDEST:
+        return
+    file = modules / "node_modules/baileys/lib/WABinary/constants.js"
+    words = subprocess.run(["node", "-p", WORDS, file], capture_output=True, text=True, check=True).stdout
+    relay.call("dictionary", version=2, **json.loads(words))
 
 
 class Baileys(LineProcess):

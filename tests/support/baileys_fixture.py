@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from baileys import NEWEST, OLDER, Baileys, baileys_modules
+from baileys import NEWEST, OLDER, Baileys, baileys_modules, prepare
 from linked import Device, memory_folder, past
 from relay.driver import Person, Relay
 from second_client import Scene
@@ -41,6 +41,7 @@ def start_baileys(town: Relay, client: tuple[str, str]) -> Iterator[Callable[...
     with memory_folder() as folder:
 
         def start(name: str, relay: Relay = town, **options: bool) -> Baileys:
+            prepare(relay, client[0], modules)
             started.append(Baileys(relay, modules, Path(folder) / name, **options))
             return started[-1]
 
@@ -49,6 +50,7 @@ def start_baileys(town: Relay, client: tuple[str, str]) -> Iterator[Callable[...
         finally:
             for each in started:
                 each.end()
+            prepare(town, NEWEST, modules)
         assert [each.refused for each in started] == [[]] * len(started)
 
 
