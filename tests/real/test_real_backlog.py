@@ -103,8 +103,6 @@ def test_every_message_of_people_known_only_by_hidden_id_is_recorded(lived_in):
 
 
 PARTS = 5
-NO_HISTORY_BYTES = 8
-"""The size of the part by which a phone says, when it is linked, that there is no history."""
 SMALL_STEPS = """
 import sys, threading
 from wa.cli import main as cli
@@ -175,8 +173,7 @@ def begin_past(home, program=None):
     with closing(sqlite3.connect(home.home.store, timeout=30)) as db:
         db.executescript(
             "CREATE TABLE kept (part INTEGER); CREATE TRIGGER keep AFTER INSERT ON spool"
-            f" WHEN new.kind = 'history' AND length(new.payload) > {NO_HISTORY_BYTES}"
-            " BEGIN INSERT INTO kept VALUES (new.id); END;"
+            " WHEN new.kind = 'history' BEGIN INSERT INTO kept VALUES (new.id); END;"
         )
     process = home.start("listen", program=program)
     wait_for(lambda: home.is_connected, what="a connection")
