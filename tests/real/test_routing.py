@@ -247,3 +247,23 @@ def test_the_messages_of_an_account_whose_chats_are_addressed_by_number_are_refu
     assert "400" in done.error["message"]
     assert [each["code"] for each in town.take_rejected()] == [400]
     assert adam.texts() == []
+
+
+# ── Status posts ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_status_reaches_its_audience_and_one_without_an_audience_is_refused(
+    device, listener, town, clients, reem
+):
+    adam = town.person("Adam")
+    client = clients(town, "adam")
+    client.link(adam)
+    assert "server returned error 479" in client.error("send", to="status@broadcast", text="to nobody")
+    assert [each["code"] for each in town.take_rejected()] == [479]
+    adam.set(contacts={reem.number: "Reem"})
+    wait_for(lambda: "Reem" in [each["full"] for each in client.do("contacts").values()])
+    client.do("send", to="status@broadcast", text="to all who know me")
+    wait_for(lambda: "to all who know me" in reem.texts(), what="the status, on the phone")
+    wait_for(lambda: device.chat("status@broadcast"), what="the status, on the linked device")
+    assert town.routed[-1]["kind"] == "status"
+    assert reem.lid in town.routed[-1]["reached"]
