@@ -55,7 +55,8 @@ def reem(town, old_friend):
 
     history = [
         entry(adam.lid, text="an old text", status="READ"),
-        entry(adam.lid, from_me=True, text="my answer", status="DELIVERY_ACK"),
+        entry(adam.lid, from_me=True, text="my answer", status="DELIVERY_ACK",
+              more={"userReceipt": [{"userJID": adam.lid, "receiptTimestamp": newest + 2}]}),
         entry(adam.lid, file={
             "field": "imageMessage", "data": PICTURE.hex(), "mimetype": "image/jpeg", "caption": "the cake",
         }),

@@ -309,6 +309,16 @@ def test_each_step_of_a_call_is_told(client, nadia, adam, step):
     assert (about["callID"], about["from"]["User"]) == (call, adam.lid.split("@")[0])
 
 
+def test_a_call_in_a_group_names_the_group(town, client, nadia, adam):
+    group = town.group("Rings", nadia, adam)
+    notice = adam.call(nadia, "offer_notice", group=group)
+    got = client.wait("CallOfferNotice", lambda event: notice in str(event["data"]))
+    assert (got["data"]["media"], got["data"]["type"]) == ("audio", "group")
+    call = adam.call(nadia, group=group)
+    got = client.wait("CallOffer", lambda event: call in str(event["data"]))
+    assert group.split("@")[0] in str(got["data"])
+
+
 @pytest.mark.parametrize("reason", ["timeout", "busy", "accepted_elsewhere", "rejected_elsewhere", ""])
 def test_a_call_ends_for_a_reason(client, nadia, adam, reason):
     call = adam.call(nadia)

@@ -29,7 +29,7 @@ class Person:
         return bool(self.relay.call("enter", number=self.number, code=code)["right"])
 
     def set(self, **settings: Any) -> None:
-        """Change settings: name, addressing, mapped, receipts, history, chunk, contacts."""
+        """Change settings of the account; `relay.model.Account` has them."""
         self.relay.call("account", number=self.number, **settings)
 
     def send(self, to: Person | str, text: str = "", id: str = "", **message: Any) -> str:
