@@ -325,6 +325,8 @@ def test_nothing_is_lost_or_doubled_when_the_relay_restarts(client, own_relay, s
         listener, to_reem = device.listening(), reem.pn if addressing == "pn" else reem.lid
         written, texts = [baileys.say(to_reem, "before")], ["after", "before", "during 1", "during 2"]
         device.json("send", adam.number, "before")
+        listener.event(lambda event: event["message_id"] == written[0])
+        wait_for(lambda: not pending(reem, adam), what="both acknowledgements")
         own_relay.stop()
         for text in ("during 1", "during 2"):
             device.json("send", adam.number, text, "--no-wait")
@@ -344,6 +346,11 @@ def test_nothing_is_lost_or_doubled_when_the_relay_restarts(client, own_relay, s
         assert [row["message_id"] for row in listener.events if not row["is_from_me"]] == written
     finally:
         device.end()
+
+
+def pending(*people):
+    """Return the numbers of stanzas that the devices of these people have not acknowledged, but for zeros."""
+    return [each["pending"] for person in people for each in person.devices().values() if each["pending"]]
 
 
 # ── The end ───────────────────────────────────────────────────────────────────────────────────────

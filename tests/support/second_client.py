@@ -61,8 +61,14 @@ class Scene:
 
 
 def cross(scene: Scene, baileys: Baileys, to: Person, count: int) -> None:
-    """Let `wa` and this client, of that person, write at the same time; each message has to arrive once."""
+    """Let `wa` and this client, of that person, write at the same time; each message has to arrive once.
+
+    Each writes to the other once before that: the first message of Baileys 7 leaves out a device whose own
+    first message comes in that moment.
+    """
     scene.listening()
+    scene.printed(baileys.say(scene.to_reem, "Hello"))
+    baileys.message(scene.device.json("send", to.number, "Hello")["message_id"])
     commands, ids, mark = [], [], len(baileys.events)
     for number in range(count):
         text = f"crossing {number} of wa"
