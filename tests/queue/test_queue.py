@@ -37,6 +37,7 @@ from wa.whatsapp.transport import (
     Quote,
     Refused,
     SendError,
+    UploadFailed,
 )
 
 PLAIN = parse_settings(
@@ -415,6 +416,32 @@ def test_a_certain_permanent_failure_fails_the_row_at_once(store, clock, result,
     clock.advance(hours=3)
     assert take(store, clock()) is None
     assert messages.conversation(store, REEM_JID, 10) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "is_waited", "outcomes_wanted"),
+    [
+        (413, True, ["send-failed"]),
+        (400, False, ["send-failed"]),
+        (401, True, ["pending", "pending", "network-error"]),
+        (503, True, ["pending", "pending", "network-error"]),
+        (None, True, ["pending", "pending", "network-error"]),
+        (None, False, ["pending"] * 5),
+    ],
+)
+def test_a_file_that_cannot_be_uploaded_is_tried_again_unless_it_is_refused_or_waited_for(
+    store, clock, status, is_waited, outcomes_wanted
+):
+    row_id = add(store, clock(), grace=timedelta(days=1), wait_until=clock() + HOUR if is_waited else None)
+    for wanted in outcomes_wanted:
+        claim = take(store, clock())
+        assert claim is not None
+        outcome = outcomes.settle(store, row_id, UploadFailed("no upload", status), never, clock())
+        row = schedule.get(store, row_id)
+        assert (row["error_code"] or outcome) == wanted
+        assert outcome == ("pending" if wanted == "pending" else "failed")
+        clock.advance(minutes=1)
+    assert (take(store, clock()) is None) == (outcomes_wanted[-1] != "pending")
 
 
 def test_after_429_a_row_is_pending_again_and_sending_is_braked(store, clock):

@@ -70,4 +70,5 @@ def _note(account: Account, device: Device, stanza: Node, kind: str) -> None:
     """Put a receipt into the inbox of the phone."""
     more = [each.text("id") for each in stanza.child("list") or ()]
     ids = [stanza.text("id"), *more]
-    account.inbox.append({"receipt": kind or "delivered", "ids": ids, "from": device.account.number})
+    about = {"ids": ids, "from": device.account.number, "chat": str(stanza.jid("to").bare)}
+    account.inbox.append({"receipt": kind or "delivered", **about})

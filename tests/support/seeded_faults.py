@@ -1,0 +1,442 @@
+"""Faults that are put into a copy of `wa`, or into what the server gets from it, each with a test.
+
+The test must fail then; `tests/processes/test_seeded_faults.py` runs them. A fault in our source replaces one
+text, which has to be there exactly once; a fault of the library is one of the mistakes of
+`relay.broken_clients`, made on the wire.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CONTENT = "tests/real/test_linked_content.py::"
+CONTRACT = "tests/real/test_neonize_transport.py::TestContract::"
+ENDS = "tests/real/test_linked_ends.py::"
+LINKED = "tests/real/test_linked.py::"
+MEDIA = "tests/real/test_linked_media.py::"
+QUEUE = "tests/queue/test_queue.py::"
+
+SEVERAL = CONTENT + "test_messages_of_a_burst_reach_each_their_own_recipient"
+MARKED = CONTENT + "test_each_message_has_a_mark_with_its_id_and_a_secret_of_its_own"
+QUOTE = CONTENT + "test_an_answer_quotes_id_sender_and_text_of_its_message"
+DOCUMENT = CONTENT + "test_a_document_has_its_name_size_and_digests"
+PICTURES = CONTENT + "test_each_picture_has_its_own_size_and_thumbnail"
+ARRIVES = LINKED + "test_a_message_goes_out_through_the_listener"
+IMAGE = MEDIA + "test_a_file_arrives_unchanged[image]"
+VOICE = MEDIA + "test_a_file_arrives_unchanged[voice]"
+FILES = MEDIA + "test_several_files_arrive_in_order_and_the_first_has_the_caption"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A text in a file of `wa`, the text in its place, and a test that must fail then."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+@dataclass(frozen=True)
+class WireFault:
+    """A mistake of `relay.broken_clients` in every message of our devices, and a test that must fail then."""
+
+    name: str
+    mistake: str
+    test: str
+
+
+ENCODE = "whatsapp/neonize/encode.py"
+CONNECTION = "whatsapp/neonize/connection.py"
+ERRORS = "whatsapp/neonize/errors.py"
+WIRE_LOG = "whatsapp/neonize/wire_log.py"
+SEND = "queue/send.py"
+OUTCOMES = "queue/outcomes.py"
+ROWS = "queue/rows.py"
+COMPOSE = "queue/compose.py"
+DELIVER = "connection/deliver.py"
+OWNER = "connection/owner.py"
+REQUESTS = "connection/requests.py"
+OUTGOING = "media/outgoing.py"
+DETAILS = "media/details.py"
+
+FAULTS = [
+    # ── What is said ──
+    Fault(
+        "a text is cut off",
+        ENCODE,
+        "proto.conversation = message.text",
+        "proto.conversation = message.text[:60_000]",
+        CONTRACT + "test_a_text_is_delivered_unchanged[text2]",
+    ),
+    Fault("an answer loses its text", ENCODE, "part.text = message.text", 'part.text = ""', QUOTE),
+    Fault(
+        "an answer quotes another id",
+        SEND,
+        'return Quote(message_id, found["sender"], found["content"]) if found else Quote(message_id)',
+        'other = store.value("SELECT message_id FROM messages WHERE chat_jid = ? ORDER BY id DESC",'
+        ' [canonical(store, chat)])\n    return Quote(other, found["sender"], found["content"])',
+        QUOTE,
+    ),
+    Fault(
+        "an answer quotes the text of another message",
+        SEND,
+        '"SELECT sender, content FROM messages WHERE chat_jid = ? AND message_id = ?",\n'
+        "        [canonical(store, chat), message_id],",
+        '"SELECT sender, content FROM messages WHERE chat_jid = ? ORDER BY id DESC",\n'
+        "        [canonical(store, chat)],",
+        QUOTE,
+    ),
+    Fault(
+        "an answer to our own message quotes the recipient",
+        ENCODE,
+        "sender = quote.sender or message.to_jid",
+        "sender = message.to_jid",
+        CONTENT + "test_an_answer_to_our_own_message_quotes_us",
+    ),
+    Fault(
+        "an answer in a group quotes the group",
+        ENCODE,
+        "about.participant = client.lid_of(sender) or sender",
+        "about.participant = client.lid_of(message.to_jid) or message.to_jid",
+        CONTENT + "test_an_answer_in_a_group_quotes_its_member",
+    ),
+    Fault(
+        "a quoted person is named by number",
+        ENCODE,
+        "client.lid_of(sender) or sender",
+        "sender",
+        QUOTE,
+    ),
+    Fault(
+        "a file is no answer",
+        COMPOSE,
+        "return [Part(text, kept[0], quoted_id), *(",
+        "return [Part(text, kept[0], None), *(",
+        CONTENT + "test_a_file_can_be_an_answer",
+    ),
+    # ── Files ──
+    Fault("a caption is dropped", ENCODE, "part.caption = message.text", 'part.caption = ""', IMAGE),
+    Fault(
+        "every file has the caption",
+        COMPOSE,
+        'return [Part(text, kept[0], quoted_id), *(Part("", file) for file in kept[1:])]',
+        "return [Part(text, file, quoted_id) for file in kept]",
+        FILES,
+    ),
+    Fault(
+        "a file has a wrong type",
+        ENCODE,
+        "part.fileLength, part.mimetype = len(data), kind.mimetype",
+        'part.fileLength, part.mimetype = len(data), "application/octet-stream"',
+        IMAGE,
+    ),
+    Fault(
+        "a file has a wrong size",
+        ENCODE,
+        "part.fileLength, part.mimetype = len(data), kind.mimetype",
+        "part.fileLength, part.mimetype = len(data) - 1, kind.mimetype",
+        DOCUMENT,
+    ),
+    Fault(
+        "the digests of a file are exchanged",
+        ENCODE,
+        "part.fileEncSHA256, part.fileSHA256 = uploaded.FileEncSHA256, uploaded.FileSHA256",
+        "part.fileSHA256, part.fileEncSHA256 = uploaded.FileEncSHA256, uploaded.FileSHA256",
+        IMAGE,
+    ),
+    Fault(
+        "a file is encrypted for another kind",
+        ENCODE,
+        '"document": "MediaDocument",',
+        '"document": "MediaImage",',
+        DOCUMENT,
+    ),
+    Fault(
+        "a document has the name of our copy",
+        ENCODE,
+        "part.fileName = part.title = message.file_name or path.name",
+        "part.fileName = part.title = path.name",
+        DOCUMENT,
+    ),
+    Fault(
+        "a voice message is an audio file",
+        ENCODE,
+        "part.PTT, part.waveform = True, about.waveform",
+        "part.PTT, part.waveform = False, about.waveform",
+        VOICE,
+    ),
+    Fault(
+        "a picture has no thumbnail",
+        ENCODE,
+        'part.JPEGThumbnail = about.thumbnail or b""',
+        'part.JPEGThumbnail = b""',
+        IMAGE,
+    ),
+    Fault(
+        "a picture has the thumbnail of another",
+        DETAILS,
+        "    picture.draft(",
+        '    picture = Image.new("RGB", picture.size, "green")\n    picture.draft(',
+        PICTURES,
+    ),
+    Fault(
+        "width and height are exchanged",
+        ENCODE,
+        "part.width, part.height = about.width",
+        "part.height, part.width = about.width",
+        PICTURES,
+    ),
+    Fault(
+        "a recording has no length",
+        ENCODE,
+        "part.seconds = about.seconds or 0",
+        "part.seconds = 0",
+        CONTENT + "test_a_recording_says_how_long_it_is[note.ogg]",
+    ),
+    Fault(
+        "all files are kept under one name",
+        OUTGOING,
+        'target = folder / f"{digest}{extension',
+        'target = folder / f"file{extension',
+        PICTURES,
+    ),
+    Fault(
+        "a file that cannot be uploaded is sent without it",
+        ENCODE,
+        "        raise upload_error(str(error)) from error",
+        '        part = getattr(proto, _PART_OF[kind.name])\n        part.caption = message.text or "?"\n'
+        "        return part",
+        MEDIA + "test_a_file_that_cannot_be_uploaded_is_not_sent[spoiled on its way]",
+    ),
+    Fault(
+        "a refused upload is tried again and again",
+        OUTCOMES,
+        "if 400 <= status < 500 and status not in UPLOAD_MAY_PASS:",
+        "if 400 <= status < 400:",
+        MEDIA + "test_a_file_that_cannot_be_uploaded_is_not_sent[too large]",
+    ),
+    Fault(
+        "an upload that fails leaves the message queued",
+        OUTCOMES,
+        'row["attempts"] >= UPLOAD_TRIES and _is_waited_for(row, now)',
+        "_is_waited_for(row, now) and False",
+        MEDIA + "test_a_file_that_cannot_be_uploaded_is_not_sent[server error]",
+    ),
+    # ── Recipients ──
+    Fault(
+        "a message goes to ourselves",
+        CONNECTION,
+        "client.native.send_message(lib.jid(message.to_jid), proto)",
+        "client.native.send_message(lib.jid(self._known.jid), proto)",
+        ARRIVES,
+    ),
+    Fault(
+        "the second of two messages goes to the recipient of the first",
+        CONNECTION,
+        "client.native.send_message(lib.jid(message.to_jid), proto)",
+        'client.native.send_message(lib.jid(client.__dict__.setdefault("first", message.to_jid)), proto)',
+        SEVERAL,
+    ),
+    Fault(
+        "a message goes to the recipient of the newest row",
+        SEND,
+        '    message = Outgoing(\n        row["to_jid"],',
+        "    message = Outgoing(\n"
+        '        store.value("SELECT to_jid FROM scheduled_messages ORDER BY id DESC LIMIT 1"),',
+        SEVERAL,
+    ),
+    Fault(
+        "a message to a group goes to its newest sender",
+        SEND,
+        '    message = Outgoing(\n        row["to_jid"],',
+        "    message = Outgoing(\n"
+        '        row["to_jid"] if not row["to_jid"].endswith("@g.us") else store.value(\n'
+        '            "SELECT sender FROM messages WHERE chat_jid = ? ORDER BY id DESC", [row["to_jid"]]\n'
+        "        ),",
+        CONTENT + "test_an_answer_in_a_group_quotes_its_member",
+    ),
+    Fault(
+        "a hidden id is taken for a number",
+        CONNECTION,
+        "client.native.send_message(lib.jid(message.to_jid), proto)",
+        'client.native.send_message(lib.jid(message.to_jid.replace("@lid", "@s.whatsapp.net")), proto)',
+        LINKED + "test_an_answer_to_a_hidden_id_reaches_its_owner",
+    ),
+    Fault(
+        "a sent message is recorded in our own chat",
+        OUTCOMES,
+        '    event = MessageReceived(\n        sent["to_jid"],',
+        "    event = MessageReceived(\n        me,",
+        SEVERAL,
+    ),
+    # ── Marks, ids and secrets ──
+    Fault(
+        "no mark is made",
+        WIRE_LOG,
+        "self._handlers.mark(message_id, to_jid)",
+        "pass",
+        CONTRACT + "test_the_mark_is_made_before_the_message_is_accepted",
+    ),
+    Fault(
+        "the mark is made after the frame",
+        WIRE_LOG,
+        "self._handlers.mark(message_id, to_jid)",
+        "threading.Timer(1.0, self._handlers.mark, (message_id, to_jid)).start()",
+        CONTRACT + "test_the_mark_is_made_before_the_message_is_accepted",
+    ),
+    Fault(
+        "the mark has another id",
+        WIRE_LOG,
+        "self._mark(found[1], found[2])",
+        "self._mark(found[1][::-1], found[2])",
+        MARKED,
+    ),
+    Fault(
+        "a message leaves although its mark failed",
+        WIRE_LOG,
+        "os._exit(fault.exit_status)",
+        "pass",
+        ENDS + "test_without_its_mark_no_message_leaves_and_the_exit_code_says_that_it_stays",
+    ),
+    Fault(
+        "the id of a sent message is another",
+        CONNECTION,
+        "return Accepted(sent.ID, int(sent.Timestamp))",
+        'return Accepted(sent.ID[:-1] + "X", int(sent.Timestamp))',
+        ARRIVES,
+    ),
+    Fault(
+        "the secret is not sent",
+        ENCODE,
+        "proto.messageContextInfo.messageSecret = message.secret",
+        "proto.messageContextInfo.messageSecret = bytes(32)",
+        CONTRACT + "test_evidence_tells_attempts_apart_by_their_secret",
+    ),
+    Fault(
+        "the secret is not renewed",
+        SEND,
+        "secret = new_secret()",
+        'secret = row["secret"] or new_secret()',
+        QUEUE + "test_every_attempt_has_a_secret_of_its_own",
+    ),
+    Fault(
+        "the outcome is that of another row",
+        SEND,
+        'return Claim(row["id"], message)',
+        'return Claim(store.value("SELECT id FROM scheduled_messages ORDER BY id LIMIT 1"), message)',
+        SEVERAL,
+    ),
+    Fault(
+        "marks from before the claim count",
+        SEND,
+        'wire_after=store.value("SELECT coalesce(max(number), 0) FROM wire"),',
+        "wire_after=0,",
+        QUEUE + "test_an_uncertain_attempt_without_a_wire_mark_was_not_sent",
+    ),
+    # ── The claim and the outcome ──
+    Fault(
+        "the claim is made after the message was sent",
+        SEND,
+        'status="sending",\n        secret=secret,',
+        'status="pending",\n        secret=secret,',
+        QUEUE + "test_claim_commits_sending_before_the_transport_is_called",
+    ),
+    Fault(
+        "a refusal counts as sent",
+        CONNECTION,
+        "            raise send_error(str(error), message.to_jid) from None",
+        '            return Accepted("", int(time.time()))',
+        ENDS + "test_a_message_that_whatsapp_refuses_fails[479]",
+    ),
+    Fault(
+        "a refused message is tried again",
+        ERRORS,
+        "return Refused(int(found[1]))",
+        "return NotSent(text)",
+        ENDS + "test_a_message_that_whatsapp_refuses_fails[479]",
+    ),
+    Fault(
+        "an error of the server counts as not sent",
+        OUTCOMES,
+        "isinstance(result, Refused) and result.status < 500",
+        "isinstance(result, Refused)",
+        ENDS + "test_after_an_error_of_the_server_the_outcome_is_unknown",
+    ),
+    Fault(
+        "a lost acknowledgement counts as not sent",
+        ERRORS,
+        "        return NotConnected(text)\n    return SendError(text)",
+        "        return NotConnected(text)\n    return NotSent(text)",
+        ENDS
+        + "test_a_connection_cut_twice_before_the_acknowledgement_never_sends_twice[before it was passed on]",
+    ),
+    Fault(
+        "an unknown outcome is tried again",
+        OUTCOMES,
+        "    if evidence.sent is False:\n        _back_off",
+        "    if not evidence.sent:\n        _back_off",
+        ENDS
+        + "test_a_connection_cut_twice_before_the_acknowledgement_never_sends_twice[before it was passed on]",
+    ),
+    Fault(
+        "an attempt without a mark counts as sent",
+        OUTCOMES,
+        "    if not marks:\n        return Evidence(sent=False)",
+        '    if not marks:\n        return Evidence(sent=True, message_id="3EB0")',
+        QUEUE + "test_an_uncertain_attempt_without_a_wire_mark_was_not_sent",
+    ),
+    Fault(
+        "the wait for a message leaves it in the queue",
+        DELIVER,
+        "        return rows.give_up(context.store, row_id, context.now(), fault)",
+        "        return rows.get(context.store, row_id)",
+        ENDS + "test_a_message_is_withdrawn_when_its_sender_is_interrupted[2]",
+    ),
+    Fault(
+        "the same key sends twice",
+        ROWS,
+        "if key is not None and (first := store.row(by_key, [key])):",
+        'row["idempotency_key"] = None\n        if key is None and (first := store.row(by_key, [key])):',
+        LINKED + "test_a_key_sends_its_message_once",
+    ),
+    # ── Reading ──
+    Fault(
+        "only the first message is marked as read",
+        CONNECTION,
+        "*mark.message_ids, chat=",
+        "*mark.message_ids[:1], chat=",
+        LINKED + "test_marking_as_read_tells_the_sender",
+    ),
+    Fault(
+        "a receipt for a group goes to the sender's own chat",
+        CONNECTION,
+        "chat, sender = (client.lid_of(jid) or jid for jid in (mark.chat_jid, mark.sender))",
+        "chat = sender = client.lid_of(mark.sender) or mark.sender",
+        CONTENT + "test_marking_as_read_names_to_each_sender_the_chat_and_the_own_messages_alone",
+    ),
+    Fault(
+        "everybody's messages are named to one sender",
+        REQUESTS,
+        'marks.setdefault(row["sender"], ReadMark(chat, row["sender"]))',
+        'marks.setdefault("", ReadMark(chat, row["sender"]))',
+        CONTENT + "test_marking_as_read_names_to_each_sender_the_chat_and_the_own_messages_alone",
+    ),
+]
+
+WIRE_FAULTS = [
+    WireFault("the recipient is not among the participants", "dropped", ARRIVES),
+    WireFault("a participant is somebody else", "foreign", SEVERAL),
+    WireFault("the stanza is addressed to somebody else", "wrong to", SEVERAL),
+    WireFault("the hash of the list of devices is wrong", "phash", ARRIVES),
+    WireFault(
+        "a device of the recipient is left out",
+        "stale",
+        "tests/real/test_linked_devices.py::test_a_new_device_gets_the_next_message",
+    ),
+    WireFault("a participant has no ciphertext", "no enc", ARRIVES),
+    WireFault(
+        "the id is that of another's message", "another's id", LINKED + "test_an_answer_quotes_its_message"
+    ),
+]
