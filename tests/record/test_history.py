@@ -149,6 +149,9 @@ def test_with_a_damaged_part_no_chat_is_complete_until_the_phone_sends_all_of_it
     assert checkpoint(store)["status"] == history.sync_status(store)["status"] == "interrupted"
     for more in ((), ("--json",)):
         assert "could not be read: 1 (status code 404)" in wa("history", "status", *more).err
+    apply.apply_event(store, HistoryDamaged("no space " * 99), NOW)
+    assert "could not be read: 2 (no space" in wa("history", "status").err
+    assert len(history.sync_status(store)["error_message"]) == 200
     history.forget_damage(store)
     receive(whole)
     assert checkpoint(store)["status"] == history.sync_status(store)["status"] == "completed"

@@ -12,6 +12,7 @@ from wa.whatsapp.events import History
 
 DAY = 86_400
 GAP_DAYS = 30
+REASON_LENGTH = 200
 
 
 def begin_part(store: Store, history: History, now: datetime) -> None:
@@ -84,13 +85,13 @@ def end_part(store: Store, history: History, now: datetime) -> None:
 
 
 def note_damage(store: Store, reason: str, now: datetime) -> None:
-    """Store that a part of the history could not be read, and why."""
+    """Store that a part of the history could not be read, and why; a long reason is cut."""
     store.execute(
         "INSERT INTO sync_status (id, status, started_at, updated_at, damaged_parts, error_message)"
         " VALUES (1, 'in_progress', :at, :at, 1, :reason) ON CONFLICT (id) DO UPDATE SET"
         " damaged_parts = damaged_parts + 1, error_message = excluded.error_message,"
         " updated_at = excluded.updated_at",
-        {"at": to_iso(now), "reason": reason},
+        {"at": to_iso(now), "reason": reason[:REASON_LENGTH]},
     )
 
 
