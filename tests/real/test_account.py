@@ -16,6 +16,7 @@ from conftest import wait_for
 
 pytest_plugins = ["baileys_fixture"]
 
+SERVER = "s.whatsapp.net"
 PATCHES_AT_ONCE = 5
 """The most patches that the relay gives out in one answer."""
 
@@ -242,6 +243,44 @@ def test_a_rotated_signed_prekey_is_given_out(town, tablet, newcomer, reem):
     assert tablet.message(sent)["message"]["conversation"] == "with your new key"
 
 
+# ── Keys and devices of others, as the tablet meets them ──────────────────────────────────────────
+
+
+def notices_taken(person):
+    """Wait until all linked devices of a person have acknowledged what the server told them."""
+    wait_for(lambda: not any(each["pending"] for each in person.devices().values()), what="the notices")
+
+
+def test_the_tablet_writes_to_new_devices_and_not_to_removed_ones(
+    device, listener, town, tablet, clients, adam, reem
+):
+    tablet.say(adam.pn, "to your phone")
+    desktop = clients(town, "adam")
+    desktop.link(adam)
+    notices_taken(reem)
+    sent = tablet.say(adam.pn, "to your desktop too")
+    desktop.wait("Message", lambda event: event["id"] == sent)
+    adam.unlink()
+    desktop.wait("LoggedOut")
+    notices_taken(reem)
+    tablet.say(adam.pn, "to your phone alone")
+    assert adam.texts() == ["to your phone", "to your desktop too", "to your phone alone"]
+
+
+@pytest.mark.parametrize("notice", ["lid", ""], ids=["said by hidden id", "not said"])
+def test_a_person_who_reinstalled_reads_what_the_tablet_writes(tablet, adam, notice):
+    tablet.say(adam.pn, "to your old phone")
+    adam.reinstall(notice)
+    tablet.say(adam.pn, "to your new phone")
+    wait_for(lambda: adam.texts()[-1] == "to your new phone", what="the message to be read")
+
+
+def test_the_tablet_uploads_prekeys_when_few_are_left(town, tablet, reem):
+    tablet_s = f"{reem.number}:2@{SERVER}"
+    town.call("few_prekeys", number=reem.number, left=1)
+    wait_for(lambda: reem.devices()[tablet_s]["prekeys"] > 1, what="more prekeys")
+
+
 # ── Groups ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -348,8 +387,6 @@ def test_an_admin_approves_of_those_who_join_by_code(town, tablet, adam, reem):
 
 # ── What the server says by itself ────────────────────────────────────────────────────────────────
 
-SERVER = "s.whatsapp.net"
-
 
 @pytest.fixture
 def says(reem, adam):
@@ -395,9 +432,7 @@ def says(reem, adam):
 def test_notifications_of_all_kinds_are_taken_and_we_go_on(device, listener, town, tablet, adam, reem, says):
     for each in says.kinds:
         says(each)
-    wait_for(
-        lambda: not any(each["pending"] for each in reem.devices().values()), what="the acknowledgements"
-    )
+    notices_taken(reem)
     sent = device.json("send", adam.number, "and we go on")
     tablet.message(sent["message_id"])
     assert adam.texts() == ["and we go on"]
@@ -423,6 +458,7 @@ def test_what_is_dirty_is_told_until_it_is_clean(device, listener, town, tablet,
 def test_a_client_says_again_where_it_was_routed(device, listener, town, tablet, adam, reem):
     routing = {"tag": "edge_routing", "content": [{"tag": "routing_info", "content": "08020805"}]}
     reem.stanza("ib", routing, from_=SERVER)
+    tablet.call("fetchBlocklist")  # the answer comes after what was said before
     tablet.close()
     tablet.connect()
     home, other = (f"{reem.number}:{number}@{SERVER}" for number in (1, 2))

@@ -59,7 +59,7 @@ def change(
 
 def rename(hub: Hub, group: Group, by: Account, subject: str) -> None:
     """Give a group another subject."""
-    group.subject = subject
+    group.subject, group.named_by, group.named_at = subject, by, now()
     attrs: dict[str, Attr] = {"subject": subject, "s_t": now(), "s_o": by.lid, "s_o_pn": by.pn}
     announce(hub, group, by, group.members, node("subject", attrs))
 
@@ -109,8 +109,8 @@ def describe(group: Group, with_members: bool = True) -> Node:
         "creation": group.created,
         "creator": group.creator.lid,
         "creator_pn": group.creator.pn,
-        "s_t": group.created,
-        "s_o": group.creator.lid,
+        "s_t": group.named_at or group.created,
+        "s_o": (group.named_by or group.creator).lid,
         "addressing_mode": "lid",
         "p_v_id": "1",
         "a_v_id": "1",

@@ -150,6 +150,9 @@ class Group:
     creator: Account
     members: list[Account]
     admins: list[Account] = field(default_factory=list)
+    named_by: Account | None = None
+    """The member who gave the group its subject, if not its creator when it was made."""
+    named_at: int = 0
     topic: str = ""
     topic_id: str = ""
     topic_by: Account | None = None

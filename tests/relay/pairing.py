@@ -10,7 +10,7 @@ import os
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from relay import notices
+from relay import notices, phone_settings
 from relay.connection import CodeRequest, Connection
 from relay.crypto import KeyPair, ctr, hkdf, hmac256
 from relay.hub import Hub
@@ -127,6 +127,7 @@ async def confirm(hub: Hub, conn: Connection, reply: Node) -> None:
         return
     device.account.devices[device.id] = device
     notices.devices_changed(hub, device, "add")
+    phone_settings.publish(hub, device.account)
     await conn.drop(node("stream:error", {"code": 515}))
 
 

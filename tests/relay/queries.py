@@ -70,8 +70,6 @@ def _media_connection(hub: Hub, conn: Connection, query: Node) -> list[Node]:
 def _app_state(hub: Hub, conn: Connection, query: Node) -> list[Node]:
     """Namespace "w:sync:app:state"; the phone reads what devices write, and what does not verify is noted."""
     device = _device(conn)
-    if phone_settings.NAME not in device.account.collections:
-        phone_settings.publish(hub, device.account)
     out = syncd.answer(hub, device, query)
     try:
         phone_settings.read(hub, device.account)
