@@ -255,6 +255,24 @@ def test_an_upload_that_is_cut_once_is_repeated_and_the_file_arrives_once(
     assert [each["sha256"] for each in received(adam)] == [digest(data)]
 
 
+@pytest.mark.soak
+def test_an_upload_that_is_never_answered_delays_the_next_message_for_a_minute_at_most(
+    device, listener, adam, reem, put, uploads
+):
+    """The library itself waits for ever, and meanwhile nothing else was sent."""
+    reem.fault(upload={"seconds": 3600})
+    done = device.run("send", adam.number, "--file", put("silent.pdf", PDF), "--wait", "1", "--json")
+    assert (done.code, done.error["code"]) == (6, "unknown-outcome")
+    device.ok("send", adam.number, "after it")
+    assert [entry["text"] for entry in adam.inbox() if "receipt" not in entry] == ["after it"]
+    (waiting,) = [row for row in queued_for(device, adam) if row["file_name"]]
+    assert (waiting["status"], waiting["message_id"]) == ("pending", None)
+    assert "did not answer within 60 seconds" in waiting["note"]
+    reem.fault(upload=None)
+    (got,) = wait_for(lambda: received(adam))
+    assert got["sha256"] == digest(PDF)
+
+
 def test_a_scheduled_file_that_cannot_be_uploaded_yet_waits(device, listener, adam, reem, put, uploads):
     reem.fault(upload={"code": 503})
     path = put("later.pdf", PDF)

@@ -182,7 +182,8 @@ class Api(AccountApi):
             "missing", "truncated", has a wrong "hash", or is no "zlib" or no "protobuf"; of every part if
             neither `kind` nor `part` (chunkOrder) are given
         upload={"cut_after": 1000}: cut the connection after that many bytes of an uploaded file; or
-            {"code": 507}: refuse it; {"mangle": true}: spoil it on its way; {"lose": true}: do not keep it
+            {"code": 507}: refuse it; {"mangle": true}: spoil it on its way; {"lose": true}: do not keep it;
+            {"seconds": 60}: answer that late
         """
         account = self._account(number)
         for name, value in faults.items():

@@ -8,6 +8,7 @@ expired, 400 for bytes whose SHA-256 is not the token's, which a file cut short 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -66,6 +67,7 @@ async def answer(hub: Hub, request: Request) -> Reply:
     elif request.method == "DELETE":
         reply = Reply(200)  # accepted; the file stays
     elif request.method == "POST":
+        await asyncio.sleep(account.faults.get("upload", {}).get("seconds", 0))
         reply = _upload(hub, account, request)
     else:
         reply = Reply(405)

@@ -205,9 +205,10 @@ FAULTS = [
     Fault(
         "a file that cannot be uploaded is sent without it",
         ENCODE,
-        "        raise upload_error(str(error)) from error",
-        '        part = getattr(proto, _PART_OF[kind.name])\n        part.caption = message.text or "?"\n'
-        "        return part",
+        "    uploaded = client.upload(data, lib.media_type[_UPLOADED_AS[kind.name]])\n    part = ",
+        "    try:\n        uploaded = client.upload(data, lib.media_type[_UPLOADED_AS[kind.name]])\n"
+        '    except NotSent:\n        proto.conversation = message.text or "?"\n        return proto\n'
+        "    part = ",
         MEDIA + "test_a_file_that_cannot_be_uploaded_is_not_sent[spoiled on its way]",
     ),
     Fault(

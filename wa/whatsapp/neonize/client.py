@@ -14,7 +14,8 @@ from urllib.request import getproxies
 
 from wa.store.paths import Home
 from wa.whatsapp.neonize.content import file_of
-from wa.whatsapp.neonize.errors import download_error
+from wa.whatsapp.neonize.errors import download_error, upload_error
+from wa.whatsapp.neonize.library import in_time
 from wa.whatsapp.transport import Downloaded, SendError, TooLarge
 
 QUIET_SECONDS = 0.4
@@ -109,12 +110,19 @@ class Client:
         if size > most:
             raise TooLarge(f"it has {size / 1e6:,.1f} MB")
         try:
-            data = bytes(self.native.download_any(message))
-        except self._lib.client.DownloadError as error:
+            data = bytes(in_time(size, lambda: self.native.download_any(message)))
+        except (self._lib.client.DownloadError, TimeoutError) as error:
             raise download_error(str(error)) from None
         if len(data) > most:  # the message declared a smaller size
             raise TooLarge(f"it has {len(data) / 1e6:,.1f} MB")
         return Downloaded(data, mimetype, name)
+
+    def upload(self, data: bytes, kind: Any) -> Any:
+        """Store a file with WhatsApp; return what the library says of it. Raise UploadFailed."""
+        try:
+            return in_time(len(data), lambda: self.native.upload(data, kind))
+        except (self._lib.client.UploadError, TimeoutError) as error:
+            raise upload_error(str(error)) from None
 
     def log_out(self) -> None:
         """Unlink this device. Raise SendError."""

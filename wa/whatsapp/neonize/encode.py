@@ -13,7 +13,6 @@ from wa.media import details, outgoing
 from wa.media.details import Details
 from wa.media.kinds import Kind
 from wa.whatsapp.neonize.client import Client
-from wa.whatsapp.neonize.errors import upload_error
 from wa.whatsapp.transport import NotSent, Outgoing
 
 _UPLOADED_AS = {
@@ -30,7 +29,7 @@ def build(lib: Any, client: Client, message: Outgoing) -> Any:
     """Return the waE2E.Message of one attempt, its file uploaded. Raise NotSent if the upload fails."""
     proto = lib.e2e.Message()
     if message.file is not None:
-        part = _attach(lib, client.native, proto, message, message.file)
+        part = _attach(lib, client, proto, message, message.file)
     elif message.quote is not None:
         part = proto.extendedTextMessage
         part.text = message.text
@@ -46,16 +45,14 @@ def build(lib: Any, client: Client, message: Outgoing) -> Any:
     return proto
 
 
-def _attach(lib: Any, native: Any, proto: Any, message: Outgoing, path: Path) -> Any:
+def _attach(lib: Any, client: Client, proto: Any, message: Outgoing, path: Path) -> Any:
     """Upload a file, and describe it in the message."""
     try:
         kind = outgoing.kind_for_sending(path)
         data = path.read_bytes()
-        uploaded = native.upload(data, lib.media_type[_UPLOADED_AS[kind.name]])
-    except lib.client.UploadError as error:
-        raise upload_error(str(error)) from error
     except (OSError, WaError) as error:
         raise NotSent(f"the file cannot be read: {error}") from error
+    uploaded = client.upload(data, lib.media_type[_UPLOADED_AS[kind.name]])
     part = getattr(proto, _PART_OF[kind.name])
     part.URL, part.directPath, part.mediaKey = uploaded.url, uploaded.DirectPath, uploaded.MediaKey
     part.fileEncSHA256, part.fileSHA256 = uploaded.FileEncSHA256, uploaded.FileSHA256

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
+import queue
 import sys
 import threading
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from wa.errors import WaError
+
+T = TypeVar("T")
+LEAST_SECONDS = 60.0
+SLOWEST = 50_000
+"""Bytes per second; a transfer may take LEAST_SECONDS more than at this rate."""
 
 
 class Library:
@@ -82,3 +89,28 @@ def _recorded(events: Any) -> dict[Any, str]:
         events.JoinedGroupEv: "group-joined",
         events.UndecryptableMessageEv: "undecryptable",
     }
+
+
+def in_time(size: int, call: Callable[[], T]) -> T:
+    """Return what a call that transfers `size` bytes returns, or raise its error.
+
+    Raise TimeoutError when the call takes too long: the library waits for ever for a server that does not
+    answer. Nothing ends such a call, so it is left to itself.
+    """
+    seconds = LEAST_SECONDS + size / SLOWEST
+    outcome: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcome.put((True, call()))
+        except BaseException as error:
+            outcome.put((False, error))
+
+    threading.Thread(target=run, name="neonize-transfer", daemon=True).start()
+    try:
+        is_good, found = outcome.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"WhatsApp did not answer within {seconds:.0f} seconds") from None
+    if not is_good:
+        raise found
+    return cast("T", found)
