@@ -237,6 +237,27 @@ def test_what_a_client_asks_by_itself_is_answered(device, town, tablet, adam, re
     assert town.unhandled == {}
 
 
+def picture(client, target, data=None):
+    """Ask for the picture of a person or group, or set it, as any device may; return the answer."""
+    content = [{"tag": "picture", "attrs": {"type": "image"}, "content": data}] if data else []
+    attrs = {"to": SERVER, "type": "set" if data else "get", "xmlns": "w:profile:picture", "target": target}
+    return client.call("query", {"tag": "iq", "attrs": attrs, "content": content})["content"][0]
+
+
+def test_pictures_of_people_and_groups_are_kept_and_told(device, listener, town, tablet, adam, reem):
+    group = town.group("With a picture", adam, reem)
+    seen = {"base64": base64.b64encode(b"a picture").decode()}
+    for target in (reem.pn, group):
+        number = picture(tablet, target, seen)["attrs"]["id"]
+        assert picture(tablet, target)["attrs"]["id"] == number
+        assert tablet.call("profilePictureUrl", target).endswith(number)
+    with pytest.raises(RuntimeError, match="forbidden"):
+        picture(tablet, adam.pn, seen)
+    wait_for(lambda: told(town, reem, "picture") == 1, what="the notice to our home")
+    assert device.json("send", group, "and we go on")["status"] == "sent"
+    assert town.unhandled == {}
+
+
 def test_a_rotated_signed_prekey_is_given_out(town, tablet, newcomer, reem):
     tablet.call("rotateSignedPreKey")
     sent = newcomer("New Friend").send(reem, "with your new key")

@@ -148,6 +148,19 @@ def test_without_a_listener_a_person_who_reinstalled_reads_the_next_message(devi
     assert wait_for(lambda: read(adam, row), what="the message to be read")["text"] == "to your new phone"
 
 
+@pytest.mark.parametrize("with_listener", [True, False], ids=["with a listener", "without one"])
+def test_a_member_of_a_group_who_reinstalled_reads_the_next_message(
+    device, listener, town, newcomer, adam, reem, with_listener
+):
+    group = town.group("Installed anew", reem, adam, newcomer("Eve"))
+    device.json("send", group, "to your old phone")
+    if not with_listener:
+        device.alone()
+    adam.reinstall("")
+    row = device.json("send", group, "to your new phone")
+    assert wait_for(lambda: read(adam, row), what="the message to be read")["text"] == "to your new phone"
+
+
 def read(person, row):
     """Return the entry of a message of ours in a person's inbox, once their phone has decrypted it."""
     return next(

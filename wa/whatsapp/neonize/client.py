@@ -154,43 +154,50 @@ class Client:
 
 
 class Retries:
-    """The messages sent or asked for within the last RETRY_SECONDS, and which of them were received."""
+    """The recipients from whom a receipt for a message of the last RETRY_SECONDS is still expected."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sent: _Moments = {}
+        self._expected: _Moments = {}
         self._received: _Moments = {}
 
-    def sent(self, message_id: str) -> None:
-        """Expect a receipt for a message; it may have come before the server's acknowledgement."""
+    def sent(self, message_id: str, to_jid: str) -> None:
+        """Expect receipts for a message; one may have come before the server's acknowledgement.
+
+        A message to a group is expected to be asked for again, however many of its members have received it.
+        """
         with self._lock:
-            _note(self._sent, message_id)
+            if message_id not in self._received or to_jid.endswith("@g.us"):
+                _note(self._expected, message_id)
 
     def on_receipt(self, receipt: Any) -> None:
         """Note that messages were received, or that a recipient could not decrypt one."""
-        kind = receipt.ReceiptType.Name(receipt.Type)
+        kind, source = receipt.ReceiptType.Name(receipt.Type), receipt.MessageSource
         with self._lock:
             for message_id in receipt.MessageIDs:
+                asked = f"{message_id} {source.Sender.User}"
                 if kind == "RETRY":
-                    _note(self._sent, message_id)
-                    self._received.pop(message_id, None)
+                    _note(self._expected, asked)
                 elif kind in _RECEIVED:
                     _note(self._received, message_id)
+                    self._expected.pop(asked, None)
+                    if not source.IsGroup:
+                        self._expected.pop(message_id, None)
 
     def wait(self) -> None:
-        """Wait until each message is received, or was sent or asked for more than RETRY_SECONDS ago."""
+        """Wait until no receipt is expected any more."""
         while self._is_expected():
             time.sleep(RETRY_SECONDS / 50)
 
     def _is_expected(self) -> bool:
         with self._lock:
-            _forget_old(self._sent)
-            return any(message_id not in self._received for message_id in self._sent)
+            _forget_old(self._expected)
+            return bool(self._expected)
 
 
-def _note(moments: _Moments, message_id: str) -> None:
-    moments.pop(message_id, None)
-    moments[message_id] = time.monotonic()
+def _note(moments: _Moments, what: str) -> None:
+    moments.pop(what, None)
+    moments[what] = time.monotonic()
     _forget_old(moments)
 
 

@@ -236,7 +236,7 @@ class NeonizeTransport:
             sent = client.native.send_message(lib.jid(message.to_jid), proto)
         except lib.client.SendMessageError as error:
             raise send_error(str(error), message.to_jid) from None
-        client.retries.sent(sent.ID)
+        client.retries.sent(sent.ID, message.to_jid)
         return Accepted(sent.ID, int(sent.Timestamp))
 
     def evidence(self, secret: bytes, marked: Sequence[str]) -> Evidence:
