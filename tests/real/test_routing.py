@@ -103,6 +103,20 @@ def test_phones_that_cannot_decrypt_get_each_message_once_and_the_answers_are_we
     assert {each["outcome"] for each in answers} == {"accepted"}
 
 
+def test_a_message_that_a_phone_never_gets_again_fails_the_test_that_sends_it(
+    device, listener, town, clients, adam, monkeypatch
+):
+    nadia = town.person("Nadia")
+    client = clients(town, "nadia")
+    client.link(nadia)
+    sent = client.do("send", to=adam.number, text="never asked for in vain")["id"]
+    client.kill()
+    town.call("ask_again", number=adam.number, id=sent)
+    monkeypatch.setattr("relay.driver.ANSWERED_WITHIN", 0)
+    with pytest.raises(AssertionError, match="undecrypted"):
+        town.check_messages()
+
+
 @pytest.mark.parametrize("how", UNANSWERED)
 def test_a_message_under_a_wrong_id_reaches_nobody_until_the_client_repeats_it(
     device, listener, town, adam, reem, how

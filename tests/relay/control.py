@@ -194,6 +194,18 @@ class Api(AccountApi):
                 account.faults[name] = value
         return {"faults": account.faults}
 
+    async def do_undecrypted(self, forget: bool = False) -> Answer:
+        """Return, and perhaps forget, what phones could not decrypt and did not get again."""
+        accounts = self.hub.accounts.values()
+        found = [
+            {"number": account.number, "id": message_id, "error": entry.get("error", "")}
+            for account in accounts
+            for message_id, entry in account.undecrypted.items()
+        ]
+        for account in accounts if forget else ():
+            account.undecrypted.clear()
+        return {"undecrypted": found}
+
     async def do_take_findings(self, names: list[str]) -> Answer:
         """Return what was noted of clients' messages, and forget it: "rejected", "lost" and "stale"."""
         taken = {}

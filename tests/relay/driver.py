@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ TESTS = Path(__file__).parent.parent
 FIRST_NUMBER = 447_700_900_000
 STARTS_WITHIN = 30.0
 ENDS_WITHIN = 10.0
+ANSWERED_WITHIN = 3.0
+"""The seconds in which a client answers a phone that could not decrypt a message."""
 __all__ = ["TESTS", "Client", "Person", "Relay"]
 
 
@@ -148,10 +151,22 @@ class Relay:
         """Return the accepted messages that left out a device, and forget them: a test expected them."""
         return list(self.call("take_findings", names=["stale"])["stale"])
 
+    def take_undecrypted(self) -> list[dict[str, Any]]:
+        """Return the messages that a phone could not decrypt and did not get again, and forget them."""
+        return list(self.call("undecrypted", forget=True)["undecrypted"])
+
     def check_messages(self) -> None:
-        """Raise AssertionError, once, if a client's message was lost, malformed or left out a device."""
+        """Raise AssertionError, once, if a client's message was lost, malformed or left out a device.
+
+        Also if a phone could not decrypt one, and the client did not answer the request for it.
+        """
         found = self.call("take_findings", names=FINDINGS)
         assert not any(found.values()), found
+        deadline = time.monotonic() + ANSWERED_WITHIN
+        while self.call("undecrypted")["undecrypted"] and time.monotonic() < deadline:
+            time.sleep(0.02)
+        undecrypted = self.take_undecrypted()
+        assert not undecrypted, {"undecrypted": undecrypted}
 
     def environment(self) -> dict[str, str]:
         """Return the environment in which a process with neonize reaches this relay and no other host."""
