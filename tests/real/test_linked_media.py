@@ -229,7 +229,7 @@ def assert_nothing_went_out(device, listener, adam, reem):
         ({"cut_after": MB}, 7, "network-error", [0, 0, 0]),
         ({"mangle": True}, 5, "send-failed", [400]),
         ({"code": 413}, 5, "send-failed", [413]),
-        ({"code": 503}, 7, "network-error", [503, 503, 503]),
+        pytest.param({"code": 503}, 7, "network-error", [503, 503, 503], marks=pytest.mark.soak),
     ],
     ids=["cut in half", "spoiled on its way", "too large", "server error"],
 )
@@ -253,6 +253,27 @@ def test_an_upload_that_is_cut_once_is_repeated_and_the_file_arrives_once(
     assert device.json("send", adam.number, "--file", put("whole.bin", data))["status"] == "sent"
     assert uploads() == [0, 200]
     assert [each["sha256"] for each in received(adam)] == [digest(data)]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGKILL, -9), (signal.SIGINT, 6), pytest.param(signal.SIGTERM, 6, marks=pytest.mark.soak)],
+)
+def test_a_send_that_ends_during_an_upload_sends_the_file_once_and_later(
+    device, adam, reem, put, uploads, number, code
+):
+    device.alone()
+    reem.fault(upload={"seconds": 3600})
+    sending = device.start("send", adam.number, "--file", put("late.pdf", PDF), "--json")
+    sending.wait(lambda: uploads() == [0], "the upload")
+    done = sending.stop(number)
+    assert (done.code, done.out) == (code, ""), done
+    assert received(adam) == []
+    reem.fault(upload=None)
+    listener = device.listening()
+    listener.wait(lambda: queued_for(device, adam)[0]["status"] == "sent", "the file")
+    device.ok("send", adam.number, "after it")
+    assert [each["sha256"] for each in received(adam)] == [digest(PDF)]
 
 
 @pytest.mark.soak

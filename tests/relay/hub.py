@@ -67,7 +67,7 @@ class Hub:
         self.media_auths: dict[str, tuple[str, float]] = {}
         """The rights to upload that were given out: the account's number, and the Unix time of the end."""
         self.uploads: list[dict[str, Any]] = []
-        """The uploads that were answered or cut: number, kind, bytes, status."""
+        """The uploads that were answered or cut: number, kind, bytes, status; 0 is one that has no answer."""
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self.unhandled: dict[str, int] = {}
         self.routed: deque[dict[str, Any]] = deque(maxlen=LINES_KEPT)

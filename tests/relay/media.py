@@ -67,7 +67,9 @@ async def answer(hub: Hub, request: Request) -> Reply:
     elif request.method == "DELETE":
         reply = Reply(200)  # accepted; the file stays
     elif request.method == "POST":
-        await asyncio.sleep(account.faults.get("upload", {}).get("seconds", 0))
+        if late := account.faults.get("upload", {}).get("seconds"):
+            _note(hub, request, account.number, 0)
+            await asyncio.sleep(late)
         reply = _upload(hub, account, request)
     else:
         reply = Reply(405)
@@ -128,7 +130,7 @@ def _query(request: Request, name: str) -> str:
 
 
 def _note(hub: Hub, request: Request, number: str, status: int) -> None:
-    """Note an upload for tests; status 0 is one that was cut."""
+    """Note an upload for tests; status 0 is one that was cut, or is not answered yet."""
     kind = urlsplit(request.target).path.split("/")[2:3]
     about = {"number": number, "kind": kind[0] if kind else "", "bytes": len(request.body)}
     hub.uploads.append({**about, "status": status})

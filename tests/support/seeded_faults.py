@@ -223,7 +223,7 @@ FAULTS = [
         OUTCOMES,
         'row["attempts"] >= UPLOAD_TRIES and _is_waited_for(row, now)',
         "_is_waited_for(row, now) and False",
-        MEDIA + "test_a_file_that_cannot_be_uploaded_is_not_sent[server error]",
+        MEDIA + "test_a_file_that_cannot_be_uploaded_is_not_sent[cut in half]",
     ),
     # ── Recipients ──
     Fault(
