@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from baileys import NEWEST, STATUS, content_of, encoded
+from baileys import NEWEST, OLDER, STATUS, content_of, encoded
 from conftest import wait_for
 from linked import past
 from media_samples import film, mp3, picture
@@ -91,6 +91,8 @@ MESSAGES = {
 @pytest.mark.parametrize("kind", CONTENTS)
 def test_rare_kinds_of_baileys_are_recorded(scene, kind):
     content, message_type, text = CONTENTS[kind]
+    if kind == "event" and scene.version in OLDER:
+        pytest.skip(f"Baileys {scene.version} makes no events")
     event = scene.printed(scene.comes(content)["key"]["id"])
     assert (event["message_type"], event["content"]) == (message_type, text)
 
@@ -350,37 +352,36 @@ def test_baileys_logs_out(scene, fresh):
 # ── Queries ───────────────────────────────────────────────────────────────────────────────────────
 
 SOMEBODY = "447700900001@s.whatsapp.net"
-ANSWERED = {
+QUERIES = {
     "onWhatsApp": ["447700900001", "447700900555"],
     "fetchStatus": [SOMEBODY],
     "updateProfileName": ["Adam B"],
+    "updateProfileStatus": ["hey"],
     "presenceSubscribe": [SOMEBODY],
     "sendPresenceUpdate": ["composing", SOMEBODY],
     "fetchBlocklist": [],
     "updateBlockStatus": [SOMEBODY, "block"],
     "fetchPrivacySettings": [True],
     "updateReadReceiptsPrivacy": ["none"],
-    "rotateSignedPreKey": [],
-    "groupFetchAllParticipating": [],
-    "updateProfileStatus": ["hey"],
     "updateDefaultDisappearingMode": [86_400],
     "getBusinessProfile": [SOMEBODY],
+    "rotateSignedPreKey": [],
+    "groupFetchAllParticipating": [],
 }
+UNKNOWN = {"profilePictureUrl": [SOMEBODY], "newsletterMetadata": ["jid", "120363000000000001@newsletter"]}
+"""What is not there: a picture of an account, channels."""
 
 
 def test_the_relay_answers_what_baileys_asks(scene, fresh):
     client, _ = fresh
     before = scene.relay.unhandled
-    for name, args in ANSWERED.items():
-        client.call(name, *args)
+    for name, args in QUERIES.items():
+        if client.do("has", name=name):  # Baileys 6 has some of them
+            client.call(name, *args)
     assert scene.relay.unhandled == before
 
 
-def test_an_unknown_query_in_graphql_gets_an_error_of_graphql(scene):
-    with pytest.raises(RuntimeError, match="GraphQL server error"):
-        scene.baileys.call("newsletterMetadata", "jid", "120363000000000001@newsletter")
-
-
-def test_a_picture_that_an_account_does_not_have_is_not_found(scene):
-    with pytest.raises(RuntimeError, match="item-not-found"):
-        scene.baileys.call("profilePictureUrl", SOMEBODY)
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_the_relay_says_what_is_not_there(scene, name):
+    with pytest.raises(RuntimeError, match="item-not-found|does not know this query"):
+        scene.baileys.call(name, *UNKNOWN[name])

@@ -39,7 +39,8 @@ JSON.stringify({ single, double })
 """
 """A program that prints the token dictionary in a file of Baileys 6."""
 OLDEST_NODE = 20
-SEES_WITHIN = 20.0
+SEES_WITHIN = 40.0
+"""Seconds; Baileys 6 keeps back for 20 what it receives after it has connected."""
 STATUS = {"ERROR": 0, "PENDING": 1, "SERVER_ACK": 2, "DELIVERY_ACK": 3, "READ": 4, "PLAYED": 5}
 """The statuses of a message, as its protocol numbers them."""
 UNSHOWN = ("messageContextInfo", "senderKeyDistributionMessage")

@@ -134,6 +134,7 @@ const commands = {
     return crypto.createHash('sha256').update(data).digest('hex')
   },
   call: ({ name, args }) => socket[name](...fromJson(args)), // any other method of the library's socket
+  has: ({ name }) => name in socket,
   arrived: () => arrived,
   exit: () => process.exit(0)
 }
