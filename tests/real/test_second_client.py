@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from baileys import HERE, STATUS, content_of, encoded
+from baileys import HERE, OLDER, OLDEST, STATUS, content_of, encoded
 from conftest import wait_for
 from linked import Device, past
 from media_samples import film, picture, voice
@@ -215,6 +215,10 @@ def test_baileys_sees_that_its_message_was_delivered_then_read(scene):
 
 @pytest.mark.parametrize("creator", ["Baileys", "a phone"])
 def test_both_talk_in_a_group(scene, creator):
+    if scene.version == OLDEST:
+        pytest.skip(f"Baileys {OLDEST} takes the hidden ids of a group for numbers, and reaches nobody")
+    if scene.version in OLDER and scene.addressing == "lid":
+        pytest.skip("Baileys 6 has one list of a person's devices for chats, without the phone, and groups")
     name = f"Made by {creator}"
     if creator == "Baileys":
         jid = scene.baileys.call("groupCreate", name, [scene.reem.pn, scene.eve.pn])["id"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from baileys import NEWEST, OLDER, STATUS, content_of, encoded
+from baileys import NEWEST, OLDER, content_of, encoded
 from conftest import wait_for
 from linked import past
 from media_samples import film, mp3, picture
@@ -113,8 +113,9 @@ def test_a_caption_that_baileys_edits_is_recorded(scene):
 
 
 def test_a_status_of_baileys_is_recorded(scene):
-    about = {"statusJidList": [scene.to_reem]}
-    sent = scene.comes({"text": "my status"}, to="status@broadcast", **about)
+    # Baileys 6 takes a hidden id for a number there
+    reem = scene.reem.pn if scene.version in OLDER else scene.to_reem
+    sent = scene.comes({"text": "my status"}, to="status@broadcast", statusJidList=[reem])
     event = scene.printed(sent["key"]["id"])
     assert (event["content"], event["chat_jid"]) == ("my status", "status@broadcast")
     assert event["sender"] == scene.adam.pn
@@ -205,8 +206,9 @@ def test_baileys_learns_that_its_message_was_refused(scene, fresh):
     sent = client.say(scene.to_reem, "refused")
 
     def errors():
-        updates = client.updates("messages.update")
-        return [each["key"]["id"] for each in updates if each["update"].get("status") == STATUS["ERROR"]]
+        said = [{"key": each["key"], **each["update"]} for each in client.updates("messages.update")]
+        said += [event for event in client.events if event["event"] == "message"]  # an update may be in it
+        return [each["key"]["id"] for each in said if each.get("messageStubParameters") == ["463"]]
 
     wait_for(errors, what="the error")
     assert errors() == [sent]
@@ -383,5 +385,7 @@ def test_the_relay_answers_what_baileys_asks(scene, fresh):
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_the_relay_says_what_is_not_there(scene, name):
+    if not scene.baileys.do("has", name=name):
+        pytest.skip(f"Baileys {scene.version} has no {name}")
     with pytest.raises(RuntimeError, match="item-not-found|does not know this query"):
         scene.baileys.call(name, *UNKNOWN[name])
