@@ -374,6 +374,22 @@ def test_a_row_without_a_grace_waits_between_tries_too(store, clock):
     assert from_iso(schedule.get(store, claim.id)["not_before"]) > clock()
 
 
+def test_an_unforeseen_error_after_the_message_has_gone_does_not_send_it_again(wa, home, store, monkeypatch):
+    send = LoopbackTransport.send
+
+    def with_a_bug(self: LoopbackTransport, message: Outgoing) -> Accepted:
+        send(self, message)
+        raise LookupError("a bug")
+
+    monkeypatch.setattr(LoopbackTransport, "send", with_a_bug)
+    app = App()
+    row_id = add(store, app.now())
+    own(app.now, lambda: status_of(store, row_id) not in ("pending", "sending"))
+    row = schedule.get(store, row_id)
+    assert (row["attempts"], row["status"] in ("sent", "unknown")) == (1, True)
+    assert delivered(home) == ["Hello"]
+
+
 def test_a_running_owner_makes_the_last_try(wa, store, monkeypatch):
     """The end of the grace must not have passed when the owner gets there."""
     refusals = []

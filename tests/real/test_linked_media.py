@@ -144,6 +144,14 @@ def test_a_picture_that_is_too_large_is_a_document(device, listener, adam, put):
     assert got["sha256"] == digest(data)
 
 
+def test_a_file_that_we_sent_is_in_the_record_and_needs_no_download(device, listener, adam, put, town):
+    row = device.json("send", adam.number, "mine", "--file", put("bill.pdf", PDF))
+    town.call("forget_media")
+    (found,) = device.json("download", adam.number)
+    assert (found["message_id"], found["content"], found["is_from_me"]) == (row["message_id"], "mine", True)
+    assert content(found) == PDF
+
+
 @pytest.mark.parametrize("problem", ["missing", "empty", "directory", "too large"])
 def test_a_file_that_cannot_be_sent_is_refused(device, listener, adam, put, tmp_path, problem):
     path = tmp_path / "bad"
