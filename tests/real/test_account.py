@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from baileys import NEWEST
 from conftest import wait_for
 
 pytest_plugins = ["baileys_fixture"]
@@ -19,6 +20,12 @@ pytest_plugins = ["baileys_fixture"]
 SERVER = "s.whatsapp.net"
 PATCHES_AT_ONCE = 5
 """The most patches that the relay gives out in one answer."""
+
+
+@pytest.fixture(scope="module")
+def client():
+    """The newest Baileys; these tests are about the account, and need no other."""
+    return NEWEST, "pn"
 
 
 @pytest.fixture
@@ -288,7 +295,7 @@ def test_the_tablet_writes_to_new_devices_and_not_to_removed_ones(
     assert adam.texts() == ["to your phone", "to your desktop too", "to your phone alone"]
 
 
-@pytest.mark.parametrize("notice", ["lid", ""], ids=["said by hidden id", "not said"])
+@pytest.mark.parametrize("notice", ["pn", "lid", ""], ids=["by number", "by hidden id", "not said"])
 def test_a_person_who_reinstalled_reads_what_the_tablet_writes(tablet, adam, notice):
     tablet.say(adam.pn, "to your old phone")
     adam.reinstall(notice)

@@ -124,7 +124,12 @@ def test_another_device_of_ours_gets_what_we_send_until_it_is_removed(
 
 
 NOTICES = pytest.mark.parametrize(
-    "notice", ["lid", "pn", ""], ids=["said by hidden id", "said by number", "not said"]
+    "notice",
+    [
+        pytest.param("pn", id="said by number"),
+        pytest.param("lid", id="said by hidden id", marks=pytest.mark.soak),
+        pytest.param("", id="not said"),
+    ],
 )
 
 

@@ -13,10 +13,10 @@ from relay.wabin import Dictionary
 class AccountApi(PhoneApi):
     """Each `do_…` method is an endpoint."""
 
-    async def do_reinstall(self, number: str, notice: str = "lid") -> Answer:
+    async def do_reinstall(self, number: str, notice: str = "pn") -> Answer:
         """Install an account's phone anew; its linked devices are logged out.
 
-        The server says so by hidden id ("lid"), by number ("pn") or not at all ("").
+        The server says so by number ("pn"), by hidden id ("lid") or not at all ("").
         """
         for device in self._devices(number):
             await pairing.unlink(self.hub, device, "stream")

@@ -10,7 +10,7 @@ from relay.model import Account
 from relay.wabin import JID, LID, Node, node
 
 KEY_INDEX_PREFIX = b"\x06\x02"
-"""The bytes before a signed list of key indexes (a guess: none of the clients here checks the signature)."""
+"""The bytes before a signed list of key indexes, as WhatsApp Web has them; no client here checks them."""
 HASHED_BYTES = 6
 
 

@@ -15,7 +15,7 @@ from relay.refused import Refused, Unknown, not_found
 from relay.wabin import JID, LID, SERVER, Node, node
 
 FEW_PREKEYS = 5
-"""The server asks for more prekeys when fewer than this are left (a guess)."""
+"""The server asks for more prekeys when fewer than this are left; a real one is said to ask earlier."""
 SIZES = {"registration": 4, "identity": 32, "id": 3, "value": 32, "signature": 64}
 
 
@@ -29,6 +29,7 @@ def answer(hub: Hub, conn: Connection, query: Node) -> list[Node]:
     if query.child("digest"):
         return [_digest(device)]
     if wanted := query.child("key"):
+        _refuse_removed(hub, wanted)
         return [node("list", {}, *(_bundle_node(hub, user.jid("jid")) for user in wanted))]
     if query.text("type") == "set" and query.child("list"):
         _store(device, query)
@@ -49,8 +50,8 @@ def keep_prekeys(hub: Hub, device: Device, count: int) -> None:
 def reinstall(hub: Hub, account: Account, address: str) -> None:
     """Give an account a phone that was installed anew: another identity, no sessions, no app state.
 
-    `address` is the form by which the server says so, "lid" or "pn"; without one it says nothing. Which form
-    a real server uses, and whom it tells, is unknown; here it tells everybody.
+    `address` is the form by which the server says so, "lid" or "pn"; without one it says nothing. The form of
+    which others wrote is "pn"; whom a real server tells is unknown, and here it tells everybody.
     """
     account.phone = Endpoint()
     account.adv_id = int.from_bytes(os.urandom(3), "big")
@@ -124,6 +125,14 @@ def _digest(device: Device) -> Node:
         node("list", {}, *ids),
         node("hash", {}, hashed.digest()),
     )
+
+
+def _refuse_removed(hub: Hub, wanted: Node) -> None:
+    """Refuse a whole query when it names a device that is not linked, as others met it."""
+    for user in wanted:
+        jid = user.jid("jid")
+        if jid.device and hub.find(jid) and not hub.find_device(jid):
+            raise Refused(406, "not-acceptable")
 
 
 def _bundle_node(hub: Hub, jid: JID) -> Node:

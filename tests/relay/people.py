@@ -87,8 +87,8 @@ class Person:
         """Keep the sockets open and answer nothing."""
         self.relay.call("stall", number=self.number, on=on)
 
-    def reinstall(self, notice: str = "lid") -> None:
-        """Install the phone anew; the server says so by hidden id, by number ("pn") or not at all ("")."""
+    def reinstall(self, notice: str = "pn") -> None:
+        """Install the phone anew; the server says so by number, by hidden id ("lid") or not at all ("")."""
         self.relay.call("reinstall", number=self.number, notice=notice)
 
     def write_settings(self, collection: str, *settings: tuple[list[str], dict[str, Any] | None]) -> None:
