@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -76,13 +77,24 @@ def first_link(town, old_friend):
             made.end()
 
 
+@pytest.fixture(scope="module")
+def kept(first_link, town, tmp_path_factory):
+    """The home and the relay's accounts as they were after linking."""
+    device, *_ = first_link
+    folder = tmp_path_factory.mktemp("kept")
+    town.save(folder / "accounts")
+    shutil.copytree(device.home.path, folder / "home")
+    return folder
+
+
 @pytest.fixture
-def linked(first_link):
-    """The same home, its connection held by no process, and linked anew if a test has broken the link."""
+def linked(first_link, kept, town):
+    """The same home, its connection held by no process, and as it was if a test has broken the link."""
     device, reem, events = first_link
     if not device.home.session.exists() or not reem.devices():
-        reem.unlink("silent")
-        device.link(reem)
+        town.load(kept / "accounts")
+        shutil.rmtree(device.home.path)
+        shutil.copytree(kept / "home", device.home.path)
     yield first_link
     reem.fault(refuse_login=None)
     device.end()
