@@ -138,7 +138,8 @@ def test_texts_go_both_ways_with_receipts(relay, client, reem, adam):
     got = client.wait("Message", lambda event: event["text"] == "Hello, Reem")
     assert (got["id"], got["chat"], got["alt"]) == (answer, adam.lid, adam.pn)
     client.do("mark_read", ids=[answer], chat=got["chat"], sender=got["sender"])
-    wait_for(lambda: {"receipt": "read", "ids": [answer], "from": reem.number} in adam.inbox())
+    read = {"receipt": "read", "ids": [answer], "from": reem.number, "chat": adam.lid}
+    wait_for(lambda: read in adam.inbox())
     assert relay.unhandled == {}
 
 
