@@ -9,7 +9,6 @@ of other commands. The main thread connects, reconnects and writes the heartbeat
 from __future__ import annotations
 
 import logging
-import os
 import random
 import sqlite3
 import sys
@@ -27,7 +26,7 @@ from wa.record import history_sync, merge_chats
 from wa.settings import Settings
 from wa.store.database import Store
 from wa.store.device import forget_account
-from wa.store.locks import FileLock
+from wa.store.locks import FileLock, Heartbeat
 from wa.store.paths import Home
 from wa.store.wake import WakeSocket
 from wa.times import describe, to_iso
@@ -85,8 +84,7 @@ class Owner:
         self._settings = settings
         self._transport = transport
         self._now = now
-        self._lock = lock
-        self._about = {"pid": os.getpid(), "command": command, "since": to_iso(now())}
+        self._heart = Heartbeat(lock, command, scope.name.lower(), to_iso(now()))
         self._scope = scope
         self._store = Store(home)
         self._spool_store = Store(home, any_thread=True)
@@ -194,7 +192,7 @@ class Owner:
 
     def _beat(self) -> None:
         self._next_beat = time.monotonic() + HEARTBEAT
-        self._lock.write({**self._about, "heartbeat": to_iso(self._now())})
+        self._heart.beat(to_iso(self._now()))
 
     def _watch_clock(self) -> None:
         """Wake the sender when the clock has been set."""
@@ -226,6 +224,7 @@ class Owner:
         self._failed_connects += 1
         self._connect_at = time.monotonic() + seconds * random.uniform(0.75, 1.25)  # noqa: S311
         self.trouble = reason
+        self._heart.line("offline", reason, to_iso(self._now()))
 
     def _notify(self, event: Signal) -> None:
         self._signals.append(event)
@@ -237,6 +236,7 @@ class Owner:
             self._failed_connects, self._connect_at = 0, None
             self._keep_account(event.account)
             self.connected = True
+            self._heart.line("connected", None, to_iso(self._now()))
             self._send_work.set()
         elif isinstance(event, CaughtUp):
             self.caught_up = True
@@ -393,4 +393,4 @@ class Owner:
             store.close()
         self._socket.close()
         if not self._sender.is_alive():  # otherwise an attempt goes on: keep the lock until the process ends
-            self._lock.release()
+            self._heart.end(self._error, to_iso(self._now()))

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +57,17 @@ class FileLock:
     def write(self, data: dict[str, Any]) -> None:
         """Write `data` into the file as JSON. The lock must be held."""
         assert self._fd is not None  # noqa: S101
-        text = json.dumps(data).encode()
+        # Spaces overwrite the rest of a longer text: a reader never meets a text that is half of each.
+        text = json.dumps(data).encode().ljust(os.fstat(self._fd).st_size)
         os.pwrite(self._fd, text, 0)
-        os.ftruncate(self._fd, len(text))
 
-    def release(self) -> None:
-        """Release the lock; the file stays, empty."""
+    def release(self, last: dict[str, Any] | None = None) -> None:
+        """Release the lock; the file stays, with `last` as JSON for `last_holder`, or empty."""
         if self._fd is not None:
-            os.ftruncate(self._fd, 0)
+            if last is None:
+                os.ftruncate(self._fd, 0)
+            else:
+                self.write(last)
             os.close(self._fd)
             self._fd = None
 
@@ -76,6 +79,44 @@ class FileLock:
             yield
         finally:
             self.release()
+
+
+class Heartbeat:
+    """The words of the connection's owner about itself, in the file of the lock that it holds.
+
+    The file has `pid`, `command`, `since`, `heartbeat`; `sends`, the owner's scope in lower case; the
+    state of the line as `connection`, `connection_since` and `connection_reason`; and at the end `ended`
+    and `error`. A disk that is full keeps the owner from writing, not from working.
+    """
+
+    def __init__(self, lock: FileLock, command: str, sends: str, now: str) -> None:
+        self._lock = lock
+        self._said: dict[str, Any] = {"pid": os.getpid(), "command": command, "since": now, "sends": sends}
+        self.line("connecting", None, now)
+
+    def beat(self, now: str) -> None:
+        """Write that the owner is alive at `now` (ISO text)."""
+        self._said["heartbeat"] = now
+        with suppress(OSError):
+            self._lock.write(self._said)
+
+    def line(self, state: str, reason: str | None, now: str) -> None:
+        """Write the state of the line (connecting, connected, offline), since when, and why."""
+        since = self._said["connection_since"] if self._said.get("connection") == state else now
+        self._said.update(connection=state, connection_since=since, connection_reason=_short(reason))
+        self.beat(now)
+
+    def end(self, error: BaseException | None, now: str) -> None:
+        """Release the lock, and leave in its file when and with which error the owner ended."""
+        try:
+            self._lock.release({**self._said, "ended": now, "error": _short(str(error)) if error else None})
+        except OSError:
+            self._lock.release()
+
+
+def _short(reason: str | None) -> str | None:
+    """Return a reason as text that fits into the file; None for an empty one."""
+    return reason[:300] if reason else None
 
 
 def describe_holder(holder: dict[str, Any]) -> str:
@@ -99,9 +140,21 @@ def lock_holder(path: Path) -> dict[str, Any] | None:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return None
     except BlockingIOError:
-        written = os.pread(fd, 4096, 0)
+        written = os.pread(fd, 16384, 0)
     finally:
         os.close(fd)
+    return _read(written)
+
+
+def last_holder(path: Path) -> dict[str, Any]:
+    """Return what the last holder of a lock left in its file; {} if that is nothing."""
+    try:
+        return _read(path.read_bytes()[:16384])
+    except OSError:
+        return {}
+
+
+def _read(written: bytes) -> dict[str, Any]:
     try:
         holder = json.loads(written)
     except ValueError:  # the holder is just writing it
