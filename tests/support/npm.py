@@ -41,11 +41,14 @@ def _install(folder: Path) -> None:
     if npm is None:
         pytest.skip(f"{folder.name} cannot be had: npm is not installed")
     quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
+    retries = ["--fetch-retries=3", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
     # peers are optional parts, such as a library for thumbnails
-    command = [npm, "install", "--prefix", str(folder), "--ignore-scripts", "--legacy-peer-deps", *quiet]
+    command = [npm, "install", "--prefix", str(folder), "--ignore-scripts", "--legacy-peer-deps"]
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        ended = subprocess.run(
+            [*command, *quiet, *retries], capture_output=True, text=True, timeout=SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         pytest.fail(f"npm did not install {folder.name} within {SECONDS} s; is its registry reachable?")
     if ended.returncode:
-        pytest.fail(f"npm could not install {folder.name}: {ended.stderr.strip()[-300:]}")
+        pytest.fail(f"npm could not install {folder.name}: {ended.stderr.strip()[:600]}")
