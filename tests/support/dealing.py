@@ -18,6 +18,8 @@ LONGEST_FIRST = {
     "test_neonize_transport": False,
     "test_backup": True,
     "test_second_client": True,
+    "test_account": True,
+    "test_linked_devices": True,
     "test_linked": True,
     "test_terminal": False,
     "test_migrate_s3": False,
@@ -46,7 +48,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @cache
 def _shares_a_device(path: Path) -> bool:
     """Return whether the tests of a file share a linked device, which takes some seconds to make."""
-    return '"linked_fixture"' in path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    return any(f'"{plugin}"' in text for plugin in ("linked_fixture", "baileys_fixture"))
 
 
 @pytest.hookimpl(optionalhook=True)
