@@ -14,12 +14,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import spooled
 import zstandard
 from conftest import REEM, REEM_JID, delivered, is_owned, own, wait_for
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from wa.connection import spool
 from wa.connection.context import system_now
 from wa.people.recipients import Recipient
 from wa.queue import rows as schedule
@@ -381,21 +381,24 @@ def test_spooled_events_survive_and_row_ids_are_not_used_again(home, store, wa):
     put(store, "a message of ours")
     record(store, 302)
     for number in range(3):
-        spool.append(store, "broken", b"payload %d" % number, system_now())
+        spooled.append(store, "broken", b"payload %d" % number, system_now())
     before = dict(store.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
     assert before["messages"] == 302
 
     ok(wa("backup", "restore", name, "--json"))
     after = dict(store.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
     assert {table: number for table, number in before.items() if after.get(table, 0) < number} == {}
-    kept = store.rows("SELECT payload FROM spool ORDER BY id")
-    assert [row["payload"] for row in kept] == [b"payload %d" % number for number in range(3)]
-    ok(wa("backup", "restore", name, "--json"))
-    assert spool.count(store) == 3, "it came along once"
     assert store.value("SELECT count(*) FROM messages") == 300
     wa("loopback", "say", REEM, "afterwards")
-    record(store, 301)
-    assert store.value("SELECT id FROM messages WHERE content = 'afterwards'") > before["messages"]
+    record(store, 302)  # "since then" was recorded before, and is still in the spool
+    kept = store.rows("SELECT payload FROM stuck ORDER BY id")
+    assert [row["payload"] for row in kept] == [b"payload %d" % number for number in range(3)]
+    for content in ("since then", "afterwards"):
+        found = store.value("SELECT id FROM messages WHERE content = ?", [content])
+        assert found > before["messages"]
+    ok(wa("backup", "restore", name, "--json"))
+    kept = store.rows("SELECT payload FROM stuck ORDER BY id")
+    assert len(kept) == 3, "it came along once"
     put(store, "another of ours")
     assert wa("resume").code == 0
     run_queue(wa)

@@ -23,7 +23,7 @@ TABLES = (
     "messages",
     "scheduled_messages",
     "requests",
-    "spool",
+    "stuck",
     "wire",
     "state",
 )

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import spooled
 from conftest import ADAM_JID, REEM, REEM_JID, FakeClock, wait_for
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -81,8 +82,8 @@ def receive(store, home):
     def run(*payloads):
         for kind, fields in payloads:
             payload = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
-            spool.append(store, kind, payload, NOW)
-        while apply.apply_batch(store, transport.decode, NOW):
+            spooled.append(store, kind, payload, NOW)
+        while spooled.apply_batch(store, transport.decode, NOW):
             pass
 
     return run
@@ -471,7 +472,7 @@ def test_an_event_that_cannot_be_applied_stays_with_the_reason_and_delays_no_oth
 ):
     receive(raw("A"), (kind, payload), raw("B"))
     assert [row["message_id"] for row in store.rows("SELECT * FROM messages ORDER BY id")] == ["A", "B"]
-    (row,) = store.rows("SELECT * FROM spool")
+    (row,) = store.rows("SELECT * FROM stuck")
     assert (row["kind"], row["payload"]) == (kind, payload)
     assert row["error"]
     assert spool.stuck(store) == [f"{kind}: {row['error']}"]
@@ -483,8 +484,8 @@ def test_an_event_is_applied_whole_or_not_at_all(store, home):
     def decode(kind, payload):
         return [message("A"), JidMapped(None, None)]
 
-    spool.append(store, "both", b"", NOW)
-    apply.apply_batch(store, decode, NOW)
+    spooled.append(store, "both", b"", NOW)
+    spooled.apply_batch(store, decode, NOW)
     assert store.value("SELECT count(*) FROM messages") == 0
     assert found(store, "hello") == []
     assert spool.count(store) == 1
@@ -501,7 +502,7 @@ def test_status_counts_the_events_that_could_not_be_recorded(receive, wa, store)
 
 
 def test_waiting_events_are_counted_without_a_reason_too(store, wa):
-    spool.append(store, "message", b"{}", NOW)
+    spooled.append(store, "message", b"{}", NOW)
     assert wa("status", "--json").json["spool"] == 1
     assert spool.stuck(store) == []
 
@@ -513,13 +514,13 @@ def test_events_are_recorded_in_the_order_in_which_they_came(store, receive):
 
 
 def test_a_batch_is_bounded(store, home):
-    for number in range(BATCH + 20):
-        spool.append(store, "message", json.dumps(raw(str(number))[1]).encode(), NOW)
+    events = [("message", json.dumps(raw(str(number))[1]).encode()) for number in range(BATCH + 20)]
+    spooled.append_all(store, events, NOW)
     decode = LoopbackTransport(home, system_now).decode
-    first = apply.apply_batch(store, decode, NOW)
+    first = spooled.apply_batch(store, decode, NOW)
     assert 0 < first <= BATCH
     assert spool.count(store) == BATCH + 20 - first
-    while apply.apply_batch(store, decode, NOW):
+    while spooled.apply_batch(store, decode, NOW):
         pass
     assert store.value("SELECT count(*) FROM messages") == BATCH + 20
 
@@ -528,8 +529,8 @@ def test_a_batch_ends_after_its_time_limit(store, monkeypatch):
     ticks = iter(range(1000))
     monkeypatch.setattr(apply.time, "monotonic", lambda: next(ticks) * 0.15)
     for number in range(10):
-        spool.append(store, "message", str(number).encode(), NOW)
-    assert apply.apply_batch(store, lambda kind, payload: [message(payload.decode())], NOW) == 2
+        spooled.append(store, "message", str(number).encode(), NOW)
+    assert spooled.apply_batch(store, lambda kind, payload: [message(payload.decode())], NOW) == 2
 
 
 def test_a_batch_is_one_transaction_with_the_spool(store, home):
@@ -542,8 +543,8 @@ def test_a_batch_is_one_transaction_with_the_spool(store, home):
         return [message(payload.decode())]
 
     for number in range(3):
-        spool.append(store, "message", str(number).encode(), NOW)
-    apply.apply_batch(store, decode, NOW)
+        spooled.append(store, "message", str(number).encode(), NOW)
+    spooled.apply_batch(store, decode, NOW)
     seen.append((spool.count(other), other.value("SELECT count(*) FROM messages")))
     other.close()
     assert seen == [(3, 0), (3, 0), (3, 0), (0, 3)]
@@ -553,28 +554,23 @@ def test_a_full_disk_stops_the_work_and_marks_no_event_as_unreadable(store, monk
     def full(*args):
         raise sqlite3.OperationalError("database or disk is full")
 
-    spool.append(store, "message", b"", NOW)
+    spooled.append(store, "message", b"", NOW)
     monkeypatch.setattr(write, "record", full)
     with pytest.raises(sqlite3.OperationalError):
-        apply.apply_batch(store, lambda kind, payload: [message("A")], NOW)
+        spooled.apply_batch(store, lambda kind, payload: [message("A")], NOW)
     assert spool.stuck(store) == []
     assert spool.count(store) == 1
 
 
-def test_a_spool_that_cannot_be_written_stops_the_listener_with_an_error(home, wa, monkeypatch):
-    wa("loopback", "say", REEM, "Hello")
-
-    def full(*args):
-        raise sqlite3.OperationalError("database or disk is full")
-
-    monkeypatch.setattr(spool, "append", full)
+def test_a_spool_that_is_a_directory_is_reported(home, wa):
+    home.spool.mkdir()
     result = wa("listen", "--for", "20s", "--json")
     assert (result.code, result.error["code"]) == (7, "storage-error")
     assert "Traceback" not in result.err
 
 
 def test_events_spooled_before_a_kill_are_recorded_by_the_next_owner(store, wa):
-    spool.append(store, "message", json.dumps(raw("A", "left over")[1]).encode(), NOW)
+    spooled.append(store, "message", json.dumps(raw("A", "left over")[1]).encode(), NOW)
     assert wa("listen", "--for", "1s").code == 0
     assert only(store)["content"] == "left over"
     assert spool.count(store) == 0
@@ -639,10 +635,8 @@ def test_any_order_and_number_of_events_stores_each_message_once(home, order, ba
         place.prepare()
         store = open_store(place)
         for start in range(0, len(order), batch):
-            for number in order[start : start + batch]:
-                spool.append(store, str(number), b"", NOW)
-            while apply.apply_batch(store, lambda kind, payload: [EVENTS[int(kind)]], NOW):
-                pass
+            spooled.append_all(store, [(str(number), b"") for number in order[start : start + batch]], NOW)
+            spooled.record_all(store, lambda kind, payload: [EVENTS[int(kind)]], NOW)
         _check_invariants(store, [EVENTS[number] for number in order])
         store.close()
 
@@ -686,8 +680,8 @@ def _check_invariants(store, events):
 def test_events_that_could_not_be_recorded_are_tried_again_by_the_next_owner(store, home, wa):
     """A version that can read an event records it in a home that an older version used."""
     payload = json.dumps(asdict(message("A"))).encode()
-    spool.append(store, "message", payload, NOW)
-    apply.apply_batch(store, lambda kind, raw: 1 / 0, NOW)
+    spooled.append(store, "message", payload, NOW)
+    spooled.apply_batch(store, lambda kind, raw: 1 / 0, NOW)
     assert spool.stuck(store) == ["message: ZeroDivisionError: division by zero"]
     assert wa("listen", "--for", "1s").code == 0
     assert only(store)["message_id"] == "A"

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import spooled
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered
 from vcard_cases import Wa
 
-from wa.connection import apply, spool
+from wa.connection import spool
 from wa.store.database import Store
 from wa.store.paths import Home
 from wa.whatsapp.events import Event, GroupInfo, JidMapped, MessageReceived, Reacted
@@ -37,8 +38,8 @@ def put(store: Store) -> Put:
     def record(*events: Event) -> None:
         for event in events:
             kinds[str(len(kinds))] = event
-            spool.append(store, str(len(kinds) - 1), b"", NOW)
-        while apply.apply_batch(store, lambda kind, payload: [kinds[kind]], NOW):
+            spooled.append(store, str(len(kinds) - 1), b"", NOW)
+        while spooled.apply_batch(store, lambda kind, payload: [kinds[kind]], NOW):
             pass
         assert spool.stuck(store) == []
 

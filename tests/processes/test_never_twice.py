@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import spooled
 from conftest import REEM, is_owned, wait_for
 
 from wa.connection.context import system_now
@@ -216,7 +217,7 @@ def test_a_listener_killed_20_times_records_each_of_2000_messages_once(home, sto
     server = Loopback(home)
     wait_for(lambda: server.next_incoming(0) is None, 60, "an empty server")
     server.close()
-    wait_for(lambda: store.value("SELECT count(*) FROM spool") == 0, 60, "an empty spool")
+    wait_for(lambda: not spooled.waiting(home), 60, "an empty spool")
     process.popen.terminate()
     assert process.finish().code == 0
     stored = [row["message_id"] for row in store.rows("SELECT message_id FROM messages ORDER BY id")]

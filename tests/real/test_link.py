@@ -716,7 +716,7 @@ def test_doctor_reports_events_that_could_not_be_recorded(unlinked):
     unlinked.ok("status")
     change(
         unlinked,
-        "INSERT INTO spool (kind, payload, received_at, error)"
+        "INSERT INTO stuck (kind, payload, received_at, error)"
         " VALUES ('message', x'00', '', 'ValueError: odd')",
     )
     assert "ValueError: odd" in failed(unlinked.run("doctor", "--json"))["records"]["message"]

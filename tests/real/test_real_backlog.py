@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import sys
 import time
-from contextlib import closing
 from itertools import groupby
 
 import pytest
+import spooled
 from conftest import wait_for
 
 pytest_plugins = ["relay_fixture", "lived_in_fixture"]
@@ -50,8 +49,7 @@ def interrupted(home, end, seed, times, total):
 
 def kept(home):
     """Return how many messages a kill can no longer lose, recorded or spooled."""
-    spooled = "SELECT count(*) FROM spool WHERE kind = 'message'"
-    return home.value(f"SELECT (SELECT count(*) FROM messages) + ({spooled})")
+    return home.value("SELECT count(*) FROM messages") + spooled.waiting(home.home).count("message")
 
 
 def recorded(home):
@@ -170,15 +168,11 @@ def begin_past(home, program=None):
 
     A SIGKILL would lose the parts that the library has received and not yet handed over.
     """
-    with closing(sqlite3.connect(home.home.store, timeout=30)) as db:
-        db.executescript(
-            "CREATE TABLE kept (part INTEGER); CREATE TRIGGER keep AFTER INSERT ON spool"
-            " WHEN new.kind = 'history' BEGIN INSERT INTO kept VALUES (new.id); END;"
-        )
     process = home.start("listen", program=program)
     wait_for(lambda: home.is_connected, what="a connection")
     home.us.share_history()
-    wait_for(lambda: home.value("SELECT count(*) FROM kept") == PARTS + 1, what="all parts, and the names")
+    kept_parts = lambda: len(spooled.kinds(home.home.spool_history))  # noqa: E731
+    wait_for(lambda: kept_parts() == PARTS + 1, what="all parts, and the names")
     return process
 
 

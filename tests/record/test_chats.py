@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 
 import pytest
+import spooled
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, is_owned, wait_for
 
 from wa.connection import apply, spool
@@ -68,8 +69,8 @@ def put(store):
     def record(*events):
         for event in events:
             kinds[str(len(kinds))] = event
-            spool.append(store, str(len(kinds) - 1), b"", NOW)
-        while apply.apply_batch(store, lambda kind, payload: [kinds[kind]], NOW):
+            spooled.append(store, str(len(kinds) - 1), b"", NOW)
+        while spooled.apply_batch(store, lambda kind, payload: [kinds[kind]], NOW):
             pass
         assert spool.stuck(store) == []
 
@@ -803,8 +804,8 @@ def test_every_message_that_loopback_delivers_is_recorded(server, store, home):
     number = 0
     while waiting := server.next_incoming(number):
         number, kind, payload = waiting
-        spool.append(store, kind, payload, NOW)
-    while apply.apply_batch(store, decode, NOW):
+        spooled.append(store, kind, payload, NOW)
+    while spooled.apply_batch(store, decode, NOW):
         pass
     assert spool.stuck(store) == []
     mine = {row["message_id"]: row for row in messages.conversation(store, REEM_JID, 9)}

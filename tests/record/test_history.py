@@ -6,9 +6,11 @@ import json
 import sqlite3
 
 import pytest
+import spooled
 from conftest import ADAM_JID, REEM_JID, FakeClock
 
 from wa.connection import apply, spool
+from wa.connection.spool import HISTORY
 from wa.record import history_sync as history
 from wa.record import messages
 from wa.record.history_sync import advance, complete, interrupt
@@ -58,8 +60,8 @@ def receive(store):
     def put(*parts):
         kept = {f"{number}": events for number, events in enumerate(parts)}
         for name in kept:
-            spool.append(store, spool.HISTORY, name.encode(), NOW)
-        while apply.apply_batch(store, lambda kind, payload: kept[payload.decode()], NOW):
+            spooled.append(store, HISTORY, name.encode(), NOW)
+        while spooled.apply_batch(store, lambda kind, payload: kept[payload.decode()], NOW):
             pass
         assert spool.count(store) == 0
 
@@ -166,11 +168,11 @@ def test_the_same_part_twice_is_stored_once(store, receive):
 
 def test_a_part_is_recorded_in_batches_and_resumed_where_it_stopped(store, monkeypatch):
     past = part(chat(REEM_JID, *(said(number) for number in range(450)), is_complete=True))
-    spool.append(store, spool.HISTORY, b"past", NOW)
+    spooled.append(store, HISTORY, b"past", NOW)
     decode = lambda kind, payload: past  # noqa: E731
     monkeypatch.setattr(apply, "BATCH_SECONDS", 0)  # each batch is one step
     counts = []
-    while apply.apply_batch(store, decode, NOW):
+    while spooled.apply_batch(store, decode, NOW):
         apply._decoded.clear()  # a second store, as another process would open it
         with store.write():
             interrupt(store, "interrupted", NOW)
@@ -183,23 +185,23 @@ def test_a_part_is_recorded_in_batches_and_resumed_where_it_stopped(store, monke
 
 def test_live_events_are_recorded_before_history(store):
     past = part(chat(REEM_JID, *(said(number) for number in range(100))))
-    spool.append(store, spool.HISTORY, b"past", NOW)
-    spool.append(store, "message", b"now", NOW)
+    spooled.append(store, HISTORY, b"past", NOW)
+    spooled.append(store, "message", b"now", NOW)
     live = MessageReceived(REEM_JID, "NEW", REEM_JID, AT + 60, "now")
-    apply.apply_batch(store, lambda kind, payload: [live] if kind == "message" else past, NOW)
+    spooled.apply_batch(store, lambda kind, payload: [live] if kind == "message" else past, NOW)
     assert [row["message_id"] for row in store.rows("SELECT message_id FROM messages")] == ["NEW"]
 
 
 def test_a_part_that_cannot_be_decoded_delays_no_other_part(store):
-    spool.append(store, spool.HISTORY, b"bad", NOW)
-    spool.append(store, spool.HISTORY, b"good", NOW)
+    spooled.append(store, HISTORY, b"bad", NOW)
+    spooled.append(store, HISTORY, b"good", NOW)
 
     def decode(kind, payload):
         if payload == b"bad":
             raise ValueError("no history")
         return part(chat(REEM_JID, said(1)))
 
-    while apply.apply_batch(store, decode, NOW):
+    while spooled.apply_batch(store, decode, NOW):
         pass
     assert store.value("SELECT count(*) FROM messages") == 1
     assert spool.stuck(store) == ["history: ValueError: no history"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -55,6 +56,7 @@ WHATSAPP = {
     "spool": "position",
 }
 
+STUCK = {"stuck": "id kind payload error received_at"}
 DAMAGE = {"sync_status": "damaged_parts error_message"}
 BACKUPS = {"backup_history": "id name status started_at finished_at size_bytes sha256 counts upload error"}
 
@@ -134,6 +136,12 @@ def test_every_step_says_what_it_brings():
             DAMAGE,
             id="m0006_damaged_history",
         ),
+        pytest.param(
+            7,
+            set(MESSAGES) | set(QUEUE) | set(PEOPLE) | set(WHATSAPP) | set(BACKUPS),
+            STUCK,
+            id="m0007_stuck",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):
@@ -170,11 +178,32 @@ def test_a_store_that_stopped_after_any_step_is_upgraded_when_it_opens(tmp_path,
     whole.close()
 
 
+def test_events_that_waited_in_the_table_are_recorded_after_the_upgrade(home, wa):
+    home.prepare()
+    old = Database(home.store)
+    apply_first(old, 6)
+    event = {"chat_jid": REEM_JID, "sender": REEM_JID, "timestamp": 1_790_000_000, "content": "it waited"}
+    columns = "kind, payload, received_at, error, position"
+    for row in [
+        ("message", json.dumps({**event, "message_id": "A"}).encode(), "2026-11-01T12:00:00.000Z", None, 0),
+        ("message", b"not json", "2026-11-01T12:00:01.000Z", "JSONDecodeError: odd", 0),
+    ]:
+        old.execute(f"INSERT INTO spool ({columns}) VALUES (?, ?, ?, ?, ?)", row)
+    old.conn.commit()
+    old.close()
+    assert wa("status", "--json").json["spool"] == 2
+    assert wa("listen", "--for", "1s").code == 0
+    assert wa("status", "--json").json["spool"] == 1
+    assert [row["content"] for row in wa("read", REEM_JID, "--json").json] == ["it waited"]
+
+
 # ── The current schema ────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(("table", "columns"), [*MESSAGES.items(), *QUEUE.items(), *WHATSAPP.items()])
 def test_names_that_others_rely_on_are_there(store, table, columns):
+    if table == "spool":  # it is a file now
+        table, columns = "stuck", STUCK["stuck"]
     missing = set(columns.split()) - {row["name"] for row in store.rows(f"PRAGMA table_info({table})")}
     assert not missing
 

@@ -14,8 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 from wa.cli import main as cli
-from wa.connection import apply, spool
+from wa.connection import apply
+from wa.connection.incoming import recorder
 from wa.connection.owner import Owner
+from wa.connection.spool import Spool
 from wa.whatsapp.loopback.connection import LoopbackTransport
 from wa.whatsapp.loopback.server import Loopback
 
@@ -26,10 +28,10 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
     "accepted": (Loopback, "accept", False),
     "acknowledged": (LoopbackTransport, "send", False),
     "recorded": (Owner, "_send_one", False),
-    "taken": (spool, "append", True),
-    "spooled": (spool, "append", False),
+    "taken": (Spool, "append", True),
+    "spooled": (Spool, "append", False),
     "applying": (apply, "apply_event", False),
-    "applied": (apply, "apply_batch", False),
+    "applied": (recorder, "apply_batch", False),
 }
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import spooled
 from conftest import WA, wait_for
 from fork_server import Forked
 from relay.driver import Client, Person, Relay
@@ -141,7 +142,7 @@ class LivedIn:
         """Wait until no stanza is left on the server and every spooled event is recorded."""
 
         def is_quiet() -> bool:
-            return self.is_connected and not self.waiting and not self.value("SELECT count(*) FROM spool")
+            return self.is_connected and not self.waiting and not spooled.waiting(self.home)
 
         wait_for(is_quiet, timeout, "an empty server and an empty spool")
 

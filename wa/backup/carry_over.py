@@ -53,7 +53,7 @@ def carry_over(db: sqlite3.Connection, known: str, name: str, now: datetime) -> 
         _queue(restore)
         restore.take_over("requests")
         restore.take_over("wire")  # its marks settle the rows that are `sending` in the present store
-        _spool(restore)
+        _stuck(restore)
         _state(restore)
         rewrites.carry_over.run(restore)
         _numbers(restore)
@@ -102,15 +102,20 @@ def _queue(restore: Restore) -> None:
     db.execute("DROP TABLE temp.kept")
 
 
-def _spool(restore: Restore) -> None:
-    """Keep the events that are not recorded yet: WhatsApp does not send them again."""
-    if columns := restore.columns("spool", but=["id"]):
+def _stuck(restore: Restore) -> None:
+    """Keep the events that could not be recorded, and record the spool from its beginning.
+
+    WhatsApp sends no event again. Recording one that the backup knows already changes nothing.
+    """
+    columns = restore.columns("stuck", but=["id"])
+    if columns:
         restore.db.execute(
-            f"INSERT INTO main.spool ({columns})"
-            f" SELECT {columns} FROM {restore.known}.spool k WHERE NOT EXISTS"
-            " (SELECT 1 FROM main.spool b WHERE b.payload = k.payload AND b.received_at = k.received_at)"
+            f"INSERT INTO main.stuck ({columns})"
+            f" SELECT {columns} FROM {restore.known}.stuck k WHERE NOT EXISTS"
+            " (SELECT 1 FROM main.stuck b WHERE b.payload = k.payload AND b.received_at = k.received_at)"
             " ORDER BY k.id"
         )
+    restore.db.execute("DELETE FROM main.state WHERE key IN ('spool', 'spool_history')")
 
 
 def _state(restore: Restore) -> None:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from wa.connection import spool
-from wa.connection.spool import WriteOrder
+from wa.connection.incoming.file import DAMAGED, Record
+from wa.connection.spool import Part, Spool, set_aside
 from wa.jids import is_group
 from wa.queue import outcomes
 from wa.record import chats, history_sync, merge_chats, messages, responses, write
@@ -44,101 +44,117 @@ Step = tuple[HistoryChat | None, list[Event]]
 
 
 def apply_batch(
-    store: Store, decode: Decode, now: datetime, *, with_history: bool = True, order: WriteOrder | None = None
+    store: Store, spool: Spool, decode: Decode, now: datetime, *, with_history: bool = True
 ) -> int:
     """Record the next batch of the spool, in order. Return the number of events handled.
 
-    An event that cannot be applied stays in the spool with the reason, and later
-    events are recorded all the same. Without `with_history`, parts of the history are
-    left for later, for they may take minutes. `order` is shared with the thread that
-    appends events.
+    An event that cannot be applied is set aside with the reason, and later events are recorded all the
+    same. Without `with_history`, parts of the history are left for later, for they may take minutes.
     """
-    order = order or WriteOrder()
-    done = 0
-    joins = False
-    with order.record(), store.write(durable=False):
-        deadline = time.monotonic() + BATCH_SECONDS
-        for row in spool.waiting(store, BATCH):
-            joins = _apply_row(store, decode, row, now)
-            done += 1
-            # The next events must find a split chat already joined.
-            if joins or order.event_waits() or time.monotonic() > deadline:
-                break
-    if joins:
-        merge_chats.join_split_chats(store, now)
+    done = _apply_live(store, spool.live, decode, now)
     if done or not with_history:
         return done
-    part = spool.history_part(store)
-    return _apply_history(store, decode, part, now, order) if part else 0
+    return _apply_history(store, spool.history, decode, now)
 
 
-def _apply_row(store: Store, decode: Decode, row: Row, now: datetime) -> bool:
+def _apply_live(store: Store, part: Part, decode: Decode, now: datetime) -> int:
+    if part.place(store)[0] >= part.file.end:
+        return 0
+    done = 0
+    joins = False
+    with store.write(durable=False):
+        deadline = time.monotonic() + BATCH_SECONDS
+        offset, _ = part.place(store)
+        for record in part.file.read(offset):
+            joins = _apply_record(store, decode, record, now)
+            offset, done = record.end, done + 1
+            # The next events must find a split chat already joined.
+            if joins or done == BATCH or time.monotonic() > deadline:
+                break
+        part.set_place(store, offset)
+    if joins:
+        merge_chats.join_split_chats(store, now)
+    part.begin_anew(store, offset)
+    return done
+
+
+def _apply_record(store: Store, decode: Decode, record: Record, now: datetime) -> bool:
     """Apply one raw event. Return whether it showed that two chats are of one person."""
     try:
         with store.savepoint():
-            events = decode(row["kind"], row["payload"])
+            events = _decode(decode, record)
             for event in events:
                 apply_event(store, event, now)
-            spool.remove(store, row["id"])
     except sqlite3.OperationalError:  # the fault is the disk's, not the event's: roll the batch back
         raise
     except Exception as error:  # a bug of ours must not stop later events
-        spool.set_aside(store, row["id"], error)
+        set_aside(store, record, error, now)
         return False
     return any(isinstance(event, JidMapped) and merge_chats.is_split(store, event.lid) for event in events)
 
 
-def _apply_history(store: Store, decode: Decode, row: Row, now: datetime, order: WriteOrder) -> int:
+def _decode(decode: Decode, record: Record) -> list[Event]:
+    if record.kind == DAMAGED:
+        raise ValueError(f"{record.size:,} bytes of the spool cannot be read")
+    return decode(record.kind, record.payload)
+
+
+def _apply_history(store: Store, part: Part, decode: Decode, now: datetime) -> int:
     """Record the next steps of a part of the history, and its position, in one transaction.
 
     Live events do not wait long: the caller looks for them again after each batch.
     """
-    try:
-        steps, part = _steps_of(row, decode)
-    except Exception as error:
-        with store.write():
-            spool.set_aside(store, row["id"], error)
-        return 1
-    position = row["position"]
-    with order.record(), store.write(durable=False):
+    offset, position = part.place(store)
+    key = (part.file.generation, offset)
+    if key not in _decoded:
+        _decoded.clear()
+        record = next(part.file.read(offset), None)
+        if record is None:
+            return 0
+        try:
+            steps, history = _steps_of(_decode(decode, record))
+        except Exception as error:
+            with store.write():
+                set_aside(store, record, error, now)
+                part.set_place(store, record.end)
+            return 1
+        _decoded[key] = steps, history, record.end
+    steps, history, end = _decoded[key]
+    with store.write(durable=False):
         deadline = time.monotonic() + BATCH_SECONDS
-        history_sync.begin_part(store, part, now)
+        history_sync.begin_part(store, history, now)
         for chat, events in steps[position:]:
             _record_step(store, chat, events, now)
             position += 1
-            if order.event_waits() or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 break
         if position < len(steps):
-            spool.set_position(store, row["id"], position)
+            part.set_place(store, offset, position)
         else:
-            history_sync.end_part(store, part, now)
-            spool.remove(store, row["id"])
-            _decoded.clear()
+            history_sync.end_part(store, history, now)
+            part.set_place(store, end)
     if position == len(steps):
+        _decoded.clear()
         merge_chats.join_split_chats(store, now)
+        part.begin_anew(store, end)
     return 1
 
 
-_decoded: dict[tuple[int, int], tuple[list[Step], History]] = {}
+_decoded: dict[tuple[str, int], tuple[list[Step], History, int]] = {}
 """A cache of the part of the history that is being recorded, so that it is decoded only once."""
 
 
-def _steps_of(row: Row, decode: Decode) -> tuple[list[Step], History]:
+def _steps_of(events: list[Event]) -> tuple[list[Step], History]:
     """Return the steps of a part of the history, each of which is recorded at once, and the part."""
-    key = (row["id"], hash(row["payload"]))
-    if key not in _decoded:
-        _decoded.clear()
-        events = decode(row["kind"], row["payload"])
-        part = next(event for event in events if isinstance(event, History))
-        about: list[Event] = [event for event in events if not isinstance(event, History)]
-        steps: list[Step] = [
-            (None, about[start : start + HISTORY_STEP]) for start in range(0, len(about), HISTORY_STEP)
-        ]
-        for chat in part.chats:
-            for start in range(0, max(len(chat.messages), 1), HISTORY_STEP):
-                steps.append((chat, list(chat.messages[start : start + HISTORY_STEP])))
-        _decoded[key] = steps, part
-    return _decoded[key]
+    part = next(event for event in events if isinstance(event, History))
+    about: list[Event] = [event for event in events if not isinstance(event, History)]
+    steps: list[Step] = [
+        (None, about[start : start + HISTORY_STEP]) for start in range(0, len(about), HISTORY_STEP)
+    ]
+    for chat in part.chats:
+        for start in range(0, max(len(chat.messages), 1), HISTORY_STEP):
+            steps.append((chat, list(chat.messages[start : start + HISTORY_STEP])))
+    return steps, part
 
 
 def _record_step(store: Store, chat: HistoryChat | None, events: list[Event], now: datetime) -> None:

@@ -181,6 +181,12 @@ def _records(subject: Subject) -> str:
             f"{len(stuck)} events that came cannot be recorded: {stuck[0]}",
             "they are kept; a newer version of wa may know them",
         )
+    if damaged := spool.damage(subject.store):
+        raise WaError(
+            "corrupt",
+            f"{damaged:,} bytes of {subject.home.spool.name} are cut off or damaged and cannot be read",
+            "the next `wa listen` records what is whole, and keeps the rest",
+        )
     return f"{spool.count(subject.store)} events wait to be recorded"
 
 

@@ -7,13 +7,13 @@ import queue
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
-from wa.connection import apply, spool
+from wa.connection import apply
 from wa.connection.context import Context
 from wa.connection.hold import stop_signals
 from wa.connection.pairing import paired_events
+from wa.connection.spool import Spool
 from wa.errors import WaError
 from wa.jids import phone_of_jid
 from wa.phones import parse_phone
@@ -85,23 +85,30 @@ def unlink(context: Context) -> dict[str, Any]:
     if ban := pacing.ban_end(context.store, context.now()):
         raise banned(describe(ban, context.settings.zone, context.now()))
     lock = _lock(context, "unlink")
+    spool = Spool(context.home)
     try:
         with stop_signals(_interrupt):
-            _log_out(context, transport)
+            _log_out(context, transport, spool)
     except (ConnectFailed, SendError) as error:
         raise _not_told(str(error)) from error
     finally:
         transport.disconnect()
+        spool.close()
         lock.release()
     _record(context)
     _forget(context)
     return {"jid": account.jid, "lid": account.lid, "push_name": account.push_name}
 
 
-def _log_out(context: Context, transport: Transport) -> None:
+def _log_out(context: Context, transport: Transport, spool: Spool) -> None:
     """Log out at WhatsApp, and return once the account no longer has this device."""
     signals: queue.Queue[Signal] = queue.Queue()
-    transport.connect(Handlers(partial(_spool, context), signals.put, lambda message_id, jid: None))
+    handlers = Handlers(
+        lambda kind, payload: spool.append(kind, payload, context.now()),
+        signals.put,
+        lambda message_id, jid: None,
+    )
+    transport.connect(handlers)
     deadline = time.monotonic() + UNLINK_SECONDS
     reason = "no answer"
     while time.monotonic() < deadline:
@@ -137,14 +144,6 @@ def _interrupt(error: BaseException) -> None:
     raise error
 
 
-def _spool(context: Context, kind: str, payload: bytes) -> None:
-    store = Store(context.home)  # a connection belongs to the thread that opens it
-    try:
-        spool.append(store, kind, payload, context.now())
-    finally:
-        store.close()
-
-
 def _forget(context: Context) -> None:
     for name in ("session.db", "session.db-journal"):
         (context.home.path / name).unlink(missing_ok=True)
@@ -177,7 +176,10 @@ def _keep_account(store: Store, event: dict[str, Any], context: Context) -> bool
 
 def _record(context: Context) -> int:
     """Record the events that the child appended to the spool. Return the number of stored messages."""
-    transport = context.transport
-    while apply.apply_batch(context.store, transport.decode, context.now()):
-        pass
+    transport, spool = context.transport, Spool(context.home)
+    try:
+        while apply.apply_batch(context.store, spool, transport.decode, context.now()):
+            pass
+    finally:
+        spool.close()
     return int(context.store.value("SELECT count(*) FROM messages"))

@@ -1,9 +1,9 @@
 """The owner of the connection: it records events, sends due messages and answers requests.
 
-It has five threads, each with one job and its own connection to the store. The
-transport's thread appends raw events to the spool. The applier records them. The
-sender sends one row of the queue after the other. A fourth thread answers requests
-of other commands. The main thread connects, reconnects and writes the heartbeat.
+It has five threads, each with one job. The transport's thread appends raw events to
+the spool, and the applier records them. The sender sends one row of the queue after
+the other. A fourth thread answers requests of other commands. The main thread
+connects, reconnects, writes the heartbeat and looks after the files.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
-from wa.connection import apply, requests, spool
-from wa.connection.spool import WriteOrder
+from wa.connection import apply, requests
+from wa.connection.incoming.recorder import BUSY_SECONDS, Patience, Recorder
 from wa.queue import outcomes, pacing, send
 from wa.queue.send import Claim, Scope
 from wa.record import history_sync, merge_chats
@@ -27,6 +29,7 @@ from wa.settings import Settings
 from wa.store.database import Store
 from wa.store.device import forget_account
 from wa.store.locks import FileLock, Heartbeat
+from wa.store.open import fault_of
 from wa.store.paths import Home
 from wa.store.wake import WakeSocket
 from wa.times import describe, to_iso
@@ -52,8 +55,12 @@ LOOK_AGAIN = 1.0
 """Seconds after which the main thread looks at its deadlines even if nothing woke it."""
 RECONNECT_FIRST, RECONNECT_MOST = 0.2, 30.0
 """Seconds before the first attempt to reconnect, and the most seconds before a later one."""
+LET_GO_SECONDS = 20.0
+"""Seconds after which the connection is closed while arriving events can be written nowhere."""
 FINISH_SECONDS, CUT_SECONDS = 3.0, 1.0
 """Seconds that a message being sent may take after a request to stop, before and after the disconnect."""
+DRAIN_SECONDS = 1.0
+"""Seconds for which arrived events are still recorded after a request to stop."""
 SWITCH = 0.0005
 """Seconds that a thread runs before another may, instead of 0.005, so that events are spooled soon."""
 MARKS_KEPT = timedelta(days=30)
@@ -86,36 +93,29 @@ class Owner:
         self._now = now
         self._heart = Heartbeat(lock, command, scope.name.lower(), to_iso(now()))
         self._scope = scope
-        self._store = Store(home)
-        self._spool_store = Store(home, any_thread=True)
-        self._mark_store = Store(home, any_thread=True)
-        self._send_store: Store | None = None
+        self._recorder = Recorder(home, transport.decode, now, self._wake, self._failed)
+        self._store = Store(home, busy_seconds=BUSY_SECONDS)
+        self._mark_store = Store(home, any_thread=True, busy_seconds=BUSY_SECONDS)
         self._socket = WakeSocket(home.socket)
+        self._patience = Patience()
+        self._send_store: Store | None = None
         self._signals: deque[Signal] = deque()
         self.connected = False
         self._connect_at: float | None = 0.0
         self._failed_connects = 0
         self.trouble: str | None = None
-        self._stopping = threading.Event()
-        self._drained = threading.Event()
+        self._stopping, self._cut = threading.Event(), threading.Event()
+        self._is_let_go = False
         self._error: BaseException | None = None
-        self._send_work = threading.Event()
-        self._apply_work = threading.Event()
-        self._request_work = threading.Event()
-        self._order = WriteOrder()
+        self._send_work, self._request_work = threading.Event(), threading.Event()
         self._sender = threading.Thread(
             target=self._guard, args=(self._send_loop,), name="sender", daemon=True
-        )
-        self._applier = threading.Thread(
-            target=self._guard, args=(self._apply_loop,), name="applier", daemon=True
         )
         self._requests = threading.Thread(
             target=self._guard, args=(self._request_loop,), name="requests", daemon=True
         )
-        self._next_beat = self._next_look = 0.0
-        self._asked = False
-        self._seen = -1
-        self._clock_offset = 0.0
+        self._next_beat = self._next_look = self._next_watch = 0.0
+        self._asked, self._seen, self._clock_offset = False, -1, 0.0
 
     # ── The main thread ─────────────────────────────────────────────────────────────────────────────
 
@@ -133,10 +133,15 @@ class Owner:
                     tick(self)
                 if self._socket.wait(self._pause()):
                     self._nudge()
+        except sqlite3.Error as error:
+            self.stop(error)
         finally:
             self._finish()
         if tick is not None:
-            tick(self)
+            with suppress(*[sqlite3.Error] if self._error else []):
+                tick(self)
+        if isinstance(self._error, sqlite3.Error):
+            self._error = fault_of(self._store) or self._error
         if self._error is not None:
             raise self._error
 
@@ -146,26 +151,37 @@ class Owner:
         self._stopping.set()
         self._socket.wake()
 
+    def _wake(self) -> None:
+        self._socket.wake()
+
+    def _failed(self, error: BaseException) -> None:
+        """End the work with a thread's error, unless it is about to end and the store cannot be written."""
+        if not (self._stopping.is_set() and isinstance(error, sqlite3.OperationalError)):
+            self.stop(error)
+
     def _begin(self) -> None:
         sys.setswitchinterval(SWITCH)
         now = self._now()
         self._clock_offset = now.timestamp() - time.monotonic()
         self._beat()
+        self._patience.insist(lambda: self._settle_the_past(now), self._stopping)
+        if not self._stopping.is_set():
+            self._recorder.start()
+            self._sender.start()
+            self._requests.start()
+
+    def _settle_the_past(self, now: datetime) -> None:
         pacing.rebase(self._store, now)
         self.settled.extend(outcomes.settle_dead(self._store, self._transport.evidence, now))
-        spool.retry_stuck(self._store)
+        self._recorder.spool.retry_stuck(self._store)
         with self._store.write():
             history_sync.interrupt(self._store, "interrupted", now)
         send.prune_marks(self._store, now - MARKS_KEPT)
-        self._applier.start()
-        self._sender.start()
-        self._requests.start()
-        self._apply_work.set()
 
     def _look_after(self) -> None:
-        while self._signals:
-            self._on_signal(self._signals.popleft())
-        if self._connect_at is not None and time.monotonic() >= self._connect_at:
+        while self._signals and self._patience.attempt(lambda: self._on_signal(self._signals[0])):
+            self._signals.popleft()
+        if self._connect_at is not None and not self._is_let_go and time.monotonic() >= self._connect_at:
             self._connect()
         if self.connected and (self._asked or time.monotonic() >= self._next_look):
             self._asked, self._next_look = False, time.monotonic() + LOOK_AGAIN
@@ -173,15 +189,19 @@ class Owner:
             if (version := self._store.version()) != self._seen:  # a writer may have failed to wake us
                 self._seen = version
                 self._send_work.set()
+        if time.monotonic() >= self._next_watch:
+            self._next_watch = time.monotonic() + LOOK_AGAIN
+            self._watch_files()
         if time.monotonic() >= self._next_beat:
             self._beat()
             self._watch_clock()
 
     def _pause(self) -> float:
         if self._signals:
-            return 0.0
-        until_connect = LOOK_AGAIN if self._connect_at is None else self._connect_at - time.monotonic()
-        return min(LOOK_AGAIN, until_connect)
+            return LOOK_AGAIN if self._patience.is_tried else 0.0
+        if self._connect_at is None or self._is_let_go:
+            return LOOK_AGAIN
+        return min(LOOK_AGAIN, self._connect_at - time.monotonic())
 
     def _nudge(self) -> None:
         """Look at the queue and the requests at once: another process has added to them."""
@@ -197,7 +217,7 @@ class Owner:
     def _watch_clock(self) -> None:
         """Wake the sender when the clock has been set."""
         offset = self._now().timestamp() - time.monotonic()
-        pacing.rebase(self._store, self._now())
+        self._patience.attempt(lambda: pacing.rebase(self._store, self._now()))
         if abs(offset - self._clock_offset) > 1:
             self._send_work.set()
         self._clock_offset = offset
@@ -210,7 +230,7 @@ class Owner:
             self.stop(banned(self._shown(ban)))
             return
         try:
-            self._transport.connect(Handlers(self._on_event, self._notify, self._mark))
+            self._transport.connect(Handlers(self._recorder.keep, self._notify, self._mark))
         except ConnectFailed as error:
             self._disconnected(str(error))
 
@@ -225,6 +245,16 @@ class Owner:
         self._connect_at = time.monotonic() + seconds * random.uniform(0.75, 1.25)  # noqa: S311
         self.trouble = reason
         self._heart.line("offline", reason, to_iso(self._now()))
+
+    def _watch_files(self) -> None:
+        """End when the store or the spool is lost; close the connection while neither can be written."""
+        if fault := self._recorder.fault(self._store):
+            self.stop(fault)
+        lets_go = self._recorder.seconds_unwritten() > LET_GO_SECONDS
+        if lets_go and not self._is_let_go:
+            self._transport.disconnect()
+            self._disconnected(f"what arrives cannot be stored: {self._recorder.spool.trouble}")
+        self._is_let_go = lets_go
 
     def _notify(self, event: Signal) -> None:
         self._signals.append(event)
@@ -261,52 +291,19 @@ class Owner:
 
     def _request_loop(self) -> None:
         """Answer requests, on a thread of their own, for some take long."""
-        store = Store(self.home)
+        store, patience = Store(self.home, busy_seconds=BUSY_SECONDS), Patience()
         try:
             while not self._stopping.is_set():
                 self._request_work.wait()
                 self._request_work.clear()
                 if self.caught_up and self.connected and self._scope is not Scope.WAITED:
-                    requests.refresh_groups(store, self._transport, self._now())
-                while self.connected and not self._stopping.is_set():
-                    if not requests.answer(store, self._transport, self._now()):
-                        break
+                    refresh = partial(requests.refresh_groups, store, self._transport, self._now())
+                    patience.insist(refresh, self._stopping)
+                answer = partial(requests.answer, store, self._transport, self._now())
+                while self.connected and patience.insist(answer, self._stopping):
                     self._socket.wake()
         finally:
             store.close()
-
-    # ── Events ──────────────────────────────────────────────────────────────────────────────────────
-
-    def _on_event(self, kind: str, payload: bytes) -> None:
-        """Append an event to the spool; the transport's thread calls this once for each event."""
-        log.debug("received %s: %r", kind, payload)
-        try:
-            with self._order.append():
-                spool.append(self._spool_store, kind, payload, self._now())
-        except BaseException as error:
-            self.stop(error)
-            raise
-        self._apply_work.set()
-
-    def _apply_loop(self) -> None:
-        store = Store(self.home)
-        try:
-            merge_chats.join_split_chats(store, self._now())
-            while True:
-                self._apply_work.wait()
-                self._apply_work.clear()
-                done = self._drained.is_set()
-                while self._apply_batch(store):
-                    self._socket.wake()
-                if done:
-                    return
-        finally:
-            store.close()
-
-    def _apply_batch(self, store: Store) -> int:
-        goes_on = not self._stopping.is_set()
-        decode = self._transport.decode
-        return apply.apply_batch(store, decode, self._now(), with_history=goes_on, order=self._order)
 
     # ── Sending ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -315,17 +312,22 @@ class Owner:
         is_sender = threading.current_thread() is self._sender
         store = self._send_store if is_sender else self._mark_store
         assert store is not None  # noqa: S101
-        try:
-            send.mark_wire(store, message_id, to_jid, self._now())
+        try:  # where the store is locked the frame waits: a process that ends meanwhile does not send it
+            mark = partial(send.mark_wire, store, message_id, to_jid, self._now())
+            Patience().insist(mark, threading.Event())
         except sqlite3.Error as error:
             raise unmarked(error, is_waited_for=self._scope is Scope.WAITED) from error
 
     def _send_loop(self) -> None:
-        store = self._send_store = Store(self.home)
+        store = self._send_store = Store(self.home, busy_seconds=BUSY_SECONDS)
+        patience = Patience()
         try:
             claim = None
             while claim is not None or not self._stopping.is_set():
-                claim = self._wait_for_work(store) if claim is None else self._send_one(store, claim)
+                if claim is None:
+                    claim = patience.insist(lambda: self._wait_for_work(store), self._stopping)
+                else:
+                    claim = self._send_one(store, claim)
         finally:
             store.close()
 
@@ -353,18 +355,21 @@ class Owner:
         except Exception as error:  # the message may still have been sent
             result = SendError(f"{type(error).__name__}: {error}")
         log.info("%s: %s", claim.id, result)
-        following = None
-        ask = self._transport.evidence
-        if isinstance(result, Accepted):
-            with store.write():
-                outcomes.settle(store, claim.id, result, ask, self._now())
-                if self.connected and not self._stopping.is_set():
-                    following = send.claim(store, self._now(), self._settings, self._scope)
-        else:
-            outcomes.settle(store, claim.id, result, ask, self._now())
+        following = Patience().insist(lambda: self._settle(store, claim, result), self._cut)
         self.settled.append(claim.id)
         self._socket.wake()
         return following
+
+    def _settle(self, store: Store, claim: Claim, result: Accepted | SendError) -> Claim | None:
+        ask = self._transport.evidence
+        if not isinstance(result, Accepted):
+            outcomes.settle(store, claim.id, result, ask, self._now())
+            return None
+        with store.write():
+            outcomes.settle(store, claim.id, result, ask, self._now())
+            if self.connected and not self._stopping.is_set():
+                return send.claim(store, self._now(), self._settings, self._scope)
+        return None
 
     # ── The end ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -373,7 +378,7 @@ class Owner:
         try:
             loop()
         except BaseException as error:
-            self.stop(error)
+            self._failed(error)
 
     def _finish(self) -> None:
         """Finish the message being sent, claim no more rows, and record the spool."""
@@ -383,14 +388,13 @@ class Owner:
         if self._sender.ident is not None:
             self._sender.join(FINISH_SECONDS)
         self._transport.disconnect()
-        self._drained.set()
-        self._apply_work.set()
-        if self._applier.ident is not None:
+        has_recorded = self._recorder.finish(DRAIN_SECONDS)
+        self._cut.set()
+        if self._sender.ident is not None:
             self._sender.join(CUT_SECONDS)
-            self._applier.join()
             self._requests.join(CUT_SECONDS)
-        for store in (self._store, self._spool_store, self._mark_store):
+        for store in (self._store, self._mark_store):
             store.close()
         self._socket.close()
-        if not self._sender.is_alive():  # otherwise an attempt goes on: keep the lock until the process ends
+        if has_recorded and not self._sender.is_alive():  # otherwise keep the lock until the process ends
             self._heart.end(self._error, to_iso(self._now()))

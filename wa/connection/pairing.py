@@ -18,10 +18,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from wa.connection import spool
 from wa.connection.context import system_now
+from wa.connection.spool import HISTORY, Spool
 from wa.errors import WaError
-from wa.store.database import Store
+from wa.store.files import storage_error
 from wa.store.locks import FileLock
 from wa.store.paths import Home
 from wa.whatsapp.errors import end_of_connection
@@ -126,8 +126,8 @@ class _Child:
     def __init__(self, home: Home, out: int) -> None:
         from wa.whatsapp.neonize.connection import NeonizeTransport
 
-        self._out = out
-        self._store = Store(home, any_thread=True)
+        self._out, self._home = out, home
+        self._spool = Spool(home)
         self._transport = NeonizeTransport(home)
         self._last = time.monotonic()
         self._history_came = self._is_paired = False
@@ -135,7 +135,7 @@ class _Child:
 
     def run(self, phone: str | None, full: bool) -> None:
         """Pair, stay connected until the history has arrived, and disconnect."""
-        handlers = Handlers(self._spool, self._on_signal, lambda message_id, jid: None)
+        handlers = Handlers(self._keep, self._on_signal, lambda message_id, jid: None)
         self._transport.pair(handlers, self._tell, phone, full)
         self._caught_up.wait()
         begin = time.monotonic()
@@ -146,6 +146,8 @@ class _Child:
                 break
             time.sleep(0.05)
         self._transport.disconnect()
+        if not self._spool.write_waiting() and self._spool.trouble is not None:
+            self.fail(storage_error(self._spool.trouble, self._home.spool))
         self._tell({"event": "caught-up"})
 
     def end_with_parent(self) -> None:
@@ -158,11 +160,11 @@ class _Child:
             self._transport.disconnect()
         os._exit(1)
 
-    def _spool(self, kind: str, payload: bytes) -> None:
-        spool.append(self._store, kind, payload, system_now())
+    def _keep(self, kind: str, payload: bytes) -> None:
+        self._spool.append(kind, payload, system_now())
         if kind != PEOPLE:  # these events come from our own polling
             self._last = time.monotonic()
-        self._history_came = self._history_came or kind in (spool.HISTORY, HISTORY_DAMAGED)
+        self._history_came = self._history_came or kind in (HISTORY, HISTORY_DAMAGED)
 
     def _on_signal(self, signal: Signal) -> None:
         if isinstance(signal, Connected):

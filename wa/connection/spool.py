@@ -1,111 +1,149 @@
-"""The spool: raw events as they arrived, stored at once, and removed when they are recorded."""
+"""The spool: events as they arrived, appended at once to a file, and recorded later.
+
+There are two files: parts of the history, which may take minutes to record, have their own, so that
+live events do not wait behind them. The store holds how far each file is recorded (the offset, for a
+part of the history the position in it), written in the transaction that records the events. What cannot
+be recorded moves to the table `stuck`.
+"""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
-from wa.store.database import Row, Store
-from wa.times import to_iso
+from wa.connection.incoming import file
+from wa.connection.incoming.file import DAMAGED, Record, SpoolFile
+from wa.store.database import Store
+from wa.store.files import storage_error
+from wa.store.locks import lock_holder
+from wa.store.paths import Home
+from wa.times import from_iso, to_iso
 
 HISTORY = "history"
 """The kind of a raw event that holds a part of the history, perhaps thousands of messages."""
-HELD_BACK_SECONDS, PAUSE_SECONDS, GIVE_WAY = 0.2, 0.03, 0.001
-_WAITING = "SELECT id, kind, payload, position FROM spool WHERE error IS NULL"
+LIVE_PLACE, HISTORY_PLACE = "spool", "spool_history"
+"""The keys in the table `state` of how far the two files are recorded."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-def append(store: Store, kind: str, payload: bytes, now: datetime) -> None:
-    """Store a raw event: once this has returned, a kill cannot lose it.
+class Part:
+    """One of the two files, and how far it is recorded.
 
-    This does nothing else, for events that wait in the transport meanwhile are
-    lost if the process dies.
+    `key` is the key in the table `state`: {"generation", "offset", "position"}.
     """
-    with store.write(durable=False):
-        store.execute(
-            "INSERT INTO spool (kind, payload, received_at) VALUES (?, ?, ?)", [kind, payload, to_iso(now)]
-        )
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.file = SpoolFile(path)
+        self.key = key
+
+    def place(self, store: Store) -> tuple[int, int]:
+        """Return the offset of the next record, and how many steps of it are recorded."""
+        known = store.state().get(self.key, {})
+        offset = known.get("offset", 0)
+        start = self.file.start(known.get("generation"), offset)
+        return start, known.get("position", 0) if start == offset else 0
+
+    def set_place(self, store: Store, offset: int, position: int = 0) -> None:
+        """Store what `place` returns, in the transaction that records the events before it."""
+        known = {"generation": self.file.generation, "offset": offset, "position": position}
+        store.set_state(self.key, known)
+
+    def begin_anew(self, store: Store, offset: int) -> None:
+        """Begin a large file anew when all of it is recorded."""
+        if offset < file.ANEW or offset != self.file.end:
+            return
+        with store.write():  # a power cut must not undo what is no longer in the file
+            self.set_place(store, offset)
+        self.file.begin_anew(offset)
 
 
-def waiting(store: Store, limit: int) -> list[Row]:
-    """Return the oldest events that wait to be recorded, without parts of the history."""
-    return store.rows(f"{_WAITING} AND kind != '{HISTORY}' ORDER BY id LIMIT ?", [limit])
+class Spool:
+    """The files of a home, opened by the holder of the session lock. Raise WaError `storage-error`."""
+
+    def __init__(self, home: Home) -> None:
+        try:
+            self.live = Part(home.spool, LIVE_PLACE)
+            self.history = Part(home.spool_history, HISTORY_PLACE)
+        except OSError as error:
+            raise storage_error(error, home.spool) from error
+        self._parts = (self.live, self.history)
+
+    def close(self) -> None:
+        """Close the files."""
+        for part in self._parts:
+            part.file.close()
+
+    def append(self, kind: str, payload: bytes, now: datetime) -> None:
+        """Append a raw event: once this has returned, a kill cannot lose it.
+
+        This does nothing else, for events that wait in the transport meanwhile are lost if the process
+        dies. While the file cannot be written, the event waits in memory, and `trouble` is the reason.
+        """
+        part = self.history if kind == HISTORY else self.live
+        part.file.append(kind, payload, (now - _EPOCH) // timedelta(milliseconds=1))
+
+    @property
+    def trouble(self) -> OSError | None:
+        """The reason why events wait in memory; None while the files can be written."""
+        return self.live.file.trouble or self.history.file.trouble
+
+    def write_waiting(self) -> bool:
+        """Append the events that wait in memory. Return whether none is left."""
+        return all(part.file.write_waiting() for part in self._parts)
+
+    def is_in_place(self) -> bool:
+        """Return whether the files are still those in the home."""
+        return all(part.file.is_in_place() for part in self._parts)
+
+    def retry_stuck(self, store: Store) -> None:
+        """Append the events that could not be recorded once more: this version may be able to."""
+        last = store.value("SELECT max(id) FROM stuck WHERE kind != ?", [DAMAGED])
+        number = 0
+        while row := store.row(
+            "SELECT * FROM stuck WHERE kind != ? AND id > ? AND id <= ? ORDER BY id LIMIT 1",
+            [DAMAGED, number, last],
+        ):
+            number = row["id"]
+            self.append(row["kind"], row["payload"], from_iso(row["received_at"]))
+        if last is None or not self.write_waiting():
+            return
+        for part in self._parts:
+            part.file.sync()
+        with store.write():
+            store.execute("DELETE FROM stuck WHERE kind != ? AND id <= ?", [DAMAGED, last])
 
 
-def history_part(store: Store) -> Row | None:
-    """Return the oldest part of the history that waits to be recorded."""
-    return store.row(f"{_WAITING} AND kind = '{HISTORY}' ORDER BY id LIMIT 1")
-
-
-def remove(store: Store, number: int) -> None:
-    """Remove an event, in the transaction that records it."""
-    store.execute("DELETE FROM spool WHERE id = ?", [number])
-
-
-def set_position(store: Store, number: int, position: int) -> None:
-    """Store how many steps of a part of the history are recorded, in the transaction of the last one."""
-    store.execute("UPDATE spool SET position = ? WHERE id = ?", [position, number])
-
-
-def set_aside(store: Store, number: int, error: Exception) -> None:
-    """Store the reason why an event cannot be recorded; it stays, and later events are recorded."""
+def set_aside(store: Store, record: Record, error: Exception, now: datetime) -> None:
+    """Store an event that cannot be recorded, with the reason, in the transaction that moves on behind it."""
+    at = to_iso(_EPOCH + timedelta(milliseconds=record.at)) if record.at else to_iso(now)
     reason = f"{type(error).__name__}: {error}"[:500]
-    store.execute("UPDATE spool SET error = ? WHERE id = ?", [reason, number])
+    store.insert(
+        "stuck", {"kind": record.kind, "payload": record.payload, "error": reason, "received_at": at}
+    )
 
 
 def count(store: Store) -> int:
     """Return the number of events not recorded yet, including those that cannot be recorded."""
-    return int(store.value("SELECT count(*) FROM spool"))
+    waiting = sum(file.waiting(*each) for each in _files(store))
+    return waiting + int(store.value("SELECT count(*) FROM stuck"))
+
+
+def damage(store: Store) -> int:
+    """Return how many bytes of the files cannot be read, and wait to be set aside by the next owner."""
+    if lock_holder(store.home.session_lock) is not None:  # it may be in the middle of an append
+        return 0
+    return sum(file.damage(*each) for each in _files(store))
+
+
+def _files(store: Store) -> list[tuple[Path, str | None, int]]:
+    """Return the path of each file, with the generation and the offset up to which it is recorded."""
+    state = store.state()
+    paths = ((store.home.spool, LIVE_PLACE), (store.home.spool_history, HISTORY_PLACE))
+    places = ((path, state.get(key, {})) for path, key in paths)
+    return [(path, place.get("generation"), place.get("offset", 0)) for path, place in places]
 
 
 def stuck(store: Store) -> list[str]:
     """Return the reasons why events cannot be recorded, one for each event, up to a thousand."""
-    rows = store.rows("SELECT kind, error FROM spool WHERE error IS NOT NULL ORDER BY id LIMIT 1000")
+    rows = store.rows("SELECT kind, error FROM stuck ORDER BY id LIMIT 1000")
     return [f"{row['kind']}: {row['error']}" for row in rows]
-
-
-def retry_stuck(store: Store) -> None:
-    """Mark events that could not be recorded to be tried again: this version may be able to."""
-    with store.write():
-        store.execute("UPDATE spool SET error = NULL WHERE error IS NOT NULL")
-
-
-class WriteOrder:
-    """The order of two writers in one process: appending an event goes before recording older ones.
-
-    Without it, SQLite lets a waiting writer sleep for a while. Meanwhile events
-    collect in the library's memory, and a kill loses them.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._event_waits = threading.Event()
-        self._last = 0.0
-
-    @contextmanager
-    def append(self) -> Iterator[None]:
-        """Hold the order while an event is appended."""
-        self._event_waits.set()
-        try:
-            with self._lock:
-                yield
-        finally:
-            self._last = time.monotonic()
-            self._event_waits.clear()
-
-    @contextmanager
-    def record(self) -> Iterator[None]:
-        """Hold the order while events are recorded; it begins a little later while more events arrive."""
-        begin = time.monotonic()
-        while self.event_waits() or (
-            time.monotonic() - self._last < PAUSE_SECONDS and time.monotonic() - begin < HELD_BACK_SECONDS
-        ):
-            time.sleep(GIVE_WAY)
-        with self._lock:
-            yield
-
-    def event_waits(self) -> bool:
-        """Return whether an event waits to be appended."""
-        return self._event_waits.is_set()

@@ -8,7 +8,7 @@ from wa.errors import WaError
 from wa.store.database import Store
 from wa.store.schema import SEARCH_INDEXES
 
-_COUNTED = ("contacts", "chats", "messages", "reactions", "receipts", "scheduled_messages", "spool")
+_COUNTED = ("contacts", "chats", "messages", "reactions", "receipts", "scheduled_messages", "stuck")
 
 
 def stats(store: Store) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -25,15 +26,18 @@ Row = dict[str, Any]
 class Store:
     """A connection to `wa.db`, for the thread that made it, or for `any_thread`.
 
+    It waits up to `busy_seconds` for the write lock, and then raises sqlite3.OperationalError.
     A read outside a transaction sees the newest commit. Code that writes, or reads in order to write,
     stands in `with store.write():`.
     """
 
-    def __init__(self, home: Home, *, any_thread: bool = False) -> None:
+    def __init__(self, home: Home, *, any_thread: bool = False, busy_seconds: float = BUSY_TIMEOUT) -> None:
         self.home = home
         self.conn = sqlite3.connect(
-            home.store, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=not any_thread
+            home.store, timeout=busy_seconds, isolation_level=None, check_same_thread=not any_thread
         )
+        self.file = os.stat(home.store)
+        """The file that this connection has open, for comparison with what is in its place later."""
         self._durable = True
         self.conn.execute("PRAGMA foreign_keys=ON")
         self.conn.execute("PRAGMA synchronous=FULL")

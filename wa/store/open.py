@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
+from pathlib import Path
 
 from wa.errors import WaError
 from wa.store import schema
@@ -93,6 +95,30 @@ def _migrate(store: Store) -> None:
             schema.apply_steps(store.conn)
         finally:
             session.release()
+
+
+def fault_of(store: Store) -> WaError | None:
+    """Return why a store is no longer the file that was opened: it was moved, replaced or emptied."""
+    path = store.home.store
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        return WaError("storage-error", f"{path} was moved or removed while wa had it open: {reason}", _BACK)
+    if not found.st_size:
+        return emptied(path)
+    if (found.st_dev, found.st_ino) != (store.file.st_dev, store.file.st_ino):
+        return WaError("storage-error", f"{path} was replaced while wa had it open", _BACK)
+    return None
+
+
+def emptied(path: Path) -> WaError:
+    """Return the error of a store without a byte in it."""
+    return WaError("corrupt", f"{path} is empty: another program has emptied it", _RESTORE)
+
+
+_RESTORE = "`wa backup restore latest` brings back the last good backup; without any, remove the file"
+_BACK = "put the file back, or `wa backup restore latest`, then start again"
 
 
 def is_damaged(home: Home) -> bool:

@@ -31,6 +31,16 @@ class Home:
         return self.path / "loopback.db"
 
     @property
+    def spool(self) -> Path:
+        """The events that have arrived and are not recorded yet, without parts of the history."""
+        return self.path / "spool"
+
+    @property
+    def spool_history(self) -> Path:
+        """The parts of the history that have arrived and are not recorded yet."""
+        return self.path / "spool.history"
+
+    @property
     def session(self) -> Path:
         """The keys of the WhatsApp library; we never open it for writing."""
         return self.path / "session.db"

@@ -312,8 +312,32 @@ ALTER TABLE sync_status ADD COLUMN error_message TEXT;
     )
 
 
+def m0007_stuck(db: Database) -> None:
+    """Events that cannot be recorded; all others now wait in a file.
+
+    Those that waited in the table are tried again by the next process that holds the connection.
+    """
+    _run(
+        db,
+        """
+CREATE TABLE stuck (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    error TEXT NOT NULL,
+    received_at TEXT NOT NULL
+);
+INSERT INTO stuck (kind, payload, error, received_at)
+    SELECT kind, payload, coalesce(error, 'it waited while wa was upgraded'), received_at
+    FROM spool ORDER BY id;
+DROP TABLE spool;
+""",
+    )
+
+
 STEPS = (
     m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups, m0006_damaged_history,
+    m0007_stuck,
 )  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""

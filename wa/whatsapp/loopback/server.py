@@ -192,7 +192,7 @@ class Loopback:
     def next_incoming(self, after: int) -> tuple[int, str, bytes] | None:
         """Return the oldest waiting event with a higher number than `after`: its number, kind and payload."""
         row: tuple[int, str, bytes] | None = self._db.execute(
-            "SELECT id, kind, payload FROM incoming WHERE id > ? ORDER BY id LIMIT 1", [after]
+            "SELECT id, kind, CAST(payload AS BLOB) FROM incoming WHERE id > ? ORDER BY id LIMIT 1", [after]
         ).fetchone()
         return row
 

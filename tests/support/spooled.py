@@ -1,0 +1,72 @@
+"""Events in the spool of a home, appended and recorded as the owner of the connection does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from wa.connection import apply
+from wa.connection.incoming import file
+from wa.connection.spool import HISTORY_PLACE, LIVE_PLACE, Spool
+from wa.store.database import Store
+from wa.store.paths import Home
+
+
+@contextmanager
+def opened(home: Home) -> Iterator[Spool]:
+    """Open the spool of a home."""
+    spool = Spool(home)
+    try:
+        yield spool
+    finally:
+        spool.close()
+
+
+def append(store: Store, kind: str, payload: bytes, now: datetime) -> None:
+    """Append an event to the spool of a store's home."""
+    with opened(store.home) as spool:
+        spool.append(kind, payload, now)
+
+
+def append_all(store: Store, events: Iterable[tuple[str, bytes]], now: datetime) -> None:
+    """Append events of these kinds and payloads."""
+    with opened(store.home) as spool:
+        for kind, payload in events:
+            spool.append(kind, payload, now)
+
+
+def record_all(store: Store, decode: apply.Decode, now: datetime) -> None:
+    """Record all of the spool."""
+    with opened(store.home) as spool:
+        while apply.apply_batch(store, spool, decode, now):
+            pass
+
+
+def apply_batch(store: Store, decode: apply.Decode, now: datetime) -> int:
+    """Record the next batch; return the number of events handled."""
+    with opened(store.home) as spool:
+        return apply.apply_batch(store, spool, decode, now)
+
+
+def waiting(home: Home) -> list[str]:
+    """Return the kinds of the events that are not recorded yet; any process may append meanwhile."""
+    with closing(Store(home)) as store:
+        state = store.state()
+    places = ((home.spool, LIVE_PLACE), (home.spool_history, HISTORY_PLACE))
+    return [kind for path, key in places for kind in kinds(path, **state.get(key, {}))]
+
+
+def kinds(path: Path, generation: str | None = None, offset: int = 0, position: int = 0) -> list[str]:
+    """Return the kinds of the events in a file, behind an offset of a generation."""
+    if not path.exists():
+        return []
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        end = file.end_of(fd)
+        begin = file.start_of(file.generation_of(fd), end, generation, offset)
+        return [record.kind for record in file.records(fd, begin, end)]
+    finally:
+        os.close(fd)
