@@ -88,7 +88,7 @@ def _baileys(relay: Relay, modules: Path, state: Path, bob: Person, count: int) 
     client = Baileys(relay, modules, state, bare=True)
     try:
         client.do("connect")
-        wait_until(lambda: client.do("arrived")["count"] >= count, "the messages", EVERY)
+        wait_until(lambda: client.do("arrived") >= count, "the messages", EVERY)
         found = {"s": perf_counter() - began, **_used(client.process.pid)}
         # the next turn begins with an empty queue
         wait_until(lambda: not any(each["pending"] for each in bob.devices().values()), "the receipts")

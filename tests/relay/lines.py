@@ -28,7 +28,11 @@ class LineProcess:
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.wait("ready", timeout=starts_within)
+        try:
+            self.wait("ready", timeout=starts_within)
+        except AssertionError:
+            self.kill()
+            raise
 
     def post(self, do: str, **args: Any) -> int:
         """Start a command; `result` has its outcome."""

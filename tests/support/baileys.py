@@ -82,7 +82,7 @@ class Baileys(LineProcess):
         root = KeyPair((relay.folder / "trust/noise_root.key").read_bytes()).public.hex()
         options = {"modules": str(modules), "state": str(state), "root": root, "bare": bare, "full": full}
         guard, program = (str(HERE / name) for name in ("baileys_guard.cjs", "baileys_client.mjs"))
-        self._state, self._refused = state, Path(f"{state}.refused")
+        self._refused = Path(f"{state}.refused")
         # with this option node reads SSL_CERT_FILE, so the relay's CA is the only one that it trusts
         command = ["node", "--use-openssl-ca", "-r", guard, program, json.dumps(options)]
         with Path(f"{state}.err").open("a") as err:

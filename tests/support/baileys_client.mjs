@@ -37,7 +37,7 @@ const SENT_WITHIN_MS = 1000
 
 const { state, saveCreds } = await baileys.useMultiFileAuthState(options.state)
 const messages = new Map() // by id: those sent and received, for answers, downloads and retries
-const arrived = { count: 0, first: 0, last: 0 } // times in Unix milliseconds
+let arrived = 0 // the number of messages that a bare client has received
 let socket
 let isClosing = false
 
@@ -101,15 +101,9 @@ const handlers = {
     for (const message of received) {
       messages.set(message.key.id, message)
       if (!options.bare) emit({ event: 'message', how: type, ...message })
-      else if (message.message) count()
+      else if (message.message) arrived += 1
     }
   }
-}
-
-function count() {
-  arrived.count += 1
-  arrived.last = Date.now()
-  arrived.first ||= arrived.last
 }
 
 const commands = {
