@@ -14,7 +14,6 @@ from seeded_faults import FAULTS, WIRE_FAULTS, Fault, WireFault
 
 import wa
 
-pytestmark = pytest.mark.soak
 ROOT = Path(__file__).parents[2]
 TESTS_FAILED = 1
 """The exit code of pytest when it ran all tests and some failed; 2 to 5 are faults of the run itself."""
@@ -58,21 +57,22 @@ def run(copied, *tests, **env):
     )
 
 
+@pytest.mark.soak
 def test_all_named_tests_pass_with_a_sound_copy(copied):
     tests = dict.fromkeys(fault.test for fault in [*FAULTS, *WIRE_FAULTS])
     done = run(copied, *tests)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_in_our_source_fails_its_test(copied, fault: Fault):
     path = copied / fault.file
-    source = path.read_text()
-    assert source.count(fault.old) == 1
-    path.write_text(source.replace(fault.old, fault.new))
+    path.write_text(path.read_text().replace(fault.old, fault.new))
     assert_fails(run(copied, fault.test))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("fault", WIRE_FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_on_the_wire_fails_its_test(copied, fault: WireFault):
     assert_fails(run(copied, fault.test, SEEDED_MISTAKE=fault.mistake))
@@ -82,6 +82,16 @@ def assert_fails(done):
     """Check that a test failed in its body or in the check of what reached whom, but not in its setup."""
     assert done.returncode == TESTS_FAILED, done.stdout[-3000:] + done.stderr[-3000:]
     assert "ERROR at setup" not in done.stdout, done.stdout[-3000:]
+
+
+def test_the_faults_fit_the_source_and_name_tests_that_exist():
+    """A fault whose text has changed would be no fault, and no run would say so."""
+    for fault in FAULTS:
+        assert (Path(wa.__file__).parent / fault.file).read_text().count(fault.old) == 1, fault.name
+    for each in [*FAULTS, *WIRE_FAULTS]:
+        file, *_, test = each.test.partition("[")[0].split("::")
+        places = [ROOT / file, ROOT / "tests" / "support" / "transport_contract.py"]
+        assert any(f"def {test}(" in path.read_text() for path in places), each.name
 
 
 def test_the_faults_are_enough():
