@@ -177,7 +177,12 @@ def test_a_job_can_do_with_backups_what_the_commands_do(home, store, wa, bucket)
     made = [make_backup(backups, store)["name"]]
     now += timedelta(minutes=10)
     made.append(make_backup(backups, store)["name"])
-    assert history.describe(store) == {"last_at": now, "waiting": 0, "trouble": None}
+    assert history.describe(store, now) == {
+        "last_at": now,
+        "waiting": 0,
+        "trouble": None,
+        "ahead": None,
+    }
     assert [(row["name"], row["local"], row["remote"]) for row in backups.rows()] == [
         (made[1], True, True),
         (made[0], True, True),

@@ -82,22 +82,29 @@ def set_upload(store: Store, run_id: int, upload: str) -> None:
         store.execute("UPDATE backup_history SET upload = ? WHERE id = ?", [upload, run_id])
 
 
-def last_good(store: Store) -> datetime | None:
-    """Return the moment when the newest good backup was begun."""
-    found = store.value("SELECT max(started_at) FROM backup_history WHERE status = 'done'")
+def last_good(store: Store, now: datetime) -> datetime | None:
+    """Return the moment when the newest good backup was begun.
+
+    A moment after `now` comes from a clock that was wrong: it counts only if there is no other.
+    """
+    sql = "SELECT max(started_at) FROM backup_history WHERE status = 'done'"
+    found = store.value(f"{sql} AND started_at <= ?", [to_iso(now)]) or store.value(sql)
     return from_iso(found) if found else None
 
 
-def describe(store: Store) -> dict[str, Any]:
+def describe(store: Store, now: datetime) -> dict[str, Any]:
     """Return `last_at`, when the last good backup was made, `waiting`, how many uploads wait, and `trouble`.
 
-    `trouble` is the error of the last run, None if it did not fail.
+    `trouble` is the error of the last run, None if it did not fail. `ahead` is the newest
+    moment of a backup that lies in the future, None without one.
     """
+    newest = store.value("SELECT max(started_at) FROM backup_history WHERE status = 'done'")
     last = store.row("SELECT status, error FROM backup_history ORDER BY id DESC LIMIT 1")
     return {
-        "last_at": last_good(store),
+        "last_at": last_good(store, now),
         "waiting": len(waiting(store)),
         "trouble": last["error"] if last and last["status"] in ("failed", "interrupted") else None,
+        "ahead": from_iso(newest) if newest and newest > to_iso(now) else None,
     }
 
 

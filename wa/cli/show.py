@@ -9,6 +9,7 @@ from wa.cli.context import App
 from wa.cli.output import one_line
 from wa.errors import WaError
 from wa.jids import show_jid
+from wa.queue import pacing
 from wa.record.messages import moment
 from wa.times import describe, from_iso, load_zone
 
@@ -25,6 +26,18 @@ def when_due(app: App, row: Mapping[str, Any]) -> str:
     except WaError:  # the row has no zone, or one that this machine does not know
         zone = app.settings.zone
     return describe(from_iso(row["scheduled_at"]), zone, app.now())
+
+
+def note_what_keeps(app: App, row: Mapping[str, Any], *, scheduled: bool) -> None:
+    """Note it when sending is paused, or nothing is running that will send a queue row that waits."""
+    if row["status"] != "pending":
+        return
+    from wa.connection.status import line_of
+
+    if pacing.is_paused(app.store):
+        app.out.note("sending is paused: nothing goes out until `wa resume`")
+    if trouble := line_of(app.home, app.now()).nobody_sends(scheduled=scheduled):
+        app.out.note(f"{trouble[0]}: {trouble[1]}")
 
 
 def shown_time(app: App, timestamp: int | None) -> str:

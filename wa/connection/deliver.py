@@ -172,8 +172,8 @@ class _Waiting:
         until = block.until if block.reason in ("brake", "daily-limit") else None
         if until and (until - context.now()).total_seconds() > left:
             raise WaError("rate-limit-exceeded", block.text, "`wa schedule add … --at` queues it for later")
-        if block.text != self._told:
-            self._told = block.text
+        if block.reason != self._told:  # the text may name a distance, which changes each second
+            self._told = block.reason
             context.note(block.text)
 
 

@@ -11,25 +11,29 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
+from wa.backup import history
 from wa.connection import spool
+from wa.connection.status import CLOCK_SLACK, line_of
 from wa.errors import WaError
 from wa.jids import phone_of_jid
-from wa.queue import pacing, rows
+from wa.queue import attention, pacing, rows
 from wa.record import messages
 from wa.settings import Settings, Storage
 from wa.store import condition
 from wa.store.database import Store
 from wa.store.env_files import DEFAULT, ENVIRONMENT, Sources, unread_notice
-from wa.store.files import free_bytes
-from wa.store.locks import describe_holder, lock_holder
+from wa.store.files import free_bytes, free_inodes
+from wa.store.locks import describe_holder
 from wa.store.paths import Home
 from wa.times import from_iso
 from wa.whatsapp.neonize import session_db as session
 
 LITTLE_SPACE = 200 * 1024 * 1024
 """The free bytes on the disk below which the check fails."""
-HEARTBEAT_MISSED = 60.0
-"""Seconds without a heartbeat after which the owner of the connection counts as stuck."""
+FEW_FILES = 1000
+"""The free inodes, one for each new file, below which the check fails."""
+CONNECT_SECONDS = 60.0
+"""Seconds that an attempt to connect may take."""
 PACKAGES = ("wa", "neonize", "sqlite-utils", "typer", "boto3", "phonenumbers")
 FEATURES = {
     "full-text search": "CREATE VIRTUAL TABLE temp.a USING fts5 (x, tokenize='trigram case_sensitive 1')",
@@ -77,6 +81,7 @@ def examine(subject: Subject) -> list[dict[str, Any]]:
         "session": _session,
         "connection": _connection,
         "sending": _sending,
+        "queue": _queue,
         "clock": _clock,
         "disk": _disk,
         "storage": _storage,
@@ -200,24 +205,33 @@ def _session(subject: Subject) -> str:
 
 
 def _connection(subject: Subject) -> str:
-    holder = lock_holder(subject.home.session_lock)
-    if holder is None:
-        return "nobody holds the connection; `wa listen` keeps it"
-    if holder.get("heartbeat"):
-        silent = (subject.now() - from_iso(holder["heartbeat"])).total_seconds()
-        if silent > HEARTBEAT_MISSED:
-            raise WaError(
-                "in-use",
-                f"{describe_holder(holder)} holds the connection and has been silent for {silent:.0f} s",
-                f"restart it: kill {holder.get('pid')}",
-            )
-    return f"{describe_holder(holder)} holds it"
+    line = line_of(subject.home, subject.now())
+    since = f" since {_shown(subject, from_iso(line.since))}" if line.since else ""
+    if line.owner is None:
+        if line.error:
+            code, hint = line.error
+            raise WaError(code, f"nobody holds the connection{since}: {line.reason}", hint)
+        why = f"{since}: {line.reason}" if line.reason else ""
+        return f"nobody holds the connection{why}; `wa listen` keeps it"
+    if line.is_silent and (trouble := line.nobody_sends(scheduled=True)):
+        raise WaError("in-use", *trouble)
+    who = describe_holder(line.owner)
+    if line.state == "offline":
+        hint = "check the network; it tries again by itself"
+        raise WaError("network-error", f"{who} has no line to WhatsApp{since}: {line.reason}", hint)
+    if line.state == "connecting" and line.since:
+        waited = (subject.now() - from_iso(line.since)).total_seconds()
+        if waited > CONNECT_SECONDS:
+            hint = "check the network and a firewall"
+            raise WaError("network-error", f"{who} has tried to connect{since}, without an answer", hint)
+    return f"{who} holds it, {line.state}{since}"
 
 
 def _sending(subject: Subject) -> str:
     block = pacing.blocked(subject.store, subject.now(), subject.settings)
     if block is not None and block.reason not in ("spacing", "paused"):
-        raise WaError("rate-limit-exceeded", block.text, "it ends by itself")
+        hints = {"clock": "set the clock: timedatectl set-ntp true", "disk": "free some disk space"}
+        raise WaError("rate-limit-exceeded", block.text, hints.get(block.reason, "it ends by itself"))
     unknown = rows.counts(subject.store).get("unknown", 0)
     if unknown:
         raise WaError(
@@ -225,18 +239,40 @@ def _sending(subject: Subject) -> str:
             f"{unknown} messages may have been sent or not",
             "`wa schedule list --status unknown`, then `wa schedule resolve`",
         )
+    line = line_of(subject.home, subject.now())
+    if line.owner and line.owner.get("sends") == "unscheduled":
+        note = f"{describe_holder(line.owner)} does not send scheduled messages"
+        return f"{block.text}; {note}" if block and block.text else note
     return block.text if block and block.reason == "paused" else "on"
 
 
-def _clock(subject: Subject) -> str:
+def _queue(subject: Subject) -> str:
+    now = subject.now()
+    overdue, counts = attention.overdue(subject.store, now), rows.counts(subject.store)
+    if overdue and (trouble := line_of(subject.home, now).nobody_sends(scheduled=True)):
+        late = "1 message is" if overdue == 1 else f"{overdue} messages are"
+        raise WaError("send-failed", f"{late} overdue: {trouble[0]}", trouble[1])
+    if bad := attention.unseen(subject.store, counts):
+        first = next(iter(bad))
+        text = ", ".join(f"{count} {status}" for status, count in bad.items())
+        raise WaError("send-failed", f"not sent: {text}", f"`wa schedule list --status {first}` shows them")
+    return f"{counts.get('pending', 0)} messages wait, {overdue} of them overdue"
+
+
+def _clock(subject: Subject) -> str | dict[str, Any]:
     newest = messages.newest_time(subject.store)
-    if newest is not None and newest - subject.now().timestamp() > 300:
+    if newest is not None and messages.moment(newest) > subject.now() + CLOCK_SLACK:
         raise WaError(
             "bad-setting",
             f"the clock says {_shown(subject, subject.now())}, and there is a message of"
             f" {_shown(subject, messages.moment(newest))}",
             "set the clock: timedatectl set-ntp true",
         )
+    if ahead := history.describe(subject.store, subject.now())["ahead"]:
+        return {
+            "message": f"{_shown(subject, subject.now())}, and a backup is dated {_shown(subject, ahead)}",
+            "hint": "the clock was ahead when that backup was made, or is behind now",
+        }
     return _shown(subject, subject.now())
 
 
@@ -248,7 +284,14 @@ def _disk(subject: Subject) -> str:
     free = free_bytes(subject.home.path)
     if free < LITTLE_SPACE:
         raise WaError("storage-error", f"{free / 1e6:.0f} MB are free", "free some disk space")
-    return f"{free / 1e9:.1f} GB are free"
+    inodes = free_inodes(subject.home.path)
+    if inodes is not None and inodes < FEW_FILES:
+        raise WaError(
+            "storage-error",
+            f"the disk has room for {inodes} new files (inodes), although {free / 1e9:.1f} GB are free",
+            "remove files that are not needed: `df -i` and `du --inodes` show where they are",
+        )
+    return f"{free / 1e9:.1f} GB are free" + ("" if inodes is None else f", and {inodes:,} new files")
 
 
 def _storage(subject: Subject) -> str:

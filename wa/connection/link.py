@@ -158,7 +158,7 @@ def _lock(context: Context, command: str) -> FileLock:
         holder = lock_holder(context.home.session_lock) or {}
         raise WaError("in-use", f"{describe_holder(holder)} holds the connection", "stop it, then try again")
     now = to_iso(context.now())
-    lock.write({"pid": os.getpid(), "command": command, "since": now, "heartbeat": now})
+    lock.write({"pid": os.getpid(), "command": command, "since": now})
     return lock
 
 

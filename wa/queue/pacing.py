@@ -50,6 +50,11 @@ def resume(store: Store, now: datetime) -> None:
             store.set_state("clock_trusted_to", to_iso(newest))
 
 
+def is_paused(store: Store) -> bool:
+    """Return whether the user, or a restore, has stopped all sending."""
+    return "paused" in store.state()
+
+
 def word(block: Block | None) -> str:
     """Return the state of sending in one word: `on`, `paused` or `braked`."""
     if block is None or block.reason == "spacing":
@@ -93,7 +98,8 @@ def blocked(store: Store, now: datetime, settings: Settings) -> Block | None:
                 "clock",
                 newest - CLOCK_SLACK,
                 f"the clock is {format_duration(whole(newest - now))} behind what is stored;"
-                " set it right, or `wa resume` if it is right",
+                " set it right, or `wa resume` if it is right; else sending goes on at"
+                f" {describe(newest - CLOCK_SLACK, settings.zone, now)}",
             )
     if not store.home.has_room():
         return Block("disk", now + DISK_RETRY, "the disk is full; sending waits for room")

@@ -71,6 +71,16 @@ class Store:
             raise
 
     @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let the block fail at once, instead of waiting, when another process holds the write lock."""
+        patience = self.value("PRAGMA busy_timeout")
+        self.execute("PRAGMA busy_timeout=0")
+        try:
+            yield
+        finally:
+            self.execute(f"PRAGMA busy_timeout={patience}")
+
+    @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Run the block as a part of a transaction that is undone alone when it raises."""
         self.execute("SAVEPOINT part")

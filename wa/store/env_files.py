@@ -192,14 +192,10 @@ def warn_once(store: Store, sources: Sources, note: Callable[[str], None]) -> No
 
 def _remember(store: Store) -> bool:
     """Store that the warning was given; return False if it was before, or the store cannot be written."""
-    patience = store.value("PRAGMA busy_timeout")
     try:
-        store.execute("PRAGMA busy_timeout=0")
-        with store.write():
+        with store.at_once(), store.write():
             first = _TOLD not in store.state()
             store.set_state(_TOLD, True)
         return first
     except sqlite3.Error:
         return False
-    finally:
-        store.execute(f"PRAGMA busy_timeout={patience}")

@@ -136,6 +136,12 @@ def free_bytes(folder: Path) -> int:
     return free.f_bavail * free.f_frsize
 
 
+def free_inodes(folder: Path) -> int | None:
+    """Return how many files can still be made on the disk of a directory; None where that is not limited."""
+    free = os.statvfs(folder)
+    return free.f_favail if free.f_files else None
+
+
 def need_room(folder: Path, size: float, what: str) -> None:
     """Raise WaError `storage-error` unless a disk has room for `size` bytes and some to spare.
 

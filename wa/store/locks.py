@@ -85,8 +85,8 @@ class Heartbeat:
     """The words of the connection's owner about itself, in the file of the lock that it holds.
 
     The file has `pid`, `command`, `since`, `heartbeat`; `sends`, the owner's scope in lower case; the
-    state of the line as `connection`, `connection_since` and `connection_reason`; and at the end `ended`
-    and `error`. A disk that is full keeps the owner from writing, not from working.
+    state of the line as `connection`, `connection_since` and `connection_reason`; and at the end `ended`,
+    and the `error` with its `code` and `hint`. On a full disk the owner works on, and writes nothing here.
     """
 
     def __init__(self, lock: FileLock, command: str, sends: str, now: str) -> None:
@@ -108,8 +108,10 @@ class Heartbeat:
 
     def end(self, error: BaseException | None, now: str) -> None:
         """Release the lock, and leave in its file when and with which error the owner ended."""
+        told = {key: getattr(error, key, None) for key in ("code", "hint")}
+        told["error"] = _short(str(error)) if error else None
         try:
-            self._lock.release({**self._said, "ended": now, "error": _short(str(error)) if error else None})
+            self._lock.release({**self._said, "ended": now, **told})
         except OSError:
             self._lock.release()
 

@@ -49,7 +49,7 @@ def run_scheduler(
         app.out.note(", ".join(f"{outcomes.count(each)} {each}" for each in sorted(set(outcomes))))
     if "unknown" in outcomes:
         raise typer.Exit(ExitStatus.UNKNOWN)
-    if "failed" in outcomes:
+    if "failed" in outcomes or "missed" in outcomes:
         raise typer.Exit(ExitStatus.NOT_SENT)
 
 

@@ -13,9 +13,9 @@ import typer
 
 from wa.cli.context import App
 from wa.cli.options import Json, To, Wait, app_of, read_text, recipient
-from wa.cli.show import when_due, who
+from wa.cli.show import note_what_keeps, when_due, who
 from wa.errors import WaError
-from wa.queue import compose
+from wa.queue import attention, compose
 from wa.queue import rows as queue
 from wa.times import from_iso, parse_duration, parse_when
 
@@ -84,6 +84,7 @@ def add(
         key=key,
     )
     app.out.result(row, f"{row['id']}  {who(row)}  {when_due(app, row)}")
+    note_what_keeps(app, row, scheduled=True)
 
 
 @schedule.command(name="list")
@@ -115,6 +116,8 @@ def list_(
     app.out.table(
         queue.listing(app.store, status), ["id", "status", "when", "to", "text"], cells, "nothing queued"
     )
+    if status is not None:
+        attention.note_looked(app.store, status, queue.counts(app.store))
 
 
 @schedule.command()
@@ -184,6 +187,7 @@ def retry(
     row_id = queue.find(app.store, id)
     row = deliver.retry(app.context, row_id, force=force, wait=None if no_wait else wait)
     app.out.success(row, f"{row['status']}: {row['id']} for {who(row)}")
+    note_what_keeps(app, row, scheduled=False)
 
 
 @schedule.command()

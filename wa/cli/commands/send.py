@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from wa.cli.options import Files, Json, To, Wait, app_of, read_text, recipient
-from wa.cli.show import who
+from wa.cli.show import note_what_keeps, who
 
 commands = typer.Typer()
 
@@ -61,6 +61,8 @@ def send(
         else:
             with app.out.even_unheard(done):
                 app.out.line(done)
+    if no_wait:
+        note_what_keeps(app, rows[-1], scheduled=False)
     if len(parts) > 1 and app.json:
         with app.out.even_unheard(f"{len(rows)} messages are {'queued' if no_wait else 'sent'}"):
             app.out.table(rows, [], lambda row: [], "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import typer
 
@@ -30,7 +30,7 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
 
 def _lines(app: App, found: Status) -> list[tuple[str, str]]:
     values = found.values
-    account, last, sending = values["account"], values["last_message_at"], values["sending"]
+    account, sending = values["account"], values["sending"]
     name = "not linked"
     if account:
         name = f"{account['push_name'] or ''} +{phone_of_jid(account['jid'])}".strip()
@@ -40,34 +40,62 @@ def _lines(app: App, found: Status) -> list[tuple[str, str]]:
         sending += f": {values['sending_note']}"
     lines = [
         ("account", name),
-        ("connection", _holder_text(app, values["owner"])),
+        ("connection", _line_text(app, found)),
         ("sending", sending),
         ("queue", ", ".join(f"{count} {each}" for each, count in sorted(values["queue"].items())) or "empty"),
-        ("last message", app.out.time(from_iso(last)) if last else "none yet"),
+        ("last message", _moment_text(app, found, "last_message_at") or "none yet"),
         ("last backup", _backup_text(app, found)),
     ]
+    return lines + list(_troubles(found))
+
+
+def _troubles(found: Status) -> Iterator[tuple[str, str]]:
+    """Yield what wants the user, and what to do about it."""
+    values = found.values
+    if number := values["overdue"]:
+        text = f"{number} message{'' if number == 1 else 's'} should have gone out by now"
+        yield "overdue", f"{text}: {'; '.join(found.overdue)}" if found.overdue else text
+    for status, number in values["unseen"].items():
+        yield status, f"{number} not sent; `wa schedule list --status {status}` shows them"
     if values["queue"].get("unknown"):
-        lines.append(("unknown", "`wa schedule list --status unknown` shows what may have been sent"))
+        yield "unknown", "`wa schedule list --status unknown` shows what may have been sent"
     if values["spool"]:
         note = f", {len(found.stuck)} of them cannot be read: {found.stuck[0]}" if found.stuck else ""
-        lines.append(("spool", f"{values['spool']} events wait to be recorded{note}"))
-    return lines
+        yield "spool", f"{values['spool']} events wait to be recorded{note}"
 
 
-def _holder_text(app: App, owner: dict[str, Any] | None) -> str:
-    if owner is None:
-        return "nobody"
+def _line_text(app: App, found: Status) -> str:
+    line, since = found.line, _moment_text(app, found, "connection_since")
+    what = f"{line.state} since {since}" if since else line.state
+    if line.owner is None:
+        what = f"nobody since {since}" if since else "nobody"
+    if line.reason:
+        what += f": {line.reason}"
+    if line.owner is None or line.is_silent:
+        return what
+    owner = found.values["owner"]
     if not owner["command"]:
         return "another program"
-    since = app.out.time(from_iso(owner["since"])) if owner["since"] else "just now"
-    return f"{describe_holder(owner)} since {since}"
+    began = f" since {app.out.time(from_iso(owner['since']))}" if owner["since"] else ""
+    note = "; it does not send scheduled messages" if line.owner.get("sends") == "unscheduled" else ""
+    return f"{what} ({describe_holder(owner)}{began}{note})"
+
+
+def _moment_text(app: App, found: Status, name: str) -> str:
+    """Return a moment of the status as text, "" for none."""
+    if found.values[name] is None:
+        return ""
+    note = " (in the future: the clock is or was wrong)" if name in found.values["in_the_future"] else ""
+    return app.out.time(from_iso(found.values[name])) + note
 
 
 def _backup_text(app: App, found: Status) -> str:
     at, waiting = found.backup_at, found.waiting
-    text = "none yet; `wa backup` makes one"
-    if at:
-        text = f"{app.out.time(at)} ({format_duration(pacing.whole(app.now() - at))} ago)"
+    text = _moment_text(app, found, "last_backup_at") or "none yet; `wa backup` makes one"
+    if at and at <= app.now():
+        text += f" ({format_duration(pacing.whole(app.now() - at))} ago)"
+        if found.backup_ahead:
+            text += f"; one is dated {app.out.time(found.backup_ahead)}, in the future"
     if waiting:
         text += f", {waiting} {'waits' if waiting == 1 else 'wait'} for upload"
     return text + (f"; the last run failed: {found.trouble}" if found.trouble else "")
