@@ -35,12 +35,6 @@ FEW_FILES = 1000
 CONNECT_SECONDS = 60.0
 """Seconds that an attempt to connect may take."""
 PACKAGES = ("wa", "neonize", "sqlite-utils", "typer", "boto3", "phonenumbers")
-FEATURES = {
-    "full-text search": "CREATE VIRTUAL TABLE temp.a USING fts5 (x, tokenize='trigram case_sensitive 1')",
-    "RETURNING": "DELETE FROM temp.b RETURNING x",
-    "JSON": "SELECT '{\"a\": 1}' ->> 'a'",
-    "window functions": "SELECT lag(1) OVER ()",
-}
 
 
 class Subject(Protocol):
@@ -114,18 +108,9 @@ def _versions(subject: Subject) -> str:
 
 
 def _sqlite(subject: Subject) -> str:
-    with sqlite3.connect(":memory:") as db:
-        db.execute("CREATE TABLE temp.b (x)")
-        for name, sql in FEATURES.items():
-            try:
-                db.execute(sql)
-            except sqlite3.OperationalError:
-                raise WaError(
-                    "internal",
-                    f"SQLite {sqlite3.sqlite_version} has no {name}",
-                    "use a Python with SQLite 3.38 or newer",
-                ) from None
-    db.close()
+    if missing := condition.missing_feature():
+        text = f"SQLite {sqlite3.sqlite_version} has no {missing}"
+        raise WaError("internal", text, "use a Python with SQLite 3.38 or newer")
     return f"SQLite {sqlite3.sqlite_version} has what is needed"
 
 

@@ -10,6 +10,28 @@ from wa.store.schema import SEARCH_INDEXES
 
 _COUNTED = ("contacts", "chats", "messages", "reactions", "receipts", "scheduled_messages", "stuck")
 
+_FEATURES = {
+    "full-text search": "CREATE VIRTUAL TABLE temp.a USING fts5 (x, tokenize='trigram case_sensitive 1')",
+    "RETURNING": "DELETE FROM temp.b RETURNING x",
+    "JSON": "SELECT '{\"a\": 1}' ->> 'a'",
+    "window functions": "SELECT lag(1) OVER ()",
+}
+
+
+def missing_feature() -> str | None:
+    """Return the name of a feature that the store needs and this SQLite has not; None if it has all."""
+    db = sqlite3.connect(":memory:")
+    try:
+        db.execute("CREATE TABLE temp.b (x)")
+        for name, sql in _FEATURES.items():
+            try:
+                db.execute(sql)
+            except sqlite3.OperationalError:
+                return name
+    finally:
+        db.close()
+    return None
+
 
 def stats(store: Store) -> dict[str, int]:
     """Return the number of rows of each table, and the size of the file in bytes."""
