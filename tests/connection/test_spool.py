@@ -248,7 +248,7 @@ def test_events_wait_in_memory_in_order_while_the_file_cannot_be_written(home, m
 # ── Size ──────────────────────────────────────────────────────────────────────────────────────────
 
 RECORD_ALL = """
-import resource, sys
+import re, sys
 import spooled
 from wa.connection.context import system_now
 from wa.connection import spool
@@ -263,7 +263,7 @@ waiting = spool.count(store)
 with spooled.opened(home) as opened:
     while spooled.apply.apply_batch(store, opened, decode, system_now()):
         pass
-print(waiting, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(waiting, int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
 """
 
 
@@ -289,5 +289,6 @@ def test_a_large_spool_is_recorded_in_batches_in_flat_memory(home, store, count,
     )
     waiting, megabytes = map(int, ran.stdout.split())
     assert waiting >= count
+    sys.stdout.write(f"{megabytes} MB\n")
     assert megabytes < 90, megabytes
     assert store.value("SELECT count(*) FROM messages") >= count // 2

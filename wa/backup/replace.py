@@ -37,7 +37,7 @@ def replace_store(backups: Backups, unpacked: Path, name: str, transport: str) -
     home, now = backups.home, backups.now()
     kept: Path | None = _free_path(backups.local.folder, now)
     if not home.store.exists():
-        open_store(home).close()
+        open_store(home, anew=True).close()
         kept = None
     with closing(_connect(unpacked)) as source:
         _prepare(source, name, transport)
@@ -52,7 +52,7 @@ def replace_store(backups: Backups, unpacked: Path, name: str, transport: str) -
         except sqlite3.DatabaseError:  # the start of the store is so damaged that SQLite cannot write to it
             assert kept is not None  # noqa: S101
             _set_aside(home, kept)
-            open_store(home).close()
+            open_store(home, anew=True).close()
             _replace(backups, source, name, None, now)
             is_known = False
     return {"kept": str(kept) if kept else None, "queue_known": is_known, **_summary(home)}

@@ -11,7 +11,7 @@ from wa.backup.packing import Damaged
 from wa.errors import WaError
 from wa.store.database import BUSY_TIMEOUT
 from wa.store.files import create, explained, need_room
-from wa.store.open import explain
+from wa.store.open import emptied, explain
 from wa.store.paths import Home
 from wa.store.schema import STEPS, applied_steps
 
@@ -31,6 +31,8 @@ def take(home: Home, path: Path, session: Path | None = None) -> dict[str, int]:
         with closing(_connect(home.store)) as source, closing(_connect(path)) as copy:
             source.execute("BEGIN")  # the counts and the copy are of one moment
             counts = count(source)
+            if not counts:
+                raise emptied(home.store)
             size = int(
                 source.execute(
                     "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"

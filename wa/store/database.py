@@ -34,7 +34,11 @@ class Store:
     def __init__(self, home: Home, *, any_thread: bool = False, busy_seconds: float = BUSY_TIMEOUT) -> None:
         self.home = home
         self.conn = sqlite3.connect(
-            home.store, timeout=busy_seconds, isolation_level=None, check_same_thread=not any_thread
+            f"{home.store.absolute().as_uri()}?mode=rw",  # so that it never makes a file
+            uri=True,
+            timeout=busy_seconds,
+            isolation_level=None,
+            check_same_thread=not any_thread,
         )
         self.file = os.stat(home.store)
         """The file that this connection has open, for comparison with what is in its place later."""

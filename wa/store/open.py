@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
 from wa.errors import WaError
 from wa.store import schema
 from wa.store.database import BUSY_TIMEOUT, Store
-from wa.store.files import storage_error
-from wa.store.locks import FileLock
+from wa.store.files import create, part_path, put, storage_error
+from wa.store.locks import FileLock, lock_holder
 from wa.store.paths import Home
 
+_RESTORE = "`wa backup restore latest` brings back the last good backup; without any, remove the file"
+_BACK = "put the file back, or `wa backup restore latest`, then start again"
 
-def open_store(home: Home) -> Store:
+
+def open_store(home: Home, *, anew: bool = False) -> Store:
     """Open the store; make or upgrade it first if need be.
 
     Raise WaError `newer-version` for a store from a later wa, `in-use` when an upgrade has to wait for
-    the process that holds the connection, `corrupt` and `storage-error`.
+    the process that holds the connection, `corrupt` and `storage-error`: also instead of making a store
+    where there was one. `anew` makes one all the same, for a backup to be restored into.
     """
     try:
-        if home.store.exists() and home.store.stat().st_mode & 0o077:
+        if not home.store.exists():
+            _make(home, anew=anew)
+        found = home.store.stat()
+        if not found.st_size and not anew:
+            raise emptied(home.store)
+        if found.st_mode & 0o077:
             home.store.chmod(0o600)
         store = Store(home)
     except OSError as error:
@@ -74,6 +84,50 @@ def _is_current(store: Store) -> bool:
     return applied == known
 
 
+def _make(home: Home, *, anew: bool) -> None:
+    """Make the store under another name, and give it its own once it is whole: so none of ours is empty."""
+    with FileLock(home.migrate_lock).hold():
+        if home.store.exists():  # another process was here first
+            return
+        if not anew:
+            _check_that_none_is_missing(home)
+        workshop = Home(part_path(home.path, "store"))
+        shutil.rmtree(workshop.path, ignore_errors=True)
+        workshop.path.mkdir(mode=0o700)
+        try:
+            create(workshop.store).close()
+            store = Store(workshop)
+            try:
+                store.execute("PRAGMA journal_mode=WAL")
+                store.execute("PRAGMA synchronous=OFF")
+                schema.apply_steps(store.conn)
+            finally:
+                store.close()
+            for log in (home.store.with_name(f"{home.store.name}{end}") for end in ("-wal", "-shm")):
+                log.unlink(missing_ok=True)
+            with workshop.store.open("rb+") as file:
+                put(file, home.store)
+        finally:
+            shutil.rmtree(workshop.path, ignore_errors=True)
+
+
+def _has_backups(home: Home) -> bool:
+    return home.backups.is_dir() and any(each.is_file() for each in home.backups.iterdir())
+
+
+def _check_that_none_is_missing(home: Home) -> None:
+    """Raise WaError when the home had a store, which somebody has moved or removed."""
+    log = home.store.with_name(f"{home.store.name}-wal")
+    if _has_backups(home):
+        text = f"{home.store} is missing, and {home.backups} holds backups of it"
+        raise WaError("corrupt", text, "`wa backup restore latest` brings back the last good one")
+    if home.spool.exists() and lock_holder(home.session_lock) is not None:  # its holder has a store
+        raise WaError("storage-error", f"{home.store} was moved or removed while wa had it open", _BACK)
+    if log.exists() and log.stat().st_size:
+        text = f"{home.store} was moved or removed, and {log.name}, which belongs to it, was not"
+        raise WaError("storage-error", text, f"{_BACK}; to begin without it, remove {log.name}")
+
+
 def _migrate(store: Store) -> None:
     """Bring the schema up to date, one process at a time.
 
@@ -84,6 +138,8 @@ def _migrate(store: Store) -> None:
             return
         session = FileLock(store.home.session_lock)
         fresh = store.value("SELECT count(*) FROM sqlite_master") == 0
+        if fresh and _has_backups(store.home):
+            raise emptied(store.home.store)
         if not fresh and not session.acquire():
             raise WaError(
                 "in-use",
@@ -117,14 +173,10 @@ def emptied(path: Path) -> WaError:
     return WaError("corrupt", f"{path} is empty: another program has emptied it", _RESTORE)
 
 
-_RESTORE = "`wa backup restore latest` brings back the last good backup; without any, remove the file"
-_BACK = "put the file back, or `wa backup restore latest`, then start again"
-
-
 def is_damaged(home: Home) -> bool:
     """Return whether the database itself is broken, and not only a statement."""
     try:
-        conn = sqlite3.connect(home.store, timeout=BUSY_TIMEOUT)
+        conn = sqlite3.connect(f"{home.store.absolute().as_uri()}?mode=ro", timeout=BUSY_TIMEOUT, uri=True)
         try:
             return bool(conn.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
         finally:
