@@ -74,6 +74,17 @@ def is_lid(jid: str) -> bool:
     return jid.endswith("@" + LID_SERVER)
 
 
+def is_person_or_group(jid: str) -> bool:
+    """Return whether a JID is that of a person or group: not of a status, a broadcast list or a channel."""
+    return jid.rpartition("@")[2] in (USER_SERVER, GROUP_SERVER, LID_SERVER)
+
+
+def check_recipient(jid: str) -> None:
+    """Raise WaError `usage` for an address that nothing is sent to: a status, a broadcast list, a channel."""
+    if not is_person_or_group(jid):
+        raise WaError("usage", f"nothing is sent to {jid}: that would publish it", "name a person or a group")
+
+
 def show_jid(jid: str) -> str:
     """Return a JID as it is shown to people: `+447700900123` for a person, else unchanged."""
     phone = phone_of_jid(jid)

@@ -96,6 +96,7 @@ def paste(
         shutil.copytree(home.path, prepared / "home", ignore=shutil.ignore_patterns("*.sock"))
         shutil.rmtree(home.path)
     shutil.copytree(prepared / "home", home.path)
+    assert run("wa resume").code == 0  # a copied home sends nothing before
     return run
 
 

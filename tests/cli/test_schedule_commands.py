@@ -365,6 +365,45 @@ def test_edit_changes_the_recipient(wa, row, clock):
     }
 
 
+@pytest.fixture
+def in_tokyo(wa, clock) -> dict[str, Any]:
+    """A message to Reem, who lives in Tokyo, for 25 December, 10:00 there."""
+    assert wa("contacts", "add", "Reem", REEM, "--tz", "Asia/Tokyo", now=clock).code == 0
+    assert wa("contacts", "add", "Adam", ADAM, "--tz", "Asia/Dubai", now=clock).code == 0
+    arguments = ("schedule", "add", "reem", "Hi", "--at", "25 dec 10:00", "--tz", "contact", "--json")
+    added: dict[str, Any] = wa(*arguments, now=clock).json
+    return added
+
+
+@pytest.mark.parametrize(
+    ("arguments", "zone", "due"),
+    [
+        (["--to", "adam"], "Europe/London", "2026-12-25T01:00"),
+        (["--to", "adam", "--at", "26 dec 9:00"], "Europe/London", "2026-12-26T09:00"),
+        (["--to", "adam", "--tz", "contact"], "Asia/Dubai", "2026-12-25T06:00"),
+        (["--to", "adam", "--tz", "contact", "--at", "26 dec 9:00"], "Asia/Dubai", "2026-12-26T05:00"),
+        (["--to", REEM], "Asia/Tokyo", "2026-12-25T01:00"),
+        (["--tz", "America/New_York"], "America/New_York", "2026-12-25T15:00"),
+        (["--tz", "contact", "--at", "26 dec 9:00"], "Asia/Tokyo", "2026-12-26T00:00"),
+        (["--tz", "UTC", "--at", "26 dec 9:00"], "UTC", "2026-12-26T09:00"),
+    ],
+    ids=" ".join,
+)
+def test_edit_keeps_nobody_else_s_zone_and_takes_another(wa, in_tokyo, clock, arguments, zone, due):
+    changed = wa("schedule", "edit", in_tokyo["id"], *arguments, "--json", now=clock).json
+    assert (changed["timezone"], changed["scheduled_at"]) == (zone, f"{due}:00.000Z")
+    assert zone in wa("schedule", "show", in_tokyo["id"], now=clock).out
+
+
+def test_edit_to_a_zone_in_which_the_time_has_passed_is_refused(wa, in_tokyo, clock):
+    clock.at = from_iso("2026-12-24T22:00:00Z")  # 07:00 in Tokyo, three hours before
+    result = wa("schedule", "edit", in_tokyo["id"], "--tz", "Pacific/Kiritimati", "--json", now=clock)
+    assert (result.code, result.error["code"]) == (2, "usage")
+    assert "has passed" in result.error["message"]
+    assert wa("schedule", "edit", in_tokyo["id"], "--tz", "Mars/Base", now=clock).code == 2
+    assert everything(wa, clock) == [in_tokyo]
+
+
 def test_edit_changes_several_things_at_once(wa, row, clock):
     arguments = ("--text", "Ho", "--at", "in 1 hour", "--to", ADAM)
     changed = wa("schedule", "edit", row["id"], *arguments, "--json", now=clock).json

@@ -9,7 +9,7 @@ import pytest
 from conftest import ADAM_JID, REEM, REEM_JID, delivered, is_owned, wait_for
 
 from wa.connection import deliver
-from wa.connection.ask import fetch, refresh_groups
+from wa.connection.ask import fetch, pause, refresh_groups
 from wa.connection.context import Context
 from wa.connection.status import status_of
 from wa.errors import WaError
@@ -37,7 +37,9 @@ def context(home, store, notes):
 
 def send_text(context, text, wait=30.0):
     """Send a text to Reem. Return its row."""
-    [(row, was_sent)] = deliver.send_parts(context, REEM_TO, [Part(text)], None, wait)
+    told = []
+    deliver.send_parts(context, REEM_TO, [Part(text)], None, wait, lambda *what: told.append(what))
+    [(row, was_sent)] = told
     assert not was_sent
     return row
 
@@ -50,7 +52,7 @@ def test_a_message_is_sent_and_nothing_is_printed(context, home, notes, capfd):
 
 
 def test_a_note_goes_to_the_context_and_is_not_printed(context, notes, capfd):
-    deliver.pause(context)
+    pause(context)
     with pytest.raises(WaError) as raised:
         send_text(context, "Hello", wait=0.1)
     assert raised.value.code == "still-queued"
@@ -77,7 +79,9 @@ def test_retry_sends_a_failed_row_again(context, home, store):
     row_id = rows.enqueue(store, REEM_TO, "Hello", context.now(), context.now(), grace=SETTINGS.grace)["id"]
     with store.write():
         rows.update(store, row_id, context.now(), status="failed")
-    assert deliver.retry(context, row_id, force=False, wait=30)["status"] == "sent"
+    told = []
+    deliver.retry(context, row_id, force=False, wait=30, tell=lambda row, _: told.append(row["status"]))
+    assert told == ["sent"]
     assert delivered(home) == ["Hello"]
 
 

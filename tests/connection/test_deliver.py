@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+from datetime import timedelta
 
 import pytest
-from conftest import REEM, delivered
+from conftest import REEM, FakeClock, delivered, wait_for
 
+from wa.cli.output import Output
 from wa.connection import deliver
+from wa.connection.context import system_now
 from wa.connection.hold import serve
-from wa.queue import rows
+from wa.queue import rows, waiting
+from wa.queue.waiting import Waiter
 from wa.store import database
+from wa.times import to_iso
 
 LOCKED = sqlite3.OperationalError("database is locked")
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
@@ -30,20 +35,20 @@ def queued(wa, home):
 
 
 def after(monkeypatch, function, act):
-    """Call `act` right after a function of `deliver` has done its work."""
-    module, name = (deliver, "queue_now") if function == "queue_now" else (rows, function)
-    original = getattr(module, name)
+    """Call `act` right after a function of `deliver` or `waiting` has done its work."""
+    module = deliver if function == "queue_now" else waiting
+    original = getattr(module, function)
 
     def with_act(*args, **kwargs):
         done = original(*args, **kwargs)
         act()
         return done
 
-    monkeypatch.setattr(module, name, with_act)
+    monkeypatch.setattr(module, function, with_act)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("function", ["queue_now", "start_waiting"])
+@pytest.mark.parametrize("function", ["queue_now", "start"])
 def test_a_signal_before_the_wait_begins_withdraws_the_row(wa, home, queued, monkeypatch, function, number):
     with monkeypatch.context() as patch:
         after(patch, function, lambda: os.kill(os.getpid(), number))
@@ -58,7 +63,13 @@ def test_a_signal_after_it_was_sent_leaves_it_sent_and_sends_no_more(wa, home, t
     for file in files:
         file.write_text(file.name)
     arguments = [word for file in files for word in ("--file", str(file))]
-    after(monkeypatch, "stop_waiting", lambda: os.kill(os.getpid(), number))
+    line = Output.line
+
+    def and_kill(*args):
+        line(*args)
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(Output, "line", and_kill)
     result = wa("send", REEM, *arguments)
     assert result.code == 130
     assert result.out == f"sent one.txt to +{REEM}\n"
@@ -93,34 +104,47 @@ def test_a_signal_during_send_no_wait_leaves_the_row_queued(wa, home, queued, mo
         (ValueError("a bug"), 1, "internal"),
     ],
 )
-@pytest.mark.parametrize("function", ["start_waiting", "serve"])
+@pytest.mark.parametrize(("place", "left"), [("start", []), ("serve", ["failed"])])
 def test_an_error_that_ends_the_wait_withdraws_the_row(
-    wa, home, queued, monkeypatch, function, error, exit_code, code
+    wa, home, queued, monkeypatch, place, left, error, exit_code, code
 ):
     def fail(*args, **kwargs):
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(deliver if function == "serve" else rows, function, fail)
+        patch.setattr(deliver if place == "serve" else waiting, place, fail)
         result = wa("send", REEM, "Hello", "--json")
     assert (result.code, result.error["code"]) == (exit_code, code)
-    assert queued() == ["failed"]
-    assert wa("schedule", "list", "--status", "failed", "--json").json[0]["error_code"] == code
+    assert queued() == left
+    assert [row["error_code"] for row in listed(wa, "failed")] == [code for _ in left]
     assert delivered(home) == []
 
 
+def listed(wa, status="all"):
+    """Return the rows of the queue."""
+    return wa("schedule", "list", "--status", status, "--json").json
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), LOCKED])
-def test_a_scheduled_row_with_the_same_key_stays_scheduled(wa, home, monkeypatch, error):
+@pytest.mark.parametrize("is_due", [False, True])
+def test_a_scheduled_row_with_the_same_key_stays_scheduled(wa, home, monkeypatch, error, is_due):
+    """A row for later is only told of. A due one is waited for, and stays when the wait ends."""
+
     def fail(*args, **kwargs):
         raise error
 
-    row = wa("schedule", "add", REEM, "Hello", "--at", "in 1 hour", "--key", "K", "--json").json
+    now = FakeClock()
+    row = wa("schedule", "add", REEM, "Hello", "--at", "in 1 hour", "--key", "K", "--json", now=now).json
+    now.advance(hours=is_due)
     monkeypatch.setattr(deliver, "serve", fail)
-    result = wa("send", REEM, "Hello", "--key", "K", "--json")
-    assert (result.code, result.error["code"]) == (6, "still-queued")
-    assert row["id"] in result.error["message"]
-    [waiting] = wa("schedule", "list", "--status", "all", "--json").json
-    assert (waiting["id"], waiting["status"]) == (row["id"], "pending")
+    result = wa("send", REEM, "Hello", "--key", "K", "--json", now=now)
+    if is_due:
+        assert (result.code, result.error["code"]) == (6, "still-queued")
+        assert row["id"] in result.error["message"]
+    else:
+        assert (result.code, result.json["id"]) == (0, row["id"])
+    [waits] = wa("schedule", "list", "--status", "all", "--json", now=now).json
+    assert (waits["id"], waits["status"]) == (row["id"], "pending")
 
 
 def test_a_row_that_cannot_be_withdrawn_may_still_be_sent(wa, home, queued, monkeypatch):
@@ -142,20 +166,196 @@ def test_a_row_that_cannot_be_withdrawn_may_still_be_sent(wa, home, queued, monk
     assert delivered(home) == ["Hello"]
 
 
-@pytest.mark.parametrize("place", ["serve", "stop_waiting"])
-def test_an_error_after_it_was_sent_is_a_warning(wa, home, monkeypatch, place):
+def test_an_error_after_it_was_sent_is_a_warning(wa, home, monkeypatch):
     def serve_and_fail(*args, **kwargs):
         serve(*args, **kwargs)
         raise LOCKED
 
-    def fail(*args, **kwargs):
-        raise LOCKED
-
-    if place == "serve":
-        monkeypatch.setattr(deliver, "serve", serve_and_fail)
-    else:
-        monkeypatch.setattr(rows, "stop_waiting", fail)
+    monkeypatch.setattr(deliver, "serve", serve_and_fail)
     result = wa("send", REEM, "Hello")
     assert (result.code, result.out) == (0, f"sent to +{REEM}\n")
     assert "warning: it was sent" in result.err
     assert delivered(home) == ["Hello"]
+
+
+@pytest.mark.parametrize("status", ["failed", "missed", "unknown"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), LOCKED])
+def test_a_retry_that_ends_early_leaves_the_row_as_it_was_and_to_be_retried(
+    wa, home, store, queued, monkeypatch, status, error
+):
+    """An unknown row stays unknown: its first attempt may have been sent."""
+
+    def fail(*args, **kwargs):
+        raise error
+
+    row_id = wa("send", REEM, "Hello", "--no-wait", "--json").json["id"]
+    with store.write():
+        rows.update(store, row_id, system_now(), status=status, message_id="3EB0F1")
+    with monkeypatch.context() as patch:
+        patch.setattr(deliver, "serve", fail)
+        result = wa("schedule", "retry", row_id, "--force", "--json")
+    left = "unknown" if status == "unknown" else "failed"
+    assert result.code == (6 if status == "unknown" else 130 if error is not LOCKED else 7)
+    assert queued() == [left]
+    assert delivered(home) == []
+    if left == "unknown":
+        assert rows.get(store, row_id)["message_id"] == "3EB0F1"
+    assert wa("schedule", "retry", row_id, "--force").code == 0
+    assert delivered(home) == ["Hello"]
+
+
+# ── Several commands with one key ─────────────────────────────────────────────────────────────────
+
+
+def waiters(store):
+    """Return the number of commands that wait for a row with a key."""
+    return sum(len(each) for each in store.state().get("waiting", {}).values())
+
+
+def test_the_end_of_one_waiter_does_not_withdraw_the_row_from_under_another(wa, home, store, spawn):
+    wa("loopback", "fault", "offline", "on")
+    both = []
+    for number in (1, 2):
+        both.append(spawn("send", REEM, "Hello", "--key", "K", "--wait", "60", "--json"))
+        wait_for(lambda number=number: waiters(store) == number)
+    first, second = both
+    first.signal(signal.SIGINT)
+    result = first.finish()
+    assert (result.code, result.error["code"]) == (6, "still-queued")
+    assert [row["status"] for row in listed(wa)] == ["pending"]
+    wa("loopback", "reset")
+    assert second.finish().code == 0
+    assert delivered(home) == ["Hello"]
+
+
+def test_the_last_waiter_withdraws_the_row(wa, home, store, spawn, queued):
+    wa("loopback", "fault", "offline", "on")
+    senders = [spawn("send", REEM, "Hello", "--key", "K", "--wait", "60") for _ in range(3)]
+    wait_for(lambda: waiters(store) == 3)
+    codes = []
+    for sender in senders:
+        sender.signal(signal.SIGINT)
+        codes.append(sender.finish().code)
+    assert codes == [6, 6, 130]
+    wa("loopback", "reset")
+    assert queued() == ["cancelled"]
+    assert delivered(home) == []
+    assert wa("send", REEM, "Hello", "--key", "K", "--json").error["code"] == "wrong-state"
+
+
+def test_a_waiter_that_fails_leaves_the_row_to_the_other(wa, home, store, monkeypatch, queued):
+    def fail(*args, **kwargs):
+        raise LOCKED
+
+    row_id = wa("send", REEM, "Hello", "--key", "K", "--no-wait", "--json").json["id"]
+    other = Waiter(row_id, system_now() + timedelta(minutes=1))
+    waiting.start(store, other, system_now())
+    with monkeypatch.context() as patch:
+        patch.setattr(deliver, "serve", fail)
+        result = wa("send", REEM, "Hello", "--key", "K", "--wait", "5", "--json")
+    assert (result.code, result.error["code"]) == (6, "still-queued")
+    until = store.value("SELECT wait_until FROM scheduled_messages")
+    assert until == to_iso(other.until)
+    waiting.stop(store, other, system_now())
+    assert "waiting" not in store.state()
+    assert queued() == ["sent"]
+
+
+def test_a_killed_waiter_counts_until_its_wait_would_be_over(wa, home, store, monkeypatch, queued):
+    def fail(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    row_id = wa("send", REEM, "Hello", "--key", "K", "--no-wait", "--json").json["id"]
+    waiting.start(store, Waiter(row_id, system_now() + timedelta(seconds=30)), system_now())
+    monkeypatch.setattr(deliver, "serve", fail)
+    arguments = ("send", REEM, "Hello", "--key", "K", "--json")
+    assert wa(*arguments).code == 6
+    later = system_now() + timedelta(seconds=31)
+    assert wa(*arguments, now=lambda: later).code == 130
+    assert [row["status"] for row in listed(wa)] == ["cancelled"]
+
+
+# ── Keys in every state ───────────────────────────────────────────────────────────────────────────
+
+KEY_CODES = {
+    "pending": 0,
+    "sending": 6,
+    "sent": 0,
+    "unknown": 6,
+    "failed": 2,
+    "missed": 2,
+    "cancelled": 2,
+}
+"""The exit code of a command with the key of a row for later, or of one that was sent or not, by status."""
+
+
+def keyed_row(wa, store, status):
+    """Add a row with the key K and a status, for later unless it is being sent. Return its id."""
+    at = "in 0 seconds" if status == "sending" else "in 2 hours"
+    row_id = wa("schedule", "add", REEM, "Hello", "--at", at, "--key", "K", "--json").json["id"]
+    sent = {"sent_at": to_iso(system_now())} if status == "sent" else {}
+    with store.write():
+        rows.update(store, row_id, system_now(), status=status, **sent)
+    return row_id
+
+
+def checked(result, status, row_id):
+    """Check the answer to a command with the key of a row."""
+    assert result.code == KEY_CODES[status], result.err
+    if result.code:
+        assert result.error["code"] == ("wrong-state" if KEY_CODES[status] == 2 else "unknown-outcome")
+        assert row_id in result.error["message"]
+        assert result.out == ""
+    else:
+        assert result.json["id"] == row_id
+
+
+@pytest.mark.parametrize("status", KEY_CODES)
+def test_a_key_answers_with_the_state_of_its_row(wa, home, store, monkeypatch, status):
+    monkeypatch.setattr(deliver, "PROOF_SECONDS", 0.1)
+    row_id = keyed_row(wa, store, status)
+    due = ("--at", "in 0 seconds" if status == "sending" else "in 2 hours")
+    checked(wa("send", REEM, "Hello", "--key", "K", "--no-wait", "--json"), status, row_id)
+    checked(wa("schedule", "add", REEM, "Hello", *due, "--key", "K", "--json"), status, row_id)
+    assert delivered(home) == []
+    result = wa("send", REEM, "Hello", "--key", "K", "--wait", "20", "--json")
+    if status == "sending":  # its process is dead, and had not sent it
+        assert (result.code, delivered(home)) == (0, ["Hello"])
+    else:
+        checked(result, status, row_id)
+        assert delivered(home) == []
+    assert store.value("SELECT count(*) FROM scheduled_messages") == 1
+
+
+def test_another_time_under_the_same_key_is_usage_and_says_the_first(wa):
+    add = ("schedule", "add", REEM, "Hello", "--key", "K", "--json", "--at")
+    first = wa(*add, "in 2 hours").json
+    result = wa(*add, "in 3 hours")
+    assert (result.code, result.error["code"]) == (2, "usage")
+    assert first["scheduled_at"] in result.error["message"]
+    assert wa(*add, first["scheduled_at"]).json == first
+
+
+def test_a_retried_row_answers_a_repeat_of_its_first_command(wa, home):
+    add = ("schedule", "add", REEM, "Hello", "--key", "K", "--json", "--at")
+    now = FakeClock()
+    row_id = wa(*add, "2026-11-20T14:00:00Z", now=now).json["id"]
+    now.advance(days=1)
+    assert wa("run-scheduler", "--once", now=now).code == 5
+    assert wa("schedule", "retry", row_id, now=now).code == 0
+    now.advance(days=-1)
+    again = wa(*add, "2026-11-20T14:00:00Z", now=now)
+    assert (again.code, again.json["status"]) == (0, "sent")
+    assert delivered(home) == ["Hello"]
+
+
+@pytest.mark.parametrize("status", ["new", *KEY_CODES])
+def test_twelve_processes_with_one_key_end_with_the_code_of_its_state(wa, home, store, spawn, status):
+    if status != "new":
+        keyed_row(wa, store, status)
+    senders = [spawn("send", REEM, "Hello", "--key", "K", "--wait", "20") for _ in range(12)]
+    codes = {sender.finish().code for sender in senders}
+    is_sent = status in ("new", "sending")  # of a row that was being sent, the process is dead
+    assert codes == {0 if is_sent else KEY_CODES[status]}
+    assert delivered(home) == (["Hello"] if is_sent else [])
+    assert store.value("SELECT count(*) FROM scheduled_messages") == 1

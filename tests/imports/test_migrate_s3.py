@@ -313,6 +313,16 @@ def test_scheduled_messages_in_each_container_are_migrated(
     assert (adam["id"], adam["to_jid"], adam["to_phone"]) == ("1735168500002_a1b2c3", ADAM_JID, ADAM)
 
 
+@pytest.mark.parametrize("to", ["status@broadcast", "1600000000@broadcast", "120363000000000009@newsletter"])
+def test_a_message_that_would_be_published_is_skipped_unless_it_is_over(
+    migrate: Migrate, store: Store, to: str
+) -> None:
+    rows = [planned(1, to=to), planned(2, to=to, status="sent"), planned(3)]
+    found = migrate(code=8, scheduled=rows)
+    assert counts(found["scheduled.json"]) == (2, 0, 1)
+    assert [row["status"] for row in queue(store).values()] == ["sent", "pending"]
+
+
 def test_an_id_that_is_only_the_key_of_the_record_is_used(migrate: Migrate, store: Store) -> None:
     first, second = planned(1), job(1)
     files = {"scheduled": {first.pop("id"): first}, "jobs": {"jobs": {second.pop("id"): second}}}

@@ -446,12 +446,27 @@ def test_an_ambiguous_name_lists_the_matches(wa: Wa, do: Any, home: Home, comman
 
 
 @pytest.mark.usefixtures("named")
-def test_a_name_of_a_person_and_a_group_is_ambiguous_and_both_are_listed(wa: Wa, do: Any) -> None:
+def test_a_contact_comes_before_a_group_of_the_same_name(wa: Wa, do: Any, store: Store) -> None:
+    """A stranger may name a group after anybody, also after somebody in the phone's address book."""
+    assert do("send", "family", "to the group", "--no-wait")["to_jid"] == GROUP
+    with store.write():
+        sql = "INSERT INTO push_names (jid, name, saved_name) VALUES (?, 'F', 'Family')"
+        store.execute(sql, ["12025550188@s.whatsapp.net"])
+    assert do("send", "family", "to the one saved on the phone", "--no-wait")["to_phone"] == "12025550188"
     do("contacts", "add", "FAMILY", "12025550199")
-    result = wa("send", "family", "Hello", "--json")
+    assert do("send", "family", "to the contact", "--no-wait")["to_phone"] == "12025550199"
+    do("contacts", "add", "Fam Doe", "12025550177")
+    result = wa("send", "fam", "Hello", "--json")
     assert (result.code, result.error["code"]) == (4, "ambiguous")
-    assert "12025550199" in result.error["message"]
     assert GROUP in result.error["message"]
+
+
+@pytest.mark.usefixtures("named")
+def test_a_contact_without_a_number_comes_before_a_group_of_its_name(wa: Wa, do: Any) -> None:
+    do("contacts", "add", "Family")
+    result = wa("send", "family", "Hello", "--json")
+    assert (result.code, result.error["code"]) == (4, "recipient-not-found")
+    assert "no number is known for Family" in result.error["message"]
 
 
 @pytest.mark.usefixtures("named")

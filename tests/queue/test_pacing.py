@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_owned, own, wait_for
 
-from wa.connection import deliver, owner
+from wa.connection import ask, owner
 from wa.connection.context import system_now
 from wa.people.recipients import Recipient
-from wa.queue import outcomes, pacing, send
+from wa.queue import outcomes, pacing, send, waiting
 from wa.queue import rows as schedule
 from wa.queue.send import Claim, Scope
+from wa.queue.waiting import Waiter
 from wa.settings import Settings, parse_settings
 from wa.store.database import Store
 from wa.store.locks import lock_holder
@@ -101,7 +102,7 @@ def test_spacing_with_jitter_lies_between_any_two_claims(store, clock):
     scopes = [Scope.ALL, Scope.UNSCHEDULED, Scope.WAITED]
     for number in range(30):
         row_id = add(store, clock(), immediate=True)
-        schedule.start_waiting(store, row_id, clock() + HOUR, clock())
+        waiting.start(store, Waiter(row_id, clock() + HOUR), clock())
         claim = take(store, clock(), how, scopes[number % 3])
         settle(store, claim, accepted(claim, clock()), clock())
         add(store, clock())
@@ -373,7 +374,7 @@ def test_pause_waits_for_the_row_being_sent(wa, home, spawn, store):
 
 
 def test_pause_names_the_rows_still_being_sent_when_it_gives_up(wa, home, spawn, store, monkeypatch):
-    monkeypatch.setattr(deliver, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(ask, "PAUSE_SECONDS", 0.2)
     wa("loopback", "fault", "ack-delay", "60")
     spawn("listen")
     wait_for(lambda: is_owned(home))
@@ -397,7 +398,7 @@ def test_pause_does_not_wait_for_an_attempt_whose_process_is_dead(wa, store):
 
 
 def test_pause_waits_for_five_seconds():
-    assert deliver.PAUSE_SECONDS == 5
+    assert ask.PAUSE_SECONDS == 5
 
 
 # ── A full disk ───────────────────────────────────────────────────────────────────────────────────

@@ -15,11 +15,12 @@ from wa.cli.context import App
 from wa.connection import apply, deliver, owner
 from wa.errors import WaError
 from wa.people.recipients import Recipient
-from wa.queue import outcomes, pacing, send
+from wa.queue import outcomes, pacing, send, waiting
 from wa.queue import rows as schedule
 from wa.queue.compose import new_time
 from wa.queue.rows import STATUSES
 from wa.queue.send import Claim, Scope
+from wa.queue.waiting import Waiter
 from wa.record import messages, names
 from wa.settings import Settings, parse_settings
 from wa.store.database import Store
@@ -68,7 +69,7 @@ def add(
     """Add a row to the queue, due now unless `due` says otherwise; return its id."""
     row = schedule.enqueue(store, REEM_TO, text, at or now, now, grace=grace, **options)
     if wait_until is not None:
-        schedule.start_waiting(store, row["id"], wait_until, now)
+        waiting.start(store, Waiter(row["id"], wait_until), now)
     return str(row["id"])
 
 
@@ -991,7 +992,8 @@ def test_a_key_whose_message_was_sent_does_not_send_again(wa, home):
     assert (first.code, second.code) == (0, 0)
     assert second.json == first.json
     third = wa("schedule", "add", REEM, "Hello", "--at", "in 2 hours", "--key", "k1", "--json")
-    assert third.json == first.json
+    assert (third.code, third.error["code"]) == (2, "usage")
+    assert first.json["scheduled_at"] in third.error["message"]
     assert delivered(home) == ["Hello"]
 
 
@@ -1000,8 +1002,9 @@ def test_a_key_whose_message_failed_says_so_and_sends_nothing(wa, home):
     assert wa("send", REEM, "Hello", "--key", "k1").code == 5
     wa("loopback", "reset")
     result = wa("send", REEM, "Hello", "--key", "k1", "--json")
-    assert result.code == 5
-    assert result.error["code"] == "send-failed"
+    assert result.code == 2
+    assert result.error["code"] == "wrong-state"
+    assert "failed" in result.error["message"]
     assert "retry" in result.error["hint"]
     assert delivered(home) == []
 
@@ -1029,21 +1032,69 @@ def test_a_key_whose_message_is_scheduled_for_later_does_not_send_early(wa, home
     first = wa(
         "schedule", "add", REEM, "Hello", "--at", "in 2 hours", "--key", "k1", "--json", now=clock
     ).json
-    result = wa("send", REEM, "Hello", "--key", "k1", "--wait", "0.3", "--json", now=clock)
-    assert result.code == 6
-    assert result.error["code"] == "still-queued"
-    assert first["id"] in result.error["hint"]
+    result = wa("send", REEM, "Hello", "--key", "k1", "--wait", "60", "--json", now=clock)
+    assert (result.code, result.json) == (0, first)
+    told = wa("send", REEM, "Hello", "--key", "k1", now=clock)
+    assert told.code == 0
+    assert first["id"] in told.out
+    assert "due Fri 20 Nov 2026 14:00 Europe/London, in 2 hours" in told.out
     [row] = wa("schedule", "list", "--json", now=clock).json
     assert (row["id"], row["scheduled_at"]) == (first["id"], first["scheduled_at"])
     assert delivered(home) == []
 
 
-@pytest.mark.parametrize("key", ["", " ", "ключ", "a'b\"c", "k" * 500])
+def test_an_empty_key_is_usage(wa, store):
+    later = ("schedule", "add", REEM, "Hello", "--at", "in 2 hours")
+    for command in (("send", REEM, "Hello"), ("send", REEM, "Hello", "--no-wait"), later):
+        result = wa(*command, "--key", "", "--json")
+        assert (result.code, result.error["code"]) == (2, "usage")
+    assert store.value("SELECT count(*) FROM scheduled_messages") == 0
+
+
+@pytest.mark.parametrize("key", [" ", "ключ", "a'b\"c", "k" * 500])
 def test_any_text_is_a_key(wa, home, key):
     first = wa("send", REEM, "Hello", "--key", key, "--json")
     second = wa("send", REEM, "Hello", "--key", key, "--json")
     assert first.json["id"] == second.json["id"]
     assert delivered(home) == ["Hello"]
+
+
+# ── What would be published ───────────────────────────────────────────────────────────────────────
+
+PUBLIC = ["status@broadcast", "1600000000@broadcast", "120363000000000009@newsletter"]
+
+
+@pytest.mark.parametrize("to", PUBLIC)
+def test_nothing_is_published(wa, home, store, clock, to):
+    later = wa("schedule", "add", REEM, "Hello", "--at", "in 2 hours", "--json").json
+    commands = [
+        ("send", to, "Hello"),
+        ("send", to, "Hello", "--no-wait", "--key", "K"),
+        ("send", f" {to.replace('cast', 'CAST')} ", "--file", __file__),
+        ("schedule", "add", to, "Hello", "--at", "in 0 seconds"),
+        ("schedule", "edit", later["id"], "--to", to),
+    ]
+    for command in commands:
+        result = wa(*command, "--json")
+        assert (result.code, result.error["code"]) == (2, "usage"), command
+    with pytest.raises(WaError) as raised:
+        schedule.enqueue(store, Recipient(to, None, None), "Hello", clock(), clock(), grace=GRACE)
+    assert raised.value.code == "usage"
+    assert wa("schedule", "list", "--status", "all", "--json").json == [later]
+    assert not home.media.exists()
+    assert delivered(home) == []
+
+
+@pytest.mark.parametrize("to", PUBLIC)
+def test_a_row_that_an_older_version_queued_for_the_public_fails(wa, home, store, to):
+    row_id = add(store, FakeClock()())
+    with store.write():
+        schedule.update(store, row_id, FakeClock()(), to_jid=to)
+    assert wa("run-scheduler", "--once", now=FakeClock()).code == 5
+    row = schedule.get(store, row_id)
+    assert (row["status"], row["error_code"]) == ("failed", "usage")
+    assert to in row["error_message"]
+    assert delivered(home) == []
 
 
 # ── Ids ───────────────────────────────────────────────────────────────────────────────────────────

@@ -391,8 +391,8 @@ FAULTS = [
     Fault(
         "the wait for a message leaves it in the queue",
         DELIVER,
-        "        return rows.give_up(context.store, row_id, context.now(), fault)",
-        "        return rows.get(context.store, row_id)",
+        "        return waiting.give_up(context.store, waiter, context.now(), fault)",
+        "        return rows.get(context.store, waiter.row_id)",
         ENDS + "test_a_message_is_withdrawn_when_its_sender_is_interrupted[2]",
     ),
     Fault(

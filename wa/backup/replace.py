@@ -6,6 +6,7 @@ SQLite's backup API holds the write lock: other processes see all of the change 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from contextlib import closing
@@ -17,6 +18,7 @@ from wa.backup.backups import Backups
 from wa.backup.carry_over import carry_over, nothing_known
 from wa.backup.names import copy_name_at, free_moment
 from wa.errors import WaError
+from wa.queue import place
 from wa.store.database import BUSY_TIMEOUT, Row
 from wa.store.files import create, put, storage_error, sync_folder
 from wa.store.open import open_store
@@ -41,6 +43,7 @@ def replace_store(backups: Backups, unpacked: Path, name: str, transport: str) -
         kept = None
     with closing(_connect(unpacked)) as source:
         _prepare(source, name, transport)
+        _set_place(source, home)
         try:
             is_known = _replace(backups, source, name, kept, now)
         except sqlite3.OperationalError as error:
@@ -53,6 +56,7 @@ def replace_store(backups: Backups, unpacked: Path, name: str, transport: str) -
             assert kept is not None  # noqa: S101
             _set_aside(home, kept)
             open_store(home, anew=True).close()
+            _set_place(source, home)
             _replace(backups, source, name, None, now)
             is_known = False
     return {"kept": str(kept) if kept else None, "queue_known": is_known, **_summary(home)}
@@ -90,6 +94,12 @@ def _prepare(source: sqlite3.Connection, name: str, transport: str) -> None:
             f"{name} is of the transport {bound[0]}, and WA_TRANSPORT is {transport}",
             f"set WA_TRANSPORT={bound[0]}",
         )
+
+
+def _set_place(source: sqlite3.Connection, home: Home) -> None:
+    """Note in a snapshot that it is of this home, which it is about to fill."""
+    source.execute("DELETE FROM state WHERE key IN ('place', 'copied')")
+    source.execute("INSERT INTO state VALUES ('place', ?)", [json.dumps(place.here(home))])
 
 
 def _replace(

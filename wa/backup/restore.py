@@ -14,6 +14,7 @@ from wa.backup.names import CHECKSUM
 from wa.backup.packing import Damaged, digest, unpack
 from wa.backup.replace import replace_store
 from wa.errors import WaError
+from wa.queue import place
 from wa.store.database import Row
 from wa.store.files import part_path, put, storage_error
 from wa.store.locks import FileLock, describe_holder, lock_holder
@@ -174,9 +175,7 @@ def advice(done: Row) -> list[str]:
         lines.append(
             "the queue of the store that was here could not be read: what was sent since is not known"
         )
-    unknown = done["queue"].get("unknown", 0)
-    may_have = f" ({unknown} may have been sent)" if unknown else ""
-    lines.append(f"stop wa on any other machine, look at `wa schedule list`{may_have}, then `wa resume`")
+    lines.append(place.what_to_do(done["queue"].get("unknown", 0)))
     return lines
 
 

@@ -34,8 +34,8 @@ def note_what_keeps(app: App, row: Mapping[str, Any], *, scheduled: bool) -> Non
         return
     from wa.connection.status import line_of
 
-    if pacing.is_paused(app.store):
-        app.out.note("sending is paused: nothing goes out until `wa resume`")
+    if text := pacing.pause_text(app.store, app.store.state()):
+        app.out.note(f"sending is paused: {text}")
     if trouble := line_of(app.home, app.now()).nobody_sends(scheduled=scheduled):
         app.out.note(f"{trouble[0]}: {trouble[1]}")
 

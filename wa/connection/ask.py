@@ -1,4 +1,4 @@
-"""Requests to the owner of the connection other than sending, and waiting for the results."""
+"""Requests to the owner of the connection other than sending, and waiting for the results; pausing."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from typing import Any
 
 from wa.connection import requests
 from wa.connection.context import Context
-from wa.connection.hold import serve
+from wa.connection.hold import LOOK_SECONDS, serve
 from wa.connection.owner import Owner
 from wa.connection.requests import Result
 from wa.errors import WaError
 from wa.media import received
+from wa.queue import pacing
+from wa.queue import rows as queue
+from wa.queue.pacing import Block
 from wa.queue.send import Scope
 from wa.record import messages
 from wa.record.search import files
 from wa.store.database import Row
+from wa.store.locks import lock_holder
 
 REQUEST_SECONDS = 30.0
 DOWNLOAD_SECONDS = 120.0
+PAUSE_SECONDS = 5.0
+"""Seconds that `pause` waits for messages that are being sent."""
 
 
 def refresh_groups(context: Context) -> WaError | None:
@@ -126,3 +132,34 @@ def failure_of(rows: Sequence[Row]) -> WaError | None:
         f"{len(failed)} of {len(rows)} files could not be fetched: {failed[0]['error']}",
         "`wa download` again fetches what is missing",
     )
+
+
+def pause(context: Context) -> None:
+    """Stop all sending; once this has returned, nothing is sent any more.
+
+    Raise WaError `unknown-outcome`, with the ids, when messages are still being sent after PAUSE_SECONDS.
+    """
+    pacing.pause(context.store, context.now())
+    context.wake_owner()
+    deadline = time.monotonic() + PAUSE_SECONDS
+    while sending := queue.sending_ids(context.store):
+        if lock_holder(context.home.session_lock) is None:
+            break
+        if time.monotonic() > deadline:
+            raise WaError(
+                "unknown-outcome",
+                f"paused, but still being sent: {', '.join(sending)}",
+                "what is not on its way yet stays; `wa schedule list` shows how these end",
+            )
+        time.sleep(LOOK_SECONDS)
+
+
+def resume(context: Context) -> Block | None:
+    """Start sending again. Return the block that still keeps messages from being sent, or None."""
+    if doubtful := pacing.resume(context.store, context.now()):
+        context.note(
+            f"{doubtful} due messages may have been sent by another copy of this home, and are not sent:"
+            " look at `wa schedule list --status unknown`"
+        )
+    context.wake_owner()
+    return pacing.blocked(context.store, context.now(), context.settings)

@@ -1,21 +1,21 @@
-"""Sending while a command waits, one message or all due ones; and pausing and resuming."""
+"""Sending while a command waits, one message or all due ones."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from wa.connection.context import Context
-from wa.connection.hold import LOOK_SECONDS, serve, stop_signals
+from wa.connection.hold import serve, stop_signals
 from wa.connection.owner import Owner
 from wa.errors import Terminated, WaError
 from wa.people.recipients import Recipient
-from wa.queue import outcomes, pacing, rows, send
+from wa.queue import checks, outcomes, pacing, rows, send, waiting
 from wa.queue.compose import Part, queue_now
-from wa.queue.pacing import Block
 from wa.queue.send import Scope
+from wa.queue.waiting import Waiter
 from wa.store.database import Row
 from wa.store.files import storage_error
 from wa.store.locks import describe_holder, lock_holder
@@ -27,21 +27,22 @@ from wa.whatsapp.errors import banned
 PROOF_SECONDS = 3.0
 """Seconds that a command waits for a receipt that settles an unknown outcome."""
 CONNECT_SECONDS = 60.0
-PAUSE_SECONDS = 5.0
-"""Seconds that `pause` waits for messages that are being sent."""
 UNSETTLED = timedelta(hours=24)
 """The age up to which an unsettled attempt is a reason for `send_due` to connect."""
+Tell = Callable[[Row, bool], None]
+"""Takes a row as soon as it is sent or queued, and whether it had been sent before."""
 SENDS_SCHEDULED = ("listen", "run-scheduler", "run-scheduler --once")
 
 
 def send_parts(
-    context: Context, to: Recipient, parts: Sequence[Part], key: str | None, wait: float | None
-) -> Iterator[tuple[Row, bool]]:
-    """Queue and send one message after the other. Yield each row, and whether it had been sent before.
+    context: Context, to: Recipient, parts: Sequence[Part], key: str | None, wait: float | None, tell: Tell
+) -> None:
+    """Queue and send one message after the other. Call `tell` with each row as soon as it is sent or queued.
 
-    Each may take `wait` seconds; with None, a message is only queued. Raise as
-    `rows.enqueue` does, and a WaError when a message was not sent: it will not be
-    sent later unless the code is `unknown-outcome` or `still-queued`.
+    Each may take `wait` seconds; with None, a message is only queued, and so is one that
+    its key names as scheduled for later. Raise as `rows.enqueue` does, and a WaError
+    when a message was not sent: it will not be sent later unless the code is
+    `unknown-outcome` or `still-queued`.
     """
     held: list[BaseException] = []
     for number, part in enumerate(parts):
@@ -49,73 +50,99 @@ def send_parts(
             raise KeyboardInterrupt
         if number:
             time.sleep(0.001)  # rows of the same millisecond would be sent in any order
-        with stop_signals(held.append):
-            row = queue_now(context.store, to, part, context.now(), grace=context.settings.grace, key=key)
-            was_sent = bool(row["sent_at"])
-            row = _wake_or_deliver(context, row, wait, held)
-        yield row, was_sent
+
+        def add(part: Part = part) -> tuple[Row, None]:
+            grace = context.settings.grace
+            return queue_now(context.store, to, part, context.now(), grace=grace, key=key), None
+
+        _deliver(context, add, wait, tell, held)
 
 
-def retry(context: Context, row_id: str, *, force: bool, wait: float | None) -> Row:
-    """Send a failed or missed row again, with `force` an unknown one too. Return the row.
+def retry(context: Context, row_id: str, *, force: bool, wait: float | None, tell: Tell) -> None:
+    """Send a failed or missed row again, with `force` an unknown one too; otherwise as `send_parts` does."""
 
-    That may take `wait` seconds; with None, the row is only queued.
+    def again() -> tuple[Row, Row]:
+        before, grace = rows.get(context.store, row_id), context.settings.grace
+        return rows.retry(context.store, row_id, context.now(), force=force, grace=grace), before
+
+    _deliver(context, again, wait, tell, [])
+
+
+def _deliver(
+    context: Context,
+    put: Callable[[], tuple[Row, Row | None]],
+    wait: float | None,
+    tell: Tell,
+    held: list[BaseException],
+) -> None:
+    """Put a row into the queue and wait until it is sent, up to `wait` seconds.
+
+    `put` returns the row, and the row as it was before it was retried. `held` collects
+    SIGTERM and Ctrl-C from before the row is committed until after this has returned:
+    a signal in between would leave a row that is sent later.
     """
-    held: list[BaseException] = []
+    store = context.store
     with stop_signals(held.append):
-        row = rows.retry(context.store, row_id, context.now(), force=force, grace=context.settings.grace)
-        return _wake_or_deliver(context, row, wait, held)
-
-
-def _wake_or_deliver(context: Context, row: Row, wait: float | None, held: list[BaseException]) -> Row:
-    if wait is None:
+        pacing.rebase(store, context.now())
+        waiter: Waiter | None = None
+        with store.write():  # one transaction, so that there is no moment at which nobody waits for the row
+            if held:
+                raise KeyboardInterrupt
+            (row, retried), now = put(), context.now()
+            if wait is None:
+                checks.check_decided(row)
+            elif not row["sent_at"] and not rows.is_for_later(store, row["id"], now):
+                waiter = Waiter(row["id"], now + timedelta(seconds=wait), retried)
+                waiting.start(store, waiter, now)
         context.wake_owner()
-        return row
-    return _deliver(context, row["id"], wait, held)
+        if waiter is None:
+            tell(row, bool(row["sent_at"]))
+            return
+        wish = _Wish(context, waiter, wait or 0, tell, held)
+        row = _wait_for(context, wish)
+        if not wish.is_told:
+            tell(row, False)
 
 
-def _deliver(context: Context, row_id: str, wait: float, held: list[BaseException]) -> Row:
-    """Wait until a row of the queue is sent, up to `wait` seconds. Return the row.
+def _wait_for(context: Context, wish: _Wish) -> Row:
+    """Wait until a row is sent, and return it.
 
     When this raises anything but `unknown-outcome` and `still-queued`, the row was
-    withdrawn before any claim, and is not sent later. `held` collects SIGTERM and
-    Ctrl-C from before the row was committed until after this has returned: a signal
-    in between would leave a row that is sent later.
+    withdrawn before any claim, and is not sent later.
     """
-    waiting = _Waiting(context, row_id, wait, held)
     try:
-        pacing.rebase(context.store, context.now())
-        rows.start_waiting(context.store, row_id, context.now() + timedelta(seconds=wait), context.now())
-        context.wake_owner()
-        serve(context, "send", Scope.WAITED, waiting.over)
+        serve(context, "send", Scope.WAITED, wish.over)
+        if wish.is_told:
+            return wish.row
         block = pacing.blocked(context.store, context.now(), context.settings)
-        row = rows.stop_waiting(context.store, row_id, context.now())
+        row = waiting.stop(context.store, wish.waiter, context.now())
     except (KeyboardInterrupt, Terminated) as error:
-        row = _withdraw(context, row_id, None)
-        if row["status"] != "cancelled":
-            held.append(error)
-            return _sent_or_error(row)
-        context.note("nothing was sent; the message is cancelled")
-        raise KeyboardInterrupt from None
+        row = wish.row if wish.is_told else _withdraw(context, wish.waiter, None)
+        if row["status"] in ("cancelled", "failed"):
+            context.note(f"nothing was sent; the message is {row['status']}")
+            raise KeyboardInterrupt from None
+        wish.held.append(error)
+        return waiting.sent_or_error(row)
     except Exception as error:
         fault = _fault_of(error, context.home)
-        row = _withdraw(context, row_id, fault)
+        row = wish.row if wish.is_told else _withdraw(context, wish.waiter, fault)
         if row["status"] == "failed" and row["error_code"] == fault.code:
             raise
-        row = _sent_or_error(row, fault.message)
+        row = waiting.sent_or_error(row, fault.message)
         context.note(f"warning: it was sent, and then {fault.message}")
         return row
-    return _sent_or_error(row, block.text if block else "")
+    return waiting.sent_or_error(row, block.text if block else "")
 
 
-def _withdraw(context: Context, row_id: str, fault: WaError | None) -> Row:
-    """Withdraw a row as `rows.give_up` does. Return the row.
+def _withdraw(context: Context, waiter: Waiter, fault: WaError | None) -> Row:
+    """Withdraw a row as `waiting.give_up` does. Return the row.
 
     Raise WaError `unknown-outcome` if that fails: then the row may be sent later.
     """
     try:
-        return rows.give_up(context.store, row_id, context.now(), fault)
-    except (sqlite3.Error, OSError) as error:
+        return waiting.give_up(context.store, waiter, context.now(), fault)
+    except Exception as error:
+        row_id = waiter.row_id
         raise WaError(
             "unknown-outcome",
             f"{row_id} may still be sent: it could not be cancelled: {error}",
@@ -134,27 +161,43 @@ def _fault_of(error: Exception, home: Home) -> WaError:
     return WaError("internal", f"{type(error).__name__}: {error}")
 
 
-class _Waiting:
-    """The wait of a command for one row."""
+class _Wish:
+    """The wish of a command that one row is sent, and its wait for that.
 
-    def __init__(self, context: Context, row_id: str, wait: float, held: list[BaseException]) -> None:
+    `is_told` is whether `tell` was called with `row`, the row as it was sent. `held` has the signals.
+    """
+
+    def __init__(
+        self, context: Context, waiter: Waiter, wait: float, tell: Tell, held: list[BaseException]
+    ) -> None:
+        self.waiter = waiter
+        self.row: Row = {}
+        self.is_told = False
         self._context = context
-        self._row_id = row_id
-        self._held = held
+        self._tell = tell
+        self.held = held
         self._deadline = time.monotonic() + wait
         self._proof_deadline: float | None = None
-        self._told: str | None = None
+        self._noted: str | None = None
 
     def over(self, owner: Owner | None) -> bool:
-        """Return whether the wait is over. Raise WaError when waiting cannot help."""
-        if self._held:
-            raise self._held[0]
-        row = rows.get(self._context.store, self._row_id)
+        """Return whether the wait is over; tell of a row that is sent. Raise WaError when waiting is no use.
+
+        The row is told of here, for closing the connection afterwards takes time.
+        """
+        if self.is_told:
+            return True
+        if self.held:
+            raise self.held[0]
+        row = rows.get(self._context.store, self.waiter.row_id)
         left = self._deadline - time.monotonic()
         if row["status"] == "unknown":  # a receipt may be on its way
             if self._proof_deadline is None:
                 self._proof_deadline = time.monotonic() + min(PROOF_SECONDS, max(left, 0))
             return time.monotonic() >= self._proof_deadline
+        if row["status"] == "sent":
+            self.row, self.is_told = row, True
+            self._tell(row, False)
         if row["status"] not in ("pending", "sending"):
             return True
         if row["status"] == "pending":
@@ -172,32 +215,9 @@ class _Waiting:
         until = block.until if block.reason in ("brake", "daily-limit") else None
         if until and (until - context.now()).total_seconds() > left:
             raise WaError("rate-limit-exceeded", block.text, "`wa schedule add … --at` queues it for later")
-        if block.reason != self._told:  # the text may name a distance, which changes each second
-            self._told = block.reason
+        if block.reason != self._noted:  # the text may name a distance, which changes each second
+            self._noted = block.reason
             context.note(block.text)
-
-
-def _sent_or_error(row: Row, waits_for: str = "") -> Row:
-    """Return a row that was sent; raise the WaError for any other status."""
-    row_id, status, why = row["id"], row["status"], row["error_message"]
-    if status == "sent":
-        return row
-    if status in ("unknown", "sending"):
-        raise WaError(
-            "unknown-outcome",
-            f"{row_id} may have been sent: {why or 'it was not acknowledged in time'}",
-            f"look at the chat, then `wa schedule resolve {row_id} sent|failed`",
-        )
-    if status == "pending":
-        raise WaError(
-            "still-queued",
-            f"{row_id} is not sent yet, and stays queued" + (f": {waits_for}" if waits_for else ""),
-            f"a listener or run-scheduler sends it; `wa schedule cancel {row_id}` cancels it",
-        )
-    hint = f"`wa schedule retry {row_id}` tries again"
-    if row["error_code"] == "recipient-not-found":
-        hint = "check the number; it has to be on WhatsApp"
-    raise WaError(row["error_code"] or "send-failed", f"not sent: {why or status}", hint)
 
 
 def send_due(context: Context) -> list[str]:
@@ -258,30 +278,3 @@ def _nothing_to_send(context: Context) -> bool:
     """Return whether no row is due, or sending is blocked by more than the spacing."""
     block = pacing.blocked(context.store, context.now(), context.settings)
     return not send.has_due(context.store, context.now()) or (block is not None and block.reason != "spacing")
-
-
-def pause(context: Context) -> None:
-    """Stop all sending; once this has returned, nothing is sent any more.
-
-    Raise WaError `unknown-outcome`, with the ids, when messages are still being sent after PAUSE_SECONDS.
-    """
-    pacing.pause(context.store, context.now())
-    context.wake_owner()
-    deadline = time.monotonic() + PAUSE_SECONDS
-    while sending := rows.sending_ids(context.store):
-        if lock_holder(context.home.session_lock) is None:
-            break
-        if time.monotonic() > deadline:
-            raise WaError(
-                "unknown-outcome",
-                f"paused, but still being sent: {', '.join(sending)}",
-                "what is not on its way yet stays; `wa schedule list` shows how these end",
-            )
-        time.sleep(LOOK_SECONDS)
-
-
-def resume(context: Context) -> Block | None:
-    """Start sending again. Return the block that still keeps messages from being sent, or None."""
-    pacing.resume(context.store, context.now())
-    context.wake_owner()
-    return pacing.blocked(context.store, context.now(), context.settings)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from wa.errors import WaError
-from wa.jids import is_group, jid_of_phone, parse_jid, phone_in, phone_of_jid, show_jid
+from wa.jids import check_recipient, is_group, jid_of_phone, parse_jid, phone_in, phone_of_jid, show_jid
 from wa.people.contacts import by_phone, get
 from wa.phones import parse_phone
 from wa.record.names import canonical
@@ -33,10 +33,17 @@ class Recipient:
 def resolve(store: Store, text: str, region: str | None, me: str | None) -> Recipient:
     """Return the recipient that `text` means: `me`, a JID, a number, a name or alias or its unique beginning.
 
-    Raise WaError `recipient-not-found`, `ambiguous`, `not-authorized` (for
-    `me` before linking), `usage` (a national number and no region).
+    Raise WaError `recipient-not-found`, `ambiguous`, `not-authorized` (for `me` before linking),
+    `usage` (a national number and no region; a status, a broadcast list, a channel).
     """
-    jid = _resolve_address(store, text.strip(), region, me)
+    found = resolve_address(store, text, region, me)
+    check_recipient(found.jid)
+    return found
+
+
+def resolve_address(store: Store, text: str, region: str | None, me: str | None) -> Recipient:
+    """Return what `text` means as `resolve` does, be it a status, a broadcast list or a channel."""
+    jid = _jid_or_number(store, text.strip(), region, me)
     jid = canonical(store, jid or _resolve_name(store, text.strip()))
     return Recipient(jid, phone_of_jid(jid), name_for(store, jid))
 
@@ -44,10 +51,11 @@ def resolve(store: Store, text: str, region: str | None, me: str | None) -> Reci
 def resolve_chat(store: Store, text: str, region: str | None, me: str | None) -> Recipient:
     """Return the chat that `text` means; the name that a person or group chose counts too.
 
-    Raise WaError as `resolve` does, and `not-found` when there is no such chat.
+    Raise WaError `recipient-not-found`, `ambiguous`, `not-authorized` and `usage` as `resolve` does, and
+    `not-found` when there is no such chat.
     """
     try:
-        found = resolve(store, text, region, me)
+        found = resolve_address(store, text, region, me)
     except WaError as error:
         needle = fold_name(text)
         if error.code != "recipient-not-found" or _without_number(store, needle, exact=True):
@@ -121,7 +129,7 @@ def name_for(store: Store, jid: str) -> str | None:
 # ── Looking up ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _resolve_address(store: Store, text: str, region: str | None, me: str | None) -> str | None:
+def _jid_or_number(store: Store, text: str, region: str | None, me: str | None) -> str | None:
     if fold(text) == "me":
         if me is None:
             raise WaError("not-authorized", "no account is linked, so there is no `me`", "name somebody else")
@@ -131,7 +139,7 @@ def _resolve_address(store: Store, text: str, region: str | None, me: str | None
             return jid
         phone = parse_phone(text, region)
     except WaError:  # it may still be a name
-        if _only(_names(store, fold_name(text), exact=True), text):
+        if _only(_exact(store, fold_name(text)), text):
             return None
         raise
     return jid_of_phone(phone) if phone else None
@@ -139,13 +147,11 @@ def _resolve_address(store: Store, text: str, region: str | None, me: str | None
 
 def _resolve_name(store: Store, text: str) -> str:
     needle = fold_name(text)
-    found = _names(store, needle, exact=True)
+    found = _exact(store, needle)
     # A contact of exactly that name, even without a number, comes before names that begin with it.
     numberless = {} if found else _without_number(store, needle, exact=True)
     if not found and not numberless:
-        found = _saved(store, needle)
-    if not found and not numberless:
-        found = _names(store, needle, exact=False)
+        found = {**_contacts(store, needle, exact=False), **_groups(store, needle, exact=False)}
         numberless = _without_number(store, needle, exact=False)
     if jid := _only({**found, **numberless}, text):
         if jid in numberless:
@@ -185,16 +191,31 @@ def _chat_by_name(store: Store, text: str, *, exact: bool) -> str | None:
     return _only({row["id"]: row["name"] for row in store.rows(sql, {"needle": needle})}, text)
 
 
-def _names(store: Store, needle: str, *, exact: bool) -> dict[str, str]:
-    """Return the names by JID of the contacts with a number, and groups, that have such a name or alias."""
+def _exact(store: Store, needle: str) -> dict[str, str]:
+    """Return the names by JID of the contacts with such a name or alias; of groups where no contact has it.
+
+    A stranger may name a group after anybody.
+    """
+    if found := _contacts(store, needle, exact=True):
+        return found
+    if _without_number(store, needle, exact=True):
+        return {}
+    return _saved(store, needle) or _groups(store, needle, exact=True)
+
+
+def _contacts(store: Store, needle: str, *, exact: bool) -> dict[str, str]:
+    """Return the names by JID of the contacts with a number that have such a name or alias."""
     found = {}
     for number, shown in _people(store, needle, exact=exact).items():
         if phone := store.value("SELECT phone FROM contacts WHERE id = ?", [number]):
             found[jid_of_phone(phone)] = shown
-    for jid, name in store.execute("SELECT id, name FROM chats WHERE is_group AND name IS NOT NULL"):
-        if _fits(fold_name(name), needle, exact=exact):
-            found[jid] = f"{name} ({jid})"
     return found
+
+
+def _groups(store: Store, needle: str, *, exact: bool) -> dict[str, str]:
+    """Return the names by JID of the groups that have such a name."""
+    rows = store.execute("SELECT id, name FROM chats WHERE is_group AND name IS NOT NULL")
+    return {jid: f"{name} ({jid})" for jid, name in rows if _fits(fold_name(name), needle, exact=exact)}
 
 
 def _people(store: Store, needle: str, *, exact: bool) -> dict[int, str]:

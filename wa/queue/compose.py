@@ -9,16 +9,17 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
-from wa.jids import show_jid
+from wa.jids import check_recipient, show_jid
 from wa.people import recipients
 from wa.people.recipients import Recipient
-from wa.queue import rows
+from wa.queue import checks, rows
+from wa.record.names import canonical
 from wa.settings import Settings
 from wa.store.database import Row, Store
 from wa.store.open import bind_store
 from wa.store.paths import Home
 from wa.store.wake import wake_owner
-from wa.times import from_iso, load_zone, parse_when, to_iso
+from wa.times import describe, from_iso, load_zone, parse_when, resolve_wall, to_iso
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def schedule(
         key=key,
         file=parts[-1].file,
     )
+    checks.check_decided(row)
     wake_owner(store.home.socket)
     return row
 
@@ -134,28 +136,56 @@ def edit(
     *,
     text: str | None = None,
     at: str | None = None,
+    tz: str | None = None,
     to: Recipient | None = None,
 ) -> Row:
     """Change a pending row, and wake the owner of the connection. Return the row.
 
-    `at` is read in the zone in which the row's time was given. Raise as
-    `rows.edit` does, and WaError `usage` if nothing is to change.
+    `at` is read in the zone `tz` (`contact`: the recipient's); without it, in the zone in which the row's
+    time was given. `tz` alone keeps the wall time. A row for another recipient gives up the zone of the one
+    before for that of the settings. Raise as `rows.edit` does, and WaError `usage` if nothing is to change.
     """
     row = rows.get(store, row_id)
     changes: Row = {}
     if text is not None:
-        rows.check_text(text)
+        checks.check_text(text)
         changes["message"] = text
-    if at is not None:
-        zone = load_zone(row["timezone"]) if row["timezone"] else settings.zone
-        changes.update(new_time(row, parse_when(at, now, zone), settings.grace))
+    zone = _zone_of(row, settings)
     if to is not None:
+        check_recipient(to.jid)
         changes.update(to_jid=to.jid, to_phone=to.phone, contact_name=to.name)
+        before = _recipient_of(row)
+        is_theirs = row["timezone"] and row["timezone"] == recipients.timezone_of(store, before)
+        if is_theirs and to.jid != canonical(store, before.jid):
+            zone = settings.zone
+            changes["timezone"] = str(zone)
+    if tz is not None:
+        zone = zone_for(store, to or _recipient_of(row), tz, zone)
+        changes["timezone"] = str(zone)
+    if at is not None:
+        changes.update(new_time(row, parse_when(at, now, zone), settings.grace))
+    elif tz is not None:
+        wall = from_iso(row["scheduled_at"]).astimezone(_zone_of(row, settings)).replace(tzinfo=None)
+        moment = resolve_wall(wall, zone)
+        if moment <= now:
+            raise WaError(
+                "usage", f"that is {describe(moment, zone, now)}, which has passed", "give --at too"
+            )
+        changes.update(new_time(row, moment, settings.grace))
     if not changes:
-        raise WaError("usage", "there is nothing to change", "give --text, --at or --to")
+        raise WaError("usage", "there is nothing to change", "give --text, --at, --tz or --to")
     row = rows.edit(store, row_id, now, changes)
     wake_owner(store.home.socket)
     return row
+
+
+def _recipient_of(row: Row) -> Recipient:
+    return Recipient(row["to_jid"], row["to_phone"], row["contact_name"])
+
+
+def _zone_of(row: Row, settings: Settings) -> ZoneInfo:
+    """Return the zone in which a row's time was given."""
+    return load_zone(row["timezone"]) if row["timezone"] else settings.zone
 
 
 def new_time(row: Row, moment: datetime, grace: timedelta) -> Row:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from wa.queue import rows
+from wa.queue import place, rows
 from wa.record import messages
 from wa.settings import Settings
 from wa.store.database import Store
@@ -40,19 +40,28 @@ def pause(store: Store, now: datetime) -> None:
         store.set_state("paused", {"at": to_iso(now)})
 
 
-def resume(store: Store, now: datetime) -> None:
-    """Allow sending again, and trust the clock: stored moments in the future count as now."""
+def resume(store: Store, now: datetime) -> int:
+    """Allow sending again, and trust the clock: stored moments in the future count as now.
+
+    In a copied home, due messages from before it was copied become `unknown`. Return their number.
+    """
+    doubtful = 0
     with store.write():
         store.set_state("paused", None)
+        if (made_here := place.take_over(store, now)) is not None:
+            doubtful = rows.doubt(store, made_here, now)
         rows.clamp_claims(store, now)
         newest = _newest_moment(store)
         if newest and newest > now:
             store.set_state("clock_trusted_to", to_iso(newest))
+    return doubtful
 
 
-def is_paused(store: Store) -> bool:
-    """Return whether the user, or a restore, has stopped all sending."""
-    return "paused" in store.state()
+def pause_text(store: Store, state: dict[str, Any]) -> str | None:
+    """Return in words why all sending is paused: by the user, by a restore, in a copied home; or None."""
+    if place.is_copy(state, store.home):
+        return f"this home was copied or moved to another disk: {place.what_to_do()}"
+    return "nothing goes out until `wa resume`" if "paused" in state else None
 
 
 def word(block: Block | None) -> str:
@@ -77,8 +86,8 @@ def rebase(store: Store, now: datetime) -> None:
 def blocked(store: Store, now: datetime, settings: Settings) -> Block | None:
     """Return what keeps all messages from being sent at `now`, or None."""
     state = store.state()
-    if "paused" in state:
-        return Block("paused", None, "nothing goes out until `wa resume`")
+    if text := pause_text(store, state):
+        return Block("paused", None, text)
     if "ban" in state and (ban := ban_end(store, now)):
         return Block(
             "ban", ban, f"WhatsApp has banned this account until {describe(ban, settings.zone, now)}"

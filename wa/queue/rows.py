@@ -13,8 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wa.errors import WaError
+from wa.jids import check_recipient
 from wa.people.recipients import Recipient
-from wa.record.names import canonical, our_name_of, their_name_of
+from wa.queue import checks, place
+from wa.record.names import our_name_of, their_name_of
 from wa.store.database import Row, Store
 from wa.times import to_iso
 
@@ -31,7 +33,6 @@ _FROM_THE_FUTURE = (
     "updated_at > :now AND ((status = 'missed' AND expires_at >= :now)"
     " OR (status = 'pending' AND not_before > :now))"
 )
-MAX_TEXT = 65_536  # the most characters in one message, WhatsApp's own limit
 
 
 def enqueue(
@@ -51,9 +52,14 @@ def enqueue(
     """Add a message to the queue, or return the row that already has this key.
 
     `file` (media_path in the home, media_type, file_name) is sent with the text as its caption. Raise WaError
-    `usage` for no text and no file, or a key used with another recipient, text or file; `message-too-long`.
+    `usage` for no text and no file, an address that nothing is sent to, an empty key, or a key used with
+    another recipient, text, file or time; `wrong-state` for a key whose message will not be sent; and
+    `message-too-long`.
     """
-    check_text(text, may_be_empty=file is not None)
+    checks.check_text(text, may_be_empty=file is not None)
+    check_recipient(to.jid)
+    if key == "":
+        raise WaError("usage", "the key is empty", "leave --key out, or give it a text of your own")
     row: Row = {
         **(file or {"media_path": None}),
         "id": f"{int(now.timestamp() * 1000)}_{secrets.token_hex(3)}",
@@ -70,19 +76,35 @@ def enqueue(
         "expires_at": to_iso(scheduled_at + grace),
         "idempotency_key": key,
     }
-    by_key = f"SELECT {COLUMNS} FROM scheduled_messages WHERE idempotency_key = ?"
+    by_key = f"SELECT {COLUMNS}, is_immediate FROM scheduled_messages WHERE idempotency_key = ?"
     with store.write():
         if key is not None and (first := store.row(by_key, [key])):
-            same_to = canonical(store, first["to_jid"]) == canonical(store, to.jid)
-            if not same_to or any(first[name] != row[name] for name in ("message", "media_path")):
-                raise WaError(
-                    "usage",
-                    f"the key {key!r} was used for another recipient or message ({first['id']})",
-                    "choose another key, or repeat the first message as it was",
-                )
+            checks.check_key(store, first, row)
+            del first["is_immediate"]
             return first
+        place.keep(store, now)
         store.insert("scheduled_messages", row)
         return get(store, row["id"])  # once it is committed, a listener may have sent it already
+
+
+def is_immediate(store: Store, row_id: str) -> bool:
+    """Return whether a row is to be sent at once, and was not given a time."""
+    return bool(store.value("SELECT is_immediate FROM scheduled_messages WHERE id = ?", [row_id]))
+
+
+def is_for_later(store: Store, row_id: str, now: datetime) -> bool:
+    """Return whether a row is pending for a moment that was given to it and lies ahead."""
+    sql = (
+        "SELECT 1 FROM scheduled_messages"
+        " WHERE id = ? AND status = 'pending' AND NOT is_immediate AND scheduled_at > ?"
+    )
+    return store.value(sql, [row_id, to_iso(now)]) is not None
+
+
+def is_waited_for(store: Store, row_id: str) -> bool:
+    """Return whether a command is noted as waiting for a row."""
+    sql = "SELECT wait_until IS NOT NULL FROM scheduled_messages WHERE id = ?"
+    return bool(store.value(sql, [row_id]))
 
 
 def add_migrated(store: Store, row: Row) -> bool:
@@ -93,18 +115,6 @@ def add_migrated(store: Store, row: Row) -> bool:
 def exists(store: Store, row_id: str) -> bool:
     """Return whether there is a row with this id."""
     return store.value("SELECT 1 FROM scheduled_messages WHERE id = ?", [row_id]) is not None
-
-
-def check_text(text: str, *, may_be_empty: bool = False) -> None:
-    """Raise WaError `usage` or `message-too-long` for a text that cannot be a message."""
-    if not text.strip() and not may_be_empty:
-        raise WaError("usage", "the text is empty", "give the text as an argument, or on standard input")
-    if len(text) > MAX_TEXT:
-        raise WaError(
-            "message-too-long",
-            f"the text has {len(text):,} characters; WhatsApp takes {MAX_TEXT:,}",
-            "send it in parts",
-        )
 
 
 def find(store: Store, text: str) -> str:
@@ -216,42 +226,6 @@ def retry(store: Store, row_id: str, now: datetime, *, force: bool, grace: timed
     return get(store, row_id)
 
 
-def give_up(store: Store, row_id: str, now: datetime, error: WaError | None) -> Row:
-    """Withdraw a row that its command no longer waits for, unless it was claimed. Return the row.
-
-    A row that was scheduled, which a command with the same key waits for, stays pending.
-    """
-    withdrawn = {
-        "status": "failed" if error else "cancelled",
-        "error_code": error.code if error else None,
-        "error_message": error.message if error else None,
-    }
-    with store.write():
-        if get(store, row_id)["status"] == "pending":
-            sql = "SELECT is_immediate FROM scheduled_messages WHERE id = ?"
-            changes = withdrawn if store.value(sql, [row_id]) else {}
-            update(store, row_id, now, **changes, wait_until=None)
-    return get(store, row_id)
-
-
-def start_waiting(store: Store, row_id: str, until: datetime, now: datetime) -> None:
-    """Note that a command waits for a pending row until a moment: any owner sends it, before other rows."""
-    with store.write():
-        if get(store, row_id)["status"] == "pending":
-            update(store, row_id, now, wait_until=to_iso(until))
-
-
-def stop_waiting(store: Store, row_id: str, now: datetime) -> Row:
-    """Note that no command waits for a row any more: the process that sends the queue sends it. Return it."""
-    with store.write():
-        store.execute(
-            "UPDATE scheduled_messages SET wait_until = NULL, updated_at = ?"
-            " WHERE id = ? AND wait_until IS NOT NULL",
-            [to_iso(now), row_id],
-        )
-    return get(store, row_id)
-
-
 def clamp_claims(store: Store, now: datetime) -> None:
     """Set claims that lie in the future to now, in the caller's transaction."""
     sql = "UPDATE scheduled_messages SET claimed_at = :now WHERE claimed_at > :now"
@@ -271,6 +245,20 @@ def revive_from_the_future(store: Store, now: datetime) -> None:
         f" error_message = NULL, updated_at = :now WHERE {_FROM_THE_FUTURE}",
         {"now": to_iso(now)},
     )
+
+
+def doubt(store: Store, made_before: str, now: datetime) -> int:
+    """Make due rows from before a moment (ISO text) `unknown`, in the caller's transaction.
+
+    Another copy of the home may have sent them. Return their number.
+    """
+    changed = store.execute(
+        "UPDATE scheduled_messages SET status = 'unknown', error_code = 'restored', error_message = :why,"
+        " wait_until = NULL, updated_at = :now"
+        " WHERE status = 'pending' AND scheduled_at <= :now AND created_at < :before",
+        {"why": "another copy of this home may have sent it", "now": to_iso(now), "before": made_before},
+    )
+    return changed.rowcount
 
 
 def expect(store: Store, row_id: str, verb: str, allowed: tuple[str, ...]) -> None:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from wa.queue import pacing
+from wa.jids import is_person_or_group
+from wa.queue import pacing, place
 from wa.queue.rows import update
 from wa.record.names import canonical
 from wa.settings import Settings
@@ -95,7 +96,14 @@ def _candidate(store: Store, now: datetime, scope: Scope) -> Row | None:
 
 
 def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool:
-    """Return whether a late row is withheld: it becomes `missed`, or waits for quiet hours to end."""
+    """Return whether a row is withheld.
+
+    A late row becomes `missed`, or waits for quiet hours to end; a row that would be published fails.
+    """
+    if not is_person_or_group(row["to_jid"]):  # an older version queued it
+        why = f"nothing is sent to {row['to_jid']}: that would publish it"
+        update(store, row["id"], now, status="failed", error_code="usage", error_message=why, wait_until=None)
+        return True
     due = from_iso(row["scheduled_at"])
     expires = from_iso(row["expires_at"]) if row["expires_at"] else due + settings.grace
     quiet_end = None
@@ -127,6 +135,7 @@ def _take(store: Store, row: Row, now: datetime, settings: Settings) -> Claim:
         error_code=None,
         error_message=None,
     )
+    place.keep(store, now)
     pacing.note_send(store, now, settings)
     message = Outgoing(
         row["to_jid"],

@@ -65,8 +65,8 @@ class WakeSocket:
 
 def wake_owner(path: Path) -> None:
     """Wake the owner of the connection, if there is one, to look for new work in the store."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+    # There is no owner, the path is too long, the socket is full and the owner wakes anyway, or this process
+    # has too many files open: the owner looks into the store every second.
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
-        # There is no owner, the path is too long, or the socket is full and the owner wakes anyway.
-        with suppress(OSError):
-            sender.sendto(b".", str(path))
+        sender.sendto(b".", str(path))

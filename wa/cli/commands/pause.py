@@ -18,10 +18,10 @@ def pause(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: wa pause
     """
-    from wa.connection import deliver
+    from wa.connection import ask
 
     app = app_of(ctx)
-    deliver.pause(app.context)
+    ask.pause(app.context)
     app.out.result({"sending": "paused"}, "paused: nothing is sent until `wa resume`")
 
 
@@ -31,9 +31,9 @@ def resume(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: wa resume
     """
-    from wa.connection import deliver
+    from wa.connection import ask
 
     app = app_of(ctx)
-    block = deliver.resume(app.context)
+    block = ask.resume(app.context)
     note = f", but not yet: {block.text}" if block and block.text else ""
     app.out.result({"sending": pacing.word(block)}, f"sending goes on{note}")

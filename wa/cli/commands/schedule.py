@@ -141,17 +141,23 @@ def edit(
     id: Id,  # noqa: A002
     text: Annotated[str | None, typer.Option(metavar="T", help="The new text.")] = None,
     at: Annotated[str | None, typer.Option(metavar="WHEN", help="The new time.")] = None,
+    tz: Annotated[
+        str | None,
+        typer.Option(metavar="Z", help="The zone of the time, or contact; without --at, 09:00 stays 09:00."),
+    ] = None,
     to: Annotated[str | None, typer.Option(metavar="TO", help="The new recipient.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Change the text, the time or the recipient of a pending message.
+    """Change the text, time, zone or recipient of a message.
+
+    For another recipient, a time in the zone of the one before is shown in your own.
 
     Example: wa schedule edit a1b2c3 --at "tomorrow 9am"
     """
     app = app_of(ctx)
     row_id = queue.find(app.store, id)
     person = None if to is None else recipient(app, to)
-    row = compose.edit(app.store, app.settings, row_id, app.now(), text=text, at=at, to=person)
+    row = compose.edit(app.store, app.settings, row_id, app.now(), text=text, at=at, tz=tz, to=person)
     app.out.result(row, f"{row['id']}  {who(row)}  {when_due(app, row)}")
 
 
@@ -185,9 +191,12 @@ def retry(
 
     app = app_of(ctx)
     row_id = queue.find(app.store, id)
-    row = deliver.retry(app.context, row_id, force=force, wait=None if no_wait else wait)
-    app.out.success(row, f"{row['status']}: {row['id']} for {who(row)}")
-    note_what_keeps(app, row, scheduled=False)
+
+    def tell(row: Mapping[str, Any], was_sent: bool) -> None:
+        app.out.success(row, f"{row['status']}: {row['id']} for {who(row)}")
+        note_what_keeps(app, row, scheduled=False)
+
+    deliver.retry(app.context, row_id, force=force, wait=None if no_wait else wait, tell=tell)
 
 
 @schedule.command()

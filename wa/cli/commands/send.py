@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
+from wa.cli.context import App
 from wa.cli.options import Files, Json, To, Wait, app_of, read_text, recipient
-from wa.cli.show import note_what_keeps, who
+from wa.cli.show import note_what_keeps, when_due, who
+from wa.times import from_iso
 
 commands = typer.Typer()
 
@@ -50,19 +53,27 @@ def send(
     quoted = find_in_chat(app.store, person.jid, reply_to) if reply_to else None
     parts = parts_of(app.home, words, file or [], quoted_id=quoted, key=key)
     rows = []
-    for row, was_sent in send_parts(app.context, person, parts, key, None if no_wait else wait):
+
+    def tell(row: Mapping[str, Any], was_sent: bool) -> None:
         rows.append(row)
-        what = f"{row['file_name']} " if row["file_name"] else ""
-        done = f"{'already sent' if was_sent else 'sent'} {what}to {who(row)}"
-        if no_wait:
-            done = f"queued {what}{row['id']} for {who(row)}"
+        done = _done(app, row, was_sent)
         if len(parts) == 1:
             app.out.success(row, done)
-        else:
-            with app.out.even_unheard(done):
-                app.out.line(done)
-    if no_wait:
-        note_what_keeps(app, rows[-1], scheduled=False)
-    if len(parts) > 1 and app.json:
-        with app.out.even_unheard(f"{len(rows)} messages are {'queued' if no_wait else 'sent'}"):
-            app.out.table(rows, [], lambda row: [], "")
+            return
+        with app.out.even_unheard(done):
+            app.out.line(done)
+            if len(rows) == len(parts) and app.json:
+                app.out.table(rows, [], lambda row: [], "")
+
+    send_parts(app.context, person, parts, key, None if no_wait else wait, tell)
+    if rows[-1]["status"] == "pending":
+        note_what_keeps(app, rows[-1], scheduled=from_iso(rows[-1]["scheduled_at"]) > app.now())
+
+
+def _done(app: App, row: Mapping[str, Any], was_sent: bool) -> str:
+    """Return in words that a row was sent, or queued, or that it is due later."""
+    what = f"{row['file_name']} " if row["file_name"] else ""
+    if row["status"] == "sent":
+        return f"{'already sent' if was_sent else 'sent'} {what}to {who(row)}"
+    due = f", due {when_due(app, row)}" if from_iso(row["scheduled_at"]) > app.now() else ""
+    return f"queued {what}{row['id']} for {who(row)}{due}"

@@ -116,10 +116,10 @@ def _loosely(name: str) -> str:
 
 
 def find_chat(store: Store, people: People, asked: str | None, titles: list[str], region: str | None) -> str:
-    """Return the chat's JID. Raise WaError `not-found`, `ambiguous`, and as `recipients.resolve` does."""
+    """Return the chat's JID. Raise WaError as `recipients.resolve_address` does, and `not-found`."""
     if asked is not None:
         try:
-            return recipients.resolve(store, asked, region, people.own_jid).jid
+            return recipients.resolve_address(store, asked, region, people.own_jid).jid
         except WaError as error:
             if error.code != "recipient-not-found":
                 raise

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from wa.imports.wajs.json_stream import Unreadable
-from wa.queue.rows import MAX_TEXT
+from wa.queue.checks import MAX_TEXT
 from wa.store.database import Row
 from wa.times import resolve_wall, to_iso
 

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from wa.imports.wajs.fields import Complain, Skip, a_list, an_object, first, iso, moment, number, text
-from wa.queue.rows import MAX_TEXT
+from wa.queue.checks import MAX_TEXT
 from wa.store.database import Row, Store
 from wa.times import to_iso
 

@@ -12,7 +12,7 @@ from typing import Any
 from wa.errors import WaError
 from wa.imports.wajs.fields import Skip, an_object
 from wa.jids import is_group, parse_address
-from wa.queue.rows import MAX_TEXT
+from wa.queue.checks import MAX_TEXT
 from wa.record import messages
 from wa.store.database import Row
 from wa.whatsapp.events import MessageReceived

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
 from wa.imports.wajs.fields import Complain, Skip, an_object, first, iso, moment, text
-from wa.jids import jid_of_phone, parse_jid, phone_of_jid
+from wa.jids import is_person_or_group, jid_of_phone, parse_jid, phone_of_jid
 from wa.phones import parse_phone
 from wa.queue import pacing
 from wa.queue import rows as queue
@@ -61,6 +61,8 @@ class ScheduledImport:
         status = _status_of(record.get("status"))
         if status == "pending" and due <= self._now:
             status = "missed"
+        if status == "pending" and not is_person_or_group(jid):
+            raise Skip("it would be published: to a status, a broadcast list or a channel")
         made = self._moment(record, "createdAt", "created_at") or self._now
         made_up_id = _made_up_id(due, jid, message)
         row: Row = {
