@@ -17,7 +17,7 @@ ROOT = Path(wa.__file__).parent
 # From the bottom up. A module imports from its own package and from packages on lines above this one's, never
 # from a line below. docs/development.md has the same in one sentence.
 LAYERS = [
-    {"errors", "settings", "times", "jids", "phones", "s3"},
+    {"errors", "settings", "times", "jids", "phones", "s3", "zones"},
     {"store"},
     {"media"},
     {"whatsapp"},
@@ -31,7 +31,7 @@ LAYERS = [
     {"__main__"},
 ]
 LEVEL = {part: number for number, layer in enumerate(LAYERS) for part in layer}
-PLAIN = LAYERS[0] - {"s3"}
+PLAIN = LAYERS[0] - {"s3", "zones"}
 WITH_I_O = {"os", "sqlite3", "pathlib", "socket", "subprocess", "shutil", "tempfile", "fcntl", "sqlite_utils"}
 LONGEST = 300
 MOST_MODULES = 12

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
 from wa.phones import known_region
-from wa.times import load_zone, parse_duration, quoted, resolve_wall
+from wa.times import format_duration, load_zone, parse_duration, quoted, resolve_wall, to_iso
 
 TRANSPORTS = ("neonize", "loopback")
 NAMES = (
@@ -154,6 +154,15 @@ def parse_backup_keys(values: Mapping[str, str]) -> BackupKeys:
             "an age public key such as `wa backup keygen` makes, age1…",
         )
     return BackupKeys(recipient, given.get("WA_BACKUP_IDENTITY"))
+
+
+def end_of_grace(due: datetime, grace: timedelta) -> datetime:
+    """Return the moment until which a message may go out. Raise WaError `usage` beyond the calendar."""
+    try:
+        return due + grace
+    except OverflowError:
+        message = f"{format_duration(grace)} after {to_iso(due)} is beyond the calendar"
+        raise WaError("usage", message, "Type an earlier time, or a shorter grace.") from None
 
 
 def bad_setting(name: str, value: str, allowed: str) -> WaError:

@@ -16,6 +16,7 @@ from wa.errors import WaError
 UTC = timezone.utc
 _SECOND = timedelta(seconds=1)
 _YEARS = range(1000, 9999)
+_LONGEST = timedelta(days=36525)  # 100 years
 _EXAMPLES = 'Type for example "18:30", "tomorrow 9am", "in 2 hours", "fri 14:00" or "2026-12-25 10:00".'
 _NAMES = (
     "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
@@ -248,14 +249,14 @@ def distance(moment: datetime, now: datetime) -> str:
 def parse_duration(text: str) -> timedelta:
     """Return the length of `90s`, `15m`, `6h`, `2d` (48 hours), `1w` or `1h30m`.
 
-    Raise WaError `usage` for any other text, and for a length of zero.
+    Raise WaError `usage` for any other text, for a length of zero, and for one of more than 100 years.
     """
     span = _SHORT_SPAN.fullmatch(text.strip().lower())
     try:
         length = sum(_span_parts(span), timedelta()) if span else timedelta()
     except OverflowError:
-        length = timedelta()
-    if not length:
+        length = timedelta.max
+    if not timedelta() < length <= _LONGEST:
         hint = 'Type a number above zero and s, m, h, d or w: "90s", "15m", "6h", "2d", "1w", "1h30m".'
         raise WaError("usage", f"{quoted(text)} is not a usable duration", hint)
     return length

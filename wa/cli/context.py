@@ -26,6 +26,7 @@ from wa.store.env_files import Sources, read_sources, warn_once
 from wa.store.files import storage_error
 from wa.store.open import open_store_for
 from wa.store.paths import Home
+from wa.zones import choose_rules
 
 
 @dataclass
@@ -69,6 +70,7 @@ class App:
     @cached_property
     def settings(self) -> Settings:
         """The settings, checked."""
+        choose_rules()
         return parse_settings(self.values, _system_zone)
 
     @cached_property

@@ -175,10 +175,18 @@ def options(
             raise WaError("usage", "there is no command", "wa --help")
         typer.echo(ctx.get_help())
     if verbose:
-        import logging
+        _log(verbose)
 
-        level = logging.INFO if verbose == 1 else logging.DEBUG
-        logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+
+def _log(verbose: int) -> None:
+    """Log to stderr what wa does, not what its libraries do: they log secrets, such as signed requests."""
+    import logging
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+    log = logging.getLogger("wa")
+    log.handlers, log.propagate = [handler], False
+    log.setLevel(logging.INFO if verbose == 1 else logging.DEBUG)
 
 
 def run(args: Sequence[str], app: App) -> int:

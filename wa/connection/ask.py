@@ -28,6 +28,12 @@ REQUEST_SECONDS = 30.0
 DOWNLOAD_SECONDS = 120.0
 PAUSE_SECONDS = 5.0
 """Seconds that `pause` waits for messages that are being sent."""
+_HINTS = {
+    "network-error": "`wa download` again fetches what is missing",
+    "not-found": "the phone may still have it; or ask for it to be sent again",
+    "usage": "--max-size lets larger files through",
+}
+"""What to do about a file that was not downloaded, by the code of its error."""
 
 
 def refresh_groups(context: Context) -> WaError | None:
@@ -127,10 +133,11 @@ def failure_of(rows: Sequence[Row]) -> WaError | None:
     if not failed:
         return None
     unreachable = any(row["code"] == "network-error" for row in failed)
+    code = "network-error" if unreachable else failed[0]["code"]
     return WaError(
-        "network-error" if unreachable else failed[0]["code"],
+        code,
         f"{len(failed)} of {len(rows)} files could not be fetched: {failed[0]['error']}",
-        "`wa download` again fetches what is missing",
+        _HINTS.get(code),
     )
 
 

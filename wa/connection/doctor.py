@@ -27,6 +27,7 @@ from wa.store.locks import describe_holder
 from wa.store.paths import Home
 from wa.times import from_iso
 from wa.whatsapp.neonize import session_db as session
+from wa.zones import rules_text
 
 LITTLE_SPACE = 200 * 1024 * 1024
 """The free bytes on the disk below which the check fails."""
@@ -77,6 +78,7 @@ def examine(subject: Subject) -> list[dict[str, Any]]:
         "sending": _sending,
         "queue": _queue,
         "clock": _clock,
+        "zones": lambda subject: rules_text(),
         "disk": _disk,
         "storage": _storage,
     }
@@ -157,9 +159,7 @@ def _place(source: str) -> str:
 
 
 def _database(subject: Subject) -> str:
-    problems = condition.check(subject.store)
-    if problems:
-        raise WaError("corrupt", "; ".join(problems[:3]), "stop what uses it, and restore the last backup")
+    condition.verify(subject.store)
     return f"{condition.stats(subject.store)['messages']:,} messages, no damage"
 
 

@@ -14,7 +14,7 @@ from wa.people import recipients
 from wa.people.recipients import Recipient
 from wa.queue import checks, rows
 from wa.record.names import canonical
-from wa.settings import Settings
+from wa.settings import Settings, end_of_grace
 from wa.store.database import Row, Store
 from wa.store.open import bind_store
 from wa.store.paths import Home
@@ -194,7 +194,7 @@ def new_time(row: Row, moment: datetime, grace: timedelta) -> Row:
         grace = from_iso(row["expires_at"]) - from_iso(row["scheduled_at"])
     return {
         "scheduled_at": to_iso(moment),
-        "expires_at": to_iso(moment + grace),
+        "expires_at": to_iso(end_of_grace(moment, grace)),
         "not_before": None,
         "is_immediate": False,
     }

@@ -17,6 +17,7 @@ from wa.jids import check_recipient
 from wa.people.recipients import Recipient
 from wa.queue import checks, place
 from wa.record.names import our_name_of, their_name_of
+from wa.settings import end_of_grace
 from wa.store.database import Row, Store
 from wa.times import to_iso
 
@@ -73,7 +74,7 @@ def enqueue(
         "is_immediate": immediate,
         "created_at": to_iso(now),
         "updated_at": to_iso(now),
-        "expires_at": to_iso(scheduled_at + grace),
+        "expires_at": to_iso(end_of_grace(scheduled_at, grace)),
         "idempotency_key": key,
     }
     by_key = f"SELECT {COLUMNS}, is_immediate FROM scheduled_messages WHERE idempotency_key = ?"
@@ -215,7 +216,7 @@ def retry(store: Store, row_id: str, now: datetime, *, force: bool, grace: timed
             now,
             status="pending",
             scheduled_at=to_iso(now),
-            expires_at=to_iso(now + grace),
+            expires_at=to_iso(end_of_grace(now, grace)),
             not_before=None,
             is_immediate=True,
             message_id=None,
@@ -275,5 +276,7 @@ def expect(store: Store, row_id: str, verb: str, allowed: tuple[str, ...]) -> No
     raise WaError(
         "wrong-state",
         f"{row_id} is {row['status']} and cannot be {verb}",
-        f"only {' or '.join(allowed)} messages can be {verb}",
+        "`wa send` or `wa schedule add` makes a new one"
+        if row["status"] in ("sent", "cancelled")
+        else f"only {' or '.join(allowed)} messages can be {verb}",
     )

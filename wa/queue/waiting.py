@@ -117,4 +117,6 @@ def sent_or_error(row: Row, waits_for: str = "") -> Row:
     hint = f"`wa schedule retry {row_id}` tries again"
     if row["error_code"] == "recipient-not-found":
         hint = "check the number; it has to be on WhatsApp"
+    elif status == "cancelled":
+        hint = "it stays cancelled; `wa send` sends a new one"
     raise WaError(row["error_code"] or "send-failed", f"not sent: {why or status}", hint)

@@ -14,11 +14,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from wa.jids import is_group
-from wa.record import chats
-from wa.record.messages import CHANGED, LAST_SECOND, MADE_UP, PAD, SILENT, find, moment, newest_id
+from wa.record import chats, search_index
+from wa.record.messages import CHANGED, LAST_SECOND, MADE_UP, SILENT, find, moment, newest_id
 from wa.record.names import canonical
 from wa.store.database import BATCH, Row, Store
-from wa.store.fold import fold
 from wa.times import to_iso
 
 if TYPE_CHECKING:
@@ -63,11 +62,7 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
                 new += 1
                 store.insert("messages", {**dict(zip(_WRITTEN, row, strict=True)), **early})
     if new:
-        store.execute(
-            "INSERT INTO messages_fts (rowid, folded) SELECT id, fold(content) || :pad FROM messages"
-            " WHERE id > :before AND content != ''",
-            {"before": before, "pad": PAD},
-        )
+        search_index.add_new(store, before)
         chats.count_new(store, before, now)
         store.execute(f"{_STATUS_BY_RECEIPTS} WHERE id > ? AND is_from_me", [before])
     return new
@@ -117,7 +112,7 @@ def record_early(
     number = store.insert("messages", row)
     assert number is not None  # noqa: S101
     chats.ensure(store, chat, now)
-    _index(store, number, text)
+    search_index.add(store, number, text)
 
 
 def _take_early(store: Store, chat: str, message_id: str, sender: str) -> Row | None:
@@ -218,28 +213,14 @@ def set_read(store: Store, chat: str, up_to: int | None = None) -> None:
         chats.count_unread(store, chat)
 
 
-def _index(store: Store, number: int, text: str | None) -> None:
-    """Add the text of a message to the search index."""
-    if text:
-        store.execute("INSERT INTO messages_fts (rowid, folded) VALUES (?, ?)", [number, fold(text) + PAD])
-
-
-def _unindex(store: Store, row: Row) -> None:
-    if row["content"]:
-        store.execute(
-            "INSERT INTO messages_fts (messages_fts, rowid, folded) VALUES ('delete', ?, ?)",
-            [row["id"], fold(row["content"]) + PAD],
-        )
-
-
 def _replace_text(store: Store, row: Row, text: str | None) -> None:
-    _unindex(store, row)
-    _index(store, row["id"], text)
+    search_index.remove(store, row)
+    search_index.add(store, row["id"], text)
     store.execute("UPDATE messages SET content = ? WHERE id = ?", [text, row["id"]])
 
 
 def _remove(store: Store, row: Row) -> None:
-    _unindex(store, row)
+    search_index.remove(store, row)
     store.execute("DELETE FROM messages WHERE id = ?", [row["id"]])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
 from wa.errors import WaError
@@ -10,6 +11,7 @@ from wa.store.schema import SEARCH_INDEXES
 
 _COUNTED = ("contacts", "chats", "messages", "reactions", "receipts", "scheduled_messages", "stuck")
 
+_OF_AN_INDEX = re.compile(r"ok$|row \d+ missing from index |wrong # of entries in index ")
 _FEATURES = {
     "full-text search": "CREATE VIRTUAL TABLE temp.a USING fts5 (x, tokenize='trigram case_sensitive 1')",
     "RETURNING": "DELETE FROM temp.b RETURNING x",
@@ -54,12 +56,28 @@ def check(store: Store) -> list[str]:
     return problems
 
 
+def is_derived(store: Store) -> bool:
+    """Return whether only what can be made anew from other data is damaged: indexes, and the search index."""
+    try:
+        for row in store.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
+            if not row["name"].startswith(SEARCH_INDEXES):
+                found = store.rows(f"PRAGMA integrity_check({row['name']})")
+                if not all(_OF_AN_INDEX.match(each["integrity_check"]) for each in found):
+                    return False
+        return not store.rows("PRAGMA foreign_key_check")
+    except sqlite3.DatabaseError:
+        return False
+
+
+def fault(store: Store, problems: list[str]) -> WaError:
+    """Return the WaError `corrupt` for problems that `check` found."""
+    hint = "stop what uses it, keep a copy, and `wa backup restore latest`"
+    if is_derived(store):
+        hint = "`wa db check --repair`: it is only in what can be made anew from the messages"
+    return WaError("corrupt", f"{store.home.store} is damaged: {'; '.join(problems[:5])}", hint)
+
+
 def verify(store: Store) -> None:
     """Check the database from end to end. Raise WaError `corrupt` when it has a fault."""
-    problems = check(store)
-    if problems:
-        raise WaError(
-            "corrupt",
-            f"{store.home.store} is damaged: {'; '.join(problems[:5])}",
-            "stop what uses it, keep a copy, and restore the last good one",
-        )
+    if problems := check(store):
+        raise fault(store, problems)

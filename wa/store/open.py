@@ -209,7 +209,7 @@ def explain(error: sqlite3.Error, home: Home) -> WaError:
         return WaError(
             "corrupt",
             f"{home.store} is damaged: {text}",
-            "move it away and restore a copy; `wa db check` tells more",
+            "`wa db check` tells whether `--repair` is enough, or a backup has to be restored",
         )
     if "is full" in text or ("I/O" in text and not home.has_room()):
         return storage_error(OSError(errno.ENOSPC, text), home.store)

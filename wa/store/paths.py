@@ -10,7 +10,8 @@ from pathlib import Path
 from wa.errors import WaError
 from wa.store.files import free_bytes, storage_error
 
-_OURS = {".env", "wa.db", "session.db", "loopback.db", "media", "backups"}
+_DATABASES = {"wa.db", "session.db", "loopback.db"}
+"""The files by which a directory is known as a home; any directory may hold a .env, media or backups."""
 _NEEDED_FREE_BYTES = 8 * 1024 * 1024
 
 
@@ -102,7 +103,7 @@ class Home:
     def _make_private(self) -> None:
         try:
             others = {entry.name for entry in self.path.iterdir()}
-            if others and not others & _OURS:
+            if others - {".env"} and not others & _DATABASES:
                 raise WaError(
                     "bad-setting",
                     f"WA_HOME={str(self.path)!r} is open to other users and holds other things",

@@ -107,9 +107,10 @@ def import_(
         dry_run=dry_run,
         progress=app.out.progress,
     )
+    name = found["chat_name"] or show_jid(found["chat_jid"])
     app.out.result(
         found,
-        f"{found['chat_name']}: {found['read']} messages read, {found['added']} added,"
+        f"{name}: {found['read']} messages read, {found['added']} added,"
         f" {found['already_there']} already there, {found['skipped']} skipped",
     )
     for line in lines_of(found):

@@ -1,0 +1,93 @@
+"""The search index: the folded text of every message. All of it can be made anew from the messages."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from wa.errors import WaError
+from wa.record.messages import PAD
+from wa.store import condition
+from wa.store.database import Row, Store
+from wa.store.fold import fold
+from wa.store.locks import FileLock, describe_holder, lock_holder
+
+_MADE = """
+CREATE VIRTUAL TABLE messages_fts USING fts5 (
+    folded, content='', tokenize='trigram case_sensitive 1', detail='none'
+);
+CREATE VIRTUAL TABLE messages_terms USING fts5vocab (messages_fts, row)
+"""
+"""The tables as the schema makes them."""
+
+
+def add(store: Store, number: int, text: str | None) -> None:
+    """Add the text of the message with the id `number`, in the caller's transaction."""
+    if text:
+        store.execute("INSERT INTO messages_fts (rowid, folded) VALUES (?, ?)", [number, fold(text) + PAD])
+
+
+def add_new(store: Store, after: int) -> None:
+    """Add all messages with ids above `after`, in the caller's transaction."""
+    store.execute(
+        "INSERT INTO messages_fts (rowid, folded) SELECT id, fold(content) || :pad FROM messages"
+        " WHERE id > :after AND content != ''",
+        {"after": after, "pad": PAD},
+    )
+
+
+def remove(store: Store, row: Row) -> None:
+    """Remove the present text of a message, in the caller's transaction."""
+    if row["content"]:
+        store.execute(
+            "INSERT INTO messages_fts (messages_fts, rowid, folded) VALUES ('delete', ?, ?)",
+            [row["id"], fold(row["content"]) + PAD],
+        )
+
+
+def repair(store: Store) -> list[str]:
+    """Make anew what is derived from other data: the search index and the indexes of tables.
+
+    Return the faults that there were. Raise WaError `in-use` while another process holds the connection,
+    and `corrupt` when other data is damaged: then nothing is changed.
+    """
+    lock = FileLock(store.home.session_lock)
+    if not lock.acquire():
+        holder = describe_holder(lock_holder(store.home.session_lock) or {})
+        raise WaError("in-use", f"{holder} is at work on the store", "stop it for the repair")
+    try:
+        found = condition.check(store)
+        if found and not condition.is_derived(store):
+            raise condition.fault(store, found)
+        if found:
+            _make_anew(store)
+            condition.verify(store)
+        return found
+    finally:
+        lock.release()
+
+
+def _make_anew(store: Store) -> None:
+    try:
+        with store.write():
+            store.execute("DROP TABLE IF EXISTS messages_terms")
+            store.execute("DROP TABLE IF EXISTS messages_fts")
+            _fill(store)
+    except sqlite3.DatabaseError:  # the index is too damaged to be dropped: forget its tables and pages
+        store.execute("PRAGMA writable_schema=ON")
+        try:
+            with store.write():
+                store.execute("DELETE FROM sqlite_master WHERE name GLOB 'messages_fts*'")
+                store.execute("DELETE FROM sqlite_master WHERE name = 'messages_terms'")
+        finally:
+            store.execute("PRAGMA writable_schema=RESET")
+        store.execute("VACUUM")
+        with store.write():
+            _fill(store)
+
+
+def _fill(store: Store) -> None:
+    """Make the search index from the messages, and the indexes of tables, in the caller's transaction."""
+    for statement in _MADE.split(";\n"):
+        store.execute(statement)
+    add_new(store, 0)
+    store.execute("REINDEX")
