@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import importlib
 import sys
+import threading
 
 import pytest
+from conftest import wait_for
 from relay.trust import installed_neonize
 
 from wa.whatsapp.neonize import wire_log
@@ -75,3 +77,63 @@ def test_a_mark_that_fails_ends_the_process_with_a_reason(monkeypatch, is_heard)
     (error,) = told
     assert (error.code, bool(error.hint)) == ("storage-error", True)
     assert error.message.endswith("the message's mark could not be stored: No space left on device")
+
+
+# ── Messages in hand ──────────────────────────────────────────────────────────────────────────────
+
+
+class Library:
+    """The library's threads: one that decrypts messages, and one that hands them over when told to."""
+
+    def __init__(self, turnstile):
+        self.turnstile = turnstile
+        self.decrypted = 0
+
+    def decrypt(self, count):
+        """Start to decrypt messages; each is logged first."""
+        line = LogEntry(Message="Decrypting message from 1@lid", Level="DEBUG", Name="Client")
+        data = line.SerializeToString()
+        log = WireLog(LogEntry, None, lambda error: None, lambda reason: None, self.turnstile)
+
+        def run():
+            for _ in range(count):
+                buffer = ctypes.create_string_buffer(data, len(data))
+                log(ctypes.addressof(buffer), len(data))
+                self.decrypted += 1
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+
+def test_the_library_decrypts_no_more_than_two_messages_that_are_not_kept(monkeypatch):
+    monkeypatch.setattr(wire_log, "IN_HAND_SECONDS", 60.0)
+    library = Library(wire_log.Turnstile())
+    thread = library.decrypt(10)
+    for kept in range(9):
+        wanted = min(10, kept + wire_log.MOST_IN_HAND)
+        wait_for(lambda wanted=wanted: library.decrypted == wanted)
+        thread.join(0.01)
+        assert library.decrypted == wanted
+        library.turnstile.leave()
+    thread.join()
+
+
+def test_messages_of_which_no_event_tells_hold_up_nothing(monkeypatch):
+    monkeypatch.setattr(wire_log, "IN_HAND_SECONDS", 0.001)
+    library = Library(wire_log.Turnstile())
+    library.decrypt(100).join(10)
+    assert library.decrypted == 100
+
+
+def test_events_without_a_line_of_their_own_let_no_more_messages_through(monkeypatch):
+    monkeypatch.setattr(wire_log, "IN_HAND_SECONDS", 60.0)
+    library = Library(wire_log.Turnstile())
+    for _ in range(5):
+        library.turnstile.leave()
+    thread = library.decrypt(3)
+    wait_for(lambda: library.decrypted == wire_log.MOST_IN_HAND)
+    thread.join(0.01)
+    assert library.decrypted == wire_log.MOST_IN_HAND
+    library.turnstile.leave()
+    thread.join()

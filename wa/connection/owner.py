@@ -61,7 +61,7 @@ FINISH_SECONDS, CUT_SECONDS = 3.0, 1.0
 """Seconds that a message being sent may take after a request to stop, before and after the disconnect."""
 DRAIN_SECONDS = 1.0
 """Seconds for which arrived events are still recorded after a request to stop."""
-SWITCH = 0.0005
+SWITCH = 0.0001
 """Seconds that a thread runs before another may, instead of 0.005, so that events are spooled soon."""
 MARKS_KEPT = timedelta(days=30)
 """The age at which wire marks are deleted."""

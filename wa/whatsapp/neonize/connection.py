@@ -29,7 +29,7 @@ from wa.whatsapp.neonize import session_db as session
 from wa.whatsapp.neonize.client import Client, can_be_reached
 from wa.whatsapp.neonize.errors import ENDS, connect_error, end_signal, send_error
 from wa.whatsapp.neonize.library import library
-from wa.whatsapp.neonize.wire_log import WireLog
+from wa.whatsapp.neonize.wire_log import Turnstile, WireLog
 from wa.whatsapp.transport import (
     Accepted,
     ConnectFailed,
@@ -49,7 +49,7 @@ RETURN_SECONDS = 6.0
 LOGIN_SECONDS = 40.0
 LINK_SECONDS = 3600.0
 MOST_CLIENTS = 200
-"""The most clients of one process: each leaks memory, so afterwards a supervisor starts a new process."""
+"""The most clients of one process: each leaks memory. Afterwards a supervisor starts a new process."""
 DIAL_SECONDS = 2.0
 """Seconds that `connect` waits for the first attempt to fail; later failures are signals."""
 
@@ -67,7 +67,7 @@ class NeonizeTransport:
         self._known: Account | None = None
         self._broken = False
         self._timer: threading.Timer | None = None
-        self._people = people.PeopleWatch(home)
+        self._people, self._turnstile = people.PeopleWatch(home), Turnstile()
 
     def account(self) -> Account | None:
         """Return the linked account; Transport.account. Raise WaError for a damaged session database."""
@@ -112,8 +112,9 @@ class NeonizeTransport:
         if self._home.session.exists():  # it has all keys of the account
             self._home.session.chmod(0o600)
         on_lost = partial(self._hand_over, client, decoding.HISTORY_DAMAGED)
-        entry = library().proto.LogEntry
-        library().client.log_whatsmeow = WireLog(entry, self._handlers, self._on_fatal, on_lost)
+        entry, on_fatal = library().proto.LogEntry, self._on_fatal
+        heard = WireLog(entry, self._handlers, on_fatal, on_lost, self._turnstile)
+        library().client.log_whatsmeow = heard
         self._client = client
         self._watch(login_seconds)
         client.thread.start()
@@ -165,16 +166,18 @@ class NeonizeTransport:
     # ── Events, on the library's thread ─────────────────────────────────────────────────────────────
 
     def _on_event(self, client: Client, kind: Any, payload: bytes) -> None:
-        client.last_event = time.monotonic()
         name = library().recorded.get(kind)
         if name is None:
+            client.last_event = time.monotonic()  # what follows may take long
             if self._client is client and not client.closing:
                 self._on_change(client, kind.DESCRIPTOR.name, kind.FromString(payload))
-        elif name != "message" or not decoding.is_secret(kind.FromString(payload)):
-            if name == "receipt":
-                client.retries.on_receipt(kind.FromString(payload))
+        elif name != "message" or not decoding.is_secret(kind.FromString(payload)):  # 7 µs; keys are not kept
             self._hand_over(client, name, payload)
         client.last_event = time.monotonic()
+        if name in ("message", "undecryptable"):
+            self._turnstile.leave()
+        elif name == "receipt":
+            client.retries.on_receipt(kind.FromString(payload))
 
     def _hand_over(self, client: Client, kind: str, payload: bytes) -> None:
         """Let the handler store an event. If it fails, disconnect, so that the server sends no more."""

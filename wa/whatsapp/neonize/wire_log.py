@@ -1,4 +1,4 @@
-"""What only the library's own log tells: a message is about to be sent, a part of the history is lost."""
+"""What only the library's own log tells: a message is about to be sent or decrypted, history is lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,38 @@ log = logging.getLogger(__name__)
 
 _LOST = "Failed to download history sync: "
 """The beginning of the line for a part of the history that could not be had or read; no event tells it."""
+_DECRYPTS = b"Decrypting message from "
+"""The beginning of the line that is logged right before a message is decrypted."""
+MOST_IN_HAND = 2
+"""Messages that the library may have decrypted, and so acknowledged, before they are kept."""
+IN_HAND_SECONDS = 0.05
+"""Seconds after which a message in hand counts as one of which no event tells, such as a duplicate."""
 _STANZA = re.compile(r'<message\b(?=[^>]*? id="([^"]+)")(?=[^>]*? to="([^"]+)")')
+
+
+class Turnstile:
+    """Lets the library decrypt the next message when few earlier ones wait to be kept.
+
+    The library acknowledges a message when it has decrypted it, and holds up to a hundred for us: a kill
+    loses those. On a busy machine it would decrypt them much faster than they are handed over.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._in_hand = 0
+
+    def enter(self) -> None:
+        """Wait until fewer than MOST_IN_HAND messages are in hand, at most IN_HAND_SECONDS."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._in_hand < MOST_IN_HAND, IN_HAND_SECONDS):
+                self._in_hand = 0
+            self._in_hand += 1
+
+    def leave(self) -> None:
+        """Note that a message is kept."""
+        with self._changed:
+            self._in_hand = max(0, self._in_hand - 1)
+            self._changed.notify()
 
 
 class WireLog:
@@ -26,7 +57,8 @@ class WireLog:
 
     The library logs every stanza right before it writes the frame. Stanzas other than
     messages cost nothing here, and only the id and the recipient of a message are stored.
-    `on_lost` is called with the reason for each part of the history that is lost.
+    `on_lost` is called with the reason for each part of the history that is lost. Before each message
+    that the library decrypts, it waits at the `turnstile`.
     """
 
     def __init__(
@@ -35,11 +67,13 @@ class WireLog:
         handlers: Handlers | None,
         on_fatal: Callable[[WaError], None],
         on_lost: Callable[[bytes], None],
+        turnstile: Turnstile | None = None,
     ) -> None:
         self._entry = entry
         self._handlers = handlers
         self._on_fatal = on_fatal
         self._on_lost = on_lost
+        self._turnstile = turnstile or Turnstile()
         self._marking = threading.Lock()
 
     def __call__(self, binary: int, size: int) -> None:
@@ -51,9 +85,11 @@ class WireLog:
                 self._mark(found[1], found[2])
         elif b"DEBUG" not in data[-40:]:
             self._tell(data)
+        elif _DECRYPTS in data[: len(_DECRYPTS) + 8]:  # behind the field's tag and length
+            self._turnstile.enter()
 
     def _tell(self, data: bytes) -> None:
-        may_be_lost = _LOST.encode() in data[: len(_LOST) + 8]  # behind the field's tag and length
+        may_be_lost = _LOST.encode() in data[: len(_LOST) + 8]
         if may_be_lost or log.isEnabledFor(logging.INFO):
             entry = self._entry.FromString(data)
             log.info("%s: %s", entry.Name, entry.Message)
