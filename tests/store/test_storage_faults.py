@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ADAM, REEM, REEM_JID, TESTS, WA, Result, is_owned, wait_for
+from impatient import impatient
 
 from wa.connection import deliver
 from wa.connection.context import system_now
@@ -204,19 +205,10 @@ def test_a_disk_that_fills_up_while_it_is_sending_sends_nothing_twice(wa, spawn,
     assert {row["status"] for row in rows} <= {"sent", "unknown"}
 
 
-IMPATIENT = [
-    sys.executable,
-    "-c",
-    "from wa.cli import main; from wa.connection.incoming import recorder;"
-    " recorder.GIVE_UP_SECONDS = 2.0; main.main()",
-]
-"""`wa`, but it gives up after two seconds in which it could not store anything, not after two minutes."""
-
-
 @as_root
 def test_a_listener_on_a_full_disk_ends_and_loses_no_event(wa, spawn, disk, tmp_path):
     home = Home(disk.path / "home")
-    process = spawn("listen", "--json", program=IMPATIENT)
+    process = spawn("listen", "--json", program=impatient(2.0))
     wait_for(lambda: wa("status", "--json").json["owner"])
     server = Loopback(home)
     server.say([{"from": REEM_JID, "text": f"first {number}"} for number in range(20)], system_now())
@@ -237,6 +229,27 @@ def test_a_listener_on_a_full_disk_ends_and_loses_no_event(wa, spawn, disk, tmp_
     assert again.finish().code == 0
     stored = len(wa("read", REEM, "1000", "--json").json)
     assert stored == said
+
+
+@as_root
+def test_a_connection_is_let_go_while_nothing_can_be_written_and_nothing_is_lost(disk, wa, spawn):
+    """The room set aside for the spool lasts for a while; then events wait in memory, and on the server."""
+    home = Home(disk.path / "home")
+    process = spawn("run-scheduler", program=impatient(60.0, let_go=1.0))
+    wait_for(lambda: is_owned(home) and home.spool.exists())
+    disk.fill()
+    server = Loopback(home)
+    texts = [f"{number:03} " + "x" * 10_000 for number in range(250)]
+    server.say([{"from": REEM_JID, "text": text} for text in texts], system_now())
+    wait_for(lambda: wa("status", "--json").json["connection"] == "offline")
+    assert "cannot be stored" in wa("status", "--json").json["connection_reason"]
+    server.say([{"from": REEM_JID, "text": "later"}], system_now())
+    disk.make_room()
+    server.close()
+    wait_for(lambda: [row["unread_count"] for row in wa("unread", "--json").json] == [251])
+    process.popen.terminate()
+    assert process.finish().code == 0
+    assert [row["content"] for row in wa("read", REEM, "1000", "--json").json] == [*texts, "later"]
 
 
 def not_waiting(tmp_path):

@@ -136,6 +136,7 @@ class Recorder:
 
         What is not recorded by then stays in the spool, for the next process.
         """
+        self.spool.write_waiting()
         self._ending.set()
         self._arrived.set()
         if self._thread.ident is not None:

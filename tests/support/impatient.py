@@ -1,0 +1,22 @@
+"""`wa` with less patience than two minutes: `spawn("listen", program=impatient(2.0))`."""
+
+from __future__ import annotations
+
+import sys
+
+PROGRAM = """
+from wa.cli import main
+from wa.connection import owner
+from wa.connection.incoming import recorder
+
+recorder.GIVE_UP_SECONDS, owner.LET_GO_SECONDS = {give_up}, {let_go}
+main.main()
+"""
+
+
+def impatient(give_up: float, let_go: float = 20.0) -> list[str]:
+    """Return the program that ends after `give_up` seconds in which it could not store anything.
+
+    It closes the connection after `let_go` seconds in which events could be kept in memory alone.
+    """
+    return [sys.executable, "-c", PROGRAM.format(give_up=give_up, let_go=let_go)]
