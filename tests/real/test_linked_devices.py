@@ -153,6 +153,15 @@ def test_without_a_listener_a_person_who_reinstalled_reads_the_next_message(devi
     assert wait_for(lambda: read(adam, row), what="the message to be read")["text"] == "to your new phone"
 
 
+def test_a_message_to_a_phone_that_is_off_is_said_to_be_sent_before_the_wait_for_its_answer(device, newcomer):
+    device.alone()
+    sending = device.start("send", newcomer("Zoe", receipts=[]).number, "when you are back", "--json")
+    assert sending.event(lambda row: row["status"] == "sent")
+    assert sending.popen.poll() is None
+    assert device.is_held
+    assert sending.finish().code == 0
+
+
 @pytest.mark.parametrize("with_listener", [True, False], ids=["with a listener", "without one"])
 def test_a_member_of_a_group_who_reinstalled_reads_the_next_message(
     device, listener, town, newcomer, adam, reem, with_listener

@@ -496,7 +496,7 @@ FAULTS = [
     Fault(
         "a recipient who asks again is not answered",
         "whatsapp/neonize/client.py",
-        "        self.retries.wait()\n",
+        "        self.retries.wait(lambda: self.is_up and not self.is_cut)\n",
         "",
         "tests/real/test_linked_devices.py::"
         "test_without_a_listener_a_person_who_reinstalled_reads_the_next_message",

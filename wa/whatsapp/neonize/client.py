@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,16 +20,23 @@ from wa.whatsapp.neonize.errors import download_error, upload_error
 from wa.whatsapp.neonize.library import in_time
 from wa.whatsapp.transport import Downloaded, SendError, TooLarge
 
+log = logging.getLogger(__name__)
+
 QUIET_SECONDS = 0.4
 """Seconds without an event, after the connection was closed, after which no more events are expected."""
 STOP_SECONDS = 3.0
+POLL_SECONDS = 0.02
 DIAL_SECONDS = 3.0
 SERVER = "web.whatsapp.com"
 RETRY_SECONDS = 1.0
 """Seconds for which a connection stays open for a recipient who has neither received a message nor asked
 for it again. A recipient whose app was installed anew asks twice, the second time with new keys."""
+MOST_RETRY_SECONDS = 2.0
+"""The most seconds for which it stays open for all recipients together, however often they ask."""
+SENT_KEPT = 256
+"""The last messages that the library can send again; requests for others need no connection."""
 _RECEIVED = ("DELIVERED", "INACTIVE", "READ", "PLAYED")
-_Moments = dict[str, float]
+_Moments = dict[tuple[str | int, ...], float]
 
 
 class Client:
@@ -42,7 +51,7 @@ class Client:
         self.is_up = self.is_caught_up = False
         self.decided = threading.Event()
         self.ended = threading.Event()
-        self.closing = False
+        self.closing = self.is_cut = False
         self.error: Exception | None = None
         self.last_event = time.monotonic()
         self.retries = Retries()
@@ -103,6 +112,13 @@ class Client:
             return None  # the library raises this error for an unknown address
         return f"{found.User}@{found.Server}" if found.User else None
 
+    def groups(self) -> list[Any]:
+        """Return what the library says of the groups that we are in. Raise SendError."""
+        try:
+            return list(self.native.get_joined_groups())
+        except self._lib.client.GetJoinedGroupsError as error:
+            raise SendError(str(error)) from None
+
     def download(self, raw: bytes, most: int) -> Downloaded:
         """Return the file of a message, of at most `most` bytes. Raise DownloadFailed."""
         message = self._lib.e2e.Message.FromString(raw)
@@ -124,6 +140,13 @@ class Client:
         except (self._lib.client.UploadError, TimeoutError) as error:
             raise upload_error(str(error)) from None
 
+    def note_receipt(self, kind: Any, payload: bytes) -> None:
+        """Note a receipt, which is kept already, in `retries`; nothing is raised into the library."""
+        try:
+            self.retries.on_receipt(kind.FromString(payload))
+        except Exception:
+            log.exception("a receipt could not be noted")
+
     def log_out(self) -> None:
         """Unlink this device. Raise SendError."""
         try:
@@ -133,17 +156,19 @@ class Client:
 
     def close(self) -> None:
         """Let recipients ask for messages again, disconnect, hand over all received events, and stop."""
-        self.is_up, self.closing = False, True
+        self.closing = True
         if self.ended.is_set():
+            self.is_up = False
             return
         if not self.decided.is_set():  # no event can have arrived; Go's call returns once it has dialled
             threading.Thread(target=self._stop, name="neonize-stop", daemon=True).start()
             return
-        self.retries.wait()
+        self.retries.wait(lambda: self.is_up and not self.is_cut)
+        self.is_up = False
         self.native.disconnect()
         self.last_event = time.monotonic()
         while time.monotonic() - self.last_event < QUIET_SECONDS:
-            time.sleep(QUIET_SECONDS / 20)
+            time.sleep(POLL_SECONDS)
         self.native.stop()
         if threading.current_thread() is not self.thread:
             self.thread.join(STOP_SECONDS)
@@ -158,8 +183,11 @@ class Retries:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._expected: _Moments = {}
+        self._sent: deque[str] = deque(maxlen=SENT_KEPT)
+        self._unanswered: _Moments = {}
         self._received: _Moments = {}
+        self._asked: _Moments = {}
+        """The requests, by message id and device, also for ids that may never have been sent."""
 
     def sent(self, message_id: str, to_jid: str) -> None:
         """Expect receipts for a message; one may have come before the server's acknowledgement.
@@ -167,35 +195,40 @@ class Retries:
         A message to a group is expected to be asked for again, however many of its members have received it.
         """
         with self._lock:
-            if message_id not in self._received or to_jid.endswith("@g.us"):
-                _note(self._expected, message_id)
+            self._sent.append(message_id)
+            if (message_id,) not in self._received or to_jid.endswith("@g.us"):
+                _note(self._unanswered, (message_id,))
 
     def on_receipt(self, receipt: Any) -> None:
         """Note that messages were received, or that a recipient could not decrypt one."""
         kind, source = receipt.ReceiptType.Name(receipt.Type), receipt.MessageSource
+        sender = source.Sender
+        is_to_oneself = kind == "SENDER" and source.Chat.User == sender.User
         with self._lock:
             for message_id in receipt.MessageIDs:
-                asked = f"{message_id} {source.Sender.User}"
+                asked = (message_id, sender.User, sender.Device)
                 if kind == "RETRY":
-                    _note(self._expected, asked)
-                elif kind in _RECEIVED:
-                    _note(self._received, message_id)
-                    self._expected.pop(asked, None)
+                    _note(self._asked, asked)
+                elif kind in _RECEIVED or is_to_oneself:
+                    _note(self._received, (message_id,))
+                    self._asked.pop(asked, None)
                     if not source.IsGroup:
-                        self._expected.pop(message_id, None)
+                        self._unanswered.pop((message_id,), None)
 
-    def wait(self) -> None:
-        """Wait until no receipt is expected any more."""
-        while self._is_expected():
-            time.sleep(RETRY_SECONDS / 50)
+    def wait(self, is_up: Callable[[], bool]) -> None:
+        """Wait until no receipt is expected, at most MOST_RETRY_SECONDS, and only while the line `is_up`."""
+        deadline = time.monotonic() + MOST_RETRY_SECONDS
+        while is_up() and self._is_expected() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
 
     def _is_expected(self) -> bool:
         with self._lock:
-            _forget_old(self._expected)
-            return bool(self._expected)
+            _forget_old(self._unanswered)
+            _forget_old(self._asked)
+            return bool(self._unanswered) or any(asked[0] in self._sent for asked in self._asked)
 
 
-def _note(moments: _Moments, what: str) -> None:
+def _note(moments: _Moments, what: tuple[str | int, ...]) -> None:
     moments.pop(what, None)
     moments[what] = time.monotonic()
     _forget_old(moments)

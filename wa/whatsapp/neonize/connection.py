@@ -27,7 +27,7 @@ from wa.whatsapp.neonize import decode as decoding
 from wa.whatsapp.neonize import encode, people
 from wa.whatsapp.neonize import session_db as session
 from wa.whatsapp.neonize.client import Client, can_be_reached
-from wa.whatsapp.neonize.errors import ENDS, connect_error, end_signal, send_error
+from wa.whatsapp.neonize.errors import DOWN, ENDS, connect_error, end_signal, send_error
 from wa.whatsapp.neonize.library import library
 from wa.whatsapp.neonize.wire_log import Turnstile, WireLog
 from wa.whatsapp.transport import (
@@ -169,15 +169,18 @@ class NeonizeTransport:
         name = library().recorded.get(kind)
         if name is None:
             client.last_event = time.monotonic()  # what follows may take long
+            change = kind.DESCRIPTOR.name
+            if change in DOWN:
+                client.is_up = False
             if self._client is client and not client.closing:
-                self._on_change(client, kind.DESCRIPTOR.name, kind.FromString(payload))
+                self._on_change(client, change, kind.FromString(payload))
         elif name != "message" or not decoding.is_secret(kind.FromString(payload)):  # 7 µs; keys are not kept
             self._hand_over(client, name, payload)
         client.last_event = time.monotonic()
         if name in ("message", "undecryptable"):
             self._turnstile.leave()
         elif name == "receipt":
-            client.retries.on_receipt(kind.FromString(payload))
+            client.note_receipt(kind, payload)
 
     def _hand_over(self, client: Client, kind: str, payload: bytes) -> None:
         """Let the handler store an event. If it fails, disconnect, so that the server sends no more."""
@@ -187,7 +190,7 @@ class NeonizeTransport:
             try:
                 self._handlers.event(kind, payload)
             except BaseException:
-                self._broken = True
+                self._broken = client.is_cut = True
                 client.native.disconnect()
                 log.exception("an event could not be kept")
 
@@ -209,14 +212,12 @@ class NeonizeTransport:
             if client.is_up and self._known is not None:
                 self._signal(CaughtUp())
         elif kind in ("Disconnected", "KeepAliveTimeout"):
-            client.is_up = False
             client.is_caught_up = client.is_caught_up and kind != "Disconnected"
             self._watch(RETURN_SECONDS)
             self._signal(Disconnected("the line dropped" if kind == "Disconnected" else "no answer"))
         elif kind in ENDS:
             if kind == "LoggedOut":
                 self._known = None
-            client.is_up = False
             client.decided.set()
             self._signal(end_signal(kind, event))
             if kind == "ConnectFailure":
@@ -226,7 +227,7 @@ class NeonizeTransport:
 
     def _connected(self) -> Client:
         client = self._client
-        if client is None or not client.is_up:
+        if client is None or not client.is_up or client.closing:
             raise NotConnected("no connection")
         return client
 
@@ -262,13 +263,7 @@ class NeonizeTransport:
 
     def groups(self) -> list[Event]:
         """Return the groups we are in, with their members; Transport.groups."""
-        client = self._connected()
-        lib = library()
-        try:
-            found = client.native.get_joined_groups()
-        except lib.client.GetJoinedGroupsError as error:
-            raise SendError(str(error)) from None
-        return [event for each in found for event in decoding.group_info(each)]
+        return [event for each in self._connected().groups() for event in decoding.group_info(each)]
 
     def download(self, raw: bytes, most: int) -> Downloaded:
         """Return the file of a message; Transport.download."""

@@ -22,6 +22,8 @@ from wa.whatsapp.transport import (
 
 ENDS = ("LoggedOut", "StreamReplaced", "ClientOutdated", "TemporaryBan", "ConnectFailure")
 """The events after which the library does not connect again."""
+DOWN = ("Disconnected", "KeepAliveTimeout", *ENDS)
+"""The events after which nothing can be sent, for a while or for ever."""
 _STATUS = re.compile(r"server returned error (\d+)")
 _HTTP_STATUS = re.compile(r"status code (\d+)")
 _CERTAIN = (
