@@ -649,18 +649,22 @@ def test_ctrl_c_ends_a_listener_with_130(spawn, store, command):
     interrupted(process.finish(timeout=5))
 
 
-def test_ctrl_c_while_reading_standard_input_writes_nothing(spawn, store, home):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", [("send", REEM), ("schedule", "add", REEM, "-", "--at", "in 1 hour")])
+def test_a_signal_before_there_is_a_row_ends_with_130_and_writes_nothing(spawn, store, home, number, command):
+    """0 would say that the message is sent, or queued."""
     pretend = (
-        "import os, signal, sys, threading\n"
+        "import os, sys, threading\n"
+        f"number = {int(number)}\n"
         "class Ear:\n"
         "    def isatty(self): return False\n"
         "    @property\n"
         "    def buffer(self): return self\n"
-        "    def read(self): os.kill(os.getpid(), signal.SIGINT); threading.Event().wait(30)\n"
+        "    def read(self): os.kill(os.getpid(), number); threading.Event().wait(30)\n"
         "sys.stdin = Ear()\n"
         "from wa.cli import main; main.main()"
     )
-    result = spawn("send", REEM, program=[sys.executable, "-c", pretend]).finish(timeout=20)
+    result = spawn(*command, program=[sys.executable, "-c", pretend]).finish(timeout=20)
     interrupted(result)
     assert store.value("SELECT count(*) FROM scheduled_messages") == 0
 

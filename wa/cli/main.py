@@ -56,6 +56,12 @@ COMMANDS = {
 # The modules with further commands of a group.
 FURTHER = {"contacts": "contacts_transfer"}
 
+STOPPABLE = ("listen", "run-scheduler", "link", "download", "history", "backup", "migrate-s3")
+"""Commands that SIGTERM ends with 0: they run until they are stopped, or go on where they were stopped.
+
+Of any other command, 0 would say that it is done.
+"""
+
 
 class Commands(Mapping[str, Any]):
     """The commands of a group by name, each built when it is first looked up."""
@@ -205,7 +211,8 @@ def run(args: Sequence[str], app: App) -> int:
         finally:
             app.close()
     except Terminated:
-        return ExitStatus.OK
+        name = next((arg for arg in args if arg in COMMANDS), "")
+        return ExitStatus.OK if name in STOPPABLE else ExitStatus.INTERRUPTED
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
     except WaError as error:
