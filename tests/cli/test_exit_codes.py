@@ -20,7 +20,7 @@ from wa.connection import ask, deliver
 from wa.connection.context import system_now
 from wa.errors import EXIT_OF_CODE
 from wa.record import chats
-from wa.store import database
+from wa.store.database import Store
 from wa.store.locks import FileLock
 from wa.whatsapp.loopback.connection import LoopbackTransport
 from wa.whatsapp.transport import Handlers
@@ -551,7 +551,7 @@ def test_an_upgrade_waits_for_a_running_process(wa, fails, store, home):
 
 def test_a_store_that_another_program_has_locked_is_in_use(wa, fails, home, monkeypatch):
     wa("status")
-    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.1)
+    monkeypatch.setitem(Store.__init__.__kwdefaults__, "busy_seconds", 0.1)
     other = sqlite3.connect(home.store, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     fails("in-use", "schedule", "add", REEM, "Hello", "--at", "in 1 hour")

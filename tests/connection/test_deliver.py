@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import threading
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from conftest import REEM, FakeClock, delivered, wait_for
+from conftest import REEM, FakeClock, delivered, is_owned, wait_for
 
 from wa.cli.output import Output
 from wa.connection import deliver
 from wa.connection.context import system_now
 from wa.connection.hold import serve
+from wa.connection.incoming import recorder
 from wa.queue import rows, waiting
 from wa.queue.waiting import Waiter
-from wa.store import database
+from wa.store.database import Store
 from wa.times import to_iso
+from wa.whatsapp.loopback.server import Loopback
 
 LOCKED = sqlite3.OperationalError("database is locked")
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
@@ -155,7 +159,7 @@ def test_a_row_that_cannot_be_withdrawn_may_still_be_sent(wa, home, queued, monk
         raise LOCKED
 
     with monkeypatch.context() as patch:
-        patch.setattr(database, "BUSY_TIMEOUT", 0.1)
+        patch.setitem(Store.__init__.__kwdefaults__, "busy_seconds", 0.1)
         patch.setattr(deliver, "serve", lock)
         result = wa("send", REEM, "Hello", "--json")
     other.close()
@@ -164,6 +168,155 @@ def test_a_row_that_cannot_be_withdrawn_may_still_be_sent(wa, home, queued, monk
     assert row["id"] in result.error["hint"]
     assert queued() == ["sent"]
     assert delivered(home) == ["Hello"]
+
+
+# ── While another program holds the store's lock ──────────────────────────────────────────────────
+
+
+class Foreign:
+    """Another program, which takes and gives back the write lock of the store."""
+
+    def __init__(self, home):
+        self._db = sqlite3.connect(home.store, isolation_level=None, check_same_thread=False, timeout=30)
+
+    def lock(self):
+        """Take the lock."""
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def unlock(self):
+        """Give it back, if it is held."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+
+@pytest.fixture
+def foreign(home, monkeypatch):
+    """Another program; `wa` waits 0.3 seconds for its lock instead of 30, its owner 2 instead of 120."""
+    monkeypatch.setattr(recorder, "GIVE_UP_SECONDS", 2.0)
+    monkeypatch.setitem(Store.__init__.__kwdefaults__, "busy_seconds", 0.3)
+    program = Foreign(home)
+    yield program
+    program.unlock()
+
+
+@pytest.fixture
+def truth(wa, home, foreign):
+    """Return a function that checks a result of `send` or `retry` against what goes out afterwards."""
+
+    def check(result, *codes):
+        foreign.unlock()
+        wa("loopback", "reset")
+        before = len(delivered(home))
+        wa("run-scheduler", "--once")
+        [row] = listed(wa)
+        assert result.code in codes, (result.code, result.err)
+        if result.code == 6:
+            assert row["id"] in result.err
+            assert "wa schedule cancel" in result.err
+        else:
+            assert row["status"] in ("failed", "cancelled")
+            assert len(delivered(home)) == before
+        return row["status"]
+
+    return check
+
+
+def in_background(act, when):
+    """Call `act` in a thread, once `when()` is true."""
+
+    def wait_and_act():
+        wait_for(when)
+        act()
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("is_retry", [False, True])
+@pytest.mark.parametrize("lasts", [True, False])
+def test_a_lock_during_the_wait_ends_it_with_the_truth(wa, home, store, foreign, truth, lasts, is_retry):
+    command = ("send", REEM, "Hello")
+    if is_retry:
+        wa("loopback", "fault", "refuse", "463")
+        assert wa("send", REEM, "Hello").code == 5
+        wa("loopback", "reset")
+        command = ("schedule", "retry", listed(wa)[0]["id"])
+    wa("loopback", "fault", "offline", "on")
+
+    def attack():
+        foreign.lock()
+        wa_server.set_fault("offline", "off")
+        if not lasts:
+            wait_for(lambda: store_errors)
+            foreign.unlock()
+
+    store_errors = []
+    true = waiting.give_up
+
+    def and_note(*args):
+        store_errors.append(args)
+        return true(*args)
+
+    wa_server = Loopback(home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waiting, "give_up", and_note)
+        is_waiting = "SELECT 1 FROM scheduled_messages WHERE status = 'pending' AND wait_until IS NOT NULL"
+        thread = in_background(attack, lambda: fresh(home, is_waiting) and is_owned(home))
+        result = wa(*command, "--wait", "1.5")
+        thread.join()
+    wa_server.close()
+    truth(result, 6 if lasts else 7)
+
+
+def fresh(home, sql):
+    """Return the first value of a query, asked on a connection of this thread."""
+    with closing(sqlite3.connect(home.store)) as db:
+        found = db.execute(sql).fetchone()
+    return found and found[0]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_under_a_lock_ends_with_the_id_of_what_may_go_out(
+    wa, home, foreign, truth, monkeypatch, number
+):
+    wa("loopback", "fault", "offline", "on")
+
+    def serve_under_a_lock(context, command, scope, until):
+        foreign.lock()
+        os.kill(os.getpid(), number)
+        until(None)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deliver, "serve", serve_under_a_lock)
+        result = wa("send", REEM, "Hello", "--wait", "20")
+    truth(result, 6)
+
+
+def test_a_lock_right_after_queueing_beside_an_owner_that_stands_still(wa, home, spawn, foreign, truth):
+    scheduler = spawn("run-scheduler")
+    wait_for(lambda: fresh(home, "SELECT last_connected FROM device"))
+    foreign.lock()  # not while the scheduler has the lock itself
+    scheduler.signal(signal.SIGSTOP)
+    foreign.unlock()
+    with pytest.MonkeyPatch.context() as patch:
+
+        def serve_and_lock(*args):
+            foreign.lock()
+            serve(*args)
+
+        patch.setattr(deliver, "serve", serve_and_lock)
+        result = wa("send", REEM, "Hello", "--wait", "0.3")
+    scheduler.kill()
+    truth(result, 6)
+
+
+def test_no_row_is_queued_under_a_lock(wa, home, foreign, store):
+    foreign.lock()
+    result = wa("send", REEM, "Hello", "--json")
+    assert (result.code, result.error["code"]) == (7, "in-use")
+    foreign.unlock()
+    assert listed(wa) == []
 
 
 def test_an_error_after_it_was_sent_is_a_warning(wa, home, monkeypatch):

@@ -16,11 +16,12 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ADAM, REEM, REEM_JID, TESTS, WA, Result, is_owned, wait_for
+from conftest import ADAM, REEM, REEM_JID, TESTS, WA, Result, delivered, is_owned, wait_for
 from impatient import impatient
 
 from wa.connection import deliver
 from wa.connection.context import system_now
+from wa.connection.incoming import recorder
 from wa.store.locks import FileLock
 from wa.store.paths import Home
 from wa.store.wake import WakeSocket, wake_owner
@@ -122,6 +123,38 @@ def refused_json(result):
     """Check the JSON error of a command on a full disk."""
     assert (result.code, result.out) == (7, "")
     assert json.loads(result.err)["error"]["code"] == "storage-error"
+
+
+@as_root
+@pytest.mark.parametrize("leave_kb", [0, 12, 28, 96])
+@pytest.mark.parametrize("fills", ["before", "while it waits"])
+def test_a_send_on_a_full_disk_ends_with_the_truth(wa, disk, home, monkeypatch, leave_kb, fills):
+    """It goes out later only if the exit code said so, with the id."""
+    home = Home(disk.path / "home")
+    assert wa("send", REEM, "first").code == 0
+    serve = deliver.serve
+
+    def fill_and_serve(*args):
+        disk.fill(leave_kb)
+        serve(*args)
+
+    if fills == "before":
+        disk.fill(leave_kb)
+    else:
+        monkeypatch.setattr(deliver, "serve", fill_and_serve)
+    monkeypatch.setattr(recorder, "GIVE_UP_SECONDS", 0.5)
+    result = wa("send", REEM, "second", "--wait", "1", "--json")
+    assert result.code in (6, 7), (result.code, result.err)
+    disk.make_room()
+    rows = [
+        row for row in wa("schedule", "list", "--status", "all", "--json").json if row["message"] == "second"
+    ]
+    wa("run-scheduler", "--once")
+    if result.code == 6:
+        assert rows[0]["id"] in result.error["message"] + result.error["hint"]
+    else:
+        assert [row["status"] for row in rows] in ([], ["failed"])
+        assert delivered(home) == ["first"]
 
 
 @as_root

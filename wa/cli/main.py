@@ -22,7 +22,7 @@ from typer.models import CommandInfo
 
 from wa import __version__
 from wa.cli.context import App
-from wa.cli.options import EnvFile, Json, app_of
+from wa.cli.options import STOPPABLE, EnvFile, Json, app_of
 from wa.cli.output import write_error
 from wa.errors import ExitStatus, Terminated, WaError
 from wa.store.open import explain, is_damaged
@@ -55,12 +55,6 @@ COMMANDS = {
 }
 # The modules with further commands of a group.
 FURTHER = {"contacts": "contacts_transfer"}
-
-STOPPABLE = ("listen", "run-scheduler", "link", "download", "history", "backup", "migrate-s3")
-"""Commands that SIGTERM ends with 0: they run until they are stopped, or go on where they were stopped.
-
-Of any other command, 0 would say that it is done.
-"""
 
 
 class Commands(Mapping[str, Any]):

@@ -15,6 +15,12 @@ from wa.errors import WaError
 from wa.people import recipients
 from wa.times import parse_when
 
+STOPPABLE = ("listen", "run-scheduler", "link", "download", "history", "backup", "migrate-s3")
+"""Commands that SIGTERM ends with 0: they run until they are stopped, or go on where they were stopped.
+
+Of any other command, 0 would say that it is done.
+"""
+
 
 def app_of(ctx: typer.Context) -> App:
     """Return the context of this run."""
