@@ -160,6 +160,46 @@ def test_with_a_damaged_part_no_chat_is_complete_until_the_phone_sends_all_of_it
     assert wa("history", "status", "--json").err == ""
 
 
+def damage(store):
+    """Let a part of the history be lost."""
+    with store.write():
+        apply.apply_event(store, HistoryDamaged("status code 404"), NOW)
+
+
+def shown(store):
+    """Return the states that `wa history status` shows: the chat's, and that of the whole."""
+    (row,) = history.status(store)
+    return row["status"], history.sync_status(store)["status"]
+
+
+def test_what_was_complete_is_not_complete_once_a_later_part_is_damaged(store, receive):
+    receive(part(chat(REEM_JID, said(1)), kind="bootstrap", progress=100))
+    assert shown(store) == ("completed", "completed")
+    damage(store)
+    assert shown(store) == ("interrupted", "interrupted")
+    receive(part(chat(REEM_JID, said(2)), progress=100))
+    assert shown(store) == ("interrupted", "interrupted")
+
+
+def test_a_damaged_last_part_ends_the_sync(store, receive):
+    receive(part(chat(REEM_JID, said(1)), progress=60))
+    assert shown(store) == ("in_progress", "in_progress")
+    damage(store)
+    assert shown(store) == ("interrupted", "interrupted")
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_chat_that_the_phone_calls_complete_may_lack_what_a_damaged_part_had_of_it(
+    store, receive, is_first
+):
+    if is_first:
+        damage(store)
+    receive(part(chat(REEM_JID, said(1), is_complete=True), progress=60))
+    if not is_first:
+        damage(store)
+    assert shown(store)[0] == "interrupted"
+
+
 def test_the_same_part_twice_is_stored_once(store, receive):
     one = part(chat(REEM_JID, *(said(number) for number in range(30))))
     receive(one, one)

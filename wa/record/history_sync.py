@@ -13,6 +13,11 @@ from wa.whatsapp.events import History
 DAY = 86_400
 GAP_DAYS = 30
 REASON_LENGTH = 200
+_STATUS = (
+    "CASE WHEN {0}.status = 'completed' AND (SELECT damaged_parts FROM sync_status WHERE id = 1) > 0"
+    " THEN 'interrupted' ELSE {0}.status END"
+)
+"""The status that is shown: nobody knows which chats a damaged part had messages of, so none is complete."""
 
 
 def begin_part(store: Store, history: History, now: datetime) -> None:
@@ -52,7 +57,13 @@ def advance(store: Store, chat: str, messages: Mapping[str, int], now: datetime)
 
 
 def complete(store: Store, chat: str | None, now: datetime) -> None:
-    """Store that the phone has sent all of a chat's history, or of every chat's for None."""
+    """Store that the phone has sent all of a chat's history, or of every chat's for None.
+
+    If a part is damaged, the chat may lack messages of it, and is interrupted instead.
+    """
+    if damaged_parts(store):
+        _end(store, "sync_checkpoints", "interrupted", now, chat)
+        return
     store.execute(
         "UPDATE sync_checkpoints SET status = 'completed', progress_percent = 100, completed_at = :at,"
         " updated_at = :at WHERE status = 'in_progress' AND chat_jid = coalesce(:chat, chat_jid)",
@@ -74,7 +85,7 @@ def end_part(store: Store, history: History, now: datetime) -> None:
     is_all = is_end and not damaged_parts(store)
     if is_all:
         complete(store, None, now)
-    elif is_end:  # nobody knows which chats the damaged part had messages of
+    elif is_end:
         interrupt(store, "interrupted", now)
     store.execute(
         "UPDATE sync_status SET progress_percent = max(progress_percent, :progress), updated_at = :at,"
@@ -93,6 +104,7 @@ def note_damage(store: Store, reason: str, now: datetime) -> None:
         " updated_at = excluded.updated_at",
         {"at": to_iso(now), "reason": reason[:REASON_LENGTH]},
     )
+    interrupt(store, "interrupted", now)  # a later part may begin again; if this was the last, none will
 
 
 def forget_damage(store: Store) -> None:
@@ -108,15 +120,20 @@ def damaged_parts(store: Store) -> int:
 def interrupt(store: Store, status: str, now: datetime) -> None:
     """Store that recording ended early: `interrupted`, or `cancelled` when the device is unlinked."""
     for table in ("sync_checkpoints", "sync_status"):
-        store.execute(
-            f"UPDATE {table} SET status = ?, updated_at = ? WHERE status = 'in_progress'",
-            [status, to_iso(now)],
-        )
+        _end(store, table, status, now)
+
+
+def _end(store: Store, table: str, status: str, now: datetime, chat: str | None = None) -> None:
+    store.execute(
+        f"UPDATE {table} SET status = :status, updated_at = :at WHERE status = 'in_progress'"
+        + (" AND chat_jid = :chat" if chat else ""),
+        {"status": status, "at": to_iso(now), "chat": chat},
+    )
 
 
 def sync_status(store: Store) -> Row | None:
     """Return the progress of the history as a whole; None if no history sync ever began."""
-    return store.row("SELECT * FROM sync_status WHERE id = 1")
+    return store.row(f"SELECT s.*, {_STATUS.format('s')} AS status FROM sync_status s WHERE id = 1")
 
 
 def status(store: Store) -> list[Row]:
@@ -126,7 +143,7 @@ def status(store: Store) -> list[Row]:
     """
     rows = store.rows(
         f"SELECT h.id AS chat_jid, {name_of('h.id')} AS name, found.oldest, found.newest,"
-        " coalesce(found.messages, 0) AS messages, coalesce(c.status, 'not_started') AS status,"
+        f" coalesce(found.messages, 0) AS messages, coalesce({_STATUS.format('c')}, 'not_started') AS status,"
         " coalesce(c.messages_synced, 0) AS messages_synced,"
         " coalesce(c.progress_percent, 0) AS progress_percent, c.last_message_id, c.last_timestamp"
         " FROM chats h LEFT JOIN sync_checkpoints c ON c.chat_jid = h.id"

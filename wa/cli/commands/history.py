@@ -24,10 +24,11 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
     """Show how far back each chat reaches, and possible gaps.
 
     The phone sends its history after linking, all of it with
-    `wa link --full-history`. A part that could not be read is told on standard error:
-    its messages are missing, and no chat counts as complete. The WhatsApp library has
-    no call that asks for older messages; `wa history import` reads a file of
-    WhatsApp's own "Export chat".
+    `wa link --full-history`. If parts of it could not be read, `wa` says on standard
+    error how many, and why the last of them could not: nobody knows whose messages
+    they had, so no chat counts as complete. The WhatsApp library has no call that asks
+    for older messages; `wa history import` reads a file of WhatsApp's own
+    "Export chat".
 
     Example: wa history status
     """
@@ -55,7 +56,8 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
     if whole and whole["damaged_parts"]:
         app.out.note(
             f"parts of the history that could not be read: {whole['damaged_parts']}"
-            f" ({whole['error_message']}); `wa unlink` and `wa link` let the phone send all of it again"
+            f" ({whole['error_message']}); `wa unlink`, then `wa link --full-history`"
+            " let the phone send all of it again"
         )
     if not app.json:
         state = (
