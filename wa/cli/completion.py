@@ -1,7 +1,8 @@
-"""Completion of the names of contacts in a shell."""
+"""Completion of the names of contacts in bash, zsh and fish: the shell gets a name as one word."""
 
 from __future__ import annotations
 
+import os
 import re
 
 import typer
@@ -15,6 +16,56 @@ _NOT_PLAIN = {
     '"': re.compile(r'([\\"$`])'),
 }
 """The characters that need a backslash in bash, in a bare word and in double quotes."""
+
+
+def register(shell: str) -> None:
+    """Let Typer complete for zsh and fish in our way, which keeps a name with spaces and quotes one word.
+
+    `shell` is the value of the variable with which the shell's function asks, such as `complete_zsh`.
+    """
+    from typer._click.shell_completion import add_completion_class, split_arg_string
+    from typer._completion_classes import FishComplete, ZshComplete
+
+    def arguments() -> tuple[list[str], str]:
+        """Return the words before the cursor's, and the part of that one before the cursor."""
+        # The mark is at the cursor: it tells a word that ends in a space from a space before a new word.
+        *args, last = split_arg_string(os.environ.get("_TYPER_COMPLETE_ARGS", "") + _CURSOR)
+        return args[1:], last.removesuffix(_CURSOR)
+
+    class Zsh(ZshComplete):
+        def get_completion_args(self) -> tuple[list[str], str]:
+            return arguments()
+
+        def complete(self) -> str:
+            found = self.get_completions(*self.get_completion_args())
+            if not found:
+                return "_files"
+            names = " ".join(_zsh_word(each.value) for each in found)
+            shown = " ".join(_zsh_word(f"{each.value}  {each.help or ''}".strip()) for each in found)
+            # zsh quotes the words itself, as the place where they go needs it.
+            return f"local -a wa_names wa_shown; wa_names=({names}); wa_shown=({shown}); {_COMPADD}"
+
+    class Fish(FishComplete):
+        def get_completion_args(self) -> tuple[list[str], str]:
+            return arguments()
+
+    if shell == "complete_zsh":
+        add_completion_class(Zsh, "zsh")
+    if shell == "complete_fish":
+        add_completion_class(Fish, "fish")
+
+
+_CURSOR = "\x01"
+_COMPADD = "compadd -l -d wa_shown -a -- wa_names"
+
+
+def _zsh_word(text: str) -> str:
+    """Return a text as one word of zsh in which no character but letters means anything."""
+    return "$'" + re.sub(r"[^\w]", lambda match: _escaped(match[0]), text) + "'"
+
+
+def _escaped(char: str) -> str:
+    return f"\\x{ord(char):02x}" if char.isascii() else char
 
 
 class _Word(str):
@@ -50,4 +101,6 @@ def _quoted(name: str, opening: str) -> str:
     """Return a name quoted for bash, in a word that begins with the character `opening`."""
     if opening == "'":
         return name.replace("'", r"'\''")
-    return _NOT_PLAIN['"' if opening == '"' else ""].sub(r"\\\1", name)
+    if opening == '"':  # a `!` begins a line of the history there, with a backslash too
+        return _NOT_PLAIN['"'].sub(r"\\\1", name).replace("!", "\"'!'\"")
+    return _NOT_PLAIN[""].sub(r"\\\1", name)

@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 from typer.models import CommandInfo
 
 from wa import __version__
+from wa.cli import completion
 from wa.cli.context import App
 from wa.cli.options import STOPPABLE, EnvFile, Json, app_of
 from wa.cli.output import write_error
@@ -244,8 +245,11 @@ def _invoke(args: Sequence[str], app: App) -> int:
             raise WaError(
                 "usage", f"argument {number} is not valid UTF-8", "check the terminal's encoding"
             ) from None
+    command = _root_command()
+    if shell := app.environ.get("_WA_COMPLETE"):
+        completion.register(shell)
     try:
-        result = _root_command().main(args=list(args), prog_name="wa", standalone_mode=False, obj=app)
+        result = command.main(args=list(args), prog_name="wa", standalone_mode=False, obj=app)
     except typer.Abort:
         raise KeyboardInterrupt from None
     except SystemExit:  # Typer raises it when the reader of its help has gone away
