@@ -73,3 +73,27 @@ def test_an_imported_chat_without_a_name_is_named_by_its_number(wa, tmp_path):
     done = wa("history", "import", str(file), "--chat", REEM, "--me", "Sam")
     assert "None" not in done.out + done.err
     assert done.out.startswith("+447700900123: 2 messages read"), done
+
+
+def test_words_too_many_hint_at_quotes(wa):
+    told = wa("send", "Nadia", "Sample", "Hello", "--json")
+    assert (told.code, told.error["code"]) == (2, "usage")
+    assert told.error["hint"].startswith(
+        'put a name or text of several words in quotes, such as "Nadia Sample"'
+    )
+
+
+def test_an_alias_that_is_somebody_else_s_is_refused_without_force(wa):
+    assert wa("contacts", "add", "Reem", REEM, "--alias", "Sis").code == 0
+    assert wa("contacts", "add", "Zoe", "447700900789").code == 0
+    for word in ("sís", "REEM"):
+        told = wa("contacts", "alias", "Zoe", word, "--json")
+        assert (told.code, told.error["code"]) == (2, "usage")
+        assert "--force" in told.error["hint"]
+        told = wa("contacts", "add", "Adam", "447700900456", "--alias", word, "--json")
+        assert (told.code, told.error["code"]) == (2, "usage")
+    assert wa("contacts", "alias", "Reem", "Sis", "Reemy").code == 0  # her own
+    assert wa("contacts", "show", "Zoe", "--json").json["aliases"] == []
+    assert wa("contacts", "alias", "Zoe", "Sis", "--force", "--json").json["aliases"] == ["Sis"]
+    assert wa("contacts", "add", "Adam", "447700900456", "--alias", "Sis", "--force").code == 0
+    assert wa("contacts", "alias", "Zoe", "Sis", "--remove", "--json").json["aliases"] == []

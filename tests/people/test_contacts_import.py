@@ -142,7 +142,7 @@ def add_all(wa: Wa, store_path: Path, book: list[dict[str, Any]]) -> None:
         args += [f"--notes={person['notes']}"] if person["notes"] is not None else []
         args += [f"--tz={person['zone']}"] if person["zone"] else []
         args += ["--favorite"] if person["favorite"] else []
-        result = wa("contacts", "add", *args, "--json", "--", person["name"], *person["phones"])
+        result = wa("contacts", "add", "--force", *args, "--json", "--", person["name"], *person["phones"])
         assert result.code == 0, result.err
         assert numbers(result.json)[:1] == person["phones"][:1]
         labels += zip(person["labels"], person["phones"], strict=False)

@@ -471,7 +471,7 @@ def test_a_contact_without_a_number_comes_before_a_group_of_its_name(wa: Wa, do:
 
 @pytest.mark.usefixtures("named")
 def test_an_alias_of_two_people_is_ambiguous_and_both_are_listed(wa: Wa, do: Any) -> None:
-    do("contacts", "alias", "adam", "Sister")
+    do("contacts", "alias", "adam", "Sister", "--force")
     result = wa("send", "sister", "Hello", "--json")
     assert (result.code, result.error["code"]) == (4, "ambiguous")
     assert "Adam" in result.error["message"]

@@ -263,7 +263,11 @@ def _invoke(args: Sequence[str], app: App) -> int:
 
 def _usage(error: Any) -> WaError:
     where = error.ctx.command_path if getattr(error, "ctx", None) else "wa"
-    return WaError("usage", error.format_message().rstrip("."), f"{where} --help")
+    message = error.format_message().rstrip(".")
+    hint = f"{where} --help"
+    if "unexpected extra argument" in message:
+        hint = f'put a name or text of several words in quotes, such as "Nadia Sample"; {hint}'
+    return WaError("usage", message, hint)
 
 
 def _wants_json(args: Sequence[str]) -> bool:

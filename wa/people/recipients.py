@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -96,10 +96,21 @@ def find(store: Store, text: str, region: str | None, *, exact: bool = False) ->
     return get(store, number)
 
 
-def others_called(store: Store, word: str, number: int) -> list[str]:
+def others_called(store: Store, word: str, number: int | None) -> list[str]:
     """Return the names of all contacts with this name or alias except the one with the id `number`."""
     ids = _people(store, fold_name(word), exact=True)
     return [get(store, other)["name"] for other in ids if other != number]
+
+
+def expect_free(store: Store, aliases: Iterable[str], number: int | None) -> None:
+    """Raise WaError `usage` for an alias that is a name of a contact other than the one with this id."""
+    for alias in aliases:
+        if others := others_called(store, alias, number):
+            raise WaError(
+                "usage",
+                f"{alias!r} is a name of {', '.join(others)}: as an alias too, it would find neither",
+                "choose another alias, or give --force",
+            )
 
 
 def directory(store: Store) -> dict[str, set[int]]:

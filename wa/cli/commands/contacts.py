@@ -28,6 +28,9 @@ Who = Annotated[
     ),
 ]
 WholeWho = Annotated[str, typer.Argument(metavar="WHO", help="The whole name or alias, a number, or an id.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Take an alias even if it is a name of another contact.")
+]
 Aliases = Annotated[
     list[str] | None, typer.Option("--alias", metavar="A", help="Another name; may be repeated.")
 ]
@@ -103,6 +106,7 @@ def add(
     notes: Notes = None,
     tz: Zone = None,
     favorite: Annotated[bool, typer.Option("--favorite", help="Make this contact a favourite.")] = False,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Add a contact.
@@ -112,6 +116,8 @@ def add(
     from wa.people import edit
 
     app = app_of(ctx)
+    if not force:
+        recipients.expect_free(app.store, alias or [], None)
     row = edit.add(
         app.store,
         name,
@@ -181,14 +187,17 @@ def alias(
     who: Who,
     aliases: Annotated[list[str], typer.Argument(metavar="ALIAS…", help="Another name for this person.")],
     remove: Annotated[bool, typer.Option("--remove", help="Remove these aliases.")] = False,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Give a contact other names; commands accept these too.
 
+    An alias that is a name of another contact is refused, for it would find neither.
+
     Example: wa contacts alias nadia Sis Nadia-at-work
     """
     app = app_of(ctx)
-    row = _change_words(app, who, "aliases", aliases, remove=remove)
+    row = _change_words(app, who, "aliases", aliases, remove=remove, force=force)
     app.out.result(row, one_line(f"{row['name']}: {', '.join(row['aliases']) or 'no aliases'}"))
 
 
@@ -253,15 +262,15 @@ def _find(app: App, who: str, *, exact: bool = False) -> dict[str, Any]:
     return recipients.find(app.store, who, app.settings.region, exact=exact)
 
 
-def _change_words(app: App, who: str, column: str, words: list[str], *, remove: bool) -> dict[str, Any]:
+def _change_words(
+    app: App, who: str, column: str, words: list[str], *, remove: bool, force: bool = False
+) -> dict[str, Any]:
     from wa.people import edit
 
-    row = edit.change_words(app.store, _find(app, who)["id"], column, words, app.now(), remove=remove)
-    if column == "aliases" and not remove:
-        for word in words:
-            if others := recipients.others_called(app.store, word, row["id"]):
-                app.out.note(f"warning: {word} is a name of {', '.join(others)} too, so it finds neither")
-    return row
+    number = _find(app, who)["id"]
+    if column == "aliases" and not (remove or force):
+        recipients.expect_free(app.store, words, number)
+    return edit.change_words(app.store, number, column, words, app.now(), remove=remove)
 
 
 def _label(row: Mapping[str, Any]) -> str:
