@@ -24,7 +24,7 @@ from wa import __version__
 from wa.cli import completion
 from wa.cli.context import App
 from wa.cli.options import STOPPABLE, EnvFile, Json, app_of
-from wa.cli.output import write_error
+from wa.cli.output import log_to_stderr, write_error
 from wa.errors import ExitStatus, Terminated, WaError
 from wa.store.open import explain, is_damaged
 
@@ -176,18 +176,7 @@ def options(
             raise WaError("usage", "there is no command", "wa --help")
         typer.echo(ctx.get_help())
     if verbose:
-        _log(verbose)
-
-
-def _log(verbose: int) -> None:
-    """Log to stderr what wa does, not what its libraries do: they log secrets, such as signed requests."""
-    import logging
-
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
-    log = logging.getLogger("wa")
-    log.handlers, log.propagate = [handler], False
-    log.setLevel(logging.INFO if verbose == 1 else logging.DEBUG)
+        log_to_stderr(verbose)
 
 
 def run(args: Sequence[str], app: App) -> int:

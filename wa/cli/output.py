@@ -72,6 +72,17 @@ def write_error(stream: TextIO, error: WaError, *, as_json: bool) -> None:
         stream.write(f"hint: {one_line(error.hint)}\n")
 
 
+def log_to_stderr(verbose: int) -> None:
+    """Log what wa does, not what its libraries do: they log secrets, such as signed requests."""
+    import logging
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+    log = logging.getLogger("wa")
+    log.handlers, log.propagate = [handler], False
+    log.setLevel(logging.INFO if verbose == 1 else logging.DEBUG)
+
+
 class Progress:
     """Progress bars on a terminal, one for each file."""
 
