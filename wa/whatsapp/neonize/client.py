@@ -17,7 +17,7 @@ from urllib.request import getproxies
 from wa.store.paths import Home
 from wa.whatsapp.neonize.content import file_of
 from wa.whatsapp.neonize.errors import download_error, upload_error
-from wa.whatsapp.neonize.library import in_time
+from wa.whatsapp.neonize.library import in_time, seconds_for
 from wa.whatsapp.transport import Downloaded, SendError, TooLarge
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ QUIET_SECONDS = 0.4
 STOP_SECONDS = 3.0
 POLL_SECONDS = 0.02
 DIAL_SECONDS = 3.0
+DOWNLOAD_SECONDS = 300.0
+"""The most seconds of a download: the size of its file is only what the sender says."""
 SERVER = "web.whatsapp.com"
 RETRY_SECONDS = 1.0
 """Seconds for which a connection stays open for a recipient who has neither received a message nor asked
@@ -126,7 +128,9 @@ class Client:
         if size > most:
             raise TooLarge(f"it has {size / 1e6:,.1f} MB")
         try:
-            data = bytes(in_time(size, lambda: self.native.download_any(message)))
+            data = bytes(
+                in_time("download", download_seconds(size), lambda: self.native.download_any(message))
+            )
         except (self._lib.client.DownloadError, TimeoutError) as error:
             raise download_error(str(error)) from None
         if len(data) > most:  # the message declared a smaller size
@@ -136,7 +140,7 @@ class Client:
     def upload(self, data: bytes, kind: Any) -> Any:
         """Store a file with WhatsApp; return what the library says of it. Raise UploadFailed."""
         try:
-            return in_time(len(data), lambda: self.native.upload(data, kind))
+            return in_time("upload", seconds_for(len(data)), lambda: self.native.upload(data, kind))
         except (self._lib.client.UploadError, TimeoutError) as error:
             raise upload_error(str(error)) from None
 
@@ -238,6 +242,11 @@ def _forget_old(moments: _Moments) -> None:
     """Remove the entries older than RETRY_SECONDS; the oldest come first."""
     while moments and time.monotonic() - next(iter(moments.values())) > RETRY_SECONDS:
         del moments[next(iter(moments))]
+
+
+def download_seconds(size: int) -> float:
+    """Return the seconds that a download may take. `size` is what the sender says, 0 if that is nothing."""
+    return min(seconds_for(size), DOWNLOAD_SECONDS) if size else DOWNLOAD_SECONDS
 
 
 def can_be_reached() -> bool:

@@ -15,7 +15,9 @@ from wa.errors import WaError
 T = TypeVar("T")
 LEAST_SECONDS = 60.0
 SLOWEST = 50_000
-"""Bytes per second; a transfer may take LEAST_SECONDS more than at this rate."""
+"""The least bytes per second. A transfer may take LEAST_SECONDS more: a file of 5 MB 160 seconds."""
+MOST_LEFT = 2
+"""Transfers of one kind that were given up and still run; with so many, no other is begun."""
 
 
 class Library:
@@ -91,13 +93,24 @@ def _recorded(events: Any) -> dict[Any, str]:
     }
 
 
-def in_time(size: int, call: Callable[[], T]) -> T:
-    """Return what a call that transfers `size` bytes returns, or raise its error.
+def seconds_for(size: int) -> float:
+    """Return the seconds that a transfer of `size` bytes may take."""
+    return LEAST_SECONDS + size / SLOWEST
 
-    Raise TimeoutError when the call takes too long: the library waits for ever for a server that does not
-    answer. Nothing ends such a call, so it is left to itself.
+
+_left: dict[str, list[threading.Thread]] = {}
+"""The transfers that were given up, by kind; each keeps its thread and its file while it runs."""
+
+
+def in_time(kind: str, seconds: float, call: Callable[[], T]) -> T:
+    """Return what a transfer returns, or raise its error. `kind` is "upload" or "download".
+
+    Raise TimeoutError when it takes more than `seconds`: the library waits for ever for a server that does
+    not answer, and nothing ends such a call. Raise it at once while MOST_LEFT such calls still run.
     """
-    seconds = LEAST_SECONDS + size / SLOWEST
+    left = _left[kind] = [thread for thread in _left.get(kind, []) if thread.is_alive()]
+    if len(left) >= MOST_LEFT:
+        raise TimeoutError(f"WhatsApp has not answered {len(left)} earlier {kind}s")
     outcome: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
 
     def run() -> None:
@@ -106,10 +119,12 @@ def in_time(size: int, call: Callable[[], T]) -> T:
         except BaseException as error:
             outcome.put((False, error))
 
-    threading.Thread(target=run, name="neonize-transfer", daemon=True).start()
+    thread = threading.Thread(target=run, name=f"neonize-{kind}", daemon=True)
+    thread.start()
     try:
         is_good, found = outcome.get(timeout=seconds)
     except queue.Empty:
+        left.append(thread)
         raise TimeoutError(f"WhatsApp did not answer within {seconds:.0f} seconds") from None
     if not is_good:
         raise found

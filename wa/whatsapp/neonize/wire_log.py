@@ -17,7 +17,10 @@ from wa.whatsapp.transport import Handlers
 log = logging.getLogger(__name__)
 
 _LOST = "Failed to download history sync: "
-"""The beginning of the line for a part of the history that could not be had or read; no event tells it."""
+"""The beginning of the line for a part of the history that could not be downloaded or read.
+
+No event tells of it.
+"""
 _DECRYPTS = b"Decrypting message from "
 """The beginning of the line that is logged right before a message is decrypted."""
 MOST_IN_HAND = 2
