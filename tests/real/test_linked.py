@@ -293,6 +293,25 @@ def test_a_message_goes_out_without_a_listener(alone, adam):
     assert not alone.is_held
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_send_says_sent_before_it_closes_the_connection(alone, adam, as_json):
+    """Closing takes a second while a recipient may ask for the message again; a kill then loses nothing."""
+    text = f"said at once {as_json}"
+    sender = alone.start("send", adam.number, text, *(["--json"] if as_json else []))
+    sender.wait(lambda: sender.out.endswith("\n"), "the line")
+    assert alone.is_held, "the connection is still open"
+    sender.kill()
+    assert sender.err == ""
+    if as_json:
+        assert json.loads(sender.out)["status"] == "sent"
+    else:
+        assert sender.out.startswith("sent to ")
+    assert alone.queue(text)["status"] == "sent"
+    assert adam.texts().count(text) == 1
+    again = alone.run("send", adam.number, f"and after it {as_json}")
+    assert (again.code, again.err) == (0, "")
+
+
 def test_several_senders_at_once_without_a_listener_all_send(alone, adam):
     texts = [f"crowd {number}" for number in range(4)]
     commands = [alone.start("send", adam.number, text, "--json") for text in texts]
