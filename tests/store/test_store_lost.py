@@ -43,8 +43,9 @@ def stored(wa):
     return [] if found.code else [row["content"] for row in found.json]
 
 
-@pytest.mark.parametrize("how", LOST)
-@pytest.mark.parametrize("command", ["listen", "run-scheduler"])
+@pytest.mark.parametrize(
+    ("how", "command"), [*((how, "listen") for how in LOST), ("deleted", "run-scheduler")]
+)
 def test_a_store_that_is_lost_ends_its_owner_within_seconds(home, wa, spawn, tmp_path, how, command):
     wa("loopback", "say", REEM, "before")
     process = spawn(command, "--json") if command == "listen" else spawn(command)

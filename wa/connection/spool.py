@@ -16,6 +16,7 @@ from wa.connection.incoming.file import DAMAGED, Record, SpoolFile
 from wa.store.database import Store
 from wa.store.files import storage_error
 from wa.store.locks import lock_holder
+from wa.store.open import fault_of
 from wa.store.paths import Home
 from wa.times import from_iso, to_iso
 
@@ -49,8 +50,8 @@ class Part:
         store.set_state(self.key, known)
 
     def begin_anew(self, store: Store, offset: int) -> None:
-        """Begin a large file anew when all of it is recorded."""
-        if offset < file.ANEW or offset != self.file.end:
+        """Begin a large file anew when all of it is recorded, in a store that is in its place."""
+        if offset < file.ANEW or offset != self.file.end or fault_of(store) is not None:
             return
         with store.write():  # a power cut must not undo what is no longer in the file
             self.set_place(store, offset)

@@ -54,10 +54,11 @@ class Patience:
         try:
             action()
         except sqlite3.OperationalError as error:
-            self._since = self._since or time.monotonic()
+            if self._since is None:
+                log.info("the store cannot be written: %s", error)
+                self._since = time.monotonic()
             if time.monotonic() - self._since > GIVE_UP_SECONDS or any(sign in str(error) for sign in _OURS):
                 raise
-            log.info("the store cannot be written: %s", error)
             return False
         self._since = None
         return True
