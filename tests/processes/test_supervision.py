@@ -92,7 +92,7 @@ def test_a_signal_ends_a_command_within_five_seconds_and_leaves_no_row_open(
 @pytest.fixture(scope="session")
 def pm2_program() -> str:
     """PM2 in the checkout's venv."""
-    return str(npm_folder("pm2", {"pm2": "7"}) / "node_modules/.bin/pm2")
+    return str(npm_folder("pm2") / "node_modules/.bin/pm2")
 
 
 class PM2:

@@ -397,7 +397,7 @@ def test_a_home_with_an_empty_session_is_not_linked(fresh, person):
 
 def test_a_home_may_be_linked_to_another_account(fresh, town, person, old_friend):
     fresh.link(person)
-    fresh.ok("schedule", "add", person.number, "for later", "--at", "in 2 hours")
+    fresh.ok("schedule", "add", person.number, "for later", "--at", "in 2 hours", note="will send it")
 
     person.unlink("silent")  # on the phone; we do not know of it yet
     done = fresh.run("listen", "--json", "--for", "20s")
@@ -694,7 +694,7 @@ def test_doctor_reports_a_ban_and_a_brake(unlinked):
 
 def test_doctor_reports_messages_of_unknown_outcome(unlinked):
     unlinked.ok("status")
-    unlinked.ok("schedule", "add", "447700900123", "Hello", "--at", "in 2 hours")
+    unlinked.ok("schedule", "add", "447700900123", "Hello", "--at", "in 2 hours", note="will send it")
     change(unlinked, "UPDATE scheduled_messages SET status = 'unknown'")
     assert "resolve" in failed(unlinked.run("doctor", "--json"))["sending"]["hint"]
 

@@ -355,8 +355,8 @@ def test_a_scheduled_message_goes_out_at_its_time(device, listener, adam):
 def test_while_paused_no_message_goes_out(device, listener, adam):
     device.ok("pause")
     try:
-        device.ok("send", adam.number, "withheld", "--no-wait")
-        device.ok("send", adam.number, "withdrawn", "--no-wait")
+        device.ok("send", adam.number, "withheld", "--no-wait", note="sending is paused")
+        device.ok("send", adam.number, "withdrawn", "--no-wait", note="sending is paused")
         device.ok("schedule", "cancel", device.queue("withdrawn")["id"])
         assert adam.texts() == []
     finally:
@@ -382,7 +382,8 @@ def test_two_schedulers_send_each_message_once(alone, adam):
 
 
 def test_run_scheduler_once_sends_a_due_message(alone, adam):
-    alone.ok("schedule", "add", adam.number, "for cron", "--at", "in 1 second")
+    nobody = "nothing is running that will send it"
+    alone.ok("schedule", "add", adam.number, "for cron", "--at", "in 1 second", note=nobody)
     wait_for(lambda: alone.run("run-scheduler", "--once").code == 0 and adam.texts(), what="the message")
     assert adam.texts() == ["for cron"]
     assert not alone.is_held

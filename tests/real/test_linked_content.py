@@ -71,7 +71,8 @@ def test_messages_of_a_burst_reach_each_their_own_recipient(device, listener, ne
     sent = []
     for number in range(2):  # the second time every session and list of devices is known
         device.ok("pause")
-        queued = [device.json("send", each, f"{number} for {each}", "--no-wait") for each in to]
+        texts = [(each, f"{number} for {each}", "--no-wait") for each in to]
+        queued = [device.json("send", *each, note="sending is paused") for each in texts]
         device.ok("resume")
         for row in queued:
             wait_for(lambda row=row: device.json("schedule", "show", row["id"])["status"] == "sent")

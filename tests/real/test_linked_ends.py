@@ -252,7 +252,7 @@ def test_after_429_a_send_fails_at_once(own, adam, sara):
 
 def test_a_device_that_is_logged_out_says_so_and_is_linked_again(own, adam, sara, old_friend):
     listener = own.listen("--no-send")
-    own.json("schedule", "add", adam.number, "when I am back", "--at", "in 1 second")
+    own.json("schedule", "add", adam.number, "when I am back", "--at", "in 1 second", note="will not send it")
     sara.unlink()
     done = listener.finish()
     assert (done.code, done.error["code"]) == (3, "not-authorized")
@@ -295,7 +295,8 @@ def test_a_listener_that_is_replaced_ends_and_its_account_stays(alone, adam, ree
 
 
 def test_a_ban_is_remembered(own, adam, sara):
-    own.json("schedule", "add", adam.number, "patiently", "--at", "in 1 second")
+    nobody = "nothing is running that will send it"
+    own.json("schedule", "add", adam.number, "patiently", "--at", "in 1 second", note=nobody)
     sara.fault(refuse_login={"reason": 402, "code": 101, "expire": 3600, "count": 1})
     done = own.run("listen", "--json")
     assert (done.code, done.error["code"]) == (5, "temporary-ban")

@@ -436,6 +436,6 @@ def test_a_client_that_it_cannot_read_is_let_go_and_named(own_relay, header):
         socket.send(header + bytes(40))
         with pytest.raises(ConnectionClosed):
             socket.recv(timeout=20)
-    (named,) = own_relay.unhandled
+    (named,) = own_relay.take_unhandled("a client with the header")
     assert named.startswith("handshake: a client with the header")
     assert "Traceback" not in (own_relay.state / "relay.log").read_text()

@@ -281,3 +281,70 @@ def test_a_status_reaches_its_audience_and_one_without_an_audience_is_refused(
     wait_for(lambda: device.chat("status@broadcast"), what="the status, on the linked device")
     assert town.routed[-1]["kind"] == "status"
     assert reem.lid in town.routed[-1]["reached"]
+
+
+# ── What reaches nobody, and what the relay cannot do ─────────────────────────────────────────────
+
+
+@pytest.fixture
+def nadia(town):
+    """A person with a client of the bare library."""
+    return town.person("Nadia")
+
+
+@pytest.fixture
+def client(town, nadia, clients):
+    """A client of the library, linked to Nadia's account."""
+    made = clients(town, "nadia")
+    made.link(nadia)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        ("an id that never came", "never told of NEVER"),
+        ("nobody", "nobody has the address"),
+        ("a group of others", "not in the group"),
+        ("a participant of another group", "the participant is not in the group"),
+    ],
+)
+def test_a_receipt_that_fits_nobody_fails_the_test_that_sends_it(town, client, nadia, adam, case, why):
+    zoe = town.person("Zoe")
+    ours, theirs = town.group("Ours", adam, nadia), town.group("Theirs", adam, zoe)
+    came = adam.send(ours, "hello")
+    client.wait("Message", lambda event: event["id"] == came)
+    receipts = {
+        "an id that never came": (["NEVER"], adam.lid, adam.lid),
+        "nobody": ([came], "999999999999999@lid", "999999999999999@lid"),
+        "a group of others": ([came], theirs, adam.lid),
+        "a participant of another group": ([came], ours, zoe.lid),
+    }
+    ids, chat, sender = receipts[case]
+    client.do("mark_read", ids=ids, chat=chat, sender=sender)
+    (entry,) = wait_for(town.take_misdirected, what="the finding")
+    assert why in entry["why"]
+
+
+def test_a_step_of_a_call_that_nobody_made_fails_the_test_that_sends_it(town, client, adam):
+    client.do("reject_call", by=adam.lid, call_id="NEVER")
+    (entry,) = wait_for(town.take_misdirected, what="the finding")
+    assert "no such call" in entry["why"]
+
+
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["running", "stopped"])
+def test_an_exception_inside_the_relay_fails_the_test_that_causes_it(own_relay, clients, is_stopped):
+    nadia, adam = own_relay.person("Nadia"), own_relay.person("Adam")
+    client = clients(own_relay, "nadia")
+    client.link(nadia)
+    nadia.fault(mangle={"how": "in no known way", "count": 1})
+    client.post("send", to=adam.number, text="never answered")
+    wait_for(lambda: "mangle" not in own_relay.call("state")["accounts"][nadia.number]["faults"])
+    client.kill()
+    if is_stopped:
+        own_relay.stop()
+    with pytest.raises(AssertionError, match="unknown mistake"):
+        own_relay.check_messages()
+    if is_stopped:
+        own_relay.start()
+        own_relay.call("take_findings", names=["errors"])

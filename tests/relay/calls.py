@@ -37,6 +37,7 @@ def tell(hub: Hub, account: Account, to: Account, step: str, call_id: str = "", 
     if step == "offer_notice":
         attrs |= {"media": "video" if is_video else "audio", "type": "group" if group else "1on1"}
     made = node(step, attrs | about, *_content(step, is_video))
+    hub.calls.setdefault(call_id, set()).update({account.number, to.number})
     who: dict[str, Attr] = {"from": account.lid, "id": os.urandom(10).hex().upper(), "t": now()}
     for device in to.devices.values():
         hub.push(device, node("call", who | {"notify": account.name} | VERSION, made))
@@ -60,7 +61,11 @@ async def on_call(hub: Hub, conn: Connection, device: Device, stanza: Node) -> N
     await conn.send(node("ack", attrs))
     account = hub.find(to)
     if account is None:
+        hub.note_misdirected(device, stanza, "nobody has the address")
         return
+    known = hub.calls.get(step.text("call-id"), set())
+    if step.tag not in STEPS or not {device.account.number, account.number} <= known:
+        hub.note_misdirected(device, stanza, "these two have no such call")
     account.inbox.append({"call": step.tag, "id": step.text("call-id"), "from": device.account.number})
     who: dict[str, Attr] = {"from": receipts.sender_jid(hub, device, to), "id": stanza.text("id"), "t": now()}
     for each in account.devices.values():

@@ -196,18 +196,13 @@ class Api(AccountApi):
 
     async def do_undecrypted(self, forget: bool = False) -> Answer:
         """Return, and perhaps forget, what phones could not decrypt and did not get again."""
-        accounts = self.hub.accounts.values()
-        found = [
-            {"number": account.number, "id": message_id, "error": entry.get("error", "")}
-            for account in accounts
-            for message_id, entry in account.undecrypted.items()
-        ]
-        for account in accounts if forget else ():
+        found = self.hub.undecrypted()
+        for account in self.hub.accounts.values() if forget else ():
             account.undecrypted.clear()
         return {"undecrypted": found}
 
     async def do_take_findings(self, names: list[str]) -> Answer:
-        """Return what was noted of clients' messages, and forget it: "rejected", "lost" and "stale"."""
+        """Return what was noted in these lists of FINDINGS, and forget it."""
         taken = {}
         for name in names:
             if name not in FINDINGS:
@@ -215,6 +210,11 @@ class Api(AccountApi):
             taken[name] = list(getattr(self.hub, name))
             getattr(self.hub, name).clear()
         return taken
+
+    async def do_take_unhandled(self, match: str) -> Answer:
+        """Return the unhandled stanzas that contain a text, and forget them."""
+        taken = [each for each in self.hub.unhandled if match in each]
+        return {"unhandled": {each: self.hub.unhandled.pop(each) for each in taken}}
 
     async def do_addressing(self, one: str, other: str, form: str | None) -> Answer:
         """Set the form of addresses in a conversation: "lid", "pn", "sent"; null makes it each account's."""

@@ -23,6 +23,7 @@ def begin(hub: Hub, sender: Device, stanza: Node, kind: str) -> Record:
     to = stanza.jid("to")
     chat = (stanza.text("id"), str(peer.pn if (peer := hub.find(to)) else to))
     if kind != "retry" and chat in sender.sent:
+        hub.unanswered.append(sender.sent[chat])
         return sender.sent[chat]
     record = {
         "id": stanza.text("id"),
@@ -36,6 +37,7 @@ def begin(hub: Hub, sender: Device, stanza: Node, kind: str) -> Record:
         "outcome": "",
     }
     hub.routed.append(record)
+    hub.unanswered.append(record)
     if kind != "retry":
         sender.sent[chat] = record
     return record
@@ -69,8 +71,14 @@ def served(record: Record) -> list[str]:
     return had
 
 
+def end(hub: Hub, record: Record) -> None:
+    """Note that a message is acknowledged, or that a fault keeps its acknowledgement back."""
+    hub.unanswered[:] = [each for each in hub.unanswered if each is not record]
+
+
 def accept(hub: Hub, record: Record) -> None:
     """Note that a message is acknowledged without an error."""
+    end(hub, record)
     if record["outcome"] != "accepted" and not record["reached"]:
         hub.lost.append(record)
     record["outcome"] = "accepted"

@@ -14,7 +14,7 @@ from typing import Any
 
 from fork_server import Forked
 
-from relay.hub import FINDINGS
+from relay.hub import FINDINGS, FINDINGS_FILE
 from relay.lines import LineProcess
 from relay.people import Person
 from relay.trust import client_environment
@@ -80,7 +80,8 @@ class Relay:
         return out
 
     def clear(self) -> None:
-        """Cut every connection and forget every account."""
+        """Cut every connection and forget every account; fail if a finding would be forgotten unread."""
+        self.check_messages()
         self.call("clear")
         self._made = 0
 
@@ -89,7 +90,8 @@ class Relay:
         self.call("save", path=str(path))
 
     def load(self, path: Path) -> None:
-        """Cut every connection, and go back to what `save` wrote to this file."""
+        """Cut every connection, and go back to what `save` wrote; fail if a finding would be forgotten."""
+        self.check_messages()
         self.call("load", path=str(path))
 
     def person(self, name: str, number: str = "", **settings: Any) -> Person:
@@ -151,15 +153,29 @@ class Relay:
         """Return the accepted messages that left out a device, and forget them: a test expected them."""
         return list(self.call("take_findings", names=["stale"])["stale"])
 
+    def take_misdirected(self) -> list[dict[str, Any]]:
+        """Return the receipts, calls and typing notices that fit nobody, and forget them."""
+        return list(self.call("take_findings", names=["misdirected"])["misdirected"])
+
+    def take_unhandled(self, match: str) -> dict[str, int]:
+        """Return the stanzas with this text that the relay had no answer to, and forget them."""
+        return dict(self.call("take_unhandled", match=match)["unhandled"])
+
     def take_undecrypted(self) -> list[dict[str, Any]]:
         """Return the messages that a phone could not decrypt and did not get again, and forget them."""
         return list(self.call("undecrypted", forget=True)["undecrypted"])
 
     def check_messages(self) -> None:
-        """Raise AssertionError, once, if a client's message was lost, malformed or left out a device.
+        """Raise AssertionError, once, for all that no test should cause.
 
-        Also if a phone could not decrypt one, and the client did not answer the request for it.
+        These are the lists of `relay.hub.FINDINGS`, and messages that a phone could not decrypt, if the
+        client did not answer the request for them. Of a relay that was stopped, the lists are those that it
+        left.
         """
+        if self.process is None:
+            left = json.loads((self.state / FINDINGS_FILE).read_text())
+            assert not any(left.values()), left
+            return
         found = self.call("take_findings", names=FINDINGS)
         assert not any(found.values()), found
         deadline = time.monotonic() + ANSWERED_WITHIN

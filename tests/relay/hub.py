@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from relay.connection import Connection
 
 LINES_KEPT = 5000
-FINDINGS = ("rejected", "lost", "stale")
-"""The lists of what no test should cause unawares."""
+FINDINGS = ("rejected", "lost", "stale", "misdirected", "unanswered", "unhandled", "errors")
+"""The lists that have to be empty after a test, unless the test expected an entry and took it."""
+FINDINGS_FILE = "findings.json"
+"""The file with the findings of a relay that was stopped, in its folder of state."""
 QR_CODES = 6
-
-
 SETTINGS = ("dictionaries", "first_frame_delay")
+RECORDS = ("ids", "routed", "calls")
 
 
 class Hub:
@@ -70,6 +71,9 @@ class Hub:
         """The uploads that were answered or cut: number, kind, bytes, status; 0 is one that has no answer."""
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self.unhandled: dict[str, int] = {}
+        """The stanzas that the relay has no answer to, and how often each came."""
+        self.errors: list[str] = []
+        """The exceptions that were raised inside the relay."""
         self.routed: deque[dict[str, Any]] = deque(maxlen=LINES_KEPT)
         self.ids: dict[str, str] = {}
         """The number of the account that first used a message id, by id."""
@@ -79,20 +83,41 @@ class Hub:
         """The clients' messages that were acknowledged without an error and reached nobody."""
         self.stale: list[dict[str, Any]] = []
         """The accepted messages that left out a device of the chat, or named another list by their phash."""
+        self.misdirected: list[dict[str, Any]] = []
+        """Receipts, steps of calls and typing notices that were taken and fit nobody: from, why, stanza."""
+        self.unanswered: list[dict[str, Any]] = []
+        """The clients' messages that got no acknowledgement, although no fault asked for that."""
+        self.calls: dict[str, set[str]] = {}
+        """The numbers of the people who were told of a call, by its id."""
         self.pairings_refused = 0
         self.qr_codes = QR_CODES
         self.unpaired_failure: dict[str, Any] = {}
 
+    def findings(self) -> dict[str, list[Any]]:
+        """Return what no test should cause: FINDINGS, undecrypted messages, and hosts that were refused."""
+        found = {name: list(getattr(self, name)) for name in FINDINGS}
+        return found | {"undecrypted": self.undecrypted(), "refused": self.refused}
+
+    def undecrypted(self) -> list[dict[str, Any]]:
+        """Return the messages that phones could not decrypt and did not get again: number, id, error."""
+        return [
+            {"number": account.number, "id": message_id, "error": entry.get("error", "")}
+            for account in self.accounts.values()
+            for message_id, entry in account.undecrypted.items()
+        ]
+
     def save(self, path: Path) -> None:
         """Save the state that a restart must not lose."""
-        kept = ("accounts", "groups", "media", "kept", "media_auths", "addressing", *SETTINGS, *FINDINGS)
-        state = {name: getattr(self, name) for name in kept}
+        kept = ("accounts", "groups", "media", "kept", "media_auths", "addressing", "refused")
+        state = {name: getattr(self, name) for name in (*kept, *SETTINGS, *RECORDS, *FINDINGS)}
         path.write_bytes(pickle.dumps(state))
 
     def load(self, path: Path) -> None:
-        """Load the state that `save` wrote, if any."""
+        """Load the state that `save` wrote, if any; refused hosts are added to those of this relay."""
         if path.exists():
-            vars(self).update(pickle.loads(path.read_bytes()))
+            state = pickle.loads(path.read_bytes())
+            self.refused += state.pop("refused")
+            vars(self).update(state)
 
     def find(self, jid: JID) -> Account | None:
         """Return the account of an address, by number or by hidden id."""
@@ -112,6 +137,7 @@ class Hub:
     def push(self, device: Device, stanza: Node) -> None:
         """Queue a stanza until the device acknowledges it, and send it if the device is connected."""
         device.pending[key_of(stanza.tag, stanza, "from")] = stanza
+        device.told.add(stanza.text("id"))
         if device.conn and device.active:
             self.background(device.conn.send(stanza))
 
@@ -119,7 +145,12 @@ class Hub:
         """Start a coroutine in the background."""
         task = asyncio.ensure_future(work)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self.note_error(error, "a task in the background")
 
     def later(self, seconds: float, work: Coroutine[Any, Any, Any]) -> None:
         """Start a coroutine after some seconds."""
@@ -137,3 +168,11 @@ class Hub:
     def note_unhandled(self, what: str) -> None:
         """Note a stanza that the relay had no answer to, so that tests notice."""
         self.unhandled[what] = self.unhandled.get(what, 0) + 1
+
+    def note_misdirected(self, device: Device, stanza: Node, why: str) -> None:
+        """Note a stanza of a client that was acknowledged, although it fits nobody."""
+        self.misdirected.append({"from": str(device.lid), "why": why, "stanza": str(stanza)})
+
+    def note_error(self, error: BaseException, where: str) -> None:
+        """Note an exception inside the relay: no client may cause one."""
+        self.errors.append(f"{error!r} at {where}")

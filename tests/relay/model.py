@@ -49,6 +49,8 @@ class Device:
     """Stanzas that the device has not acknowledged, oldest first."""
     sent: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     """The device's own messages, by id and chat: `relay.deliveries` says what is noted of each."""
+    told: set[str] = field(default_factory=set)
+    """The ids of the stanzas that were queued for the device, and of the messages of its histories."""
     keyed: dict[JID, set[JID]] = field(default_factory=dict)
     """The devices that got a ciphertext of their own from this device, and so its sender key, by group."""
     dirty: dict[str, int] = field(default_factory=dict)

@@ -45,7 +45,7 @@ def _answer(hub: Hub, device: Device, message_id: str, request: Any) -> None:
     kind = kinds.Name(request.peerDataOperationRequestType)
     if kind == "HISTORY_SYNC_ON_DEMAND":
         part = history.older(hub, device.account, request.historySyncOnDemandRequest)
-        phones.announce(hub, device, part, peerDataRequestSessionID=message_id)
+        phones._announce(hub, device, part, peerDataRequestSessionID=message_id)
     elif kind == "PLACEHOLDER_MESSAGE_RESEND":
         _resend(hub, device, message_id, request)
     elif kind == "FULL_HISTORY_SYNC_ON_DEMAND":
@@ -56,7 +56,7 @@ def _answer(hub: Hub, device: Device, message_id: str, request: Any) -> None:
         part.responseCode = 0  # REQUEST_SUCCESS
         _send(hub, device, response)
         for each in history.parts(hub, device.account, full=True):
-            phones.announce(hub, device, each, fullHistorySyncOnDemandRequestMetadata=asked)
+            phones._announce(hub, device, each, fullHistorySyncOnDemandRequestMetadata=asked)
     else:
         hub.note_unhandled(f"peer request {kind}")
 

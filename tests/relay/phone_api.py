@@ -121,7 +121,7 @@ class PhoneApi:
         """Send the linked devices of a number a HistorySync, in protobuf's JSON."""
         part = ParseDict(sync, self.hub.hist.HistorySync())
         for device in self._devices(number):
-            phones.announce(self.hub, device, part)
+            phones._announce(self.hub, device, part)
         return {}
 
     def _account(self, number: str) -> Account:

@@ -88,7 +88,7 @@ def greet(hub: Hub, device: Device) -> None:
 def share_history(hub: Hub, device: Device) -> None:
     """Send a history sync in parts, each a file on the media host and a notification that names it."""
     for part in history.parts(hub, device.account, device.full_history):
-        announce(hub, device, part)
+        _announce(hub, device, part)
 
 
 def _read(
@@ -117,11 +117,13 @@ def _read(
         record |= files.describe(hub, fields[0], getattr(message, fields[0]))
 
 
-def announce(hub: Hub, device: Device, part: Any, **about: Any) -> None:
+def _announce(hub: Hub, device: Device, part: Any, **about: Any) -> None:
     """Upload a part of the history, compressed and encrypted, and send the device its location.
 
     `about` are further fields of the notification.
     """
+    told = [each.message.key.ID for chat in part.conversations for each in chat.messages]
+    device.told.update(told, (each.key.ID for each in part.statusV3Messages))
     data, inline = history.compress(part), device.account.inline_history and part.syncType == 0
     how = _damage(device.account, part)
     if how in ("zlib", "protobuf"):
@@ -168,7 +170,3 @@ def tell(hub: Hub, device: Device, fill: Callable[[Any], None]) -> None:
     attrs |= {"category": "peer", "notify": device.account.name}
     enc = encrypt(device.account, device, message)
     hub.push(device, node("message", attrs, enc))
-
-
-_announce = announce
-"""The name by which scripts outside of this project call it."""

@@ -7,7 +7,7 @@ from relay.addressing import by_hidden_id
 from relay.connection import Connection
 from relay.hub import Hub
 from relay.model import Account, Device, now
-from relay.wabin import BROADCAST, GROUP, JID, Attr, Node, node
+from relay.wabin import BROADCAST, GROUP, JID, STATUS, Attr, Node, node
 
 OWN = ("sender", "peer_msg", "hist_sync", "read-self")
 """Receipts that are never passed on to another account."""
@@ -23,6 +23,8 @@ async def on_receipt(hub: Hub, conn: Connection, device: Device, stanza: Node) -
     routing.settle(device, stanza)
     attrs: dict[str, Attr] = {"class": "receipt", "id": stanza.text("id"), "type": kind, "from": to}
     await conn.send(node("ack", attrs))
+    if why := _misdirected(hub, device, stanza):
+        hub.note_misdirected(device, stanza, why)
     if kind == "server-error" and stanza.child("rmr"):
         media_retry.answer(hub, device, stanza)
         return
@@ -43,6 +45,37 @@ async def on_receipt(hub: Hub, conn: Connection, device: Device, stanza: Node) -
         told: dict[str, Attr] = {"id": stanza.text("id"), "t": stanza.attrs.get("t", now()), "type": kind}
         _pass_on(hub, account, target, Node("receipt", told | _who(hub, device, account, to), stanza.content))
     _note(account, device, stanza, kind)
+
+
+def who_is_missing(hub: Hub, me: Account, chat: JID) -> str:
+    """Return why an account cannot say anything in a chat, empty if it can."""
+    if chat.server == GROUP:
+        group = hub.groups.get(chat)
+        if group is None:
+            return "there is no such group"
+        return "" if me in group.members else "the sender is not in the group"
+    return "" if chat == STATUS or hub.find(chat) else "nobody has the address"
+
+
+def _misdirected(hub: Hub, device: Device, stanza: Node) -> str:
+    """Return why a receipt fits nobody, empty if it does: what a real server does with it is unknown."""
+    to, participant = stanza.jid("to"), stanza.attrs.get("participant")
+    unknown = [each for each in _ids(stanza) if each not in device.told]
+    if unknown:
+        return f"the device was never told of {', '.join(unknown)}"
+    if why := who_is_missing(hub, device.account, to):
+        return why
+    if to.server not in (GROUP, BROADCAST):
+        return ""
+    account = hub.find(participant) if isinstance(participant, JID) else None
+    if account is None:
+        return "it names no participant"
+    is_member = to.server == BROADCAST or account in hub.groups[to].members
+    return "" if is_member else "the participant is not in the group"
+
+
+def _ids(stanza: Node) -> list[str]:
+    return [stanza.text("id"), *(each.text("id") for each in stanza.child("list") or ())]
 
 
 def sender_jid(hub: Hub, device: Device, to: JID) -> JID:
@@ -68,7 +101,5 @@ def _pass_on(hub: Hub, account: Account, target: JID, receipt: Node) -> None:
 
 def _note(account: Account, device: Device, stanza: Node, kind: str) -> None:
     """Put a receipt into the inbox of the phone."""
-    more = [each.text("id") for each in stanza.child("list") or ()]
-    ids = [stanza.text("id"), *more]
-    about = {"ids": ids, "from": device.account.number, "chat": str(stanza.jid("to").bare)}
+    about = {"ids": _ids(stanza), "from": device.account.number, "chat": str(stanza.jid("to").bare)}
     account.inbox.append({"receipt": kind or "delivered", **about})

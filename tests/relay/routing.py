@@ -57,14 +57,18 @@ async def on_message(hub: Hub, conn: Connection, sender: Device, stanza: Node) -
     record = deliveries.begin(hub, sender, stanza, kind)
     if refused := me.take_fault("ack_error"):
         record["outcome"] = "refused"
+        deliveries.end(hub, record)
         await conn.send(_ack(stanza, error=refused["code"]))
         return
     cut = me.take_fault("drop_on_send")
     if cut is None or cut.get("route"):
         _deliver(hub, sender, stanza, record)
     if cut is not None:
+        deliveries.end(hub, record)
         await conn.drop()
-    elif not me.take_fault("never_ack"):
+    elif me.take_fault("never_ack") is not None:
+        deliveries.end(hub, record)
+    else:
         await _acknowledge(hub, conn, sender, stanza, record)
 
 

@@ -14,11 +14,11 @@ from websockets.asyncio.server import ServerConnection, serve
 from relay import calls, media, notices, pairing, queries, receipts, routing
 from relay.connection import Connection, HandshakeRefused
 from relay.control import Api
-from relay.hub import Hub
+from relay.hub import FINDINGS_FILE, Hub
 from relay.model import Device, now
-from relay.net import LOCAL, MEDIA_HOST, WEB_HOST, serve_http, serve_proxy
+from relay.net import LOCAL, MEDIA_HOST, WEB_HOST, Reply, Request, serve_http, serve_proxy
 from relay.trust import tls_context
-from relay.wabin import Node, node
+from relay.wabin import Attr, Node, node
 
 HANDSHAKE_WITHIN = 20.0
 LARGEST_FRAME = 1 << 24
@@ -32,7 +32,9 @@ class Server:
         self.hub = Hub(trust)
         self.tls = tls_context(trust)
         self.state, self.ports_file = state / "accounts.pickle", state / "ports.json"
+        self.findings_file = state / FINDINGS_FILE
         self.hub.load(self.state)
+        self.findings_file.unlink(missing_ok=True)
 
     async def start(self) -> dict[str, int]:
         """Listen, on the ports of the last run if there was one; return the ports by name."""
@@ -49,7 +51,7 @@ class Server:
             compression=None,
         )
         files = await serve_http(
-            partial(media.answer, self.hub), known["media"], self.tls, partial(media.cut_after, self.hub)
+            self.on_request, known["media"], self.tls, partial(media.cut_after, self.hub)
         )
         ports = {"web": _port(web), "media": _port(files)}
         routes = {f"{WEB_HOST}:443": ports["web"], f"{MEDIA_HOST}:443": ports["media"]}
@@ -61,8 +63,17 @@ class Server:
     async def end(self) -> None:
         """Keep the accounts for a restart, and cut every connection: a client's goodbye takes 10 seconds."""
         self.hub.save(self.state)
+        self.findings_file.write_text(json.dumps(self.hub.findings()))
         for conn in list(self.hub.conns):
             await conn.drop()
+
+    async def on_request(self, request: Request) -> Reply:
+        """Answer a request to the media host; an exception is noted and answered with 500."""
+        try:
+            return await media.answer(self.hub, request)
+        except Exception as exc:
+            self.hub.note_error(exc, f"{request.method} {request.target}")
+            return Reply(500)
 
     async def on_socket(self, socket: ServerConnection) -> None:
         """Serve a client from its handshake to its end."""
@@ -83,8 +94,11 @@ class Server:
             self.hub.note_unhandled(f"handshake: {exc}")
         except (websockets.ConnectionClosed, asyncio.TimeoutError, EOFError):
             pass
+        except Exception as exc:
+            self.hub.note_error(exc, f"the connection of {conn}")
         finally:
             self.hub.conns.discard(conn)
+            self.hub.log("--", conn, Node("closed"))
             if conn.device and conn.device.conn is conn:
                 conn.device.conn, conn.device.active = None, False
 
@@ -113,7 +127,7 @@ class Server:
         try:
             await self.on_stanza(conn, stanza)
         except Exception as exc:
-            self.hub.note_unhandled(f"{exc!r} at {stanza}")
+            self.hub.note_error(exc, str(stanza))
 
     async def on_stanza(self, conn: Connection, stanza: Node) -> None:
         """Pass a stanza to the part that handles its kind."""
@@ -144,16 +158,20 @@ class Server:
         await routing.activate(self.hub, device)
 
     async def on_chat_state(self, device: Device, stanza: Node) -> None:
-        """Pass on a typing notice."""
-        target = self.hub.find(stanza.jid("to"))
-        for each in target.devices.values() if target else ():
+        """Pass on a typing notice, to a person or to the other members of a group."""
+        to, me = stanza.jid("to"), device.account
+        group, target = self.hub.groups.get(to), self.hub.find(to)
+        if why := receipts.who_is_missing(self.hub, me, to):
+            self.hub.note_misdirected(device, stanza, why)
+            return
+        who: dict[str, Attr] = {"from": receipts.sender_jid(self.hub, device, to).bare}
+        people = [target] if target else []
+        if group:
+            who = {"from": to, "participant": device.lid.bare}
+            people = [each for each in group.members if each is not me]
+        for each in (device for person in people for device in person.devices.values()):
             if each.conn and each.active:
-                shown = Node(
-                    "chatstate",
-                    {"from": receipts.sender_jid(self.hub, device, stanza.jid("to")).bare},
-                    stanza.content,
-                )
-                await each.conn.send(shown)
+                await each.conn.send(Node("chatstate", who, stanza.content))
 
 
 def _port(server: Any) -> int:

@@ -1,7 +1,8 @@
 """Baileys, a second and independent implementation of WhatsApp's protocol, as a client of the relay.
 
 No file of it is changed: its pinned Noise root is replaced in memory, and its guard refuses each socket to
-anything but 127.0.0.1.
+anything but 127.0.0.1. It reaches the relay's proxy by `https-proxy-agent`, for its web socket and uploads,
+and by `undici`, for its downloads; `npm_locks` has their versions and hashes.
 """
 
 from __future__ import annotations
@@ -29,10 +30,6 @@ OLDEST = "6.17.16"
 OLDER = ("6.7.24", OLDEST)
 LATE_SECONDS = 0.15
 """Seconds after the handshake within which Baileys 6 loses what the server says."""
-THROUGH_THE_PROXY = {"https-proxy-agent": "9.1.0", "undici": "6.29.1"}
-"""The packages with which Baileys reaches the relay: for its web socket and uploads, and for downloads."""
-FROM_NPM = {"libsignal": "6.0.0", "@whiskeysockets/eslint-config": "1.0.0"}
-"""The packages that Baileys 6 names by a git address."""
 WORDS = """
 const { SINGLE_BYTE_TOKENS: single, DOUBLE_BYTE_TOKENS: double } = require(process.argv[1])
 JSON.stringify({ single, double })
@@ -54,9 +51,8 @@ def baileys_modules(version: str = NEWEST) -> Path:
         pytest.skip("Baileys cannot run: node is not installed")
     found = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
     if int(re.findall(r"\d+", found)[0]) < OLDEST_NODE:
-        pytest.skip(f"Baileys cannot run: it needs node {OLDEST_NODE}, and this is {found.strip()}")
-    overrides = FROM_NPM if version in OLDER else {}
-    return npm_folder(f"baileys-{version}", {"baileys": version, **THROUGH_THE_PROXY}, overrides)
+        pytest.skip(f"Baileys cannot run: it needs node {OLDEST_NODE} or newer, and this is {found.strip()}")
+    return npm_folder(f"baileys-{version}")
 
 
 def prepare(relay: Relay, version: str, modules: Path) -> None:

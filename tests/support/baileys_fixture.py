@@ -66,7 +66,7 @@ def scene(
     """Two linked clients that have talked a little."""
     version, addressing = client
     reem.set(addressing=addressing, receipts=["delivered"])  # `wa` itself says so only while it is online
-    # Baileys waits 20 s for a history before it sends its own receipts.
+    # Baileys 6 keeps back for 20 s what it receives when no history comes, so Adam has one.
     adam = town.person("Adam", history=past(old_friend), addressing=addressing)
     eve = town.person("Eve", receipts=["delivered"])
     baileys = start_baileys("adam")

@@ -128,10 +128,11 @@ class Device:
         """Run `wa ARGS` to its end; return the result."""
         return self.start(*args, **options).finish()
 
-    def ok(self, *args: str, **options: Any) -> str:
-        """Run a command that must succeed without a word on stderr; return its output."""
+    def ok(self, *args: str, note: str = "", **options: Any) -> str:
+        """Run a command that must succeed, and print a note with this text alone on stderr; return stdout."""
         done = self.run(*args, **options)
-        assert (done.code, done.err) == (0, ""), (args, done)
+        assert (done.code, len(done.err.splitlines())) == (0, bool(note)), (args, done)
+        assert note in done.err, (args, done)
         return done.out
 
     def json(self, *args: str, **options: Any) -> Any:

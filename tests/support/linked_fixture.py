@@ -22,6 +22,7 @@ def town(running_relay: Relay) -> Iterator[Relay]:
     """The relay, without accounts when the module begins."""
     running_relay.clear()
     yield running_relay
+    running_relay.check_messages()
     assert running_relay.refused == []
 
 

@@ -14,10 +14,13 @@ from linked import Command, Device
 from relay.driver import Person, Relay
 from relay.message_checks import INVALID
 
+MOST_LOST, MOST_LOST_OF_100 = 2, 5
+"""The most messages of Baileys 7 that may be unreadable of a few, and of a hundred, that cross others."""
+
 
 @dataclass(frozen=True)
 class Scene:
-    """Reem, to whose account `wa` is linked; Adam, to whose account Baileys is; Eve, who has a phone."""
+    """Three people: `wa` is linked to the account of Reem, Baileys to that of Adam, and Eve has a phone."""
 
     relay: Relay
     device: Device
@@ -77,29 +80,44 @@ def cross(scene: Scene, baileys: Baileys, to: Person, count: int) -> None:
     sent = set(sent_ids(scene, [command.finish().json for command in commands]))
     wait_for(lambda: sent <= set(baileys.received(mark)), what="all of wa's messages")
     assert len(baileys.received(mark)) == count
-    expected = wait_for(lambda: readable(scene, ids), what="all of Baileys' messages")
+    wait_for(lambda: {*ids} <= printed(scene) | unreadable(scene, ids), what="all of Baileys' messages")
     assert {each["code"] for each in scene.relay.take_rejected()} <= {INVALID}
-    printed = [event["message_id"] for event in scene.listening().events]
-    assert [printed.count(each) for each in expected] == [1] * len(expected)
+    lost = unreadable(scene, ids)
+    most = max(MOST_LOST, count * MOST_LOST_OF_100 // 100) if scene.version == NEWEST else 0
+    told = {"old counter": repeated(scene) & {*ids}, "refused": refused(scene) & {*ids}}
+    assert len(lost) <= most, {why: len(found) for why, found in told.items()}
+    expected = [each for each in ids if each not in lost]
+    lines = [event["message_id"] for event in scene.listening().events]
+    assert [lines.count(each) for each in expected] == [1] * len(expected)
     texts = {row["message_id"]: row["content"] for row in scene.device.json("read", to.number, "500")}
     assert [texts.get(each) for each in ids if each in expected] == [
         f"crossing {number} of Baileys" for number, each in enumerate(ids) if each in expected
     ]
 
 
-def readable(scene: Scene, ids: list[str]) -> list[str] | None:
-    """Return those of Baileys' messages that can be read, when all of them have arrived; None before.
+def printed(scene: Scene) -> set[str]:
+    """Return the ids of the messages that `wa listen` has printed."""
+    return {event["message_id"] for event in scene.listening().events}
+
+
+def unreadable(scene: Scene, ids: Iterable[str]) -> set[str]:
+    """Return those of Baileys' messages that `wa` cannot read, and which no answer repairs.
 
     Baileys 7 may use a message key twice when it sends while it receives: it reads a session, and writes it
     back after the other has changed it. The library takes the second message for a repetition of the first.
-    And it answers a request to send a message again with a stanza that the server refuses.
+    And Baileys answers a request to send a message again with a stanza that the server refuses.
     """
-    printed = {event["message_id"] for event in scene.listening().events}
-    repeated = re.findall(r"Ignoring message (\w+) .* old counter", scene.listening().err)
-    refused = {each["id"] for each in scene.relay.routed if each["outcome"] == "refused"}
-    lost = {*repeated, *refused} & {*ids}
-    assert scene.version == NEWEST or not lost
-    return [each for each in ids if each not in lost] if {*ids} <= printed | lost else None
+    return (repeated(scene) | refused(scene)) & {*ids}
+
+
+def repeated(scene: Scene) -> set[str]:
+    """Return the ids of the messages that the library took for repetitions: their key was used before."""
+    return set(re.findall(r"Ignoring message (\w+) .* old counter", scene.listening().err))
+
+
+def refused(scene: Scene) -> set[str]:
+    """Return the ids of the stanzas that the server refused."""
+    return {each["id"] for each in scene.relay.routed if each["outcome"] == "refused"}
 
 
 def sent_ids(scene: Scene, queued: Iterable[dict[str, Any]]) -> list[str]:

@@ -406,7 +406,7 @@ FAULTS = [
         "an unforeseen error of an attempt counts as not sent",
         OWNER,
         'result = SendError(f"{type(error).__name__}: {error}")',
-        'result = NotSent(f"{type(error).__name__}: {error}")',
+        'result = outcomes.NotSent(f"{type(error).__name__}: {error}")',
         QUEUE + "test_an_unforeseen_error_after_the_message_has_gone_does_not_send_it_again",
     ),
     Fault(
