@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tzdata
+from conftest import REEM, WA
 
 PACKAGE = Path(tzdata.__file__).parent / "zoneinfo"
 SHOW = """
@@ -59,6 +62,32 @@ def test_newer_rules_of_the_system_count_and_names_of_the_package_alone_are_know
     text, vancouver, utc = shown(system("2999b"), "America/Vancouver", "UTC")
     assert text.startswith("rules 2999b of the system")
     assert (vancouver, utc) == ("9:00:00", "0:00:00")
+
+
+def queue_by(folder: Path, *args: str) -> Any:
+    """Run `wa schedule ARGS --json` in a process whose system rules are in `folder`."""
+    env = {**os.environ, "PYTHONTZPATH": str(folder)}
+    done = subprocess.run([WA, "schedule", *args, "--json"], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_pending_messages_keep_their_wall_time_when_the_rules_change(system, store):
+    at = ("--tz", "America/Vancouver", "--grace", "2h")
+    before = system("2998a")
+    row = queue_by(before, "add", REEM, "Hello", "--at", "2036-12-25 10:00", *at)
+    assert row["scheduled_at"] == "2036-12-25T01:00:00.000Z"  # 10:00 in Tokyo
+    moved = queue_by(before, "edit", row["id"], "--at", "2036-12-25 11:00")
+    assert moved["scheduled_at"] == "2036-12-25T02:00:00.000Z"
+    other = queue_by(before, "add", REEM, "By London", "--at", "2036-12-25 10:00", "--tz", "Europe/London")
+
+    (before / "America/Vancouver").write_bytes((PACKAGE / "America/New_York").read_bytes())
+    (before / "tzdata.zi").write_text("# version 2999b\n")
+    for _ in range(2):
+        first, second = sorted(queue_by(before, "list"), key=lambda each: each["message"], reverse=True)
+        assert first["scheduled_at"] == "2036-12-25T16:00:00.000Z"  # 11:00 in New York
+        assert first["expires_at"] == "2036-12-25T18:00:00.000Z"
+        assert second["scheduled_at"] == other["scheduled_at"]
 
 
 def test_doctor_shows_which_rules_count(wa):

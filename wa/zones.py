@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from datetime import datetime
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import tzdata
+
+from wa.errors import WaError
+from wa.times import from_iso
 
 _VERSION = re.compile(r"(?:# version )?([0-9]{4}[a-z]+)")
 _PACKAGE = str(Path(tzdata.__file__).parent / "zoneinfo")
@@ -45,6 +50,33 @@ def _system_version() -> str | None:
             if found:
                 return found[1]
     return None
+
+
+def rules() -> str:
+    """Return the version of the rules that count."""
+    return str(tzdata.IANA_VERSION) if package_is_newer() else str(_system_version())
+
+
+def wall_before(moment: str, name: str) -> str | None:
+    """Return the wall-clock time, as ISO text, of a moment by the system's rules.
+
+    Versions of wa without `choose_rules` read all times by these. None for a zone that is not known.
+    """
+    try:
+        zone = ZoneInfo(name)
+        for folder in zoneinfo.TZPATH:
+            if folder != _PACKAGE and (Path(folder) / name).is_file():
+                with (Path(folder) / name).open("rb") as file:
+                    zone = ZoneInfo.from_file(file)
+                break
+        return wall_of(from_iso(moment), zone)
+    except (KeyError, ValueError, OSError, WaError):
+        return None
+
+
+def wall_of(moment: datetime, zone: ZoneInfo) -> str:
+    """Return the wall-clock time of a moment as ISO text without an offset, cut to milliseconds."""
+    return moment.astimezone(zone).replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
 def rules_text() -> str:

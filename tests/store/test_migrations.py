@@ -9,7 +9,7 @@ import sqlite3
 import sys
 
 import pytest
-from conftest import REEM_JID, wait_for
+from conftest import REEM, REEM_JID, FakeClock, wait_for
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
@@ -142,6 +142,13 @@ def test_every_step_says_what_it_brings():
             STUCK,
             id="m0007_stuck",
         ),
+        pytest.param(
+            8,
+            (set(MESSAGES) | set(QUEUE) | set(PEOPLE) | set(WHATSAPP) | set(BACKUPS) | set(STUCK))
+            - {"spool"},
+            {"scheduled_messages": "local_at"},
+            id="m0008_wall_times",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):
@@ -195,6 +202,17 @@ def test_events_that_waited_in_the_table_are_recorded_after_the_upgrade(home, wa
     assert wa("listen", "--for", "1s").code == 0
     assert wa("status", "--json").json["spool"] == 1
     assert [row["content"] for row in wa("read", REEM_JID, "--json").json] == ["it waited"]
+
+
+def test_the_wall_time_of_a_pending_message_is_kept_by_the_upgrade(home, store, wa):
+    clock = FakeClock()
+    at = ("--at", "2026-12-25 10:00", "--tz", "Asia/Kolkata")
+    row_id = wa("schedule", "add", REEM, "Hello", *at, "--json", now=clock).json["id"]
+    store.execute("ALTER TABLE scheduled_messages DROP COLUMN local_at")
+    store.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0008_wall_times'")
+    shown = wa("schedule", "show", row_id, "--json", now=clock).json
+    assert shown["scheduled_at"] == "2026-12-25T04:30:00.000Z"
+    assert store.value("SELECT local_at FROM scheduled_messages") == "2026-12-25T10:00:00.000"
 
 
 # ── The current schema ────────────────────────────────────────────────────────────────────────────

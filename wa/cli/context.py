@@ -26,7 +26,7 @@ from wa.store.env_files import Sources, read_sources, warn_once
 from wa.store.files import storage_error
 from wa.store.open import open_store_for
 from wa.store.paths import Home
-from wa.zones import choose_rules
+from wa.zones import choose_rules, rules
 
 
 @dataclass
@@ -91,7 +91,17 @@ class App:
         # Do not warn a program, which reads errors as JSON from stderr, or a shell that asks for completion.
         if not self.json and "_WA_COMPLETE" not in self.environ:
             warn_once(store, self.sources, self.out.note)
+        self._follow_zones(store)
         return store
+
+    def _follow_zones(self, store: Store) -> None:
+        """Keep the wall-clock times of scheduled messages if the rules of zones have changed."""
+        if store.state().get("zone_rules") == rules():
+            return
+        from wa.queue.wall_time import follow
+
+        if moved := follow(store, rules(), self.now()):
+            self._note(f"the zone rules have changed: {moved} scheduled messages keep their wall time")
 
     @cached_property
     def context(self) -> Context:

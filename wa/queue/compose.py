@@ -174,6 +174,9 @@ def edit(
         changes.update(new_time(row, moment, settings.grace))
     if not changes:
         raise WaError("usage", "there is nothing to change", "give --text, --at, --tz or --to")
+    if "scheduled_at" in changes or "timezone" in changes:
+        after = {**row, **changes}
+        changes["local_at"] = rows.local_at(from_iso(after["scheduled_at"]), after["timezone"])
     row = rows.edit(store, row_id, now, changes)
     wake_owner(store.home.socket)
     return row

@@ -19,7 +19,8 @@ from wa.queue import checks, place
 from wa.record.names import our_name_of, their_name_of
 from wa.settings import end_of_grace
 from wa.store.database import Row, Store
-from wa.times import to_iso
+from wa.times import load_zone, to_iso
+from wa.zones import wall_of
 
 STATUSES = ("pending", "sending", "sent", "failed", "unknown", "cancelled", "missed")
 COLUMNS = (
@@ -71,6 +72,7 @@ def enqueue(
         "quoted_id": quoted_id,
         "scheduled_at": to_iso(scheduled_at),
         "timezone": zone,
+        "local_at": local_at(scheduled_at, zone),
         "is_immediate": immediate,
         "created_at": to_iso(now),
         "updated_at": to_iso(now),
@@ -86,6 +88,11 @@ def enqueue(
         place.keep(store, now)
         store.insert("scheduled_messages", row)
         return get(store, row["id"])  # once it is committed, a listener may have sent it already
+
+
+def local_at(moment: datetime, zone: str | None) -> str | None:
+    """Return the wall-clock time of a moment in a zone, None without a zone."""
+    return None if zone is None else wall_of(moment, load_zone(zone))
 
 
 def is_immediate(store: Store, row_id: str) -> bool:
@@ -216,6 +223,7 @@ def retry(store: Store, row_id: str, now: datetime, *, force: bool, grace: timed
             now,
             status="pending",
             scheduled_at=to_iso(now),
+            local_at=None,
             expires_at=to_iso(end_of_grace(now, grace)),
             not_before=None,
             is_immediate=True,

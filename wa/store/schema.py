@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
+from wa.zones import wall_before
+
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
@@ -335,9 +337,22 @@ DROP TABLE spool;
     )
 
 
+def m0008_wall_times(db: Database) -> None:
+    """The wall-clock time of scheduled messages, which stays when the rules of a zone change."""
+    db.conn.execute("ALTER TABLE scheduled_messages ADD COLUMN local_at TEXT")
+    rows = db.conn.execute(
+        "SELECT id, scheduled_at, timezone FROM scheduled_messages"
+        " WHERE status = 'pending' AND timezone IS NOT NULL AND NOT is_immediate"
+    ).fetchall()
+    for row_id, moment, zone in rows:
+        db.conn.execute(
+            "UPDATE scheduled_messages SET local_at = ? WHERE id = ?", [wall_before(moment, zone), row_id]
+        )
+
+
 STEPS = (
     m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups, m0006_damaged_history,
-    m0007_stuck,
+    m0007_stuck, m0008_wall_times,
 )  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""
