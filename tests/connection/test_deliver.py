@@ -13,16 +13,21 @@ import pytest
 from conftest import REEM, FakeClock, delivered, is_owned, wait_for
 
 from wa.cli.output import Output
-from wa.connection import deliver
+from wa.connection import deliver, owner
 from wa.connection.context import system_now
 from wa.connection.hold import serve
 from wa.connection.incoming import recorder
-from wa.queue import rows, waiting
+from wa.errors import WaError
+from wa.queue import outcomes, rows, send, waiting
+from wa.queue.send import Scope
 from wa.queue.waiting import Waiter
+from wa.settings import parse_settings
 from wa.store.database import Store
 from wa.times import to_iso
 from wa.whatsapp.loopback.server import Loopback
+from wa.whatsapp.transport import NotSent
 
+PLAIN = parse_settings({"WA_SEND_SPACING": "0"}, lambda: "UTC")
 LOCKED = sqlite3.OperationalError("database is locked")
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
@@ -512,3 +517,81 @@ def test_twelve_processes_with_one_key_end_with_the_code_of_its_state(wa, home, 
     assert codes == {0 if is_sent else KEY_CODES[status]}
     assert delivered(home) == (["Hello"] if is_sent else [])
     assert store.value("SELECT count(*) FROM scheduled_messages") == 1
+
+
+# ── Uploads ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def uploading(wa, home, tmp_path, monkeypatch):
+    """Begin to send a file whose upload takes a minute; return the arguments of `send`."""
+    monkeypatch.setattr(owner, "FINISH_SECONDS", 0.2)
+    assert wa("loopback", "fault", "upload-delay", "60").code == 0
+    (tmp_path / "slow.pdf").write_bytes(b"%PDF-1.7")
+    return ["send", REEM, "--file", str(tmp_path / "slow.pdf"), "--json"]
+
+
+def test_a_wait_that_ends_during_an_upload_withdraws_the_row(wa, home, queued, uploading):
+    result = wa(*uploading, "--wait", "0.5")
+    assert (result.code, result.error["code"]) == (7, "network-error")
+    assert "its file was not uploaded in time" in result.error["message"]
+    wa("loopback", "reset")
+    assert queued() == ["failed"]
+    assert delivered(home) == []
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_during_an_upload_cancels_the_row(wa, home, queued, uploading, number):
+    def stop():
+        with closing(Store(home)) as store:
+            wait_for(lambda: rows.sending_ids(store))
+        os.kill(os.getpid(), number)
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    assert wa(*uploading).code == 130
+    stopping.join()
+    wa("loopback", "reset")
+    assert queued() == ["cancelled"]
+    assert delivered(home) == []
+
+
+def claimed(store, tmp_path, wa, *options):
+    """Let a command queue a file and wait for it, and claim its row; return the claim and the waiter."""
+    (tmp_path / "bill.pdf").write_bytes(b"%PDF-1.7")
+    row = wa("send", REEM, "--file", str(tmp_path / "bill.pdf"), "--no-wait", "--json", *options).json
+    now = system_now()
+    waiter = Waiter(row["id"], now + timedelta(seconds=60))
+    waiting.start(store, waiter, now)
+    claim = send.claim(store, now, PLAIN, Scope.WAITED)
+    assert claim.id == row["id"]
+    return claim, waiter
+
+
+def test_a_row_that_is_withdrawn_during_its_upload_is_not_released(wa, home, store, tmp_path):
+    claim, waiter = claimed(store, tmp_path, wa)
+    assert waiting.stop(store, waiter, system_now())["status"] == "failed"
+    assert send.release(store, claim.message.secret, system_now()) is False
+    late = NotSent("the attempt ended")
+    assert outcomes.settle(store, claim.id, late, lambda *_: None, system_now()) == "failed"
+
+
+def test_a_row_whose_upload_is_over_is_not_withdrawn(wa, home, store, tmp_path):
+    claim, waiter = claimed(store, tmp_path, wa)
+    assert send.release(store, claim.message.secret, system_now()) is True
+    assert waiting.give_up(store, waiter, system_now(), None)["status"] == "sending"
+    assert waiting.stop(store, waiter, system_now())["status"] == "sending"
+    with pytest.raises(WaError) as error:
+        waiting.sent_or_error(rows.get(store, claim.id))
+    assert error.value.code == "unknown-outcome"
+
+
+def test_a_withdrawn_attempt_does_not_send_what_was_retried_meanwhile(wa, home, store, tmp_path):
+    """The file would go out twice: by the attempt that was withdrawn, and by the new one."""
+    claim, waiter = claimed(store, tmp_path, wa)
+    waiting.stop(store, waiter, system_now())
+    rows.retry(store, claim.id, system_now(), force=False, grace=timedelta(hours=1))
+    again = send.claim(store, system_now(), PLAIN, Scope.ALL)
+    assert again.id == claim.id
+    assert send.release(store, claim.message.secret, system_now()) is False
+    assert send.release(store, again.message.secret, system_now()) is True

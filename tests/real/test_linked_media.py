@@ -225,6 +225,11 @@ def assert_nothing_went_out(device, listener, adam, reem):
     """Check that the one row for Adam failed, and that the next message goes out without it."""
     (row,) = queued_for(device, adam)
     assert (row["status"], row["message_id"]) == ("failed", None)
+    assert_nothing_more_goes_out(device, listener, adam, reem)
+
+
+def assert_nothing_more_goes_out(device, listener, adam, reem):
+    """Check that the next message for Adam goes out alone."""
     reem.fault(upload=None)
     device.ok("send", adam.number, "the next one")
     assert [entry["text"] for entry in adam.inbox() if "receipt" not in entry] == ["the next one"]
@@ -263,20 +268,35 @@ def test_an_upload_that_is_cut_once_is_repeated_and_the_file_arrives_once(
     assert [each["sha256"] for each in received(adam)] == [digest(data)]
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGKILL, -9), (signal.SIGINT, 6), pytest.param(signal.SIGTERM, 6, marks=pytest.mark.soak)],
-)
-def test_a_send_that_ends_during_an_upload_sends_the_file_once_and_later(
-    device, adam, reem, put, uploads, number, code
-):
-    device.alone()
-    reem.fault(upload={"seconds": 3600})
-    sending = device.start("send", adam.number, "--file", put("late.pdf", PDF), "--json")
-    sending.wait(lambda: uploads() == [0], "the upload")
-    done = sending.stop(number)
-    assert (done.code, done.out) == (code, ""), done
-    assert received(adam) == []
+@pytest.fixture
+def stopped(device, adam, reem, put, uploads):
+    """Send a file alone, and end the command by a signal during the upload; return the result."""
+
+    def stop(number):
+        device.alone()
+        reem.fault(upload={"seconds": 3600})
+        sending = device.start("send", adam.number, "--file", put("late.pdf", PDF), "--json")
+        sending.wait(lambda: uploads() == [0], "the upload")
+        done = sending.stop(number)
+        assert done.out == ""
+        assert received(adam) == []
+        return done
+
+    return stop
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
+def test_a_file_is_cancelled_by_a_signal_during_its_upload(device, adam, reem, stopped, number):
+    done = stopped(number)
+    assert done.code == 130, done
+    (row,) = queued_for(device, adam)
+    assert (row["status"], row["message_id"]) == ("cancelled", None)
+    listener = device.listening()
+    assert_nothing_more_goes_out(device, listener, adam, reem)
+
+
+def test_a_send_that_is_killed_during_an_upload_sends_the_file_once_and_later(device, adam, reem, stopped):
+    assert stopped(signal.SIGKILL).code == -9
     reem.fault(upload=None)
     listener = device.listening()
     listener.wait(lambda: queued_for(device, adam)[0]["status"] == "sent", "the file")
@@ -285,21 +305,25 @@ def test_a_send_that_ends_during_an_upload_sends_the_file_once_and_later(
 
 
 @pytest.mark.soak
-def test_an_upload_that_is_never_answered_delays_the_next_message_for_a_minute_at_most(
-    device, listener, adam, reem, put, uploads
+def test_an_upload_that_is_never_answered_fails_when_the_wait_ends_and_delays_the_next_message_for_a_minute(
+    device, listener, adam, reem, put
 ):
     """The library itself waits for ever, and meanwhile nothing else was sent."""
     reem.fault(upload={"seconds": 3600})
     done = device.run("send", adam.number, "--file", put("silent.pdf", PDF), "--wait", "1", "--json")
-    assert (done.code, done.error["code"]) == (6, "unknown-outcome")
-    device.ok("send", adam.number, "after it")
-    assert [entry["text"] for entry in adam.inbox() if "receipt" not in entry] == ["after it"]
-    (waiting,) = [row for row in queued_for(device, adam) if row["file_name"]]
-    assert (waiting["status"], waiting["message_id"]) == ("pending", None)
-    assert "did not answer within 60 seconds" in waiting["note"]
-    reem.fault(upload=None)
-    (got,) = wait_for(lambda: received(adam))
-    assert got["sha256"] == digest(PDF)
+    assert (done.code, done.error["code"]) == (7, "network-error")
+    assert "its file was not uploaded in time" in done.error["message"]
+    assert_nothing_went_out(device, listener, adam, reem)
+
+
+def test_a_file_whose_wait_ends_during_its_upload_is_not_sent_when_the_upload_is_over(
+    device, listener, adam, reem, put, uploads
+):
+    reem.fault(upload={"seconds": 4})
+    done = device.run("send", adam.number, "--file", put("slow.pdf", PDF), "--wait", "1", "--json")
+    assert (done.code, done.error["code"]) == (7, "network-error")
+    wait_for(lambda: uploads() == [200], what="the end of the upload")
+    assert_nothing_went_out(device, listener, adam, reem)
 
 
 def test_a_scheduled_file_that_cannot_be_uploaded_yet_waits(device, listener, adam, reem, put, uploads):

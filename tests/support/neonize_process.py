@@ -195,6 +195,7 @@ class Server:
                     lambda kind, payload: self._ask("event", kind, payload),
                     lambda signal: self._write("signal", 0, signal),
                     lambda message_id, jid: self._ask("mark", message_id, jid),
+                    lambda secret: self._ask("release", secret),
                 ),
             )
         try:

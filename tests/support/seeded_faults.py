@@ -332,7 +332,7 @@ FAULTS = [
     Fault(
         "marks from before the claim count",
         SEND,
-        'wire_after=store.value("SELECT coalesce(max(number), 0) FROM wire"),',
+        'wire_after=None if row["media_path"] else _newest_mark(store),',
         "wire_after=0,",
         QUEUE + "test_an_uncertain_attempt_without_a_wire_mark_was_not_sent",
     ),

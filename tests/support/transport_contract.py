@@ -12,6 +12,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from conftest import wait_for
@@ -59,11 +60,12 @@ class Ear:
         self.marks: list[tuple[str, str]] = []
         self.on_event: Callable[[str, bytes], None] = lambda kind, payload: None
         self.on_mark: Callable[[str, str], None] = lambda message_id, jid: None
+        self.on_release: Callable[[bytes], None] = lambda secret: None
         self._lock = threading.Lock()
 
     def handlers(self) -> Handlers:
         """Return the handlers to connect with."""
-        return Handlers(self._event, self._signal, self._mark)
+        return Handlers(self._event, self._signal, self._mark, lambda secret: self.on_release(secret))
 
     def _event(self, kind: str, payload: bytes) -> None:
         with self._lock:
@@ -436,6 +438,28 @@ class TransportContract:
         connect(transport)
         transport.send(message_to(other.friend, "the next one"))
         assert [text for text, _ in other.delivered()] == ["the next one"]
+
+    def test_a_message_with_a_file_is_released_when_its_file_is_uploaded_or_not_sent(
+        self, transport, other, tmp_path
+    ):
+        file = tmp_path / "bill.pdf"
+        file.write_bytes(b"%PDF-1.7")
+        ear, released = Ear(), []
+
+        def release(secret):
+            released.append((secret, list(ear.marks)))
+            if len(released) == 1:
+                raise NotSent("withdrawn")
+
+        ear.on_release = release
+        connect(transport, ear)
+        first, second = (replace(message_to(other.friend, "bill"), file=file) for _ in range(2))
+        with pytest.raises(Exception, match="withdrawn"):
+            transport.send(first)
+        assert other.delivered() == []
+        sent = transport.send(second)
+        assert [message_id for _, message_id in other.delivered()] == [sent.message_id]
+        assert released == [(first.secret, []), (second.secret, [])]
 
     def test_send_needs_a_connection(self, transport, other):
         with pytest.raises(NotConnected):

@@ -264,6 +264,7 @@ def test_delivered_without_messages_is_an_empty_list(wa):
         ("outdated", "on", "on", "off"),
         ("receipts", "off", "off", "on"),
         ("ack-delay", "2", "2.0", "off"),
+        ("upload-delay", "2", "2.0", "off"),
         ("ack-timeout", "0", "0.0", "off"),
         ("banned", "60", "60.0", "off"),
         ("refuse", "463", "463", "off"),
@@ -279,7 +280,7 @@ def test_a_fault_is_set_and_undone(wa, server, name, value, stored, normal):
 
 def test_every_fault_is_tried_above():
     tried = {"offline", "ack-lost", "logged-out", "outdated", "receipts", "ack-delay", "ack-timeout"}
-    assert tried | {"banned", "refuse", "not-on-whatsapp"} == set(FAULTS)
+    assert tried | {"banned", "refuse", "upload-delay", "not-on-whatsapp"} == set(FAULTS)
 
 
 @pytest.mark.parametrize("number", ["12025550199", "+12025550199", "12025550199@s.whatsapp.net"])

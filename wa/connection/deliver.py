@@ -202,6 +202,8 @@ class _Wish:
             return True
         if row["status"] == "pending":
             self._watch_blocks(left)
+        if left <= 0:  # now, for closing the connection may end an upload, which would leave the row pending
+            waiting.stop(self._context.store, self.waiter, self._context.now())
         return left <= 0
 
     def _watch_blocks(self, left: float) -> None:

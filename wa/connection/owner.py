@@ -34,16 +34,8 @@ from wa.store.paths import Home
 from wa.store.wake import WakeSocket
 from wa.times import describe, to_iso
 from wa.whatsapp.errors import banned, end_of_connection, unmarked
-from wa.whatsapp.events import (
-    Account,
-    Banned,
-    CaughtUp,
-    Connected,
-    Disconnected,
-    LoggedOut,
-    Signal,
-)
-from wa.whatsapp.transport import Accepted, ConnectFailed, Handlers, SendError, Transport
+from wa.whatsapp.events import Account, Banned, CaughtUp, Connected, Disconnected, LoggedOut, Signal
+from wa.whatsapp.transport import Accepted, ConnectFailed, Handlers, NotSent, SendError, Transport
 
 log = logging.getLogger(__name__)
 
@@ -230,7 +222,7 @@ class Owner:
             self.stop(banned(self._shown(ban)))
             return
         try:
-            self._transport.connect(Handlers(self._recorder.keep, self._notify, self._mark))
+            self._transport.connect(Handlers(self._recorder.keep, self._notify, self._mark, self._release))
         except ConnectFailed as error:
             self._disconnected(str(error))
 
@@ -317,6 +309,13 @@ class Owner:
             Patience().insist(mark, threading.Event())
         except sqlite3.Error as error:
             raise unmarked(error, is_waited_for=self._scope is Scope.WAITED) from error
+
+    def _release(self, secret: bytes) -> None:
+        """Raise NotSent if the row of an attempt was withdrawn while its file was uploaded."""
+        store = self._send_store
+        assert store is not None  # noqa: S101
+        if not Patience().insist(lambda: send.release(store, secret, self._now()), self._cut):
+            raise NotSent("it was withdrawn while its file was uploaded")
 
     def _send_loop(self) -> None:
         store = self._send_store = Store(self.home, busy_seconds=BUSY_SECONDS)

@@ -84,13 +84,13 @@ def prove_sent(store: Store, message_ids: Sequence[str], now: datetime) -> None:
 
 
 def _look_for_evidence(store: Store, row_id: str, ask: AskEvidence, result: object) -> Evidence:
-    """Return whether a message was sent: not without a wire mark since the claim, else as `ask` says.
+    """Return whether a message was sent: not without a wire mark since it could leave, else as `ask` says.
 
     A server that answered with an error of its own (5xx) may still have passed
     the message on.
     """
     row = _whole_row(store, row_id)
-    marks = store.rows("SELECT message_id FROM wire WHERE number > ?", [row["wire_after"] or 0])
+    marks = store.rows("SELECT message_id FROM wire WHERE number > ?", [row["wire_after"]])  # none for NULL
     if not marks:
         return Evidence(sent=False)
     found = ask(row["secret"], [mark["message_id"] for mark in marks])

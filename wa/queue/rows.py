@@ -115,6 +115,12 @@ def is_waited_for(store: Store, row_id: str) -> bool:
     return bool(store.value(sql, [row_id]))
 
 
+def is_uploading(store: Store, row_id: str) -> bool:
+    """Return whether a row is being sent and its file is not uploaded yet: its message cannot have left."""
+    sql = "SELECT 1 FROM scheduled_messages WHERE id = ? AND status = 'sending' AND wire_after IS NULL"
+    return store.value(sql, [row_id]) is not None
+
+
 def add_migrated(store: Store, row: Row) -> bool:
     """Add a row that another tool made, in the caller's transaction; return whether its id is new."""
     return store.insert("scheduled_messages", row, ignore=True) is not None

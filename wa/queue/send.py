@@ -130,7 +130,7 @@ def _take(store: Store, row: Row, now: datetime, settings: Settings) -> Claim:
         secret=secret,
         claimed_at=to_iso(now),
         attempts=row["attempts"] + 1,
-        wire_after=store.value("SELECT coalesce(max(number), 0) FROM wire"),
+        wire_after=None if row["media_path"] else _newest_mark(store),
         message_id=None,
         error_code=None,
         error_message=None,
@@ -146,6 +146,24 @@ def _take(store: Store, row: Row, now: datetime, settings: Settings) -> Claim:
         row["file_name"],
     )
     return Claim(row["id"], message)
+
+
+def release(store: Store, secret: bytes, now: datetime) -> bool:
+    """Commit that the file of an attempt is uploaded. Return False if its row was withdrawn before.
+
+    Until then the row has no `wire_after` and can be withdrawn; from now on the message may leave.
+    """
+    with store.write():
+        sql = "SELECT id FROM scheduled_messages WHERE status = 'sending' AND secret = ?"
+        row_id = store.value(sql, [secret])
+        if row_id is None:
+            return False
+        update(store, row_id, now, wire_after=_newest_mark(store))
+    return True
+
+
+def _newest_mark(store: Store) -> int:
+    return int(store.value("SELECT coalesce(max(number), 0) FROM wire"))
 
 
 def mark_wire(store: Store, message_id: str, to_jid: str, now: datetime) -> None:

@@ -44,21 +44,27 @@ def start(store: Store, waiter: Waiter, now: datetime) -> None:
 
 
 def stop(store: Store, waiter: Waiter, now: datetime) -> Row:
-    """Note that a command waits no longer: the process that sends the queue sends the row. Return it."""
+    """Note that a command waits no longer: the process that sends the queue sends the row. Return it.
+
+    A row whose file is being uploaded is withdrawn as `give_up` does: it could be sent at any time, or never.
+    """
     with store.write():
-        if rows.is_waited_for(store, waiter.row_id):
+        if rows.is_uploading(store, waiter.row_id):
+            give_up(store, waiter, now, WaError("network-error", "its file was not uploaded in time"))
+        elif rows.is_waited_for(store, waiter.row_id):
             _leave(store, waiter, now, {})
     return rows.get(store, waiter.row_id)
 
 
 def give_up(store: Store, waiter: Waiter, now: datetime, error: WaError | None) -> Row:
-    """Withdraw the row of a command that ends, unless it was claimed. Return the row.
+    """Withdraw the row of a command that ends, unless its message may have left. Return the row.
 
     It becomes `failed` with the error, or `cancelled`. A row that was retried becomes what it was, `failed`
     or `unknown`. A row that another command waits for stays pending, and so does one that was scheduled.
     """
     with store.write():
-        if rows.get(store, waiter.row_id)["status"] == "pending":
+        is_pending = rows.get(store, waiter.row_id)["status"] == "pending"
+        if is_pending or rows.is_uploading(store, waiter.row_id):
             stays = _others(store, waiter, now) or not rows.is_immediate(store, waiter.row_id)
             _leave(store, waiter, now, {} if stays else _withdrawn(waiter.retried, error))
     return rows.get(store, waiter.row_id)

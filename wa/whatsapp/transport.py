@@ -123,6 +123,8 @@ class Handlers:
     signal: Callable[[Signal], None]
     mark: Callable[[str, str], None]
     """Called with message id and JID before a frame is sent. If it raises, the frame must not be sent."""
+    release: Callable[[bytes], None] = lambda secret: None
+    """Called with an attempt's secret when its file is uploaded. If it raises, nothing must be sent."""
 
 
 @dataclass
@@ -149,7 +151,7 @@ class Transport(Protocol):
     def send(self, message: Outgoing) -> Accepted:
         """Send a message and wait for the acknowledgement. One call at a time. Raise SendError.
 
-        `Handlers.mark` is called before the message leaves.
+        `Handlers.mark` is called before the message leaves, and `Handlers.release` before that for a file.
         """
 
     def evidence(self, secret: bytes, marked: Sequence[str]) -> Evidence:

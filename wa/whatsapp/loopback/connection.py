@@ -138,6 +138,10 @@ class LoopbackTransport:
             raise NotConnected("the connection was lost")
         if server.is_unregistered(message.to_jid):
             raise NotOnWhatsApp(f"{message.to_jid} is not on WhatsApp")
+        if message.file is not None:
+            if stopping.wait(float(faults.get("upload-delay", "0"))):
+                raise NotConnected("the connection was closed")
+            handlers.release(message.secret)
         message_id = own_message_id()
         handlers.mark(message_id, message.to_jid)
         if "refuse" in faults:

@@ -34,7 +34,7 @@ from wa.whatsapp.loopback.lines import ACCOUNT, events_of
 from wa.whatsapp.transport import Outgoing, ReadMark
 
 SWITCHES = ("offline", "ack-lost", "logged-out", "receipts", "outdated")
-NUMBERS = ("ack-delay", "ack-timeout", "banned")
+NUMBERS = ("ack-delay", "ack-timeout", "banned", "upload-delay")
 FAULTS = (*SWITCHES, *NUMBERS, "refuse", "not-on-whatsapp")
 
 EVENTS: dict[str, Callable[..., Event]] = {

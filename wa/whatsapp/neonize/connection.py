@@ -233,9 +233,11 @@ class NeonizeTransport:
 
     def send(self, message: Outgoing) -> Accepted:
         """Send a message and wait for the acknowledgement; Transport.send."""
-        client = self._connected()
+        client, handlers = self._connected(), self._handlers
         lib = library()
         proto = encode.build(lib, client, message)
+        if message.file is not None and handlers is not None:
+            handlers.release(message.secret)
         try:
             sent = client.native.send_message(lib.jid(message.to_jid), proto)
         except lib.client.SendMessageError as error:
