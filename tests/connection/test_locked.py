@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 
 import pytest
@@ -105,6 +106,42 @@ def test_a_lock_that_is_never_given_back_ends_the_process(home, wa, listener, gi
         assert wa("status", "--json").json["owner"] is None
     assert wa("listen", "--for", "1s").code == 0
     assert stored(wa) == TEXTS
+
+
+LOCKED_AFTER_THE_CLAIM = """
+import sqlite3, sys
+from wa.cli import main
+from wa.whatsapp.loopback.connection import LoopbackTransport
+
+send = LoopbackTransport.send
+other = sqlite3.connect(sys.argv.pop(1), isolation_level=None, check_same_thread=False)
+
+
+def send_under_a_lock(self, message):
+    other.execute("BEGIN IMMEDIATE")
+    return send(self, message)
+
+
+LoopbackTransport.send = send_under_a_lock
+main.main()
+"""
+"""`wa`, but the store is locked for good between the claim of a row and its wire mark."""
+
+
+def test_sigterm_while_a_mark_cannot_be_stored_ends_in_time_and_the_message_goes_out_once(home, wa, spawn):
+    wa("schedule", "add", REEM, "due", "--at", "in 1 second")
+    process = spawn("listen", program=[sys.executable, "-c", LOCKED_AFTER_THE_CLAIM, str(home.store)])
+    wait_for(lambda: wa("schedule", "list", "--status", "sending", "--json").json)
+    let_pass(1.5, process.popen)
+    begin = time.monotonic()
+    process.signal(signal.SIGTERM)
+    ended = process.finish(10)
+    assert time.monotonic() - begin < 5
+    assert ended.code == 0, ended.err
+    assert delivered(home) == []
+    spawn("listen")
+    wait_for(lambda: wa("schedule", "list", "--status", "sent", "--json").json)
+    assert delivered(home) == ["due"]
 
 
 def test_a_listener_that_starts_under_a_lock_waits_for_it(home, wa, spawn):

@@ -1,9 +1,8 @@
 """The owner of the connection: it records events, sends due messages and answers requests.
 
 It has five threads, each with one job. The transport's thread appends raw events to
-the spool, and the applier records them. The sender sends one row of the queue after
-the other. A fourth thread answers requests of other commands. The main thread
-connects, reconnects, writes the heartbeat and looks after the files.
+the spool, and the applier records them. The sender sends the rows of the queue. A fourth
+thread answers requests of other commands. The main thread does the rest.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ class Owner:
         self._connect_at: float | None = 0.0
         self._failed_connects = 0
         self.trouble: str | None = None
-        self._stopping, self._cut = threading.Event(), threading.Event()
+        self._stopping, self._cut, self._held = threading.Event(), threading.Event(), threading.Event()
         self._is_let_go = False
         self._error: BaseException | None = None
         self._send_work, self._request_work = threading.Event(), threading.Event()
@@ -114,8 +113,7 @@ class Owner:
     def run(self, until: Callable[[Owner], bool], tick: Callable[[Owner], None] | None = None) -> None:
         """Work until `until(self)` is true or `stop` is called; call `tick(self)` after each event.
 
-        Raise the error that ended the work, if any: WaError for an account that
-        cannot connect, or the error that `stop` was called with.
+        Raise the error that ended the work, if any: WaError, or the error that `stop` was called with.
         """
         try:
             self._begin()
@@ -301,14 +299,17 @@ class Owner:
 
     def _mark(self, message_id: str, to_jid: str) -> None:
         """Commit a wire mark; the transport calls this on the sender's thread or on its own thread."""
-        is_sender = threading.current_thread() is self._sender
-        store = self._send_store if is_sender else self._mark_store
+        store = self._send_store if threading.current_thread() is self._sender else self._mark_store
         assert store is not None  # noqa: S101
-        try:  # where the store is locked the frame waits: a process that ends meanwhile does not send it
+        patience = Patience()
+        try:
             mark = partial(send.mark_wire, store, message_id, to_jid, self._now())
-            Patience().insist(mark, threading.Event())
+            patience.insist(mark, self._stopping)
         except sqlite3.Error as error:
             raise unmarked(error, is_waited_for=self._scope is Scope.WAITED) from error
+        if patience.is_tried:  # the process ends while the store is locked: the frame must not leave
+            self._held.set()
+            threading.Event().wait()
 
     def _release(self, secret: bytes) -> None:
         """Raise NotSent if the row of an attempt was withdrawn while its file was uploaded."""
@@ -381,11 +382,11 @@ class Owner:
 
     def _finish(self) -> None:
         """Finish the message being sent, claim no more rows, and record the spool."""
-        self._stopping.set()
-        self._send_work.set()
-        self._request_work.set()
-        if self._sender.ident is not None:
-            self._sender.join(FINISH_SECONDS)
+        for each in (self._stopping, self._send_work, self._request_work):
+            each.set()
+        deadline = time.monotonic() + FINISH_SECONDS
+        while self._sender.is_alive() and not self._held.is_set() and time.monotonic() < deadline:
+            self._sender.join(0.05)
         self._transport.disconnect()
         has_recorded = self._recorder.finish(DRAIN_SECONDS)
         self._cut.set()
