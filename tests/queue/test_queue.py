@@ -1043,6 +1043,13 @@ def test_a_key_whose_message_is_scheduled_for_later_does_not_send_early(wa, home
     assert delivered(home) == []
 
 
+def test_an_id_that_is_taken_is_not_given_again(store, clock, monkeypatch):
+    ends = iter(["a1b2c3", "a1b2c3", "a1b2c3", "d4e5f6"])
+    monkeypatch.setattr(schedule.secrets, "token_hex", lambda count: next(ends))
+    assert add(store, clock())[-6:] == "a1b2c3"
+    assert add(store, clock())[-6:] == "d4e5f6"
+
+
 def test_an_empty_key_is_usage(wa, store):
     later = ("schedule", "add", REEM, "Hello", "--at", "in 2 hours")
     for command in (("send", REEM, "Hello"), ("send", REEM, "Hello", "--no-wait"), later):

@@ -64,7 +64,6 @@ def enqueue(
         raise WaError("usage", "the key is empty", "leave --key out, or give it a text of your own")
     row: Row = {
         **(file or {"media_path": None}),
-        "id": f"{int(now.timestamp() * 1000)}_{secrets.token_hex(3)}",
         "to_jid": to.jid,
         "to_phone": to.phone,
         "contact_name": to.name,
@@ -86,6 +85,7 @@ def enqueue(
             del first["is_immediate"]
             return first
         place.keep(store, now)
+        row["id"] = _new_id(store, now)
         store.insert("scheduled_messages", row)
         return get(store, row["id"])  # once it is committed, a listener may have sent it already
 
@@ -93,6 +93,13 @@ def enqueue(
 def local_at(moment: datetime, zone: str | None) -> str | None:
     """Return the wall-clock time of a moment in a zone, None without a zone."""
     return None if zone is None else wall_of(moment, load_zone(zone))
+
+
+def _new_id(store: Store, now: datetime) -> str:
+    """Return an id that no row has: of 5,000 rows of one millisecond, two would get the same by chance."""
+    while exists(store, new := f"{int(now.timestamp() * 1000)}_{secrets.token_hex(3)}"):
+        pass
+    return new
 
 
 def is_immediate(store: Store, row_id: str) -> bool:
@@ -107,12 +114,6 @@ def is_for_later(store: Store, row_id: str, now: datetime) -> bool:
         " WHERE id = ? AND status = 'pending' AND NOT is_immediate AND scheduled_at > ?"
     )
     return store.value(sql, [row_id, to_iso(now)]) is not None
-
-
-def is_waited_for(store: Store, row_id: str) -> bool:
-    """Return whether a command is noted as waiting for a row."""
-    sql = "SELECT wait_until IS NOT NULL FROM scheduled_messages WHERE id = ?"
-    return bool(store.value(sql, [row_id]))
 
 
 def is_uploading(store: Store, row_id: str) -> bool:

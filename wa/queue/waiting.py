@@ -51,7 +51,7 @@ def stop(store: Store, waiter: Waiter, now: datetime) -> Row:
     with store.write():
         if rows.is_uploading(store, waiter.row_id):
             give_up(store, waiter, now, WaError("network-error", "its file was not uploaded in time"))
-        elif rows.is_waited_for(store, waiter.row_id):
+        elif _is_noted(store, waiter):
             _leave(store, waiter, now, {})
     return rows.get(store, waiter.row_id)
 
@@ -79,6 +79,12 @@ def _withdrawn(retried: Row | None, error: WaError | None) -> Row:
     if retried:
         return {"status": "failed", "error_code": "send-failed", "error_message": "interrupted"}
     return {"status": "cancelled", "error_code": None, "error_message": None}
+
+
+def _is_noted(store: Store, waiter: Waiter) -> bool:
+    """Return whether a command is noted as waiting for the row."""
+    sql = "SELECT wait_until IS NOT NULL FROM scheduled_messages WHERE id = ?"
+    return bool(store.value(sql, [waiter.row_id]))
 
 
 def _leave(store: Store, waiter: Waiter, now: datetime, changes: Row) -> None:
