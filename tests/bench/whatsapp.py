@@ -36,6 +36,8 @@ def measure(scratch: Path, incoming: int, outgoing: int, runs: int, tell: Tell) 
     rows = [
         at_most("WhatsApp: idle listen, RSS", ours["idle"], floor["idle"], 1.2, "MB"),
         at_most(f"WhatsApp: after {incoming:,} messages, RSS", ours["after"], floor["after"], 1.2, "MB"),
+        at_most("WhatsApp: wa send alone, until it says sent", ours["said-on"], floor["connect"], 2.0),
+        at_most("WhatsApp: … to a phone that is off", ours["said-off"], floor["connect"], 2.0),
         at_most("WhatsApp: wa send alone, whole process", ours["connect"], floor["connect"], 2.0),
     ]
     for name, what in (("in", "received and stored"), ("out", "sent")):
@@ -109,13 +111,28 @@ def _wa(relay: Relay, home: Path, incoming: int, outgoing: int, runs: int) -> di
         _run(env, "resume")
         wait_until(lambda: count("scheduled_messages WHERE status = 'sent'") >= outgoing, "the sending")
         found["out"] = outgoing / (time.perf_counter() - began)
-    adam.set(receipts=["delivered"])
-    times = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        _run(env, "send", adam.number, "Hello")
-        times.append((time.perf_counter() - began) * 1000)
-    return {**found, "connect": min(times)}
+    for state, receipts in (("off", []), ("on", ["delivered"])):
+        adam.set(receipts=receipts)
+        times = [_send(env, adam) for _ in range(runs)]
+        found[f"said-{state}"] = min(said for said, _ in times)
+    return {**found, "connect": min(whole for _, whole in times)}
+
+
+def _send(env: dict[str, str], to: Person) -> tuple[float, float]:
+    """Send a text by a process of its own.
+
+    Return the milliseconds until the process says that the text is sent, and those of the whole process.
+    """
+    quiet = subprocess.DEVNULL
+    began = time.perf_counter()
+    command = [WA, "send", to.number, "Hello"]
+    with subprocess.Popen(command, env=env, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet) as process:
+        assert process.stdout
+        line = process.stdout.readline()
+        said = time.perf_counter()
+    if process.returncode or not line.startswith(b"sent"):
+        raise RuntimeError(f"send ended with {process.returncode}: {line!r}")
+    return (said - began) * 1000, (time.perf_counter() - began) * 1000
 
 
 def _queue(db: sqlite3.Connection, to: Person, number: int) -> None:
