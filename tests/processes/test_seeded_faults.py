@@ -1,4 +1,4 @@
-"""Does a test fail when sending is wrong? Each fault of `seeded_faults` must fail the test that it names."""
+"""Does a test fail when sending is wrong? Each fault of `seeded_faults` fails its test, for its reason."""
 
 from __future__ import annotations
 
@@ -69,19 +69,29 @@ def test_all_named_tests_pass_with_a_sound_copy(copied):
 def test_a_fault_in_our_source_fails_its_test(copied, fault: Fault):
     path = copied / fault.file
     path.write_text(path.read_text().replace(fault.old, fault.new))
-    assert_fails(run(copied, fault.test))
+    ruff = Path(sys.executable).with_name("ruff")
+    names = [ruff, "check", "--isolated", "--select", "F821,E9", path]
+    checked = subprocess.run(names, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+    assert_fails(run(copied, fault.test), fault.says)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("fault", WIRE_FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_on_the_wire_fails_its_test(copied, fault: WireFault):
-    assert_fails(run(copied, fault.test, SEEDED_MISTAKE=fault.mistake))
+    late = {"SEEDED_AFTER_LINKS": "1"} if fault.after_links else {}
+    assert_fails(run(copied, fault.test, SEEDED_MISTAKE=fault.mistake, **late), fault.says)
 
 
-def assert_fails(done):
-    """Check that a test failed in its body or in the check of what reached whom, but not in its setup."""
+def assert_fails(done, says):
+    """Check that a test failed in its body or in the check of what reached whom, and for the reason wanted.
+
+    That reason is in the lines that pytest marks: the statement that failed, or the message of its exception.
+    """
     assert done.returncode == TESTS_FAILED, done.stdout[-3000:] + done.stderr[-3000:]
     assert "ERROR at setup" not in done.stdout, done.stdout[-3000:]
+    marked = [line for line in done.stdout.splitlines() if line.startswith((">  ", "E  "))]
+    assert any(says in line for line in marked), [says, *marked]
 
 
 def test_the_faults_fit_the_source_and_name_tests_that_exist():

@@ -1,8 +1,9 @@
 """What became of the clients' messages: which devices each reached, and which it left out.
 
 A record of a message: id, from, to, kind; `devices`, those that it names; `reached`, the hidden ids of
-the devices and phones that got a ciphertext; `missed`, those of the chat that got none; `asked`, those that
-asked again and got no answer yet; `outcome`: "" (no acknowledgement was sent), "accepted" or "refused".
+the devices and phones that got a ciphertext; `missed`, the devices of the chat that got no ciphertext;
+`asked`, those that asked again and got no answer yet; `outcome`: "" (no acknowledgement was sent), "accepted"
+or "refused".
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from relay.devicelist import addresses, device_hash
 from relay.hub import Hub
 from relay.message_checks import named
 from relay.model import Account, Device
-from relay.wabin import GROUP, JID, LID, Attr, Node
+from relay.wabin import GROUP, JID, LID, STATUS, Attr, Node
 
 Record = dict[str, Any]
 
@@ -87,17 +88,19 @@ def accept(hub: Hub, record: Record) -> None:
 def note_missed(hub: Hub, sender: Device, stanza: Node, record: Record) -> None:
     """Note the devices of the chat that cannot read a message, and whether its own phash is a wrong one.
 
-    In a group each device gets the sender key once: one that this sender never named is left out.
+    In a group each device gets the sender key once: one that this sender never named is left out. A status is
+    for all devices of each person whom it names, and of its sender.
     """
     to = stanza.jid("to")
     has_named = set(named(stanza))
     if to.server == GROUP:
         has_named = sender.keyed.setdefault(to, set()) | has_named
         sender.keyed[to] = has_named
-    wanted = [jid for jid in devices(hub, sender, to) if jid not in (sender.lid, sender.pn)]
+    every = devices(hub, sender, to) if to != STATUS else _audience(hub, sender, has_named)
+    wanted = [jid for jid in every if jid not in (sender.lid, sender.pn)]
     record["missed"] = [str(jid) for jid in wanted if jid not in has_named and _has_keys(hub, jid)]
     claimed = stanza.text("phash")
-    if record["missed"] or (claimed and claimed != device_hash(devices(hub, sender, to))):
+    if record["missed"] or (claimed and claimed != device_hash(every)):
         hub.stale.append(record | {"phash": claimed})
 
 
@@ -108,6 +111,22 @@ def devices(hub: Hub, sender: Device, to: JID) -> list[JID]:
         return [jid for member in group.members for jid in addresses(member, LID)]
     people = dict.fromkeys(filter(None, (hub.find(to), sender.account)))
     return [jid for account in people for jid in addresses(account, to.server)]
+
+
+def _audience(hub: Hub, sender: Device, named_devices: set[JID]) -> list[JID]:
+    """Return all devices of a status's recipients and of its sender, in the form of its addresses."""
+    form = next(iter(named_devices)).server
+    people = dict.fromkeys([*filter(None, map(hub.find, named_devices)), sender.account])
+    return [jid for account in people for jid in addresses(account, form)]
+
+
+def forget_keys(hub: Hub, gone: list[JID], group: JID | None = None) -> None:
+    """Note that devices, by hidden id, have no sender keys more: of a group that they left, or of all."""
+    for account in hub.accounts.values():
+        for device in account.devices.values():
+            for chat, keyed in device.keyed.items():
+                if group in (None, chat):
+                    keyed.difference_update(gone)
 
 
 def answer(hub: Hub, sender: Device, stanza: Node, kind: str) -> dict[str, Attr]:

@@ -36,10 +36,10 @@ def answer(hub: Hub, me: Account, query: Node) -> list[Node]:
 def _of_server(hub: Hub, me: Account, query: Node) -> list[Node]:
     """Answer what is asked of the server of groups, not of a group."""
     if wanted := query.child("create"):
-        found = [hub.find(each.jid("jid")) for each in wanted.all("participant")]
+        people, missing = _people(hub, wanted)
         settings = [each for each in wanted if each.tag in groups.SETTINGS]
-        people = [each for each in found if each]
-        return [groups.describe(groups.create(hub, wanted.text("subject"), me, people, *settings))]
+        made = groups.describe(groups.create(hub, wanted.text("subject"), me, people, *settings))
+        return [Node(made.tag, made.attrs, [*made, *missing])]
     if query.child("participating"):
         mine = [each for each in hub.groups.values() if me in each.members]
         return [node("groups", {}, *map(groups.describe, mine))]
@@ -100,10 +100,15 @@ def _members_changed(hub: Hub, group: Group, me: Account, asked: Node) -> list[N
     """Change members; return their nodes, with error 404 for addresses that nobody has."""
     if asked.tag != "add" or group.member_add_mode == "admin_add":
         _admin(group, me)
-    wanted = [each.jid("jid") for each in asked.all("participant")]
-    found = [person for jid in wanted if (person := hub.find(jid))]
-    missing = [node("participant", {"jid": jid, "error": 404}) for jid in wanted if not hub.find(jid)]
+    found, missing = _people(hub, asked)
     return [*(groups.change(hub, group, me, asked.tag, found) if found else []), *missing]
+
+
+def _people(hub: Hub, asked: Node) -> tuple[list[Account], list[Node]]:
+    """Return the participants of a query, and nodes with error 404 for the addresses that nobody has."""
+    wanted = [each.jid("jid") for each in asked.all("participant")]
+    missing = [node("participant", {"jid": jid, "error": 404}) for jid in wanted if not hub.find(jid)]
+    return [person for jid in wanted if (person := hub.find(jid))], missing
 
 
 def _decided(hub: Hub, group: Group, me: Account, asked: Node) -> Node:

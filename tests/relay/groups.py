@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 
+from relay import deliveries
+from relay.devicelist import addresses
 from relay.hub import Hub
 from relay.model import Account, Group, now
 from relay.notices import notification, tell
 from relay.refused import Refused
-from relay.wabin import GROUP, JID, Attr, Node, node
+from relay.wabin import GROUP, JID, LID, Attr, Node, node
 
 SETTINGS = {
     "announcement": "announce", "not_announcement": "announce",
@@ -45,6 +47,7 @@ def change(
     elif action == "remove":
         group.members = [each for each in group.members if each not in people]
         group.admins = [each for each in group.admins if each not in people]
+        deliveries.forget_keys(hub, [jid for each in people for jid in addresses(each, LID)], group.jid)
     elif action == "promote":
         group.admins += [each for each in people if each not in group.admins]
     elif action == "demote":

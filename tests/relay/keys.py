@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
+from relay import deliveries
 from relay.appstate import SyncKey
 from relay.connection import Connection
 from relay.hub import Hub
@@ -15,7 +16,7 @@ from relay.refused import Refused, Unknown, not_found
 from relay.wabin import JID, LID, SERVER, Node, node
 
 FEW_PREKEYS = 5
-"""The server asks for more prekeys when fewer than this are left; a real one is said to ask earlier."""
+"""The server asks for more prekeys when fewer than this are left. Real servers are said to ask earlier."""
 SIZES = {"registration": 4, "identity": 32, "id": 3, "value": 32, "signature": 64}
 
 
@@ -54,6 +55,7 @@ def reinstall(hub: Hub, account: Account, address: str) -> None:
     which others wrote is "pn"; whom a real server tells is unknown, and here it tells everybody.
     """
     account.phone = Endpoint()
+    deliveries.forget_keys(hub, [account.lid])
     account.adv_id = int.from_bytes(os.urandom(3), "big")
     account.sync_key = SyncKey()
     account.collections.clear()

@@ -3,7 +3,8 @@
 An upload is POST /mms/<type>/<token>?auth=…&token=…: the token is the SHA-256 of the encrypted file in
 URL-safe base64, with or without its padding; `auth` is from an answer to a query for a media connection. The
 codes of refusals are guesses, never compared with real servers: 401 for an `auth` that is unknown or has
-expired, 400 for bytes whose SHA-256 is not the token's, which a file cut short or grown has not either.
+expired, 404 for a type of media that no client here has, and 400 for bytes whose SHA-256 is not the token's.
+A file that was cut short or has grown gets 400 too, because its SHA-256 is another.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from relay.wabin import Attr, Node, node
 
 MOST_TTL = 300
 """The most seconds for which a client is told to use one answer; its `auth` is valid for longer."""
-UPLOADS = re.compile(r"/mms/[a-z-]+/([A-Za-z0-9_-]+={0,2})")
+TYPES = "image|video|audio|ptt|document|md-msg-hist|md-app-state|thumbnail-link|sticker-pack"
+UPLOADS = re.compile(rf"/mms/(?:{TYPES})/([A-Za-z0-9_-]+={{0,2}})")
 RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
@@ -65,7 +67,7 @@ async def answer(hub: Hub, request: Request) -> Reply:
     if account is None:
         reply = Reply(401)
     elif request.method == "DELETE":
-        reply = Reply(200)  # accepted; the file stays
+        reply = _delete(hub, request)
     elif request.method == "POST":
         if late := account.faults.get("upload", {}).get("seconds"):
             _note(hub, request, account.number, 0)
@@ -94,13 +96,19 @@ def _upload(hub: Hub, account: Account, request: Request) -> Reply:
     if found is None:
         return Reply(404)
     token = found[1]
-    if _digest(token) != hashlib.sha256(body).digest() or _digest(_query(request, "token")) != _digest(token):
+    if {_decoded(token), _decoded(_query(request, "token"))} != {hashlib.sha256(body).digest()}:
         return Reply(400)
     stored = "/v/" + token.rstrip("=")
     if not fault.get("lose"):
         hub.media[stored] = body
     where = {"url": f"https://{MEDIA_HOST}{stored}?ccb=1", "direct_path": f"{stored}?ccb=1"}
     return Reply(200, json.dumps(where).encode(), "application/json")
+
+
+def _delete(hub: Hub, request: Request) -> Reply:
+    """Delete a file; its place, in base64, is in `d_md`. A client does so with a history it has read."""
+    place = (_decoded(_query(request, "d_md")) or b"").decode(errors="replace")
+    return Reply(404 if hub.media.pop(place, None) is None else 200)
 
 
 def _download(hub: Hub, request: Request) -> Reply:
@@ -117,8 +125,8 @@ def _download(hub: Hub, request: Request) -> Reply:
     return Reply(206, data[first : last + 1], headers={"Content-Range": f"bytes {first}-{last}/{len(data)}"})
 
 
-def _digest(token: str) -> bytes | None:
-    """Return the bytes of a token, None if it is no base64."""
+def _decoded(token: str) -> bytes | None:
+    """Return the bytes of a token or of another text in URL-safe base64, None if it is none."""
     try:
         return base64.urlsafe_b64decode(token.rstrip("=") + "=" * (-len(token.rstrip("=")) % 4))
     except binascii.Error:

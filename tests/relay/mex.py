@@ -1,4 +1,7 @@
-"""Queries in GraphQL (`w:mex`): the few that clients send by themselves; others get an error of GraphQL."""
+"""Queries in GraphQL (`w:mex`): the few that clients send by themselves.
+
+Others get an error of GraphQL, and are noted as unhandled.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,7 @@ def answer(hub: Hub, conn: Connection, query: Node) -> list[Node]:
     data = KNOWN.get(asked.text("query_id"))
     reply: dict[str, Any] = {"data": data}
     if data is None:
+        hub.note_unhandled(f"GraphQL query {asked.text('query_id')}")
         extensions = {"error_code": 400, "is_retryable": False, "severity": "CRITICAL"}
         reply["errors"] = [{"message": "the relay does not know this query", "extensions": extensions}]
     return [node("result", {}, json.dumps(reply).encode())]

@@ -50,7 +50,7 @@ async def serve_http(
     """Serve HTTP, one request per connection.
 
     `cut_after` is asked when the head of a request has come: the connection is cut after that many bytes of
-    the body, and `handler` never sees the request. It neither sees one that the client cuts short.
+    the body. `handler` sees no such request, and no request that the client itself cuts short.
     """
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -102,7 +102,7 @@ def picture(hub: Hub, conn: Connection, query: Node) -> list[Node]:
     if query.text("type") == "get":
         if not owner.picture:
             raise not_found()
-        number, kind = _picture_id(owner.picture), query.child("picture") or Node("picture")
+        number, kind = picture_id(owner.picture), query.child("picture") or Node("picture")
         path = f"/pictures/{number}"
         hub.media[path] = owner.picture
         where: dict[str, Attr] = {"url": f"https://{MEDIA_HOST}{path}", "direct_path": path}
@@ -115,7 +115,7 @@ def picture(hub: Hub, conn: Connection, query: Node) -> list[Node]:
         raise forbidden()
     owner.picture = query.data("picture")
     _tell_of_picture(hub, device, target, owner.picture)
-    return [node("picture", {"id": _picture_id(owner.picture)})] if owner.picture else []
+    return [node("picture", {"id": picture_id(owner.picture)})] if owner.picture else []
 
 
 def _owner(hub: Hub, target: Attr) -> Profile | Group:
@@ -132,7 +132,7 @@ def _owner(hub: Hub, target: Attr) -> Profile | Group:
 def _tell_of_picture(hub: Hub, device: Device, target: Attr, picture: bytes) -> None:
     account = device.account
     attrs: dict[str, Attr] = {"jid": target, "author": account.lid}
-    change = node("set", attrs | {"id": _picture_id(picture)}) if picture else node("delete", attrs)
+    change = node("set", attrs | {"id": picture_id(picture)}) if picture else node("delete", attrs)
     if isinstance(target, JID) and target.server == GROUP:
         for member in hub.groups[target].members:
             tell(hub, member, notification("picture", target, change))
@@ -176,7 +176,8 @@ def _list_hash(numbers: list[str]) -> str:
     return hashlib.sha256(",".join(sorted(numbers)).encode()).hexdigest()[:8]
 
 
-def _picture_id(picture: bytes) -> str:
+def picture_id(picture: bytes) -> str:
+    """Return the number by which clients know a picture."""
     return str(int.from_bytes(hashlib.sha256(picture).digest()[:4], "big"))
 
 

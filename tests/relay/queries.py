@@ -42,7 +42,11 @@ async def answer(
 
 async def _dispatch(hub: Hub, conn: Connection, query: Node, space: str) -> list[Node]:
     if link := query.child("link_code_companion_reg"):
-        return [_pairing_code(hub, conn, link)] if link.text("stage") == "companion_hello" else []
+        if link.text("stage") == "companion_hello":
+            return [_pairing_code(hub, conn, link)]
+        if link.text("stage") == "companion_finish":
+            return []
+        raise Unknown
     known = ANSWERS.get(space)
     if known is None:
         raise Unknown
@@ -59,8 +63,15 @@ def _pairing_code(hub: Hub, conn: Connection, link: Node) -> Node:
     return pairing.hello(conn, link)
 
 
-def _nothing(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    return []
+def _nothing(*known: str) -> Answer:
+    """Return what answers a query that holds one of these nodes, or nothing, with nothing."""
+
+    def answer(hub: Hub, conn: Connection, query: Node) -> list[Node]:
+        if any(each.tag not in known for each in query):
+            raise Unknown
+        return []
+
+    return answer
 
 
 def _media_connection(hub: Hub, conn: Connection, query: Node) -> list[Node]:
@@ -108,7 +119,7 @@ def _clean(hub: Hub, conn: Connection, query: Node) -> list[Node]:
 ANSWERS: dict[str, Answer] = {
     "encrypt": keys.answer,
     "usync": usync.answer,
-    "passive": _nothing,
+    "passive": _nothing("active", "passive"),
     "w:m": _media_connection,
     "w:g2": _groups,
     "w:sync:app:state": _app_state,
@@ -121,10 +132,10 @@ ANSWERS: dict[str, Answer] = {
     "w:mex": mex.answer,
     "bot": lambda hub, conn, query: [node("bot", {"v": "2"}, node("section", {"type": "all"}))],
     "md": _companions,
-    "w:p": _nothing,
-    "w:stats": _nothing,
-    "urn:xmpp:ping": _nothing,
-    "urn:xmpp:whatsapp:push": _nothing,
+    "w:p": _nothing("ping"),
+    "w:stats": _nothing("add"),
+    "urn:xmpp:ping": _nothing("ping"),
+    "urn:xmpp:whatsapp:push": _nothing("config"),
     "urn:xmpp:whatsapp:dirty": _clean,
     "abt": lambda hub, conn, query: [node("props", {"protocol": 1, "hash": "0"})],
     "w": lambda hub, conn, query: [node("props")],

@@ -93,11 +93,12 @@ def _deliver(hub: Hub, sender: Device, stanza: Node, record: deliveries.Record) 
 
     A client sends the same frame again if the connection broke before the acknowledgement. Baileys answers
     the retry receipt of a phone with the whole message again, under its id. So a repeat goes to a device that
-    got none yet, or that asked for it again; that others get no second one, whatever it holds, is a guess.
+    got none yet, or that asked for it again. All others get nothing, even if the repeat has something new for
+    them: that real servers do so is a guess.
     """
     if sender.account.take_fault("corrupt"):
         _spoil(stanza)
-    if record["kind"] in ("chat", "group") and not record["reached"]:
+    if record["kind"] in ("chat", "group", "status") and not record["reached"]:
         deliveries.note_missed(hub, sender, stanza, record)
     had = deliveries.served(record)
     record["reached"] += route(hub, sender, stanza, stanza.jid("to"), had)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from relay.connection import Connection
 from relay.devicelist import key_index_list
 from relay.hub import Hub
 from relay.model import Account
-from relay.profile_queries import disappearing_node
+from relay.profile_queries import disappearing_node, picture_id
 from relay.refused import Unknown
 from relay.wabin import JID, Attr, Node, node
+
+NOBODY_HAS = ("business", "bot", "username")
+"""What may be asked of people, and none of them has; `contact` is answered for each number."""
 
 
 def answer(hub: Hub, conn: Connection, query: Node) -> list[Node]:
@@ -17,6 +22,9 @@ def answer(hub: Hub, conn: Connection, query: Node) -> list[Node]:
     if usync is None:
         raise Unknown
     wanted = [each.tag for each in usync.child("query") or ()]
+    for each in wanted:
+        if each not in (*ABOUT, *NOBODY_HAS, "contact"):
+            hub.note_unhandled(f"usync protocol {each}")
     users = [_person(hub, user, wanted) for user in usync.child("list") or ()]
     attrs: dict[str, Attr] = {name: usync.text(name) for name in ("sid", "mode", "context")}
     result = node("result", {}, *map(node, wanted))
@@ -40,17 +48,29 @@ def _person(hub: Hub, user: Node, wanted: list[str]) -> Node:
 
 
 def _about(hub: Hub, account: Account, wanted: list[str]) -> list[Node]:
-    about = account.profile
-    known = {
-        "lid": lambda: node("lid", {"val": account.lid}),
-        "devices": lambda: _devices(hub, account),
-        "status": lambda: node("status", {"t": about.about_at}, about.about.encode()),
-        "disappearing_mode": lambda: disappearing_node(account),
-    }
-    return [known[name]() for name in wanted if name in known]
+    return [part for name in wanted if name in ABOUT and (part := ABOUT[name](hub, account))]
+
+
+def _picture(account: Account) -> Node | None:
+    picture = account.profile.picture
+    return node("picture", {"id": picture_id(picture)}) if picture else None
 
 
 def _devices(hub: Hub, account: Account) -> Node:
     linked = [node("device", {"id": each, "key-index": each}) for each in account.devices]
     signed = [key_index_list(hub, account)] if linked else []
     return node("devices", {}, node("device-list", {}, node("device", {"id": 0}), *linked), *signed)
+
+
+def _status(account: Account) -> Node:
+    return node("status", {"t": account.profile.about_at}, account.profile.about.encode())
+
+
+ABOUT: dict[str, Callable[[Hub, Account], Node | None]] = {
+    "lid": lambda hub, account: node("lid", {"val": account.lid}),
+    "devices": _devices,
+    "status": lambda hub, account: _status(account),
+    "picture": lambda hub, account: _picture(account),
+    "disappearing_mode": lambda hub, account: disappearing_node(account),
+}
+"""What is answered about a person, by protocol."""

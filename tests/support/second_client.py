@@ -80,6 +80,8 @@ def cross(scene: Scene, baileys: Baileys, to: Person, count: int) -> None:
     sent = set(sent_ids(scene, [command.finish().json for command in commands]))
     wait_for(lambda: sent <= set(baileys.received(mark)), what="all of wa's messages")
     assert len(baileys.received(mark)) == count
+    for stanza in scene.relay.take_unhandled('error="500"'):  # Baileys could not decrypt it, and asked again
+        assert any(f'<ack id="{each}"' in stanza for each in sent), stanza
     wait_for(lambda: {*ids} <= printed(scene) | unreadable(scene, ids), what="all of Baileys' messages")
     assert {each["code"] for each in scene.relay.take_rejected()} <= {INVALID}
     lost = unreadable(scene, ids)
