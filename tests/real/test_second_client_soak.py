@@ -180,6 +180,8 @@ def test_a_spoiled_message_of_wa_arrives_after_a_retry(scene, fresh):
     got = client.message(row["message_id"])
     assert content_of(got) == ("conversation", "spoiled on the way to Baileys")
     assert client.received().count(row["message_id"]) == 1
+    (refused,) = scene.relay.take_unhandled('error="500"')
+    assert row["message_id"] in refused
 
 
 def test_a_spoiled_message_of_baileys_arrives_in_the_end(scene, fresh):
@@ -297,6 +299,7 @@ def test_baileys_pairs_by_code(scene, start_baileys):
     assert person.enter(client.do("code", number=person.number))
     client.wait("synced")
     assert client.do("me")["id"].startswith(person.number)
+    scene.relay.take_unhandled("before login: <presence/>")
 
 
 def test_baileys_reads_a_whole_history(scene, start_baileys):
@@ -390,3 +393,4 @@ def test_the_relay_says_what_is_not_there(scene, name):
         pytest.skip(f"Baileys {scene.version} has no {name}")
     with pytest.raises(RuntimeError, match="item-not-found|does not know this query"):
         scene.baileys.call(name, *UNKNOWN[name])
+    assert len(scene.relay.take_unhandled("GraphQL query")) == (name == "newsletterMetadata")

@@ -89,14 +89,14 @@ def note_missed(hub: Hub, sender: Device, stanza: Node, record: Record) -> None:
     """Note the devices of the chat that cannot read a message, and whether its own phash is a wrong one.
 
     In a group each device gets the sender key once: one that this sender never named is left out. A status is
-    for all devices of each person whom it names, and of its sender.
+    for all devices of each person whom it names.
     """
     to = stanza.jid("to")
     has_named = set(named(stanza))
     if to.server == GROUP:
         has_named = sender.keyed.setdefault(to, set()) | has_named
         sender.keyed[to] = has_named
-    every = devices(hub, sender, to) if to != STATUS else _audience(hub, sender, has_named)
+    every = devices(hub, sender, to) if to != STATUS else _audience(hub, has_named)
     wanted = [jid for jid in every if jid not in (sender.lid, sender.pn)]
     record["missed"] = [str(jid) for jid in wanted if jid not in has_named and _has_keys(hub, jid)]
     claimed = stanza.text("phash")
@@ -113,10 +113,13 @@ def devices(hub: Hub, sender: Device, to: JID) -> list[JID]:
     return [jid for account in people for jid in addresses(account, to.server)]
 
 
-def _audience(hub: Hub, sender: Device, named_devices: set[JID]) -> list[JID]:
-    """Return all devices of a status's recipients and of its sender, in the form of its addresses."""
+def _audience(hub: Hub, named_devices: set[JID]) -> list[JID]:
+    """Return all devices of the people whom a status names, in the form of its addresses.
+
+    Clients differ as to their own phone: whatsmeow always names it, Baileys when it is asked to.
+    """
     form = next(iter(named_devices)).server
-    people = dict.fromkeys([*filter(None, map(hub.find, named_devices)), sender.account])
+    people = dict.fromkeys(filter(None, map(hub.find, named_devices)))
     return [jid for account in people for jid in addresses(account, form)]
 
 
