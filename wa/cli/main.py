@@ -23,7 +23,7 @@ from typer.models import CommandInfo
 from wa import __version__
 from wa.cli import completion
 from wa.cli.context import App
-from wa.cli.options import STOPPABLE, EnvFile, Json, app_of
+from wa.cli.options import SENDING, EnvFile, Json, app_of
 from wa.cli.output import log_to_stderr, write_error
 from wa.errors import ExitStatus, Terminated, WaError
 from wa.store.open import explain, is_damaged
@@ -196,7 +196,7 @@ def run(args: Sequence[str], app: App) -> int:
             app.close()
     except Terminated:
         name = next((arg for arg in args if arg in COMMANDS), "")
-        return ExitStatus.OK if name in STOPPABLE else ExitStatus.INTERRUPTED
+        return ExitStatus.INTERRUPTED if name in SENDING else ExitStatus.OK
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
     except WaError as error:

@@ -15,11 +15,8 @@ from wa.errors import WaError
 from wa.people import recipients
 from wa.times import parse_when
 
-STOPPABLE = ("listen", "run-scheduler", "link", "download", "history", "backup", "migrate-s3")
-"""Commands that SIGTERM ends with 0: they run until they are stopped, or go on where they were stopped.
-
-Of any other command, 0 would say that it is done.
-"""
+SENDING = ("send", "schedule")
+"""Commands that SIGTERM ends with 130, and not with 0: that would say that the message is sent, or queued."""
 
 
 def app_of(ctx: typer.Context) -> App:
