@@ -17,6 +17,8 @@ import tzdata
 from wa.errors import WaError
 from wa.times import from_iso
 
+RULES = "zone_rules"
+"""The key in the table `state` of the version of the rules by which scheduled messages have their moments."""
 _VERSION = re.compile(r"(?:# version )?([0-9]{4}[a-z]+)")
 _PACKAGE = str(Path(tzdata.__file__).parent / "zoneinfo")
 

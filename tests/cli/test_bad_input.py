@@ -30,16 +30,12 @@ TABLES = (
 
 
 def dump(home):
-    """Return all that a command could have written: our tables and the stand-in's.
-
-    The version of the zone rules is noted whenever a store opens beside waiting rows; no command writes it.
-    """
+    """Return all that a command could have written: our tables and the stand-in's."""
     found = {}
     if home.store.exists():
         with sqlite3.connect(home.store) as db:
             found.update({table: db.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES})
         db.close()
-        found["state"] = [row for row in found["state"] if row[0] != "zone_rules"]
     if home.loopback.exists():
         with sqlite3.connect(home.loopback) as db:
             for table in ("delivered", "incoming", "faults"):

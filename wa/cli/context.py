@@ -26,7 +26,7 @@ from wa.store.env_files import Sources, read_sources, warn_once
 from wa.store.files import storage_error
 from wa.store.open import open_store_for
 from wa.store.paths import Home
-from wa.zones import choose_rules, rules
+from wa.zones import RULES, choose_rules, rules
 
 
 @dataclass
@@ -96,7 +96,7 @@ class App:
 
     def _follow_zones(self, store: Store) -> None:
         """Keep the wall-clock times of scheduled messages if the rules of zones have changed."""
-        if store.state().get("zone_rules") == rules():
+        if store.state().get(RULES) == rules():
             return
         from wa.queue.wall_time import follow
 

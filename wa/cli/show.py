@@ -9,7 +9,6 @@ from wa.cli.context import App
 from wa.cli.output import one_line
 from wa.errors import WaError
 from wa.jids import show_jid
-from wa.queue import pacing
 from wa.record.messages import moment
 from wa.times import describe, from_iso, load_zone
 
@@ -33,6 +32,7 @@ def note_what_keeps(app: App, row: Mapping[str, Any], *, scheduled: bool) -> Non
     if row["status"] != "pending":
         return
     from wa.connection.status import line_of
+    from wa.queue import pacing
 
     if text := pacing.pause_text(app.store, app.store.state()):
         app.out.note(f"sending is paused: {text}")

@@ -10,14 +10,12 @@ from wa.errors import WaError
 from wa.queue import rows
 from wa.store.database import Row, Store
 from wa.times import from_iso, load_zone, resolve_wall, to_iso
-from wa.zones import wall_of
+from wa.zones import RULES, wall_of
 
 _ROWS = (
     "SELECT id, scheduled_at, expires_at, timezone, local_at FROM scheduled_messages"
     " WHERE status = 'pending' AND local_at IS NOT NULL"
 )
-RULES = "zone_rules"
-"""The key of `state` under which the version of the rules is, by which the rows' moments were made."""
 
 
 def follow(store: Store, rules: str, now: datetime) -> int:
@@ -25,8 +23,6 @@ def follow(store: Store, rules: str, now: datetime) -> int:
 
     `rules` is the version of the rules. A store that is in use is written to only if a row has to be moved.
     """
-    if not store.row(f"{_ROWS} LIMIT 1"):
-        return 0
     if not any(_moved(row) for row in store.rows(_ROWS)):
         with suppress(sqlite3.Error), store.at_once(), store.write():
             store.set_state(RULES, rules)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import TYPE_CHECKING
 
-from wa.zones import wall_before
+from wa.zones import RULES, rules, wall_before
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -348,6 +349,8 @@ def m0008_wall_times(db: Database) -> None:
         db.conn.execute(
             "UPDATE scheduled_messages SET local_at = ? WHERE id = ?", [wall_before(moment, zone), row_id]
         )
+    if not rows:  # none has to be moved to the present rules
+        db.conn.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", [RULES, json.dumps(rules())])
 
 
 STEPS = (
