@@ -28,12 +28,6 @@ def client():
     return NEWEST, "pn"
 
 
-@pytest.fixture
-def listener(device):
-    """A listener that holds the connection."""
-    return device.listening()
-
-
 @pytest.fixture(scope="module")
 def tablet(device, reem, start_baileys):
     """A second device of the same account, with another library than ours."""

@@ -30,12 +30,6 @@ def receipts(person, kind):
 
 
 @pytest.fixture
-def listener(device):
-    """A listener that holds the connection."""
-    return device.listening()
-
-
-@pytest.fixture
 def alone(device):
     """Nobody holds the connection."""
     device.alone()

@@ -18,24 +18,6 @@ SAME_PICTURE = 12
 """The most that the thumbnail of a picture differs from it, as a mean of 256 levels."""
 
 
-@pytest.fixture
-def listener(device):
-    """A listener that holds the connection."""
-    return device.listening()
-
-
-@pytest.fixture
-def put(tmp_path):
-    """Write a file to send."""
-
-    def write(name, data):
-        path = tmp_path / name
-        path.write_bytes(data)
-        return str(path)
-
-    return write
-
-
 def got(person):
     """Return the messages that a phone received: id, chat, and the fields of the message."""
     return [entry for entry in person.inbox() if "receipt" not in entry]

@@ -9,12 +9,6 @@ pytest_plugins = ["linked_fixture"]
 
 
 @pytest.fixture
-def listener(device):
-    """A listener that holds the connection."""
-    return device.listening()
-
-
-@pytest.fixture
 def link(town, clients):
     """Link a new device to the account of a person."""
 

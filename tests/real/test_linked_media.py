@@ -25,24 +25,6 @@ FILES = {
 MB = 1024 * 1024
 
 
-@pytest.fixture
-def listener(device):
-    """A listener that holds the connection."""
-    return device.listening()
-
-
-@pytest.fixture
-def put(tmp_path):
-    """Write a file to send."""
-
-    def write(name, data):
-        path = tmp_path / name
-        path.write_bytes(data)
-        return str(path)
-
-    return write
-
-
 def digest(data):
     """Return the digest that the phone reports of a file that it has downloaded and decrypted."""
     return hashlib.sha256(data).hexdigest()

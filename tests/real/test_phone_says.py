@@ -40,12 +40,6 @@ def client(town, nadia):
         made.kill()
 
 
-@pytest.fixture
-def listener(device):
-    """A listener that holds the connection of the home."""
-    return device.listening()
-
-
 @pytest.fixture(autouse=True)
 def goes_on(town, nadia, client):
     """After each test the client has acknowledged all it was sent, and the relay had an answer to all."""

@@ -28,12 +28,6 @@ def no_fault_is_left(reem):
     reem.fault(mangle=None, never_ack=None)
 
 
-@pytest.fixture
-def listener(device):
-    """A listener that holds the connection."""
-    return device.listening()
-
-
 @pytest.mark.parametrize("how", REFUSED)
 def test_a_malformed_message_is_refused_reaches_nobody_and_fails(device, listener, town, adam, reem, how):
     before = len(reem.inbox())

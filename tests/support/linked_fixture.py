@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from linked import Device, Silence, memory_folder, past
+from linked import Command, Device, Silence, memory_folder, past
 from relay.driver import Person, Relay
 
 pytest_plugins = ["relay_fixture"]
@@ -48,6 +48,24 @@ def device(town: Relay, reem: Person) -> Iterator[Device]:
             yield made
         finally:
             made.end()
+
+
+@pytest.fixture
+def listener(device: Device) -> Command:
+    """A listener that holds the connection."""
+    return device.listening()
+
+
+@pytest.fixture
+def put(tmp_path: Path) -> Callable[[str, bytes], str]:
+    """Write a file to send; return its path."""
+
+    def write(name: str, data: bytes) -> str:
+        path = tmp_path / name
+        path.write_bytes(data)
+        return str(path)
+
+    return write
 
 
 @pytest.fixture
