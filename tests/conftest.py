@@ -158,6 +158,12 @@ class Process:
         """Send a signal."""
         self.popen.send_signal(number)
 
+    def suspend(self) -> None:
+        """Send SIGSTOP, and wait until all of its threads stand still: one may run on for a moment."""
+        self.signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.pid}/task")
+        wait_for(lambda: all(") T " in each.read_text() for each in threads.glob("*/stat")), what="the stop")
+
     def finish(self, timeout: float = 60) -> Result:
         """Wait for the end; return the result."""
         out, err = self.popen.communicate(timeout=timeout)
@@ -208,15 +214,16 @@ def shell(spawn: Callable[..., Process]) -> Callable[..., Result]:
 
 
 def pytest_configure() -> None:
-    """Put scratch folders in memory where there is room; let Ctrl-C end the processes that we start.
+    """Put scratch folders in memory where there is room; let signals end the processes that we start.
 
-    A shell starts background processes with SIGINT ignored, and their children inherit that.
+    A shell starts background processes with SIGINT ignored, nohup with SIGHUP; their children inherit that.
     """
     memory = Path("/dev/shm")
     if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > MEMORY_BYTES:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_unconfigure() -> None:

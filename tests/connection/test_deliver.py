@@ -302,7 +302,7 @@ def test_a_lock_right_after_queueing_beside_an_owner_that_stands_still(wa, home,
     scheduler = spawn("run-scheduler")
     wait_for(lambda: fresh(home, "SELECT last_connected FROM device"))
     foreign.lock()  # not while the scheduler has the lock itself
-    scheduler.signal(signal.SIGSTOP)
+    scheduler.suspend()
     foreign.unlock()
     with pytest.MonkeyPatch.context() as patch:
 

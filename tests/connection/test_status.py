@@ -102,7 +102,7 @@ def test_an_owner_that_is_stopped_is_seen_although_it_holds_the_lock(wa, home, c
 def test_a_process_that_is_really_stopped_and_goes_on_is_seen(wa, home, spawn: Callable[..., Process]):
     listener = spawn("listen")
     wait_for(lambda: wa("status", "--json").json["connection"] == "connected")
-    listener.signal(signal.SIGSTOP)
+    listener.suspend()
     try:
         later = FakeClock()
         later.at = system_now() + timedelta(seconds=45)
