@@ -33,7 +33,7 @@ _HINTS = {
     "not-found": "the phone may still have it; or ask for it to be sent again",
     "usage": "--max-size lets larger files through",
 }
-"""What to do about a file that was not downloaded, by the code of its error."""
+"""The advice for a file that was not downloaded, by the code of its error."""
 
 
 def refresh_groups(context: Context) -> WaError | None:

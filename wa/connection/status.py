@@ -23,6 +23,7 @@ SILENT = timedelta(seconds=30)
 CLOCK_SLACK = timedelta(minutes=5)
 """The time by which WhatsApp's clock may be ahead of ours."""
 
+_START = "start `wa listen` or `wa run-scheduler`; `wa service` keeps one running"
 _SLACK = {"connection_since": timedelta(), "last_message_at": CLOCK_SLACK, "last_backup_at": timedelta()}
 
 
@@ -48,19 +49,14 @@ class Line:
         A message that is not `scheduled` was made to be sent at once.
         """
         if self.owner is None:
-            return (
-                "nothing is running that will send it",
-                "start `wa listen` or `wa run-scheduler`; `wa service` keeps one running",
-            )
+            return "nothing is running that will send it", _START
         if self.is_silent:
             return str(self.reason), _restart(self.owner)
         sends = self.owner.get("sends")
         if sends == "waited" or (sends == "unscheduled" and scheduled):
             return (
                 f"{describe_holder(self.owner)} holds the connection, and will not send it",
-                "start it without --no-send"
-                if sends == "unscheduled"
-                else "start `wa listen` or `wa run-scheduler`; `wa service` keeps one running",
+                "start it without --no-send" if sends == "unscheduled" else _START,
             )
         return None
 

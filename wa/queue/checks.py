@@ -1,4 +1,4 @@
-"""What may be queued: texts, and keys that stand for the message they were first used for."""
+"""Checks of a message before it is queued: its text, and its key, which names one message for good."""
 
 from __future__ import annotations
 

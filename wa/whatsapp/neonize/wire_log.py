@@ -1,4 +1,4 @@
-"""What only the library's own log tells: a message is about to be sent or decrypted, history is lost."""
+"""The library's log, which alone tells of a message about to be sent or decrypted, and of lost history."""
 
 from __future__ import annotations
 
