@@ -41,7 +41,7 @@ demo: $(INSTALLED)  ## the main job in ten seconds, on a stand-in for WhatsApp
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
 test: $(READY)  ## all tests but the long ones
-	@$(BIN)/python -m pytest -q -n 5
+	@$(BIN)/python -m pytest -q -n 6
 
 lint: $(READY)  ## ruff and codespell
 	$(BIN)/ruff check .

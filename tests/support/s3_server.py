@@ -132,7 +132,8 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         _wait(server, weed, folder / "log")
         yield server
     finally:
-        _end(weed)
+        weed.kill()  # its data is thrown away, and a clean end would take seconds
+        weed.wait()
         watch.kill()
         watch.communicate()
         shutil.rmtree(folder, ignore_errors=True)
@@ -186,15 +187,6 @@ def _wait(server: S3Server, weed: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(0.05)
         else:
             return
-
-
-def _end(weed: subprocess.Popen[bytes]) -> None:
-    weed.terminate()
-    try:
-        weed.wait(5)
-    except subprocess.TimeoutExpired:
-        weed.kill()
-        weed.wait()
 
 
 class _DroppingLine(socketserver.ThreadingTCPServer):
