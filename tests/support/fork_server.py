@@ -125,6 +125,7 @@ def _at_start(env: dict[str, str]) -> dict[str, str]:
 
 
 _servers: dict[str, Server] = {}
+_starting = threading.Lock()
 _given = _at_start(dict(os.environ))
 
 
@@ -134,11 +135,12 @@ def _server_for(env: dict[str, str]) -> Server | None:
         return None
     sites = (path for path in module_path(env) if any(Path(path, name).is_dir() for name in REPLACED))
     site = os.pathsep.join(sites)
-    if site not in _servers:
-        basic: dict[str, str] = {name: env[name] for name in ("PATH", "HOME") if name in env}
-        room = {f"ROOM_{number}": "" for number in range(MOST_VARIABLES)}
-        _servers[site] = Server({**basic, **_at_start(env), **room, "PYTHONPATH": site})
-    return _servers[site]
+    with _starting:  # threads of one test may start processes at once
+        if site not in _servers:
+            basic: dict[str, str] = {name: env[name] for name in ("PATH", "HOME") if name in env}
+            room = {f"ROOM_{number}": "" for number in range(MOST_VARIABLES)}
+            _servers[site] = Server({**basic, **_at_start(env), **room, "PYTHONPATH": site})
+        return _servers[site]
 
 
 def module_path(env: Mapping[str, str]) -> list[str]:
