@@ -24,9 +24,9 @@ from wa.connection.context import system_now
 from wa.people.recipients import Recipient
 from wa.queue import rows as schedule
 from wa.queue.compose import new_time
-from wa.store import schema as migrations
 from wa.store.open import open_store
 from wa.store.paths import Home
+from wa.store.schema import steps as migrations
 from wa.times import parse_duration
 
 GRACE = parse_duration("6h")

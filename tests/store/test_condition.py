@@ -13,7 +13,7 @@ from wa.errors import WaError
 from wa.record import search_index
 from wa.store.condition import check, verify
 from wa.store.locks import FileLock
-from wa.store.schema import SEARCH_INDEXES
+from wa.store.schema.steps import SEARCH_INDEXES
 
 
 def test_a_sound_store_has_no_problem_to_report(store):

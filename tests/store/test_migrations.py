@@ -14,9 +14,9 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from wa.errors import WaError
-from wa.store import schema as migrations
 from wa.store.locks import FileLock
 from wa.store.open import open_store
+from wa.store.schema import steps as migrations
 
 pytestmark = pytest.mark.no_home
 

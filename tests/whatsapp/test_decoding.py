@@ -26,9 +26,9 @@ from wa.whatsapp.events import (
     Reacted,
     ReceiptReceived,
 )
-from wa.whatsapp.neonize import content as content_of
-from wa.whatsapp.neonize import decode as decoding
-from wa.whatsapp.neonize.fields import jid_text
+from wa.whatsapp.neonize.decoding import content as content_of
+from wa.whatsapp.neonize.decoding import decode as decoding
+from wa.whatsapp.neonize.decoding.fields import jid_text
 
 _folder = str(installed_neonize() / "proto")
 if _folder not in sys.path:  # without importing neonize itself, which would load the library

@@ -23,7 +23,7 @@ from wa.store.database import BUSY_TIMEOUT, Row
 from wa.store.files import create, put, storage_error, sync_folder
 from wa.store.open import open_store
 from wa.store.paths import Home
-from wa.store.schema import apply_steps
+from wa.store.schema.steps import apply_steps
 
 _PAGES = 16
 """The pages that are written before the queue is carried over: fewer than any store has."""

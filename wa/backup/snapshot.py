@@ -13,7 +13,7 @@ from wa.store.database import BUSY_TIMEOUT
 from wa.store.files import create, explained, need_room
 from wa.store.open import emptied, explain
 from wa.store.paths import Home
-from wa.store.schema import STEPS, applied_steps
+from wa.store.schema.steps import STEPS, applied_steps
 
 SESSION = "session_file"
 """The table of a snapshot that holds `session.db`, if the user asked for that."""

@@ -26,7 +26,7 @@ from wa.store.locks import FileLock
 from wa.store.paths import Home
 from wa.whatsapp.errors import end_of_connection
 from wa.whatsapp.events import Banned, CaughtUp, Connected, Disconnected, Signal
-from wa.whatsapp.neonize.decode import HISTORY_DAMAGED
+from wa.whatsapp.neonize.decoding.decode import HISTORY_DAMAGED
 from wa.whatsapp.neonize.people import PEOPLE
 from wa.whatsapp.transport import ConnectFailed, Handlers
 

@@ -7,7 +7,7 @@ import sqlite3
 
 from wa.errors import WaError
 from wa.store.database import Store
-from wa.store.schema import SEARCH_INDEXES
+from wa.store.schema.steps import SEARCH_INDEXES
 
 _COUNTED = ("contacts", "chats", "messages", "reactions", "receipts", "scheduled_messages", "stuck")
 

@@ -9,11 +9,11 @@ import sqlite3
 from pathlib import Path
 
 from wa.errors import WaError
-from wa.store import schema
 from wa.store.database import BUSY_TIMEOUT, Store
 from wa.store.files import create, part_path, put, storage_error
 from wa.store.locks import FileLock, lock_holder
 from wa.store.paths import Home
+from wa.store.schema import steps as schema
 
 _RESTORE = "`wa backup restore latest` brings back the last good backup; without any, remove the file"
 _BACK = "put the file back, or `wa backup restore latest`, then start again"

@@ -23,10 +23,10 @@ from typing import Any
 from wa.errors import WaError
 from wa.store.paths import Home
 from wa.whatsapp.events import Account, CaughtUp, Connected, Disconnected, Event, LoggedOut, Signal
-from wa.whatsapp.neonize import decode as decoding
 from wa.whatsapp.neonize import encode, people
 from wa.whatsapp.neonize import session_db as session
 from wa.whatsapp.neonize.client import Client, can_be_reached
+from wa.whatsapp.neonize.decoding import decode as decoding
 from wa.whatsapp.neonize.errors import DOWN, ENDS, connect_error, end_signal, send_error
 from wa.whatsapp.neonize.library import library
 from wa.whatsapp.neonize.wire_log import Turnstile, WireLog

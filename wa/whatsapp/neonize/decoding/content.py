@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from wa.whatsapp.events import Deleted, Edited, Event, MessageReceived, Reacted
-from wa.whatsapp.neonize.fields import seconds_of, text_of
+from wa.whatsapp.neonize.decoding.fields import seconds_of, text_of
 
 _WRAPPERS = ("FutureProofMessage", "DeviceSentMessage")
 # fmt: off

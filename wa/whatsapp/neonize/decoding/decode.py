@@ -23,8 +23,8 @@ from wa.whatsapp.events import (
     Reacted,
     ReceiptReceived,
 )
-from wa.whatsapp.neonize.content import events_of, holds_keys
-from wa.whatsapp.neonize.fields import bare_jid, jid_text, name_of, seconds_of, text_of
+from wa.whatsapp.neonize.decoding.content import events_of, holds_keys
+from wa.whatsapp.neonize.decoding.fields import bare_jid, jid_text, name_of, seconds_of, text_of
 
 HISTORY_DAMAGED = "history-damaged"
 """The kind in the spool of a part of the history that could not be read; its payload is the reason."""

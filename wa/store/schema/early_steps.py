@@ -1,9 +1,8 @@
-"""The schema, as numbered migration steps. A step that was released never changes."""
+"""The steps up to the eighth."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from typing import TYPE_CHECKING
 
 from wa.zones import RULES, rules, wall_before
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 
-def _run(db: Database, script: str) -> None:
+def run(db: Database, script: str) -> None:
     """Run each statement by itself: executescript() would end the migration's transaction."""
     for statement in script.split(";\n"):
         if statement.strip():
@@ -21,7 +20,7 @@ def _run(db: Database, script: str) -> None:
 
 def m0001_messages(db: Database) -> None:
     """Contacts, chats, messages, reactions and receipts."""
-    _run(
+    run(
         db,
         """
 CREATE TABLE contacts (
@@ -109,7 +108,7 @@ CREATE INDEX jid_aliases_pn ON jid_aliases (pn);
 
 def m0002_queue(db: Database) -> None:
     """The queue, wire marks, the spool, requests to the owner of the connection, state and account."""
-    _run(
+    run(
         db,
         """
 CREATE TABLE scheduled_messages (
@@ -191,7 +190,7 @@ CREATE TABLE device (
 
 def m0003_people(db: Database) -> None:
     """Imported cards, and the jobs of the tool before this one."""
-    _run(
+    run(
         db,
         """
 ALTER TABLE contacts ADD COLUMN is_settled INTEGER NOT NULL DEFAULT 1;
@@ -237,7 +236,7 @@ def m0004_whatsapp(db: Database) -> None:
         + [f"{rest}>in_progress" for rest in ("interrupted", "cancelled")]
     )
     allowed = ", ".join(f"'{move}'" for move in moves)
-    _run(
+    run(
         db,
         f"""
 ALTER TABLE push_names ADD COLUMN saved_name TEXT;
@@ -283,7 +282,7 @@ CREATE TABLE sync_status (
 
 def m0005_backups(db: Database) -> None:
     """Every run of the backup, and the state of its upload."""
-    _run(
+    run(
         db,
         """
 CREATE TABLE backup_history (
@@ -306,7 +305,7 @@ CREATE INDEX backup_history_done ON backup_history (started_at) WHERE status = '
 
 def m0006_damaged_history(db: Database) -> None:
     """The parts of the phone's history that could not be read, and why the last of them could not."""
-    _run(
+    run(
         db,
         """
 ALTER TABLE sync_status ADD COLUMN damaged_parts INTEGER NOT NULL DEFAULT 0;
@@ -320,7 +319,7 @@ def m0007_stuck(db: Database) -> None:
 
     Those that waited in the table are tried again by the next process that holds the connection.
     """
-    _run(
+    run(
         db,
         """
 CREATE TABLE stuck (
@@ -351,35 +350,3 @@ def m0008_wall_times(db: Database) -> None:
         )
     if not rows:  # none has to be moved to the present rules
         db.conn.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", [RULES, json.dumps(rules())])
-
-
-STEPS = (
-    m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups, m0006_damaged_history,
-    m0007_stuck, m0008_wall_times,
-)  # fmt: skip
-SEARCH_INDEXES = ("messages_fts",)
-"""All tables of the SQLite module fts5."""
-
-_SET = "wa"
-
-
-def applied_steps(db: sqlite3.Connection) -> set[str]:
-    """Return the names of the steps applied to a database, which sqlite-utils' Migrations stores in it."""
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone():
-        return set()
-    names = db.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [_SET])
-    return {name for (name,) in names}
-
-
-def apply_steps(db: sqlite3.Connection) -> None:
-    """Apply the steps that a database lacks, each in a transaction of its own.
-
-    sqlite-utils is imported only here: that takes half as long as a short command.
-    """
-    from sqlite_utils import Database
-    from sqlite_utils.migrations import Migrations
-
-    migrations = Migrations(_SET)
-    for step in STEPS:
-        migrations()(step)
-    migrations.apply(Database(db, execute_plugins=False))

@@ -1,0 +1,47 @@
+"""All steps in their order, the newer ones themselves, and how they are applied."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from wa.store.schema.early_steps import (
+    m0001_messages,
+    m0002_queue,
+    m0003_people,
+    m0004_whatsapp,
+    m0005_backups,
+    m0006_damaged_history,
+    m0007_stuck,
+    m0008_wall_times,
+)
+
+STEPS = (
+    m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups, m0006_damaged_history,
+    m0007_stuck, m0008_wall_times,
+)  # fmt: skip
+SEARCH_INDEXES = ("messages_fts",)
+"""All tables of the SQLite module fts5."""
+
+_SET = "wa"
+
+
+def applied_steps(db: sqlite3.Connection) -> set[str]:
+    """Return the names of the steps applied to a database, which sqlite-utils' Migrations stores in it."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone():
+        return set()
+    names = db.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [_SET])
+    return {name for (name,) in names}
+
+
+def apply_steps(db: sqlite3.Connection) -> None:
+    """Apply the steps that a database lacks, each in a transaction of its own.
+
+    sqlite-utils is imported only here: that takes half as long as a short command.
+    """
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations(_SET)
+    for step in STEPS:
+        migrations()(step)
+    migrations.apply(Database(db, execute_plugins=False))
