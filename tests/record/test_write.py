@@ -1,16 +1,20 @@
-"""Messages with a made-up id, when the message itself arrives another way."""
+"""Messages with a made-up id, when the message itself arrives another way; and what belongs to a message."""
 
 from __future__ import annotations
 
-from conftest import REEM_JID, FakeClock
+from collections.abc import Callable
+from typing import Any
+
+from conftest import REEM, REEM_JID, FakeClock
 from query_plans import plans
 
-from wa.record import write
+from wa.record import merge_chats, messages, write
 from wa.record.messages import MADE_UP
 from wa.store.database import Store
 from wa.whatsapp.events import MessageReceived
 
 NOW = FakeClock()()
+Run = Callable[..., Any]
 
 
 def test_a_made_up_id_is_looked_up_by_index_and_gives_way_to_the_message_s_own(store: Store) -> None:
@@ -26,3 +30,33 @@ def test_a_made_up_id_is_looked_up_by_index_and_gives_way_to_the_message_s_own(s
     assert len(lookups) == 2
     assert all("messages_made_up" in plan for plan in lookups)
     assert "messages_made_up (chat_jid=? AND timestamp>? AND timestamp<?)" in lookups[1]
+
+
+def test_details_are_kept_through_edits_made_up_ids_and_joined_chats_and_go_with_a_deletion(
+    store: Store, wa: Run
+) -> None:
+    lid = "100000000000042@lid"
+    menu = {"file": {"name": "Menu £.pdf", "size": 1234}}
+
+    def said(message_id: str, chat: str = REEM_JID, at: int = 1_700_000_000, **more: Any) -> MessageReceived:
+        return MessageReceived(chat, message_id, chat, at, f"The menu {at}", "document", **more)
+
+    def details(message_id: str) -> Any:
+        [row] = [row for row in messages.conversation(store, REEM_JID, 9) if row["message_id"] == message_id]
+        return row["details"]
+
+    with store.write():
+        write.record(store, said(f"{MADE_UP}1"), "migration", NOW)
+        write.record(store, said("A", details=menu), "live", NOW)
+        write.record(store, said("B", at=1_700_000_100), "live", NOW)
+        write.record(store, said("B", lid, 1_700_000_100, details=menu), "live", NOW)
+        found = messages.find(store, REEM_JID, "A")
+        assert found is not None
+        write.edit(store, found, "Our menu", NOW)
+        merge_chats.map_lid(store, lid, REEM_JID)
+    merge_chats.join_split_chats(store, NOW)
+    assert (details("A"), details("B")) == (menu, menu)
+    assert [row["details"] for row in wa("read", REEM, "--json").json] == [menu, menu]
+    with store.write():
+        write.delete(store, found, NOW)
+    assert details("A") is None

@@ -149,6 +149,13 @@ def test_every_step_says_what_it_brings():
             {"scheduled_messages": "local_at"},
             id="m0008_wall_times",
         ),
+        pytest.param(
+            9,
+            (set(MESSAGES) | set(QUEUE) | set(PEOPLE) | set(WHATSAPP) | set(BACKUPS) | set(STUCK))
+            - {"spool"},
+            {"messages": "details"},
+            id="m0009_details",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
 from typing import Any
 
 from wa.record.names import canonical, name_of
-from wa.store.database import BATCH, Row, Store
+from wa.store.database import BATCH, Params, Row, Store
 
 TYPES = (
     "text", "image", "video", "audio", "voice", "document", "sticker", "location", "contact", "poll",
@@ -23,11 +24,20 @@ PAD = "\n\n"
 """The end of each text in the search index, so that its last two characters begin a trigram too."""
 ROW = (
     "m.id, m.chat_jid, m.message_id, m.sender, m.content, m.timestamp, m.is_from_me, m.message_type,"
-    " m.status, m.quoted_id, m.edited_at, m.deleted_at, m.media_path, m.source, m.created_at,"
+    " m.status, m.quoted_id, m.edited_at, m.deleted_at, m.media_path, m.details, m.source, m.created_at,"
     f" {name_of('m.chat_jid')} AS chat_name, {name_of('m.sender')} AS sender_name"
 )
-CHANGED = "id, message_id, sender, content, timestamp, is_from_me, status, edited_at, deleted_at"
+CHANGED = "id, message_id, sender, content, timestamp, is_from_me, status, edited_at, deleted_at, details"
 """The columns that changing a message needs."""
+
+
+def shown(store: Store, sql: str, params: Params = ()) -> list[Row]:
+    """Return the rows of a query for the columns ROW, with `details` as an object."""
+    found = store.rows(sql, params)
+    for row in found:
+        if row["details"] is not None:
+            row["details"] = json.loads(row["details"])
+    return found
 
 
 def moment(timestamp: int) -> datetime:
@@ -52,7 +62,8 @@ def conversation(
 ) -> list[Row]:
     """Return the newest messages of a chat in a span of time, with their reactions, in order of time."""
     where, params = span(before, after)
-    found = store.rows(
+    found = shown(
+        store,
         f"SELECT {ROW} FROM messages m WHERE m.chat_jid = :chat AND m.message_type != 'reaction'{where}"
         " ORDER BY m.timestamp DESC, m.id DESC LIMIT :limit",
         {**params, "chat": chat, "limit": limit},
@@ -68,7 +79,8 @@ def conversation(
 
 def live_after(store: Store, cursor: int) -> list[Row]:
     """Return the next live messages after the id `cursor`, in the order in which they were stored."""
-    return store.rows(
+    return shown(
+        store,
         f"SELECT {ROW} FROM messages m WHERE m.id > ? AND m.source = 'live' ORDER BY m.id LIMIT {BATCH}",
         [cursor],
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from wa.errors import WaError
-from wa.record.messages import FILES, PAD, ROW, span
+from wa.record.messages import FILES, PAD, ROW, shown, span
 from wa.store.database import Row, Store
 from wa.store.fold import fold
 
@@ -47,7 +47,8 @@ def search(store: Store, query: str, narrowed: Filter, limit: int) -> list[Row]:
     newest = "ORDER BY m.timestamp DESC, m.id DESC LIMIT :limit"
     ids = _candidates(store, words, CANDIDATES)
     if ids is None:
-        found = store.rows(
+        found = shown(
+            store,
             f"SELECT {ROW} FROM messages m WHERE m.timestamp >= coalesce((SELECT timestamp FROM messages"
             f" ORDER BY timestamp DESC LIMIT 1 OFFSET {SCAN}), 0){where} AND {hit} {newest}",
             params,
@@ -55,12 +56,13 @@ def search(store: Store, query: str, narrowed: Filter, limit: int) -> list[Row]:
         if len(found) < limit:
             ids = _candidates(store, words, MOST_CANDIDATES)
             if ids is None:
-                found = store.rows(
-                    f"SELECT {ROW} FROM messages m WHERE true{where} AND {hit} {newest}", params
+                found = shown(
+                    store, f"SELECT {ROW} FROM messages m WHERE true{where} AND {hit} {newest}", params
                 )
     if ids is not None:
         params["ids"] = json.dumps(ids)
-        found = store.rows(
+        found = shown(
+            store,
             f"SELECT {ROW} FROM messages m WHERE m.id IN (SELECT m.id FROM json_each(:ids) j"
             f" CROSS JOIN messages m ON m.id = j.value WHERE {hit}{where} {newest}) {newest}",
             params,
@@ -141,7 +143,8 @@ def find_in_chat(store: Store, chat: str, message_id: str) -> str:
 def files(store: Store, chat: str, kind: str | None, limit: int) -> list[Row]:
     """Return the newest messages of a chat that have a file, the oldest of them first."""
     kinds = ", ".join(f"'{each}'" for each in FILES)  # as in the index
-    found = store.rows(
+    found = shown(
+        store,
         f"SELECT {ROW} FROM messages m INDEXED BY messages_files WHERE m.chat_jid = :chat"
         f" AND m.message_type IN ({kinds}) AND (:kind IS NULL OR m.message_type = :kind)"
         " AND m.deleted_at IS NULL ORDER BY m.timestamp DESC, m.id DESC LIMIT :limit",

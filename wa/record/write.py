@@ -9,6 +9,7 @@ the status `early`, which holds an edit or deletion that arrived first, is remov
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _WRITTEN = (
     "chat_jid", "message_id", "sender", "content", "timestamp", "is_from_me", "message_type", "status",
-    "quoted_id", "raw_proto", "source", "created_at",
+    "quoted_id", "raw_proto", "details", "source", "created_at",
 )  # fmt: skip
 _RECEIPT = "EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = messages.message_id AND r.kind IN "
 _STATUS_BY_RECEIPTS = (
@@ -84,6 +85,7 @@ def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple
         "sent" if event.is_from_me else "received" if unread else "read",
         event.quoted_id,
         event.raw,
+        None if event.details is None else json.dumps(event.details, ensure_ascii=False),
         source,
         at,
     )
@@ -142,7 +144,7 @@ def _fill_in_id(store: Store, row: Row) -> None:
         "UPDATE messages SET message_id = :message_id, sender = :sender, timestamp = :timestamp,"
         " message_type = CASE message_type WHEN 'other' THEN coalesce(:message_type, 'other')"
         " ELSE message_type END, raw_proto = coalesce(raw_proto, :raw_proto),"
-        " quoted_id = coalesce(quoted_id, :quoted_id) WHERE id = ("
+        " quoted_id = coalesce(quoted_id, :quoted_id), details = coalesce(details, :details) WHERE id = ("
         # Without INDEXED BY, SQLite would read all messages of the chat.
         "SELECT id FROM messages INDEXED BY messages_made_up"
         f" WHERE {_IS_MADE_UP} AND chat_jid = :chat_jid"
@@ -175,7 +177,8 @@ def delete(store: Store, row: Row, at: datetime) -> None:
     """Turn a message, as `messages.find` returned it, into a tombstone without text, deleted at `at`."""
     _replace_text(store, row, None)
     store.execute(
-        "UPDATE messages SET deleted_at = ?, raw_proto = NULL WHERE id = ?", [to_iso(at), row["id"]]
+        "UPDATE messages SET deleted_at = ?, raw_proto = NULL, details = NULL WHERE id = ?",
+        [to_iso(at), row["id"]],
     )
 
 
@@ -277,5 +280,6 @@ def _merge_doubles(store: Store, *doubles: Row) -> None:
     _remove(store, gone)
     _replace_text(store, kept, None if deleted_at else newer["content"])
     status = "read" if "read" in (kept["status"], gone["status"]) else kept["status"]
-    store.execute("UPDATE messages SET status = ? WHERE id = ?", [status, kept["id"]])
+    details = None if deleted_at else kept["details"] or gone["details"]
+    store.execute("UPDATE messages SET status = ?, details = ? WHERE id = ?", [status, details, kept["id"]])
     note_changes(store, kept["id"], newer["edited_at"], deleted_at)

@@ -6,6 +6,7 @@ JIDs are as the server wrote them, without a device part.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 # ── About ourselves and about messages, chats and people: recorded ──────────────────────────────────
 
@@ -33,6 +34,8 @@ class MessageReceived:
     push_name: str | None = None
     quoted_id: str | None = None
     raw: bytes | None = None
+    details: dict[str, Any] | None = None
+    """What is known beside the text, fit for JSON; a key that is unknown is left out."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import TYPE_CHECKING
 
 from wa.store.schema.early_steps import (
     m0001_messages,
@@ -15,9 +16,18 @@ from wa.store.schema.early_steps import (
     m0008_wall_times,
 )
 
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+
+def m0009_details(db: Database) -> None:
+    """What is known of a message beside its text, as a JSON object: its file, contact cards, mentions."""
+    db.conn.execute("ALTER TABLE messages ADD COLUMN details TEXT")
+
+
 STEPS = (
     m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups, m0006_damaged_history,
-    m0007_stuck, m0008_wall_times,
+    m0007_stuck, m0008_wall_times, m0009_details,
 )  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""
