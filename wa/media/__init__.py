@@ -1,1 +1,1 @@
-"""Files that are sent and received."""
+"""Files that are sent and received, and the vCards in files and messages."""

@@ -1,1 +1,1 @@
-"""Contacts: names, numbers, recipients, and vCards."""
+"""Contacts: names, numbers, recipients; address books imported and exported."""

@@ -11,10 +11,10 @@ import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from wa.media.vcard import Card, Problem, Tel
 from wa.people import contacts
 from wa.people.person import Person, additions, mobiles_differ, names_agree
 from wa.people.skipped import Skipped
-from wa.people.vcard import Card, Problem, Tel
 from wa.phones import read_number
 from wa.store.database import Row, Store
 

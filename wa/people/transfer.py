@@ -14,12 +14,12 @@ from typing import BinaryIO
 
 from wa.errors import WaError
 from wa.jids import phone_in
+from wa.media.vcard import Card, Problem, Tel, read_cards, write_card
+from wa.media.vcard_lines import is_text_encoding
 from wa.people import contacts
 from wa.people.edit import change_words
 from wa.people.from_cards import SHOWN, Report, import_card
 from wa.people.recipients import directory
-from wa.people.vcard import Card, Problem, Tel, read_cards, write_card
-from wa.people.vcard_lines import is_text_encoding
 from wa.phones import known_region
 from wa.store.database import Row, Store
 from wa.store.files import storage_error

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from wa.errors import WaError
-from wa.people.vcard_lines import Line, read_lines
+from wa.media.vcard_lines import Line, read_lines
 from wa.store.fold import tidy
 from wa.times import load_zone
 
