@@ -12,6 +12,7 @@ from typing import Any
 from wa.connection import apply
 from wa.connection.context import Context
 from wa.connection.hold import stop_signals
+from wa.connection.incoming.events import keep_account
 from wa.connection.pairing import paired_events
 from wa.connection.spool import Spool
 from wa.errors import WaError
@@ -168,7 +169,7 @@ def _keep_account(store: Store, event: dict[str, Any], context: Context) -> bool
     is_other = known is not None and known != event["jid"]
     with store.write():
         history.forget_damage(store)  # the phone sends its history anew
-        apply.keep_account(store, Account(event["jid"], event["lid"], event["push_name"]), context.now())
+        keep_account(store, Account(event["jid"], event["lid"], event["push_name"]), context.now())
     if is_other:
         pacing.pause(store, context.now())
     return is_other

@@ -1,8 +1,7 @@
 """The owner of the connection: it records events, sends due messages and answers requests.
 
-It has five threads, each with one job. The transport's thread appends raw events to
-the spool, and the applier records them. The sender sends the rows of the queue. A fourth
-thread answers requests of other commands. The main thread does the rest.
+It has five threads. The transport's thread appends raw events to the spool, and the applier records them.
+The sender sends the queue, a fourth thread answers other commands, and the main thread does the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
-from wa.connection import apply, requests
+from wa.connection import requests
+from wa.connection.incoming.events import keep_account
 from wa.connection.incoming.recorder import BUSY_SECONDS, Patience, Recorder
 from wa.queue import outcomes, pacing, send
 from wa.queue.send import Claim, Scope
@@ -274,7 +274,7 @@ class Owner:
 
     def _keep_account(self, account: Account) -> None:
         with self._store.write():
-            apply.keep_account(self._store, account, self._now())
+            keep_account(self._store, account, self._now())
         merge_chats.join_split_chats(self._store, self._now())
 
     # ── Requests of other commands ──────────────────────────────────────────────────────────────────

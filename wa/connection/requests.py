@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from wa.connection import apply
+from wa.connection.incoming.events import apply_event
 from wa.errors import WaError
 from wa.media import received
 from wa.record import messages, write
@@ -125,7 +125,7 @@ def _groups(store: Store, transport: Transport, now: datetime) -> Row:
     events = transport.groups()
     with store.write():
         for event in events:
-            apply.apply_event(store, event, now)
+            apply_event(store, event, now)
         store.set_state("groups_at", to_iso(now))
     return {}
 

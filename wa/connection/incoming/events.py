@@ -1,0 +1,146 @@
+"""Recording one event: what each kind of event changes in the store."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from wa.jids import is_group
+from wa.queue import outcomes
+from wa.record import chats, history_sync, merge_chats, messages, responses, write
+from wa.record.names import canonical
+from wa.store import device
+from wa.store.database import Row, Store
+from wa.times import to_iso
+from wa.whatsapp.events import (
+    Account,
+    ChatRead,
+    Deleted,
+    Edited,
+    Event,
+    GroupChanged,
+    GroupInfo,
+    HistoryDamaged,
+    JidMapped,
+    MessageReceived,
+    Named,
+    Reacted,
+    ReceiptReceived,
+)
+
+
+def apply_event(store: Store, event: Event, now: datetime) -> None:
+    """Record one event, in the caller's transaction."""
+    if isinstance(event, MessageReceived):
+        _message(store, event, now)
+    elif isinstance(event, Edited):
+        _edit(store, event, now)
+    elif isinstance(event, Deleted):
+        _delete(store, event, now)
+    elif isinstance(event, Reacted):
+        _react(store, event)
+    elif isinstance(event, ReceiptReceived):
+        _receipt(store, event, now)
+    elif isinstance(event, ChatRead):
+        write.set_read(store, canonical(store, event.chat_jid))
+    elif isinstance(event, JidMapped):
+        merge_chats.map_lid(store, event.lid, event.pn)
+    elif isinstance(event, Named):
+        chats.name_person(store, event.jid, event.name, is_saved=event.is_saved)
+        if not event.is_saved:
+            device.rename_account(store, event.jid, event.name)
+    elif isinstance(event, GroupChanged):
+        _change_group(store, event, now)
+    elif isinstance(event, GroupInfo):
+        _group(store, event, now)
+    elif isinstance(event, HistoryDamaged):
+        history_sync.note_damage(store, event.reason, now)
+
+
+def keep_account(store: Store, account: Account, now: datetime) -> None:
+    """Store the linked account and its names, in the caller's transaction."""
+    device.keep_account(store, account.jid, account.lid, account.push_name, now)
+    if account.lid:
+        merge_chats.map_lid(store, account.lid, account.jid)
+    if account.push_name:
+        chats.name_person(store, account.jid, account.push_name)
+
+
+def _message(store: Store, event: MessageReceived, now: datetime) -> None:
+    write.record(store, event, "live", now)
+    if event.push_name and not event.is_from_me:
+        chats.name_person(store, event.sender, event.push_name)
+    if event.is_from_me:
+        outcomes.prove_sent(store, [event.message_id], now)
+
+
+def _may_change(store: Store, event: Edited | Deleted, chat: str, found: Row) -> bool:
+    """Return whether the message's author made a change, or a group admin deleted the message.
+
+    The server does not check that: anybody in the chat could send an edit or a deletion.
+    """
+    if event.by is None:
+        return True
+    by = canonical(store, event.by)
+    if bool(found["is_from_me"]) == event.is_from_me and (not is_group(chat) or found["sender"] == by):
+        return True
+    return isinstance(event, Deleted) and chats.is_admin(store, chat, by)
+
+
+def _edit(store: Store, event: Edited, now: datetime) -> None:
+    """Store the newest text, in whatever order edits arrive."""
+    chat = canonical(store, event.chat_jid)
+    found = messages.find(store, chat, event.message_id)
+    edited_at = messages.moment(event.timestamp)
+    if found is None:
+        by = canonical(store, event.by or chat)
+        write.record_early(store, chat, event.message_id, event.content, event.timestamp, now, by)
+    elif (
+        not found["deleted_at"]
+        and (found["edited_at"] or "") <= to_iso(edited_at)
+        and _may_change(store, event, chat, found)
+    ):
+        write.edit(store, found, event.content, edited_at)
+
+
+def _delete(store: Store, event: Deleted, now: datetime) -> None:
+    """Turn a message into a tombstone, with the time of its deletion."""
+    chat = canonical(store, event.chat_jid)
+    found = messages.find(store, chat, event.message_id)
+    if found is None:
+        by = canonical(store, event.by or chat)
+        write.record_early(store, chat, event.message_id, None, event.timestamp, now, by)
+    elif not found["deleted_at"] and _may_change(store, event, chat, found):
+        write.delete(store, found, messages.moment(event.timestamp))
+
+
+def _react(store: Store, event: Reacted) -> None:
+    """Store a person's newest reaction to a message; an empty one removes it."""
+    key = {
+        "chat_jid": canonical(store, event.chat_jid),
+        "message_id": event.message_id,
+        "sender": canonical(store, event.sender),
+    }
+    responses.react(store, key, event.emoji, event.timestamp)
+
+
+def _receipt(store: Store, event: ReceiptReceived, now: datetime) -> None:
+    chat, recipient = canonical(store, event.chat_jid), canonical(store, event.recipient)
+    at = messages.moment(event.timestamp)
+    for message_id in event.message_ids:
+        responses.add_receipt(store, chat, message_id, recipient, event.kind, at)
+        write.update_status(store, chat, message_id)
+    outcomes.prove_sent(store, event.message_ids, now)
+
+
+def _group(store: Store, event: GroupInfo, now: datetime) -> None:
+    chats.ensure(store, event.jid, now)
+    if event.name is not None:
+        chats.name_group(store, event.jid, event.name, now)
+    if event.members is not None:
+        chats.replace_members(store, event.jid, event.members)
+
+
+def _change_group(store: Store, event: GroupChanged, now: datetime) -> None:
+    chats.ensure(store, event.jid, now)
+    for member, role in event.members:
+        chats.set_role(store, event.jid, member, role)
