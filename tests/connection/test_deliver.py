@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import pytest
 from conftest import REEM, FakeClock, delivered, is_owned, wait_for
+from locking import locked
 
 from wa.cli.output import Output
 from wa.connection import deliver, owner
@@ -196,8 +197,9 @@ class Foreign:
 
 @pytest.fixture
 def foreign(home, monkeypatch):
-    """Another program; `wa` waits 0.3 seconds for its lock instead of 30, its owner 2 instead of 120."""
+    """Another program; `wa` waits 0.3 seconds for its lock instead of 30 or 4, its owner 2 instead of 120."""
     monkeypatch.setattr(recorder, "GIVE_UP_SECONDS", 2.0)
+    monkeypatch.setattr(deliver, "END_SECONDS", 0.3)
     monkeypatch.setitem(Store.__init__.__kwdefaults__, "busy_seconds", 0.3)
     program = Foreign(home)
     yield program
@@ -296,6 +298,19 @@ def test_a_signal_under_a_lock_ends_with_the_id_of_what_may_go_out(
         patch.setattr(deliver, "serve", serve_under_a_lock)
         result = wa("send", REEM, "Hello", "--wait", "20")
     truth(result, 6)
+
+
+@pytest.mark.parametrize("is_interrupted", [True, False])
+def test_a_send_does_not_wait_for_a_lock_that_is_never_given_back(wa, home, spawn, is_interrupted):
+    wa("loopback", "fault", "offline", "on")
+    process = spawn("send", REEM, "Hello", "--wait", "60" if is_interrupted else "1")
+    wait_for(lambda: listed(wa) and is_owned(home))
+    with locked(home):
+        if is_interrupted:
+            process.signal(signal.SIGINT)
+        ended = process.finish(15)
+    assert ended.code == 6, ended.err
+    assert listed(wa)[0]["id"] in ended.err
 
 
 def test_a_lock_right_after_queueing_beside_an_owner_that_stands_still(wa, home, spawn, foreign, truth):

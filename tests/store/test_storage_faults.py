@@ -603,7 +603,8 @@ def test_a_lock_file_removed_under_its_holder_costs_no_message(wa, spawn, home):
     listener = spawn("listen")
     wait_for(lambda: is_owned(home))
     home.session_lock.unlink()
-    assert wa("send", REEM, "Hello").code == 0
+    sent = wa("send", REEM, "Hello")
+    assert sent.code == 0, sent.err
     wa("loopback", "say", REEM, "Anybody there?")
     wa("listen", "--for", "1s")
     if listener.popen.poll() is None:

@@ -26,6 +26,8 @@ from wa.whatsapp.errors import banned
 
 PROOF_SECONDS = 3.0
 """Seconds that a command waits for a receipt that settles an unknown outcome."""
+END_SECONDS = 4.0
+"""Seconds for which a command that ends waits for a locked store, to withdraw its message."""
 CONNECT_SECONDS = 60.0
 UNSETTLED = timedelta(hours=24)
 """The age up to which an unsettled attempt is a reason for `send_due` to connect."""
@@ -115,7 +117,8 @@ def _wait_for(context: Context, wish: _Wish) -> Row:
         if wish.is_told:
             return wish.row
         block = pacing.blocked(context.store, context.now(), context.settings)
-        row = waiting.stop(context.store, wish.waiter, context.now())
+        with context.store.patience(END_SECONDS):
+            row = waiting.stop(context.store, wish.waiter, context.now())
     except (KeyboardInterrupt, Terminated) as error:
         row = wish.row if wish.is_told else _withdraw(context, wish.waiter, None)
         if row["status"] in ("cancelled", "failed"):
@@ -140,7 +143,8 @@ def _withdraw(context: Context, waiter: Waiter, fault: WaError | None) -> Row:
     Raise WaError `unknown-outcome` if that fails: then the row may be sent later.
     """
     try:
-        return waiting.give_up(context.store, waiter, context.now(), fault)
+        with context.store.patience(END_SECONDS):
+            return waiting.give_up(context.store, waiter, context.now(), fault)
     except Exception as error:
         row_id = waiter.row_id
         raise WaError(
@@ -203,7 +207,8 @@ class _Wish:
         if row["status"] == "pending":
             self._watch_blocks(left)
         if left <= 0:  # now, for closing the connection may end an upload, which would leave the row pending
-            waiting.stop(self._context.store, self.waiter, self._context.now())
+            with self._context.store.patience(END_SECONDS):
+                waiting.stop(self._context.store, self.waiter, self._context.now())
         return left <= 0
 
     def _watch_blocks(self, left: float) -> None:

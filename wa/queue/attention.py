@@ -42,7 +42,7 @@ def note_looked(store: Store, status: str, counts: Mapping[str, int]) -> None:
     if not listed:
         return
     try:
-        with store.at_once(), store.write():
+        with store.patience(0), store.write():
             newest = "SELECT max(updated_at) FROM scheduled_messages WHERE status = ?"
             looked = {each: store.value(newest, [each]) for each in sorted(listed)}
             store.set_state(_LOOKED, {**store.state().get(_LOOKED, {}), **looked})

@@ -24,7 +24,7 @@ def follow(store: Store, rules: str, now: datetime) -> int:
     `rules` is the version of the rules. A store that is in use is written to only if a row has to be moved.
     """
     if not any(_moved(row) for row in store.rows(_ROWS)):
-        with suppress(sqlite3.Error), store.at_once(), store.write():
+        with suppress(sqlite3.Error), store.patience(0), store.write():
             store.set_state(RULES, rules)
         return 0
     with store.write():

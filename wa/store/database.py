@@ -75,14 +75,14 @@ class Store:
             raise
 
     @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Let the block fail at once, instead of waiting, when another process holds the write lock."""
-        patience = self.value("PRAGMA busy_timeout")
-        self.execute("PRAGMA busy_timeout=0")
+    def patience(self, seconds: float) -> Iterator[None]:
+        """Let the block wait this long, and no longer, while another process holds the write lock."""
+        before = self.value("PRAGMA busy_timeout")
+        self.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
         try:
             yield
         finally:
-            self.execute(f"PRAGMA busy_timeout={patience}")
+            self.execute(f"PRAGMA busy_timeout={before}")
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

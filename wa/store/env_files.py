@@ -193,7 +193,7 @@ def warn_once(store: Store, sources: Sources, note: Callable[[str], None]) -> No
 def _remember(store: Store) -> bool:
     """Store that the warning was given; return False if it was before, or the store cannot be written."""
     try:
-        with store.at_once(), store.write():
+        with store.patience(0), store.write():
             first = _TOLD not in store.state()
             store.set_state(_TOLD, True)
         return first
