@@ -104,6 +104,7 @@ def test_a_lock_that_is_never_given_back_ends_the_process(home, wa, listener, gi
         assert ended.error["code"] == "in-use"
         assert time.monotonic() - begin > (give_up or 115)
         assert wa("status", "--json").json["owner"] is None
+    assert wa("doctor").code == 7  # for the reason that the owner ended with, no fault of ours
     assert wa("listen", "--for", "1s").code == 0
     assert stored(wa) == TEXTS
 

@@ -28,7 +28,7 @@ from wa.settings import Settings
 from wa.store.database import Store
 from wa.store.device import forget_account
 from wa.store.locks import FileLock, Heartbeat
-from wa.store.open import fault_of
+from wa.store.open import explain, fault_of
 from wa.store.paths import Home
 from wa.store.wake import WakeSocket
 from wa.times import describe, to_iso
@@ -130,8 +130,6 @@ class Owner:
         if tick is not None:
             with suppress(*[sqlite3.Error] if self._error else []):
                 tick(self)
-        if isinstance(self._error, sqlite3.Error):
-            self._error = fault_of(self._store) or self._error
         if self._error is not None:
             raise self._error
 
@@ -396,5 +394,7 @@ class Owner:
         for store in (self._store, self._mark_store):
             store.close()
         self._socket.close()
+        if isinstance(self._error, sqlite3.Error):
+            self._error = fault_of(self._store) or explain(self._error, self.home)
         if has_recorded and not self._sender.is_alive():  # otherwise keep the lock until the process ends
             self._heart.end(self._error, to_iso(self._now()))
