@@ -15,7 +15,7 @@ from wa.media.vcard import Card, Problem, Tel
 from wa.people import contacts
 from wa.people.person import Person, additions, mobiles_differ, names_agree
 from wa.people.skipped import Skipped
-from wa.phones import read_number
+from wa.phones import read_numbers
 from wa.store.database import Row, Store
 
 SHOWN = 60
@@ -90,15 +90,16 @@ def _person_of(file: str, card: Card, report: Report, region: str | None) -> tup
             continue
         written[tel.waid or tel.text] = None
         try:
-            phone, doubt = read_number(f"+{tel.waid}" if tel.waid else tel.text, region)
+            read = read_numbers(f"+{tel.waid}" if tel.waid else tel.text, region)
         except ValueError as error:
             problem = Problem(tel.line, card.name or None, f"{tel.text[:SHOWN]!r}: {error}")
             report.skip(file, problem, str(error))
             continue
-        if doubt:
-            report.warn(file, Problem(tel.line, card.name or None, f"{tel.text[:SHOWN]!r}: {doubt}"))
-        found.setdefault(phone, tel)
-        written[tel.waid or tel.text] = phone
+        for phone, doubt in read:
+            if doubt:
+                report.warn(file, Problem(tel.line, card.name or None, f"{tel.text[:SHOWN]!r}: {doubt}"))
+            found.setdefault(phone, tel)
+        written[tel.waid or tel.text] = " ".join(phone for phone, _ in read)
     phones = sorted(found, key=lambda phone: _less_likely_on_whatsapp(found[phone]))
     name = card.name
     if not card.is_named:
@@ -165,9 +166,10 @@ def _reread(store: Store, person: Person, as_written: str) -> int | None:
     known: int | None = None
     for row in store.rows("SELECT contact_id, numbers FROM contact_cards WHERE as_written = ?", [as_written]):
         known = row["contact_id"]
-        for written, phone in json.loads(row["numbers"]).items():
-            if phone and person.numbers_as_written.get(written) not in (None, phone):
-                contacts.remove_phone(store, row["contact_id"], phone)
+        for written, before in json.loads(row["numbers"]).items():
+            if read := person.numbers_as_written.get(written):
+                for phone in set((before or "").split()) - set(read.split()):
+                    contacts.remove_phone(store, row["contact_id"], phone)
     return known
 
 

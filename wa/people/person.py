@@ -30,7 +30,7 @@ class Person:
     is_chosen: bool = False
     """Whether the user chose the name, and no import may change it."""
     numbers_as_written: dict[str, str | None] = field(default_factory=dict)
-    """The number that each text on the card was read as, which depends on the region."""
+    """The number, or numbers with a space between, that each text was read as; it depends on the region."""
 
 
 def checked_phone(text: str, region: str | None) -> str:

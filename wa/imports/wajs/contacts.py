@@ -9,6 +9,7 @@ from wa.imports.wajs.fields import Complain, Skip, a_list, an_object, text, text
 from wa.jids import phone_in
 from wa.people.from_cards import import_person
 from wa.people.person import Person
+from wa.phones import read_numbers
 from wa.store.database import Row, Store
 from wa.store.fold import tidy
 
@@ -21,16 +22,16 @@ def import_contact(
     phones: dict[str, str | None] = {}
     written: dict[str, str | None] = {}
     for number, label in _numbers_of(record).items():
-        written[number] = phone = phone_in(number, region)
-        if phone:
-            phones.setdefault(phone, label)
-        else:
+        found = _read(number, region)
+        written[number] = " ".join(found) or None
+        if not found:
             complain("a number of it cannot be read", f"{number} of record {key}")
+        for phone in found:
+            phones.setdefault(phone, label)
     if not phones and isinstance(key, str):  # in the old tool the key of a contact is its number
-        written[key] = phone = phone_in(key, region)
-        if phone:
-            phones[phone] = None
-        elif any(map(str.isdigit, key)):
+        phones = dict.fromkeys(_read(key, region))
+        written[key] = " ".join(phones) or None
+        if not phones and any(map(str.isdigit, key)):
             complain("a number of it cannot be read", f"{key}")
     person = Person(
         tidy(text(record, "name")),
@@ -48,6 +49,16 @@ def import_contact(
     for phone, owner in taken.items():
         complain("a number of it is somebody else's, and stays so", f"+{phone} of {person.name}: {owner}")
     return outcome != "unchanged"
+
+
+def _read(text: str, region: str | None) -> list[str]:
+    """Return the numbers in a text, without pauses, extensions and service codes."""
+    if phone := phone_in(text, region):
+        return [phone]
+    try:
+        return [phone for phone, _ in read_numbers(text, region)]
+    except ValueError:
+        return []
 
 
 def _numbers_of(record: Row) -> dict[str, str | None]:
