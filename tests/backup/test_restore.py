@@ -23,6 +23,7 @@ from sqlite_utils.migrations import Migrations
 from wa.connection.context import system_now
 from wa.people.recipients import Recipient
 from wa.queue import rows as schedule
+from wa.queue import states
 from wa.queue.compose import new_time
 from wa.store.open import open_store
 from wa.store.paths import Home
@@ -63,7 +64,7 @@ def run_queue(wa):
 def make_due(store, row_id):
     """Move a pending row to now."""
     now = system_now()
-    schedule.edit(store, row_id, now, new_time(schedule.get(store, row_id), now, GRACE))
+    states.edit(store, row_id, now, new_time(schedule.get(store, row_id), now, GRACE))
 
 
 def statuses(store):

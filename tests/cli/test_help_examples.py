@@ -10,10 +10,15 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from conftest import Result, is_owned, wait_for
+
+from wa.connection.context import system_now
+from wa.queue import rows
+from wa.store.database import Store
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
@@ -39,6 +44,8 @@ QUEUED = {
 
 `wa migrate-s3` brings it into the queue, and keeps its id.
 """
+BY_HAND = {"wa schedule unhold": "held", "wa schedule approve": "draft"}
+"""The status in which examples need the message `a1b2c3`, and that no old tool had."""
 PENDING = {"status": "pending", "scheduledTime": "2099-12-25T10:00:00Z"}
 ENDLESS = {"wa listen"}
 """Commands whose example runs for a while: the test ends it with SIGTERM."""
@@ -107,6 +114,9 @@ def test_an_example_works_when_it_is_pasted(paste, spawn, home, path, line):
     if "a1b2c3" in line:
         assert paste("wa migrate-s3 --from backups/").code == 0
         assert paste("wa resume").code == 0
+    if path in BY_HAND:
+        with closing(Store(home)) as store, store.write():
+            rows.update(store, row["id"], system_now(), status=BY_HAND[path])
     if path in ENDLESS:
         process = spawn(*words_of(line)[1:])
         wait_for(lambda: is_owned(home), what="the connection")

@@ -269,7 +269,7 @@ def one_of_each(store: Store, clock: FakeClock) -> dict[str, str]:
 
 def test_list_shows_rows_that_are_not_settled(wa, one_of_each, clock):
     rows = wa("schedule", "list", "--json", now=clock).json
-    assert [row["status"] for row in rows] == ["pending", "sending", "unknown"]
+    assert [row["status"] for row in rows] == ["draft", "pending", "held", "sending", "unknown"]
     for row in rows:
         check_row(row)
 

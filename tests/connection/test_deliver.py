@@ -19,7 +19,7 @@ from wa.connection.context import system_now
 from wa.connection.hold import serve
 from wa.connection.incoming import recorder
 from wa.errors import WaError
-from wa.queue import outcomes, rows, send, waiting
+from wa.queue import outcomes, rows, send, states, waiting
 from wa.queue.send import Scope
 from wa.queue.waiting import Waiter
 from wa.settings import parse_settings
@@ -605,7 +605,7 @@ def test_a_withdrawn_attempt_does_not_send_what_was_retried_meanwhile(wa, home, 
     """The file would go out twice: by the attempt that was withdrawn, and by the new one."""
     claim, waiter = claimed(store, tmp_path, wa)
     waiting.stop(store, waiter, system_now())
-    rows.retry(store, claim.id, system_now(), force=False, grace=timedelta(hours=1))
+    states.retry(store, claim.id, system_now(), force=False, grace=timedelta(hours=1))
     again = send.claim(store, system_now(), PLAIN, Scope.ALL)
     assert again.id == claim.id
     assert send.release(store, claim.message.secret, system_now()) is False

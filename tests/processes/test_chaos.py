@@ -26,7 +26,7 @@ from conftest import REEM, wait_for
 from wa.connection.context import system_now
 from wa.errors import WaError
 from wa.people.recipients import Recipient
-from wa.queue import compose, pacing, rows
+from wa.queue import compose, pacing, rows, states
 from wa.store.database import Store
 from wa.store.open import open_store
 from wa.store.paths import Home
@@ -189,15 +189,15 @@ class Chaos:
         now, text = system_now(), row["message"].replace(" E", "")
         what = self.dice.choice(["cancel", "edit", "edit", "pause", "retry", "retry", "move"])
         if what == "cancel":
-            rows.cancel(store, row["id"], now)
+            states.cancel(store, row["id"], now)
             self.cancelled.add(text)
         elif what == "edit":
-            rows.edit(store, row["id"], now, {"message": f"{text} E"})
+            states.edit(store, row["id"], now, {"message": f"{text} E"})
         elif what == "move":
             moved = compose.new_time(rows.get(store, row["id"]), now + timedelta(seconds=1), GRACE)
-            rows.edit(store, row["id"], now, moved)
+            states.edit(store, row["id"], now, moved)
         elif what == "retry":
-            rows.retry(store, row["id"], now, force=False, grace=GRACE)
+            states.retry(store, row["id"], now, force=False, grace=GRACE)
         elif self.dice.random() < 0.3:
             if self.spawn("pause").finish().code == 0:
                 before = len(accepted(self.home))

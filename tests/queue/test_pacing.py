@@ -13,7 +13,7 @@ from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_owned, own, 
 from wa.connection import ask, owner
 from wa.connection.context import system_now
 from wa.people.recipients import Recipient
-from wa.queue import outcomes, pacing, send, waiting
+from wa.queue import outcomes, pacing, send, states, waiting
 from wa.queue import rows as schedule
 from wa.queue.send import Claim, Scope
 from wa.queue.waiting import Waiter
@@ -113,7 +113,7 @@ def test_spacing_with_jitter_lies_between_any_two_claims(store, clock):
         clock.advance(seconds=gap - 0.001)
         assert take(store, clock(), how) is None
         clock.advance(seconds=0.001)
-        schedule.cancel(store, next(iter(schedule.listing(store, "pending")))["id"], clock())
+        states.cancel(store, next(iter(schedule.listing(store, "pending")))["id"], clock())
     assert all(2.999 <= gap <= 5 for gap in gaps)  # moments are stored in milliseconds
     assert max(gaps) - min(gaps) > 0.5
 

@@ -15,7 +15,7 @@ from wa.cli.context import App
 from wa.connection import apply, deliver, owner
 from wa.errors import WaError
 from wa.people.recipients import Recipient
-from wa.queue import outcomes, pacing, send, waiting
+from wa.queue import outcomes, pacing, send, states, waiting
 from wa.queue import rows as schedule
 from wa.queue.compose import new_time
 from wa.queue.rows import STATUSES
@@ -200,7 +200,7 @@ def test_only_pending_rows_are_claimed(store, clock, status):
 def test_claim_sees_a_cancel_made_after_the_owner_woke_up(store, clock):
     row_id = add(store, clock())
     assert send.seconds_to_next(store, clock(), PLAIN, Scope.ALL) == 0
-    schedule.cancel(store, row_id, clock())
+    states.cancel(store, row_id, clock())
     assert take(store, clock()) is None
     assert status_of(store, row_id) == "cancelled"
 
@@ -217,9 +217,9 @@ def test_claim_sees_a_pause_made_after_the_owner_woke_up(store, clock):
 def test_claim_sees_a_new_time_and_a_new_text(store, clock):
     row_id = add(store, clock())
     later = new_time(schedule.get(store, row_id), clock() + HOUR, GRACE)
-    schedule.edit(store, row_id, clock(), later)
+    states.edit(store, row_id, clock(), later)
     assert take(store, clock()) is None
-    schedule.edit(store, row_id, clock(), {"message": "Changed"})
+    states.edit(store, row_id, clock(), {"message": "Changed"})
     clock.advance(hours=1)
     claim = take(store, clock())
     assert claim is not None
@@ -829,8 +829,11 @@ def test_the_longest_text_is_sent(wa, home):
 
 VERBS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     # verb: (what follows the id, the statuses in which it is allowed)
-    "cancel": ((), ("pending",)),
-    "edit": (("--text", "Changed"), ("pending",)),
+    "cancel": ((), ("draft", "pending", "held")),
+    "edit": (("--text", "Changed"), ("draft", "pending", "held")),
+    "hold": ((), ("pending",)),
+    "unhold": ((), ("held",)),
+    "approve --now": (("--now",), ("draft",)),
     "retry": (("--no-wait",), ("failed", "missed")),
     "retry --force": (("--force", "--no-wait"), ("failed", "missed", "unknown")),
     "resolve": (("sent",), ("unknown",)),

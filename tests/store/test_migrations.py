@@ -61,6 +61,9 @@ DAMAGE = {"sync_status": "damaged_parts error_message"}
 BACKUPS = {"backup_history": "id name status started_at finished_at size_bytes sha256 counts upload error"}
 
 
+INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'scheduled_messages'"
+
+
 def tables(db):
     """Return the names of the tables, without those that SQLite and the search index keep for themselves."""
     return {name for name in db.table_names() if not name.startswith(("_", "sqlite_", "messages_"))}
@@ -156,6 +159,13 @@ def test_every_step_says_what_it_brings():
             {"messages": "details"},
             id="m0009_details",
         ),
+        pytest.param(
+            10,
+            (set(MESSAGES) | set(QUEUE) | set(PEOPLE) | set(WHATSAPP) | set(BACKUPS) | set(STUCK))
+            - {"spool"},
+            {"scheduled_messages": "local_at status"},
+            id="m0010_drafts",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):
@@ -220,6 +230,26 @@ def test_the_wall_time_of_a_pending_message_is_kept_by_the_upgrade(home, store, 
     shown = wa("schedule", "show", row_id, "--json", now=clock).json
     assert shown["scheduled_at"] == "2026-12-25T04:30:00.000Z"
     assert store.value("SELECT local_at FROM scheduled_messages") == "2026-12-25T10:00:00.000"
+
+
+def test_rows_of_the_queue_survive_the_step_that_makes_their_table_anew(tmp_path, home):
+    home.prepare()
+    old = Database(home.store)
+    apply_first(old, 9)
+    indexes = old.execute(INDEXES).fetchall()
+    old.execute(
+        "INSERT INTO scheduled_messages (id, to_jid, message, scheduled_at, created_at, status,"
+        " secret, local_at) VALUES ('1_a', ?, 'Hello', 'then', 'then', 'unknown', x'0102', 'there')",
+        [REEM_JID],
+    )
+    before = list(old["scheduled_messages"].rows)
+    old.conn.commit()
+    old.close()
+    opened = open_store(home)
+    assert opened.rows(f"SELECT {', '.join(before[0])} FROM scheduled_messages") == before
+    assert set(indexes) <= set(opened.execute(INDEXES).fetchall())
+    opened.execute("UPDATE scheduled_messages SET status = 'draft'")
+    opened.close()
 
 
 # ── The current schema ────────────────────────────────────────────────────────────────────────────

@@ -63,6 +63,7 @@ WIRE_LOG = "whatsapp/neonize/wire_log.py"
 SEND = "queue/send.py"
 OUTCOMES = "queue/outcomes.py"
 ROWS = "queue/rows.py"
+STATES = "queue/states.py"
 COMPOSE = "queue/compose.py"
 DELIVER = "connection/deliver.py"
 OWNER = "connection/owner.py"
@@ -513,7 +514,7 @@ FAULTS = [
     ),
     Fault(
         "an unknown message is sent again without force",
-        ROWS,
+        STATES,
         'if row["status"] == "unknown" and not force:',
         "if False:",
         QUEUE + "test_retry_force_sends_an_unknown_row_again",

@@ -17,16 +17,18 @@ from wa.times import to_iso
 
 _KEPT_STATE = ("pacing", "brake", "ban", "transport")
 _MAY_HAVE_GONE = "('sending', 'sent', 'unknown')"
+_OPEN = "('draft', 'pending', 'held')"
 
 # If both stores have a row, the present store's is usually right, for it is newer. But the present store may
-# itself be an older backup that was restored. So a final status wins: `sent`, and `cancelled` over `pending`.
-# Of two rows whose status can still change, the one that changed later wins.
-_BACKUP_IS_RIGHT = """
+# itself be an older backup that was restored. So a final status wins: `sent`, and `cancelled` over one that
+# is open. Of two rows whose status can still change, the one that changed later wins.
+_BACKUP_IS_RIGHT = f"""
     (b.status = 'sent' AND k.status != 'sent')
-    OR (b.status = 'cancelled' AND k.status = 'pending')
-    OR (k.status IN ('pending', 'failed', 'missed')
+    OR (b.status = 'cancelled' AND k.status IN {_OPEN})
+    OR ((k.status IN {_OPEN} OR k.status IN ('failed', 'missed'))
         AND coalesce(b.updated_at, '') > coalesce(k.updated_at, ''))
-    OR (k.status = 'unknown' AND k.error_code = 'restored' AND b.status NOT IN ('sending', 'pending'))
+    OR (k.status = 'unknown' AND k.error_code = 'restored' AND b.status != 'sending'
+        AND b.status NOT IN {_OPEN})
 """
 
 
@@ -95,7 +97,7 @@ def _queue(restore: Restore) -> None:
         db.execute(release, [other])
         db.execute(
             "UPDATE main.scheduled_messages SET status = 'cancelled', note = ?"
-            " WHERE id = ? AND status = 'pending'",
+            f" WHERE id = ? AND status IN {_OPEN}",
             [f"its key is that of {holder}", other],
         )
         db.execute("UPDATE main.scheduled_messages SET idempotency_key = ? WHERE id = ?", [key, holder])

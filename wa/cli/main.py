@@ -55,7 +55,7 @@ COMMANDS = {
     "loopback": "loopback",
 }
 # The modules with further commands of a group.
-FURTHER = {"contacts": "contacts_transfer"}
+FURTHER = {"contacts": "contacts_transfer", "schedule": "schedule_change"}
 
 
 class Commands(Mapping[str, Any]):

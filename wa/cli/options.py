@@ -85,7 +85,10 @@ Wait = Annotated[
 ]
 Count = Annotated[int, typer.Option(min=1, max=1_000_000, metavar="N", help="At most this many.")]
 
-
+Draft = Annotated[
+    bool,
+    typer.Option("--draft", help="Only a proposal: it goes out after `wa schedule approve`."),
+]
 Files = Annotated[
     list[Path] | None, typer.Option("--file", metavar="F", help="A file to send; may be repeated.")
 ]

@@ -12,7 +12,7 @@ from wa.connection.hold import serve, stop_signals
 from wa.connection.owner import Owner
 from wa.errors import Terminated, WaError
 from wa.people.recipients import Recipient
-from wa.queue import checks, outcomes, pacing, rows, send, waiting
+from wa.queue import checks, outcomes, pacing, rows, send, states, waiting
 from wa.queue.compose import Part, queue_now
 from wa.queue.send import Scope
 from wa.queue.waiting import Waiter
@@ -37,14 +37,20 @@ SENDS_SCHEDULED = ("listen", "run-scheduler", "run-scheduler --once")
 
 
 def send_parts(
-    context: Context, to: Recipient, parts: Sequence[Part], key: str | None, wait: float | None, tell: Tell
+    context: Context,
+    to: Recipient,
+    parts: Sequence[Part],
+    key: str | None,
+    wait: float | None,
+    tell: Tell,
+    *,
+    draft: bool = False,
 ) -> None:
     """Queue and send one message after the other. Call `tell` with each row as soon as it is sent or queued.
 
-    Each may take `wait` seconds; with None, a message is only queued, and so is one that
-    its key names as scheduled for later. Raise as `rows.enqueue` does, and a WaError
-    when a message was not sent: it will not be sent later unless the code is
-    `unknown-outcome` or `still-queued`.
+    Each may take `wait` seconds; with None, a message is only queued, and so is a `draft`, and one that its
+    key names as scheduled for later. Raise as `rows.enqueue` does, and a WaError when a message was not
+    sent: it will not be sent later unless the code is `unknown-outcome` or `still-queued`.
     """
     held: list[BaseException] = []
     for number, part in enumerate(parts):
@@ -55,9 +61,9 @@ def send_parts(
 
         def add(part: Part = part) -> tuple[Row, None]:
             grace = context.settings.grace
-            return queue_now(context.store, to, part, context.now(), grace=grace, key=key), None
+            return queue_now(context.store, to, part, context.now(), grace=grace, key=key, draft=draft), None
 
-        _deliver(context, add, wait, tell, held)
+        _deliver(context, add, None if draft else wait, tell, held)
 
 
 def retry(context: Context, row_id: str, *, force: bool, wait: float | None, tell: Tell) -> None:
@@ -65,7 +71,7 @@ def retry(context: Context, row_id: str, *, force: bool, wait: float | None, tel
 
     def again() -> tuple[Row, Row]:
         before, grace = rows.get(context.store, row_id), context.settings.grace
-        return rows.retry(context.store, row_id, context.now(), force=force, grace=grace), before
+        return states.retry(context.store, row_id, context.now(), force=force, grace=grace), before
 
     _deliver(context, again, wait, tell, [])
 

@@ -12,7 +12,7 @@ from wa.errors import WaError
 from wa.jids import check_recipient, show_jid
 from wa.people import recipients
 from wa.people.recipients import Recipient
-from wa.queue import checks, rows
+from wa.queue import checks, rows, states
 from wa.record.names import canonical
 from wa.settings import Settings, end_of_grace
 from wa.store.database import Row, Store
@@ -72,7 +72,14 @@ def _keep(home: Home, path: Path) -> Row:
 
 
 def queue_now(
-    store: Store, to: Recipient, part: Part, now: datetime, *, grace: timedelta, key: str | None = None
+    store: Store,
+    to: Recipient,
+    part: Part,
+    now: datetime,
+    *,
+    grace: timedelta,
+    key: str | None = None,
+    draft: bool = False,
 ) -> Row:
     """Add a message that is to be sent at once. Return its row; raise as `rows.enqueue` does."""
     return rows.enqueue(
@@ -86,6 +93,7 @@ def queue_now(
         key=key,
         quoted_id=part.quoted_id,
         file=part.file,
+        draft=draft,
     )
 
 
@@ -101,6 +109,7 @@ def schedule(
     grace: timedelta | None = None,
     file: Path | None = None,
     key: str | None = None,
+    draft: bool = False,
 ) -> Row:
     """Add a message that is to be sent at a moment, given in a zone, and wake the owner of the connection.
 
@@ -122,6 +131,7 @@ def schedule(
         zone=str(zone),
         key=key,
         file=parts[-1].file,
+        draft=draft,
     )
     checks.check_decided(row)
     wake_owner(store.home.socket)
@@ -139,11 +149,11 @@ def edit(
     tz: str | None = None,
     to: Recipient | None = None,
 ) -> Row:
-    """Change a pending row, and wake the owner of the connection. Return the row.
+    """Change a row that is not sent yet, and wake the owner of the connection. Return the row.
 
     `at` is read in the zone `tz` (`contact`: the recipient's); without it, in the zone in which the row's
     time was given. `tz` alone keeps the wall time. A row for another recipient gives up the zone of the one
-    before for that of the settings. Raise as `rows.edit` does, and WaError `usage` if nothing is to change.
+    before for that of the settings. Raise as `states.edit` does, and WaError `usage` if nothing is to change.
     """
     row = rows.get(store, row_id)
     changes: Row = {}
@@ -177,7 +187,7 @@ def edit(
     if "scheduled_at" in changes or "timezone" in changes:
         after = {**row, **changes}
         changes["local_at"] = rows.local_at(from_iso(after["scheduled_at"]), after["timezone"])
-    row = rows.edit(store, row_id, now, changes)
+    row = states.edit(store, row_id, now, changes)
     wake_owner(store.home.socket)
     return row
 

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 from wa.errors import WaError
 from wa.queue import pacing
-from wa.queue.rows import expect, get, sending_ids, update
+from wa.queue.rows import get, sending_ids, update
+from wa.queue.states import end, expect
 from wa.record import messages, write
 from wa.store.database import Row, Store
 from wa.store.device import own_jid
@@ -106,7 +107,7 @@ def _settle_by_evidence(store: Store, row_id: str, evidence: Evidence, now: date
     ):
         mark_sent(store, row_id, now, message_id, note=CONFIRMED)
     else:
-        update(
+        end(
             store,
             row_id,
             now,
@@ -114,7 +115,6 @@ def _settle_by_evidence(store: Store, row_id: str, evidence: Evidence, now: date
             message_id=message_id,
             error_code="unknown-outcome",
             error_message=why,
-            wait_until=None,
         )
 
 
@@ -137,7 +137,7 @@ def mark_sent(
     late = left - from_iso(row["scheduled_at"])
     if note is None and late > pacing.LATE and not row["is_immediate"]:
         note = f"sent {format_duration(pacing.whole(late))} late"
-    update(
+    end(
         store,
         row_id,
         now,
@@ -146,7 +146,6 @@ def mark_sent(
         message_id=message_id,
         error_code=None,
         error_message=None,
-        wait_until=None,
         note=note,
     )
     if acknowledged is not None:
@@ -188,12 +187,12 @@ def resolve(store: Store, row_id: str, outcome: str, now: datetime) -> Row:
         if outcome == "sent":
             mark_sent(store, row_id, now, get(store, row_id)["message_id"], note="resolved by hand")
         else:
-            update(store, row_id, now, status="failed", error_code="send-failed", note="resolved by hand")
+            end(store, row_id, now, status="failed", error_code="send-failed", note="resolved by hand")
     return get(store, row_id)
 
 
 def _fail(store: Store, row_id: str, now: datetime, code: str, why: str) -> None:
-    update(store, row_id, now, status="failed", error_code=code, error_message=why, wait_until=None)
+    end(store, row_id, now, status="failed", error_code=code, error_message=why)
 
 
 def _refuse(store: Store, row_id: str, now: datetime, refusal: Refused) -> None:

@@ -1,8 +1,6 @@
 """Rows of the queue, and all writes to their table.
 
-Each function that a user's command calls is one transaction, which re-reads the row
-first: the change is committed before the message could be sent. The others write in
-the caller's transaction, and say so.
+`enqueue` is one transaction. The other functions that write join the caller's, and say so.
 """
 
 from __future__ import annotations
@@ -22,7 +20,9 @@ from wa.store.database import Row, Store
 from wa.times import load_zone, to_iso
 from wa.zones import wall_of
 
-STATUSES = ("pending", "sending", "sent", "failed", "unknown", "cancelled", "missed")
+STATUSES = ("draft", "pending", "held", "sending", "sent", "failed", "unknown", "cancelled", "missed")
+OPEN = ("draft", "pending", "held")
+"""The statuses of rows that are not sent, and can still be changed."""
 COLUMNS = (
     "id, to_jid, to_phone, message, quoted_id, scheduled_at, timezone, status, error_code,"
     " error_message, created_at, created_from, updated_at, sent_at, message_id, attempts, expires_at,"
@@ -50,6 +50,7 @@ def enqueue(
     key: str | None = None,
     quoted_id: str | None = None,
     file: Row | None = None,
+    draft: bool = False,
 ) -> Row:
     """Add a message to the queue, or return the row that already has this key.
 
@@ -73,6 +74,7 @@ def enqueue(
         "timezone": zone,
         "local_at": local_at(scheduled_at, zone),
         "is_immediate": immediate,
+        "status": "draft" if draft else "pending",
         "created_at": to_iso(now),
         "updated_at": to_iso(now),
         "expires_at": to_iso(end_of_grace(scheduled_at, grace)),
@@ -108,10 +110,10 @@ def is_immediate(store: Store, row_id: str) -> bool:
 
 
 def is_for_later(store: Store, row_id: str, now: datetime) -> bool:
-    """Return whether a row is pending for a moment that was given to it and lies ahead."""
+    """Return whether a row waits for the user, or for a moment that was given to it and lies ahead."""
     sql = (
-        "SELECT 1 FROM scheduled_messages"
-        " WHERE id = ? AND status = 'pending' AND NOT is_immediate AND scheduled_at > ?"
+        "SELECT 1 FROM scheduled_messages WHERE id = ? AND (status IN ('draft', 'held')"
+        " OR (status = 'pending' AND NOT is_immediate AND scheduled_at > ?))"
     )
     return store.value(sql, [row_id, to_iso(now)]) is not None
 
@@ -154,13 +156,15 @@ def find(store: Store, text: str) -> str:
 
 
 def listing(store: Store, status: str | None) -> Iterator[Row]:
-    """Yield the rows with a status by time; all rows for "all", unsettled rows for None."""
+    """Yield the rows with a status by time, drafts first; all rows for "all", unsettled rows for None."""
     sql = f"SELECT {COLUMNS} FROM scheduled_messages"
     if status is None:
-        sql += " WHERE status IN ('pending', 'sending', 'unknown')"
+        sql += " WHERE status IN ('draft', 'pending', 'held', 'sending', 'unknown')"
     elif status != "all":
         sql += " WHERE status = :status"
-    cursor = store.execute(f"{sql} ORDER BY scheduled_at, id", {"status": status} if status else ())
+    cursor = store.execute(
+        f"{sql} ORDER BY status != 'draft', scheduled_at, id", {"status": status} if status else ()
+    )
     names = [column[0] for column in cursor.description]
     return (dict(zip(names, values, strict=True)) for values in cursor)
 
@@ -197,51 +201,6 @@ def update(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
     )
 
 
-def cancel(store: Store, row_id: str, now: datetime) -> Row:
-    """Cancel a pending row, so that it is not sent. Raise as `expect` does."""
-    with store.write():
-        expect(store, row_id, "cancelled", ("pending",))
-        update(store, row_id, now, status="cancelled", wait_until=None)
-    return get(store, row_id)
-
-
-def edit(store: Store, row_id: str, now: datetime, changes: Row) -> Row:
-    """Change columns of a pending row. Raise as `expect` does."""
-    with store.write():
-        expect(store, row_id, "edited", ("pending",))
-        update(store, row_id, now, **changes)
-    return get(store, row_id)
-
-
-def retry(store: Store, row_id: str, now: datetime, *, force: bool, grace: timedelta) -> Row:
-    """Make a failed or missed row, with `force` also an unknown one, pending again, to be sent now."""
-    with store.write():
-        row = get(store, row_id)
-        if row["status"] == "unknown" and not force:
-            raise WaError(
-                "unknown-outcome",
-                f"{row_id} may have been sent already",
-                "look at the chat; then `wa schedule resolve`, or `retry --force` to send it again",
-            )
-        expect(store, row_id, "retried", ("failed", "missed", "unknown"))
-        update(
-            store,
-            row_id,
-            now,
-            status="pending",
-            scheduled_at=to_iso(now),
-            local_at=None,
-            expires_at=to_iso(end_of_grace(now, grace)),
-            not_before=None,
-            is_immediate=True,
-            message_id=None,
-            error_code=None,
-            error_message=None,
-            note=f"first due {row['scheduled_at']}",
-        )
-    return get(store, row_id)
-
-
 def clamp_claims(store: Store, now: datetime) -> None:
     """Set claims that lie in the future to now, in the caller's transaction."""
     sql = "UPDATE scheduled_messages SET claimed_at = :now WHERE claimed_at > :now"
@@ -275,23 +234,3 @@ def doubt(store: Store, made_before: str, now: datetime) -> int:
         {"why": "another copy of this home may have sent it", "now": to_iso(now), "before": made_before},
     )
     return changed.rowcount
-
-
-def expect(store: Store, row_id: str, verb: str, allowed: tuple[str, ...]) -> None:
-    """Raise WaError unless a status is allowed: `unknown-outcome` if it may be sent, else `wrong-state`."""
-    row = get(store, row_id)
-    if row["status"] in allowed:
-        return
-    if row["status"] in ("sending", "unknown"):
-        raise WaError(
-            "unknown-outcome",
-            f"{row_id} is {row['status']}: it may have been sent, and cannot be {verb}",
-            f"wa schedule show {row_id}",
-        )
-    raise WaError(
-        "wrong-state",
-        f"{row_id} is {row['status']} and cannot be {verb}",
-        "`wa send` or `wa schedule add` makes a new one"
-        if row["status"] in ("sent", "cancelled")
-        else f"only {' or '.join(allowed)} messages can be {verb}",
-    )

@@ -17,6 +17,7 @@ from enum import Enum
 from wa.jids import is_person_or_group
 from wa.queue import pacing, place
 from wa.queue.rows import update
+from wa.queue.states import end
 from wa.record.names import canonical
 from wa.settings import Settings
 from wa.store.database import Row, Store
@@ -102,7 +103,7 @@ def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool
     """
     if not is_person_or_group(row["to_jid"]):  # an older version queued it
         why = f"nothing is sent to {row['to_jid']}: that would publish it"
-        update(store, row["id"], now, status="failed", error_code="usage", error_message=why, wait_until=None)
+        end(store, row["id"], now, status="failed", error_code="usage", error_message=why)
         return True
     due = from_iso(row["scheduled_at"])
     expires = from_iso(row["expires_at"]) if row["expires_at"] else due + settings.grace
@@ -112,7 +113,7 @@ def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool
     if expires < now or (quiet_end and expires < quiet_end):
         ends = "ended" if expires < now else "ends in the quiet hours,"
         why = f"{format_duration(pacing.whole(now - due))} late; its grace {ends} {to_iso(expires)}"
-        update(store, row["id"], now, status="missed", error_message=why, wait_until=None)
+        end(store, row["id"], now, status="missed", error_message=why)
         return True
     if quiet_end:
         update(store, row["id"], now, not_before=to_iso(quiet_end), note="late; waits for quiet hours to end")

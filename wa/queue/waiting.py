@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from wa.errors import WaError
-from wa.queue import rows
+from wa.queue import rows, states
 from wa.store.database import Row, Store
 from wa.times import to_iso
 
@@ -90,7 +90,9 @@ def _is_noted(store: Store, waiter: Waiter) -> bool:
 def _leave(store: Store, waiter: Waiter, now: datetime, changes: Row) -> None:
     others = _others(store, waiter, now)
     _keep(store, waiter, others, now)
-    rows.update(store, waiter.row_id, now, **changes, wait_until=max(others.values(), default=None))
+    until = max(others.values(), default=None)
+    change = states.end if changes else rows.update
+    change(store, waiter.row_id, now, **changes, wait_until=until)
 
 
 def _others(store: Store, waiter: Waiter, now: datetime) -> dict[str, str]:
@@ -119,6 +121,12 @@ def sent_or_error(row: Row, waits_for: str = "") -> Row:
             "unknown-outcome",
             f"{row_id} may have been sent: {why or 'it was not acknowledged in time'}",
             f"look at the chat, then `wa schedule resolve {row_id} sent|failed`",
+        )
+    if status == "held":
+        raise WaError(
+            "still-queued",
+            f"{row_id} is not sent: it is held",
+            f"`wa schedule unhold {row_id}` lets it go, `wa schedule cancel {row_id}` cancels it",
         )
     if status == "pending":
         raise WaError(

@@ -14,12 +14,12 @@ from wa.zones import RULES, wall_of
 
 _ROWS = (
     "SELECT id, scheduled_at, expires_at, timezone, local_at FROM scheduled_messages"
-    " WHERE status = 'pending' AND local_at IS NOT NULL"
+    " WHERE status IN ('draft', 'pending', 'held') AND local_at IS NOT NULL"
 )
 
 
 def follow(store: Store, rules: str, now: datetime) -> int:
-    """Move the pending rows whose wall-clock time is another moment by the present rules. Return how many.
+    """Move the open rows whose wall-clock time is another moment by the present rules. Return how many.
 
     `rules` is the version of the rules. A store that is in use is written to only if a row has to be moved.
     """

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from wa.cli.context import App
-from wa.cli.options import Json, To, Wait, app_of, read_text, recipient
+from wa.cli.options import Draft, Json, To, app_of, read_text, recipient
+from wa.cli.queue_rows import Id, state_note
 from wa.cli.show import note_what_keeps, when_due, who
 from wa.errors import WaError
 from wa.queue import attention, compose
@@ -22,25 +22,6 @@ from wa.times import from_iso, parse_duration, parse_when
 commands = typer.Typer()
 schedule = typer.Typer(help="Messages to be sent later.")
 commands.add_typer(schedule, name="schedule")
-
-
-def _complete_id(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Return ids for the shell's completion, none in case of an error."""
-    try:
-        app = ctx.find_object(App) or App()
-        rows = queue.recent(app.store, 200)
-        return [(row["id"], f"{who(row)}: {row['message'][:30]}") for row in rows]
-    except Exception:  # noqa: BLE001
-        return []
-
-
-Id = Annotated[
-    str,
-    typer.Argument(
-        metavar="ID", help="The id, its beginning, or the part after _.", autocompletion=_complete_id
-    ),
-]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Return at once.")]
 
 
 @schedule.command()
@@ -61,6 +42,7 @@ def add(
     key: Annotated[
         str | None, typer.Option(metavar="K", help="A message with the same key is never queued twice.")
     ] = None,
+    draft: Draft = False,
     as_json: Json = False,
 ) -> None:
     """Queue a message for later. `wa run-scheduler` or `wa listen` sends it.
@@ -82,8 +64,9 @@ def add(
         grace=None if grace is None else parse_duration(grace),
         file=file,
         key=key,
+        draft=draft,
     )
-    app.out.result(row, f"{row['id']}  {who(row)}  {when_due(app, row)}")
+    app.out.result(row, f"{row['id']}  {who(row)}  {when_due(app, row)}{state_note(row)}")
     note_what_keeps(app, row, scheduled=True)
 
 
@@ -159,65 +142,3 @@ def edit(
     person = None if to is None else recipient(app, to)
     row = compose.edit(app.store, app.settings, row_id, app.now(), text=text, at=at, tz=tz, to=person)
     app.out.result(row, f"{row['id']}  {who(row)}  {when_due(app, row)}")
-
-
-@schedule.command()
-def cancel(ctx: typer.Context, id: Id, as_json: Json = False) -> None:  # noqa: A002
-    """Cancel a pending message.
-
-    Once the command has ended with exit code 0, the message does not go out.
-
-    Example: wa schedule cancel a1b2c3
-    """
-    app = app_of(ctx)
-    row = queue.cancel(app.store, queue.find(app.store, id), app.now())
-    app.out.result(row, f"cancelled {row['id']} for {who(row)}")
-
-
-@schedule.command()
-def retry(
-    ctx: typer.Context,
-    id: Id,  # noqa: A002
-    force: Annotated[bool, typer.Option("--force", help="Even if it may have been sent already.")] = False,
-    wait: Wait = 90,
-    no_wait: NoWait = False,
-    as_json: Json = False,
-) -> None:
-    """Send a failed or missed message again, now.
-
-    Example: wa schedule retry a1b2c3
-    """
-    from wa.connection import deliver
-
-    app = app_of(ctx)
-    row_id = queue.find(app.store, id)
-
-    def tell(row: Mapping[str, Any], was_sent: bool) -> None:
-        app.out.success(row, f"{row['status']}: {row['id']} for {who(row)}")
-        note_what_keeps(app, row, scheduled=False)
-
-    deliver.retry(app.context, row_id, force=force, wait=None if no_wait else wait, tell=tell)
-
-
-@schedule.command()
-def resolve(
-    ctx: typer.Context,
-    id: Id,  # noqa: A002
-    outcome: Annotated[
-        str, typer.Argument(metavar="sent|failed", help="Whether the message is in the chat.")
-    ],
-    as_json: Json = False,
-) -> None:
-    """Settle an `unknown` message, after looking at the chat.
-
-    Example: wa schedule resolve a1b2c3 sent
-    """
-    if outcome not in ("sent", "failed"):
-        raise WaError(
-            "usage", f"the outcome is sent or failed, not {outcome!r}", "look at the chat on your phone"
-        )
-    from wa.queue import outcomes
-
-    app = app_of(ctx)
-    row = outcomes.resolve(app.store, queue.find(app.store, id), outcome, app.now())
-    app.out.result(row, f"{row['status']}: {row['id']} for {who(row)}")

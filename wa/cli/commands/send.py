@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from wa.cli.context import App
-from wa.cli.options import Files, Json, To, Wait, app_of, read_text, recipient
+from wa.cli.options import Draft, Files, Json, To, Wait, app_of, read_text, recipient
 from wa.cli.show import note_what_keeps, when_due, who
 from wa.times import from_iso
 
@@ -31,6 +31,7 @@ def send(
     key: Annotated[
         str | None, typer.Option(metavar="K", help="A message with the same key is never sent twice.")
     ] = None,
+    draft: Draft = False,
     as_json: Json = False,
 ) -> None:
     """Send a message or files now, and wait until WhatsApp has it.
@@ -65,7 +66,7 @@ def send(
             if len(rows) == len(parts) and app.json:
                 app.out.table(rows, [], lambda row: [], "")
 
-    send_parts(app.context, person, parts, key, None if no_wait else wait, tell)
+    send_parts(app.context, person, parts, key, None if no_wait else wait, tell, draft=draft)
     if rows[-1]["status"] == "pending":
         note_what_keeps(app, rows[-1], scheduled=from_iso(rows[-1]["scheduled_at"]) > app.now())
 
@@ -75,5 +76,8 @@ def _done(app: App, row: Mapping[str, Any], was_sent: bool) -> str:
     what = f"{row['file_name']} " if row["file_name"] else ""
     if row["status"] == "sent":
         return f"{'already sent' if was_sent else 'sent'} {what}to {who(row)}"
+    if row["status"] in ("draft", "held"):
+        verb = "approve" if row["status"] == "draft" else "unhold"
+        return f"{row['status']} {what}{row['id']} for {who(row)}: `wa schedule {verb}` lets it go out"
     due = f", due {when_due(app, row)}" if from_iso(row["scheduled_at"]) > app.now() else ""
     return f"queued {what}{row['id']} for {who(row)}{due}"

@@ -25,9 +25,25 @@ def m0009_details(db: Database) -> None:
     db.conn.execute("ALTER TABLE messages ADD COLUMN details TEXT")
 
 
+def m0010_drafts(db: Database) -> None:
+    """The statuses `draft` and `held`. SQLite changes a CHECK only by making the table anew."""
+    made = db.conn.execute(
+        "SELECT sql FROM sqlite_master WHERE tbl_name = 'scheduled_messages' AND sql IS NOT NULL"
+        " ORDER BY type DESC"
+    ).fetchall()
+    table, *indexes = [sql for (sql,) in made]
+    anew = table.replace("scheduled_messages", "queue_anew", 1)
+    db.conn.execute(anew.replace("'pending', 'sending',", "'draft', 'pending', 'held', 'sending',"))
+    db.conn.execute("INSERT INTO queue_anew SELECT * FROM scheduled_messages")
+    db.conn.execute("DROP TABLE scheduled_messages")
+    db.conn.execute("ALTER TABLE queue_anew RENAME TO scheduled_messages")
+    for sql in indexes:
+        db.conn.execute(sql)
+
+
 STEPS = (
     m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups, m0006_damaged_history,
-    m0007_stuck, m0008_wall_times, m0009_details,
+    m0007_stuck, m0008_wall_times, m0009_details, m0010_drafts,
 )  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""

@@ -1,0 +1,74 @@
+"""What the commands on rows of the queue share: ids as arguments, and changing several rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from wa.cli.context import App
+from wa.cli.show import who
+from wa.errors import WaError
+from wa.queue import rows as queue
+from wa.store.database import Store
+
+
+def complete_id(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Return ids for the shell's completion, none in case of an error."""
+    try:
+        app = ctx.find_object(App) or App()
+        rows = queue.recent(app.store, 200)
+        return [(row["id"], f"{who(row)}: {row['message'][:30]}") for row in rows]
+    except Exception:  # noqa: BLE001
+        return []
+
+
+Id = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="The id, its beginning, or the part after _.", autocompletion=complete_id
+    ),
+]
+Ids = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ID…", help="The ids, their beginnings, or the parts after _.", autocompletion=complete_id
+    ),
+]
+
+
+def change_each(
+    app: App,
+    ids: Sequence[str],
+    change: Callable[[Store, str, datetime], Mapping[str, Any]],
+    done: str,
+    note: Callable[[Mapping[str, Any]], None] = lambda row: None,
+) -> None:
+    """Change each row and tell of it, then raise the first error; JSON is an array if there are several."""
+    rows, errors = [], []
+    for row_id in [queue.find(app.store, each) for each in ids]:
+        try:
+            rows.append(change(app.store, row_id, app.now()))
+        except WaError as error:
+            errors.append(error)
+            continue
+        app.out.line(f"{done} {row_id} for {who(rows[-1])}")
+        note(rows[-1])
+    app.context.wake_owner()
+    if errors:
+        raise errors[0]
+    if app.json and len(ids) == 1:
+        app.out.result(rows[0], "")
+    elif app.json:
+        app.out.table(rows, [], lambda row: [], "")
+
+
+def state_note(row: Mapping[str, Any]) -> str:
+    """Return what keeps a row from going out at its time, as an addition to a line about it."""
+    row_id = row["id"]
+    return {
+        "draft": f"  (a draft: `wa schedule approve {row_id}` lets it go out)",
+        "held": f"  (held: `wa schedule unhold {row_id}` lets it go out)",
+    }.get(row["status"], "")
