@@ -89,6 +89,37 @@ def test_what_the_phone_has_of_a_message_is_stored(device, listener, reem, adam)
     wait_for(lambda: rows_of(device, adam) == ["left out at first"], what="the phone's copy")
 
 
+def shown(device, chat):
+    """Return the rows of a chat, each as what it says and why it cannot be shown."""
+    return [(row["content"], row["unavailable"]) for row in device.chat(chat)]
+
+
+def test_what_cannot_be_read_leaves_a_row_that_says_so_and_counts_as_unread(device, listener, newcomer, reem):
+    adam, nadia, omar = newcomer("Adam"), newcomer("Nadia"), newcomer("Omar")
+    reem.fault(no_answer={"count": 2})
+    adam.withhold(reem, "view_once", imageMessage=IMAGE)
+    ad = nadia.withhold(reem, "", conversation="an offer")
+    spoilt = omar.garble(reem)
+    adam.garble(reem, hide=True)
+    view_once = [("View once: only the phone can show it", "view_once")]
+    waits = [("Waiting for this message: if it does not come, the phone can show it", "waiting")]
+    wait_for(lambda: shown(device, adam) == view_once, what="what stands for a view-once message")
+    wait_for(lambda: shown(device, nadia) == waits, what="what stands for a withheld message")
+    wait_for(lambda: shown(device, omar) == waits, what="what stands for a spoilt message")
+    (before,) = device.chat(nadia)
+    nadia.send(reem, "the offer itself", id=ad)
+    omar.send(reem, id=spoilt, reactionMessage={"key": {"ID": "M1", "remoteJID": omar.lid}, "text": "👍"})
+    adam.send(reem, "look on your phone")
+    wait_for(lambda: shown(device, nadia) == [("the offer itself", None)], what="the message")
+    listener.event(lambda event: (event["id"], event["content"]) == (before["id"], "the offer itself"))
+    assert device.chat(nadia) == [
+        before | {"content": "the offer itself", "message_type": "text", "unavailable": None}
+    ]
+    wait_for(lambda: shown(device, adam) == [*view_once, ("look on your phone", None)], what="the text")
+    counts = {row["id"]: row["unread_count"] for row in device.json("unread")}
+    assert [counts[each.pn] for each in (adam, nadia, omar)] == [2, 1, 1]
+
+
 def test_a_view_once_message_that_comes_is_a_message(client, nadia, device, listener, reem, adam):
     for person in (nadia, reem):
         adam.send(person, viewOnceMessageV2={"message": {"imageMessage": IMAGE}})

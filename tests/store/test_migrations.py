@@ -166,6 +166,13 @@ def test_every_step_says_what_it_brings():
             {"scheduled_messages": "local_at status"},
             id="m0010_drafts",
         ),
+        pytest.param(
+            11,
+            (set(MESSAGES) | set(QUEUE) | set(PEOPLE) | set(WHATSAPP) | set(BACKUPS) | set(STUCK))
+            - {"spool"},
+            {"messages": "unavailable"},
+            id="m0011_unavailable",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

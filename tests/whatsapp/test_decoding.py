@@ -23,12 +23,14 @@ from wa.whatsapp.events import (
     JidMapped,
     MessageReceived,
     Named,
+    NothingToShow,
     Reacted,
     ReceiptReceived,
 )
 from wa.whatsapp.neonize.decoding import content as content_of
 from wa.whatsapp.neonize.decoding import decode as decoding
 from wa.whatsapp.neonize.decoding.fields import jid_text
+from wa.whatsapp.neonize.wire_log import ViewOnce
 
 _folder = str(installed_neonize() / "proto")
 if _folder not in sys.path:  # without importing neonize itself, which would load the library
@@ -57,6 +59,7 @@ REPLIES = [
 KEYS = {"groupID": GROUP, "axolotlSenderKeyDistributionMessage": b"key"}
 UNKNOWN = b"\xd2\x7d\x03abc"  # field 2010, which no version of the library has
 NOBODY: dict[str, str] = {}
+WAITS = "Waiting for this message: if it does not come, the phone can show it"
 
 
 def jid(text: str, device: int = 0) -> Any:
@@ -292,7 +295,7 @@ TIMER = {"type": Protocol.EPHEMERAL_SETTING, "ephemeralExpiration": 604_800}
         ("protocolMessage", {"key": {"ID": "3A00"}}, "other", None),
         ("reactionMessage", {}, "other", None),
         ("encReactionMessage", {"encPayload": b"x"}, "other", None),
-        ("placeholderMessage", {"type": 0}, "other", None),
+        ("placeholderMessage", {"type": 0}, "other", "Only the phone can show this message"),
         ("ephemeralMessage", {}, "other", None),
         ("call", {"callKey": b"x"}, "other", None),
     ],
@@ -507,6 +510,53 @@ def test_a_message_maps_hidden_ids_before_it_is_received(where, expected):
     assert decoding.undecryptable_events(undecryptable, NOBODY.get) == expected
 
 
+def unread(where: Any = None, hide: bool = False, **info: Any) -> list[Event]:
+    """Return the events of a message that the library could not read."""
+    known = {"ID": "3A01", "Timestamp": AT * 1000, "Category": "", "MediaType": "", "Edit": ""}
+    event = N.UndecryptableMessage(
+        Info=N.MessageInfo(MessageSource=where or source(), **(known | info)), IsUnavailable=True
+    )
+    event.DecryptFailMode = event.DECRYPT_FAIL_HIDE if hide else event.DECRYPT_FAIL_SHOW
+    told = ViewOnce().say(N.UndecryptableMessage, event.SerializePartialToString())
+    return decoding.undecryptable_events(N.UndecryptableMessage.FromString(told), NOBODY.get)
+
+
+def test_something_stands_for_a_message_that_cannot_be_read():
+    waits = MessageReceived(REEM, "3A01", REEM, AT, WAITS, "other", unavailable="waiting")
+    assert unread() == [waits]
+    assert unread(hide=True) == unread(Edit="1") == unread(source(ME, me=True), Category="peer") == []
+    (ours,) = unread(source(REEM, ME, me=True))
+    assert (ours.is_from_me, ours.unavailable) == (True, "waiting")
+
+
+def test_what_the_log_says_of_a_view_once_message_reaches_its_event():
+    log = ViewOnce()
+    log.note(b'\x0a\x50Unavailable message 3A01 from 100200300400@lid (type: "view_once")')
+    log.note(b'\x0a\x50Unavailable message 3A02 from 100200300400@lid (type: "")')
+    kinds = {}
+    for each in ("3A01", "3A02"):
+        info = N.MessageInfo(MessageSource=source(), ID=each, Timestamp=AT, MediaType="", Edit="")
+        given = N.UndecryptableMessage(Info=info, IsUnavailable=True).SerializePartialToString()
+        event = N.UndecryptableMessage.FromString(log.say(N.UndecryptableMessage, given))
+        (found,) = decoding.undecryptable_events(event, NOBODY.get)
+        kinds[each] = found.unavailable
+    assert kinds == {"3A01": "view_once", "3A02": "waiting"}
+
+
+def test_a_message_on_request_that_is_none_to_read_takes_away_what_stands_for_it():
+    reaction = Message(reactionMessage={"key": {"ID": "3A00"}, "text": "👍"})
+    for asked in ({"RetryCount": 1}, {"UnavailableRequestID": "R"}):
+        event = message(reaction)
+        for name, value in asked.items():
+            setattr(event, name, value)
+        reacted, gone = decoding.message_events(event, NOBODY.get)
+        assert isinstance(reacted, Reacted)
+        assert gone == NothingToShow(REEM, "3A01")
+        event.Message.CopyFrom(text())
+        assert len(decoding.message_events(event, NOBODY.get)) == 1
+    assert len(decode(reaction)) == 1
+
+
 def test_an_unknown_hidden_id_is_asked_for_once():
     asked: list[str] = []
 
@@ -676,7 +726,8 @@ STUBS = Web.WebMessageInfo.StubType
         (past(messageStubType=STUBS.Value("REVOKE"), revokeMessageTimestamp=AT + 9), REEM,
          [Deleted(REEM, "3A01", AT + 9)]),
         (past(messageStubType=STUBS.Value("ADMIN_REVOKE")), GROUP, [Deleted(GROUP, "3A01", AT)]),
-        (past(messageStubType=STUBS.Value("CIPHERTEXT")), REEM, []),
+        (past(messageStubType=STUBS.Value("CIPHERTEXT")), REEM,
+         [MessageReceived(REEM, "3A01", REEM, AT, WAITS, "other", unavailable="waiting")]),
         (past(futureproofData=UNKNOWN, messageStubType=STUBS.Value("FUTUREPROOF")), REEM,
          [MessageReceived(REEM, "3A01", REEM, AT, None, "other", raw=UNKNOWN)]),
         (past(), REEM, [MessageReceived(REEM, "3A01", REEM, AT, None, "system")]),
@@ -708,7 +759,7 @@ def test_system_messages_of_the_history_are_decoded(stub, params, content):
 
 @pytest.mark.parametrize("stub", [value for value in STUBS.values() if value])
 def test_every_system_message_is_read(stub):
-    assert len(told(past(messageStubType=stub, messageStubParameters=["a", "b"]))) == (stub != 2)
+    assert len(told(past(messageStubType=stub, messageStubParameters=["a", "b"]))) == 1
 
 
 def test_reactions_of_the_history_come_after_their_message():

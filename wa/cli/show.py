@@ -9,7 +9,7 @@ from wa.cli.context import App
 from wa.cli.output import one_line
 from wa.errors import WaError
 from wa.jids import show_jid
-from wa.record.messages import moment
+from wa.record.messages import EDIT, moment
 from wa.times import describe, from_iso, load_zone
 
 
@@ -51,7 +51,8 @@ def body(row: Mapping[str, Any], content: str | None = None) -> str:
         return "(deleted)"
     text = content if content is not None else row["content"] or ""
     kind = row["message_type"]
-    return text if kind == "text" else f"[{kind}] {text}".rstrip()
+    is_plain = kind == "text" or row.get("unavailable") not in (None, EDIT)
+    return text if is_plain else f"[{kind}] {text}".rstrip()
 
 
 def message_line(app: App, row: Mapping[str, Any]) -> str:
@@ -65,4 +66,6 @@ def message_line(app: App, row: Mapping[str, Any]) -> str:
     text = "\n    ".join(body(row).splitlines())
     marks = "".join(f" {each['emoji']}" for each in row.get("reactions", ()))
     edited = " (edited)" if row["edited_at"] and not row["deleted_at"] else ""
+    if row["unavailable"] == EDIT:
+        edited = " (edited: only the phone can show the new text)"
     return f"[{shown_time(app, row['timestamp'])}] {one_line(names)}: {text}{edited}{marks}"

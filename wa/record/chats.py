@@ -23,7 +23,7 @@ def listing(store: Store, limit: int, *, unread_only: bool = False) -> list[Row]
     return store.rows(
         f"SELECT h.id, {name_of('h.id')} AS name, h.is_group, h.unread_count, h.last_message_time,"
         " m.content AS last_message, m.is_from_me AS last_is_from_me, m.message_type AS last_message_type,"
-        " m.deleted_at AS last_deleted_at,"
+        " m.deleted_at AS last_deleted_at, m.unavailable AS last_unavailable,"
         " h.created_at, h.updated_at"
         f" FROM (SELECT * FROM chats {where} ORDER BY last_message_time DESC LIMIT ?) h"
         " LEFT JOIN messages m ON m.id = (SELECT id FROM messages WHERE chat_jid = h.id"

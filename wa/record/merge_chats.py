@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from wa.record import chats, names, responses, write
-from wa.store.database import Store
+from wa.record import chats, messages, names, responses, write
+from wa.store.database import BATCH, Row, Store
 from wa.store.rewrites import join_chats
 
 
@@ -32,8 +32,65 @@ def join_split_chats(store: Store, now: datetime) -> None:
     split = store.rows("SELECT lid, pn FROM jid_aliases WHERE lid IN (SELECT id FROM chats)")
     for alias in split:
         lid, pn = alias["lid"], alias["pn"]
-        while write.move_some(store, lid, pn):
+        while move_some(store, lid, pn):
             pass
         with store.write(durable=False):
             chats.ensure(store, pn, now)
             join_chats.run(store, lid, pn)
+
+
+def move_some(store: Store, lid: str, pn: str) -> bool:
+    """Move some messages from the chat of a hidden id to the phone JID's; return whether more may be left.
+
+    A message that both chats have keeps one of its two rows. This is a transaction of its own.
+    """
+    with store.write(durable=False):
+        batch = store.rows(f"SELECT {messages.CHANGED} FROM messages WHERE chat_jid = ? LIMIT {BATCH}", [lid])
+        has_made_up, used = write.has_made_up(store), set[str]()
+        for row in batch:
+            if has_made_up:
+                _unite_made_up(store, row, pn, used)
+            twin = messages.find(store, pn, row["message_id"])
+            if twin is not None:
+                _merge_doubles(store, row, twin)
+            sender = pn if row["sender"] == lid else row["sender"]
+            write.change(store, row["id"], {"chat_jid": pn, "sender": sender})
+            if row["is_from_me"]:
+                write.update_status(store, pn, row["message_id"])
+        return len(batch) == BATCH
+
+
+def _unite_made_up(store: Store, row: Row, pn: str, used: set[str]) -> None:
+    """Give a message with a made-up id, in either chat, the id of the same message in the other chat."""
+    if not row["message_id"].startswith(messages.MADE_UP):
+        write.fill_in_id(store, {**row, "chat_jid": pn, "sender": row["sender"] if row["is_from_me"] else pn})
+        return
+    likes = store.rows(
+        "SELECT message_id FROM messages WHERE chat_jid = :pn AND timestamp = :timestamp"
+        f" AND NOT ({write.IS_MADE_UP}) AND is_from_me = :is_from_me"
+        " AND coalesce(content, '') = coalesce(:content, '')",
+        {**row, "pn": pn},
+    )
+    like_id = next((each["message_id"] for each in likes if each["message_id"] not in used), None)
+    if like_id:
+        used.add(like_id)
+        row["message_id"] = like_id
+        write.change(store, row["id"], {"message_id": like_id})
+
+
+def _merge_doubles(store: Store, *doubles: Row) -> None:
+    """Keep the older of two rows of one message, with the newest text and all known fields of both."""
+    kept, gone = sorted(doubles, key=lambda row: (row["status"] == "early", row["id"]))
+    if messages.is_stand_in(kept) and not messages.is_stand_in(gone):
+        write.take_content(store, kept, gone)
+    newer = gone if (gone["edited_at"] or "") > (kept["edited_at"] or "") else kept
+    deleted_at = kept["deleted_at"] or gone["deleted_at"]
+    write.remove(store, gone)
+    write.replace_text(store, kept, None if deleted_at else newer["content"])
+    changed = {
+        "status": "read" if "read" in (kept["status"], gone["status"]) else kept["status"],
+        "details": None if deleted_at else kept["details"] or gone["details"],
+        "edited_at": newer["edited_at"],
+        "deleted_at": deleted_at,
+    }
+    write.change(store, kept["id"], changed)

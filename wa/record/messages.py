@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import datetime, timezone
 from typing import Any
 
@@ -20,14 +21,20 @@ LAST_SECOND = 253_402_300_799
 """The end of the year 9999 in Unix seconds, the last time that a datetime can hold."""
 MADE_UP = "migrated-"
 """The beginning of the made-up ids of messages without an id, from an export or the tool before this."""
+EDIT = "edit"
+"""The value of `unavailable` for a message whose newest text this device cannot read; the older one stays."""
 PAD = "\n\n"
 """The end of each text in the search index, so that its last two characters begin a trigram too."""
 ROW = (
     "m.id, m.chat_jid, m.message_id, m.sender, m.content, m.timestamp, m.is_from_me, m.message_type,"
-    " m.status, m.quoted_id, m.edited_at, m.deleted_at, m.media_path, m.details, m.source, m.created_at,"
+    " m.status, m.quoted_id, m.edited_at, m.deleted_at, m.media_path, m.details, m.unavailable,"
+    " m.source, m.created_at,"
     f" {name_of('m.chat_jid')} AS chat_name, {name_of('m.sender')} AS sender_name"
 )
-CHANGED = "id, message_id, sender, content, timestamp, is_from_me, status, edited_at, deleted_at, details"
+CHANGED = (
+    "id, message_id, sender, content, timestamp, is_from_me, message_type, status, quoted_id, edited_at,"
+    " deleted_at, details, unavailable, source"
+)
 """The columns that changing a message needs."""
 
 
@@ -38,6 +45,11 @@ def shown(store: Store, sql: str, params: Params = ()) -> list[Row]:
         if row["details"] is not None:
             row["details"] = json.loads(row["details"])
     return found
+
+
+def is_stand_in(row: Row) -> bool:
+    """Return whether a row stands for a message that this device could not read, and may still come."""
+    return row["unavailable"] is not None and row["unavailable"] != EDIT
 
 
 def moment(timestamp: int) -> datetime:
@@ -83,6 +95,26 @@ def live_after(store: Store, cursor: int) -> list[Row]:
         store,
         f"SELECT {ROW} FROM messages m WHERE m.id > ? AND m.source = 'live' ORDER BY m.id LIMIT {BATCH}",
         [cursor],
+    )
+
+
+def awaited(store: Store) -> set[int]:
+    """Return the ids of rows that stand for a message which may still come, at most the newest 200."""
+    found = store.execute(
+        "SELECT id FROM messages INDEXED BY messages_unavailable"
+        " WHERE unavailable IS NOT NULL AND unavailable != ? ORDER BY id DESC LIMIT 200",
+        [EDIT],
+    )
+    return {number for (number,) in found}
+
+
+def came(store: Store, numbers: Collection[int]) -> list[Row]:
+    """Return those of these rows, which stood for messages, whose message has come live."""
+    return shown(
+        store,
+        f"SELECT {ROW} FROM messages m WHERE m.id IN (SELECT value FROM json_each(?))"
+        " AND m.unavailable IS NULL AND m.deleted_at IS NULL AND m.source = 'live' ORDER BY m.id",
+        [json.dumps(list(numbers))],
     )
 
 

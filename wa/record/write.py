@@ -2,9 +2,10 @@
 
 Functions join the caller's transaction unless they say otherwise.
 
-A message is stored once, however often and in whatever way it arrives. When it arrives, two kinds
-of rows change: a row with a made-up id (`messages.MADE_UP`) for it gets its real id, and a row with
-the status `early`, which holds an edit or deletion that arrived first, is removed.
+A message is stored once, however often and in whatever way it arrives. When it arrives, three kinds
+of rows change: a row with a made-up id (`messages.MADE_UP`) for it gets its real id; a row that stands
+for it (`unavailable`), because it could not be read at first, gets its content; and a row with the status
+`early`, which holds an edit or deletion that arrived first, is removed.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from wa.jids import is_group
 from wa.record import chats, search_index
-from wa.record.messages import CHANGED, LAST_SECOND, MADE_UP, SILENT, find, moment, newest_id
+from wa.record.messages import LAST_SECOND, SILENT, find, is_stand_in, moment, newest_id
 from wa.record.names import canonical
-from wa.store.database import BATCH, Row, Store
+from wa.store.database import Row, Store
 from wa.times import to_iso
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
 
 _WRITTEN = (
     "chat_jid", "message_id", "sender", "content", "timestamp", "is_from_me", "message_type", "status",
-    "quoted_id", "raw_proto", "details", "source", "created_at",
+    "quoted_id", "raw_proto", "details", "unavailable", "source", "created_at",
 )  # fmt: skip
 _RECEIPT = "EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = messages.message_id AND r.kind IN "
 _STATUS_BY_RECEIPTS = (
     f"UPDATE messages SET status = CASE WHEN {_RECEIPT} ('read', 'played')) THEN 'read'"
     f" WHEN {_RECEIPT} ('delivered', 'inactive')) THEN 'delivered' ELSE status END"
 )
-_IS_MADE_UP = "message_id >= 'migrated-' AND message_id < 'migrated.'"
+IS_MADE_UP = "message_id >= 'migrated-' AND message_id < 'migrated.'"
 
 # ── New messages ────────────────────────────────────────────────────────────────────────────────────
 
@@ -49,23 +50,29 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
     One statement writes all rows of a table, for a history may have hundreds of
     thousands. Raise ValueError for a time that no datetime can hold.
     """
-    if source not in ("migration", "import") and _has_made_up(store):
+    if source not in ("migration", "import") and has_made_up(store):
         for event in events:
-            _fill_in_id(store, dict(zip(_WRITTEN, _row_of(store, event, source, ""), strict=True)))
+            fill_in_id(store, dict(zip(_WRITTEN, _row_of(store, event, source, ""), strict=True)))
     before = newest_id(store)
     rows = [_row_of(store, event, source, to_iso(now)) for event in events]
     sql = f"INSERT INTO messages ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
     new = store.conn.executemany(f"{sql} ON CONFLICT DO NOTHING", rows).rowcount
+    came: list[Row] = []
     if new < len(rows):
-        for row in rows:
-            early = _take_early(store, *row[:3])
-            if early is not None:
+        for values in rows:
+            row = dict(zip(_WRITTEN, values, strict=True))
+            found = _provisional(store, row)
+            if found is not None and found["status"] == "early":
                 new += 1
-                store.insert("messages", {**dict(zip(_WRITTEN, row, strict=True)), **early})
+                store.insert("messages", {**row, **_take_early(store, found, row)})
+            elif found is not None and row["unavailable"] is None:
+                came.append(row)
     if new:
         search_index.add_new(store, before)
         chats.count_new(store, before, now)
         store.execute(f"{_STATUS_BY_RECEIPTS} WHERE id > ? AND is_from_me", [before])
+    for row in came:
+        _fill(store, row)
     return new
 
 
@@ -86,6 +93,7 @@ def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple
         event.quoted_id,
         event.raw,
         None if event.details is None else json.dumps(event.details, ensure_ascii=False),
+        event.unavailable,
         source,
         at,
     )
@@ -117,28 +125,72 @@ def record_early(
     search_index.add(store, number, text)
 
 
-def _take_early(store: Store, chat: str, message_id: str, sender: str) -> Row | None:
+def _provisional(store: Store, row: Row) -> Row | None:
+    """Return the row that `record_early` made for a message, or that stands for it; None for the message."""
+    found = find(store, row["chat_jid"], row["message_id"])
+    is_provisional = found is not None and (found["status"] == "early" or is_stand_in(found))
+    return found if is_provisional else None
+
+
+def _take_early(store: Store, found: Row, row: Row) -> Row:
     """Remove the row of `record_early`; return its text and times if the message's sender made the change."""
-    found = store.row(
-        "SELECT id, sender, content, edited_at, deleted_at FROM messages"
-        " WHERE chat_jid = ? AND message_id = ? AND status = 'early'",
-        [chat, message_id],
+    remove(store, found)
+    is_theirs = found["sender"] in (row["sender"], row["chat_jid"]) or not is_group(row["chat_jid"])
+    changed = ("content", "edited_at", "deleted_at") if is_theirs else ()
+    return {name: found[name] for name in changed} | ({"unavailable": None} if found["deleted_at"] else {})
+
+
+def _fill(store: Store, row: Row) -> None:
+    """Put a message that has come after all in the place of the row that stands for it.
+
+    The row keeps its id, its time, and whether it was read: perhaps it was read on the phone, which had
+    the message. Only one that the history brought as unreadable is new when the message itself arrives.
+    """
+    found = find(store, row["chat_jid"], row["message_id"])
+    if found is None or not is_stand_in(found):
+        return
+    names = ["sender", "message_type", "quoted_id", "raw_proto", "details", "unavailable"]
+    if row["message_type"] in SILENT and found["status"] == "received":
+        row["status"] = "read"
+        names.append("status")
+    elif row["source"] == "live" and found["source"] == "history":
+        names += ["status", "source"]
+    if found["edited_at"] is None:
+        replace_text(store, found, row["content"])
+    change(store, found["id"], {name: row[name] for name in names})
+    chats.count_unread(store, row["chat_jid"])
+
+
+def take_content(store: Store, row: Row, other: Row) -> None:
+    """Give a row that stands for a message the content of another row, which is the message."""
+    names = "message_type, quoted_id, raw_proto, unavailable"
+    store.execute(
+        f"UPDATE messages SET ({names}) = (SELECT {names} FROM messages WHERE id = ?) WHERE id = ?",
+        [other["id"], row["id"]],
     )
-    if found is None:
-        return None
-    _remove(store, {"id": found.pop("id"), "content": found["content"]})
-    return found if found.pop("sender") in (sender, chat) or not is_group(chat) else {}
+    if row["edited_at"] is None:
+        replace_text(store, row, other["content"])
+        row["content"] = other["content"]
+
+
+def take_away(store: Store, chat: str, message_id: str) -> None:
+    """Remove the row that stands for a message, if there is one: the message is none that people read."""
+    found = find(store, chat, message_id)
+    if found is not None and is_stand_in(found):
+        remove(store, found)
+        chats.count_unread(store, chat)
 
 
 # ── Messages whose id was made up ───────────────────────────────────────────────────────────────────
 
 
-def _has_made_up(store: Store) -> bool:
-    sql = f"SELECT 1 FROM messages INDEXED BY messages_made_up WHERE {_IS_MADE_UP} LIMIT 1"
+def has_made_up(store: Store) -> bool:
+    """Return whether there is a message whose id was made up."""
+    sql = f"SELECT 1 FROM messages INDEXED BY messages_made_up WHERE {IS_MADE_UP} LIMIT 1"
     return store.value(sql) is not None
 
 
-def _fill_in_id(store: Store, row: Row) -> None:
+def fill_in_id(store: Store, row: Row) -> None:
     """Copy id, sender, time and type of a new message to the same message with a made-up id, if stored."""
     filled = store.execute(
         "UPDATE messages SET message_id = :message_id, sender = :sender, timestamp = :timestamp,"
@@ -147,7 +199,7 @@ def _fill_in_id(store: Store, row: Row) -> None:
         " quoted_id = coalesce(quoted_id, :quoted_id), details = coalesce(details, :details) WHERE id = ("
         # Without INDEXED BY, SQLite would read all messages of the chat.
         "SELECT id FROM messages INDEXED BY messages_made_up"
-        f" WHERE {_IS_MADE_UP} AND chat_jid = :chat_jid"
+        f" WHERE {IS_MADE_UP} AND chat_jid = :chat_jid"
         " AND timestamp BETWEEN :timestamp - 59 AND :timestamp + 1 AND (timestamp = :timestamp"
         " OR (message_id >= 'migrated-min-' AND message_id < 'migrated-min.' AND timestamp < :timestamp)"
         " OR (message_id >= 'migrated-sec-' AND message_id < 'migrated-sec.' AND"
@@ -169,24 +221,24 @@ def _fill_in_id(store: Store, row: Row) -> None:
 def edit(store: Store, row: Row, text: str | None, at: datetime) -> None:
     """Replace the text of a message, as `messages.find` returned it; `at` is the moment of the edit."""
     if text != row["content"]:
-        _replace_text(store, row, text)
-    store.execute("UPDATE messages SET edited_at = ? WHERE id = ?", [to_iso(at), row["id"]])
+        replace_text(store, row, text)
+    columns = {"edited_at": to_iso(at)}
+    if is_stand_in(row):  # the text is known now; what else the message holds is not
+        columns["message_type"] = "text"
+    change(store, row["id"], columns)
 
 
 def delete(store: Store, row: Row, at: datetime) -> None:
     """Turn a message, as `messages.find` returned it, into a tombstone without text, deleted at `at`."""
-    _replace_text(store, row, None)
-    store.execute(
-        "UPDATE messages SET deleted_at = ?, raw_proto = NULL, details = NULL WHERE id = ?",
-        [to_iso(at), row["id"]],
-    )
+    replace_text(store, row, None)
+    gone = dict.fromkeys(("raw_proto", "details", "unavailable"))
+    change(store, row["id"], {"deleted_at": to_iso(at), **gone})
 
 
-def note_changes(store: Store, number: int | None, edited_at: str | None, deleted_at: str | None) -> None:
-    """Store the ISO times at which a message was edited or deleted; its text stays."""
-    store.execute(
-        "UPDATE messages SET edited_at = ?, deleted_at = ? WHERE id = ?", [edited_at, deleted_at, number]
-    )
+def change(store: Store, number: int | None, columns: Row) -> None:
+    """Store other values of these columns of a message, none of which is its text."""
+    marks = ", ".join(f"{name} = :{name}" for name in columns)
+    store.execute(f"UPDATE messages SET {marks} WHERE id = :id", {**columns, "id": number})
 
 
 def attach_files(store: Store, files: Iterable[tuple[int, str, str | None]]) -> None:
@@ -216,70 +268,14 @@ def set_read(store: Store, chat: str, up_to: int | None = None) -> None:
         chats.count_unread(store, chat)
 
 
-def _replace_text(store: Store, row: Row, text: str | None) -> None:
+def replace_text(store: Store, row: Row, text: str | None) -> None:
+    """Replace the text of a message, as `messages.find` returned it, and its entry in the search index."""
     search_index.remove(store, row)
     search_index.add(store, row["id"], text)
     store.execute("UPDATE messages SET content = ? WHERE id = ?", [text, row["id"]])
 
 
-def _remove(store: Store, row: Row) -> None:
+def remove(store: Store, row: Row) -> None:
+    """Remove a row, as `messages.find` returned it."""
     search_index.remove(store, row)
     store.execute("DELETE FROM messages WHERE id = ?", [row["id"]])
-
-
-# ── From one chat to another ────────────────────────────────────────────────────────────────────────
-
-
-def move_some(store: Store, lid: str, pn: str) -> bool:
-    """Move some messages from the chat of a hidden id to the phone JID's; return whether more may be left.
-
-    A message that both chats have keeps one of its two rows. This is a transaction of its own.
-    """
-    with store.write(durable=False):
-        batch = store.rows(f"SELECT {CHANGED} FROM messages WHERE chat_jid = ? LIMIT {BATCH}", [lid])
-        has_made_up, used = _has_made_up(store), set[str]()
-        for row in batch:
-            if has_made_up:
-                _unite_made_up(store, row, pn, used)
-            twin = find(store, pn, row["message_id"])
-            if twin is not None:
-                _merge_doubles(store, row, twin)
-            store.execute(
-                "UPDATE messages SET chat_jid = :pn, sender = CASE sender WHEN :lid THEN :pn ELSE sender END"
-                " WHERE id = :id",
-                {"pn": pn, "lid": lid, "id": row["id"]},
-            )
-            if row["is_from_me"]:
-                update_status(store, pn, row["message_id"])
-        return len(batch) == BATCH
-
-
-def _unite_made_up(store: Store, row: Row, pn: str, used: set[str]) -> None:
-    """Give a message with a made-up id, in either chat, the id of the same message in the other chat."""
-    if not row["message_id"].startswith(MADE_UP):
-        _fill_in_id(store, {**row, "chat_jid": pn, "sender": row["sender"] if row["is_from_me"] else pn})
-        return
-    likes = store.rows(
-        "SELECT message_id FROM messages WHERE chat_jid = :pn AND timestamp = :timestamp"
-        f" AND NOT ({_IS_MADE_UP}) AND is_from_me = :is_from_me"
-        " AND coalesce(content, '') = coalesce(:content, '')",
-        {**row, "pn": pn},
-    )
-    like_id = next((each["message_id"] for each in likes if each["message_id"] not in used), None)
-    if like_id:
-        used.add(like_id)
-        row["message_id"] = like_id
-        store.execute("UPDATE messages SET message_id = :message_id WHERE id = :id", row)
-
-
-def _merge_doubles(store: Store, *doubles: Row) -> None:
-    """Keep the older of two rows of one message, with the newest text and all known fields of both."""
-    kept, gone = sorted(doubles, key=lambda row: (row["status"] == "early", row["id"]))
-    newer = gone if (gone["edited_at"] or "") > (kept["edited_at"] or "") else kept
-    deleted_at = kept["deleted_at"] or gone["deleted_at"]
-    _remove(store, gone)
-    _replace_text(store, kept, None if deleted_at else newer["content"])
-    status = "read" if "read" in (kept["status"], gone["status"]) else kept["status"]
-    details = None if deleted_at else kept["details"] or gone["details"]
-    store.execute("UPDATE messages SET status = ?, details = ? WHERE id = ?", [status, details, kept["id"]])
-    note_changes(store, kept["id"], newer["edited_at"], deleted_at)

@@ -36,6 +36,17 @@ class MessageReceived:
     raw: bytes | None = None
     details: dict[str, Any] | None = None
     """What is known beside the text, fit for JSON; a key that is unknown is left out."""
+    unavailable: str | None = None
+    """Why this stands for a message that this device cannot read: `view_once`, `phone_only` (it never
+    comes) or `waiting` (it may come). None for the message itself."""
+
+
+@dataclass(frozen=True)
+class NothingToShow:
+    """A message that this device could not read at first turned out to be none that people read."""
+
+    chat_jid: str
+    message_id: str
 
 
 @dataclass(frozen=True)
@@ -157,6 +168,7 @@ class HistoryDamaged:
 
 Event = (
     MessageReceived
+    | NothingToShow
     | Edited
     | Deleted
     | Reacted

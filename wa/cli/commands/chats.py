@@ -44,7 +44,7 @@ def _print_chats(app: App, limit: int, *, unread_only: bool) -> None:
     def cells(row: Mapping[str, Any]) -> list[object]:
         me = "→ " if row["last_is_from_me"] else ""
         last = {"content": row["last_message"], "message_type": row["last_message_type"] or "text"}
-        last["deleted_at"] = row["last_deleted_at"]
+        last |= {"deleted_at": row["last_deleted_at"], "unavailable": row["last_unavailable"]}
         return [
             shown_time(app, row["last_message_time"]),
             row["name"] or show_jid(row["id"]),

@@ -61,6 +61,7 @@ class _Feed:
     def __init__(self, app: App, cursor: int) -> None:
         self._app = app
         self._cursor = cursor
+        self._awaited = messages.awaited(app.store)
         self._version = -1
         self._last_state: str | None = None
         self._unknown = 0
@@ -76,11 +77,23 @@ class _Feed:
         if (version := self._app.store.version()) == self._version:
             return
         self._version = version
+        self._print_awaited()
         while rows := messages.live_after(self._app.store, self._cursor):
             for row in rows:
                 self._app.out.event(row, message_line(self._app, row))
                 self._cursor = row["id"]
         self._warn()
+
+    def _print_awaited(self) -> None:
+        """Print messages that could not be read at first, and have come now.
+
+        Such a message has the id of the row that stood for it, so only a listener that runs prints it.
+        """
+        awaited = messages.awaited(self._app.store)
+        if gone := self._awaited - awaited:
+            for row in messages.came(self._app.store, gone):
+                self._app.out.event(row, message_line(self._app, row))
+        self._awaited = awaited
 
     def _warn(self) -> None:
         unknown = queue.counts(self._app.store).get("unknown", 0)

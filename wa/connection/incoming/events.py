@@ -23,6 +23,7 @@ from wa.whatsapp.events import (
     JidMapped,
     MessageReceived,
     Named,
+    NothingToShow,
     Reacted,
     ReceiptReceived,
 )
@@ -32,6 +33,8 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
     """Record one event, in the caller's transaction."""
     if isinstance(event, MessageReceived):
         _message(store, event, now)
+    elif isinstance(event, NothingToShow):
+        write.take_away(store, canonical(store, event.chat_jid), event.message_id)
     elif isinstance(event, Edited):
         _edit(store, event, now)
     elif isinstance(event, Deleted):

@@ -210,7 +210,8 @@ class _Importer:
             content, at = item.message.content, to_iso(messages.moment(item.starts[0]))
             if content.is_edited or content.is_deleted:
                 edited_at, deleted_at = at if content.is_edited else None, at if content.is_deleted else None
-                write.note_changes(self.store, stored.get(message_id), edited_at, deleted_at)
+                changed = {"edited_at": edited_at, "deleted_at": deleted_at}
+                write.change(self.store, stored.get(message_id), changed)
         return [stored.get(message_id) for message_id in ids]
 
     def _name_chat(self) -> None:
@@ -226,7 +227,7 @@ class _Importer:
     def _edit(self, item: Item, row: Stored) -> None:
         """Replace the text of a stored message that was edited since."""
         text = row.content if item.text == row.text else item.message.content.text
-        stored = {"id": row.number, "content": row.content}
+        stored = {"id": row.number, "content": row.content, "unavailable": None}
         write.edit(self.store, stored, text, messages.moment(row.timestamp))
 
     def _take_files(self, wanted: Iterable[tuple[Message, int | None, str | None]]) -> None:

@@ -41,9 +41,15 @@ def m0010_drafts(db: Database) -> None:
         db.conn.execute(sql)
 
 
+def m0011_unavailable(db: Database) -> None:
+    """Why a message, or its newest text, cannot be shown on this device."""
+    db.conn.execute("ALTER TABLE messages ADD COLUMN unavailable TEXT")
+    db.conn.execute("CREATE INDEX messages_unavailable ON messages (id) WHERE unavailable IS NOT NULL")
+
+
 STEPS = (
     m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups, m0006_damaged_history,
-    m0007_stuck, m0008_wall_times, m0009_details, m0010_drafts,
+    m0007_stuck, m0008_wall_times, m0009_details, m0010_drafts, m0011_unavailable,
 )  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""

@@ -29,7 +29,7 @@ from wa.whatsapp.neonize.client import Client, can_be_reached
 from wa.whatsapp.neonize.decoding import decode as decoding
 from wa.whatsapp.neonize.errors import DOWN, ENDS, connect_error, end_signal, send_error
 from wa.whatsapp.neonize.library import library
-from wa.whatsapp.neonize.wire_log import Turnstile, WireLog
+from wa.whatsapp.neonize.wire_log import Turnstile, ViewOnce, WireLog
 from wa.whatsapp.transport import (
     Accepted,
     ConnectFailed,
@@ -67,7 +67,7 @@ class NeonizeTransport:
         self._known: Account | None = None
         self._broken = False
         self._timer: threading.Timer | None = None
-        self._people, self._turnstile = people.PeopleWatch(home), Turnstile()
+        self._people, self._turnstile, self._view_once = people.PeopleWatch(home), Turnstile(), ViewOnce()
 
     def account(self) -> Account | None:
         """Return the linked account; Transport.account. Raise WaError for a damaged session database."""
@@ -113,7 +113,7 @@ class NeonizeTransport:
             self._home.session.chmod(0o600)
         on_lost = partial(self._hand_over, client, decoding.HISTORY_DAMAGED)
         entry, on_fatal = library().proto.LogEntry, self._on_fatal
-        heard = WireLog(entry, self._handlers, on_fatal, on_lost, self._turnstile)
+        heard = WireLog(entry, self._handlers, on_fatal, on_lost, self._turnstile, self._view_once)
         library().client.log_whatsmeow = heard
         self._client = client
         self._watch(login_seconds)
@@ -175,7 +175,8 @@ class NeonizeTransport:
             if self._client is client and not client.closing:
                 self._on_change(client, change, kind.FromString(payload))
         elif name != "message" or not decoding.is_secret(kind.FromString(payload)):  # 7 µs; keys are not kept
-            self._hand_over(client, name, payload)
+            told = self._view_once.say(kind, payload) if name == "undecryptable" else payload
+            self._hand_over(client, name, told)
         client.last_event = time.monotonic()
         if name in ("message", "undecryptable"):
             self._turnstile.leave()

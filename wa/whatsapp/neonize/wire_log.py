@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,10 @@ MOST_IN_HAND = 2
 """Messages that the library may have decrypted, and so acknowledged, before they are kept."""
 IN_HAND_SECONDS = 0.05
 """Seconds after which a message in hand counts as one of which no event tells, such as a duplicate."""
+_VIEW_ONCE = re.compile(rb'Unavailable message (\S+) from [^\n]*\(type: "view_once"\)')
+_SAYS_VIEW_ONCE = b"\x0a\x0b\x4a\x09view_once"
+"""What adds Info.MediaType "view_once" to an encoded UndecryptableMessage: protobuf joins encodings so."""
+MOST_VIEW_ONCE = 1000
 _STANZA = re.compile(r'<message\b(?=[^>]*? id="([^"]+)")(?=[^>]*? to="([^"]+)")')
 
 
@@ -55,13 +60,30 @@ class Turnstile:
             self._changed.notify()
 
 
+class ViewOnce:
+    """The view-once messages of the library's log. The event that follows does not say what they are."""
+
+    def __init__(self) -> None:
+        self._ids: deque[str] = deque(maxlen=MOST_VIEW_ONCE)
+
+    def note(self, line: bytes) -> None:
+        """Note the message of a line of the log, if the line is about a view-once message."""
+        if found := _VIEW_ONCE.search(line):
+            self._ids.append(found[1].decode("utf-8", "replace"))
+
+    def say(self, kind: Any, payload: bytes) -> bytes:
+        """Return the payload of an UndecryptableMessage, with its MediaType if it is a view-once message."""
+        is_view_once = bool(self._ids) and kind.FromString(payload).Info.ID in self._ids
+        return payload + _SAYS_VIEW_ONCE if is_view_once else payload
+
+
 class WireLog:
     """A callback for each line of the library's log; the library waits until the call returns.
 
     The library logs every stanza right before it writes the frame. Stanzas other than
     messages cost nothing here, and only the id and the recipient of a message are stored.
     `on_lost` is called with the reason for each part of the history that is lost. Before each message
-    that the library decrypts, it waits at the `turnstile`.
+    that the library decrypts, it waits at the `turnstile`. `view_once` notes the view-once messages.
     """
 
     def __init__(
@@ -71,12 +93,14 @@ class WireLog:
         on_fatal: Callable[[WaError], None],
         on_lost: Callable[[bytes], None],
         turnstile: Turnstile | None = None,
+        view_once: ViewOnce | None = None,
     ) -> None:
         self._entry = entry
         self._handlers = handlers
         self._on_fatal = on_fatal
         self._on_lost = on_lost
         self._turnstile = turnstile or Turnstile()
+        self._view_once = view_once or ViewOnce()
         self._marking = threading.Lock()
 
     def __call__(self, binary: int, size: int) -> None:
@@ -92,6 +116,7 @@ class WireLog:
             self._turnstile.enter()
 
     def _tell(self, data: bytes) -> None:
+        self._view_once.note(data)
         may_be_lost = _LOST.encode() in data[: len(_LOST) + 8]
         if may_be_lost or log.isEnabledFor(logging.INFO):
             entry = self._entry.FromString(data)

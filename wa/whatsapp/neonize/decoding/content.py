@@ -11,6 +11,7 @@ from typing import Any
 
 from wa.whatsapp.events import Deleted, Edited, Event, MessageReceived, Reacted
 from wa.whatsapp.neonize.decoding.fields import seconds_of, text_of
+from wa.whatsapp.neonize.decoding.unavailable import stand_in
 
 _WRAPPERS = ("FutureProofMessage", "DeviceSentMessage")
 # fmt: off
@@ -44,6 +45,8 @@ def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) ->
     reaction, protocol = inner.reactionMessage, inner.protocolMessage
     said_at = seconds_of(reaction.senderTimestampMS or protocol.timestampMS)
     at = min(said_at or at, at + 86_400)  # a sender's clock far ahead would override all later changes
+    if inner.HasField("placeholderMessage"):
+        return [stand_in(_message_of(inner, blank), "phone_only")]
     if reaction.key.ID:
         return [Reacted(chat, text_of(reaction.key.ID), blank.sender, text_of(reaction.text), at)]
     # An unknown type counts as not set, and would then read as the default, a deletion.

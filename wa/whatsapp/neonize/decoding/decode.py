@@ -25,6 +25,7 @@ from wa.whatsapp.events import (
 )
 from wa.whatsapp.neonize.decoding.content import events_of, holds_keys
 from wa.whatsapp.neonize.decoding.fields import bare_jid, jid_text, name_of, seconds_of, text_of
+from wa.whatsapp.neonize.decoding.unavailable import asked_for, stand_in, undecrypted
 
 HISTORY_DAMAGED = "history-damaged"
 """The kind in the spool of a part of the history that could not be read; its payload is the reason."""
@@ -73,13 +74,19 @@ def message_events(event: Any, phone_of: PhoneOf) -> list[Event]:
     """Return the events in a message (a text, an edit, a reaction …), after the hidden ids it explains."""
     if is_secret(event):
         return []
-    info, source = event.Info, event.Info.MessageSource
+    blank = _blank(event.Info)
+    found = events_of(event.Message, blank, is_edit=event.IsEdit)
+    return [*_mapped_by(event.Info.MessageSource, phone_of), *asked_for(event, blank, found)]
+
+
+def _blank(info: Any) -> MessageReceived:
+    """Return a message without its content: its chat, id, sender and time."""
+    source = info.MessageSource
     chat, sender, from_me = jid_text(source.Chat), jid_text(source.Sender), source.IsFromMe
     if chat.endswith("@broadcast") and chat != "status@broadcast" and not from_me:
         chat = sender  # a broadcast list of the sender: for us it is the chat with that person
     at, name = seconds_of(info.Timestamp), name_of(info.Pushname)
-    blank = MessageReceived(chat, text_of(info.ID), sender, at, None, "system", from_me, name)
-    return [*_mapped_by(source, phone_of), *events_of(event.Message, blank, is_edit=event.IsEdit)]
+    return MessageReceived(chat, text_of(info.ID), sender, at, None, "system", from_me, name)
 
 
 def receipt_events(event: Any, phone_of: PhoneOf) -> list[Event]:
@@ -96,8 +103,8 @@ def receipt_events(event: Any, phone_of: PhoneOf) -> list[Event]:
 
 
 def undecryptable_events(event: Any, phone_of: PhoneOf) -> list[Event]:
-    """Return the hidden ids that an undecryptable message explains: its content is sent again."""
-    return _mapped_by(event.Info.MessageSource, phone_of)
+    """Return what stands for a message that could not be read, after the hidden ids it explains."""
+    return [*_mapped_by(event.Info.MessageSource, phone_of), *undecrypted(event, _blank(event.Info))]
 
 
 def group_events(event: Any, phone_of: PhoneOf = lambda _: None) -> list[Event]:
@@ -182,8 +189,8 @@ def _history_content(info: Any, blank: MessageReceived) -> list[Event]:
         return [Deleted(blank.chat_jid, blank.message_id, gone_at)]
     if info.message.ByteSize():
         return [] if holds_keys(info.message, blank.is_from_me) else events_of(info.message, blank)
-    if stub == "CIPHERTEXT":  # the phone could not read it; the message itself may still arrive
-        return []
+    if stub == "CIPHERTEXT":  # the phone could not read it either; the message itself may still arrive
+        return [stand_in(blank, "waiting")]
     params = ", ".join(show_jid(text_of(each)) for each in info.messageStubParameters)
     text, raw = _STUBS.get(stub, "").format(params).removesuffix(": ") or None, info.futureproofData or None
     return [replace(blank, content=text, message_type="other" if raw else "system", raw=raw)]
