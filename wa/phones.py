@@ -204,3 +204,13 @@ def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
         return phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
+
+
+def spaced(phone: str) -> str:
+    """Return a number's international digits as people write them: `+44 7700 900123`."""
+    import phonenumbers
+
+    number = _parsed(f"+{phone}", None)
+    if number is None:
+        return f"+{phone}"
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)

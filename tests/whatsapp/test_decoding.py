@@ -30,6 +30,7 @@ from wa.whatsapp.events import (
 from wa.whatsapp.neonize.decoding import content as content_of
 from wa.whatsapp.neonize.decoding import decode as decoding
 from wa.whatsapp.neonize.decoding.fields import jid_text
+from wa.whatsapp.neonize.decoding.kinds.table import READERS
 from wa.whatsapp.neonize.wire_log import ViewOnce
 
 _folder = str(installed_neonize() / "proto")
@@ -253,8 +254,10 @@ TIMER = {"type": Protocol.EPHEMERAL_SETTING, "ephemeralExpiration": 604_800}
         ("pollCreationMessageV4", {"message": {"pollCreationMessage": POLL}}, "poll",
          "What to drink?\nTea\nCoffee"),
         ("pollResultSnapshotMessage", {"name": "Votes", "pollVotes": OPTIONS}, "poll", "Votes\nTea\nCoffee"),
-        ("groupInviteMessage", INVITE, "text", "Walks\nCome along"),
-        ("newsletterAdminInviteMessage", {"newsletterName": "News"}, "text", "News"),
+        ("groupInviteMessage", INVITE, "text",
+         "Group invitation: Walks\nCome along\nInvite code: abcd"),
+        ("newsletterAdminInviteMessage", {"newsletterName": "News"}, "text",
+         "Invitation to be an admin of the channel: News"),
         ("templateMessage", {"hydratedTemplate": TEMPLATE}, "text", "Your order\nis on its way"),
         ("templateMessage", {"hydratedFourRowTemplate": TEMPLATE}, "text", "Your order\nis on its way"),
         ("highlyStructuredMessage", {"hydratedHsm": {"hydratedTemplate": TEMPLATE}, "elementName": "x"},
@@ -270,24 +273,27 @@ TIMER = {"type": Protocol.EPHEMERAL_SETTING, "ephemeralExpiration": 604_800}
         ("listResponseMessage", {"title": "Tea", "singleSelectReply": {"selectedRowID": "1"}}, "text", "Tea"),
         ("interactiveMessage", {"header": {"title": "Sale"}, "body": {"text": "Today"},
          "footer": {"text": "The shop"}, "nativeFlowMessage": FLOW}, "text", "Sale\nToday\nThe shop"),
-        ("interactiveMessage", {"nativeFlowMessage": FLOW}, "other", None),
+        ("interactiveMessage", {"nativeFlowMessage": FLOW}, "text", "Business message"),
         ("interactiveResponseMessage", {"body": {"text": "Fine"}}, "text", "Fine"),
         ("productMessage", {"product": {"title": "Cup", "description": "Blue"}, "body": "New"}, "text",
          "Cup\nBlue\nNew"),
-        ("orderMessage", {"orderTitle": "Two cups", "message": "Please"}, "text", "Please\nTwo cups"),
-        ("invoiceMessage", {"note": "For the cups"}, "text", "For the cups"),
-        ("sendPaymentMessage", {"noteMessage": {"conversation": "Thanks"}}, "text", "Thanks"),
-        ("requestPaymentMessage", {"noteMessage": {"extendedTextMessage": {"text": "Owed"}}}, "text", "Owed"),
-        ("eventMessage", {"name": "Picnic", "location": {"name": "The park"}}, "text", "Picnic\nThe park"),
-        ("scheduledCallCreationMessage", {"title": "Catching up"}, "text", "Catching up"),
+        ("orderMessage", {"orderTitle": "Two cups", "message": "Please"}, "text", "Order: Two cups\nPlease"),
+        ("invoiceMessage", {"note": "For the cups"}, "text", "Invoice: For the cups"),
+        ("sendPaymentMessage", {"noteMessage": {"conversation": "Thanks"}}, "text", "Payment\nThanks"),
+        ("requestPaymentMessage", {"noteMessage": {"extendedTextMessage": {"text": "Owed"}}}, "text",
+         "Payment request\nOwed"),
+        ("eventMessage", {"name": "Picnic", "location": {"name": "The park"}}, "text",
+         "Event: Picnic\nThe park"),
+        ("scheduledCallCreationMessage", {"title": "Catching up"}, "text",
+         "Scheduled call: Catching up"),
         ("commentMessage", {"message": {"conversation": "Well said"}}, "text", "Well said"),
         ("questionResponseMessage", {"text": "An answer"}, "text", "An answer"),
         ("richResponseMessage", {"submessages": [{"messageText": "I am a bot"}]}, "text", "I am a bot"),
         ("pollUpdateMessage", {"pollCreationMessageKey": {"ID": "3A00"}}, "system", "Voted in a poll"),
-        ("pinInChatMessage", {"type": 1}, "system", "Pinned or unpinned a message"),
-        ("keepInChatMessage", {"keepType": 1}, "system", "Kept a disappearing message or let it go"),
+        ("pinInChatMessage", {"type": 1}, "system", "Pinned a message"),
+        ("keepInChatMessage", {"keepType": 1}, "system", "Kept a disappearing message"),
         ("secretEncryptedMessage", {"encPayload": b"x"}, "system", "Changed a message (encrypted)"),
-        ("albumMessage", {"expectedImageCount": 3}, "system", "Album"),
+        ("albumMessage", {"expectedImageCount": 3}, "system", "Album: 3 pictures"),
         ("protocolMessage", TIMER, "system", "Ephemeral setting"),
         ("protocolMessage", {"type": Protocol.SHARE_PHONE_NUMBER}, "system", "Share phone number"),
         ("protocolMessage", {"type": Protocol.REVOKE}, "system", "Revoke"),
@@ -359,8 +365,7 @@ def test_a_reply_names_the_quoted_message(name):
 
 def test_the_library_has_the_fields_that_we_name():
     names = {field.name for field in FIELDS}
-    short = {name.partition("Message")[0] for name in names}
-    assert {*content_of._KINDS, *content_of._NOTICES} <= short
+    assert set(READERS) <= names
     assert names >= content_of._SILENT
     assert set(decoding._STUBS) <= set(Web.WebMessageInfo.StubType.keys())
 

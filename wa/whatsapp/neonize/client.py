@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from wa.store.paths import Home
-from wa.whatsapp.neonize.decoding.content import file_of
+from wa.whatsapp.neonize.decoding.kinds.files import file_of
 from wa.whatsapp.neonize.errors import download_error, upload_error
 from wa.whatsapp.neonize.library import in_time, seconds_for
 from wa.whatsapp.transport import Downloaded, SendError, TooLarge

@@ -1,4 +1,4 @@
-"""Decoding the content of a WhatsApp message: a text, an edit, a deletion, a reaction, a file.
+"""Decoding the content of a WhatsApp message: what it is, an edit, a deletion, a reaction.
 
 The fields of `waE2E.Message` are read by name, so this module does not import the library.
 """
@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from wa.whatsapp.events import Deleted, Edited, Event, MessageReceived, Reacted
-from wa.whatsapp.neonize.decoding.fields import seconds_of, text_of
+from wa.whatsapp.neonize.decoding.fields import Content, known, seconds_of, text_of
+from wa.whatsapp.neonize.decoding.kinds.plain import plain_text
+from wa.whatsapp.neonize.decoding.kinds.table import READERS
 from wa.whatsapp.neonize.decoding.unavailable import stand_in
 
 _WRAPPERS = ("FutureProofMessage", "DeviceSentMessage")
@@ -20,21 +22,9 @@ _KEYS = ("senderKeyDistributionMessage", "fastRatchetKeySenderKeyDistributionMes
 _SILENT = frozenset({*_KEYS, "messageContextInfo"})
 # Beginnings of the fields of a protocolMessage between our own devices; some of these hold keys.
 _PEER = ("appState", "historySync", "initialSecurity", "lidMigration", "peerData", "sharedDevice")
-_KINDS = {
-    "image": "image", "video": "video", "ptv": "video", "audio": "audio", "document": "document",
-    "sticker": "sticker", "stickerPack": "sticker", "location": "location", "liveLocation": "location",
-    "contact": "contact", "contactsArray": "contact", "pollCreation": "poll", "pollResultSnapshot": "poll",
-}
-# Ends of the names of fields that people read; and of those fields and parts that people do not read.
-_VISIBLE = ("address", "author", "body", "caption", "comment", "conversation", "description", "footer",
-            "link", "message", "name", "note", "text", "title")
-_HIDDEN = ("nnotations", "contextInfo", "correctAnswer", "elementName", "matchedText", "nativeFlowInfo",
-           "nativeFlowMessage", "nativeFlowResponseMessage", "ileName")
-_NOTICES = {
-    "pollUpdate": "Voted in a poll", "pollAddOption": "Added an option to a poll", "album": "Album",
-    "pinInChat": "Pinned or unpinned a message", "keepInChat": "Kept a disappearing message or let it go",
-    "encEventResponse": "Answered an invitation", "secretEncrypted": "Changed a message (encrypted)",
-}
+# How another version of a picture or video belongs to it: MessageAssociation, and the older mark in the file.
+_VERSIONS = ("HD_VIDEO_DUAL_UPLOAD", "HD_IMAGE_DUAL_UPLOAD", "HEVC_VIDEO_DUAL_UPLOAD", "MOTION_PHOTO",
+             "HD_VIDEO_CHILD", "HD_IMAGE_CHILD", "HEVC_VIDEO_CHILD", "MOTION_PHOTO_CHILD")
 # fmt: on
 
 
@@ -46,19 +36,25 @@ def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) ->
     said_at = seconds_of(reaction.senderTimestampMS or protocol.timestampMS)
     at = min(said_at or at, at + 86_400)  # a sender's clock far ahead would override all later changes
     if inner.HasField("placeholderMessage"):
-        return [stand_in(_message_of(inner, blank), "phone_only")]
+        return [stand_in(_message_of(inner, blank, {}), "phone_only")]
     if reaction.key.ID:
         return [Reacted(chat, text_of(reaction.key.ID), blank.sender, text_of(reaction.text), at)]
     # An unknown type counts as not set, and would then read as the default, a deletion.
     kind = protocol.Type.Name(protocol.type) if protocol.key.ID and protocol.HasField("type") else None
     if kind == "REVOKE":
         return [Deleted(chat, text_of(protocol.key.ID), at, blank.sender, blank.is_from_me)]
+    relation, parent = _belongs_to(outer, inner)
+    version_of = parent if relation in _VERSIONS else ""
     if kind == "MESSAGE_EDIT" and protocol.HasField("editedMessage"):
         *_, edited = _layers(protocol.editedMessage)
-        target = text_of(protocol.key.ID)
+        target = version_of or text_of(protocol.key.ID)
     elif is_edit or any(each.HasField("editedMessage") for each in outer):
         edited = None if inner.HasField("protocolMessage") else inner
-    received = _message_of(edited or inner, blank)
+    details = known(
+        view_once=any(field.name.startswith("viewOnce") for each in outer for field, _ in each.ListFields()),
+        part_of=parent,
+    )
+    received = _message_of(edited or inner, blank, details)
     by = blank.sender, blank.is_from_me
     edits = [Edited(chat, target, received.content or "", at, *by)] if edited else []
     return [received, *edits] if target == blank.message_id else [*edits]  # the original arrives by itself
@@ -85,47 +81,38 @@ def _layers(message: Any) -> Iterator[Any]:
         message = next((part.message for part in inside), None)
 
 
-def _message_of(message: Any, blank: MessageReceived) -> MessageReceived:
-    kind, text, is_plain = _type_and_text(message)
+def _belongs_to(outer: list[Any], inner: Any) -> tuple[str, str]:
+    """Return how a message belongs to another one, and that one's id; '' and '' if it does not."""
+    for each in (*outer, inner):
+        found = each.messageContextInfo.messageAssociation
+        if found.parentMessageKey.ID and found.HasField("associationType"):
+            return found.AssociationType.Name(found.associationType), text_of(found.parentMessageKey.ID)
+    return "", ""
+
+
+def _message_of(message: Any, blank: MessageReceived, details: dict[str, Any]) -> MessageReceived:
+    made, is_plain = _content(message)
     raw = None if is_plain else _without(message, _KEYS).SerializePartialToString() or None
     ids = (part.contextInfo.stanzaID for _, part in message.ListFields() if hasattr(part, "contextInfo"))
-    quoted = next((text_of(each) for each in ids if each), None)
-    return replace(blank, content=text, message_type=kind, quoted_id=quoted, raw=raw)
+    quoted = next((text_of(each) for each in ids if each), made.quoted_id)
+    details = {**made.details, **details}
+    return replace(
+        blank, content=made.text, message_type=made.kind, quoted_id=quoted, raw=raw, details=details or None
+    )
 
 
-def _type_and_text(message: Any) -> tuple[str, str | None, bool]:
-    """Return a message's type, its text, and whether it is text alone."""
+def _content(message: Any) -> tuple[Content, bool]:
+    """Return what is made of a message, and whether it is text alone."""
     for field, value in message.ListFields():
-        name = field.name.partition("Message")[0]
-        if name in ("conversation", "extendedText"):
-            return "text", text_of(value if name == "conversation" else value.text) or None, True
-        if name in _NOTICES:
-            return "system", _NOTICES[name], False
-        if name == "protocol":
+        if (read := READERS.get(field.name)) is not None:
+            return read(value), field.name in ("conversation", "extendedTextMessage")
+        if field.name == "protocolMessage":
             kind = value.Type.Name(value.type).replace("_", " ").capitalize()
-            return ("system", kind, False) if value.HasField("type") else ("other", None, False)
+            return Content("system", kind) if value.HasField("type") else Content("other"), False
         is_readable = field.name not in _SILENT and hasattr(value, "DESCRIPTOR")
-        kind, text = _KINDS.get(name), _text(value) if is_readable else ""
-        if kind or text:
-            return "voice" if kind == "audio" and value.PTT else kind or "text", text or None, False
-    return "other", None, False
-
-
-def _text(part: Any) -> str:
-    """Return the text that people read, in the order of the fields."""
-    if part.DESCRIPTOR.name == "DocumentMessage":
-        return text_of(part.caption or part.fileName or part.title)
-    lines = []
-    for field, found in part.ListFields():
-        if field.message_type and not field.name.endswith(_HIDDEN):
-            lines += [_text(each) for each in ([found] if hasattr(found, "ListFields") else found)]
-        elif isinstance(found, str | bytes) and field.name.lower().endswith(_VISIBLE):
-            lines.append(
-                "" if field.name.endswith(_HIDDEN) or getattr(part, "contacts", 0) else text_of(found)
-            )
-    if hasattr(part, "degreesLatitude") and part.HasField("degreesLatitude"):
-        lines.append(f"{round(part.degreesLatitude, 6)}, {round(part.degreesLongitude, 6)}")
-    return "\n".join(filter(None, lines))
+        if is_readable and (text := plain_text(value)):
+            return Content("text", text), False
+    return Content("other"), False
 
 
 def _without(message: Any, names: Collection[str]) -> Any:
@@ -135,11 +122,3 @@ def _without(message: Any, names: Collection[str]) -> Any:
     for name in [field.name for field, _ in message.ListFields() if field.name in names]:
         rest.ClearField(name)
     return rest
-
-
-def file_of(message: Any) -> tuple[int, str, str | None]:
-    """Return size in bytes, MIME type and name of a message's file; 0, '' and None without a file."""
-    for field, part in message.ListFields():
-        if field.message_type is not None and "directPath" in field.message_type.fields_by_name:
-            return part.fileLength, part.mimetype, getattr(part, "fileName", None) or None
-    return 0, "", None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from wa.jids import USER_SERVER
@@ -32,3 +34,35 @@ def name_of(text: Any) -> str | None:
 def text_of(text: Any) -> str:
     """Return a text field as str; the library gives one that is not UTF-8 as bytes."""
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is made of a message's content."""
+
+    kind: str
+    """One of the types of `messages.message_type`."""
+    text: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    """Values for `messages.details`."""
+    quoted_id: str | None = None
+    """The id of the message that this one is about, beside an answer's quote."""
+
+
+def lines(*parts: str | None) -> str:
+    """Return the parts that are not empty, each on a line of its own."""
+    return "\n".join(filter(None, parts))
+
+
+def known(**values: Any) -> dict[str, Any]:
+    """Return the values that are neither 0, nor empty, nor None."""
+    return {name: value for name, value in values.items() if value}
+
+
+def utc_text(time: int) -> str:
+    """Return a time, in seconds or milliseconds, as `2026-12-04 18:00 UTC`; '' for an impossible one."""
+    seconds = seconds_of(time)
+    try:
+        return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M} UTC" if seconds else ""
+    except (ValueError, OverflowError):
+        return ""

@@ -1,0 +1,107 @@
+"""Places, events and calls to come, and invitations to them, to groups and to channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wa.whatsapp.neonize.decoding.fields import Content, bare_jid, known, lines, text_of, utc_text
+
+
+def place(part: Any) -> Content:
+    """Return the content of a place: its name, address and coordinates."""
+    return Content("location", place_text(part) or None, _where(part, live=part.isLive))
+
+
+def live_place(part: Any) -> Content:
+    """Return the content of a place that its sender's phone keeps up to date."""
+    return Content("location", lines(text_of(part.caption), _degrees(part)) or None, _where(part, live=True))
+
+
+def place_text(part: Any) -> str:
+    """Return a place as text."""
+    said = (part.name, part.address, part.comment, part.URL)
+    return lines(*map(text_of, said), _degrees(part))
+
+
+def _degrees(part: Any) -> str:
+    has = part.HasField("degreesLatitude")
+    return f"{round(part.degreesLatitude, 6)}, {round(part.degreesLongitude, 6)}" if has else ""
+
+
+def _where(part: Any, *, live: bool) -> dict[str, Any]:
+    return known(live=live)
+
+
+def event(part: Any) -> Content:
+    """Return the content of an event: its name, what it is about, place, time and link."""
+    what = "Call" if part.isScheduleCall else "Event"
+    text = lines(
+        f"{what}: {name}" if (name := text_of(part.name)) else what,
+        "Cancelled" if part.isCanceled else "",
+        text_of(part.description),
+        place_text(part.location),
+        *_times(part),
+        text_of(part.joinLink),
+    )
+    return Content("text", text, _when(part))
+
+
+def event_invite(part: Any) -> Content:
+    """Return the content of an invitation to an event of another chat."""
+    text = lines(
+        f"Event: {name}" if (name := text_of(part.eventTitle)) else "Event",
+        "Cancelled" if part.isCanceled else "",
+        text_of(part.caption),
+        *_times(part),
+        text_of(part.callLink),
+    )
+    return Content("text", text, _when(part))
+
+
+def _times(part: Any) -> tuple[str, str]:
+    starts, ends = utc_text(part.startTime), utc_text(part.endTime)
+    return starts and f"Starts {starts}", ends and f"Ends {ends}"
+
+
+def _when(part: Any) -> dict[str, Any]:
+    return known(times=[each for each in (utc_text(part.startTime), utc_text(part.endTime)) if each])
+
+
+def call_to_come(part: Any) -> Content:
+    """Return the content of a call that somebody scheduled."""
+    kind = {1: "voice ", 2: "video "}.get(part.callType, "")
+    at, title = utc_text(part.scheduledTimestampMS), text_of(part.title)
+    label = f"Scheduled {kind}call"
+    text = lines(f"{label}: {title}" if title else label, at and f"Starts {at}")
+    return Content("text", text, known(times=[at] if at else []))
+
+
+def group_invite(part: Any) -> Content:
+    """Return the content of an invitation to a group."""
+    label = "Community invitation" if part.groupType == 1 else "Group invitation"
+    return _invite(
+        label, part.groupName, part.groupJID, part, text_of(part.inviteCode), part.inviteExpiration
+    )
+
+
+def admin_invite(part: Any) -> Content:
+    """Return the content of an invitation to be an admin of a channel."""
+    label = "Invitation to be an admin of the channel"
+    return _invite(label, part.newsletterName, part.newsletterJID, part, until=part.inviteExpiration)
+
+
+def channel_invite(part: Any) -> Content:
+    """Return the content of an invitation to follow a channel."""
+    return _invite("Channel invitation", part.newsletterName, part.newsletterJID, part)
+
+
+def _invite(label: str, name: Any, jid: Any, part: Any, code: str = "", until: int = 0) -> Content:
+    end, name = utc_text(until), text_of(name)
+    text = lines(
+        f"{label}: {name}" if name else label,
+        text_of(part.caption),
+        code and f"Invite code: {code}",
+        end and f"Until {end}",
+    )
+    details = known(invited_to=bare_jid(jid) if jid else "", invite_code=code, times=[end] if end else [])
+    return Content("text", text, details)
