@@ -120,6 +120,14 @@ def test_a_chat_of_the_history_is_known_by_number(device, old_friend):
     assert device.chat(old_friend) == device.chat(old_friend.lid)
 
 
+def test_what_is_unread_on_the_phone_is_unread_here(device, old_friend):
+    """A chat that was marked as unread by hand counts as one with an unread message."""
+    counts = {chat["id"]: chat["unread_count"] for chat in device.json("unread")}
+    assert counts == {old_friend.pn: 2, GROUP: 1}
+    unread = [row["content"] for row in device.chat(old_friend) if row["status"] == "received"]
+    assert [text.splitlines()[0] for text in unread] == ["well said", "Lunch?"]
+
+
 def test_a_file_of_the_history_can_be_downloaded(device, old_friend):
     (row,) = device.json("download", old_friend.number)
     assert hashlib.sha256(Path(row["path"]).read_bytes()).digest() == hashlib.sha256(PICTURE).digest()

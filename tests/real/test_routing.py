@@ -208,10 +208,12 @@ def test_what_one_device_reads_the_others_of_the_account_know(
     device.ok("read", adam.number, "--mark-read")
     got = second.wait("Receipt", lambda event: third == event["ids"] and event["from_me"])
     assert (got["kind"], got["chat"]) == ("READ", adam.lid)
-    fourth = [adam.send(reem, "four")]
-    came(adam.pn, *fourth)
-    reem.receipt(adam, fourth, "read")
-    wait_for(lambda: adam.pn not in unread(device), what="what the phone read")
+    newest = [adam.send(reem, text) for text in ("four", "five", "six")]
+    came(adam.pn, *newest)
+    reem.receipt(adam, newest[:1], "read")
+    wait_for(lambda: unread(device).get(adam.pn) == 2, what="the one that the phone read")
+    reem.send(adam, "answered on the phone")
+    wait_for(lambda: adam.pn not in unread(device), what="what the phone answered")
 
 
 # ── Addresses ─────────────────────────────────────────────────────────────────────────────────────

@@ -154,7 +154,7 @@ def test_with_a_damaged_part_no_chat_is_complete_until_the_phone_sends_all_of_it
     apply.apply_event(store, HistoryDamaged("no space " * 99), NOW)
     assert "could not be read: 2 (no space" in wa("history", "status").err
     assert len(history.sync_status(store)["error_message"]) == 200
-    history.forget_damage(store)
+    history.begin_anew(store)
     receive(whole)
     assert checkpoint(store)["status"] == history.sync_status(store)["status"] == "completed"
     assert wa("history", "status", "--json").err == ""

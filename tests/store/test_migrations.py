@@ -58,6 +58,7 @@ WHATSAPP = {
 
 STUCK = {"stuck": "id kind payload error received_at"}
 DAMAGE = {"sync_status": "damaged_parts error_message"}
+UNREAD = {"early_reads": "chat_jid message_id at"}
 BACKUPS = {"backup_history": "id name status started_at finished_at size_bytes sha256 counts upload error"}
 
 
@@ -173,6 +174,13 @@ def test_every_step_says_what_it_brings():
             {"messages": "unavailable"},
             id="m0011_unavailable",
         ),
+        pytest.param(
+            12,
+            (set(MESSAGES) | set(QUEUE) | set(PEOPLE) | set(WHATSAPP) | set(BACKUPS) | set(STUCK))
+            - {"spool"},
+            {"chats": "read_to", "sync_checkpoints": "unread_told unread_left", **UNREAD},
+            id="m0012_unread",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):
@@ -257,6 +265,27 @@ def test_rows_of_the_queue_survive_the_step_that_makes_their_table_anew(tmp_path
     assert set(indexes) <= set(opened.execute(INDEXES).fetchall())
     opened.execute("UPDATE scheduled_messages SET status = 'draft'")
     opened.close()
+
+
+def test_a_message_that_was_deleted_is_not_unread_after_the_upgrade(home, wa):
+    home.prepare()
+    old = Database(home.store)
+    apply_first(old, 11)
+    old.execute(
+        "INSERT INTO chats (id, unread_count, last_message_time, created_at, updated_at)"
+        " VALUES (?, 2, 2, 'then', 'then')",
+        [REEM_JID],
+    )
+    for number, deleted_at in ((1, None), (2, "2026-11-01T12:00:00.000Z")):
+        old.execute(
+            "INSERT INTO messages (chat_jid, message_id, sender, timestamp, status, deleted_at, created_at)"
+            " VALUES (?1, ?2, ?1, ?2, 'received', ?3, 'then')",
+            [REEM_JID, number, deleted_at],
+        )
+    old.conn.commit()
+    old.close()
+    (chat,) = wa("unread", "--json").json
+    assert chat["unread_count"] == 1
 
 
 # ── The current schema ────────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ from wa.connection.incoming.events import apply_event
 from wa.connection.incoming.file import DAMAGED, Record
 from wa.connection.spool import Part, Spool, set_aside
 from wa.queue import outcomes
-from wa.record import chats, history_sync, merge_chats, write
+from wa.record import chats, history_sync, merge_chats, reads, write
 from wa.record.names import canonical
 from wa.store.database import BATCH, Store
 from wa.whatsapp.events import Event, History, HistoryChat, JidMapped, MessageReceived
@@ -156,5 +156,7 @@ def _record_step(store: Store, chat: HistoryChat | None, events: list[Event], no
     if chat.name:
         chats.add_name(store, jid, chat.name)
     history_sync.advance(store, jid, {event.message_id: event.timestamp for event in received}, now)
-    if chat.is_complete and (not events or events[-1] == chat.messages[-1]):
-        history_sync.complete(store, jid, now)
+    if not events or events[-1] is chat.messages[-1]:
+        reads.take_over(store, chat)
+        if chat.is_complete:
+            history_sync.complete(store, jid, now)

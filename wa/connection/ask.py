@@ -57,8 +57,8 @@ def ask(context: Context, kind: str, args: dict[str, Any], command: str) -> None
 
 
 def mark_read(context: Context, chat: str, up_to: int) -> None:
-    """Tell the senders that the unread messages of a chat, up to the id `up_to`, were read."""
-    if messages.unread_of(context.store, chat, up_to):
+    """Tell the senders that the unread messages of a chat, up to the one with the id `up_to`, were read."""
+    if messages.unread_of(context.store, chat, messages.place_of(context.store, up_to)):
         ask(context, "mark-read", {"chat": chat, "up_to": up_to}, "read")
 
 

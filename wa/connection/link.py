@@ -168,7 +168,7 @@ def _keep_account(store: Store, event: dict[str, Any], context: Context) -> bool
     known = own_jid(store)
     is_other = known is not None and known != event["jid"]
     with store.write():
-        history.forget_damage(store)  # the phone sends its history anew
+        history.begin_anew(store)
         keep_account(store, Account(event["jid"], event["lid"], event["push_name"]), context.now())
     if is_other:
         pacing.pause(store, context.now())

@@ -11,7 +11,7 @@ from typing import Any
 from wa.connection.incoming.events import apply_event
 from wa.errors import WaError
 from wa.media import received
-from wa.record import messages, write
+from wa.record import messages, reads, write
 from wa.record.search import with_file
 from wa.store.database import Row, Store
 from wa.times import from_iso, to_iso
@@ -112,12 +112,13 @@ def _has_unknown_group(store: Store) -> bool:
 
 def _mark_read(store: Store, transport: Transport, now: datetime, chat: str, up_to: int) -> Row:
     marks: dict[str, ReadMark] = {}
-    for row in messages.unread_of(store, chat, up_to):
+    place = messages.place_of(store, up_to)
+    for row in messages.unread_of(store, chat, place):
         mark = marks.setdefault(row["sender"], ReadMark(chat, row["sender"]))
         mark.message_ids.append(row["message_id"])
     for mark in marks.values():
         transport.mark_read(mark)
-    write.set_read(store, chat, up_to)
+    reads.seen(store, chat, place)
     return {}
 
 

@@ -14,7 +14,7 @@ from wa.errors import WaError
 from wa.queue import pacing
 from wa.queue.rows import get, sending_ids, update
 from wa.queue.states import end, expect
-from wa.record import messages, write
+from wa.record import messages, reads, write
 from wa.store.database import Row, Store
 from wa.store.device import own_jid
 from wa.times import format_duration, from_iso, to_iso
@@ -153,6 +153,8 @@ def mark_sent(
     if message_id:
         timestamp = int(left.timestamp()) if acknowledged is None else acknowledged
         _record_sent(store, row, message_id, timestamp, now)
+    if row["is_immediate"]:  # its user has seen the chat; a scheduled message goes out without anybody
+        reads.answered(store, row["to_jid"], row["created_at"])
 
 
 def _record_sent(store: Store, sent: Row, message_id: str, timestamp: int, now: datetime) -> None:

@@ -90,6 +90,18 @@ def count_unread(store: Store, chat: str) -> None:
     )
 
 
+def note_read(store: Store, chat: str, timestamp: int) -> None:
+    """Store that a chat was read elsewhere up to a time in Unix seconds, unless it was read further."""
+    store.execute(
+        "UPDATE chats SET read_to = ?1 WHERE id = ?2 AND coalesce(read_to, 0) < ?1", [timestamp, chat]
+    )
+
+
+def read_to(store: Store, chat: str) -> int:
+    """Return the time in Unix seconds up to which a chat was read elsewhere; 0 if it never was."""
+    return int(store.value("SELECT read_to FROM chats WHERE id = ?", [chat]) or 0)
+
+
 def move_up(store: Store, chat: str, timestamp: int) -> None:
     """Raise the time of a chat's last message to `timestamp` (Unix seconds), unless it is later already."""
     store.execute(
@@ -117,7 +129,8 @@ def name_person(store: Store, jid: str, name: str, *, is_saved: bool = False) ->
 def _join_chat(store: Store, lid: str, pn: str) -> None:
     store.execute(
         "UPDATE chats SET name = coalesce(name, (SELECT name FROM chats WHERE id = :lid)),"
-        " last_message_time = (SELECT max(last_message_time) FROM chats WHERE id IN (:lid, :pn))"
+        " last_message_time = (SELECT max(last_message_time) FROM chats WHERE id IN (:lid, :pn)),"
+        " read_to = (SELECT max(read_to) FROM chats WHERE id IN (:lid, :pn))"
         " WHERE id = :pn",
         {"lid": lid, "pn": pn},
     )

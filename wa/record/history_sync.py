@@ -7,6 +7,7 @@ from datetime import datetime
 
 from wa.record.names import name_of
 from wa.store.database import Row, Store
+from wa.store.rewrites import join_chats
 from wa.times import to_iso
 from wa.whatsapp.events import History
 
@@ -107,9 +108,40 @@ def note_damage(store: Store, reason: str, now: datetime) -> None:
     interrupt(store, "interrupted", now)  # a later part may begin again; if this was the last, none will
 
 
-def forget_damage(store: Store) -> None:
-    """Store that nothing is known to be damaged: the phone is about to send its history anew."""
+def begin_anew(store: Store) -> None:
+    """Store that the phone is about to send its history anew: nothing of it is damaged, or told, so far."""
     store.execute("UPDATE sync_status SET damaged_parts = 0, error_message = NULL")
+    store.execute("UPDATE sync_checkpoints SET unread_told = 0, unread_left = 0")
+
+
+def unread_left(store: Store, chat: str, told: int | None) -> tuple[int, bool]:
+    """Return how many unread messages are still to come of a chat that has a checkpoint.
+
+    The second value is whether `told`, the phone's count in a part of the history, is the first since
+    linking; then it counts.
+    """
+    if told is not None:
+        sql = "UPDATE sync_checkpoints SET unread_told = 1 WHERE chat_jid = ? AND NOT unread_told"
+        if store.execute(sql, [chat]).rowcount:
+            return told, True
+    return int(store.value("SELECT unread_left FROM sync_checkpoints WHERE chat_jid = ?", [chat]) or 0), False
+
+
+def set_unread_left(store: Store, chat: str, left: int) -> None:
+    """Store how many unread messages are still to come of a chat, by its history."""
+    store.execute("UPDATE sync_checkpoints SET unread_left = ? WHERE chat_jid = ?", [left, chat])
+
+
+@join_chats.part
+def _join_checkpoints(store: Store, lid: str, pn: str) -> None:
+    """Move the checkpoint of a hidden id to the phone JID; if that has one, add to it what is to come."""
+    store.execute("UPDATE OR IGNORE sync_checkpoints SET chat_jid = ? WHERE chat_jid = ?", [pn, lid])
+    store.execute(
+        "UPDATE sync_checkpoints SET unread_left = unread_left + coalesce("
+        "(SELECT unread_left FROM sync_checkpoints WHERE chat_jid = :lid), 0) WHERE chat_jid = :pn",
+        {"lid": lid, "pn": pn},
+    )
+    store.execute("DELETE FROM sync_checkpoints WHERE chat_jid = ?", [lid])
 
 
 def damaged_parts(store: Store) -> int:

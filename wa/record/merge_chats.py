@@ -87,8 +87,9 @@ def _merge_doubles(store: Store, *doubles: Row) -> None:
     deleted_at = kept["deleted_at"] or gone["deleted_at"]
     write.remove(store, gone)
     write.replace_text(store, kept, None if deleted_at else newer["content"])
+    status = write.status_of({**kept, "deleted_at": deleted_at})
     changed = {
-        "status": "read" if "read" in (kept["status"], gone["status"]) else kept["status"],
+        "status": "read" if "read" in (kept["status"], gone["status"]) else status,
         "details": None if deleted_at else kept["details"] or gone["details"],
         "edited_at": newer["edited_at"],
         "deleted_at": deleted_at,

@@ -19,6 +19,10 @@ SILENT = ("reaction", "system")
 """Types without content to read: they do not count as unread, and do not move their chat up."""
 LAST_SECOND = 253_402_300_799
 """The end of the year 9999 in Unix seconds, the last time that a datetime can hold."""
+Place = tuple[int, int]
+"""The place of a message in its chat: its timestamp (Unix seconds) and id."""
+START, END = (0, 0), (LAST_SECOND, 2**63 - 1)
+"""The places before and behind every message."""
 MADE_UP = "migrated-"
 """The beginning of the made-up ids of messages without an id, from an export or the tool before this."""
 EDIT = "edit"
@@ -32,8 +36,8 @@ ROW = (
     f" {name_of('m.chat_jid')} AS chat_name, {name_of('m.sender')} AS sender_name"
 )
 CHANGED = (
-    "id, message_id, sender, content, timestamp, is_from_me, message_type, status, quoted_id, edited_at,"
-    " deleted_at, details, unavailable, source"
+    "id, chat_jid, message_id, sender, content, timestamp, is_from_me, message_type, status, quoted_id,"
+    " edited_at, deleted_at, details, unavailable, source"
 )
 """The columns that changing a message needs."""
 
@@ -135,11 +139,27 @@ def find(store: Store, chat: str, message_id: str) -> Row | None:
     return store.row(sql, [chat, message_id])
 
 
-def unread_of(store: Store, chat: str, up_to: int) -> list[Row]:
-    """Return (sender, message_id) of the unread messages of a chat, up to the one with the id `up_to`."""
+def place_of(store: Store, number: int) -> Place:
+    """Return the place of the message with the id `number`."""
+    row = store.row("SELECT timestamp, id FROM messages WHERE id = ?", [number])
+    return (row["timestamp"], row["id"]) if row else START
+
+
+def end_of(store: Store, chat: str) -> Place:
+    """Return the place of a chat's newest message."""
+    row = store.row(
+        "SELECT timestamp, id FROM messages WHERE chat_jid = ? ORDER BY timestamp DESC, id DESC LIMIT 1",
+        [chat],
+    )
+    return (row["timestamp"], row["id"]) if row else START
+
+
+def unread_of(store: Store, chat: str, up_to: Place) -> list[Row]:
+    """Return (sender, message_id) of the unread messages of a chat, up to a place."""
     return store.rows(
-        "SELECT sender, message_id FROM messages WHERE chat_jid = ? AND status = 'received' AND id <= ?",
-        [chat, up_to],
+        "SELECT sender, message_id FROM messages WHERE chat_jid = ? AND status = 'received'"
+        " AND (timestamp, id) <= (?, ?)",
+        [chat, *up_to],
     )
 
 

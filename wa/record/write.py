@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from wa.jids import is_group
 from wa.record import chats, search_index
-from wa.record.messages import LAST_SECOND, SILENT, find, is_stand_in, moment, newest_id
+from wa.record.messages import END, LAST_SECOND, SILENT, Place, find, is_stand_in, moment, newest_id
 from wa.record.names import canonical
 from wa.store.database import Row, Store
 from wa.times import to_iso
@@ -64,7 +64,8 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
             found = _provisional(store, row)
             if found is not None and found["status"] == "early":
                 new += 1
-                store.insert("messages", {**row, **_take_early(store, found, row)})
+                kept = {**row, **_take_early(store, found, row)}
+                store.insert("messages", {**kept, "status": status_of(kept)})
             elif found is not None and row["unavailable"] is None:
                 came.append(row)
     if new:
@@ -97,6 +98,11 @@ def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple
         source,
         at,
     )
+
+
+def status_of(row: Row) -> str:
+    """Return the status of a message: one that was deleted is not unread."""
+    return "read" if row["status"] == "received" and row.get("deleted_at") else str(row["status"])
 
 
 def record_early(
@@ -231,8 +237,11 @@ def edit(store: Store, row: Row, text: str | None, at: datetime) -> None:
 def delete(store: Store, row: Row, at: datetime) -> None:
     """Turn a message, as `messages.find` returned it, into a tombstone without text, deleted at `at`."""
     replace_text(store, row, None)
-    gone = dict.fromkeys(("raw_proto", "details", "unavailable"))
+    gone: Row = dict.fromkeys(("raw_proto", "details", "unavailable"))
+    if row["status"] == "received":
+        gone["status"] = "read"
     change(store, row["id"], {"deleted_at": to_iso(at), **gone})
+    chats.count_unread(store, row["chat_jid"])
 
 
 def change(store: Store, number: int | None, columns: Row) -> None:
@@ -257,15 +266,25 @@ def update_status(store: Store, chat: str, message_id: str) -> None:
     )
 
 
-def set_read(store: Store, chat: str, up_to: int | None = None) -> None:
-    """Mark a chat's messages as read, all or up to the id `up_to`; in a transaction of its own."""
-    with store.write():
-        store.execute(
-            "UPDATE messages SET status = 'read' WHERE chat_jid = :chat AND status = 'received'"
-            " AND (:up_to IS NULL OR id <= :up_to)",
-            {"chat": chat, "up_to": up_to},
-        )
+def set_read(store: Store, chat: str, up_to: Place = END, stored_by: str | None = None) -> None:
+    """Mark a chat's messages as read, up to a place and only those stored by the ISO time `stored_by`."""
+    changed = store.execute(
+        "UPDATE messages SET status = 'read' WHERE chat_jid = :chat AND status = 'received'"
+        " AND (timestamp, id) <= (:time, :id) AND created_at <= coalesce(:stored_by, created_at)",
+        {"chat": chat, "time": up_to[0], "id": up_to[1], "stored_by": stored_by},
+    )
+    if changed.rowcount:
         chats.count_unread(store, chat)
+
+
+def set_unread(store: Store, chat: str, message_ids: Iterable[str]) -> None:
+    """Mark messages of the history as unread."""
+    store.conn.executemany(
+        "UPDATE messages SET status = 'received' WHERE chat_jid = ? AND message_id = ? AND status = 'read'"
+        " AND source = 'history' AND NOT is_from_me AND deleted_at IS NULL",
+        [(chat, message_id) for message_id in message_ids],
+    )
+    chats.count_unread(store, chat)
 
 
 def replace_text(store: Store, row: Row, text: str | None) -> None:

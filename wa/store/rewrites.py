@@ -26,6 +26,8 @@ MODULES = [
     "wa.record.names",
     "wa.record.responses",
     "wa.record.chats",
+    "wa.record.history_sync",
+    "wa.record.reads",
     "wa.people.contacts",
     "wa.backup.history",
 ]

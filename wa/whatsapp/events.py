@@ -98,9 +98,11 @@ class ReceiptReceived:
 
 @dataclass(frozen=True)
 class ChatRead:
-    """We read the chat on another device."""
+    """We read messages on another device, and with them all older ones of the chat."""
 
     chat_jid: str
+    message_ids: tuple[str, ...] = ()
+    """The newest messages that were read; without any, all of the chat was read."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,8 @@ class HistoryChat:
     messages: tuple[Event, ...]
     is_complete: bool
     """The phone will send no more of this chat."""
+    unread: int | None = None
+    """The number of unread messages on the phone; None if it does not tell."""
 
 
 @dataclass(frozen=True)

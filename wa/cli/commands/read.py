@@ -8,7 +8,8 @@ import typer
 
 from wa.cli.options import After, Before, Chat, Json, app_of, chat_of, span
 from wa.cli.show import message_line
-from wa.record import messages
+from wa.errors import WaError
+from wa.record import messages, reads
 
 commands = typer.Typer()
 
@@ -26,20 +27,28 @@ def read(
     mark_read: Annotated[
         bool, typer.Option("--mark-read", help="Tell the senders that you read it.")
     ] = False,
+    seen: Annotated[bool, typer.Option("--seen", help="Count it as read here, and tell nobody.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show a conversation, oldest message first.
+
+    A message counts as unread until you read or answer the chat, here or on the phone.
+    `--seen` and `--mark-read` count what is shown, and what is older, as read; only
+    `--mark-read` tells the senders.
 
     Example: wa read nadia 20 --after "yesterday 18:00"
     """
     app = app_of(ctx)
     found = chat_of(app, chat)
     rows = messages.conversation(app.store, found.jid, limit, *span(app, before, after))
-    shown = max((row["id"] for row in rows), default=0)
-    if mark_read:
+    if mark_read and seen:
+        raise WaError("usage", "--seen and --mark-read exclude each other", "--seen tells nobody")
+    if mark_read and rows:
         from wa.connection import ask
 
-        ask.mark_read(app.context, found.jid, shown)
+        ask.mark_read(app.context, found.jid, rows[-1]["id"])
+    elif seen and rows:
+        reads.seen(app.store, found.jid, (rows[-1]["timestamp"], rows[-1]["id"]))
     if app.json:
         app.out.table(rows, [], lambda row: [], "")
     for row in rows:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from wa.jids import is_group
 from wa.queue import outcomes
-from wa.record import chats, history_sync, merge_chats, messages, responses, write
+from wa.record import chats, history_sync, merge_chats, messages, reads, responses, write
 from wa.record.names import canonical
 from wa.store import device
 from wa.store.database import Row, Store
@@ -44,7 +44,7 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
     elif isinstance(event, ReceiptReceived):
         _receipt(store, event, now)
     elif isinstance(event, ChatRead):
-        write.set_read(store, canonical(store, event.chat_jid))
+        reads.read_elsewhere(store, event, now)
     elif isinstance(event, JidMapped):
         merge_chats.map_lid(store, event.lid, event.pn)
     elif isinstance(event, Named):
@@ -69,7 +69,9 @@ def keep_account(store: Store, account: Account, now: datetime) -> None:
 
 
 def _message(store: Store, event: MessageReceived, now: datetime) -> None:
-    write.record(store, event, "live", now)
+    number = write.record(store, event, "live", now)
+    if number is not None:
+        reads.arrived(store, event, number)
     if event.push_name and not event.is_from_me:
         chats.name_person(store, event.sender, event.push_name)
     if event.is_from_me:

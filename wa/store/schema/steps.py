@@ -14,6 +14,7 @@ from wa.store.schema.early_steps import (
     m0006_damaged_history,
     m0007_stuck,
     m0008_wall_times,
+    run,
 )
 
 if TYPE_CHECKING:
@@ -47,9 +48,34 @@ def m0011_unavailable(db: Database) -> None:
     db.conn.execute("CREATE INDEX messages_unavailable ON messages (id) WHERE unavailable IS NOT NULL")
 
 
+def m0012_unread(db: Database) -> None:
+    """What is unread: the place up to which a chat was read elsewhere, and the count that the phone told."""
+    run(
+        db,
+        """
+ALTER TABLE chats ADD COLUMN read_to INTEGER;
+ALTER TABLE sync_checkpoints ADD COLUMN unread_told INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sync_checkpoints ADD COLUMN unread_left INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE early_reads (
+    chat_jid TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (chat_jid, message_id)
+) WITHOUT ROWID;
+CREATE INDEX early_reads_at ON early_reads (at);
+UPDATE messages SET status = 'read' WHERE status = 'received' AND deleted_at IS NOT NULL;
+CREATE INDEX messages_unread ON messages (chat_jid, timestamp) WHERE status = 'received';
+UPDATE chats SET unread_count = (
+    SELECT count(*) FROM messages WHERE chat_jid = chats.id AND status = 'received'
+) WHERE unread_count;
+UPDATE sync_checkpoints SET unread_told = 1
+""",
+    )
+
+
 STEPS = (
     m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups, m0006_damaged_history,
-    m0007_stuck, m0008_wall_times, m0009_details, m0010_drafts, m0011_unavailable,
+    m0007_stuck, m0008_wall_times, m0009_details, m0010_drafts, m0011_unavailable, m0012_unread,
 )  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""

@@ -29,10 +29,14 @@ from wa.whatsapp.neonize.decoding.unavailable import asked_for, stand_in, undecr
 
 HISTORY_DAMAGED = "history-damaged"
 """The kind in the spool of a part of the history that could not be read; its payload is the reason."""
+MOST_UNREAD = 2**31
+"""The most messages that a chat may have unread; phones write -1 for one marked as unread by hand."""
 PhoneOf = Callable[[str], "str | None"]  # returns the phone JID that a hidden id stands for, if known
 _Pairs = Iterable[tuple[str, str]]
 _RECEIPTS = ("delivered", "inactive", "read", "played", "sender", "retry")
 _PARTS = ("bootstrap", "recent", "full", "push_name", "on_demand")
+_LINKING = ("bootstrap", "recent", "full")
+"""The parts that the phone sends after linking, newest messages first; `on_demand` are older messages."""
 # fmt: off
 _STUBS = {
     "GROUP_CREATE": "Created the group: {}", "GROUP_CHANGE_SUBJECT": "Named the group: {}",
@@ -92,12 +96,12 @@ def _blank(info: Any) -> MessageReceived:
 def receipt_events(event: Any, phone_of: PhoneOf) -> list[Event]:
     """Return the receipts for our messages, or a ChatRead if we read a chat on another device."""
     source, kind = event.MessageSource, event.ReceiptType.Name(event.Type).lower()
-    chat = jid_text(source.Chat)
+    chat, ids = jid_text(source.Chat), tuple(text_of(each) for each in event.MessageIDs)
     if kind == "read_self" or (kind == "read" and source.IsFromMe):  # without or with read receipts
-        return [*_mapped_by(source, phone_of), ChatRead(chat)]
+        return [*_mapped_by(source, phone_of), *([ChatRead(chat, ids)] if ids else [])]
     if kind not in _RECEIPTS or (kind == "played" and source.IsFromMe):
         return []
-    ids, by = tuple(text_of(each) for each in event.MessageIDs), jid_text(source.Sender) or chat
+    by = jid_text(source.Sender) or chat
     at = seconds_of(event.Timestamp)
     return [*_mapped_by(source, phone_of), ReceiptReceived(chat, ids, by, kind, at)]
 
@@ -138,7 +142,8 @@ def group_info(info: Any) -> list[Event]:
 
 def history(sync: Any, own_jid: str | None, phone_of: PhoneOf) -> list[Event]:
     """Return a part of the history, after the hidden ids and the names in it."""
-    chats = tuple(_history_chat(each, own_jid) for each in sync.conversations if each.ID)
+    kind = sync.HistorySyncType.Name(sync.syncType).lower().removeprefix("initial_")
+    chats = tuple(_history_chat(each, own_jid, kind) for each in sync.conversations if each.ID)
     pairs = [(each.lidJID, each.pnJID) for each in (*sync.phoneNumberToLidMappings, *sync.inlineContacts)]
     for each in sync.conversations:
         pairs += [(each.ID, each.pnJID), (each.ID, each.lidJID), (each.lidJID, each.pnJID)]
@@ -146,7 +151,6 @@ def history(sync: Any, own_jid: str | None, phone_of: PhoneOf) -> list[Event]:
     people = {chat.jid for chat in chats} | {getattr(each, "sender", "") for each in messages}
     mapped = _mapped([(bare_jid(one), bare_jid(other)) for one, other in pairs], sorted(people), phone_of)
     names = [Named(bare_jid(each.ID), name) for each in sync.pushnames if (name := name_of(each.pushname))]
-    kind = sync.HistorySyncType.Name(sync.syncType).lower().removeprefix("initial_")
     progress = sync.progress if sync.HasField("progress") else None
     return [*mapped, *names, History(kind if kind in _PARTS else "other", progress, chats)]
 
@@ -156,12 +160,20 @@ def damaged_history(reason: bytes) -> list[Event]:
     return [HistoryDamaged(reason.decode("utf-8", "replace"))]
 
 
-def _history_chat(chat: Any, own_jid: str | None) -> HistoryChat:
+def _history_chat(chat: Any, own_jid: str | None, kind: str) -> HistoryChat:
     jid, says_how = bare_jid(chat.ID), chat.HasField("endOfHistoryTransferType")  # 0 and 1: no more will come
     is_complete = chat.endOfHistoryTransferType in (0, 1) if says_how else chat.endOfHistoryTransfer
     messages = (each.message for each in chat.messages if each.message.key.ID)
     events = tuple(event for each in messages for event in _history_message(each, jid, own_jid))
-    return HistoryChat(jid, text_of(chat.name) or None, events, is_complete)
+    unread = _unread(chat) if kind in _LINKING else None
+    return HistoryChat(jid, text_of(chat.name) or None, events, is_complete, unread)
+
+
+def _unread(chat: Any) -> int | None:
+    """Return how many messages of a conversation are unread, at least 1 if its user marked it so."""
+    if chat.markedAsUnread or chat.unreadCount > MOST_UNREAD:
+        return max(1, chat.unreadCount if chat.unreadCount <= MOST_UNREAD else 0)
+    return chat.unreadCount if chat.HasField("unreadCount") else None
 
 
 def _history_message(info: Any, chat: str, own_jid: str | None) -> list[Event]:
