@@ -533,6 +533,47 @@ def test_a_person_with_only_the_landline_of_another_stays_apart(take: Any) -> No
     assert found.told_of(4)
 
 
+BOB = card("FN:Bob", f"TEL;CELL:{ADAM_TEL}", f"TEL;HOME:{REEM_TEL}")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [["NOTE:likes tea"], ["NOTE:likes tea and cake"], ["NICKNAME:Nan", "NOTE:likes cake"]],
+        [["TEL;TYPE=WORK:+44 7700 900456"], ["CATEGORIES:family"], []],
+        [[f"TEL;CELL:{ZOE_TEL}"], [], ["NOTE:back to the landline"]],
+    ],
+    ids=["notes", "another taken number", "a number of her own for a while"],
+)
+def test_a_card_with_numbers_of_others_alone_is_one_contact(take: Any, changes: list[list[str]]) -> None:
+    take(BOB, card("FN:Anna", f"TEL;HOME:{REEM_TEL}"))
+    for lines in changes:
+        found = take(BOB, card("FN:Anna", f"TEL;HOME:{REEM_TEL}", *lines))
+        assert found.names == ["Anna", "Bob"]
+        assert found.report["added"] == 0
+    assert take(BOB, card("FN:Anna", f"TEL;HOME:{REEM_TEL}", *changes[-1])).report["unchanged"] == 2
+
+
+def test_a_card_with_numbers_of_others_is_that_of_the_contact_without_a_number(take: Any, do: Any) -> None:
+    do("add", "Anna")
+    found = take(BOB, card("FN:Anna", f"TEL;HOME:{REEM_TEL}", "NOTE:likes tea"))
+    assert found.names == ["Anna", "Bob"]
+    assert found.named("Anna")["notes"] == "likes tea"
+
+
+def test_others_with_the_number_of_a_household_stay_apart(take: Any) -> None:
+    found = take(BOB, *(card(f"FN:{name}", f"TEL;HOME:{REEM_TEL}") for name in ("Anna", "Zoë", "Cy")))
+    assert found.names == ["Anna", "Bob", "Cy", "Zoë"]
+
+
+def test_a_merged_contact_keeps_the_numbers_that_its_cards_share(take: Any, do: Any) -> None:
+    take(BOB, card("FN:Anna", f"TEL;HOME:{REEM_TEL}"))
+    do("add", "Annie Example", ZOE)
+    do("merge", "Annie Example", "Anna")
+    found = take(BOB, card("FN:Anna", f"TEL;HOME:{REEM_TEL}", "NOTE:likes tea"))
+    assert found.names == ["Annie Example", "Bob"]
+
+
 def test_a_contact_with_one_number_alone_gets_the_others_of_its_card(take: Any) -> None:
     take(REEM_CARD)
     found = take(card("FN:Zoë", f"TEL:{REEM_TEL}", f"TEL:{ZOE_TEL}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -363,6 +364,61 @@ def test_several_numbers_in_one_card_are_kept_with_their_labels(take: Any) -> No
     assert found.told_of(7)
 
 
+def test_two_numbers_in_one_line_are_both_read(take: Any) -> None:
+    lines = ["TEL;CELL:+447700900123 / +447700900456", "TEL;WORK:07700 900789\\n020 7946 0123"]
+    found = take(card("FN:Reem", *lines), "--region", "GB")
+    assert (found.code, found.named("Reem")["phone"]) == (0, REEM)
+    assert {each["phone"]: each["label"] for each in found.named("Reem")["phones"]} == {
+        REEM: "mobile", ADAM: "mobile", THIRD: "work", "442079460123": "work"
+    }  # fmt: skip
+    assert take(card("FN:Reem", *lines), "--region", "GB").report["unchanged"] == 1
+
+
+def test_a_number_that_was_read_with_its_pause_is_corrected_by_the_next_import(take: Any, home: Home) -> None:
+    """A store of a version that took the digits behind a pause into the number."""
+    data = card("FN:Reem", "TEL;CELL:+447700900123p12")
+    take(data)
+    db = sqlite3.connect(home.store)
+    for table in ("contacts", "contact_phones"):
+        db.execute(f"UPDATE {table} SET phone = '44770090012312'")
+    db.execute("UPDATE contact_cards SET digest = 'old', numbers = replace(numbers, '0123\"', '012312\"')")
+    db.commit()
+    db.close()
+    found = take(data)
+    assert numbers(found.named("Reem")) == [REEM]
+    assert found.named("Reem")["phone"] == REEM
+
+
+def test_what_is_no_number_is_named(take: Any) -> None:
+    found = take(card("FN:Reem", f"TEL:{'1' * 30}", "TEL:*100#", "TEL:+44 7700 900ABC", f"TEL:{ADAM_TEL}"))
+    assert (found.code, numbers(found.named("Reem"))) == (8, [ADAM])
+    for line, reason in [(4, "30 digits"), (5, "service code"), (6, "letters")]:
+        assert reason in found.told_of(line)[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "X-MOBILE:+447700900123", "X-TEL;CELL:+447700900123", "X-PHONE;CELL:+44 7700 900123",
+        "IMPP:whatsapp:+447700900123", "IMPP;X-SERVICE-TYPE=WhatsApp:x-apple:447700900123",
+        "X-WHATSAPP:447700900123", "URL:https://wa.me/447700900123",
+        "URL:https://api.whatsapp.com/send?phone=447700900123&text=Hi",
+        "X-SOCIALPROFILE;type=whatsapp:+44 7700 900123",
+    ],
+)  # fmt: skip
+def test_a_number_in_another_property_is_read(take: Any, line: str) -> None:
+    found = take(card("FN:Reem", f"TEL;HOME:{ADAM_TEL}", line))
+    assert (found.code, found.named("Reem")["phone"]) == (0, REEM)
+    assert numbers(found.named("Reem")) == [REEM, ADAM]
+
+
+@pytest.mark.parametrize(
+    "line", ["URL:https://example.org/447700900456", "IMPP:skype:447700900456", "X-QQ:447700900456"]
+)
+def test_a_number_that_is_no_phone_number_is_not_read(take: Any, line: str) -> None:
+    assert numbers(take(card("FN:Reem", f"TEL:{REEM_TEL}", line)).named("Reem")) == [REEM]
+
+
 def test_one_number_written_twice_is_one_number(take: Any) -> None:
     found = take(card("FN:Reem", f"TEL;CELL:{REEM_TEL}", "TEL;WORK:00447700900123"))
     assert (found.code, numbers(found.named("Reem"))) == (0, [REEM])
@@ -499,6 +555,61 @@ def test_a_soft_break_at_the_end_of_the_file_damages_no_card(take: Any) -> None:
     found = take(data)
     assert found.names == ["Adam", "Reem"]
     assert numbers(found.named("Reem")) == [REEM]
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "TEL;CELL:+447700900123",
+        "TEL;CELL:+447700900123\r\nPHOTO;ENCODING=BASE64;JPEG:/9j/4AAQ\r\n /9j=",
+        "PHOTO;ENCODING=BASE64;JPEG:/9j/4AAQSkZJ\r\nAQABAAA=\r\n\r\nTEL;CELL:+447700900123",
+        "item1.TEL;PREF:+447700900123\r\nitem1.X-ABLabel:mobile",
+        "X-ANDROID-CUSTOM:x\r\nTEL;CELL:+447700900123",
+        "\r\nTEL;CELL:+447700900123",
+    ],
+)
+@pytest.mark.parametrize("name", ["FN", "N", "NOTE", "X-CUSTOM"])
+def test_an_equals_sign_at_the_end_of_a_value_swallows_no_line(take: Any, name: str, behind: str) -> None:
+    line = f"{name};ENCODING=QUOTED-PRINTABLE;CHARSET=UTF-8:=5A=6F=C3=AB="
+    found = take(card(line, behind, "TITLE:x", "ORG:Zoë", version="2.1") + ADAM_CARD)
+    assert (found.code, found.names) == (0, ["Adam", "Zoë"])
+    assert numbers(found.named("Zoë")) == [REEM]
+
+
+def test_an_equals_sign_at_the_end_of_a_lower_case_line_swallows_no_line(take: Any) -> None:
+    lines = ["fn;encoding=quoted-printable:Zo=C3=AB=", f"tel;cell:{REEM_TEL}"]
+    found = take(card(*lines, version="2.1"))
+    assert numbers(found.named("Zoë")) == [REEM]
+
+
+def test_a_sentence_that_goes_on_behind_a_soft_break_is_no_line(take: Any) -> None:
+    note = "NOTE;ENCODING=QUOTED-PRINTABLE:ring the =\r\nTel: 12345 =\r\nnote: twice"
+    found = take(card("FN:Reem", note, f"TEL:{REEM_TEL}", version="2.1"))
+    assert found.named("Reem")["notes"] == "ring the Tel: 12345 note: twice"
+    assert numbers(found.named("Reem")) == [REEM]
+
+
+FOLDED_TWICE = {
+    "inside a letter": ["FN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=D0=97=D0=\r\n =BE=D1=8F=\r\n =21"],
+    "shown by another line": [
+        "N;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:;=D0=97=D0=\r\n =BE=D1=8F;;;",
+        "FN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=D0=97=D0=BE=\r\n =D1=8F=21",
+    ],
+    "a tab": ["FN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=D0=97=D0=BE=\r\n\t=D1=8F=21"],
+    "without a soft break": ["FN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=D0=97=D0\r\n =BE=D1=8F=21"],
+    "in another charset": ["FN;CHARSET=SHIFT_JIS;ENCODING=QUOTED-PRINTABLE:=83]=83=\r\n C=83=\r\n =84=21"],
+    "other spaces as =20": [
+        "NOTE;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=D0=97=20=D0=\r\n =97",
+        "FN;CHARSET=windows-1251;ENCODING=QUOTED-PRINTABLE:=C7=\r\n =EE=\r\n =FF=21",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", FOLDED_TWICE)
+def test_a_name_that_is_folded_twice_is_read(take: Any, name: str) -> None:
+    found = take(card(*FOLDED_TWICE[name], f"TEL:{REEM_TEL}", version="2.1") + ADAM_CARD)
+    assert found.code == 0, found.report
+    assert found.owner(REEM)["name"] == ("ゾイヤ!" if "SHIFT" in FOLDED_TWICE[name][0] else "Зоя!")
 
 
 TWO = card("FN:Zoë عمر Ωμέγα 😀", f"TEL:{REEM_TEL}") + ADAM_CARD

@@ -181,6 +181,21 @@ def test_every_step_says_what_it_brings():
             {"chats": "read_to", "sync_checkpoints": "unread_told unread_left", **UNREAD},
             id="m0012_unread",
         ),
+        pytest.param(
+            13,
+            (
+                set(MESSAGES)
+                | set(QUEUE)
+                | set(PEOPLE)
+                | set(WHATSAPP)
+                | set(BACKUPS)
+                | set(STUCK)
+                | set(UNREAD)
+            )
+            - {"spool"},
+            {"contacts": "birthday", "shared_numbers": "phone contact_id"},
+            id="m0013_people",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):
@@ -234,6 +249,25 @@ def test_events_that_waited_in_the_table_are_recorded_after_the_upgrade(home, wa
     assert wa("listen", "--for", "1s").code == 0
     assert wa("status", "--json").json["spool"] == 1
     assert [row["content"] for row in wa("read", REEM_JID, "--json").json] == ["it waited"]
+
+
+def test_a_landline_that_a_card_shared_with_another_contact_is_known_after_the_upgrade(home):
+    home.prepare()
+    old = Database(home.store)
+    apply_first(old, 12)
+    for number, name, phone in [(1, "Bob", "442079460011"), (2, "Anna", None), (3, "Zoe", "447700900300")]:
+        columns = "id, phone, name, created_at, updated_at"
+        old.execute(f"INSERT INTO contacts ({columns}) VALUES (?, ?, ?, '', '')", [number, phone, name])
+        if phone:
+            old.execute("INSERT INTO contact_phones (phone, contact_id) VALUES (?, ?)", [phone, number])
+        read = json.dumps({"020 7946 0011": "442079460011", "x": None})
+        if number < 3:
+            old.execute("INSERT INTO contact_cards VALUES (?, 'w', ?, ?)", [name, read, number])
+    old.conn.commit()
+    old.close()
+    opened = open_store(home)
+    assert opened.rows("SELECT * FROM shared_numbers") == [{"phone": "442079460011", "contact_id": 2}]
+    opened.close()
 
 
 def test_the_wall_time_of_a_pending_message_is_kept_by_the_upgrade(home, store, wa):

@@ -19,7 +19,8 @@ from wa.times import load_zone
 
 _OURS = (
     "BEGIN", "END", "AGENT", "FN", "N", "ORG", "NICKNAME", "TEL", "X-ABLABEL", "CATEGORIES", "NOTE", "TZ",
-    "X-FAVORITE", "X-ANDROID-CUSTOM",
+    "X-FAVORITE", "X-ANDROID-CUSTOM", "X-TEL", "X-PHONE", "X-MOBILE", "X-WHATSAPP", "IMPP", "URL",
+    "X-SOCIALPROFILE",
 )  # fmt: skip
 _OF_EVERYBODY = ("myContacts", "* myContacts")
 """The category that Google gives every contact."""
@@ -27,11 +28,24 @@ _ESCAPED = re.compile(r"\\([nN,;:\\])")
 
 # Labels for the types that tell a person's numbers apart, in all three versions. The other types
 # say what a number can do (voice, msg, text) or how it is written.
-_LABEL_OF_TYPE = {
+LABEL_OF_TYPE = {
     "cell": "mobile", "home": "home", "work": "work", "fax": "fax", "pager": "pager", "car": "car",
     "main": "main", "other": "other", "isdn": "isdn", "iphone": "iphone", "modem": "modem", "bbs": "bbs",
 }  # fmt: skip
-_TYPE_OF_LABEL = {label: name.upper() for name, label in _LABEL_OF_TYPE.items()}
+_LIKE_TEL = ("X-TEL", "X-PHONE", "X-MOBILE")
+_WAID = r"\+?([1-9][\d\s().\-]{6,20})"
+_ON_WHATSAPP = (
+    ("X-WHATSAPP", re.compile(_WAID)),
+    ("IMPP", re.compile(rf"whatsapp:(?://)?{_WAID}(?:@.*)?", re.IGNORECASE)),
+    ("X-SOCIALPROFILE", re.compile(rf"whatsapp:(?://)?{_WAID}(?:@.*)?", re.IGNORECASE)),
+    (
+        "URL",
+        re.compile(
+            rf"https?://(?:wa\.me/|(?:api|web)\.whatsapp\.com/send/?\?phone=){_WAID}\b.*", re.IGNORECASE
+        ),
+    ),
+)
+"""Where programs write a number that is on WhatsApp, with its country code."""
 _NO_LABEL = frozenset(("voice", "pref", "msg", "text", "video", "textphone", "internet", "x400", "pcs"))
 
 
@@ -129,7 +143,9 @@ def _card(lines: list[Line], charset: str, *, is_whole: bool = True) -> Card:
     warnings: list[tuple[int, str]] = [] if is_whole else [(card.line, "this card has no END:VCARD")]
     texts: dict[str, list[str]] = {}
     labels: dict[str, str] = {}
+    is_folded_twice = any(line.shows_double_folding for line in lines if line.is_kept)
     for line in lines[1:]:
+        line.is_folded_twice = is_folded_twice
         if not line.name:
             problems.append((line.number, "this line is not NAME:value"))
         elif line.is_kept and line.is_cut:
@@ -140,6 +156,8 @@ def _card(lines: list[Line], charset: str, *, is_whole: bool = True) -> Card:
                 warnings.append((line.number, f"this line is not UTF-8; it was read as {charset}"))
             if line.name == "TEL":
                 card.tels.append(_tel(line, _unescaped(text).strip()))
+            elif tel := _tel_elsewhere(line, _unescaped(text).strip()):
+                card.tels.append(tel)
             elif line.name == "X-ABLABEL":
                 labels[line.group] = _apple_label(_unescaped(text).strip())
             elif text.strip():
@@ -170,8 +188,8 @@ def _text_of(line: Line, charset: str) -> tuple[str, bool]:
 def _tel(line: Line, text: str) -> Tel:
     named = [value.lower() for value in line.param("TYPE")]
     bare = [value.lower() for value in line.param("")]
-    types = named + [each for each in bare if each in _LABEL_OF_TYPE]
-    words = [_LABEL_OF_TYPE.get(each, each) for each in types if each and each not in _NO_LABEL]
+    types = named + [each for each in bare if each in LABEL_OF_TYPE]
+    words = [LABEL_OF_TYPE.get(each, each) for each in types if each and each not in _NO_LABEL]
     return Tel(
         text,
         label=" ".join(dict.fromkeys(words)) or None,
@@ -180,6 +198,24 @@ def _tel(line: Line, text: str) -> Tel:
         line=line.number,
         group=line.group or f"line {line.number}",
     )
+
+
+def _tel_elsewhere(line: Line, text: str) -> Tel | None:
+    """Return the number in a property of a program's own, or in an address on WhatsApp; None without one."""
+    whatsapp = next((each for each in _ON_WHATSAPP if each[0] == line.name), None)
+    if not whatsapp and line.name not in _LIKE_TEL:
+        return None
+    tel = _tel(line, text)
+    if line.name == "X-MOBILE":
+        tel.label = "mobile"
+    if whatsapp:
+        services = " ".join(line.param("X-SERVICE-TYPE") + line.param("TYPE")).lower()
+        found = whatsapp[1].fullmatch(
+            text if "whatsapp" not in services else f"whatsapp:{text.split(':')[-1]}"
+        )
+        tel.waid = re.sub(r"\D", "", found[1]) if found else None
+    is_number = line.name in (*_LIKE_TEL, "X-WHATSAPP") and any(map(str.isdecimal, text))
+    return tel if tel.waid or is_number else None
 
 
 def _apple_label(label: str) -> str:
@@ -227,53 +263,3 @@ def _listed(texts: list[str]) -> list[str]:
 def _split(text: str, at: str) -> list[str]:
     """Split a text at each `at` that is not escaped."""
     return re.findall(rf"(?:^|{at})((?:\\.|[^\\{at}])*)", text, re.DOTALL)
-
-
-# ── Writing ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-def write_card(card: Card) -> str:
-    """Return a card as vCard 3.0 (RFC 2426), with CRLF line ends and folding.
-
-    Numbers are written in international form. The first one, which WhatsApp
-    knows, also has the parameter `waid`.
-    """
-    lines = ["BEGIN:VCARD", "VERSION:3.0", f"FN:{_escaped(card.name)}", f"N:;{_escaped(card.name)};;;"]
-    for number, tel in enumerate(card.tels, 1):
-        words = (tel.label or "").split(" ")
-        known = [_TYPE_OF_LABEL[word] for word in words if word in _TYPE_OF_LABEL]
-        own = tel.label and len(set(known)) < len(words)
-        group = f"item{number}." if own else ""
-        types = f";TYPE={','.join(known)}" if known and not own else ""
-        waid = f";waid={tel.waid}" if tel.waid else ""
-        lines.append(f"{group}TEL{types}{waid}:{tel.text}")
-        if own:
-            lines.append(f"{group}X-ABLabel:{_escaped(tel.label or '')}")
-    for name, values in (("NICKNAME", card.aliases), ("CATEGORIES", card.tags)):
-        if values:
-            lines.append(f"{name}:{','.join(map(_escaped, values))}")
-    if card.notes:
-        lines.append(f"NOTE:{_escaped(card.notes)}")
-    if card.timezone:
-        lines.append(f"TZ;VALUE=text:{card.timezone}")
-    if card.is_favorite:
-        lines.append("X-FAVORITE:1")
-    return "".join(_folded(line) for line in [*lines, "END:VCARD"])
-
-
-def _escaped(text: str) -> str:
-    text = re.sub(r"([\\,;])", r"\\\1", text)
-    return text.replace("\r\n", "\\n").replace("\r", "\\n").replace("\n", "\\n")
-
-
-def _folded(line: str) -> str:
-    """Return a line folded into pieces of at most 75 bytes, none of which ends within a character."""
-    pieces, room = [""], 75
-    for char in line:
-        size = len(char.encode())
-        if size > room:
-            pieces.append("")
-            room = 74
-        pieces[-1] += char
-        room -= size
-    return "\r\n ".join(pieces) + "\r\n"

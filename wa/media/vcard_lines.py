@@ -16,6 +16,16 @@ _BREAK = re.compile(rb"\r{1,3}\n|\n|\r(?!\Z)")  # some programs write \r\r\n
 _HEAD = re.compile(rb"[ \t]*(?:([\w-]+)\.)?([A-Za-z][\w-]*)((?:;(?:\"[^\"]*\"|[^\":])*)?):", re.ASCII)
 _BETWEEN = re.compile(rb"(?i)(?<=\AEND:VCARD)(?=BEGIN:VCARD)")
 """The place where two files were joined if the first had no line end."""
+_PROPERTY = re.compile(
+    rb"(?:[\w-]+\.)?(FN|N|NICKNAME|PHOTO|BDAY|ANNIVERSARY|GENDER|ADR|LABEL|TEL|EMAIL|MAILER|IMPP|LANG|TZ|GEO|TITLE|"
+    rb"ROLE|LOGO|AGENT|ORG|MEMBER|RELATED|CATEGORIES|NOTE|PRODID|REV|SORT-STRING|SOUND|UID|URL|CLASS|KEY|FBURL|SOURCE|"
+    rb"CALURI|CALADRURI|VERSION|NAME|PROFILE|KIND|XML|CLIENTPIDMAP|BIRTHPLACE|X-[\w-]+)(?:;[^:]*)?:",
+    re.IGNORECASE,
+)
+"""The beginning of a line with a property of any version. Text that only looks like one is rare."""
+_LINE_END = 4
+"""The last bytes that are kept of a line without its value: they show how it is continued."""
+_LINE_BREAK = re.compile(rb"=0[AD]=\Z", re.IGNORECASE)
 _PARAM = re.compile(r';\s*([^;:="]*)(?:=((?:"[^"]*"|[^";])*))?')
 
 
@@ -43,14 +53,24 @@ class Line:
     is_ended: bool = True
     """False for a last line without a line end: the file may have been cut off in it."""
     parts: list[bytes] = field(default_factory=list)
+    is_folded_twice: bool = False
+    """Whether a space at the begin of a line behind a soft line break is folding, and no text."""
     _length: int = 0
+    _is_upper: bool = True
+    """Whether the name is written in capitals, as it is in most files."""
+    _is_before_gap: bool = False
+    """Whether an empty line followed a soft line break."""
+    _breaks: list[int] = field(default_factory=list)
+    """The indexes of the parts that follow a soft line break."""
 
     def continues(self, text: bytes) -> bool:
         """Return whether the next line of the file belongs to this one."""
         if text.rstrip().upper() in (b"BEGIN:VCARD", b"END:VCARD"):
             return False
-        if self._is_soft or text[:1] in (b" ", b"\t"):
+        if text[:1] in (b" ", b"\t"):
             return True
+        if self._is_soft:
+            return not self._ends_before(text)
         # A further line of a picture whose lines the program did not fold.
         return bool(text) and self._is_base64 and not _HEAD.match(text)
 
@@ -68,20 +88,51 @@ class Line:
     def _is_soft(self) -> bool:
         return self._is_quoted_printable and self.parts[-1].endswith(b"=")
 
+    def _ends_before(self, text: bytes) -> bool:
+        """Return whether the `=` at the end is no soft line break, since a property begins behind it.
+
+        A note may quote a card. Then an encoded line break stands before the soft one.
+        """
+        begun = _PROPERTY.match(text)
+        if not begun or begun[1].isupper() != self._is_upper:
+            return False
+        return self._is_before_gap or not _LINE_BREAK.search(self.parts[-1])
+
     def add(self, text: bytes, is_cut: bool) -> None:
         """Add the next line of the file to this one."""
-        if not self._is_soft:
-            text = text[1:]
-        elif not text:  # an empty line: some programs double each line end
+        is_soft = self._is_soft
+        if is_soft and not text:  # an empty line: some programs double each line end
+            self._is_before_gap = True
             return
-        elif self.is_kept:
+        if is_soft and self.is_kept:
             self.parts[-1] = self.parts[-1][:-1]
+            self._breaks.append(len(self.parts))
+        else:
+            text = text[1:]
+        self._is_before_gap = False
         self._length += len(text)
         self.is_cut |= is_cut or self._length > _LONGEST
         if self.is_kept and not self.is_cut:
             self.parts.append(text)
         else:
-            self.parts[-1:] = [text[-1:]]
+            self.parts[-1:] = [text[-_LINE_END:]]
+
+    @property
+    def shows_double_folding(self) -> bool:
+        """Return whether this line cannot be read unless it is folded twice: softly, and with a space.
+
+        The space is inside a character then, or the program writes its other spaces as `=20`.
+        """
+        starts = [self.parts[at][:1] for at in self._breaks]
+        if not starts or not all(start in (b" ", b"\t") for start in starts):
+            return False
+        decoder = codecs.getincrementaldecoder(self.charset or "utf-8")("replace")
+        for at, part in enumerate(self.parts):
+            if at in self._breaks and decoder.getstate()[0]:
+                return True
+            decoder.decode(quopri.decodestring(part))
+        whole = b"".join(self.parts).partition(b":")[2]
+        return b"\t" in starts or (b"=20" in whole and whole.count(b" ") == len(starts))
 
     def param(self, name: str) -> list[str]:
         """Return the values of a parameter; for ``""``, the values that vCard 2.1 writes without a name."""
@@ -106,7 +157,11 @@ class Line:
     @property
     def value(self) -> bytes:
         """The bytes after the name and the parameters."""
-        whole = b"".join(self.parts)
+        breaks = self._breaks if self.is_folded_twice else ()
+        parts = (
+            part[1:] if at in breaks and part[:1] in b" \t" else part for at, part in enumerate(self.parts)
+        )
+        whole = b"".join(parts)
         match = _HEAD.match(whole)
         raw = whole[match.end() :] if match else b""
         return quopri.decodestring(raw.rstrip(b"=")) if self._is_quoted_printable else raw
@@ -135,7 +190,8 @@ def _begun(number: int, text: bytes, is_cut: bool, kept: Collection[str]) -> Lin
         return Line(number, is_cut=is_cut, parts=[text])
     group, name = (head[1] or b"").decode().lower(), head[2].decode().upper()
     line = Line(number, group, name, head[3].decode("utf-8", "replace"), name in kept, is_cut)
-    line.parts = [text if line.is_kept else text[-1:]]
+    line._is_upper = head[2].isupper()
+    line.parts = [text if line.is_kept else text[-_LINE_END:]]
     return line
 
 

@@ -1,4 +1,4 @@
-"""Contacts: the one module that writes `contacts`, `contact_phones` and `contact_cards`.
+"""Contacts: the one module that writes `contacts`, their numbers and their cards.
 
 Functions that write join the caller's transaction. `is_settled` marks a contact whose name or main
 number the user chose: no import changes these any more.
@@ -17,11 +17,11 @@ from wa.store.fold import fold
 from wa.store.rewrites import merge_contacts
 from wa.times import to_iso
 
-TABLES = ("contacts", "contact_phones", "contact_cards")
+TABLES = ("contacts", "contact_phones", "contact_cards", "shared_numbers")
 """The tables that an import writes; a dry run writes to copies of them."""
 _WITH_PHONES = (
-    "SELECT c.id, c.phone, c.name, c.aliases, c.tags, c.is_favorite, c.notes, c.timezone, c.created_at,"
-    " c.updated_at, (SELECT json_group_array(json_object('phone', p.phone, 'label', p.label))"
+    "SELECT c.id, c.phone, c.name, c.aliases, c.tags, c.is_favorite, c.notes, c.timezone, c.birthday,"
+    " c.created_at, c.updated_at, (SELECT json_group_array(json_object('phone', p.phone, 'label', p.label))"
     " FROM contact_phones p WHERE p.contact_id = c.id) AS phones FROM contacts c"
 )
 _FAVOURITES_FIRST = "ORDER BY c.is_favorite DESC, fold(c.name), c.id"
@@ -66,6 +66,22 @@ def by_phone(store: Store, phone: str) -> Row | None:
         " WHERE p.phone = ?",
         [phone],
     )
+
+
+def sharers(store: Store, phone: str) -> list[int]:
+    """Return the ids of the contacts whose cards have a number that is another contact's."""
+    rows = store.execute("SELECT contact_id FROM shared_numbers WHERE phone = ?", [phone])
+    return [number for (number,) in rows]
+
+
+def without_number(store: Store, name: str) -> int | None:
+    """Return the id of the oldest contact without a number that has exactly this name."""
+    number: int | None = store.value(
+        "SELECT id FROM contacts INDEXED BY contacts_without_phone"
+        " WHERE phone IS NULL AND name = ? ORDER BY id LIMIT 1",
+        [name],
+    )
+    return number
 
 
 def is_settled(store: Store, number: int) -> bool:
@@ -133,8 +149,8 @@ def absorb(store: Store, number: int, other: int, now: datetime) -> None:
 
 @merge_contacts.part
 def _merge_numbers_and_cards(store: Store, gone: int, kept: int) -> None:
-    for table in ("contact_phones", "contact_cards"):
-        store.execute(f"UPDATE {table} SET contact_id = ? WHERE contact_id = ?", [kept, gone])
+    for table in ("contact_phones", "contact_cards", "shared_numbers"):
+        store.execute(f"UPDATE OR IGNORE {table} SET contact_id = ? WHERE contact_id = ?", [kept, gone])
 
 
 def add_phone(store: Store, number: int, phone: str, label: str | None) -> bool:
@@ -146,6 +162,11 @@ def add_phone(store: Store, number: int, phone: str, label: str | None) -> bool:
 def set_label(store: Store, phone: str, label: str) -> None:
     """Store the label of a number, such as `mobile`."""
     store.execute("UPDATE contact_phones SET label = ? WHERE phone = ?", [label, phone])
+
+
+def share_phone(store: Store, number: int, phone: str) -> None:
+    """Store that a card of a contact has a number that is another contact's."""
+    store.insert("shared_numbers", {"phone": phone, "contact_id": number}, ignore=True)
 
 
 def remove_phone(store: Store, number: int, phone: str) -> None:

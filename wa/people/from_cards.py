@@ -98,7 +98,8 @@ def _person_of(file: str, card: Card, report: Report, region: str | None) -> tup
         for phone, doubt in read:
             if doubt:
                 report.warn(file, Problem(tel.line, card.name or None, f"{tel.text[:SHOWN]!r}: {doubt}"))
-            found.setdefault(phone, tel)
+            first = found.setdefault(phone, tel)
+            first.waid = first.waid or tel.waid
         written[tel.waid or tel.text] = " ".join(phone for phone, _ in read)
     phones = sorted(found, key=lambda phone: _less_likely_on_whatsapp(found[phone]))
     name = card.name
@@ -158,7 +159,10 @@ def import_person(store: Store, person: Person, now: datetime) -> tuple[str, dic
         free = {phone: label for phone, label in person.phones.items() if phone not in taken}
         outcome, number = "added", contacts.insert(store, replace(person, phones=free), now)
     contacts.add_card(store, number, digest, as_written, person.numbers_as_written)
-    return outcome, _of_others(store, person, number), other_name
+    taken = _of_others(store, person, number)
+    for phone in taken:
+        contacts.share_phone(store, number, phone)
+    return outcome, taken, other_name
 
 
 def _reread(store: Store, person: Person, as_written: str) -> int | None:
@@ -182,16 +186,13 @@ def _contacts_of(store: Store, person: Person, known: int | None) -> list[int]:
 
     A card is merged into a contact if they share a number, and either it is the main number of
     both, or one name contains the other and they have no two different mobiles: several people
-    share a landline. Further contacts are merged into the first only if their names agree with
-    the card's and the user chose none of them.
+    share a landline. A number that a card of a contact had counts as shared, though it is another
+    contact's. Further contacts are merged into the first only if their names agree with the card's
+    and the user chose none of them. A card without numbers of its own is that of the contact without
+    a number that has exactly its name.
     """
-    if known is None and not person.numbers_as_written and not person.phones:
-        known = store.value(
-            "SELECT id FROM contacts INDEXED BY contacts_without_phone"
-            " WHERE phone IS NULL AND name = ? ORDER BY id LIMIT 1",
-            [person.name],
-        )
-    numbers = {owner["id"] for phone in person.phones if (owner := contacts.by_phone(store, phone))}
+    owners = [owner["id"] for phone in person.phones if (owner := contacts.by_phone(store, phone))]
+    numbers = {*owners, *(number for phone in person.phones for number in contacts.sharers(store, phone))}
     found = []
     for number in sorted(numbers - {known}):
         row, is_chosen = contacts.get(store, number), contacts.is_settled(store, number)
@@ -199,6 +200,9 @@ def _contacts_of(store: Store, person: Person, known: int | None) -> list[int]:
         if agrees or (row["phone"] == next(iter(person.phones)) and not (is_chosen and person.is_chosen)):
             found.append((not is_chosen, not agrees, number))
     found.sort()
+    has_own = len(owners) < len(person.phones) or (person.numbers_as_written and not person.phones)
+    if known is None and not found and not has_own:
+        known = contacts.without_number(store, person.name)
     first = [known] if known is not None else [number for *_, number in found[:1]]
     others = [number for may_merge, differs, number in found if may_merge and not differs]
     return first + [number for number in others if number not in first]

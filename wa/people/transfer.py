@@ -14,8 +14,9 @@ from typing import BinaryIO
 
 from wa.errors import WaError
 from wa.jids import phone_in
-from wa.media.vcard import Card, Problem, Tel, read_cards, write_card
+from wa.media.vcard import Card, Problem, Tel, read_cards
 from wa.media.vcard_lines import is_text_encoding
+from wa.media.vcard_writing import write_card
 from wa.people import contacts
 from wa.people.edit import change_words
 from wa.people.from_cards import SHOWN, Report, import_card

@@ -73,9 +73,29 @@ UPDATE sync_checkpoints SET unread_told = 1
     )
 
 
+def m0013_people(db: Database) -> None:
+    """Birthdays, and the numbers of a card that are another contact's: a landline of a household."""
+    run(
+        db,
+        """
+ALTER TABLE contacts ADD COLUMN birthday TEXT;
+CREATE TABLE shared_numbers (
+    phone TEXT NOT NULL,
+    contact_id INTEGER NOT NULL REFERENCES contacts(id) ON DELETE CASCADE,
+    PRIMARY KEY (phone, contact_id)
+) WITHOUT ROWID;
+CREATE INDEX shared_numbers_contact ON shared_numbers (contact_id);
+INSERT OR IGNORE INTO shared_numbers SELECT p.phone, c.contact_id
+    FROM contact_cards c, json_each(c.numbers) n JOIN contact_phones p ON p.phone = n.value
+    WHERE p.contact_id != c.contact_id
+""",
+    )
+
+
 STEPS = (
     m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups, m0006_damaged_history,
     m0007_stuck, m0008_wall_times, m0009_details, m0010_drafts, m0011_unavailable, m0012_unread,
+    m0013_people,
 )  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""
