@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from wa.errors import WaError
-from wa.jids import is_group, is_lid, jid_of_phone, parse_address, parse_jid, phone_in, phone_of_jid, show_jid
+from wa.jids import (
+    is_apart,
+    is_group,
+    is_lid,
+    jid_of_phone,
+    parse_address,
+    parse_jid,
+    phone_in,
+    phone_of_jid,
+    show_jid,
+)
+from wa.whatsapp.neonize.decoding.fields import bare_jid
 
 REEM = "447700900123"
 REEM_JID = f"{REEM}@s.whatsapp.net"
@@ -54,4 +65,38 @@ def test_groups_and_hidden_ids_are_told_by_their_server() -> None:
 
 def test_a_person_s_jid_is_shown_as_a_number() -> None:
     assert show_jid(REEM_JID) == f"+{REEM}"
-    assert show_jid("98765432101234@lid") == "98765432101234@lid"
+
+
+@pytest.mark.parametrize(
+    ("jid", "name", "shown"),
+    [
+        (REEM_JID, "Reem", "Reem"),
+        ("98765432101234@lid", None, "somebody …1234"),
+        ("98765432101234@lid", "Reem", "~Reem"),
+        ("120363012345678901@g.us", "Walks", "Walks"),
+        ("status@broadcast", None, "Status"),
+        ("120363012345678901@newsletter", None, "channel …8901"),
+        ("120363012345678901@newsletter", "News", "News"),
+        ("1600000000@broadcast", None, "broadcast list …0000"),
+    ],
+)
+def test_no_hidden_id_is_shown(jid: str, name: str | None, shown: str) -> None:
+    assert show_jid(jid, name) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "jid"),
+    [
+        (f"{REEM}@c.us", REEM_JID),
+        (f"{REEM}:99@hosted", REEM_JID),
+        ("98765432101234@hosted.lid", "98765432101234@lid"),
+    ],
+)
+def test_a_person_at_another_server_is_the_same_person(text: str, jid: str) -> None:
+    assert parse_jid(text) == bare_jid(text) == jid
+    assert not is_apart(jid)
+
+
+@pytest.mark.parametrize("jid", ["status@broadcast", "120363012345678901@newsletter"])
+def test_status_posts_and_channels_are_apart(jid: str) -> None:
+    assert is_apart(jid)

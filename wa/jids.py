@@ -10,6 +10,13 @@ from wa.phones import INTERNATIONAL, parse_phone
 USER_SERVER = "s.whatsapp.net"
 GROUP_SERVER = "g.us"
 LID_SERVER = "lid"
+STATUS = "status@broadcast"
+"""The chat of status posts, ours and those of others."""
+_RENAMED = {"c.us": USER_SERVER, "hosted": USER_SERVER, "hosted.lid": LID_SERVER}
+"""Servers of whatsmeow's `types.JID` at which people are who are the same at another one: the name of old,
+and those of business accounts that Meta hosts."""
+_SHOWN = 4
+"""The last digits of an address that has no name and is no number, to tell two of them apart."""
 
 _USER_OF_SERVER = {
     USER_SERVER: INTERNATIONAL,
@@ -28,8 +35,8 @@ def parse_jid(text: str) -> str | None:
     user, at, server = text.strip().rpartition("@")
     if not at:
         return None
-    user = re.sub(r":[0-9]+$", "", user)
-    form = _USER_OF_SERVER.get(server.lower())
+    user, server = re.sub(r":[0-9]+$", "", user), known_server(server.lower())
+    form = _USER_OF_SERVER.get(server)
     if form is None:
         raise WaError(
             "recipient-not-found",
@@ -39,10 +46,15 @@ def parse_jid(text: str) -> str | None:
     if not form.fullmatch(user):
         raise WaError(
             "recipient-not-found",
-            f"{text!r} is not a WhatsApp address: {user!r} does not fit @{server.lower()}",
+            f"{text!r} is not a WhatsApp address: {user!r} does not fit @{server}",
             "a person is 447700900123@s.whatsapp.net, a group 1203…@g.us",
         )
-    return f"{user}@{server.lower()}"
+    return f"{user}@{server}"
+
+
+def known_server(server: str) -> str:
+    """Return the server under which we know the users of a server."""
+    return _RENAMED.get(server, server)
 
 
 def parse_address(text: str) -> str | None:
@@ -79,16 +91,31 @@ def is_person_or_group(jid: str) -> bool:
     return jid.rpartition("@")[2] in (USER_SERVER, GROUP_SERVER, LID_SERVER)
 
 
+def is_apart(jid: str) -> bool:
+    """Return whether a JID is that of status posts or of a channel, which are no conversations."""
+    return jid == STATUS or jid.endswith("@newsletter")
+
+
 def check_recipient(jid: str) -> None:
     """Raise WaError `usage` for an address that nothing is sent to: a status, a broadcast list, a channel."""
     if not is_person_or_group(jid):
         raise WaError("usage", f"nothing is sent to {jid}: that would publish it", "name a person or a group")
 
 
-def show_jid(jid: str) -> str:
-    """Return a JID as it is shown to people: `+447700900123` for a person, else unchanged."""
-    phone = phone_of_jid(jid)
-    return f"+{phone}" if phone else jid
+def show_jid(jid: str, name: str | None = None) -> str:
+    """Return a JID as it is shown to people: its name, else `+447700900123`; never a hidden id.
+
+    A hidden id with a name is `~Nadia`, as on the phone: she chose that name, and her number is unknown.
+    """
+    user, _, server = jid.partition("@")
+    if name:
+        return f"~{name}" if server == LID_SERVER else name
+    if server == USER_SERVER:
+        return f"+{user}"
+    if jid == STATUS:
+        return "Status"
+    kind = {LID_SERVER: "somebody", "newsletter": "channel", "broadcast": "broadcast list"}.get(server)
+    return f"{kind} …{user[-_SHOWN:]}" if kind else jid
 
 
 def phone_in(text: str, region: str | None) -> str | None:

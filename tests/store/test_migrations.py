@@ -196,6 +196,12 @@ def test_every_step_says_what_it_brings():
             {"contacts": "birthday", "shared_numbers": "phone contact_id"},
             id="m0013_people",
         ),
+        pytest.param(
+            14,
+            {*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, "shared_numbers"} - {"spool"},
+            {"chats": "ephemeral ephemeral_at", "calls": "call_id chat_jid outcome"},
+            id="m0014_calls",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

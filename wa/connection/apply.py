@@ -11,7 +11,7 @@ from wa.connection.incoming.events import apply_event
 from wa.connection.incoming.file import DAMAGED, Record
 from wa.connection.spool import Part, Spool, set_aside
 from wa.queue import outcomes
-from wa.record import chats, history_sync, merge_chats, reads, write
+from wa.record import calls, chats, history_sync, merge_chats, reads, write
 from wa.record.names import canonical
 from wa.store.database import BATCH, Store
 from wa.whatsapp.events import Event, History, HistoryChat, JidMapped, MessageReceived
@@ -53,6 +53,7 @@ def _apply_live(store: Store, part: Part, decode: Decode, now: datetime) -> int:
             # The next events must find a split chat already joined.
             if joins or done == BATCH or time.monotonic() > deadline:
                 break
+        calls.end_old(store, now)
         part.set_place(store, offset)
     if joins:
         merge_chats.join_split_chats(store, now)

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from wa.jids import is_group
+from wa.jids import is_apart, is_group
+from wa.record.messages import SHOWN, SILENT
 from wa.record.names import OWN_NAME, canonical, name_of, set_name
 from wa.store.database import Row, Store
 from wa.store.rewrites import join_chats
 from wa.times import to_iso
+
+if TYPE_CHECKING:
+    from wa.whatsapp.events import MessageReceived
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -27,7 +32,7 @@ def listing(store: Store, limit: int, *, unread_only: bool = False) -> list[Row]
         " h.created_at, h.updated_at"
         f" FROM (SELECT * FROM chats {where} ORDER BY last_message_time DESC LIMIT ?) h"
         " LEFT JOIN messages m ON m.id = (SELECT id FROM messages WHERE chat_jid = h.id"
-        " AND message_type NOT IN ('reaction', 'system') ORDER BY timestamp DESC, id DESC LIMIT 1)"
+        f" AND {SHOWN} ORDER BY timestamp DESC, id DESC LIMIT 1)"
         " ORDER BY h.last_message_time DESC, h.id",
         [limit],
     )
@@ -71,7 +76,7 @@ def count_new(store: Store, before: int, now: datetime) -> None:
         "INSERT INTO chats (id, name, is_group, unread_count, last_message_time, created_at, updated_at)"
         f" SELECT chat_jid, (SELECT {OWN_NAME} FROM push_names WHERE jid = chat_jid),"
         " chat_jid LIKE '%@g.us', sum(status = 'received'),"
-        " max(CASE WHEN message_type NOT IN ('reaction', 'system') THEN timestamp END), :at, :at"
+        f" max(CASE WHEN {SHOWN} THEN timestamp END), :at, :at"
         # Without NOT INDEXED, SQLite would read all messages by an index, in the order of chats.
         " FROM messages NOT INDEXED WHERE id > :before GROUP BY chat_jid"
         " ON CONFLICT (id) DO UPDATE SET unread_count = unread_count + excluded.unread_count,"
@@ -79,6 +84,16 @@ def count_new(store: Store, before: int, now: datetime) -> None:
         " coalesce(excluded.last_message_time, last_message_time)), updated_at = excluded.updated_at",
         {"before": before, "at": to_iso(now)},
     )
+
+
+def is_unread(event: MessageReceived) -> bool:
+    """Return whether a message of others counts as unread when it arrives.
+
+    A missed call does, as on the phone; a notice, a status post and a channel's post do not.
+    """
+    call = (event.details or {}).get("call", {})
+    is_silent = event.message_type in SILENT and call.get("outcome") != "missed"
+    return not (event.is_from_me or is_silent or is_apart(event.chat_jid))
 
 
 def count_unread(store: Store, chat: str) -> None:
@@ -106,6 +121,15 @@ def move_up(store: Store, chat: str, timestamp: int) -> None:
     """Raise the time of a chat's last message to `timestamp` (Unix seconds), unless it is later already."""
     store.execute(
         "UPDATE chats SET last_message_time = max(last_message_time, ?) WHERE id = ?", [timestamp, chat]
+    )
+
+
+def set_ephemeral(store: Store, chat: str, seconds: int, at: int) -> None:
+    """Store after how many seconds a chat's messages disappear, newly set `at` (Unix seconds)."""
+    store.execute(
+        "UPDATE chats SET ephemeral = ?1, ephemeral_at = ?2"
+        " WHERE id = ?3 AND coalesce(ephemeral_at, 0) <= ?2",
+        [seconds, at, chat],
     )
 
 

@@ -16,7 +16,9 @@ TYPES = (
 )  # fmt: skip
 FILES = ("voice", "audio", "image", "video", "document", "sticker")
 SILENT = ("reaction", "system")
-"""Types without content to read: they do not count as unread, and do not move their chat up."""
+"""Types without content to read: they do not count as unread, and do not move their chat up; but calls do."""
+SHOWN = "(message_type NOT IN ('reaction', 'system') OR details ->> '$.call' IS NOT NULL)"
+"""SQL for whether a message is one that the list of chats shows."""
 LAST_SECOND = 253_402_300_799
 """The end of the year 9999 in Unix seconds, the last time that a datetime can hold."""
 Place = tuple[int, int]

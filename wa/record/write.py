@@ -81,7 +81,7 @@ def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple
     """Return the values of the columns _WRITTEN."""
     if not 0 <= event.timestamp <= LAST_SECOND:
         raise ValueError(f"{event.timestamp} is not a time in Unix seconds")
-    unread = source == "live" and not event.is_from_me and event.message_type not in SILENT
+    unread = source == "live" and chats.is_unread(event)
     return (
         canonical(store, event.chat_jid),
         event.message_id,

@@ -28,6 +28,7 @@ MODULES = [
     "wa.record.chats",
     "wa.record.history_sync",
     "wa.record.reads",
+    "wa.record.calls",
     "wa.people.contacts",
     "wa.backup.history",
 ]

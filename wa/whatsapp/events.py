@@ -140,6 +140,30 @@ class GroupChanged:
 
 
 @dataclass(frozen=True)
+class EphemeralSet:
+    """Messages of a chat disappear after so many seconds from now on; 0: they stay."""
+
+    chat_jid: str
+    seconds: int
+    timestamp: int
+
+
+@dataclass(frozen=True)
+class CallTold:
+    """A step of a call: `offer`, `accept` (on another device of ours) or `end`."""
+
+    call_id: str
+    chat_jid: str
+    """The caller's chat, or the group that is called."""
+    caller: str
+    step: str
+    timestamp: int
+    is_video: bool = False
+    reason: str = ""
+    """Why it ended, in the server's words: `timeout`, `accepted_elsewhere`, `rejected_elsewhere`, '' …"""
+
+
+@dataclass(frozen=True)
 class HistoryChat:
     """A part of a chat's history, newest or oldest message first, as the phone sent it."""
 
@@ -182,6 +206,8 @@ Event = (
     | Named
     | GroupInfo
     | GroupChanged
+    | EphemeralSet
+    | CallTold
     | History
     | HistoryDamaged
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 
 
@@ -23,3 +24,13 @@ def phone_message_id() -> str:
 def connection_token() -> str:
     """Return a token that names one connection to the stand-in for WhatsApp."""
     return secrets.token_hex(8)
+
+
+def notice_id(*about: object) -> str:
+    """Return an id for what WhatsApp tells without an id; the same each time that it tells the same.
+
+    It begins as all made-up ids do (`wa.record.messages.MADE_UP`): the history has a real one, which
+    replaces it.
+    """
+    known = "\0".join(map(str, about)).encode("utf-8", "replace")
+    return "migrated-sec-" + hashlib.sha256(known).hexdigest()[:32]

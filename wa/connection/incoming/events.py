@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from wa.jids import is_group
 from wa.queue import outcomes
-from wa.record import chats, history_sync, merge_chats, messages, reads, responses, write
+from wa.record import calls, chats, history_sync, merge_chats, messages, reads, responses, write
 from wa.record.names import canonical
 from wa.store import device
 from wa.store.database import Row, Store
 from wa.times import to_iso
 from wa.whatsapp.events import (
     Account,
+    CallTold,
     ChatRead,
     Deleted,
     Edited,
+    EphemeralSet,
     Event,
     GroupChanged,
     GroupInfo,
@@ -55,6 +58,12 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
         _change_group(store, event, now)
     elif isinstance(event, GroupInfo):
         _group(store, event, now)
+    elif isinstance(event, EphemeralSet):
+        chat = canonical(store, event.chat_jid)
+        chats.ensure(store, chat, now)
+        chats.set_ephemeral(store, chat, event.seconds, event.timestamp)
+    elif isinstance(event, CallTold):
+        calls.note(store, event, now)
     elif isinstance(event, HistoryDamaged):
         history_sync.note_damage(store, event.reason, now)
 
@@ -69,6 +78,10 @@ def keep_account(store: Store, account: Account, now: datetime) -> None:
 
 
 def _message(store: Store, event: MessageReceived, now: datetime) -> None:
+    if calls.is_known(store, event):  # the server told it already, step by step
+        return
+    if event.timestamp == 0:  # a notice whose time is not told
+        event = replace(event, timestamp=int(now.timestamp()))
     number = write.record(store, event, "live", now)
     if number is not None:
         reads.arrived(store, event, number)

@@ -92,10 +92,35 @@ INSERT OR IGNORE INTO shared_numbers SELECT p.phone, c.contact_id
     )
 
 
+def m0014_calls(db: Database) -> None:
+    """The time after which a chat's messages disappear, and the calls of the last days."""
+    run(
+        db,
+        """
+ALTER TABLE chats ADD COLUMN ephemeral INTEGER;
+ALTER TABLE chats ADD COLUMN ephemeral_at INTEGER;
+CREATE TABLE calls (
+    call_id TEXT PRIMARY KEY,
+    chat_jid TEXT NOT NULL,
+    caller TEXT NOT NULL,
+    is_video INTEGER NOT NULL,
+    begun_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    outcome TEXT,
+    is_line INTEGER NOT NULL DEFAULT 0,
+    twin TEXT
+) WITHOUT ROWID;
+CREATE INDEX calls_open ON calls (begun_at) WHERE ended_at IS NULL;
+CREATE INDEX calls_by_chat ON calls (chat_jid, begun_at);
+CREATE INDEX calls_by_time ON calls (begun_at)
+""",
+    )
+
+
 STEPS = (
     m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups, m0006_damaged_history,
     m0007_stuck, m0008_wall_times, m0009_details, m0010_drafts, m0011_unavailable, m0012_unread,
-    m0013_people,
+    m0013_people, m0014_calls,
 )  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""

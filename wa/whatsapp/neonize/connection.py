@@ -27,6 +27,7 @@ from wa.whatsapp.neonize import encode, people
 from wa.whatsapp.neonize import session_db as session
 from wa.whatsapp.neonize.client import Client, can_be_reached
 from wa.whatsapp.neonize.decoding import decode as decoding
+from wa.whatsapp.neonize.decoding.groups import group_info
 from wa.whatsapp.neonize.errors import DOWN, ENDS, connect_error, end_signal, send_error
 from wa.whatsapp.neonize.library import library
 from wa.whatsapp.neonize.wire_log import Turnstile, ViewOnce, WireLog
@@ -266,7 +267,7 @@ class NeonizeTransport:
 
     def groups(self) -> list[Event]:
         """Return the groups we are in, with their members; Transport.groups."""
-        return [event for each in self._connected().groups() for event in decoding.group_info(each)]
+        return [event for each in self._connected().groups() for event in group_info(each)]
 
     def download(self, raw: bytes, most: int) -> Downloaded:
         """Return the file of a message; Transport.download."""
@@ -288,8 +289,8 @@ class NeonizeTransport:
         event = form.FromString(payload)
         if not event.ListFields():
             raise ValueError(f"{len(payload)} bytes that say nothing")
-        account = (self._known or self.account()) if kind == "history" else None
-        return decoding.decode(kind, event, account.jid if account else None, self._phone_of)
+        account = (self._known or self.account()) if kind in decoding.OURS else None
+        return decoding.decode(kind, event, account, self._phone_of)
 
     def _phone_of(self, lid: str) -> str | None:
         client = self._client

@@ -89,6 +89,11 @@ def _recorded(events: Any) -> dict[Any, str]:
         events.HistorySyncEv: "history",
         events.GroupInfoEv: "group-change",
         events.JoinedGroupEv: "group-joined",
+        events.PictureEv: "picture",
+        events.CallOfferEv: "call-offer",
+        events.CallOfferNoticeEv: "call-notice",
+        events.CallAcceptEv: "call-accept",
+        events.CallTerminateEv: "call-end",
         events.UndecryptableMessageEv: "undecryptable",
     }
 

@@ -9,8 +9,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
-from wa.whatsapp.events import Deleted, Edited, Event, MessageReceived, Reacted
-from wa.whatsapp.neonize.decoding.fields import Content, known, seconds_of, text_of
+from wa.jids import is_group
+from wa.whatsapp import notices
+from wa.whatsapp.events import Deleted, Edited, EphemeralSet, Event, MessageReceived, Reacted
+from wa.whatsapp.neonize.decoding.calls import call_log
+from wa.whatsapp.neonize.decoding.fields import Content, bare_jid, known, seconds_of, text_of
 from wa.whatsapp.neonize.decoding.kinds.plain import plain_text
 from wa.whatsapp.neonize.decoding.kinds.table import READERS
 from wa.whatsapp.neonize.decoding.unavailable import stand_in
@@ -55,6 +58,8 @@ def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) ->
         part_of=parent,
     )
     received = _message_of(edited or inner, blank, details)
+    if protocol.HasField("type") and protocol.type == protocol.EPHEMERAL_SETTING:
+        return [received, EphemeralSet(chat, protocol.ephemeralExpiration, blank.timestamp)]
     by = blank.sender, blank.is_from_me
     edits = [Edited(chat, target, received.content or "", at, *by)] if edited else []
     return [received, *edits] if target == blank.message_id else [*edits]  # the original arrives by itself
@@ -93,11 +98,17 @@ def _belongs_to(outer: list[Any], inner: Any) -> tuple[str, str]:
 def _message_of(message: Any, blank: MessageReceived, details: dict[str, Any]) -> MessageReceived:
     made, is_plain = _content(message)
     raw = None if is_plain else _without(message, _KEYS).SerializePartialToString() or None
-    ids = (part.contextInfo.stanzaID for _, part in message.ListFields() if hasattr(part, "contextInfo"))
-    quoted = next((text_of(each) for each in ids if each), made.quoted_id)
-    details = {**made.details, **details}
+    contexts = [part.contextInfo for _, part in message.ListFields() if hasattr(part, "contextInfo")]
+    quoted = next((text_of(each.stanzaID) for each in contexts if each.stanzaID), made.quoted_id)
+    mentions = [bare_jid(jid) for each in contexts for jid in each.mentionedJID]
+    mentions += [bare_jid(group.groupJID) for each in contexts for group in each.groupMentions]
+    text, details = made.text, {**made.details, **known(mentions=mentions), **details}
+    if message.HasField("callLogMesssage"):
+        log, in_group = message.callLogMesssage, is_group(blank.chat_jid)
+        details["call"] = call_log(log, from_me=blank.is_from_me, in_group=in_group)
+        text = notices.call(details["call"])
     return replace(
-        blank, content=made.text, message_type=made.kind, quoted_id=quoted, raw=raw, details=details or None
+        blank, content=text, message_type=made.kind, quoted_id=quoted, raw=raw, details=details or None
     )
 
 
@@ -106,6 +117,12 @@ def _content(message: Any) -> tuple[Content, bool]:
     for field, value in message.ListFields():
         if (read := READERS.get(field.name)) is not None:
             return read(value), field.name in ("conversation", "extendedTextMessage")
+        if (
+            field.name == "protocolMessage"
+            and value.HasField("type")
+            and value.type == value.EPHEMERAL_SETTING
+        ):
+            return Content("system", notices.disappearing(value.ephemeralExpiration)), False
         if field.name == "protocolMessage":
             kind = value.Type.Name(value.type).replace("_", " ").capitalize()
             return Content("system", kind) if value.HasField("type") else Content("other"), False

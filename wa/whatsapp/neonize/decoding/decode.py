@@ -2,64 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from wa.jids import is_lid, phone_of_jid, show_jid
 from wa.whatsapp.events import (
     Account,
     ChatRead,
     Deleted,
     Event,
-    GroupChanged,
-    GroupInfo,
     History,
     HistoryChat,
     HistoryDamaged,
-    JidMapped,
     MessageReceived,
     Named,
     Reacted,
     ReceiptReceived,
 )
+from wa.whatsapp.neonize.decoding import calls, groups, stubs
 from wa.whatsapp.neonize.decoding.content import events_of, holds_keys
-from wa.whatsapp.neonize.decoding.fields import bare_jid, jid_text, name_of, seconds_of, text_of
+from wa.whatsapp.neonize.decoding.fields import (
+    PhoneOf,
+    bare_jid,
+    jid_text,
+    mapped,
+    name_of,
+    seconds_of,
+    text_of,
+)
 from wa.whatsapp.neonize.decoding.unavailable import asked_for, stand_in, undecrypted
 
 HISTORY_DAMAGED = "history-damaged"
 """The kind in the spool of a part of the history that could not be read; its payload is the reason."""
 MOST_UNREAD = 2**31
 """The most messages that a chat may have unread; phones write -1 for one marked as unread by hand."""
-PhoneOf = Callable[[str], "str | None"]  # returns the phone JID that a hidden id stands for, if known
-_Pairs = Iterable[tuple[str, str]]
+OURS = ("history", *groups.KINDS, *calls.STEPS)
+"""The kinds in the spool that can only be decoded by somebody who knows the linked account."""
 _RECEIPTS = ("delivered", "inactive", "read", "played", "sender", "retry")
 _PARTS = ("bootstrap", "recent", "full", "push_name", "on_demand")
 _LINKING = ("bootstrap", "recent", "full")
 """The parts that the phone sends after linking, newest messages first; `on_demand` are older messages."""
-# fmt: off
-_STUBS = {
-    "GROUP_CREATE": "Created the group: {}", "GROUP_CHANGE_SUBJECT": "Named the group: {}",
-    "GROUP_PARTICIPANT_ADD": "Added: {}", "GROUP_PARTICIPANT_REMOVE": "Removed: {}",
-    "GROUP_PARTICIPANT_INVITE": "Joined by link: {}", "GROUP_PARTICIPANT_LEAVE": "Left: {}",
-    "GROUP_PARTICIPANT_PROMOTE": "Made an admin: {}", "GROUP_PARTICIPANT_DEMOTE": "No longer an admin: {}",
-    "CALL_MISSED_VOICE": "Missed voice call", "CALL_MISSED_VIDEO": "Missed video call",
-}
-# fmt: on
 
 
-def decode(kind: str, event: Any, own_jid: str | None, phone_of: PhoneOf) -> list[Event]:
+def decode(kind: str, event: Any, own: Account | None, phone_of: PhoneOf) -> list[Event]:
     """Return our events for an event of the library; `kind` is its kind in the spool."""
     if kind == "message":
         return message_events(event, phone_of)
     if kind == "receipt":
         return receipt_events(event, phone_of)
     if kind == "history":
-        return history(event.Data, own_jid, phone_of)
-    if kind == "group-change":
-        return group_events(event, phone_of)
-    if kind == "group-joined":
-        return joined_group_events(event)
+        return history(event.Data, own.jid if own else None, phone_of)
+    if kind in groups.KINDS:
+        return groups.KINDS[kind](event, own, phone_of)
+    if kind in calls.STEPS:
+        return calls.call_events(calls.STEPS[kind], event, own, phone_of)
     return undecryptable_events(event, phone_of)
 
 
@@ -111,35 +106,6 @@ def undecryptable_events(event: Any, phone_of: PhoneOf) -> list[Event]:
     return [*_mapped_by(event.Info.MessageSource, phone_of), *undecrypted(event, _blank(event.Info))]
 
 
-def group_events(event: Any, phone_of: PhoneOf = lambda _: None) -> list[Event]:
-    """Return a group's new name, and the members who joined, left or have a new role."""
-    jid, name = jid_text(event.JID), text_of(event.Name.Name)
-    roles = ((event.Join, "member"), (event.Demote, "member"), (event.Promote, "admin"), (event.Leave, None))
-    members = {jid_text(each): role for listed, role in roles for each in listed}
-    named: list[Event] = [GroupInfo(jid, name)] if name else []
-    named = [*_mapped([], members, phone_of), *named]
-    return [*named, GroupChanged(jid, tuple(members.items()))] if members else named
-
-
-def joined_group_events(event: Any) -> list[Event]:
-    """Return a group that we joined, with its members."""
-    return [*_mapped([(jid_text(event.Sender), jid_text(event.SenderPN))]), *group_info(event.GroupInfo)]
-
-
-def group_info(info: Any) -> list[Event]:
-    """Return a group with its members, after their hidden ids."""
-    pairs = [(jid_text(info.OwnerJID), jid_text(info.OwnerPN))]
-    members: dict[str, str] = {}
-    for each in info.Participants:
-        jid, lid, phone = jid_text(each.JID), jid_text(each.LID), jid_text(each.PhoneNumber)
-        pairs += [(lid, phone), (jid, phone), (lid, jid)]
-        if not each.Error:  # otherwise the person was refused, and is not a member
-            role = "superadmin" if each.IsSuperAdmin else "admin" if each.IsAdmin else "member"
-            members[phone or jid or lid] = role
-    name = text_of(info.GroupName.Name) or None
-    return [*_mapped(pairs), GroupInfo(jid_text(info.JID), name, tuple(members.items()))]
-
-
 def history(sync: Any, own_jid: str | None, phone_of: PhoneOf) -> list[Event]:
     """Return a part of the history, after the hidden ids and the names in it."""
     kind = sync.HistorySyncType.Name(sync.syncType).lower().removeprefix("initial_")
@@ -149,10 +115,10 @@ def history(sync: Any, own_jid: str | None, phone_of: PhoneOf) -> list[Event]:
         pairs += [(each.ID, each.pnJID), (each.ID, each.lidJID), (each.lidJID, each.pnJID)]
     messages = (each for chat in chats for each in chat.messages)
     people = {chat.jid for chat in chats} | {getattr(each, "sender", "") for each in messages}
-    mapped = _mapped([(bare_jid(one), bare_jid(other)) for one, other in pairs], sorted(people), phone_of)
+    known = mapped([(bare_jid(one), bare_jid(other)) for one, other in pairs], sorted(people), phone_of)
     names = [Named(bare_jid(each.ID), name) for each in sync.pushnames if (name := name_of(each.pushname))]
     progress = sync.progress if sync.HasField("progress") else None
-    return [*mapped, *names, History(kind if kind in _PARTS else "other", progress, chats)]
+    return [*known, *names, History(kind if kind in _PARTS else "other", progress, chats)]
 
 
 def damaged_history(reason: bytes) -> list[Event]:
@@ -203,23 +169,11 @@ def _history_content(info: Any, blank: MessageReceived) -> list[Event]:
         return [] if holds_keys(info.message, blank.is_from_me) else events_of(info.message, blank)
     if stub == "CIPHERTEXT":  # the phone could not read it either; the message itself may still arrive
         return [stand_in(blank, "waiting")]
-    params = ", ".join(show_jid(text_of(each)) for each in info.messageStubParameters)
-    text, raw = _STUBS.get(stub, "").format(params).removesuffix(": ") or None, info.futureproofData or None
-    return [replace(blank, content=text, message_type="other" if raw else "system", raw=raw)]
+    return [stubs.of_history(blank, stub, info)]
 
 
 def _mapped_by(source: Any, phone_of: PhoneOf) -> list[Event]:
     """Return the hidden ids that the addresses of a message or receipt explain."""
     chat, sender = jid_text(source.Chat), jid_text(source.Sender)
     recipient = jid_text(source.RecipientAlt) if source.IsFromMe else ""
-    return _mapped([(sender, jid_text(source.SenderAlt)), (chat, recipient)], (chat, sender), phone_of)
-
-
-def _mapped(pairs: _Pairs, people: Iterable[str] = (), phone_of: PhoneOf = lambda _: None) -> list[Event]:
-    """Return the pairs of a hidden id and a phone JID, in either order, and those known for `people`."""
-    both = (each for pair in pairs for each in (pair, pair[::-1]))
-    found = {lid: phone for lid, phone in both if is_lid(lid) and phone_of_jid(phone)}
-    for jid in people:
-        if is_lid(jid) and jid not in found and (known := phone_of(jid)):
-            found[jid] = known
-    return [JidMapped(lid, phone) for lid, phone in found.items()]
+    return mapped([(sender, jid_text(source.SenderAlt)), (chat, recipient)], (chat, sender), phone_of)

@@ -1,12 +1,16 @@
-"""Fields of the library's messages in our form: addresses, times, names, texts."""
+"""Fields of the library's messages in our form: addresses and the people behind them, times, texts."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from wa.jids import USER_SERVER
+from wa.jids import is_lid, known_server, phone_of_jid
+from wa.whatsapp.events import Event, JidMapped
+
+PhoneOf = Callable[[str], "str | None"]  # returns the phone JID that a hidden id stands for, if known
 
 
 def jid_text(jid: Any) -> str:
@@ -15,9 +19,9 @@ def jid_text(jid: Any) -> str:
 
 
 def bare_jid(jid: Any) -> str:
-    """Return a JID's text without its device, and with the server's newer name."""
+    """Return a JID's text without its device, at the server under which we know it."""
     user, at, server = text_of(jid).partition("@")
-    return user.partition(":")[0] + at + (USER_SERVER if server == "c.us" else server)
+    return user.partition(":")[0] + at + known_server(server)
 
 
 def seconds_of(time: int) -> int:
@@ -66,3 +70,15 @@ def utc_text(time: int) -> str:
         return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M} UTC" if seconds else ""
     except (ValueError, OverflowError):
         return ""
+
+
+def mapped(
+    pairs: Iterable[tuple[str, str]], people: Iterable[str] = (), phone_of: PhoneOf = lambda _: None
+) -> list[Event]:
+    """Return the pairs of a hidden id and a phone JID, in either order, and those known for `people`."""
+    both = (each for pair in pairs for each in (pair, pair[::-1]))
+    found = {lid: phone for lid, phone in both if is_lid(lid) and phone_of_jid(phone)}
+    for jid in people:
+        if is_lid(jid) and jid not in found and (phone := phone_of(jid)):
+            found[jid] = phone
+    return [JidMapped(lid, phone) for lid, phone in found.items()]

@@ -172,5 +172,7 @@ READERS: dict[str, Reader] = {
     "stickerSyncRmrMessage": _notice("Stickers were synchronised"),
     "statusLinkPreviewMetadata": _notice("A link in a status"),
     "chat": _chat,
+    "call": _notice("Call"),
+    "callLogMesssage": _notice("Call"),  # more of it in `content`, which knows who rang
     "bcallMessage": _group_call,
 }
