@@ -22,11 +22,11 @@ _NAMES = (
     "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
     "January February March April May June July August September October November December",
 )
-_WEEKDAYS, _MONTHS = (names.split() for names in _NAMES)
+WEEKDAYS, MONTHS = (names.split() for names in _NAMES)
 # The index of each, by every beginning of its name with three letters or more: `thu`, `thurs`.
-_WEEKDAY, _MONTH = (
+WEEKDAY, MONTH = (
     {name[:size].lower(): i for i, name in enumerate(names) for size in range(3, len(name) + 1)}
-    for names in (_WEEKDAYS, _MONTHS)
+    for names in (WEEKDAYS, MONTHS)
 )
 _NEARBY = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _UNITS = ("week", "day", "hour", "minute", "second")
@@ -38,10 +38,10 @@ _SPAN = re.compile(" ?".join(rf"(?:(?P<{u}s>{_NUMBER}) ?{u[0]}(?:{u[1:]}s?)?)?" 
 _ONE = re.compile(rf"an? (?=(?:{'|'.join(_UNITS)})$)")
 _RELATIVE = re.compile(r"in (?P<ahead>.+)|(?P<back>.+) ago")
 _CLOCK = re.compile(r"([0-9]{1,2})(?::([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?)?(?: ?([ap])m)?")
-_MONTH_FIRST = re.compile(rf"^({'|'.join(_MONTH)}) ([0-9]{{1,2}})(?= |$)")
+_MONTH_FIRST = re.compile(rf"^({'|'.join(MONTH)}) ([0-9]{{1,2}})(?= |$)")
 _DAY = re.compile(
-    rf"(?P<named>(?P<near>{'|'.join(_NEARBY)})|(?P<next>next )?(?P<weekday>{'|'.join(_WEEKDAY)})"
-    rf"|(?P<day>[0-9]{{1,2}}) (?P<month>{'|'.join(_MONTH)})(?: (?P<year>[0-9]{{4}}))?"
+    rf"(?P<named>(?P<near>{'|'.join(_NEARBY)})|(?P<next>next )?(?P<weekday>{'|'.join(WEEKDAY)})"
+    rf"|(?P<day>[0-9]{{1,2}}) (?P<month>{'|'.join(MONTH)})(?: (?P<year>[0-9]{{4}}))?"
     r"|(?P<iso>[0-9]{4}-[0-9]{2}-[0-9]{2}))(?:(?: at | |(?(iso)t| ))(?P<clock>.+))?"
 )
 _OFFSET = re.compile(r"(.+?) ?(?:z|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)")
@@ -145,12 +145,12 @@ def _days_meant(found: re.Match[str], today: date, past: bool) -> list[date]:
         return [today + timedelta(days=_NEARBY[found["near"]])]
     if found["weekday"]:
         step = -1 if past and not found["next"] else 1
-        distance = (step * (_WEEKDAY[found["weekday"]] - today.weekday()) - 1) % 7 + 1
+        distance = (step * (WEEKDAY[found["weekday"]] - today.weekday()) - 1) % 7 + 1
         return [today + timedelta(days=step * distance)]
     if found["iso"]:
         year, month, day = map(int, found["iso"].split("-"))
         return _existing([year], month, day)
-    month, day = _MONTH[found["month"]] + 1, int(found["day"])
+    month, day = MONTH[found["month"]] + 1, int(found["day"])
     if found["year"]:
         return _existing([int(found["year"])], month, day)
     step = -1 if past else 1  # nine years, for eight may lie between two 29ths of February
@@ -187,7 +187,7 @@ def _not_understood(words: str, shown: str) -> WaError:
     days = [d for day, month in orders for d in _existing([int(year or 2000)], int(month), int(day))]
     if not days:
         return WaError("usage", f"{shown} was not understood as a day or a time", _EXAMPLES)
-    names = [f"{d.day} {_MONTHS[d.month - 1]} {year}".rstrip() for d in days]
+    names = [f"{d.day} {MONTHS[d.month - 1]} {year}".rstrip() for d in days]
     clock = clock if _read_clock(clock) else "10:00"
     hint = "Type " + " or ".join(f'"{name} {clock}"' for name in names) + "."
     if len(names) == 2:
@@ -218,7 +218,7 @@ def describe(moment: datetime, zone: ZoneInfo, now: datetime) -> str:
 
 
 def _day_text(day: date) -> str:
-    return f"{_WEEKDAYS[day.weekday()][:3]} {day.day} {_MONTHS[day.month - 1][:3]} {day.year}"
+    return f"{WEEKDAYS[day.weekday()][:3]} {day.day} {MONTHS[day.month - 1][:3]} {day.year}"
 
 
 def _wall_text(moment: datetime, zone: ZoneInfo) -> str:

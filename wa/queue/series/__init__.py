@@ -1,0 +1,1 @@
+"""Series: messages that are sent again and again, by a rule."""
