@@ -9,7 +9,8 @@ from wa.cli.context import App
 from wa.cli.output import one_line
 from wa.errors import WaError
 from wa.jids import show_jid
-from wa.record.messages import EDIT, moment
+from wa.record.messages import EDIT, mentioned, moment
+from wa.record.names import with_names
 from wa.times import describe, from_iso, load_zone
 
 
@@ -45,27 +46,30 @@ def shown_time(app: App, timestamp: int | None) -> str:
     return app.out.time(moment(timestamp)) if timestamp is not None else ""
 
 
-def body(row: Mapping[str, Any], content: str | None = None) -> str:
-    """Return the text to show for a message's content."""
+def body(app: App, row: Mapping[str, Any], content: str | None = None) -> str:
+    """Return the text to show for a message's content, with the names of those whom it mentions."""
     if row.get("deleted_at"):
         return "(deleted)"
     text = content if content is not None else row["content"] or ""
     kind = row["message_type"]
+    text = with_names(app.store, text, mentioned(dict(row)), is_notice=kind == "system")
     is_plain = kind == "text" or row.get("unavailable") not in (None, EDIT)
     return text if is_plain else f"[{kind}] {text}".rstrip()
 
 
+def names_of(row: Mapping[str, Any]) -> str:
+    """Return the names of a message's chat and sender."""
+    chat, sender = show_jid(row["chat_jid"], row["chat_name"]), show_jid(row["sender"], row["sender_name"])
+    if row["is_from_me"]:
+        return f"→ {chat}"
+    return f"{chat} · {sender}" if row["chat_jid"] != row["sender"] else sender
+
+
 def message_line(app: App, row: Mapping[str, Any]) -> str:
     """Return a message as one line; further lines of its text are indented, to look unlike a message."""
-    chat = row["chat_name"] or show_jid(row["chat_jid"])
-    sender = row["sender_name"] or show_jid(row["sender"])
-    if row["is_from_me"]:
-        names = f"→ {chat}"
-    else:
-        names = f"{chat} · {sender}" if row["chat_jid"] != row["sender"] else sender
-    text = "\n    ".join(body(row).splitlines())
+    text = "\n    ".join(body(app, row).splitlines())
     marks = "".join(f" {each['emoji']}" for each in row.get("reactions", ()))
     edited = " (edited)" if row["edited_at"] and not row["deleted_at"] else ""
     if row["unavailable"] == EDIT:
         edited = " (edited: only the phone can show the new text)"
-    return f"[{shown_time(app, row['timestamp'])}] {one_line(names)}: {text}{edited}{marks}"
+    return f"[{shown_time(app, row['timestamp'])}] {one_line(names_of(row))}: {text}{edited}{marks}"

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from wa.errors import WaError
-from wa.jids import check_recipient, is_group, jid_of_phone, parse_jid, phone_in, phone_of_jid, show_jid
+from wa.jids import (
+    STATUS,
+    check_recipient,
+    is_group,
+    jid_of_phone,
+    parse_jid,
+    phone_in,
+    phone_of_jid,
+    show_jid,
+)
 from wa.people.contacts import by_phone, get
 from wa.phones import parse_phone
 from wa.record.names import canonical
@@ -49,13 +58,14 @@ def resolve_address(store: Store, text: str, region: str | None, me: str | None)
 
 
 def resolve_chat(store: Store, text: str, region: str | None, me: str | None) -> Recipient:
-    """Return the chat that `text` means; the name that a person or group chose counts too.
+    """Return the chat that `text` means; the name that a person or group chose counts too, and `status`.
 
     Raise WaError `recipient-not-found`, `ambiguous`, `not-authorized` and `usage` as `resolve` does, and
     `not-found` when there is no such chat.
     """
+    is_status = fold(text.strip()) == "status" and not _people(store, fold_name(text), exact=True)
     try:
-        found = resolve_address(store, text, region, me)
+        found = resolve_address(store, STATUS if is_status else text, region, me)
     except WaError as error:
         needle = fold_name(text)
         if error.code != "recipient-not-found" or _without_number(store, needle, exact=True):
@@ -196,7 +206,7 @@ def _without_number(store: Store, needle: str, *, exact: bool) -> dict[str, str]
 
 
 def _chat_by_name(store: Store, text: str, *, exact: bool) -> str | None:
-    needle = fold(text.strip())
+    needle = fold(text.strip().removeprefix("~"))
     condition = "fold(name) = :needle" if exact else "instr(fold(name), :needle) = 1"
     sql = f"SELECT id, name FROM chats WHERE name IS NOT NULL AND :needle != '' AND {condition}"
     return _only({row["id"]: row["name"] for row in store.rows(sql, {"needle": needle})}, text)

@@ -5,13 +5,14 @@ Functions that write join the caller's transaction.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from wa.jids import is_apart, is_group
+from wa.jids import STATUS, is_apart, is_group
 from wa.record.messages import SHOWN, SILENT
-from wa.record.names import OWN_NAME, canonical, name_of, set_name
+from wa.record.names import OWN_NAME, canonical, name_of, set_name, with_numbers
 from wa.store.database import Row, Store
 from wa.store.rewrites import join_chats
 from wa.times import to_iso
@@ -19,16 +20,23 @@ from wa.times import to_iso
 if TYPE_CHECKING:
     from wa.whatsapp.events import MessageReceived
 
+_IS_CHAT = f"WHERE id NOT LIKE '%@newsletter' AND id != '{STATUS}'"
+
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def listing(store: Store, limit: int, *, unread_only: bool = False) -> list[Row]:
-    """Return the chats with the newest messages, the newest first, each with its last message."""
-    where = "WHERE unread_count > 0" if unread_only else ""
-    return store.rows(
+def listing(store: Store, limit: int, *, unread_only: bool = False, channels: bool = False) -> list[Row]:
+    """Return the chats with the newest messages, the newest first, each with its last message.
+
+    Status posts and channels are no chats; with `channels`, return the channels alone.
+    """
+    where = "WHERE id LIKE '%@newsletter'" if channels else _IS_CHAT
+    where += " AND unread_count > 0" if unread_only else ""
+    found = store.rows(
         f"SELECT h.id, {name_of('h.id')} AS name, h.is_group, h.unread_count, h.last_message_time,"
         " m.content AS last_message, m.is_from_me AS last_is_from_me, m.message_type AS last_message_type,"
         " m.deleted_at AS last_deleted_at, m.unavailable AS last_unavailable,"
+        " m.details ->> '$.mentions' AS last_mentions,"
         " h.created_at, h.updated_at"
         f" FROM (SELECT * FROM chats {where} ORDER BY last_message_time DESC LIMIT ?) h"
         " LEFT JOIN messages m ON m.id = (SELECT id FROM messages WHERE chat_jid = h.id"
@@ -36,6 +44,12 @@ def listing(store: Store, limit: int, *, unread_only: bool = False) -> list[Row]
         " ORDER BY h.last_message_time DESC, h.id",
         [limit],
     )
+    for chat in found:
+        people = json.loads(chat["last_mentions"] or "[]")
+        chat["last_mentions"] = [canonical(store, jid) for jid in people]
+        if people:
+            chat["last_message"] = with_numbers(store, chat["last_message"] or "", people)
+    return found
 
 
 def groups(store: Store) -> list[Row]:

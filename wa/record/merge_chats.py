@@ -12,9 +12,10 @@ from wa.store.rewrites import join_chats
 def map_lid(store: Store, lid: str, pn: str) -> None:
     """Store which phone JID a hidden id stands for; in the caller's transaction.
 
-    Reactions and memberships change at once; messages wait for `join_split_chats`.
+    Names, reactions and memberships change at once; messages wait for `join_split_chats`.
     """
     if names.map_lid(store, lid, pn):
+        names.join_names(store, lid, pn)
         responses.rename_sender(store, lid, pn)
         chats.rename_member(store, lid, pn)
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import datetime, timezone
 from typing import Any
 
-from wa.record.names import canonical, name_of
+from wa.record.names import canonical, name_of, person_of, with_numbers
 from wa.store.database import BATCH, Params, Row, Store
 
 TYPES = (
@@ -32,7 +32,8 @@ EDIT = "edit"
 PAD = "\n\n"
 """The end of each text in the search index, so that its last two characters begin a trigram too."""
 ROW = (
-    "m.id, m.chat_jid, m.message_id, m.sender, m.content, m.timestamp, m.is_from_me, m.message_type,"
+    f"m.id, m.chat_jid, m.message_id, {person_of('m.sender')} AS sender,"
+    " m.content, m.timestamp, m.is_from_me, m.message_type,"
     " m.status, m.quoted_id, m.edited_at, m.deleted_at, m.media_path, m.details, m.unavailable,"
     " m.source, m.created_at,"
     f" {name_of('m.chat_jid')} AS chat_name, {name_of('m.sender')} AS sender_name"
@@ -45,12 +46,20 @@ CHANGED = (
 
 
 def shown(store: Store, sql: str, params: Params = ()) -> list[Row]:
-    """Return the rows of a query for the columns ROW, with `details` as an object."""
+    """Return the rows of a query for the columns ROW, with `details` as an object, hidden ids as numbers."""
     found = store.rows(sql, params)
     for row in found:
         if row["details"] is not None:
             row["details"] = json.loads(row["details"])
+            if people := mentioned(row):
+                row["content"] = with_numbers(store, row["content"] or "", people)
+                row["details"]["mentions"] = [canonical(store, jid) for jid in people]
     return found
+
+
+def mentioned(row: Row) -> list[str]:
+    """Return the JIDs of those whom a message, as `shown` returns it, mentions."""
+    return list((row.get("details") or {}).get("mentions", ()))
 
 
 def is_stand_in(row: Row) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from wa.jids import is_lid
+import re
+from collections.abc import Iterable, Sequence
+
+from wa.jids import LID_SERVER, USER_SERVER, is_lid, show_jid
 from wa.store.database import Store
 from wa.store.rewrites import join_chats
 
@@ -12,12 +15,19 @@ OWN_NAME = "coalesce(saved_name, nullif(name, ''))"
 # ── In queries ──────────────────────────────────────────────────────────────────────────────────────
 
 
+def person_of(jid: str) -> str:
+    """Return SQL for the phone JID behind the JID that the SQL `jid` yields; for any other JID, itself."""
+    return (
+        f"CASE WHEN {jid} GLOB '*@lid' THEN coalesce((SELECT pn FROM jid_aliases WHERE lid = {jid}), {jid})"
+        f" ELSE {jid} END"
+    )
+
+
 def our_name_of(jid: str) -> str:
     """Return SQL for our contact's name for the JID that the SQL `jid` yields."""
-    person = f"coalesce((SELECT pn FROM jid_aliases WHERE lid = {jid}), {jid})"
     return (
         "(SELECT known.name FROM contact_phones p JOIN contacts known ON known.id = p.contact_id"
-        f" WHERE p.phone = replace({person}, '@s.whatsapp.net', ''))"
+        f" WHERE p.phone = replace({person_of(jid)}, '@s.whatsapp.net', ''))"
     )
 
 
@@ -25,7 +35,7 @@ def their_name_of(jid: str) -> str:
     """Return SQL for the name in our phone's address book, else the one that the person or group chose."""
     return (
         f"coalesce((SELECT coalesce(own.saved_name, nullif(own.name, '')) FROM push_names own"
-        f" WHERE own.jid = {jid}),"
+        f" WHERE own.jid = {person_of(jid)}),"
         f" (SELECT named.name FROM chats named WHERE named.id = {jid}))"
     )
 
@@ -43,6 +53,52 @@ def canonical(store: Store, jid: str) -> str:
     if not is_lid(jid):
         return jid
     return store.value("SELECT pn FROM jid_aliases WHERE lid = ?", [jid]) or jid
+
+
+def shown_as(store: Store, jid: str) -> str:
+    """Return a person, group or other chat as text for people: a name, else a number, never a hidden id."""
+    jid = canonical(store, jid)
+    return show_jid(jid, store.value(f"SELECT {name_of('?1')}", [jid]))
+
+
+_MENTION = re.compile(r"@([0-9]{5,32}(?:-[0-9]{5,20})?)(?:@g\.us|@lid)?(?![0-9])")
+_OLD_PERSON = re.compile(r"(?<![@0-9])([0-9]{5,20})@lid")
+"""How notices named people with a hidden id, before they named all people as mentions do."""
+
+
+def with_names(store: Store, text: str, mentioned: Sequence[str], *, is_notice: bool) -> str:
+    """Return a text with names in place of the addresses that it mentions: `@Nadia`, in a notice `Nadia`.
+
+    An address counts that is in `mentioned`, or that belongs to somebody whose name is known.
+    """
+    listed = {jid.partition("@")[0]: jid for jid in mentioned}
+
+    def name(match: re.Match[str]) -> str:
+        known = listed.get(match[1]) or _named(store, match[1])
+        if known is None:
+            return match[0]
+        is_me = is_notice and store.value("SELECT 1 FROM device WHERE ?1 IN (jid, lid)", [known])
+        return "you" if is_me else "@" * (not is_notice) + shown_as(store, known)
+
+    text = _MENTION.sub(name, text)
+    return _OLD_PERSON.sub(lambda old: shown_as(store, old[0]), text) if is_notice else text
+
+
+def with_numbers(store: Store, text: str, mentioned: Iterable[str]) -> str:
+    """Return a text with numbers in place of the hidden ids that it mentions, where these are known."""
+    for jid in mentioned:
+        if is_lid(jid) and (known := canonical(store, jid)) != jid:
+            user, phone = jid.partition("@")[0], known.partition("@")[0]
+            text = re.sub(rf"@{user}(?![0-9])", f"@{phone}", text)
+    return text
+
+
+def _named(store: Store, user: str) -> str | None:
+    """Return the JID of the person with this hidden id or number, if a name is known."""
+    jids = (f"{user}@{server}" for server in (LID_SERVER, USER_SERVER))
+    return next(
+        (jid for jid in jids if store.value(f"SELECT {name_of('?1')}", [canonical(store, jid)])), None
+    )
 
 
 def map_lid(store: Store, lid: str, pn: str) -> bool:
@@ -71,6 +127,6 @@ def add_name(store: Store, jid: str, name: str) -> None:
 
 
 @join_chats.part
-def _join_names(store: Store, lid: str, pn: str) -> None:
+def join_names(store: Store, lid: str, pn: str) -> None:
     """Move the name stored for a hidden id to the phone JID, unless that has a name of its own."""
     store.execute("UPDATE OR IGNORE push_names SET jid = ? WHERE jid = ?", [pn, lid])

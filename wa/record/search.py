@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from wa.errors import WaError
-from wa.record.messages import FILES, PAD, ROW, shown, span
+from wa.record.messages import FILES, PAD, ROW, mentioned, shown, span
+from wa.record.names import with_names
 from wa.store.database import Row, Store
 from wa.store.fold import fold
 
@@ -68,7 +69,9 @@ def search(store: Store, query: str, narrowed: Filter, limit: int) -> list[Row]:
             params,
         )
     for row in found:
-        row["snippet"] = snippet(row["content"], words)
+        is_notice = row["message_type"] == "system"
+        text = with_names(store, row["content"], mentioned(row), is_notice=is_notice)
+        row["snippet"] = snippet(text, words)
     return found
 
 

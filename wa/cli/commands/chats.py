@@ -12,6 +12,7 @@ from wa.cli.options import Json, app_of
 from wa.cli.show import body, shown_time
 from wa.jids import show_jid
 from wa.record import chats as chat_list
+from wa.store.database import Row
 
 commands = typer.Typer()
 
@@ -22,13 +23,18 @@ def chats(
     limit: Annotated[
         int, typer.Argument(metavar="N", min=1, max=1_000_000, help="At most this many chats.")
     ] = 20,
+    channels: Annotated[bool, typer.Option("--channels", help="List the channels instead.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the chats, newest message first.
 
+    Channels and status posts are no chats: `wa read status` shows the posts.
+
     Example: wa chats 5
     """
-    _print_chats(app_of(ctx), limit, unread_only=False)
+    app = app_of(ctx)
+    empty = "no channels yet" if channels else "no chats yet; `wa listen` records them"
+    _print_chats(app, chat_list.listing(app.store, limit, channels=channels), empty)
 
 
 @commands.command()
@@ -37,23 +43,23 @@ def unread(ctx: typer.Context, as_json: Json = False) -> None:
 
     Example: wa unread
     """
-    _print_chats(app_of(ctx), 1_000, unread_only=True)
+    app = app_of(ctx)
+    _print_chats(app, chat_list.listing(app.store, 1_000, unread_only=True), "nothing is unread")
 
 
-def _print_chats(app: App, limit: int, *, unread_only: bool) -> None:
+def _print_chats(app: App, rows: list[Row], empty: str) -> None:
     def cells(row: Mapping[str, Any]) -> list[object]:
         me = "→ " if row["last_is_from_me"] else ""
         last = {"content": row["last_message"], "message_type": row["last_message_type"] or "text"}
         last |= {"deleted_at": row["last_deleted_at"], "unavailable": row["last_unavailable"]}
+        last["details"] = {"mentions": row["last_mentions"]}
         return [
             shown_time(app, row["last_message_time"]),
-            row["name"] or show_jid(row["id"]),
+            show_jid(row["id"], row["name"]),
             row["unread_count"] or "",
-            me + body(last),
+            me + body(app, last),
         ]
 
-    rows = chat_list.listing(app.store, limit, unread_only=unread_only)
-    empty = "nothing is unread" if unread_only else "no chats yet; `wa listen` records them"
     app.out.table(rows, ["time", "chat", "unread", "last message"], cells, empty)
 
 
@@ -68,7 +74,7 @@ def groups(ctx: typer.Context, as_json: Json = False) -> None:
     from wa.connection.ask import refresh_groups
 
     def cells(row: Mapping[str, Any]) -> list[object]:
-        members = ", ".join(each["name"] or show_jid(each["member_jid"]) for each in row["members"])
+        members = ", ".join(show_jid(each["member_jid"], each["name"]) for each in row["members"])
         return [row["name"] or row["id"], row["id"], members]
 
     app = app_of(ctx)

@@ -42,7 +42,7 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         ]
         progress = f" {row['progress_percent']} %" if row["status"] == "in_progress" else ""
         return [
-            row["name"] or show_jid(row["chat_jid"]),
+            show_jid(row["chat_jid"], row["name"]),
             row["messages"],
             shown_time(app, row["oldest"]),
             shown_time(app, row["newest"]),
@@ -109,7 +109,7 @@ def import_(
         dry_run=dry_run,
         progress=app.out.progress,
     )
-    name = found["chat_name"] or show_jid(found["chat_jid"])
+    name = show_jid(found["chat_jid"], found["chat_name"])
     app.out.result(
         found,
         f"{name}: {found['read']} messages read, {found['added']} added,"

@@ -56,9 +56,9 @@ def search(
     def cells(row: Mapping[str, Any]) -> list[object]:
         return [
             shown_time(app, row["timestamp"]),
-            row["chat_name"] or show_jid(row["chat_jid"]),
-            "me" if row["is_from_me"] else row["sender_name"] or show_jid(row["sender"]),
-            body(row, row["snippet"]),
+            show_jid(row["chat_jid"], row["chat_name"]),
+            "me" if row["is_from_me"] else show_jid(row["sender"], row["sender_name"]),
+            body(app, row, row["snippet"]),
         ]
 
     rows = search_messages(app.store, query, narrowed, limit)

@@ -90,6 +90,7 @@ def _recorded(events: Any) -> dict[Any, str]:
         events.GroupInfoEv: "group-change",
         events.JoinedGroupEv: "group-joined",
         events.PictureEv: "picture",
+        events.NewsletterJoinEv: "channel-joined",
         events.CallOfferEv: "call-offer",
         events.CallOfferNoticeEv: "call-notice",
         events.CallAcceptEv: "call-accept",

@@ -139,9 +139,16 @@ def picture_events(event: Any, own: Account | None, phone_of: PhoneOf) -> list[E
     return [*mapped([], [by], phone_of), _notice(jid, by, at, own, kind, ["gone"] if event.Remove else [])]
 
 
+def channel_events(event: Any, own: Account | None, phone_of: PhoneOf) -> list[Event]:
+    """Return a channel that we follow, with its name."""
+    about = event.NewsletterMetadata
+    return [GroupInfo(jid_text(about.ID), text_of(about.ThreadMeta.Name.Text) or None)]
+
+
 KINDS: dict[str, Callable[[Any, Account | None, PhoneOf], list[Event]]] = {
     "group-change": group_events,
     "group-joined": joined_group_events,
     "picture": picture_events,
+    "channel-joined": channel_events,
 }
-"""How each kind of event about groups is decoded, by its kind in the spool."""
+"""How each kind of event about groups and channels is decoded, by its kind in the spool."""
