@@ -22,6 +22,7 @@ from wa.whatsapp.events import (
     ChatRead,
     Deleted,
     Edited,
+    EphemeralSet,
     GroupInfo,
     JidMapped,
     MessageReceived,
@@ -440,6 +441,25 @@ def test_a_mapping_joins_the_two_chats_of_a_person(store, put, wa):
     assert [row["content"] for row in wa("read", REEM, "--json").json] == ["one", "two", "three"]
     assert [row["content"] for row in wa("read", LID, "--json").json] == ["one", "two", "three"]
     assert check(store) == []
+
+
+@pytest.mark.parametrize(("of_lid", "of_number", "expected"), [(5, 9, (9, 90)), (9, 5, (9, 90))])
+def test_joined_chats_have_the_timer_that_was_set_last(store, put, of_lid, of_number, expected):
+    put(
+        hidden("A"),
+        from_reem("B"),
+        EphemeralSet(LID, of_lid, 10 * of_lid),
+        EphemeralSet(REEM_JID, of_number, 10 * of_number),
+        JidMapped(LID, REEM_JID),
+    )
+    assert chats.ephemeral(store, REEM_JID) == expected
+
+
+def test_an_older_timer_does_not_replace_a_newer_one(store, put):
+    put(from_reem("A"), EphemeralSet(REEM_JID, 0, AT), EphemeralSet(REEM_JID, 9, AT - 1))
+    assert chats.ephemeral(store, REEM_JID) == (0, AT)
+    put(EphemeralSet(REEM_JID, 9, AT))
+    assert chats.ephemeral(store, REEM_JID) == (9, AT)
 
 
 def test_an_edit_that_arrives_with_the_mapping_is_not_lost(store, put):

@@ -612,8 +612,8 @@ def test_a_receipt_has_its_reader_and_time(kind, at):
 @pytest.mark.parametrize(
     ("kind", "me", "expected"),
     [
-        ("READ_SELF", True, [ChatRead(REEM)]),
-        ("READ", True, [ChatRead(REEM)]),
+        ("READ_SELF", True, [ChatRead(REEM, ("3A01", "3A02"))]),
+        ("READ", True, [ChatRead(REEM, ("3A01", "3A02"))]),
         ("PLAYED", True, []),
         ("PLAYED_SELF", True, []),
         ("SERVER_ERROR", False, []),

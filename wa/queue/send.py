@@ -10,6 +10,7 @@ Every function that writes opens a transaction, or joins the caller's.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -18,12 +19,13 @@ from wa.jids import is_person_or_group
 from wa.queue import pacing, place
 from wa.queue.rows import update
 from wa.queue.states import end
+from wa.record import chats, messages
 from wa.record.names import canonical
 from wa.settings import Settings
 from wa.store.database import Row, Store
 from wa.times import format_duration, from_iso, to_iso
 from wa.whatsapp.ids import new_secret
-from wa.whatsapp.transport import Outgoing, Quote
+from wa.whatsapp.transport import Outgoing, Quote, Timer
 
 # The indexes named in the queries use exactly this expression. Without INDEXED BY, SQLite takes the index
 # by status, and sorts all pending rows for each claim.
@@ -145,6 +147,7 @@ def _take(store: Store, row: Row, now: datetime, settings: Settings) -> Claim:
         _quote(store, row["to_jid"], row["quoted_id"]) if row["quoted_id"] else None,
         store.home.path / row["media_path"] if row["media_path"] else None,
         row["file_name"],
+        _timer(store, row["to_jid"]),
     )
     return Claim(row["id"], message)
 
@@ -176,10 +179,29 @@ def mark_wire(store: Store, message_id: str, to_jid: str, now: datetime) -> None
 def _quote(store: Store, chat: str, message_id: str) -> Quote:
     """Return the quoted message as far as it is known."""
     found = store.row(
-        "SELECT sender, content FROM messages WHERE chat_jid = ? AND message_id = ?",
+        "SELECT sender, content, message_type, raw_proto, details, edited_at, unavailable FROM messages"
+        " WHERE chat_jid = ? AND message_id = ?",
         [canonical(store, chat), message_id],
     )
-    return Quote(message_id, found["sender"], found["content"]) if found else Quote(message_id)
+    if found is None:
+        return Quote(message_id)
+    if messages.is_stand_in(found):  # its text is ours
+        return Quote(message_id, found["sender"])
+    return Quote(
+        message_id,
+        found["sender"],
+        found["content"],
+        found["message_type"],
+        found["raw_proto"],
+        json.loads(found["details"] or "{}"),
+        found["edited_at"] is not None,
+    )
+
+
+def _timer(store: Store, jid: str) -> Timer | None:
+    """Return the time after which messages of a chat disappear; None if they stay."""
+    seconds, set_at = chats.ephemeral(store, canonical(store, jid))
+    return Timer(seconds, set_at) if seconds else None
 
 
 def has_due(store: Store, now: datetime) -> bool:

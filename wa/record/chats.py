@@ -138,8 +138,14 @@ def move_up(store: Store, chat: str, timestamp: int) -> None:
     )
 
 
+def ephemeral(store: Store, chat: str) -> tuple[int, int | None]:
+    """Return after how many seconds a chat's messages disappear, 0 for never, and when that was set."""
+    row = store.row("SELECT ephemeral, ephemeral_at FROM chats WHERE id = ?", [chat])
+    return (row["ephemeral"] or 0, row["ephemeral_at"]) if row else (0, None)
+
+
 def set_ephemeral(store: Store, chat: str, seconds: int, at: int) -> None:
-    """Store after how many seconds a chat's messages disappear, newly set `at` (Unix seconds)."""
+    """Store after how many seconds a chat's messages disappear, set `at` (Unix seconds), if that is newer."""
     store.execute(
         "UPDATE chats SET ephemeral = ?1, ephemeral_at = ?2"
         " WHERE id = ?3 AND coalesce(ephemeral_at, 0) <= ?2",
@@ -168,7 +174,9 @@ def _join_chat(store: Store, lid: str, pn: str) -> None:
     store.execute(
         "UPDATE chats SET name = coalesce(name, (SELECT name FROM chats WHERE id = :lid)),"
         " last_message_time = (SELECT max(last_message_time) FROM chats WHERE id IN (:lid, :pn)),"
-        " read_to = (SELECT max(read_to) FROM chats WHERE id IN (:lid, :pn))"
+        " read_to = (SELECT max(read_to) FROM chats WHERE id IN (:lid, :pn)),"
+        " (ephemeral, ephemeral_at) = (SELECT ephemeral, ephemeral_at FROM chats WHERE id IN (:lid, :pn)"
+        " ORDER BY ephemeral_at DESC LIMIT 1)"
         " WHERE id = :pn",
         {"lid": lid, "pn": pn},
     )

@@ -138,7 +138,7 @@ def _read_before(
 
 def _newest_first(received: Sequence[MessageReceived]) -> list[MessageReceived]:
     """Return the messages that others wrote, newest first; within a second, in the order of the part."""
-    theirs = [each for each in received if not each.is_from_me and each.message_type not in SILENT]
+    theirs = [each for each in received if chats.is_unread(each)]
     if theirs and theirs[0].timestamp < theirs[-1].timestamp:
         theirs.reverse()
     return sorted(theirs, key=lambda each: -each.timestamp)

@@ -129,6 +129,8 @@ class GroupInfo:
     jid: str
     name: str | None
     members: tuple[tuple[str, str], ...] | None = None
+    ephemeral: int | None = None
+    """The seconds after which its messages disappear, 0 for never; None where the event did not tell."""
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,33 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from wa.whatsapp.events import Account, Event, Signal
 
 
 @dataclass(frozen=True)
 class Quote:
-    """The message that a reply quotes; phones show its sender and text with the reply."""
+    """The message that a reply quotes; phones show its sender and content with the reply."""
 
     message_id: str
     sender: str | None = None
     text: str | None = None
+    kind: str = "text"
+    """Its type, as in `MessageReceived.message_type`."""
+    raw: bytes | None = None
+    """`MessageReceived.raw`, if it is kept."""
+    details: dict[str, Any] | None = None
+    """`MessageReceived.details`, if any are kept."""
+    is_edited: bool = False
+
+
+@dataclass(frozen=True)
+class Timer:
+    """A chat's setting that messages disappear after so many seconds; set at a time in Unix seconds."""
+
+    seconds: int
+    set_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,8 @@ class Outgoing:
     """A file to send, with the text as its caption."""
     file_name: str | None = None
     """The name of a document as the recipient sees it."""
+    timer: Timer | None = None
+    """The chat's timer, which each message carries: the recipients' phones delete it after that time."""
 
 
 @dataclass(frozen=True)

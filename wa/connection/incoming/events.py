@@ -156,6 +156,8 @@ def _group(store: Store, event: GroupInfo, now: datetime) -> None:
         chats.name_group(store, event.jid, event.name, now)
     if event.members is not None:
         chats.replace_members(store, event.jid, event.members)
+    if event.ephemeral is not None and event.ephemeral != chats.ephemeral(store, event.jid)[0]:
+        chats.set_ephemeral(store, event.jid, event.ephemeral, int(now.timestamp()))
 
 
 def _change_group(store: Store, event: GroupChanged, now: datetime) -> None:

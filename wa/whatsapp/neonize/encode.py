@@ -1,4 +1,4 @@
-"""Building a message for the WhatsApp library: its text, the message it quotes, its file.
+"""Building a message for the WhatsApp library: its text, the message it quotes, its file, its timer.
 
 The library is an argument, so this module does not import it.
 """
@@ -12,6 +12,7 @@ from wa.errors import WaError
 from wa.media import details, outgoing
 from wa.media.details import Details
 from wa.media.kinds import Kind
+from wa.whatsapp.neonize import quotes
 from wa.whatsapp.neonize.client import Client
 from wa.whatsapp.transport import NotSent, Outgoing
 
@@ -30,7 +31,7 @@ def build(lib: Any, client: Client, message: Outgoing) -> Any:
     proto = lib.e2e.Message()
     if message.file is not None:
         part = _attach(lib, client, proto, message, message.file)
-    elif message.quote is not None:
+    elif message.quote is not None or message.timer is not None:
         part = proto.extendedTextMessage
         part.text = message.text
     else:
@@ -38,9 +39,14 @@ def build(lib: Any, client: Client, message: Outgoing) -> Any:
         proto.conversation = message.text
     if message.quote is not None:
         about, quote = part.contextInfo, message.quote
-        about.stanzaID, about.quotedMessage.conversation = quote.message_id, quote.text or ""
+        about.stanzaID = quote.message_id
+        quotes.fill(about.quotedMessage, quote)
         sender = quote.sender or message.to_jid
         about.participant = client.lid_of(sender) or sender  # people are known by their hidden ids
+    if message.timer is not None:  # as WhatsApp's clients do it, which wrap it in nothing
+        part.contextInfo.expiration = message.timer.seconds
+        if message.timer.set_at is not None:
+            part.contextInfo.ephemeralSettingTimestamp = message.timer.set_at
     proto.messageContextInfo.messageSecret = message.secret
     return proto
 

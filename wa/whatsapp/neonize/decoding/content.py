@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
-from wa.jids import is_group
+from wa.jids import is_group, is_person_or_group
 from wa.whatsapp import notices
 from wa.whatsapp.events import Deleted, Edited, EphemeralSet, Event, MessageReceived, Reacted
 from wa.whatsapp.neonize.decoding.calls import call_log
@@ -59,10 +59,28 @@ def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) ->
     )
     received = _message_of(edited or inner, blank, details)
     if protocol.HasField("type") and protocol.type == protocol.EPHEMERAL_SETTING:
-        return [received, EphemeralSet(chat, protocol.ephemeralExpiration, blank.timestamp)]
+        set_at = seconds_of(protocol.ephemeralSettingTimestamp) or blank.timestamp
+        return [received, EphemeralSet(chat, protocol.ephemeralExpiration, min(set_at, blank.timestamp))]
     by = blank.sender, blank.is_from_me
     edits = [Edited(chat, target, received.content or "", at, *by)] if edited else []
-    return [received, *edits] if target == blank.message_id else [*edits]  # the original arrives by itself
+    if target != blank.message_id:
+        return [*edits]  # the original arrives by itself
+    return [received, *edits, *_timer(inner, blank)]
+
+
+def _timer(message: Any, blank: MessageReceived) -> list[Event]:
+    """Return the chat's timer that a message carries. One that carries none does not say that it is off."""
+    if not is_person_or_group(blank.chat_jid):
+        return []
+    for _, part in message.ListFields():
+        about = getattr(part, "contextInfo", None)
+        if about is None or not about.HasField("expiration"):
+            continue
+        set_at = seconds_of(about.ephemeralSettingTimestamp)
+        if about.expiration or set_at:
+            set_at = min(set_at or blank.timestamp, blank.timestamp)  # a clock may be ahead
+            return [EphemeralSet(blank.chat_jid, about.expiration, set_at)]
+    return []
 
 
 def holds_keys(message: Any, from_me: bool) -> bool:

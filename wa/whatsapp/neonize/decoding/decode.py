@@ -9,6 +9,7 @@ from wa.whatsapp.events import (
     Account,
     ChatRead,
     Deleted,
+    EphemeralSet,
     Event,
     History,
     HistoryChat,
@@ -130,9 +131,15 @@ def _history_chat(chat: Any, own_jid: str | None, kind: str) -> HistoryChat:
     jid, says_how = bare_jid(chat.ID), chat.HasField("endOfHistoryTransferType")  # 0 and 1: no more will come
     is_complete = chat.endOfHistoryTransferType in (0, 1) if says_how else chat.endOfHistoryTransfer
     messages = (each.message for each in chat.messages if each.message.key.ID)
-    events = tuple(event for each in messages for event in _history_message(each, jid, own_jid))
+    found = [event for each in messages for event in _history_message(each, jid, own_jid)]
+    timers = [event for event in found if isinstance(event, EphemeralSet)]
+    if chat.HasField("ephemeralExpiration"):
+        set_at = seconds_of(chat.ephemeralSettingTimestamp)
+        timers.append(EphemeralSet(jid, chat.ephemeralExpiration, set_at))
+    events: list[Event] = [event for event in found if not isinstance(event, EphemeralSet)]
+    events += sorted(timers, key=lambda event: event.timestamp)[-1:]  # the newest counts
     unread = _unread(chat) if kind in _LINKING else None
-    return HistoryChat(jid, text_of(chat.name) or None, events, is_complete, unread)
+    return HistoryChat(jid, text_of(chat.name) or None, tuple(events), is_complete, unread)
 
 
 def _unread(chat: Any) -> int | None:

@@ -127,7 +127,9 @@ def group_info(info: Any) -> list[Event]:
             role = "superadmin" if each.IsSuperAdmin else "admin" if each.IsAdmin else "member"
             members[phone or jid or lid] = role
     name = text_of(info.GroupName.Name) or None
-    return [*mapped(pairs), GroupInfo(jid_text(info.JID), name, tuple(members.items()))]
+    told = info.GroupEphemeral if info.HasField("GroupEphemeral") else None
+    timer = None if told is None else int(told.DisappearingTimer) if told.IsEphemeral else 0
+    return [*mapped(pairs), GroupInfo(jid_text(info.JID), name, tuple(members.items()), timer)]
 
 
 def picture_events(event: Any, own: Account | None, phone_of: PhoneOf) -> list[Event]:
