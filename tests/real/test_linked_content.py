@@ -205,3 +205,66 @@ def test_a_document_has_its_name_size_and_digests(device, listener, adam, put):
     token = path.rpartition("/")[2]
     assert base64.urlsafe_b64decode(token + "=") == base64.b64decode(part["fileEncSHA256"])
     assert part["URL"].endswith(part["directPath"])
+
+
+# ── What happens beside messages ──────────────────────────────────────────────────────────────────
+
+
+def test_what_happens_beside_messages_is_told_live_with_who_did_it(
+    device, listener, town, reem, adam, newcomer
+):
+    nadia = newcomer("Nadia")
+    # Calls
+    for caller, step, is_video, reason in (
+        (adam, "offer", False, "timeout"),
+        (adam, "offer", True, "accepted_elsewhere"),
+        (nadia, "offer_notice", True, "timeout"),
+    ):
+        caller.call(reem, "terminate", caller.call(reem, step, video=is_video), reason=reason)
+    nadia.send(reem, callLogMesssage={"isVideo": False, "callOutcome": "REJECTED", "callType": "REGULAR"})
+    nadia.send(reem, call={"callKey": "MDAx"})
+    # A group
+    group = town.group("Book club", adam, reem, nadia)
+    adam.send(group, "hello all")
+    town.group_subject(group, adam, "Night readers")
+    town.group_change(group, adam, "promote", nadia)
+    town.group_change(group, adam, "remove", nadia)
+    town.group_setting(group, adam, "ephemeral", expiration=str(604_800))
+    # Timers and mentions
+    adam.send(reem, protocolMessage={"type": "EPHEMERAL_SETTING", "ephemeralExpiration": 86_400})
+    mention = {"mentionedJID": [nadia.lid, reem.lid]}
+    text = f"ask @{nadia.lid.split('@')[0]}"
+    adam.send(reem, extendedTextMessage={"text": text, "contextInfo": mention})
+    adam.send(reem, "the end")
+    listener.event(lambda row: row["content"] == "the end")
+
+    def told(chat):
+        lines = [each.partition("] ")[2].partition(": ") for each in device.ok("read", chat).splitlines()]
+        return [(who, text) for who, _, text in lines]
+
+    assert told(adam.number) == [
+        ("Adam", "Missed voice call"),
+        ("Adam", "Video call, answered on another device"),
+        ("Adam", "[system] Disappearing messages: 1 day"),
+        ("Adam", "ask @Nadia"),
+        ("Adam", "the end"),
+    ]
+    assert told(nadia.number) == [
+        ("Nadia", "Missed video call"),
+        ("Nadia", "Declined voice call"),
+        ("Nadia", "[system] Call"),
+    ]
+    in_group = "Night readers · Adam"
+    assert told(group) == [
+        (in_group, "[system] Created the group: Book club"),
+        (in_group, "hello all"),
+        (in_group, "[system] Named the group: Night readers"),
+        (in_group, "[system] Made an admin: Nadia"),
+        (in_group, "[system] Removed: Nadia"),
+        (in_group, "[system] Disappearing messages: 7 days"),
+    ]
+    unread = {row["id"]: row["unread_count"] for row in device.json("unread")}
+    assert [unread[each] for each in (adam.pn, nadia.pn, group)] == [3, 1, 1]
+    (asked,) = [row for row in device.chat(adam) if row["details"] and "mentions" in row["details"]]
+    assert asked["content"] == f"ask @{nadia.number}"
+    assert asked["details"]["mentions"] == [nadia.pn, reem.pn]

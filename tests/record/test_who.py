@@ -124,7 +124,8 @@ def test_a_missed_call_is_unread_and_moves_its_chat_up(store, put, wa):
     first, second = wa("chats", "--json").json
     assert (first["id"], first["last_message"], first["unread_count"]) == (REEM_JID, "Missed voice call", 2)
     assert second["id"] == ADAM_JID
-    assert f"+{REEM}: [system] Missed voice call" in wa("read", REEM).out
+    assert f"+{REEM}: Missed voice call" in wa("read", REEM).out
+    assert "[system]" not in wa("chats").out
 
 
 @pytest.mark.parametrize("events", [

@@ -53,7 +53,8 @@ def body(app: App, row: Mapping[str, Any], content: str | None = None) -> str:
     text = content if content is not None else row["content"] or ""
     kind = row["message_type"]
     text = with_names(app.store, text, mentioned(dict(row)), is_notice=kind == "system")
-    is_plain = kind == "text" or row.get("unavailable") not in (None, EDIT)
+    is_call = "call" in (row.get("details") or {})
+    is_plain = kind == "text" or is_call or row.get("unavailable") not in (None, EDIT)
     return text if is_plain else f"[{kind}] {text}".rstrip()
 
 

@@ -53,6 +53,8 @@ def _print_chats(app: App, rows: list[Row], empty: str) -> None:
         last = {"content": row["last_message"], "message_type": row["last_message_type"] or "text"}
         last |= {"deleted_at": row["last_deleted_at"], "unavailable": row["last_unavailable"]}
         last["details"] = {"mentions": row["last_mentions"]}
+        if row["last_message_type"] == "system":  # of the notices, calls alone are shown here
+            last["details"]["call"] = True
         return [
             shown_time(app, row["last_message_time"]),
             show_jid(row["id"], row["name"]),
