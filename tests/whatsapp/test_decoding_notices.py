@@ -144,7 +144,7 @@ def test_a_picture_of_a_group_is_told_and_that_of_a_person_is_not():
     ],
 )
 def test_a_group_that_we_come_into_is_told(fields, words, at):
-    info = N.GroupInfo(JID=jid(GROUP), GroupName=N.GroupName(Name="Walks"), GroupCreated=AT - DAY)
+    info = N.GroupInfo(JID=jid(GROUP), GroupName=N.GroupName(Name="Walks", NameSetAt=AT - DAY))
     event = N.JoinedGroup(GroupInfo=info, Sender=jid(ADAM_LID), SenderPN=jid(ADAM), **fields)
     *_, line = decoding.decode("group-joined", event, OWN, KNOWN.get)
     assert (line.content, line.timestamp, line.sender) == (words, at, ADAM_LID)

@@ -107,7 +107,7 @@ def joined_group_events(event: Any, own: Account | None, phone_of: PhoneOf) -> l
     events = [*mapped([(jid_text(event.Sender), jid_text(event.SenderPN))]), *group_info(info)]
     jid, me = jid_text(info.JID), own.jid if own else ""
     if event.Type == "new":
-        at = seconds_of(int(info.GroupCreated))
+        at = seconds_of(info.GroupName.NameSetAt)  # GroupCreated is a float of 32 bits, a minute off
         return [*events, _notice(jid, by, at, own, "GROUP_CREATE", [text_of(info.GroupName.Name)])]
     if not me:
         return events
