@@ -102,8 +102,8 @@ TABLE: dict[str, tuple[Any, Made]] = {
     "newsletterFollowerInviteMessageV2": ({"newsletterName": "News", "caption": "Follow us"},
                                           Made("text", "Channel invitation: News\nFollow us")),
     "requestPhoneNumberMessage": ({}, Made("text", "Asks for your phone number")),
-    "call": ({"callKey": b"x"}, Made("other")),
-    "callLogMesssage": ({"isVideo": True}, Made("other")),
+    "call": ({"callKey": b"x"}, Made("system", "Call", READ)),
+    "callLogMesssage": ({"isVideo": True}, Made("system", "Video call", READ)),
     "bcallMessage": ({"caption": "Tonight"}, Made("system", "Live call\nTonight", READ)),
     # Businesses
     "templateMessage": ({"hydratedTemplate": TEMPLATE, "hydratedFourRowTemplate": TEMPLATE},
@@ -182,7 +182,7 @@ TABLE: dict[str, tuple[Any, Made]] = {
         "botPlatformRegistrationSuccessMessage", "newsletterScheduledMessage", "acp2SettingMessage",
         "audioStickerMessage", "deviceSentMessage"), (INSIDE, PICTURE)),
     # What programs send
-    "protocolMessage": (TIMER, Made("system", "Ephemeral setting", READ)),
+    "protocolMessage": (TIMER, Made("system", "Disappearing messages: 1 day", READ)),
     "placeholderMessage": ({"type": 0}, Made("other", "Only the phone can show this message")),
     "senderKeyDistributionMessage": ({"groupID": GROUP}, NOTHING),
     "fastRatchetKeySenderKeyDistributionMessage": ({"groupID": GROUP}, NOTHING),

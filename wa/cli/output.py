@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -120,6 +121,11 @@ class Output:
     def on_terminal(self) -> bool:
         """Return whether standard output is a terminal, whose width limits a table."""
         return not self.json and self._out.isatty()
+
+    @property
+    def width(self) -> int:
+        """Return the columns of the terminal."""
+        return shutil.get_terminal_size().columns
 
     def time(self, moment: datetime | None) -> str:
         """Return a moment as text in the zone of the settings, "" for None."""

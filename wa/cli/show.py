@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from wa.cli.context import App
 from wa.cli.output import one_line
+from wa.cli.wrap import hanging
 from wa.errors import WaError
 from wa.jids import show_jid
+from wa.record import messages
 from wa.record.messages import EDIT, mentioned, moment
 from wa.record.names import with_names
 from wa.times import describe, from_iso, load_zone
+from wa.whatsapp.moments import in_zone
+
+_QUOTE = 40
+"""The most characters that are shown of the message that a notice is about."""
 
 
 def who(row: Mapping[str, Any]) -> str:
@@ -46,16 +53,45 @@ def shown_time(app: App, timestamp: int | None) -> str:
     return app.out.time(moment(timestamp)) if timestamp is not None else ""
 
 
-def body(app: App, row: Mapping[str, Any], content: str | None = None) -> str:
-    """Return the text to show for a message's content, with the names of those whom it mentions."""
+def body(app: App, row: Mapping[str, Any], part: str | None = None) -> str:
+    """Return the text to show for a message's content, or for a `part` of it; whom it mentions is named."""
     if row.get("deleted_at"):
         return "(deleted)"
-    text = content if content is not None else row["content"] or ""
-    kind = row["message_type"]
+    kind, details = row["message_type"], row.get("details") or {}
+    text = in_zone(part if part is not None else row["content"] or "", details, app.out.time)
     text = with_names(app.store, text, mentioned(dict(row)), is_notice=kind == "system")
-    is_call = "call" in (row.get("details") or {})
-    is_plain = kind == "text" or is_call or row.get("unavailable") not in (None, EDIT)
-    return text if is_plain else f"[{kind}] {text}".rstrip()
+    if kind == "text" or "call" in details or row.get("unavailable") not in (None, EDIT):
+        return text
+    is_name = kind == "document" and details.get("file_name") == row["content"]
+    told = [*_facts(kind, details), "" if is_name else text]
+    return " ".join(filter(None, (f"[{_label(kind, details)}]", " · ".join(filter(None, told)))))
+
+
+def _label(kind: str, details: Mapping[str, Any]) -> str:
+    """Return what a message that is no text is called."""
+    return "video note" if details.get("video_note") else "live location" if details.get("live") else kind
+
+
+def _facts(kind: str, details: Mapping[str, Any]) -> list[str]:
+    """Return what is told of a message's file: its length, or a document's name and size."""
+    told = ["view once"] if details.get("view_once") else []
+    if kind == "document":
+        told.append(one_line(details.get("file_name")))
+        told.append(_size(details["size"]) if "size" in details else "")
+    elif "seconds" in details:
+        told.append(_length(details["seconds"]))
+    return told
+
+
+def _length(seconds: int) -> str:
+    """Return a length as `0:07` or `1:02:03`."""
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
+
+
+def _size(size: int) -> str:
+    """Return a number of bytes as `120 KB` or `2.1 MB`."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{math.ceil(size / 1e3)} KB"
 
 
 def names_of(row: Mapping[str, Any]) -> str:
@@ -68,9 +104,21 @@ def names_of(row: Mapping[str, Any]) -> str:
 
 def message_line(app: App, row: Mapping[str, Any]) -> str:
     """Return a message as one line; further lines of its text are indented, to look unlike a message."""
-    text = "\n    ".join(body(app, row).splitlines())
+    text = body(app, row)
+    if row["message_type"] == "system" and row["quoted_id"]:
+        text += _quote(app, row)
     marks = "".join(f" {each['emoji']}" for each in row.get("reactions", ()))
     edited = " (edited)" if row["edited_at"] and not row["deleted_at"] else ""
     if row["unavailable"] == EDIT:
         edited = " (edited: only the phone can show the new text)"
-    return f"[{shown_time(app, row['timestamp'])}] {one_line(names_of(row))}: {text}{edited}{marks}"
+    line = f"[{shown_time(app, row['timestamp'])}] {one_line(names_of(row))}: {text}{edited}{marks}"
+    return hanging(line, app.out.width if app.out.on_terminal else None)
+
+
+def _quote(app: App, row: Mapping[str, Any]) -> str:
+    """Return the beginning of the message that a notice is about, such as the one that was pinned."""
+    from wa.record.search import snippet
+
+    about = messages.about(app.store, row["chat_jid"], row["quoted_id"])
+    shown = snippet(body(app, about), (), _QUOTE) if about else ""
+    return f": “{shown}”" if shown else ""

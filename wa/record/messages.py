@@ -133,6 +133,16 @@ def came(store: Store, numbers: Collection[int]) -> list[Row]:
     )
 
 
+def about(store: Store, chat: str, message_id: str) -> Row | None:
+    """Return the columns ROW of a message; None if it is not stored."""
+    found = shown(
+        store,
+        f"SELECT {ROW} FROM messages m WHERE m.chat_jid = ? AND m.message_id = ?",
+        [chat, message_id],
+    )
+    return found[0] if found else None
+
+
 def newest_id(store: Store) -> int:
     """Return the highest id of a message: the cursor after which all messages are new."""
     return store.value("SELECT max(id) FROM messages") or 0

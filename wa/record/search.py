@@ -44,7 +44,7 @@ def search(store: Store, query: str, narrowed: Filter, limit: int) -> list[Row]:
         raise WaError("usage", "there is nothing to search for", "give a word, or a part of one")
     where, params = _filters(narrowed)
     params.update({f"w{i}": word for i, word in enumerate(words)}, limit=limit)
-    hit = " AND ".join(f"instr(fold(m.content), :w{i})" for i in range(len(words)))
+    hit = " AND ".join(f"instr(searched(m.content, m.details), :w{i})" for i in range(len(words)))
     newest = "ORDER BY m.timestamp DESC, m.id DESC LIMIT :limit"
     ids = _candidates(store, words, CANDIDATES)
     if ids is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from wa.errors import WaError
 from wa.record.messages import PAD
 from wa.store import condition
-from wa.store.database import Row, Store
-from wa.store.fold import fold
+from wa.store.database import Store
 from wa.store.locks import FileLock, describe_holder, lock_holder
 
 _MADE = """
@@ -18,29 +19,58 @@ CREATE VIRTUAL TABLE messages_fts USING fts5 (
 CREATE VIRTUAL TABLE messages_terms USING fts5vocab (messages_fts, row)
 """
 """The tables as the schema makes them."""
+_TEXT = "searched(content, details)"
+"""SQL for the text of a message in the index."""
 
 
-def add(store: Store, number: int, text: str | None) -> None:
+def add(store: Store, number: int | None) -> None:
     """Add the text of the message with the id `number`, in the caller's transaction."""
-    if text:
-        store.execute("INSERT INTO messages_fts (rowid, folded) VALUES (?, ?)", [number, fold(text) + PAD])
+    _insert(store, _text_of(store, number), number)
 
 
 def add_new(store: Store, after: int) -> None:
     """Add all messages with ids above `after`, in the caller's transaction."""
     store.execute(
-        "INSERT INTO messages_fts (rowid, folded) SELECT id, fold(content) || :pad FROM messages"
-        " WHERE id > :after AND content != ''",
+        f"INSERT INTO messages_fts (rowid, folded) SELECT id, {_TEXT} || :pad FROM messages"
+        " WHERE id > :after AND (content != '' OR details IS NOT NULL)",
         {"after": after, "pad": PAD},
     )
 
 
-def remove(store: Store, row: Row) -> None:
-    """Remove the present text of a message, in the caller's transaction."""
-    if row["content"]:
+def remove(store: Store, number: int) -> None:
+    """Remove the text of the message with the id `number`, in the caller's transaction."""
+    _insert(store, _text_of(store, number), number, "'delete'")
+
+
+@contextmanager
+def changing(store: Store, number: int | None) -> Iterator[None]:
+    """Replace the text of a message that the block changes, in the caller's transaction."""
+    before = _text_of(store, number)
+    yield
+    after = _text_of(store, number)
+    if before != after:
+        _insert(store, before, number, "'delete'")
+        _insert(store, after, number)
+
+
+def add_details(store: Store, number: int) -> None:
+    """Add what the details of a message tell, which it has only now, in the caller's transaction."""
+    before = store.value("SELECT fold(content) FROM messages WHERE id = ?", [number])
+    after = _text_of(store, number)
+    if before != after:
+        _insert(store, before, number, "'delete'")
+        _insert(store, after, number)
+
+
+def _text_of(store: Store, number: int | None) -> str:
+    return str(store.value(f"SELECT {_TEXT} FROM messages WHERE id = ?", [number]) or "")
+
+
+def _insert(store: Store, text: str, number: int | None, command: str = "NULL") -> None:
+    if text:
         store.execute(
-            "INSERT INTO messages_fts (messages_fts, rowid, folded) VALUES ('delete', ?, ?)",
-            [row["id"], fold(row["content"]) + PAD],
+            f"INSERT INTO messages_fts (messages_fts, rowid, folded) VALUES ({command}, ?, ?)",
+            [number, text + PAD],
         )
 
 

@@ -125,10 +125,8 @@ def record_early(
         "source": "history",
         "created_at": to_iso(now),
     }
-    number = store.insert("messages", row)
-    assert number is not None  # noqa: S101
     chats.ensure(store, chat, now)
-    search_index.add(store, number, text)
+    search_index.add(store, store.insert("messages", row))
 
 
 def _provisional(store: Store, row: Row) -> Row | None:
@@ -198,7 +196,7 @@ def has_made_up(store: Store) -> bool:
 
 def fill_in_id(store: Store, row: Row) -> None:
     """Copy id, sender, time and type of a new message to the same message with a made-up id, if stored."""
-    filled = store.execute(
+    filled = store.rows(
         "UPDATE messages SET message_id = :message_id, sender = :sender, timestamp = :timestamp,"
         " message_type = CASE message_type WHEN 'other' THEN coalesce(:message_type, 'other')"
         " ELSE message_type END, raw_proto = coalesce(raw_proto, :raw_proto),"
@@ -214,10 +212,12 @@ def fill_in_id(store: Store, row: Row) -> None:
         " AND deleted_at IS NULL AND NOT (sender != :sender AND chat_jid LIKE '%@g.us'"
         " AND sender LIKE '%@s.whatsapp.net' AND :sender LIKE '%@s.whatsapp.net')"
         " ORDER BY sender != :sender, abs(timestamp - :timestamp), id LIMIT 1)"
-        " AND NOT EXISTS (SELECT 1 FROM messages WHERE chat_jid = :chat_jid AND message_id = :message_id)",
+        " AND NOT EXISTS (SELECT 1 FROM messages WHERE chat_jid = :chat_jid AND message_id = :message_id)"
+        " RETURNING id",
         {"message_type": None, "raw_proto": None, "quoted_id": None, **row},
     )
-    if filled.rowcount:
+    if filled:
+        search_index.add_details(store, filled[0]["id"])
         chats.move_up(store, row["chat_jid"], row["timestamp"])
 
 
@@ -247,7 +247,8 @@ def delete(store: Store, row: Row, at: datetime) -> None:
 def change(store: Store, number: int | None, columns: Row) -> None:
     """Store other values of these columns of a message, none of which is its text."""
     marks = ", ".join(f"{name} = :{name}" for name in columns)
-    store.execute(f"UPDATE messages SET {marks} WHERE id = :id", {**columns, "id": number})
+    with search_index.changing(store, number):
+        store.execute(f"UPDATE messages SET {marks} WHERE id = :id", {**columns, "id": number})
 
 
 def attach_files(store: Store, files: Iterable[tuple[int, str, str | None]]) -> None:
@@ -289,12 +290,11 @@ def set_unread(store: Store, chat: str, message_ids: Iterable[str]) -> None:
 
 def replace_text(store: Store, row: Row, text: str | None) -> None:
     """Replace the text of a message, as `messages.find` returned it, and its entry in the search index."""
-    search_index.remove(store, row)
-    search_index.add(store, row["id"], text)
-    store.execute("UPDATE messages SET content = ? WHERE id = ?", [text, row["id"]])
+    with search_index.changing(store, row["id"]):
+        store.execute("UPDATE messages SET content = ? WHERE id = ?", [text, row["id"]])
 
 
 def remove(store: Store, row: Row) -> None:
     """Remove a row, as `messages.find` returned it."""
-    search_index.remove(store, row)
+    search_index.remove(store, row["id"])
     store.execute("DELETE FROM messages WHERE id = ?", [row["id"]])

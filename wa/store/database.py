@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from wa.store.fold import fold
+from wa.store.fold import fold, searched
 from wa.store.paths import Home
 
 BUSY_TIMEOUT = 30.0
@@ -46,6 +46,7 @@ class Store:
         self.conn.execute("PRAGMA foreign_keys=ON")
         self.conn.execute("PRAGMA synchronous=FULL")
         self.conn.create_function("fold", 1, fold, deterministic=True)
+        self.conn.create_function("searched", 2, searched, deterministic=True)
 
     def close(self) -> None:
         """Close the connection, and roll back an open transaction."""

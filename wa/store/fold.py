@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 
@@ -30,6 +31,19 @@ def fold(text: str | None) -> str:
         parts = unicodedata.normalize("NFKD", text.casefold())
         folded = "".join(c for c in parts if unicodedata.combining(c) < 10).casefold()
     return folded if folded.isprintable() else "".join(c if c >= " " else " " for c in folded)
+
+
+def searched(text: str | None, details: str | None) -> str:
+    """Return the folded text by which search finds a message: its own, its file's name, its cards' numbers.
+
+    `details` is the JSON of `messages.details`. The numbers are digits, whatever is between them in the text.
+    """
+    if details is None:
+        return fold(text)
+    known = json.loads(details)
+    numbers = [number for card in known.get("cards", ()) for number in card["numbers"]]
+    more = [each for each in (known.get("file_name"), *numbers) if each and each != text]
+    return fold("\n".join(filter(None, (text, *more))))
 
 
 def fold_name(text: str) -> str:

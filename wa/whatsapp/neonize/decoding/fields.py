@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
 from wa.jids import is_lid, known_server, phone_of_jid
+from wa.times import to_iso
 from wa.whatsapp.events import Event, JidMapped
 
 PhoneOf = Callable[[str], "str | None"]  # returns the phone JID that a hidden id stands for, if known
@@ -63,15 +65,6 @@ def known(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}
 
 
-def utc_text(time: int) -> str:
-    """Return a time, in seconds or milliseconds, as `2026-12-04 18:00 UTC`; '' for an impossible one."""
-    seconds = seconds_of(time)
-    try:
-        return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M} UTC" if seconds else ""
-    except (ValueError, OverflowError):
-        return ""
-
-
 def mapped(
     pairs: Iterable[tuple[str, str]], people: Iterable[str] = (), phone_of: PhoneOf = lambda _: None
 ) -> list[Event]:
@@ -82,3 +75,13 @@ def mapped(
         if is_lid(jid) and jid not in found and (phone := phone_of(jid)):
             found[jid] = phone
     return [JidMapped(lid, phone) for lid, phone in found.items()]
+
+
+def iso_times(**times: int) -> dict[str, str]:
+    """Return times, given in Unix seconds or milliseconds, in ISO form; impossible ones are left out."""
+    found = {}
+    for name, time in times.items():
+        with suppress(ValueError, OverflowError):  # after the year 9999
+            if seconds := seconds_of(time):
+                found[name] = to_iso(datetime.fromtimestamp(seconds, timezone.utc))
+    return found

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from wa.whatsapp.neonize.decoding.fields import lines, text_of, utc_text
+from wa.whatsapp.moments import spoken
+from wa.whatsapp.neonize.decoding.fields import iso_times, lines, text_of
 from wa.whatsapp.neonize.decoding.kinds.money import price
 
 _LABELS = ("display_text", "title", "button_text", "flow_cta", "text", "header", "merchant_name", "name")
@@ -75,7 +76,7 @@ def _read(part: Any, label: str, currency: str, found: list[str]) -> None:
     found += _items(part.get("items"), currency)
     found += [f"Total: {total}" for total in [_amount(part.get("total_amount"), currency)] if total]
     until = part.get("expiration_time")
-    found += [f"Until {utc_text(until)}"] if isinstance(until, int) and utc_text(until) else []
+    found += spoken(iso_times(expires_at=until)) if isinstance(until, int) else []
     for name in _PARTS:
         _read(part.get(name), "", currency, found)
 

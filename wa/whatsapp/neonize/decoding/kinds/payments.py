@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from wa.whatsapp.neonize.decoding.fields import Content, lines, text_of, utc_text
+from wa.whatsapp.moments import spoken
+from wa.whatsapp.neonize.decoding.fields import Content, iso_times, lines, text_of
 from wa.whatsapp.neonize.decoding.kinds.money import money, price
 from wa.whatsapp.neonize.decoding.kinds.plain import plain_text
 
@@ -22,9 +23,9 @@ def payment(part: Any) -> Content:
 def request(part: Any) -> Content:
     """Return the content of a request for a payment."""
     cost = money(part.amount) or price(part.amount1000, 1000, part.currencyCodeIso4217)
-    until = utc_text(part.expiryTimestamp)
+    times = iso_times(expires_at=part.expiryTimestamp)
     label = f"Payment request: {cost}" if cost else "Payment request"
-    return Content("text", lines(label, plain_text(part.noteMessage), until and f"Until {until}"))
+    return Content("text", lines(label, plain_text(part.noteMessage), *spoken(times)), times)
 
 
 def declined(part: Any) -> Content:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from wa.whatsapp.neonize.decoding.fields import Content, bare_jid, known, lines, text_of, utc_text
+from wa.whatsapp.moments import spoken
+from wa.whatsapp.neonize.decoding.fields import Content, bare_jid, iso_times, known, lines, text_of
 
 
 def place(part: Any) -> Content:
     """Return the content of a place: its name, address and coordinates."""
-    return Content("location", place_text(part) or None, _where(part, live=part.isLive))
+    return Content("location", place_text(part) or None, known(live=part.isLive))
 
 
 def live_place(part: Any) -> Content:
     """Return the content of a place that its sender's phone keeps up to date."""
-    return Content("location", lines(text_of(part.caption), _degrees(part)) or None, _where(part, live=True))
+    return Content("location", lines(text_of(part.caption), _degrees(part)) or None, {"live": True})
 
 
 def place_text(part: Any) -> str:
@@ -28,10 +29,6 @@ def _degrees(part: Any) -> str:
     return f"{round(part.degreesLatitude, 6)}, {round(part.degreesLongitude, 6)}" if has else ""
 
 
-def _where(part: Any, *, live: bool) -> dict[str, Any]:
-    return known(live=live)
-
-
 def event(part: Any) -> Content:
     """Return the content of an event: its name, what it is about, place, time and link."""
     what = "Call" if part.isScheduleCall else "Event"
@@ -40,10 +37,10 @@ def event(part: Any) -> Content:
         "Cancelled" if part.isCanceled else "",
         text_of(part.description),
         place_text(part.location),
-        *_times(part),
+        *spoken(_times(part)),
         text_of(part.joinLink),
     )
-    return Content("text", text, _when(part))
+    return Content("text", text, _times(part))
 
 
 def event_invite(part: Any) -> Content:
@@ -52,28 +49,22 @@ def event_invite(part: Any) -> Content:
         f"Event: {name}" if (name := text_of(part.eventTitle)) else "Event",
         "Cancelled" if part.isCanceled else "",
         text_of(part.caption),
-        *_times(part),
+        *spoken(_times(part)),
         text_of(part.callLink),
     )
-    return Content("text", text, _when(part))
+    return Content("text", text, _times(part))
 
 
-def _times(part: Any) -> tuple[str, str]:
-    starts, ends = utc_text(part.startTime), utc_text(part.endTime)
-    return starts and f"Starts {starts}", ends and f"Ends {ends}"
-
-
-def _when(part: Any) -> dict[str, Any]:
-    return known(times=[each for each in (utc_text(part.startTime), utc_text(part.endTime)) if each])
+def _times(part: Any) -> dict[str, str]:
+    return iso_times(starts_at=part.startTime, ends_at=part.endTime)
 
 
 def call_to_come(part: Any) -> Content:
     """Return the content of a call that somebody scheduled."""
     kind = {1: "voice ", 2: "video "}.get(part.callType, "")
-    at, title = utc_text(part.scheduledTimestampMS), text_of(part.title)
-    label = f"Scheduled {kind}call"
-    text = lines(f"{label}: {title}" if title else label, at and f"Starts {at}")
-    return Content("text", text, known(times=[at] if at else []))
+    label, title = f"Scheduled {kind}call", text_of(part.title)
+    times = iso_times(starts_at=part.scheduledTimestampMS)
+    return Content("text", lines(f"{label}: {title}" if title else label, *spoken(times)), times)
 
 
 def group_invite(part: Any) -> Content:
@@ -96,12 +87,11 @@ def channel_invite(part: Any) -> Content:
 
 
 def _invite(label: str, name: Any, jid: Any, part: Any, code: str = "", until: int = 0) -> Content:
-    end, name = utc_text(until), text_of(name)
+    times, name = iso_times(expires_at=until), text_of(name)
     text = lines(
         f"{label}: {name}" if name else label,
         text_of(part.caption),
         code and f"Invite code: {code}",
-        end and f"Until {end}",
+        *spoken(times),
     )
-    details = known(invited_to=bare_jid(jid) if jid else "", invite_code=code, times=[end] if end else [])
-    return Content("text", text, details)
+    return Content("text", text, {**known(invited_to=bare_jid(jid), invite_code=code), **times})

@@ -1,0 +1,44 @@
+"""Long lines of a conversation on a terminal: broken between words, and indented below their first line."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+INDENT = "    "
+"""Before each further line of a message, so that it looks unlike the next message."""
+
+
+def hanging(text: str, width: int | None = None) -> str:
+    """Return a text with its further lines indented, and broken at `width` columns if that is given.
+
+    A word that is longer than a line, such as an address, stays whole, so that it can be clicked and copied.
+    """
+    found = text.splitlines()
+    if width is not None and width > 2 * len(INDENT):
+        found = [part for at, line in enumerate(found) for part in _broken(line, width, is_first=at == 0)]
+    return f"\n{INDENT}".join(found)
+
+
+def _broken(line: str, width: int, *, is_first: bool) -> Iterator[str]:
+    if line.isascii() and len(line) <= width - len(INDENT):
+        yield line
+        return
+    room = width if is_first else width - len(INDENT)
+    shown, used = "", 0
+    for word in line.split(" "):
+        size = _columns(word)
+        if used and used + 1 + size > room:
+            yield shown
+            shown, used, room = word, size, width - len(INDENT)
+        else:
+            shown, used = (f"{shown} {word}", used + 1 + size) if shown or used else (word, size)
+    yield shown
+
+
+def _columns(text: str) -> int:
+    """Return the columns that a text takes on a terminal (Unicode UAX 11, and marks that take none)."""
+    if text.isascii():
+        return len(text)
+    shown = (char for char in text if unicodedata.category(char) not in ("Mn", "Me", "Cf"))
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in shown)
