@@ -44,6 +44,14 @@ QUEUED = {
 
 `wa migrate-s3` brings it into the queue, and keeps its id.
 """
+JOBS = {
+    "wa jobs pause": {"status": "pending"},
+    "wa jobs show": {"status": "paused"},
+    "wa jobs resume": {"status": "paused"},
+    "wa jobs cancel": {"status": "paused"},
+    "wa jobs retry": {"status": "pending", "scheduledStartAt": "2024-12-25T10:00:00Z"},
+}
+"""The job `a1b2c3` that examples need, in the old tool's form; it comes in as `paused`."""
 BY_HAND = {"wa schedule unhold": "held", "wa schedule approve": "draft"}
 """The status in which examples need the message `a1b2c3`, and that no old tool had."""
 PENDING = {"status": "pending", "scheduledTime": "2099-12-25T10:00:00Z"}
@@ -111,6 +119,13 @@ def paste(
 def test_an_example_works_when_it_is_pasted(paste, spawn, home, path, line):
     row = {"id": "1735168500123_a1b2c3", "to": "447700900123", "message": "Happy birthday!"}
     Path("backups/scheduled.json").write_text(json.dumps([{**row, **QUEUED.get(path, PENDING)}]))
+    if path in JOBS:
+        parts = [{"orderIndex": 0, "text": "Hello"}]
+        job = {"id": "job_1735132800001_a1b2c3", "recipients": ["447700900123"], "messageParts": parts}
+        Path("backups/scheduled.json").unlink()
+        Path("backups/jobs.json").write_text(
+            json.dumps([{**job, "scheduledStartAt": "2099-12-25T10:00:00Z", **JOBS[path]}])
+        )
     if "a1b2c3" in line:
         assert paste("wa migrate-s3 --from backups/").code == 0
         assert paste("wa resume").code == 0

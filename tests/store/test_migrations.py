@@ -56,6 +56,11 @@ WHATSAPP = {
     "spool": "position",
 }
 
+JOBS = {
+    "jobs": "created_from updated_at timezone idempotency_key",
+    "job_recipients": "job_id number to_jid to_phone contact_name contact_id fields status",
+    "scheduled_messages": "recipient_index part_index job_turn retries",
+}
 STUCK = {"stuck": "id kind payload error received_at"}
 DAMAGE = {"sync_status": "damaged_parts error_message"}
 UNREAD = {"early_reads": "chat_jid message_id at"}
@@ -202,6 +207,13 @@ def test_every_step_says_what_it_brings():
             {"chats": "ephemeral ephemeral_at", "calls": "call_id chat_jid outcome"},
             id="m0014_calls",
         ),
+        pytest.param(
+            15,
+            {*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, "shared_numbers", "calls"}
+            - {"spool"},
+            JOBS,
+            id="m0015_jobs",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):
@@ -326,6 +338,36 @@ def test_a_message_that_was_deleted_is_not_unread_after_the_upgrade(home, wa):
     old.close()
     (chat,) = wa("unread", "--json").json
     assert chat["unread_count"] == 1
+
+
+def test_an_unfinished_job_of_the_tool_before_this_one_gets_its_rows_in_the_upgrade(tmp_path):
+    db = Database(tmp_path / "old.db")
+    apply_first(db, 14)
+    job = "INSERT INTO jobs (id, status, created_at, scheduled_start_at, current_recipient_index,"
+    job += " current_part_index, recipients_sent, last_sent_at, message_parts, recipients) VALUES"
+    parts = json.dumps([{"orderIndex": 0, "text": "Hello"}, {"orderIndex": 1, "text": "Goodbye"}])
+    people = json.dumps(["447700900123@c.us", "447700900456", "447700900789@s.whatsapp.net"])
+    at = "2025-12-24T10:00:00.000Z"
+    db.execute(f"{job} (?, ?, ?, ?, 1, 1, 1, ?, ?, ?)", ["job_1_aa", "paused", at, at, at, parts, people])
+    db.execute(f"{job} (?, ?, ?, ?, 0, 0, 0, NULL, ?, ?)", ["job_2_bb", "paused", at, at, parts, people])
+    db.execute(f"{job} (?, ?, ?, ?, 3, 0, 3, ?, ?, ?)", ["job_3_cc", "completed", at, at, at, parts, people])
+    db.conn.commit()
+    apply_first(db, 15)
+    rows = db.query(
+        "SELECT job_id, recipient_index AS r, part_index AS p, to_jid, message, status"
+        " FROM scheduled_messages ORDER BY job_id, r, p"
+    )
+    adam = "447700900456@s.whatsapp.net"
+    assert [tuple(row.values()) for row in rows] == [
+        ("job_1_aa", 0, 0, REEM_JID, "Hello", "sent"),
+        ("job_1_aa", 0, 1, REEM_JID, "Goodbye", "sent"),
+        ("job_1_aa", 1, 0, adam, "Hello", "sent"),
+        ("job_1_aa", 1, 1, adam, "Goodbye", "unknown"),
+    ]
+    found = [tuple(row.values()) for row in db.query("SELECT job_id, number, status FROM job_recipients")]
+    assert found[:3] == [("job_1_aa", 0, "sent"), ("job_1_aa", 1, "unknown"), ("job_1_aa", 2, "waiting")]
+    assert found[3:] == [("job_2_bb", number, "waiting") for number in range(3)]
+    db.close()
 
 
 # ── The current schema ────────────────────────────────────────────────────────────────────────────

@@ -46,6 +46,7 @@ COMMANDS = {
     "search": "search",
     "schedule": "schedule",
     "run-scheduler": "run_scheduler",
+    "jobs": "jobs",
     "contacts": "contacts",
     "history": "history",
     "backup": "backup",
@@ -55,7 +56,7 @@ COMMANDS = {
     "loopback": "loopback",
 }
 # The modules with further commands of a group.
-FURTHER = {"contacts": "contacts_transfer", "schedule": "schedule_change"}
+FURTHER = {"contacts": "contacts_transfer", "jobs": "jobs_add", "schedule": "schedule_change"}
 
 
 class Commands(Mapping[str, Any]):

@@ -217,6 +217,13 @@ class Output:
         """Print the one result of a command."""
         self.event(value, text)
 
+    def streamed(self, value: Mapping[str, Any], name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Print one JSON object whose last member, of that name, is a long list of rows."""
+        self._put(f"{to_json(public(value))[:-1]}, {to_json(name)}: ")
+        for piece in array(rows):
+            self._put(piece)
+        self._put("}\n")
+
     def table(
         self,
         rows: Iterable[Mapping[str, Any]],

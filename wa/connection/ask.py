@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from wa.errors import WaError
 from wa.media import received
 from wa.queue import pacing
 from wa.queue import rows as queue
+from wa.queue.jobs import control
 from wa.queue.pacing import Block
 from wa.queue.send import Scope
 from wa.record import messages
@@ -147,15 +148,32 @@ def pause(context: Context) -> None:
     Raise WaError `unknown-outcome`, with the ids, when messages are still being sent after PAUSE_SECONDS.
     """
     pacing.pause(context.store, context.now())
+    _wait_for_the_sender(context, "paused", lambda: queue.sending_ids(context.store))
+
+
+def pause_job(context: Context, job_id: str) -> None:
+    """Pause a job as `jobs.control.pause` does; then and otherwise as `pause` does for all sending."""
+    control.pause(context.store, job_id, context.now())
+    _wait_for_the_sender(context, "paused", lambda: control.sending(context.store, job_id))
+
+
+def cancel_job(context: Context, job_id: str) -> None:
+    """Cancel a job as `jobs.control.cancel` does; then and otherwise as `pause` does for all sending."""
+    control.cancel(context.store, job_id, context.now())
+    _wait_for_the_sender(context, "cancelled", lambda: control.sending(context.store, job_id))
+
+
+def _wait_for_the_sender(context: Context, word: str, sending_ids: Callable[[], list[str]]) -> None:
+    """Wait until no row is being sent, or nobody is there to send it. Raise WaError as `pause` does."""
     context.wake_owner()
     deadline = time.monotonic() + PAUSE_SECONDS
-    while sending := queue.sending_ids(context.store):
+    while sending := sending_ids():
         if lock_holder(context.home.session_lock) is None:
             break
         if time.monotonic() > deadline:
             raise WaError(
                 "unknown-outcome",
-                f"paused, but still being sent: {', '.join(sending)}",
+                f"{word}, but still being sent: {', '.join(sending)}",
                 "what is not on its way yet stays; `wa schedule list` shows how these end",
             )
         time.sleep(LOOK_SECONDS)

@@ -11,6 +11,7 @@ from wa.connection import spool
 from wa.connection.context import Context
 from wa.queue import attention, pacing
 from wa.queue import rows as queue
+from wa.queue.jobs import table as jobs
 from wa.record import messages
 from wa.store.database import Row
 from wa.store.device import linked_account
@@ -128,6 +129,7 @@ def status_of(context: Context) -> Status:
         "queue": counts,
         "overdue": attention.overdue(store, now),
         "unseen": attention.unseen(store, counts),
+        "paused_jobs": jobs.paused_with_reason(store),
         "spool": spool.count(store),
         "last_message_at": to_iso(messages.moment(newest)) if newest is not None else None,
         "last_backup_at": to_iso(saved["last_at"]) if saved["last_at"] else None,

@@ -84,6 +84,12 @@ def without_number(store: Store, name: str) -> int | None:
     return number
 
 
+def numbers_of(store: Store, number: int) -> list[str]:
+    """Return all numbers of a contact."""
+    rows = store.rows("SELECT phone FROM contact_phones WHERE contact_id = ?", [number])
+    return [row["phone"] for row in rows]
+
+
 def is_settled(store: Store, number: int) -> bool:
     """Return whether the user chose the name or the main number of a contact."""
     return bool(store.value("SELECT is_settled FROM contacts WHERE id = ?", [number]))

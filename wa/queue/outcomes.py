@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from wa.errors import WaError
 from wa.queue import pacing
+from wa.queue.jobs import claims
 from wa.queue.rows import get, sending_ids, update
 from wa.queue.states import end, expect
 from wa.record import messages, reads, write
@@ -32,6 +33,7 @@ LAST_TRY = timedelta(seconds=1)
 """The time before the end of its grace at which a row is tried for the last time."""
 
 CONFIRMED = "confirmed by a receipt"
+_DIED = "the process that sent it died before it was acknowledged"
 
 AskEvidence = Callable[[bytes, Sequence[str]], Evidence]
 
@@ -70,7 +72,7 @@ def settle_dead(store: Store, ask: AskEvidence, now: datetime) -> list[str]:
     """Settle the attempts of dead processes. Return their ids. The caller holds the session lock."""
     ids = sending_ids(store)
     for row_id in ids:
-        settle(store, row_id, SendError("the process that sent it died before it was acknowledged"), ask, now)
+        settle(store, row_id, SendError(_DIED), ask, now)
     return ids
 
 
@@ -135,7 +137,7 @@ def mark_sent(
     row = _whole_row(store, row_id)
     left = from_iso(row["claimed_at"] or row["scheduled_at"])
     late = left - from_iso(row["scheduled_at"])
-    if note is None and late > pacing.LATE and not row["is_immediate"]:
+    if note is None and late > pacing.LATE and not row["is_immediate"] and not row["job_id"]:
         note = f"sent {format_duration(pacing.whole(late))} late"
     end(
         store,
@@ -226,8 +228,14 @@ def _is_waited_for(row: Row, now: datetime) -> bool:
 
 
 def _back_off(store: Store, row_id: str, now: datetime, why: str) -> None:
-    """Put back a row that was certainly not sent; its last try is just before its grace ends."""
+    """Put back a row that was certainly not sent; its last try is just before its grace ends.
+
+    A job tries a row again only so many times; a try whose process died does not count.
+    """
     row = _whole_row(store, row_id)
+    if row["job_id"] and why != _DIED and not claims.may_try_again(store, row, now):
+        _fail(store, row_id, now, "send-failed", f"{why}; tried {row['attempts']} times")
+        return
     jitter = random.uniform(0.75, 1.25)  # noqa: S311
     again = now + min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(row["attempts"] - 1, 10)) * jitter
     last = from_iso(row["expires_at"]) - LAST_TRY if row["expires_at"] else again

@@ -17,6 +17,7 @@ from wa.queue import checks, place
 from wa.record.names import our_name_of, their_name_of
 from wa.settings import end_of_grace
 from wa.store.database import Row, Store
+from wa.store.rewrites import row_changed
 from wa.times import load_zone, to_iso
 from wa.zones import wall_of
 
@@ -26,11 +27,13 @@ OPEN = ("draft", "pending", "held")
 COLUMNS = (
     "id, to_jid, to_phone, message, quoted_id, scheduled_at, timezone, status, error_code,"
     " error_message, created_at, created_from, updated_at, sent_at, message_id, attempts, expires_at,"
-    " not_before, note, series_id, job_id, idempotency_key, media_path, media_type, file_name,"
+    " not_before, note, series_id, job_id, recipient_index, part_index, idempotency_key, media_path,"
+    " media_type, file_name,"
     # the contact's present name; else the name when the row was made; else the name the recipient chose
     f" CASE WHEN to_jid LIKE '%@g.us' THEN coalesce({their_name_of('to_jid')}, contact_name)"
     f" ELSE coalesce({our_name_of('to_jid')}, contact_name, {their_name_of('to_jid')}) END AS contact_name"
 )
+_IS_OF_A_JOB = "SELECT 1 FROM scheduled_messages WHERE id = ? AND job_id IS NOT NULL"
 _FROM_THE_FUTURE = (
     "updated_at > :now AND ((status = 'missed' AND expires_at >= :now)"
     " OR (status = 'pending' AND not_before > :now))"
@@ -124,6 +127,13 @@ def is_uploading(store: Store, row_id: str) -> bool:
     return store.value(sql, [row_id]) is not None
 
 
+def add_made(store: Store, row: Row, now: datetime) -> str:
+    """Add a row that a job makes, in the caller's transaction. Return its id."""
+    made = {"id": _new_id(store, now), "created_at": to_iso(now), "updated_at": to_iso(now), **row}
+    store.insert("scheduled_messages", made)
+    return str(made["id"])
+
+
 def add_migrated(store: Store, row: Row) -> bool:
     """Add a row that another tool made, in the caller's transaction; return whether its id is new."""
     return store.insert("scheduled_messages", row, ignore=True) is not None
@@ -193,6 +203,15 @@ def sending_ids(store: Store) -> list[str]:
 
 
 def update(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
+    """Change columns of a row as `change` does. The job that made the row follows its new status or time."""
+    change(store, row_id, now, **changes)
+    if changes.keys() & {"status", "scheduled_at"} and store.value(_IS_OF_A_JOB, [row_id]):
+        if "status" not in changes:  # the user gave it a time of its own
+            change(store, row_id, now, job_turn="apart")
+        row_changed.run(store, row_id, now)
+
+
+def change(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
     """Change columns of a row, in the caller's transaction."""
     columns = ", ".join(f"{name} = :{name}" for name in changes)
     store.execute(

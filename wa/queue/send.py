@@ -17,6 +17,7 @@ from enum import Enum
 
 from wa.jids import is_person_or_group
 from wa.queue import pacing, place
+from wa.queue.jobs import claims
 from wa.queue.rows import update
 from wa.queue.states import end
 from wa.record import chats, messages
@@ -69,15 +70,17 @@ def seconds_to_next(store: Store, now: datetime, settings: Settings, scope: Scop
         return None
     block = pacing.blocked(store, now, settings) if due <= now else None
     if block is not None:
-        if block.until is None:
-            return None
-        due = max(due, block.until)
-    return max(0.0, (due - now).total_seconds())
+        due = None if block.until is None else max(due, block.until)
+    stall = claims.next_stall(store)
+    if stall is not None:
+        due = stall if due is None else min(due, stall)
+    return None if due is None else max(0.0, (due - now).total_seconds())
 
 
 def claim(store: Store, now: datetime, settings: Settings, scope: Scope) -> Claim | None:
     """Claim the next row that may be sent now: it is committed as `sending` before anything is sent."""
     with store.write():
+        claims.pause_stalled(store, now, settings)
         if pacing.blocked(store, now, settings) is not None:
             return None
         for _ in range(100):  # so that the transaction is short even when a thousand rows were missed
@@ -107,6 +110,8 @@ def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool
         why = f"nothing is sent to {row['to_jid']}: that would publish it"
         end(store, row["id"], now, status="failed", error_code="usage", error_message=why)
         return True
+    if row["job_id"]:
+        return claims.withheld(store, row, now, settings)
     due = from_iso(row["scheduled_at"])
     expires = from_iso(row["expires_at"]) if row["expires_at"] else due + settings.grace
     quiet_end = None

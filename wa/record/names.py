@@ -101,6 +101,11 @@ def _named(store: Store, user: str) -> str | None:
     )
 
 
+def aliases_of(store: Store, pn: str) -> list[str]:
+    """Return the hidden ids that stand for a phone JID."""
+    return [row["lid"] for row in store.rows("SELECT lid FROM jid_aliases WHERE pn = ?", [pn])]
+
+
 def map_lid(store: Store, lid: str, pn: str) -> bool:
     """Store which phone JID a hidden id stands for; return whether that is new."""
     if store.value("SELECT 1 FROM jid_aliases WHERE lid = ? AND pn = ?", [lid, pn]):

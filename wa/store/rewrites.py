@@ -30,6 +30,7 @@ MODULES = [
     "wa.record.reads",
     "wa.record.calls",
     "wa.people.contacts",
+    "wa.queue.jobs.table",
     "wa.backup.history",
 ]
 """The modules that register parts, in the order in which the parts are called: from the bottom up, as
@@ -112,4 +113,10 @@ carry_over: Rewrite[[Restore]] = Rewrite()
 """Copy newer facts of the present store into a backup that replaces it: `carry_over.run(restore)`.
 
 A message that went out since the backup was made must not go out again.
+"""
+
+row_changed: Rewrite[[Store, str, datetime]] = Rewrite(["wa.queue.jobs.chain"])
+"""Follow a row of the queue that changed its status: `row_changed.run(store, row_id, now)`.
+
+What made the row, such as a job, makes its next row in the same transaction.
 """

@@ -8,6 +8,7 @@ import typer
 
 from wa.cli.context import App
 from wa.cli.options import Json, app_of
+from wa.cli.output import one_line
 from wa.connection.status import Status, status_of
 from wa.jids import phone_of_jid
 from wa.queue import pacing
@@ -59,6 +60,9 @@ def _troubles(found: Status) -> Iterator[tuple[str, str]]:
         yield status, f"{number} not sent; `wa schedule list --status {status}` shows them"
     if values["queue"].get("unknown"):
         yield "unknown", "`wa schedule list --status unknown` shows what may have been sent"
+    for job in values["paused_jobs"]:
+        title, job_id = one_line(job["title"]), job["id"]
+        yield "job", f"{title} is paused: {job['error_message']}; `wa jobs resume {job_id}` lets it go on"
     if values["spool"]:
         note = f", {len(found.stuck)} of them cannot be read: {found.stuck[0]}" if found.stuck else ""
         yield "spool", f"{values['spool']} events wait to be recorded{note}"

@@ -1,4 +1,4 @@
-"""The import of the old tool's jobs into the table `jobs`. An unfinished job becomes paused."""
+"""The import of the old tool's jobs. An unfinished one becomes paused, with rows for what it has done."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from wa.imports.wajs.fields import Complain, Skip, a_list, an_object, first, iso, moment, number, text
+from wa.imports.wajs.scheduled import address
 from wa.queue.checks import MAX_TEXT
+from wa.queue.jobs import migrated, table
 from wa.store.database import Row, Store
 from wa.times import to_iso
 
@@ -16,21 +18,44 @@ from wa.times import to_iso
 class JobImport:
     """The import of jobs, each in the caller's transaction."""
 
-    def __init__(self, store: Store, now: datetime, zone: ZoneInfo) -> None:
+    def __init__(self, store: Store, now: datetime, zone: ZoneInfo, region: str | None) -> None:
         """`zone` is the zone of times without one."""
-        self._store, self._now, self._zone = store, now, zone
+        self._store, self._now, self._zone, self._region = store, now, zone, region
         self._seen: set[str] = set()
         """Ids of this run's jobs."""
+        self.unfinished = 0
+        """The number of jobs that this run imported and that are not finished."""
 
     def take(self, key: str | int, record: Any, complain: Complain) -> bool:
-        """Import a job; return whether it is new. Raise Skip."""
+        """Import a job; return whether it is new, or the old tool has gone on with it since. Raise Skip."""
         row = self._row(key, an_object(record))
-        if row["id"] in self._seen:
-            same = "message_parts = :message_parts AND recipients = :recipients"
-            if not self._store.value(f"SELECT 1 FROM jobs WHERE id = :id AND {same}", row):
+        if table.exists(self._store, row["id"]):
+            known = table.whole(self._store, row["id"])
+            is_other = any(known[name] != row[name] for name in ("message_parts", "recipients"))
+            if is_other and row["id"] in self._seen:
                 raise Skip("another job has its id")
+            if is_other or known["status"] != "paused":
+                return False
         self._seen.add(row["id"])
-        return self._store.insert("jobs", row, ignore=True) is not None
+        progress = self._progress(row, record)
+        if progress.is_over and not table.exists(self._store, row["id"]):
+            return table.add(self._store, row)
+        people = []
+        for place, to in enumerate(row["recipients"], 1):
+            jid = address(to, self._region)
+            if jid is None and not progress.is_over:
+                complain("a recipient of it is not a number or an address", f"{row['id']}: {place}")
+            people.append((jid or to, jid is not None))
+        is_new = migrated.take_over(self._store, row, people, progress, self._now)
+        self.unfinished += is_new and not progress.is_over
+        return is_new
+
+    def _progress(self, row: Row, record: Row) -> migrated.Progress:
+        """Return how far the old tool has come with a job."""
+        cursor = row["current_recipient_index"], row["current_part_index"]
+        has_begun = record.get("status", "pending") not in ("pending", "paused")
+        has_begun = has_begun or any(cursor) or bool(row["recipients_sent"] or row["last_sent_at"])
+        return migrated.Progress(*cursor, has_begun, row["status"] != "paused")
 
     def _row(self, key: str | int, record: Row) -> Row:
         """Return a record as a row of `jobs`."""
@@ -45,6 +70,8 @@ class JobImport:
             raise Skip("a part of it is too long")
         if not all(isinstance(each, str) for each in a_list(recipients)):
             raise Skip("a recipient of it is not a string")
+        if all(isinstance(part.get("orderIndex"), int) for part in parts):
+            parts = sorted(parts, key=lambda part: int(part["orderIndex"]))
         known = {**record, **progress}
         status = record.get("status", "pending")
         made = self._moment(record, "createdAt", "created_at") or self._now
@@ -62,14 +89,15 @@ class JobImport:
             "recipients_failed": number(known, "recipientsFailed", "recipients_failed"),
             "last_sent_at": iso(self._moment(known, "lastSentAt", "last_sent_at")),
             "error_message": text(record, "error", None),
-            "config": _json(record.get("config") or {}),
-            "message_parts": _json(parts),
-            "recipients": _json(recipients),
+            "config": plain(record.get("config") or {}),
+            "message_parts": plain(parts),
+            "recipients": recipients,
         }
 
     def _moment(self, record: Row, *names: str) -> datetime | None:
         return moment(first(record, *names), self._zone)
 
 
-def _json(found: Any) -> str:
-    return json.dumps(found, ensure_ascii=False, default=float)
+def plain(found: Any) -> Any:
+    """Return a value of JSON with its decimal fractions as floats."""
+    return json.loads(json.dumps(found, ensure_ascii=False, default=float))

@@ -35,7 +35,7 @@ from wa.store.wake import wake_owner
 
 _BATCH = 100
 """Records in one transaction, so that a listener at the same time does not wait long."""
-_REHEARSED = (*contacts.TABLES, "scheduled_messages", "jobs", "state")
+_REHEARSED = (*contacts.TABLES, "scheduled_messages", "jobs", "job_recipients", "state")
 
 Take = Callable[[str | int, Any, Complain], bool]
 """Stores a record, given its key or number; returns whether it is new. Raises Skip."""
@@ -73,6 +73,13 @@ def migrate(
             wake_owner(store.home.socket)
             waiting = f"{run.scheduled.pending} still to be sent, so sending is paused"
             note(f"{waiting}: stop the old scheduler, then `wa resume`")
+        if run.jobs.unfinished and not dry_run:
+            number = run.jobs.unfinished
+            came = "1 unfinished job" if number == 1 else f"{number} unfinished jobs"
+            note(
+                f"{came} came in paused: stop the old scheduler, settle with `wa schedule resolve` what"
+                " `wa schedule list --status unknown` shows, then `wa jobs resume ID` goes on"
+            )
     return run.reports
 
 
@@ -84,12 +91,12 @@ class _Run:
         zone, region = settings.zone, settings.region
         self.reports: list[FileReport] = []
         self.scheduled = ScheduledImport(store, now, zone, region, settings.grace)
-        jobs = JobImport(store, now, zone)
+        self.jobs = JobImport(store, now, zone, region)
         self._takes: dict[str, tuple[Take, str]] = {
             "contacts.json": (partial(import_contact, store, region=region, now=now), "contacts"),
             "scheduled.json": (self.scheduled.take, "messages"),
             "scheduled-messages.json": (self.scheduled.take, "messages"),
-            "jobs.json": (jobs.take, "jobs"),
+            "jobs.json": (self.jobs.take, "jobs"),
         }
         """By file, the function that imports a record, and the key under which the records may be."""
 

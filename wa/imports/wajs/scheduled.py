@@ -105,15 +105,20 @@ class ScheduledImport:
         return True
 
     def _recipient(self, record: Row) -> str:
-        to = text(record, "to")
-        try:
-            jid = parse_jid(to.replace("@c.us", "@s.whatsapp.net"))
-            phone = None if jid else parse_phone(to, self._region)
-        except WaError as error:
-            raise Skip("its recipient is not a number or an address") from error
-        if not jid and not phone:
+        jid = address(text(record, "to"), self._region)
+        if jid is None:
             raise Skip("its recipient is not a number or an address")
-        return jid or jid_of_phone(str(phone))
+        return jid
+
+
+def address(to: str, region: str | None) -> str | None:
+    """Return the JID of a recipient of the old tool, None if it is not a number or an address."""
+    try:
+        jid = parse_jid(to.replace("@c.us", "@s.whatsapp.net"))
+        phone = None if jid else parse_phone(to, region)
+    except WaError:
+        return None
+    return jid or (jid_of_phone(phone) if phone else None)
 
 
 def _status_of(status: Any) -> str:

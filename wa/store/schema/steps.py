@@ -117,10 +117,112 @@ CREATE INDEX calls_by_time ON calls (begun_at)
     )
 
 
+def m0015_jobs(db: Database) -> None:
+    """Jobs that send: their recipients, and the rows of the queue that are theirs.
+
+    Of an unfinished job of the tool before this one, what lies before its cursor was sent, and the message
+    at the cursor may have been.
+    """
+    run(
+        db,
+        """
+CREATE TABLE jobs_as_they_will_be (
+    id TEXT PRIMARY KEY,
+    title TEXT,
+    status TEXT NOT NULL CHECK (
+        status IN ('draft', 'pending', 'running', 'paused', 'completed', 'failed', 'cancelled')
+    ),
+    scheduled_start_at TEXT,
+    created_at TEXT NOT NULL,
+    completed_at TEXT,
+    current_recipient_index INTEGER NOT NULL DEFAULT 0,
+    current_part_index INTEGER NOT NULL DEFAULT 0,
+    recipients_sent INTEGER NOT NULL DEFAULT 0,
+    recipients_failed INTEGER NOT NULL DEFAULT 0,
+    last_sent_at TEXT,
+    error_message TEXT,
+    config TEXT NOT NULL DEFAULT '{}',
+    message_parts TEXT NOT NULL DEFAULT '[]',
+    recipients TEXT NOT NULL DEFAULT '[]',
+    created_from TEXT NOT NULL DEFAULT 'migration',
+    updated_at TEXT,
+    timezone TEXT,
+    idempotency_key TEXT UNIQUE
+);
+INSERT INTO jobs_as_they_will_be (
+    id, title, status, scheduled_start_at, created_at, completed_at, current_recipient_index,
+    current_part_index, recipients_sent, recipients_failed, last_sent_at, error_message, config,
+    message_parts, recipients
+) SELECT * FROM jobs;
+DROP TABLE jobs;
+ALTER TABLE jobs_as_they_will_be RENAME TO jobs;
+CREATE INDEX jobs_recent ON jobs (created_at);
+CREATE INDEX jobs_by_status ON jobs (status);
+CREATE TABLE job_recipients (
+    job_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    to_jid TEXT NOT NULL,
+    to_phone TEXT,
+    contact_name TEXT,
+    contact_id INTEGER,
+    fields TEXT,
+    status TEXT NOT NULL DEFAULT 'waiting' CHECK (
+        status IN (
+            'waiting', 'open', 'begun', 'apart', 'held', 'unknown', 'sent', 'failed', 'skipped', 'cancelled'
+        )
+    ),
+    PRIMARY KEY (job_id, number)
+) WITHOUT ROWID;
+CREATE INDEX job_recipients_by_status ON job_recipients (job_id, status, number);
+CREATE INDEX job_recipients_by_jid ON job_recipients (job_id, to_jid);
+CREATE INDEX job_recipients_by_contact ON job_recipients (contact_id) WHERE contact_id IS NOT NULL;
+ALTER TABLE scheduled_messages ADD COLUMN recipient_index INTEGER;
+ALTER TABLE scheduled_messages ADD COLUMN part_index INTEGER;
+ALTER TABLE scheduled_messages ADD COLUMN job_turn TEXT CHECK (job_turn IN ('later', 'apart'));
+ALTER TABLE scheduled_messages ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;
+CREATE UNIQUE INDEX queue_by_job ON scheduled_messages (job_id, recipient_index, part_index)
+    WHERE job_id IS NOT NULL;
+CREATE INDEX queue_job_stalls ON scheduled_messages (expires_at)
+    WHERE status = 'pending' AND job_id IS NOT NULL;
+INSERT INTO job_recipients (job_id, number, to_jid, to_phone, status)
+    SELECT id, number, jid,
+        CASE WHEN jid LIKE '%@s.whatsapp.net' THEN substr(jid, 1, instr(jid, '@') - 1) END,
+        CASE WHEN number < current_recipient_index THEN 'sent'
+            WHEN number = current_recipient_index AND has_begun THEN 'unknown' ELSE 'waiting' END
+    FROM (
+        SELECT j.*, r.key AS number,
+            CASE WHEN instr(r.value, '@') THEN replace(r.value, '@c.us', '@s.whatsapp.net')
+            ELSE replace(replace(r.value, '+', ''), ' ', '') || '@s.whatsapp.net' END AS jid,
+            current_recipient_index + current_part_index + recipients_sent > 0 OR last_sent_at IS NOT NULL
+            AS has_begun
+        FROM jobs j, json_each(j.recipients) r WHERE j.status IN ('pending', 'running', 'paused')
+    );
+INSERT INTO scheduled_messages (
+    id, to_jid, to_phone, message, scheduled_at, status, error_code, error_message, created_at, created_from,
+    updated_at, expires_at, job_id, recipient_index, part_index
+) SELECT replace(j.id, 'job_', '') || printf('%04x%x', r.number, p.key), r.to_jid, r.to_phone,
+    p.value ->> 'text', coalesce(j.last_sent_at, j.scheduled_start_at, j.created_at),
+    CASE (r.number, p.key) < (j.current_recipient_index, j.current_part_index)
+        WHEN 1 THEN 'sent' ELSE 'unknown' END,
+    CASE (r.number, p.key) < (j.current_recipient_index, j.current_part_index)
+        WHEN 0 THEN 'unknown-outcome' END,
+    CASE (r.number, p.key) < (j.current_recipient_index, j.current_part_index)
+        WHEN 0 THEN 'the tool before this one may have sent it' END,
+    j.created_at, 'migration', j.created_at, j.created_at, j.id, r.number, p.key
+    FROM jobs j JOIN job_recipients r ON r.job_id = j.id, json_each(j.message_parts) p
+    WHERE (r.number, p.key) < (j.current_recipient_index, j.current_part_index)
+        OR ((r.number, p.key) = (j.current_recipient_index, j.current_part_index) AND r.status = 'unknown');
+UPDATE jobs SET recipients_failed = 0, recipients_sent = (
+        SELECT count(*) FROM job_recipients r WHERE r.job_id = jobs.id AND r.status = 'sent'
+    ) WHERE status IN ('pending', 'running', 'paused');
+""",
+    )
+
+
 STEPS = (
     m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups, m0006_damaged_history,
     m0007_stuck, m0008_wall_times, m0009_details, m0010_drafts, m0011_unavailable, m0012_unread,
-    m0013_people, m0014_calls,
+    m0013_people, m0014_calls, m0015_jobs,
 )  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""

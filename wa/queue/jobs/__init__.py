@@ -1,0 +1,1 @@
+"""Jobs: many recipients, one or more parts each. Their messages are rows of the one queue."""

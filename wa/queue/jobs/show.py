@@ -1,0 +1,142 @@
+"""Jobs for people and programs: every part of every recipient, the counts, and when the job will be over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from wa.queue.jobs import plan, table
+from wa.record.names import our_name_of
+from wa.settings import Settings
+from wa.store.database import Row, Store
+from wa.times import from_iso, to_iso
+
+_PAGE = 500
+"""Recipients that are read at a time."""
+_GOES_ON = ("pending", "running")
+
+
+def counts(store: Store, job: Row) -> dict[str, int]:
+    """Return the number of a job's messages of each status that occurs; `waiting` have no row yet."""
+    found = {
+        ("skipped" if is_skipped else str(status)): int(number)
+        for status, is_skipped, number in store.execute(
+            "SELECT status, coalesce(error_code = 'skipped', 0) AND status = 'cancelled', count(*)"
+            " FROM scheduled_messages WHERE job_id = ? GROUP BY 1, 2",
+            [job["id"]],
+        )
+    }
+    waiting = table.size(store, job["id"]) * len(job["message_parts"]) - sum(found.values())
+    return {**found, **({"waiting": waiting} if waiting else {})}
+
+
+def parts(store: Store, settings: Settings, job: Row, now: datetime, *, after: int = -1) -> Iterator[Row]:
+    """Yield every part of every recipient behind an index, as its row of the queue has it.
+
+    A part without a row is `waiting`, or what its recipient is; `scheduled_at` is when it is expected to go
+    out then, None while nothing goes out.
+    """
+    expected = _Expected(store, settings, job, now)
+    size = len(job["message_parts"])
+    while page := table.recipients(store, job["id"], after, _PAGE):
+        first, after = page[0]["number"], page[-1]["number"]
+        rows = {(row["recipient_index"], row["part_index"]): row for row in _rows(store, job, first, after)}
+        for person in page:
+            for part in range(size):
+                row = rows.get((person["number"], part))
+                yield _part(person, part, row, expected)
+
+
+def _rows(store: Store, job: Row, first: int, last: int) -> list[Row]:
+    return store.rows(
+        "SELECT id, recipient_index, part_index, to_jid, message, status, error_code, error_message, note,"
+        f" scheduled_at, sent_at, message_id, attempts, coalesce({our_name_of('to_jid')}, contact_name)"
+        " AS contact_name FROM scheduled_messages WHERE job_id = ? AND recipient_index BETWEEN ? AND ?",
+        [job["id"], first, last],
+    )
+
+
+def _part(person: Row, part: int, row: Row | None, expected: _Expected) -> Row:
+    if row is None:
+        over = person["status"] in table.OVER
+        at = None if over else expected.at(person["number"], part)
+        made: Row = dict.fromkeys(("id", "message", "error_code", "error_message", "note"))
+        made |= dict.fromkeys(("sent_at", "message_id"))
+        row = {
+            **made,
+            "recipient_index": person["number"],
+            "part_index": part,
+            "to_jid": person["to_jid"],
+            "contact_name": person["contact_name"],
+            "status": person["status"] if over else "waiting",
+            "scheduled_at": to_iso(at) if at else None,
+            "attempts": 0,
+        }
+    elif row["status"] == "cancelled" and row["error_code"] == "skipped":
+        row["status"] = "skipped"
+    return row
+
+
+class _Expected:
+    """The moments at which the parts without a row go out, asked for in the order of the recipients."""
+
+    def __init__(self, store: Store, settings: Settings, job: Row, now: datetime) -> None:
+        self.end: datetime | None = None
+        self._known: dict[tuple[int, int], datetime] = {}
+        self._moments = iter(_moments(store, settings, job, now)) if job["status"] in _GOES_ON else iter(())
+
+    def at(self, recipient: int, part: int) -> datetime | None:
+        """Return when a part goes out, None if that is not known."""
+        place = (recipient, part)
+        for number, index, moment in self._moments if place not in self._known else ():
+            self._known[number, index] = moment
+            if (number, index) >= place:
+                break
+        return self._known.pop(place, None)
+
+
+def _moments(
+    store: Store, settings: Settings, job: Row, now: datetime
+) -> Iterator[tuple[int, int, datetime]]:
+    """Yield the moments of all parts to come, from the open row on."""
+    pace = plan.pace_of(job)
+    clock = plan.Clock(settings, pace, plan.sent_lately(store, settings, now))
+    start = now
+    if opened := table.first_with(store, job["id"], "open"):
+        due = store.value(
+            "SELECT max(scheduled_at, coalesce(not_before, '')) FROM scheduled_messages"
+            " WHERE job_id = ? AND recipient_index = ? AND status IN ('pending', 'sending')",
+            [job["id"], opened["number"]],
+        )
+        start = max(now, from_iso(due)) if due else now
+    elif job["scheduled_start_at"]:
+        start = max(now, from_iso(job["scheduled_start_at"]))
+    return plan.moments(clock, pace, start, _places(store, job))
+
+
+def _places(store: Store, job: Row) -> Iterator[tuple[int, int]]:
+    size, after = len(job["message_parts"]), -1
+    while page := table.recipients(store, job["id"], after, _PAGE):
+        after = page[-1]["number"]
+        begun = [row["number"] for row in page if row["status"] in ("open", "begun")]
+        sent = {
+            row["number"]: int(row["sent"])
+            for row in store.rows(
+                "SELECT recipient_index AS number, count(*) AS sent FROM scheduled_messages WHERE job_id = ?"
+                " AND recipient_index BETWEEN ? AND ? AND status = 'sent' GROUP BY 1",
+                [job["id"], begun[0], begun[-1]],
+            )
+        } if begun else {}  # fmt: skip
+        for row in page:
+            if row["status"] in ("waiting", "open", "begun"):
+                yield from ((row["number"], part) for part in range(sent.get(row["number"], 0), size))
+
+
+def expected_end(store: Store, settings: Settings, job: Row, now: datetime) -> datetime | None:
+    """Return when the last message of a job goes out if all goes well; None while nothing of it goes out."""
+    if job["status"] not in _GOES_ON:
+        return None
+    last = None
+    for _, _, last in _moments(store, settings, job, now):  # noqa: B007
+        pass
+    return last
