@@ -269,10 +269,10 @@ from wa.whatsapp.loopback.connection import LoopbackTransport
 from pathlib import Path
 
 home = Home(Path(sys.argv[1]))
-store, decode = open_store(home), LoopbackTransport(home, system_now).decode
+store, reader = open_store(home), LoopbackTransport(home, system_now)
 waiting = spool.count(store)
 with spooled.opened(home) as opened:
-    while spooled.apply.apply_batch(store, opened, decode, system_now()):
+    while spooled.apply.apply_batch(store, opened, reader, system_now()):
         pass
 print(waiting, int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
 """

@@ -214,6 +214,24 @@ def test_every_step_says_what_it_brings():
             JOBS,
             id="m0015_jobs",
         ),
+        pytest.param(
+            16,
+            {
+                *MESSAGES,
+                *QUEUE,
+                *PEOPLE,
+                *WHATSAPP,
+                *BACKUPS,
+                *STUCK,
+                *UNREAD,
+                *JOBS,
+                "shared_numbers",
+                "calls",
+            }
+            - {"spool"},
+            {"messages": "secret", "sealed": "target_id iv payload is_due", "poll_votes": "choices said_at"},
+            id="m0016_sealed",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

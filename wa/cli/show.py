@@ -59,6 +59,8 @@ def body(app: App, row: Mapping[str, Any], part: str | None = None) -> str:
         return "(deleted)"
     kind, details = row["message_type"], row.get("details") or {}
     text = in_zone(part if part is not None else row["content"] or "", details, app.out.time)
+    if part is None and row.get("poll"):
+        text = _tally(row["poll"])
     text = with_names(app.store, text, mentioned(dict(row)), is_notice=kind == "system")
     if kind == "text" or "call" in details or row.get("unavailable") not in (None, EDIT):
         return text
@@ -92,6 +94,14 @@ def _length(seconds: int) -> str:
 def _size(size: int) -> str:
     """Return a number of bytes as `120 KB` or `2.1 MB`."""
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{math.ceil(size / 1e3)} KB"
+
+
+def _tally(poll: Mapping[str, Any]) -> str:
+    """Return a poll's question and options, each with the number of its votes."""
+    counts = [f"{each['name']}: {each['votes']}" for each in poll["options"]]
+    if poll["unknown_votes"]:
+        counts.append(f"(an option that is not known here): {poll['unknown_votes']}")
+    return "\n".join([poll["question"], *counts])
 
 
 def names_of(row: Mapping[str, Any]) -> str:

@@ -4,42 +4,44 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
 from datetime import datetime
 
+from wa.connection.incoming import waiting
 from wa.connection.incoming.events import apply_event
 from wa.connection.incoming.file import DAMAGED, Record
+from wa.connection.incoming.sealed import open_due
 from wa.connection.spool import Part, Spool, set_aside
 from wa.queue import outcomes
 from wa.record import calls, chats, history_sync, merge_chats, reads, write
 from wa.record.names import canonical
 from wa.store.database import BATCH, Store
 from wa.whatsapp.events import Event, History, HistoryChat, JidMapped, MessageReceived
+from wa.whatsapp.transport import Reader
 
 BATCH_SECONDS = 0.2
 """Seconds after which a transaction ends even if more events wait."""
 HISTORY_STEP = 100
 """Messages of a part of the history in one step of recording."""
 
-Decode = Callable[[str, bytes], list[Event]]
 Step = tuple[HistoryChat | None, list[Event]]
 
 
 def apply_batch(
-    store: Store, spool: Spool, decode: Decode, now: datetime, *, with_history: bool = True
+    store: Store, spool: Spool, reader: Reader, now: datetime, *, with_history: bool = True
 ) -> int:
     """Record the next batch of the spool, in order. Return the number of events handled.
 
     An event that cannot be applied is set aside with the reason, and later events are recorded all the
     same. Without `with_history`, parts of the history are left for later, for they may take minutes.
     """
-    done = _apply_live(store, spool.live, decode, now)
-    if done or not with_history:
-        return done
-    return _apply_history(store, spool.history, decode, now)
+    done = _apply_live(store, spool.live, reader, now)
+    if not done and with_history:
+        done = _apply_history(store, spool.history, reader, now)
+    open_due(store, reader, now)
+    return done
 
 
-def _apply_live(store: Store, part: Part, decode: Decode, now: datetime) -> int:
+def _apply_live(store: Store, part: Part, reader: Reader, now: datetime) -> int:
     if part.place(store)[0] >= part.file.end:
         return 0
     done = 0
@@ -48,7 +50,7 @@ def _apply_live(store: Store, part: Part, decode: Decode, now: datetime) -> int:
         deadline = time.monotonic() + BATCH_SECONDS
         offset, _ = part.place(store)
         for record in part.file.read(offset):
-            joins = _apply_record(store, decode, record, now)
+            joins = _apply_record(store, reader, record, now)
             offset, done = record.end, done + 1
             # The next events must find a split chat already joined.
             if joins or done == BATCH or time.monotonic() > deadline:
@@ -61,11 +63,11 @@ def _apply_live(store: Store, part: Part, decode: Decode, now: datetime) -> int:
     return done
 
 
-def _apply_record(store: Store, decode: Decode, record: Record, now: datetime) -> bool:
+def _apply_record(store: Store, reader: Reader, record: Record, now: datetime) -> bool:
     """Apply one raw event. Return whether it showed that two chats are of one person."""
     try:
         with store.savepoint():
-            events = _decode(decode, record)
+            events = _decode(reader, record)
             for event in events:
                 apply_event(store, event, now)
     except sqlite3.OperationalError:  # the fault is the disk's, not the event's: roll the batch back
@@ -76,13 +78,13 @@ def _apply_record(store: Store, decode: Decode, record: Record, now: datetime) -
     return any(isinstance(event, JidMapped) and merge_chats.is_split(store, event.lid) for event in events)
 
 
-def _decode(decode: Decode, record: Record) -> list[Event]:
+def _decode(reader: Reader, record: Record) -> list[Event]:
     if record.kind == DAMAGED:
         raise ValueError(f"{record.size:,} bytes of the spool cannot be read")
-    return decode(record.kind, record.payload)
+    return reader.decode(record.kind, record.payload)
 
 
-def _apply_history(store: Store, part: Part, decode: Decode, now: datetime) -> int:
+def _apply_history(store: Store, part: Part, reader: Reader, now: datetime) -> int:
     """Record the next steps of a part of the history, and its position, in one transaction.
 
     Live events do not wait long: the caller looks for them again after each batch.
@@ -95,7 +97,7 @@ def _apply_history(store: Store, part: Part, decode: Decode, now: datetime) -> i
         if record is None:
             return 0
         try:
-            steps, history = _steps_of(_decode(decode, record))
+            steps, history = _steps_of(_decode(reader, record))
         except Exception as error:
             with store.write():
                 set_aside(store, record, error, now)
@@ -149,7 +151,8 @@ def _record_step(store: Store, chat: HistoryChat | None, events: list[Event], no
     outcomes.prove_sent(store, [event.message_id for event in received if event.is_from_me], now)
     for other in events:
         if not isinstance(other, MessageReceived):
-            apply_event(store, other, now)
+            apply_event(store, other, now, "history")
+    waiting.wake(store, received)
     if chat is None:
         return
     jid = canonical(store, chat.jid)

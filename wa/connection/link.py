@@ -179,7 +179,7 @@ def _record(context: Context) -> int:
     """Record the events that the child appended to the spool. Return the number of stored messages."""
     transport, spool = context.transport, Spool(context.home)
     try:
-        while apply.apply_batch(context.store, spool, transport.decode, context.now()):
+        while apply.apply_batch(context.store, spool, transport, context.now()):
             pass
     finally:
         spool.close()

@@ -84,7 +84,7 @@ class Owner:
         self._now = now
         self._heart = Heartbeat(lock, command, scope.name.lower(), to_iso(now()))
         self._scope = scope
-        self._recorder = Recorder(home, transport.decode, now, self._wake, self._failed)
+        self._recorder = Recorder(home, transport, now, self._wake, self._failed)
         self._store = Store(home, busy_seconds=BUSY_SECONDS)
         self._mark_store = Store(home, any_thread=True, busy_seconds=BUSY_SECONDS)
         self._socket = WakeSocket(home.socket)

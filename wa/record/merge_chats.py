@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from wa.record import chats, messages, names, responses, write
+from wa.record import chats, messages, names, polls, responses, write
 from wa.store.database import BATCH, Row, Store
 from wa.store.rewrites import join_chats
 
@@ -12,11 +12,12 @@ from wa.store.rewrites import join_chats
 def map_lid(store: Store, lid: str, pn: str) -> None:
     """Store which phone JID a hidden id stands for; in the caller's transaction.
 
-    Names, reactions and memberships change at once; messages wait for `join_split_chats`.
+    Names, reactions, votes and memberships change at once; messages wait for `join_split_chats`.
     """
     if names.map_lid(store, lid, pn):
         names.join_names(store, lid, pn)
         responses.rename_sender(store, lid, pn)
+        polls.rename_voter(store, lid, pn)
         chats.rename_member(store, lid, pn)
 
 
@@ -47,7 +48,7 @@ def move_some(store: Store, lid: str, pn: str) -> bool:
     """
     with store.write(durable=False):
         batch = store.rows(f"SELECT {messages.CHANGED} FROM messages WHERE chat_jid = ? LIMIT {BATCH}", [lid])
-        has_made_up, used = write.has_made_up(store), set[str]()
+        has_made_up, used = messages.has_made_up(store), set[str]()
         for row in batch:
             if has_made_up:
                 _unite_made_up(store, row, pn, used)
@@ -68,7 +69,7 @@ def _unite_made_up(store: Store, row: Row, pn: str, used: set[str]) -> None:
         return
     likes = store.rows(
         "SELECT message_id FROM messages WHERE chat_jid = :pn AND timestamp = :timestamp"
-        f" AND NOT ({write.IS_MADE_UP}) AND is_from_me = :is_from_me"
+        f" AND NOT ({messages.IS_MADE_UP}) AND is_from_me = :is_from_me"
         " AND coalesce(content, '') = coalesce(:content, '')",
         {**row, "pn": pn},
     )

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from datetime import datetime, timezone
 from typing import Any
 
+from wa.record import polls
 from wa.record.names import canonical, name_of, person_of, with_numbers
 from wa.store.database import BATCH, Params, Row, Store
 
@@ -27,6 +28,21 @@ START, END = (0, 0), (LAST_SECOND, 2**63 - 1)
 """The places before and behind every message."""
 MADE_UP = "migrated-"
 """The beginning of the made-up ids of messages without an id, from an export or the tool before this."""
+IS_MADE_UP = "message_id >= 'migrated-' AND message_id < 'migrated.'"
+SAME_MADE_UP = (
+    # Without INDEXED BY, SQLite would read all messages of the chat.
+    "SELECT id FROM messages INDEXED BY messages_made_up"
+    f" WHERE {IS_MADE_UP} AND chat_jid = :chat_jid"
+    " AND timestamp BETWEEN :timestamp - 59 AND :timestamp + 1 AND (timestamp = :timestamp"
+    " OR (message_id >= 'migrated-min-' AND message_id < 'migrated-min.' AND timestamp < :timestamp)"
+    " OR (message_id >= 'migrated-sec-' AND message_id < 'migrated-sec.' AND"
+    " timestamp >= :timestamp - 1))"
+    " AND is_from_me = :is_from_me AND coalesce(content, '') = coalesce(:content, '')"
+    " AND deleted_at IS NULL AND NOT (sender != :sender AND chat_jid LIKE '%@g.us'"
+    " AND sender LIKE '%@s.whatsapp.net' AND :sender LIKE '%@s.whatsapp.net')"
+    " ORDER BY sender != :sender, abs(timestamp - :timestamp), id LIMIT 1"
+)
+"""SQL for the id of the message with a made-up id that the message with these values is."""
 EDIT = "edit"
 """The value of `unavailable` for a message whose newest text this device cannot read; the older one stays."""
 PAD = "\n\n"
@@ -54,6 +70,8 @@ def shown(store: Store, sql: str, params: Params = ()) -> list[Row]:
             if people := mentioned(row):
                 row["content"] = with_numbers(store, row["content"] or "", people)
                 row["details"]["mentions"] = [canonical(store, jid) for jid in people]
+        if row["message_type"] == "poll" and not row["deleted_at"]:
+            row["poll"] = polls.tally(store, row)
     return found
 
 
@@ -141,6 +159,12 @@ def about(store: Store, chat: str, message_id: str) -> Row | None:
         [chat, message_id],
     )
     return found[0] if found else None
+
+
+def has_made_up(store: Store) -> bool:
+    """Return whether there is a message whose id was made up."""
+    sql = f"SELECT 1 FROM messages INDEXED BY messages_made_up WHERE {IS_MADE_UP} LIMIT 1"
+    return store.value(sql) is not None
 
 
 def newest_id(store: Store) -> int:

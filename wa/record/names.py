@@ -55,6 +55,13 @@ def canonical(store: Store, jid: str) -> str:
     return store.value("SELECT pn FROM jid_aliases WHERE lid = ?", [jid]) or jid
 
 
+def forms(store: Store, jid: str) -> list[str]:
+    """Return a person's addresses as far as they are known: this one, the phone JID and hidden ids."""
+    pn = canonical(store, jid)
+    lids = store.execute("SELECT lid FROM jid_aliases WHERE pn = ?", [pn]).fetchall()
+    return list(dict.fromkeys([jid, pn, *(lid for (lid,) in lids)]))
+
+
 def shown_as(store: Store, jid: str) -> str:
     """Return a person, group or other chat as text for people: a name, else a number, never a hidden id."""
     jid = canonical(store, jid)

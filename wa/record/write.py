@@ -16,8 +16,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from wa.jids import is_group
-from wa.record import chats, search_index
-from wa.record.messages import END, LAST_SECOND, SILENT, Place, find, is_stand_in, moment, newest_id
+from wa.record import chats, messages, search_index
+from wa.record.messages import SILENT, Place, find, is_stand_in, moment, newest_id
 from wa.record.names import canonical
 from wa.store.database import Row, Store
 from wa.times import to_iso
@@ -27,14 +27,13 @@ if TYPE_CHECKING:
 
 _WRITTEN = (
     "chat_jid", "message_id", "sender", "content", "timestamp", "is_from_me", "message_type", "status",
-    "quoted_id", "raw_proto", "details", "unavailable", "source", "created_at",
+    "quoted_id", "raw_proto", "details", "unavailable", "secret", "source", "created_at",
 )  # fmt: skip
 _RECEIPT = "EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = messages.message_id AND r.kind IN "
 _STATUS_BY_RECEIPTS = (
     f"UPDATE messages SET status = CASE WHEN {_RECEIPT} ('read', 'played')) THEN 'read'"
     f" WHEN {_RECEIPT} ('delivered', 'inactive')) THEN 'delivered' ELSE status END"
 )
-IS_MADE_UP = "message_id >= 'migrated-' AND message_id < 'migrated.'"
 
 # ── New messages ────────────────────────────────────────────────────────────────────────────────────
 
@@ -50,7 +49,7 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
     One statement writes all rows of a table, for a history may have hundreds of
     thousands. Raise ValueError for a time that no datetime can hold.
     """
-    if source not in ("migration", "import") and has_made_up(store):
+    if source not in ("migration", "import") and messages.has_made_up(store):
         for event in events:
             fill_in_id(store, dict(zip(_WRITTEN, _row_of(store, event, source, ""), strict=True)))
     before = newest_id(store)
@@ -79,7 +78,7 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
 
 def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple[Any, ...]:
     """Return the values of the columns _WRITTEN."""
-    if not 0 <= event.timestamp <= LAST_SECOND:
+    if not 0 <= event.timestamp <= messages.LAST_SECOND:
         raise ValueError(f"{event.timestamp} is not a time in Unix seconds")
     unread = source == "live" and chats.is_unread(event)
     return (
@@ -95,6 +94,7 @@ def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple
         event.raw,
         None if event.details is None else json.dumps(event.details, ensure_ascii=False),
         event.unavailable,
+        event.secret,
         source,
         at,
     )
@@ -153,7 +153,7 @@ def _fill(store: Store, row: Row) -> None:
     found = find(store, row["chat_jid"], row["message_id"])
     if found is None or not is_stand_in(found):
         return
-    names = ["sender", "message_type", "quoted_id", "raw_proto", "details", "unavailable"]
+    names = ["sender", "message_type", "quoted_id", "raw_proto", "details", "unavailable", "secret"]
     if row["message_type"] in SILENT and found["status"] == "received":
         row["status"] = "read"
         names.append("status")
@@ -167,7 +167,7 @@ def _fill(store: Store, row: Row) -> None:
 
 def take_content(store: Store, row: Row, other: Row) -> None:
     """Give a row that stands for a message the content of another row, which is the message."""
-    names = "message_type, quoted_id, raw_proto, unavailable"
+    names = "message_type, quoted_id, raw_proto, unavailable, secret"
     store.execute(
         f"UPDATE messages SET ({names}) = (SELECT {names} FROM messages WHERE id = ?) WHERE id = ?",
         [other["id"], row["id"]],
@@ -188,30 +188,14 @@ def take_away(store: Store, chat: str, message_id: str) -> None:
 # ── Messages whose id was made up ───────────────────────────────────────────────────────────────────
 
 
-def has_made_up(store: Store) -> bool:
-    """Return whether there is a message whose id was made up."""
-    sql = f"SELECT 1 FROM messages INDEXED BY messages_made_up WHERE {IS_MADE_UP} LIMIT 1"
-    return store.value(sql) is not None
-
-
 def fill_in_id(store: Store, row: Row) -> None:
     """Copy id, sender, time and type of a new message to the same message with a made-up id, if stored."""
     filled = store.rows(
         "UPDATE messages SET message_id = :message_id, sender = :sender, timestamp = :timestamp,"
         " message_type = CASE message_type WHEN 'other' THEN coalesce(:message_type, 'other')"
         " ELSE message_type END, raw_proto = coalesce(raw_proto, :raw_proto),"
-        " quoted_id = coalesce(quoted_id, :quoted_id), details = coalesce(details, :details) WHERE id = ("
-        # Without INDEXED BY, SQLite would read all messages of the chat.
-        "SELECT id FROM messages INDEXED BY messages_made_up"
-        f" WHERE {IS_MADE_UP} AND chat_jid = :chat_jid"
-        " AND timestamp BETWEEN :timestamp - 59 AND :timestamp + 1 AND (timestamp = :timestamp"
-        " OR (message_id >= 'migrated-min-' AND message_id < 'migrated-min.' AND timestamp < :timestamp)"
-        " OR (message_id >= 'migrated-sec-' AND message_id < 'migrated-sec.' AND"
-        " timestamp >= :timestamp - 1))"
-        " AND is_from_me = :is_from_me AND coalesce(content, '') = coalesce(:content, '')"
-        " AND deleted_at IS NULL AND NOT (sender != :sender AND chat_jid LIKE '%@g.us'"
-        " AND sender LIKE '%@s.whatsapp.net' AND :sender LIKE '%@s.whatsapp.net')"
-        " ORDER BY sender != :sender, abs(timestamp - :timestamp), id LIMIT 1)"
+        " quoted_id = coalesce(quoted_id, :quoted_id), details = coalesce(details, :details)"
+        f" WHERE id = ({messages.SAME_MADE_UP})"
         " AND NOT EXISTS (SELECT 1 FROM messages WHERE chat_jid = :chat_jid AND message_id = :message_id)"
         " RETURNING id",
         {"message_type": None, "raw_proto": None, "quoted_id": None, **row},
@@ -228,16 +212,25 @@ def edit(store: Store, row: Row, text: str | None, at: datetime) -> None:
     """Replace the text of a message, as `messages.find` returned it; `at` is the moment of the edit."""
     if text != row["content"]:
         replace_text(store, row, text)
-    columns = {"edited_at": to_iso(at)}
+    columns: Row = {"edited_at": to_iso(at)}
     if is_stand_in(row):  # the text is known now; what else the message holds is not
         columns["message_type"] = "text"
+    elif row["unavailable"]:
+        columns["unavailable"] = None
     change(store, row["id"], columns)
+
+
+def edit_poll(store: Store, row: Row, question: str, options: Sequence[str]) -> None:
+    """Replace question and options of a poll, as `messages.find` returned it."""
+    replace_text(store, row, "\n".join([question, *options]))
+    about = {**json.loads(row["details"] or "{}"), "poll": {"question": question, "options": list(options)}}
+    change(store, row["id"], {"details": json.dumps(about, ensure_ascii=False)})
 
 
 def delete(store: Store, row: Row, at: datetime) -> None:
     """Turn a message, as `messages.find` returned it, into a tombstone without text, deleted at `at`."""
     replace_text(store, row, None)
-    gone: Row = dict.fromkeys(("raw_proto", "details", "unavailable"))
+    gone: Row = dict.fromkeys(("raw_proto", "details", "unavailable", "secret"))
     if row["status"] == "received":
         gone["status"] = "read"
     change(store, row["id"], {"deleted_at": to_iso(at), **gone})
@@ -267,7 +260,7 @@ def update_status(store: Store, chat: str, message_id: str) -> None:
     )
 
 
-def set_read(store: Store, chat: str, up_to: Place = END, stored_by: str | None = None) -> None:
+def set_read(store: Store, chat: str, up_to: Place = messages.END, stored_by: str | None = None) -> None:
     """Mark a chat's messages as read, up to a place and only those stored by the ISO time `stored_by`."""
     changed = store.execute(
         "UPDATE messages SET status = 'read' WHERE chat_jid = :chat AND status = 'received'"

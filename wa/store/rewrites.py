@@ -25,6 +25,7 @@ MODULES = [
     "wa.store.device",
     "wa.record.names",
     "wa.record.responses",
+    "wa.record.polls",
     "wa.record.chats",
     "wa.record.history_sync",
     "wa.record.reads",
@@ -32,6 +33,7 @@ MODULES = [
     "wa.people.contacts",
     "wa.queue.jobs.table",
     "wa.backup.history",
+    "wa.connection.incoming.waiting",
 ]
 """The modules that register parts, in the order in which the parts are called: from the bottom up, as
 in docs/development.md, one a line."""

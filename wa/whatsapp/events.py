@@ -5,8 +5,10 @@ JIDs are as the server wrote them, without a device part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from wa.whatsapp.sealed import Sealed
 
 # ── About ourselves and about messages, chats and people: recorded ──────────────────────────────────
 
@@ -39,6 +41,8 @@ class MessageReceived:
     unavailable: str | None = None
     """Why this stands for a message that this device cannot read: `view_once`, `phone_only` (it never
     comes) or `waiting` (it may come). None for the message itself."""
+    secret: bytes | None = field(default=None, repr=False)
+    """The key material with which changes of this message, and answers to it, are sealed."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Edited:
     by: str | None = None
     """The JID of the editor, who must be the message's sender; None if the server vouches for the edit."""
     is_from_me: bool = False
+    poll: dict[str, Any] | None = None
+    """The question and the options of a poll, if it is one."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,27 @@ class Reacted:
     sender: str
     emoji: str
     timestamp: int
+
+
+@dataclass(frozen=True)
+class Voted:
+    """Somebody voted in a poll. A vote takes the place of the person's earlier one."""
+
+    notice: MessageReceived
+    """The vote as a message without a text; it quotes the poll."""
+    choices: tuple[str, ...]
+    """The SHA-256 digests, in hex, of the options chosen; none takes the vote back."""
+    said_at: int
+    """Unix milliseconds."""
+
+
+@dataclass(frozen=True)
+class OptionAdded:
+    """Somebody added an option to a poll."""
+
+    notice: MessageReceived
+    """The addition as a message without a text; it quotes the poll."""
+    option: str
 
 
 @dataclass(frozen=True)
@@ -202,6 +229,9 @@ Event = (
     | Edited
     | Deleted
     | Reacted
+    | Sealed
+    | Voted
+    | OptionAdded
     | ReceiptReceived
     | ChatRead
     | JidMapped

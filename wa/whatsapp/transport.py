@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wa.whatsapp.events import Account, Event, Signal
+from wa.whatsapp.sealed import Sealed
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,26 @@ class ReadMark:
     message_ids: list[str] = field(default_factory=list)
 
 
-class Transport(Protocol):
+class Reader(Protocol):
+    """The part of a transport that reads what has arrived. It needs no connection."""
+
+    def decode(self, kind: str, payload: bytes) -> list[Event]:
+        """Return the events in a raw payload. Raise an error of any kind if it cannot be read."""
+
+    def secrets(self, chats: Sequence[str], message_ids: Sequence[str]) -> dict[str, list[bytes]]:
+        """Return the secrets of messages that the transport itself keeps, by message id. Raise WaError."""
+
+    def open(
+        self, sealed: Sealed, secrets: Sequence[bytes], authors: Sequence[str], senders: Sequence[str]
+    ) -> list[Event] | None:
+        """Return the events in a sealed message; None if no secret fits.
+
+        `authors` are the addresses of the author of the message that it is about, `senders` its sender's.
+        Raise an error of any kind if the content cannot be read.
+        """
+
+
+class Transport(Reader, Protocol):
     """A connection to WhatsApp, or to a stand-in."""
 
     def account(self) -> Account | None:
@@ -191,6 +211,3 @@ class Transport(Protocol):
 
     def log_out(self) -> None:
         """Unlink this device. Raise SendError."""
-
-    def decode(self, kind: str, payload: bytes) -> list[Event]:
-        """Return the events in a raw payload. Raise an error of any kind if it cannot be read."""

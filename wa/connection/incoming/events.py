@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import datetime
 
+from wa.connection.incoming import waiting
 from wa.jids import is_group
 from wa.queue import outcomes
-from wa.record import calls, chats, history_sync, merge_chats, messages, reads, responses, write
+from wa.record import calls, chats, history_sync, merge_chats, messages, polls, reads, responses, write
 from wa.record.names import canonical
 from wa.store import device
 from wa.store.database import Row, Store
@@ -27,15 +29,20 @@ from wa.whatsapp.events import (
     MessageReceived,
     Named,
     NothingToShow,
+    OptionAdded,
     Reacted,
     ReceiptReceived,
+    Voted,
 )
+from wa.whatsapp.sealed import Sealed
+
+log = logging.getLogger(__name__)
 
 
-def apply_event(store: Store, event: Event, now: datetime) -> None:
-    """Record one event, in the caller's transaction."""
+def apply_event(store: Store, event: Event, now: datetime, source: str = "live") -> None:
+    """Record one event, in the caller's transaction; `source` says how it came, as in `messages`."""
     if isinstance(event, MessageReceived):
-        _message(store, event, now)
+        _message(store, event, now, source)
     elif isinstance(event, NothingToShow):
         write.take_away(store, canonical(store, event.chat_jid), event.message_id)
     elif isinstance(event, Edited):
@@ -44,6 +51,12 @@ def apply_event(store: Store, event: Event, now: datetime) -> None:
         _delete(store, event, now)
     elif isinstance(event, Reacted):
         _react(store, event)
+    elif isinstance(event, Sealed):
+        _seal(store, event, source)
+    elif isinstance(event, Voted):
+        _vote(store, event, now, source)
+    elif isinstance(event, OptionAdded):
+        _add_option(store, event, now, source)
     elif isinstance(event, ReceiptReceived):
         _receipt(store, event, now)
     elif isinstance(event, ChatRead):
@@ -77,31 +90,39 @@ def keep_account(store: Store, account: Account, now: datetime) -> None:
         chats.name_person(store, account.jid, account.push_name)
 
 
-def _message(store: Store, event: MessageReceived, now: datetime) -> None:
+def _message(store: Store, event: MessageReceived, now: datetime, source: str) -> None:
     if calls.is_known(store, event):  # the server told it already, step by step
         return
     if event.timestamp == 0:  # a notice whose time is not told
         event = replace(event, timestamp=int(now.timestamp()))
-    number = write.record(store, event, "live", now)
-    if number is not None:
+    number = write.record(store, event, source, now)
+    if number is not None and source == "live":
         reads.arrived(store, event, number)
+    waiting.wake(store, [event])
     if event.push_name and not event.is_from_me:
         chats.name_person(store, event.sender, event.push_name)
     if event.is_from_me:
         outcomes.prove_sent(store, [event.message_id], now)
 
 
-def _may_change(store: Store, event: Edited | Deleted, chat: str, found: Row) -> bool:
-    """Return whether the message's author made a change, or a group admin deleted the message.
+def wrote(store: Store, by: str, chat: str, found: Row, *, is_from_me: bool) -> bool:
+    """Return whether a message is of this person.
 
     The server does not check that: anybody in the chat could send an edit or a deletion.
     """
-    if event.by is None:
+    return bool(found["is_from_me"]) == is_from_me and (
+        not is_group(chat) or found["sender"] == canonical(store, by)
+    )
+
+
+def _may_change(store: Store, event: Edited | Deleted, chat: str, found: Row) -> bool:
+    """Return whether the message's author made a change, or a group admin deleted the message."""
+    if event.by is None or wrote(store, event.by, chat, found, is_from_me=event.is_from_me):
         return True
-    by = canonical(store, event.by)
-    if bool(found["is_from_me"]) == event.is_from_me and (not is_group(chat) or found["sender"] == by):
+    if isinstance(event, Deleted) and chats.is_admin(store, chat, canonical(store, event.by)):
         return True
-    return isinstance(event, Deleted) and chats.is_admin(store, chat, by)
+    log.info("a change of a message by %s, who did not write it, is ignored", event.by)
+    return False
 
 
 def _edit(store: Store, event: Edited, now: datetime) -> None:
@@ -118,6 +139,9 @@ def _edit(store: Store, event: Edited, now: datetime) -> None:
         and _may_change(store, event, chat, found)
     ):
         write.edit(store, found, event.content, edited_at)
+        if event.poll:
+            found["content"] = event.content
+            write.edit_poll(store, found, event.poll["question"], event.poll["options"])
 
 
 def _delete(store: Store, event: Deleted, now: datetime) -> None:
@@ -129,6 +153,42 @@ def _delete(store: Store, event: Deleted, now: datetime) -> None:
         write.record_early(store, chat, event.message_id, None, event.timestamp, now, by)
     elif not found["deleted_at"] and _may_change(store, event, chat, found):
         write.delete(store, found, messages.moment(event.timestamp))
+
+
+def _seal(store: Store, event: Sealed, source: str) -> None:
+    """Keep a sealed message; it is opened when this transaction is over."""
+    waiting.keep(store, event, source)
+    if event.push_name and not event.is_from_me:
+        chats.name_person(store, event.sender, event.push_name)
+
+
+def _vote(store: Store, event: Voted, now: datetime, source: str) -> None:
+    """Store a vote, and what it is for as a notice."""
+    notice = event.notice
+    chat, poll_id = canonical(store, notice.chat_jid), notice.quoted_id or ""
+    key = {"chat_jid": chat, "poll_id": poll_id, "voter": canonical(store, notice.sender)}
+    polls.vote(store, key, event.choices, event.said_at)
+    _notice(store, notice, polls.words(messages.about(store, chat, poll_id), event.choices), now, source)
+
+
+def _add_option(store: Store, event: OptionAdded, now: datetime, source: str) -> None:
+    """Add an option to a poll, and say so in a notice."""
+    notice = event.notice
+    chat = canonical(store, notice.chat_jid)
+    found = messages.find(store, chat, notice.quoted_id or "")
+    poll = messages.about(store, chat, notice.quoted_id or "")
+    if found and poll and poll.get("poll") and event.option not in polls.options_of(poll):
+        write.edit_poll(store, found, polls.question_of(poll), [*polls.options_of(poll), event.option])
+    _notice(store, notice, f"Added an option to a poll: {event.option}", now, source)
+
+
+def _notice(store: Store, notice: MessageReceived, text: str, now: datetime, source: str) -> None:
+    """Record a notice with this text, also in place of one that said less."""
+    found = messages.find(store, canonical(store, notice.chat_jid), notice.message_id)
+    if found is None:
+        write.record(store, replace(notice, content=text), source, now)
+    elif found["content"] != text:
+        write.replace_text(store, found, text)
 
 
 def _react(store: Store, event: Reacted) -> None:

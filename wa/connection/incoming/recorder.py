@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from wa.connection.apply import Decode, apply_batch
+from wa.connection.apply import apply_batch
 from wa.connection.spool import Spool
 from wa.errors import WaError
 from wa.record import merge_chats
@@ -19,6 +19,7 @@ from wa.store.database import Store
 from wa.store.files import storage_error
 from wa.store.open import fault_of
 from wa.store.paths import Home
+from wa.whatsapp.transport import Reader
 
 log = logging.getLogger(__name__)
 
@@ -81,13 +82,13 @@ class Recorder:
     def __init__(
         self,
         home: Home,
-        decode: Decode,
+        reader: Reader,
         now: Callable[[], datetime],
         wake: Callable[[], None],
         fail: Callable[[BaseException], None],
     ) -> None:
         self.spool = Spool(home)
-        self._home, self._decode, self._now, self._wake, self._fail = home, decode, now, wake, fail
+        self._home, self._reader, self._now, self._wake, self._fail = home, reader, now, wake, fail
         self._arrived = threading.Event()
         self._ending, self._cut = threading.Event(), threading.Event()
         self._last = 0.0
@@ -103,7 +104,7 @@ class Recorder:
             raise
         self._last = time.monotonic()
         self._arrived.set()
-        log.debug("received %s: %r", kind, payload)
+        log.debug("received %s: %d bytes", kind, len(payload))  # not the bytes: they hold secrets
 
     def seconds_unwritten(self) -> float:
         """Return for how many seconds events have waited in memory; 0 while the spool can be written."""
@@ -174,7 +175,7 @@ class Recorder:
             return 0
         self._give_way()
         goes_on = not self._ending.is_set()
-        return apply_batch(store, self.spool, self._decode, self._now(), with_history=goes_on)
+        return apply_batch(store, self.spool, self._reader, self._now(), with_history=goes_on)
 
     def _give_way(self) -> None:
         """Wait while events arrive: those in the library's memory are lost if the process is killed."""

@@ -28,6 +28,7 @@ from wa.whatsapp.events import (
 from wa.whatsapp.ids import own_message_id
 from wa.whatsapp.loopback.lines import ACCOUNT
 from wa.whatsapp.loopback.server import EVENTS, Loopback
+from wa.whatsapp.sealed import Sealed
 from wa.whatsapp.transport import (
     Accepted,
     ConnectFailed,
@@ -202,6 +203,16 @@ class LoopbackTransport:
         if fields.get("members") is not None:
             fields["members"] = tuple((jid, role) for jid, role in fields["members"])
         return [EVENTS[kind](**fields)]
+
+    def secrets(self, chats: Sequence[str], message_ids: Sequence[str]) -> dict[str, list[bytes]]:
+        """Return no secrets: nothing is sealed here; Reader.secrets."""
+        return {}
+
+    def open(
+        self, sealed: Sealed, secrets: Sequence[bytes], authors: Sequence[str], senders: Sequence[str]
+    ) -> list[Event] | None:
+        """Return None: nothing is sealed here; Reader.open."""
+        return None
 
 
 def _refusal(faults: dict[str, str]) -> Signal | None:

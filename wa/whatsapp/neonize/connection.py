@@ -22,7 +22,7 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.store.paths import Home
-from wa.whatsapp.events import Account, CaughtUp, Connected, Disconnected, Event, LoggedOut, Signal
+from wa.whatsapp.events import CaughtUp, Connected, Disconnected, Event, LoggedOut, Signal
 from wa.whatsapp.neonize import encode, people
 from wa.whatsapp.neonize import session_db as session
 from wa.whatsapp.neonize.client import Client, can_be_reached
@@ -30,6 +30,7 @@ from wa.whatsapp.neonize.decoding import decode as decoding
 from wa.whatsapp.neonize.decoding.groups import group_info
 from wa.whatsapp.neonize.errors import DOWN, ENDS, connect_error, end_signal, send_error
 from wa.whatsapp.neonize.library import library
+from wa.whatsapp.neonize.reading import NeonizeReader
 from wa.whatsapp.neonize.wire_log import Turnstile, ViewOnce, WireLog
 from wa.whatsapp.transport import (
     Accepted,
@@ -55,24 +56,19 @@ DIAL_SECONDS = 2.0
 """Seconds that `connect` waits for the first attempt to fail; later failures are signals."""
 
 
-class NeonizeTransport:
+class NeonizeTransport(NeonizeReader):
     """The transport to WhatsApp."""
 
     def __init__(self, home: Home, on_fatal: Callable[[WaError], None] = lambda error: None) -> None:
         """`on_fatal` is called with the error for which the process ends at once."""
-        self._home, self._on_fatal = home, on_fatal
+        super().__init__(home)
+        self._on_fatal = on_fatal
         self._handlers: Handlers | None = None
-        self._client: Client | None = None
         self._lock = threading.RLock()
         self._handing_over = threading.Lock()
-        self._known: Account | None = None
         self._broken = False
         self._timer: threading.Timer | None = None
         self._people, self._turnstile, self._view_once = people.PeopleWatch(home), Turnstile(), ViewOnce()
-
-    def account(self) -> Account | None:
-        """Return the linked account; Transport.account. Raise WaError for a damaged session database."""
-        return session.account(self._home)
 
     # ── The connection ──────────────────────────────────────────────────────────────────────────────
 
@@ -276,24 +272,3 @@ class NeonizeTransport:
     def log_out(self) -> None:
         """Unlink this device; Transport.log_out."""
         self._connected().log_out()
-
-    def decode(self, kind: str, payload: bytes) -> list[Event]:
-        """Return the events in a raw payload; Transport.decode."""
-        if kind == people.PEOPLE:
-            return people.decode(payload)
-        if kind == decoding.HISTORY_DAMAGED:
-            return decoding.damaged_history(payload)
-        form = next((form for form, name in library().recorded.items() if name == kind), None)
-        if form is None:
-            raise ValueError(f"there is no event of kind {kind!r}")
-        event = form.FromString(payload)
-        if not event.ListFields():
-            raise ValueError(f"{len(payload)} bytes that say nothing")
-        account = (self._known or self.account()) if kind in decoding.OURS else None
-        return decoding.decode(kind, event, account, self._phone_of)
-
-    def _phone_of(self, lid: str) -> str | None:
-        client = self._client
-        if client is not None and client.is_up:
-            return client.phone_of(lid)
-        return None if session.is_shared.is_set() else session.phone_of(self._home, lid)

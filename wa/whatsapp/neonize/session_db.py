@@ -72,6 +72,21 @@ def phone_of(home: Home, lid: str) -> str | None:
     return f"{found[0][0]}@s.whatsapp.net" if found else None
 
 
+def secrets(home: Home, chats: Sequence[str], message_ids: Sequence[str]) -> dict[str, list[bytes]]:
+    """Return the secrets of messages that the library keeps, by message id, for any form of their chats."""
+    marks = [", ".join("?" * len(each)) for each in (chats, message_ids)]
+    found = rows(
+        home,
+        "SELECT message_id, hex(key) FROM whatsmeow_message_secrets WHERE our_jid IN"
+        f" (SELECT jid FROM whatsmeow_device) AND chat_jid IN ({marks[0]}) AND message_id IN ({marks[1]})",
+        [*chats, *message_ids],
+    )
+    secrets: dict[str, list[bytes]] = {}
+    for message_id, key in found:
+        secrets.setdefault(message_id, []).append(bytes.fromhex(key))
+    return secrets
+
+
 def _bare(jid: str) -> str:
     user, _, server = jid.partition("@")
     return f"{user.partition(':')[0].partition('.')[0]}@{server}"

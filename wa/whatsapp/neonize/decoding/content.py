@@ -16,6 +16,8 @@ from wa.whatsapp.neonize.decoding.calls import call_log
 from wa.whatsapp.neonize.decoding.fields import Content, bare_jid, known, seconds_of, text_of
 from wa.whatsapp.neonize.decoding.kinds.plain import plain_text
 from wa.whatsapp.neonize.decoding.kinds.table import READERS
+from wa.whatsapp.neonize.decoding.polls import option_in
+from wa.whatsapp.neonize.decoding.sealed import sealed_in, with_secret
 from wa.whatsapp.neonize.decoding.unavailable import stand_in
 
 _WRAPPERS = ("FutureProofMessage", "DeviceSentMessage")
@@ -33,7 +35,13 @@ _VERSIONS = ("HD_VIDEO_DUAL_UPLOAD", "HD_IMAGE_DUAL_UPLOAD", "HEVC_VIDEO_DUAL_UP
 
 def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) -> list[Event]:
     """Return the events in a message's content; `blank` has its chat, id, sender and time."""
-    *outer, inner = _layers(message)
+    layers = [*_layers(message)]
+    *outer, inner = layers
+    blank = with_secret(blank, layers)
+    if sealed := sealed_in(inner, blank):
+        return [sealed]
+    if option := option_in(inner, blank):
+        return [option]
     chat, target, at, edited = blank.chat_jid, blank.message_id, blank.timestamp, None
     reaction, protocol = inner.reactionMessage, inner.protocolMessage
     said_at = seconds_of(reaction.senderTimestampMS or protocol.timestampMS)
@@ -62,7 +70,8 @@ def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) ->
         set_at = seconds_of(protocol.ephemeralSettingTimestamp) or blank.timestamp
         return [received, EphemeralSet(chat, protocol.ephemeralExpiration, min(set_at, blank.timestamp))]
     by = blank.sender, blank.is_from_me
-    edits = [Edited(chat, target, received.content or "", at, *by)] if edited else []
+    poll = (received.details or {}).get("poll")
+    edits = [Edited(chat, target, received.content or "", at, *by, poll)] if edited else []
     if target != blank.message_id:
         return [*edits]  # the original arrives by itself
     return [received, *edits, *_timer(inner, blank)]

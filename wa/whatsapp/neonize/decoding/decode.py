@@ -19,7 +19,7 @@ from wa.whatsapp.events import (
     Reacted,
     ReceiptReceived,
 )
-from wa.whatsapp.neonize.decoding import calls, groups, stubs
+from wa.whatsapp.neonize.decoding import calls, groups, polls, stubs
 from wa.whatsapp.neonize.decoding.content import events_of, holds_keys
 from wa.whatsapp.neonize.decoding.fields import (
     PhoneOf,
@@ -154,17 +154,20 @@ def _history_message(info: Any, chat: str, own_jid: str | None) -> list[Event]:
     key, me = info.key, own_jid or chat
     message_id, at, name = text_of(key.ID), seconds_of(info.messageTimestamp), name_of(info.pushName)
     sender = me if key.fromMe else bare_jid(info.participant or key.participant) or chat
-    blank = MessageReceived(chat, message_id, sender, at, None, "system", key.fromMe, name)
+    secret = bytes(info.messageSecret) or None
+    blank = MessageReceived(chat, message_id, sender, at, None, "system", key.fromMe, name, secret=secret)
     try:
         events = _history_content(info, blank)
     except Exception:
         events = [replace(blank, message_type="other", raw=info.message.SerializePartialToString())]
+
+    def sender_of(key: Any) -> str:
+        return me if key.fromMe else bare_jid(key.participant) or chat
+
     for each in info.reactions:
-        by = me if each.key.fromMe else bare_jid(each.key.participant) or chat
-        events.append(
-            Reacted(chat, message_id, by, text_of(each.text), seconds_of(each.senderTimestampMS) or at)
-        )
-    return events
+        by, when = sender_of(each.key), seconds_of(each.senderTimestampMS) or at
+        events.append(Reacted(chat, message_id, by, text_of(each.text), when))
+    return [*events, *polls.told(info, blank, sender_of)]
 
 
 def _history_content(info: Any, blank: MessageReceived) -> list[Event]:

@@ -44,8 +44,9 @@ def _extended(part: Any) -> Content:
 
 
 def _poll(part: Any) -> Content:
-    options = (text_of(each.optionName) for each in part.options)
-    return Content("poll", lines(text_of(part.name), *options) or None)
+    question, options = text_of(part.name), [text_of(each.optionName) for each in part.options]
+    poll = {"question": question, "options": options}
+    return Content("poll", lines(question, *options) or None, {"poll": poll})
 
 
 def _results(part: Any) -> Content:
