@@ -79,7 +79,7 @@ def _read(words: str, shown: str, now: datetime, zone: ZoneInfo, past: bool) -> 
     today = now.astimezone(zone).date()
     if relative := _RELATIVE.fullmatch(words):
         return _read_relative(relative, shown, now, zone)
-    if bare := _read_clock(words):
+    if bare := read_clock(words):
         days = [today, today + timedelta(days=-1 if past else 1)]
         moments = [resolve_wall(datetime.combine(day, bare), zone) for day in days]
         return next(m for m in moments if (m <= now if past else m > now))
@@ -126,7 +126,8 @@ def _span_parts(span: re.Match[str]) -> tuple[timedelta, timedelta]:
     return days, timedelta(**count)
 
 
-def _read_clock(text: str) -> time | None:
+def read_clock(text: str) -> time | None:
+    """Return the time of day that a text in lower case is: `18:30`, `9am`, `noon`."""
     match = _CLOCK.fullmatch({"noon": "12:00", "midnight": "00:00"}.get(text, text))
     if match is None or not (match[2] or match[5]):
         return None
@@ -148,8 +149,7 @@ def _days_meant(found: re.Match[str], today: date, past: bool) -> list[date]:
         distance = (step * (WEEKDAY[found["weekday"]] - today.weekday()) - 1) % 7 + 1
         return [today + timedelta(days=step * distance)]
     if found["iso"]:
-        year, month, day = map(int, found["iso"].split("-"))
-        return _existing([year], month, day)
+        return _existing([int(found["iso"][:4])], int(found["iso"][5:7]), int(found["iso"][8:]))
     month, day = MONTH[found["month"]] + 1, int(found["day"])
     if found["year"]:
         return _existing([int(found["year"])], month, day)
@@ -169,7 +169,7 @@ def _clock_on(day: date, text: str, shown: str) -> time:
     if text == "midnight":
         hint = 'Type "00:00" for the start of that day, or "00:00" and the day after for its end.'
         raise WaError("usage", f"{reading}, but its midnight can be read in two ways: start or end", hint)
-    clock = _read_clock(text)
+    clock = read_clock(text)
     if clock is None:
         hint = 'After the day, type a time such as "18:30", "9am", "9:30 pm" or "noon".'
         raise WaError("usage", f"{reading}, but {quoted(text)} is not a time of day", hint)
@@ -188,7 +188,7 @@ def _not_understood(words: str, shown: str) -> WaError:
     if not days:
         return WaError("usage", f"{shown} was not understood as a day or a time", _EXAMPLES)
     names = [f"{d.day} {MONTHS[d.month - 1]} {year}".rstrip() for d in days]
-    clock = clock if _read_clock(clock) else "10:00"
+    clock = clock if read_clock(clock) else "10:00"
     hint = "Type " + " or ".join(f'"{name} {clock}"' for name in names) + "."
     if len(names) == 2:
         return WaError("usage", f"{shown} can be read in two ways: {' or '.join(names)}", hint)

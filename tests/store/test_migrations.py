@@ -64,6 +64,12 @@ JOBS = {
 STUCK = {"stuck": "id kind payload error received_at"}
 DAMAGE = {"sync_status": "damaged_parts error_message"}
 UNREAD = {"early_reads": "chat_jid message_id at"}
+SERIES = {
+    "series": "id to_jid to_phone contact_name message media_path file_name media_type rrule timezone"
+    " starts_at_local until_local count grace status created_at created_from updated_at idempotency_key",
+    "templates": "name text created_at updated_at",
+    "scheduled_messages": "occurrence template contact_id",
+}
 BACKUPS = {"backup_history": "id name status started_at finished_at size_bytes sha256 counts upload error"}
 
 
@@ -231,6 +237,13 @@ def test_every_step_says_what_it_brings():
             - {"spool"},
             {"messages": "secret", "sealed": "target_id iv payload is_due", "poll_votes": "choices said_at"},
             id="m0016_sealed",
+        ),
+        pytest.param(
+            17,
+            ({*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, *JOBS} - {"spool"})
+            | {"shared_numbers", "calls", "sealed", "poll_votes"},
+            SERIES,
+            id="m0017_series",
         ),
     ],
 )

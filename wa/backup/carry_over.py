@@ -128,7 +128,7 @@ def _state(restore: Restore) -> None:
         f" SELECT key, value FROM {restore.known}.state WHERE key IN ({marks})",
         _KEPT_STATE,
     )
-    paused = json.dumps({"at": to_iso(restore.now)})
+    paused = json.dumps({"at": to_iso(restore.now), "restored": True})
     restore.db.execute("INSERT OR REPLACE INTO main.state VALUES ('paused', ?)", [paused])
 
 

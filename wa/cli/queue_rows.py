@@ -9,10 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from wa.cli.context import App
-from wa.cli.show import who
+from wa.cli.show import when_due, who
 from wa.errors import WaError
 from wa.queue import rows as queue
-from wa.store.database import Store
+from wa.queue.series import occurrences
+from wa.queue.series.rules import in_words, parse
+from wa.store.database import Row, Store
 
 
 def complete_id(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
@@ -47,15 +49,17 @@ def change_each(
     note: Callable[[Mapping[str, Any]], None] = lambda row: None,
 ) -> None:
     """Change each row and tell of it, then raise the first error; JSON is an array if there are several."""
-    rows, errors = [], []
+    rows: list[Row] = []
+    errors: list[WaError] = []
     for row_id in [queue.find(app.store, each) for each in ids]:
         try:
-            rows.append(change(app.store, row_id, app.now()))
+            row = change(app.store, row_id, app.now())
         except WaError as error:
             errors.append(error)
             continue
-        app.out.line(f"{done} {row_id} for {who(rows[-1])}")
-        note(rows[-1])
+        rows.append(with_series(app, row))
+        app.out.line(f"{done} {row_id} for {who(row)}")
+        note(row)
     app.context.wake_owner()
     if errors:
         raise errors[0]
@@ -63,6 +67,26 @@ def change_each(
         app.out.result(rows[0], "")
     elif app.json:
         app.out.table(rows, [], lambda row: [], "")
+
+
+def with_series(app: App, row: Mapping[str, Any]) -> Row:
+    """Return a row as it is shown in JSON: with its series, and the next times of that."""
+    return occurrences.with_series(app.store, dict(row), app.now())
+
+
+def described(app: App, row: Mapping[str, Any]) -> tuple[Row, str]:
+    """Return a row with its series for JSON, and in words: a line, and one for each time that follows."""
+    shown = with_series(app, row)
+    line = f"{row['id']}  {who(row)}  {when_due(app, row)}{mark(row, before='  ')}{state_note(row)}"
+    later = [when for when in shown["next"] if when != row["scheduled_at"]]
+    return shown, "\n".join(
+        [line, *(f"    then {when_due(app, {**row, 'scheduled_at': each})}" for each in later)]
+    )
+
+
+def mark(row: Mapping[str, Any], before: str = "") -> str:
+    """Return the mark of a row of a series, with the rule in words: `↻ last friday`."""
+    return f"{before}↻ {in_words(parse(row['rrule']))}" if row["rrule"] else ""
 
 
 def state_note(row: Mapping[str, Any]) -> str:

@@ -46,6 +46,12 @@ def check_key(store: Store, first: Row, row: Row) -> None:
         )
 
 
+def expect_unused(store: Store, table: str, key: str) -> None:
+    """Raise WaError `usage` for a key that a table of the queue has: of a message, or of a series."""
+    if other := store.value(f"SELECT id FROM {table} WHERE idempotency_key = ?", [key]):
+        raise _used_otherwise({"id": other, "idempotency_key": key}, "message")
+
+
 def _used_otherwise(first: Row, what: str) -> WaError:
     return WaError(
         "usage",

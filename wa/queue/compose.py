@@ -113,13 +113,9 @@ def schedule(
 ) -> Row:
     """Add a message that is to be sent at a moment, given in a zone, and wake the owner of the connection.
 
-    Return its row. Raise as `parts_of` and `rows.enqueue` do, and WaError `usage` for a text with a sound.
+    Return its row. Raise as `one_part` and `rows.enqueue` do.
     """
-    parts = parts_of(store.home, text, [file] if file else [], key=key)
-    if text and len(parts) > 1:
-        raise WaError(
-            "usage", "a sound cannot have a caption", 'schedule the text by itself, and the sound with ""'
-        )
+    part = one_part(store.home, text, file, key=key)
     bind_store(store, settings.transport)
     row = rows.enqueue(
         store,
@@ -130,12 +126,25 @@ def schedule(
         grace=settings.grace if grace is None else grace,
         zone=str(zone),
         key=key,
-        file=parts[-1].file,
+        file=part.file,
         draft=draft,
     )
     checks.check_decided(row)
     wake_owner(store.home.socket)
     return row
+
+
+def one_part(home: Home, text: str, file: Path | None, *, key: str | None) -> Part:
+    """Return the one message that a text and a file are scheduled as.
+
+    Raise as `parts_of` does, and WaError `usage` for a text with a sound.
+    """
+    parts = parts_of(home, text, [file] if file else [], key=key)
+    if text and len(parts) > 1:
+        raise WaError(
+            "usage", "a sound cannot have a caption", 'schedule the text by itself, and the sound with ""'
+        )
+    return parts[-1]
 
 
 def edit(

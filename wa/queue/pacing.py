@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wa.queue import place, rows
+from wa.queue.series import occurrences
 from wa.record import messages
 from wa.settings import Settings
 from wa.store.database import Store
@@ -50,6 +51,7 @@ def resume(store: Store, now: datetime) -> int:
         store.set_state("paused", None)
         if (made_here := place.take_over(store, now)) is not None:
             doubtful = rows.doubt(store, made_here, now)
+        occurrences.catch_up(store, now, doubt=made_here is not None)
         rows.clamp_claims(store, now)
         newest = _newest_moment(store)
         if newest and newest > now:
@@ -80,7 +82,9 @@ def rebase(store: Store, now: datetime) -> None:
     with store.write():
         for key in ahead:
             store.set_state(key, {**state[key], "at": to_iso(now)})
+        series = rows.series_from_the_future(store, now)
         rows.revive_from_the_future(store, now)
+        occurrences.rewind(store, series, now)
 
 
 def blocked(store: Store, now: datetime, settings: Settings) -> Block | None:

@@ -56,6 +56,15 @@ def is_copy(state: dict[str, Any], home: Home) -> bool:
     return kept["inode"] != now["inode"] or len(machines) > 1
 
 
+def is_elsewhere(store: Store) -> bool:
+    """Return whether a home is a copy or was restored, and the user has not said yet that no other one sends.
+
+    Until then, no row is made from a series.
+    """
+    state = store.state()
+    return bool(state.get("paused", {}).get("restored")) or is_copy(state, store.home)
+
+
 def keep(store: Store, now: datetime) -> None:
     """Record the place of a home without one, in the caller's transaction.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.jids import check_recipient
+from wa.people.contacts import by_phone
 from wa.people.recipients import Recipient
 from wa.queue import checks, place
 from wa.record.names import our_name_of, their_name_of
@@ -27,8 +28,9 @@ OPEN = ("draft", "pending", "held")
 COLUMNS = (
     "id, to_jid, to_phone, message, quoted_id, scheduled_at, timezone, status, error_code,"
     " error_message, created_at, created_from, updated_at, sent_at, message_id, attempts, expires_at,"
-    " not_before, note, series_id, job_id, recipient_index, part_index, idempotency_key, media_path,"
-    " media_type, file_name,"
+    " not_before, note, series_id, occurrence, template, job_id, recipient_index, part_index,"
+    " idempotency_key, media_path, media_type, file_name,"
+    " (SELECT rrule FROM series WHERE series.id = series_id) AS rrule,"
     # the contact's present name; else the name when the row was made; else the name the recipient chose
     f" CASE WHEN to_jid LIKE '%@g.us' THEN coalesce({their_name_of('to_jid')}, contact_name)"
     f" ELSE coalesce({our_name_of('to_jid')}, contact_name, {their_name_of('to_jid')}) END AS contact_name"
@@ -71,6 +73,7 @@ def enqueue(
         "to_jid": to.jid,
         "to_phone": to.phone,
         "contact_name": to.name,
+        "contact_id": contact_of(store, to),
         "message": text,
         "quoted_id": quoted_id,
         "scheduled_at": to_iso(scheduled_at),
@@ -89,10 +92,23 @@ def enqueue(
             checks.check_key(store, first, row)
             del first["is_immediate"]
             return first
+        if key is not None:
+            checks.expect_unused(store, "series", key)
         place.keep(store, now)
-        row["id"] = _new_id(store, now)
-        store.insert("scheduled_messages", row)
-        return get(store, row["id"])  # once it is committed, a listener may have sent it already
+        return add_row(store, row, now)  # once it is committed, a listener may have sent it already
+
+
+def add_row(store: Store, row: Row, now: datetime) -> Row:
+    """Add a row under a new id, in the caller's transaction. Return it as `get` does."""
+    row_id = _new_id(store, now)
+    store.insert("scheduled_messages", {**row, "id": row_id})
+    return get(store, row_id)
+
+
+def contact_of(store: Store, to: Recipient) -> int | None:
+    """Return the id of the contact that has a recipient's number."""
+    contact = by_phone(store, to.phone) if to.phone else None
+    return contact["id"] if contact else None
 
 
 def local_at(moment: datetime, zone: str | None) -> str | None:
@@ -235,9 +251,26 @@ def any_from_the_future(store: Store, now: datetime) -> bool:
 def revive_from_the_future(store: Store, now: datetime) -> None:
     """Make the rows that `any_from_the_future` finds pending again, in the caller's transaction."""
     store.execute(
-        "UPDATE scheduled_messages SET status = 'pending', not_before = NULL, error_code = NULL,"
+        "UPDATE scheduled_messages SET status = CASE WHEN error_code = 'held' THEN 'held' ELSE 'pending' END,"
+        " not_before = NULL, error_code = NULL,"
         f" error_message = NULL, updated_at = :now WHERE {_FROM_THE_FUTURE}",
         {"now": to_iso(now)},
+    )
+
+
+def series_from_the_future(store: Store, now: datetime) -> list[str]:
+    """Return the ids of the series of which `any_from_the_future` finds a row."""
+    sql = f"SELECT DISTINCT series_id FROM scheduled_messages WHERE {_FROM_THE_FUTURE}"
+    found = [row["series_id"] for row in store.rows(sql, {"now": to_iso(now)})]
+    return [series_id for series_id in found if series_id is not None]
+
+
+def delete_from_the_future(store: Store, series_id: str, now: datetime) -> None:
+    """Delete the rows that a series made at a moment in the future and that were not sent."""
+    store.execute(
+        "DELETE FROM scheduled_messages WHERE series_id = ? AND occurrence IS NOT NULL AND created_at > ?"
+        " AND status IN ('draft', 'pending', 'held', 'missed')",
+        [series_id, to_iso(now)],
     )
 
 

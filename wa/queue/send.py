@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from wa.jids import is_person_or_group
 from wa.queue import pacing, place
 from wa.queue.jobs import claims
 from wa.queue.rows import update
+from wa.queue.series import occurrences, queued
 from wa.queue.states import end
 from wa.record import chats, messages
 from wa.record.names import canonical
@@ -66,6 +67,9 @@ def seconds_to_next(store: Store, now: datetime, settings: Settings, scope: Scop
             store.value(f"SELECT {_DUE} FROM {_IN_SCOPE[scope]} ORDER BY {_DUE}, scheduled_at, id LIMIT 1")
         )
     due = min((from_iso(moment) for moment in moments if moment), default=None)
+    if scope is Scope.ALL and (ends := store.value(f"SELECT min(expires_at) {queued.HELD}")):
+        missed = from_iso(ends) + timedelta(milliseconds=1)
+        due = missed if due is None else min(due, missed)
     if due is None:
         return None
     block = pacing.blocked(store, now, settings) if due <= now else None
@@ -84,6 +88,10 @@ def claim(store: Store, now: datetime, settings: Settings, scope: Scope) -> Clai
         if pacing.blocked(store, now, settings) is not None:
             return None
         for _ in range(100):  # so that the transaction is short even when a thousand rows were missed
+            if scope is Scope.ALL and (row := queued.held_too_long(store, now)):
+                why = f"it was held until its grace ended {row['expires_at']}"
+                end(store, row["id"], now, status="missed", error_code="held", error_message=why)
+                continue
             row = _candidate(store, now, scope)
             if row is None:
                 return None
@@ -112,6 +120,10 @@ def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool
         return True
     if row["job_id"]:
         return claims.withheld(store, row, now, settings)
+    if occurrences.is_superseded(store, row, now):
+        why = "a newer date of its series was due"
+        end(store, row["id"], now, status="missed", error_message=why)
+        return True
     due = from_iso(row["scheduled_at"])
     expires = from_iso(row["expires_at"]) if row["expires_at"] else due + settings.grace
     quiet_end = None
@@ -210,9 +222,9 @@ def _timer(store: Store, jid: str) -> Timer | None:
 
 
 def has_due(store: Store, now: datetime) -> bool:
-    """Return whether a pending row is due."""
+    """Return whether a pending row is due, or a held one of a series was held too long."""
     sql = f"SELECT 1 FROM {_IN_SCOPE[Scope.ALL]} AND {_DUE} <= ? LIMIT 1"
-    return store.value(sql, [to_iso(now)]) is not None
+    return store.value(sql, [to_iso(now)]) is not None or queued.held_too_long(store, now) is not None
 
 
 def is_unsettled(store: Store, since: datetime) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.queue.rows import OPEN, get, is_immediate, update
+from wa.queue.series import occurrences, table
 from wa.settings import end_of_grace
 from wa.store.database import Row, Store
 from wa.times import from_iso, to_iso
@@ -22,9 +23,13 @@ from wa.times import from_iso, to_iso
 def end(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
     """Give a row a status in which nothing more happens by itself, in the caller's transaction.
 
-    Whatever the end of a message brings about is done here: no other function ends one.
+    Whatever the end of a message brings about is done here, such as the next row of its series: no other
+    function ends one.
     """
     update(store, row_id, now, **{"wait_until": None, **changes})
+    row = get(store, row_id)
+    if row["series_id"] is not None:
+        occurrences.follow(store, row, now)
 
 
 def cancel(store: Store, row_id: str, now: datetime) -> Row:
@@ -39,6 +44,8 @@ def edit(store: Store, row_id: str, now: datetime, changes: Row) -> Row:
     """Change columns of a row that is not sent yet. Raise as `expect` does."""
     with store.write():
         expect(store, row_id, "edited", OPEN)
+        if "message" in changes:
+            changes = {**changes, "template": None}
         update(store, row_id, now, **changes)
     return get(store, row_id)
 
@@ -78,6 +85,8 @@ def approve(store: Store, row_id: str, now: datetime, *, at_once: bool) -> Row:
                 f"`--now` sends it now; `wa schedule edit {row_id} --at` gives it another time",
             )
         update(store, row_id, now, **changes)
+        if row["series_id"] is not None:
+            table.update(store, row["series_id"], now, is_draft=False)
     return get(store, row_id)
 
 

@@ -12,13 +12,23 @@ from typing import Annotated, Any
 import typer
 
 from wa.cli.options import Draft, Json, To, app_of, read_text, recipient
-from wa.cli.queue_rows import Id, state_note
+from wa.cli.queue_rows import Id, described, mark, with_series
 from wa.cli.show import note_what_keeps, when_due, who
 from wa.errors import WaError
 from wa.queue import attention, compose
 from wa.queue import rows as queue
+from wa.queue.series import table
 from wa.times import from_iso, parse_duration, parse_when
 
+Every = Annotated[
+    str | None,
+    typer.Option(metavar="RULE", help='Again and again: "2 weeks", "mon,thu", "last friday", an RRULE …'),
+]
+Until = Annotated[str | None, typer.Option(metavar="T", help="The end of the series.")]
+Repeats = Annotated[int | None, typer.Option("--count", metavar="N", help="The number of its dates.")]
+Without = Annotated[
+    list[str] | None, typer.Option("--except", metavar="DATE", help="A date to leave out; may be repeated.")
+]
 commands = typer.Typer()
 schedule = typer.Typer(help="Messages to be sent later.")
 commands.add_typer(schedule, name="schedule")
@@ -30,6 +40,10 @@ def add(
     to: To,
     text: Annotated[str, typer.Argument(help="The text; - reads standard input.")],
     at: Annotated[str, typer.Option(metavar="WHEN", help='"25 dec 10:00", "tomorrow 9am", "in 2 hours" …')],
+    every: Every = None,
+    until: Until = None,
+    count: Repeats = None,
+    without: Without = None,
     tz: Annotated[
         str | None, typer.Option(metavar="Z", help="The time zone of WHEN, or contact for the recipient's.")
     ] = None,
@@ -45,28 +59,56 @@ def add(
     draft: Draft = False,
     as_json: Json = False,
 ) -> None:
-    """Queue a message for later. `wa run-scheduler` or `wa listen` sends it.
+    """Queue a message for later, or with --every again and again.
 
-    Example: wa schedule add nadia "Happy birthday!" --at "25 dec 10:00"
+    `wa run-scheduler` or `wa listen` sends it. A series begins with the first date of its
+    rule that is not before WHEN, and keeps the time of day.
+
+    Example: wa schedule add nadia "Happy birthday!" --at "25 dec 10:00" --every year
     """
     app = app_of(ctx)
     person = recipient(app, to)
     zone = compose.zone_for(app.store, person, tz, app.settings.zone)
     now = app.now()
-    row = compose.schedule(
-        app.store,
-        app.settings,
-        person,
-        moment=parse_when(at, now, zone),
-        text=read_text(text),
-        now=now,
-        zone=zone,
-        grace=None if grace is None else parse_duration(grace),
-        file=file,
-        key=key,
-        draft=draft,
-    )
-    app.out.result(row, f"{row['id']}  {who(row)}  {when_due(app, row)}{state_note(row)}")
+    words = read_text(text)
+    lateness = None if grace is None else parse_duration(grace)
+    if every is None:
+        if until or count is not None or without:
+            raise WaError("usage", "--until, --count and --except are for a series", "give --every too")
+        row = compose.schedule(
+            app.store,
+            app.settings,
+            person,
+            words,
+            parse_when(at, now, zone),
+            now,
+            zone=zone,
+            grace=lateness,
+            file=file,
+            key=key,
+            draft=draft,
+        )
+    else:
+        from wa.queue.series import create
+
+        when = create.timing(
+            every, at, now, zone, until=until, count=count, without=without or (), of_contact=tz == "contact"
+        )
+        row = create.schedule(
+            app.store,
+            app.settings,
+            person,
+            words,
+            when,
+            now,
+            grace=lateness,
+            file=file,
+            key=key,
+            draft=draft,
+        )
+        for remark in create.remarks(table.get(app.store, row["series_id"]), now):
+            app.out.note(remark)
+    app.out.result(*described(app, row))
     note_what_keeps(app, row, scheduled=True)
 
 
@@ -93,12 +135,13 @@ def list_(
             row["status"],
             app.out.time(from_iso(row["scheduled_at"])),
             who(row),
-            row["message"] + (f"  ({note})" if note else ""),
+            mark(row) + ("  " if row["rrule"] else "") + row["message"] + (f"  ({note})" if note else ""),
         ]
 
-    app.out.table(
-        queue.listing(app.store, status), ["id", "status", "when", "to", "text"], cells, "nothing queued"
-    )
+    found = queue.listing(app.store, status)
+    if app.json:
+        found = (with_series(app, row) for row in found)
+    app.out.table(found, ["id", "status", "when", "to", "text"], cells, "nothing queued")
     if status is not None:
         attention.note_looked(app.store, status, queue.counts(app.store))
 
@@ -111,11 +154,16 @@ def show(ctx: typer.Context, id: Id, as_json: Json = False) -> None:  # noqa: A0
     """
     app = app_of(ctx)
     row = queue.get(app.store, queue.find(app.store, id))
+    public, _ = described(app, row)
     shown = {"to": f"{who(row)} ({row['to_jid']})", "when": when_due(app, row)}
-    hidden = ("to_jid", "to_phone", "contact_name", "scheduled_at", "timezone")
+    if row["rrule"]:
+        shown["every"] = mark(row)
+    hidden = ("to_jid", "to_phone", "contact_name", "scheduled_at", "timezone", "rrule")
     shown.update({name: value for name, value in row.items() if value is not None and name not in hidden})
+    if public["next"]:
+        shown["next"] = "\n".join(when_due(app, {**row, "scheduled_at": each}) for each in public["next"])
     lines = (f"{name:<15} {str(value).replace(chr(10), chr(10) + ' ' * 16)}" for name, value in shown.items())
-    app.out.result(row, "\n".join(lines))
+    app.out.result(public, "\n".join(lines))
 
 
 @schedule.command()
@@ -141,4 +189,4 @@ def edit(
     row_id = queue.find(app.store, id)
     person = None if to is None else recipient(app, to)
     row = compose.edit(app.store, app.settings, row_id, app.now(), text=text, at=at, tz=tz, to=person)
-    app.out.result(row, f"{row['id']}  {who(row)}  {when_due(app, row)}")
+    app.out.result(*described(app, row))

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from wa.cli.options import Json, Wait, app_of
-from wa.cli.queue_rows import Id, Ids, change_each
+from wa.cli.queue_rows import Id, Ids, change_each, with_series
 from wa.cli.show import note_what_keeps, who
 from wa.errors import WaError
 from wa.queue import rows as queue
@@ -104,7 +104,7 @@ def retry(
     row_id = queue.find(app.store, id)
 
     def tell(row: Mapping[str, Any], was_sent: bool) -> None:
-        app.out.success(row, f"{row['status']}: {row['id']} for {who(row)}")
+        app.out.success(with_series(app, row), f"{row['status']}: {row['id']} for {who(row)}")
         note_what_keeps(app, row, scheduled=False)
 
     deliver.retry(app.context, row_id, force=force, wait=None if no_wait else wait, tell=tell)
@@ -131,4 +131,4 @@ def resolve(
 
     app = app_of(ctx)
     row = outcomes.resolve(app.store, queue.find(app.store, id), outcome, app.now())
-    app.out.result(row, f"{row['status']}: {row['id']} for {who(row)}")
+    app.out.result(with_series(app, row), f"{row['status']}: {row['id']} for {who(row)}")

@@ -9,6 +9,7 @@ import typer
 
 from wa.cli.context import App
 from wa.cli.options import Draft, Files, Json, To, Wait, app_of, read_text, recipient
+from wa.cli.queue_rows import with_series
 from wa.cli.show import note_what_keeps, when_due, who
 from wa.times import from_iso
 
@@ -56,6 +57,7 @@ def send(
     rows = []
 
     def tell(row: Mapping[str, Any], was_sent: bool) -> None:
+        row = with_series(app, row)
         rows.append(row)
         done = _done(app, row, was_sent)
         if len(parts) == 1:

@@ -1,0 +1,41 @@
+"""The rows of the queue that belong to series, as they are looked for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from wa.store.database import Row, Store
+from wa.times import to_iso
+
+HELD = "FROM scheduled_messages INDEXED BY queue_held WHERE status = 'held' AND series_id IS NOT NULL"
+
+
+def of_date(store: Store, series_id: str, occurrence: str) -> str | None:
+    """Return the id of the row for a date (ISO text) of a series."""
+    sql = "SELECT id FROM scheduled_messages WHERE series_id = ? AND occurrence = ?"
+    found: str | None = store.value(sql, [series_id, occurrence])
+    return found
+
+
+def open_of_series(store: Store, series_id: str) -> list[Row]:
+    """Return id and status of the rows of a series that are not settled, by date."""
+    return store.rows(
+        "SELECT id, status FROM scheduled_messages WHERE series_id = ? AND occurrence IS NOT NULL"
+        " AND status IN ('draft', 'pending', 'held', 'sending') ORDER BY occurrence",
+        [series_id],
+    )
+
+
+def held_too_long(store: Store, now: datetime) -> Row | None:
+    """Return a held row of a series whose grace has ended."""
+    return store.row(f"SELECT * {HELD} AND expires_at < ? LIMIT 1", [to_iso(now)])
+
+
+def ends_of_series(store: Store, series_id: str, now: datetime) -> tuple[str | None, str | None]:
+    """Return the earliest date of a series with an open row, and the newest with a row made by now."""
+    sql = "SELECT {} FROM scheduled_messages WHERE series_id = ? AND occurrence IS NOT NULL AND {}"
+    waiting = store.value(
+        sql.format("min(occurrence)", "status IN ('draft', 'pending', 'held')"), [series_id]
+    )
+    newest = store.value(sql.format("max(occurrence)", "created_at <= ?"), [series_id, to_iso(now)])
+    return waiting, newest

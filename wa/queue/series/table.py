@@ -1,0 +1,133 @@
+"""The table `series`: its rows, and all writes to it. Writing joins the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from typing import Any
+
+from wa.errors import WaError
+from wa.queue.series.dates import Plan
+from wa.queue.series.rules import parse
+from wa.record.names import our_name_of, their_name_of
+from wa.store.database import Row, Store
+from wa.times import to_iso
+
+STATUSES = ("active", "held", "ended")
+_COLUMNS = (
+    "id, to_jid, to_phone, message, media_path, file_name, media_type, rrule, timezone, starts_at_local,"
+    " until_local, count, without, grace, status, is_draft, template, fields, created_at, created_from,"
+    " updated_at, idempotency_key, counted, counted_from, current, contact_id, zone_of_contact, ended_from,"
+    f" coalesce({our_name_of('to_jid')}, contact_name, {their_name_of('to_jid')}) AS contact_name"
+)
+_PRIVATE = ("counted", "counted_from", "current", "contact_id", "zone_of_contact", "ended_from", "without")
+
+
+def add(store: Store, row: Row, now: datetime) -> Row:
+    """Add a series. Return its row."""
+    while exists(store, new := f"s{int(now.timestamp() * 1000)}_{secrets.token_hex(3)}"):
+        pass
+    store.insert("series", {"created_at": to_iso(now), "updated_at": to_iso(now), **row, "id": new})
+    return get(store, new)
+
+
+def exists(store: Store, series_id: str) -> bool:
+    """Return whether there is a series with this id."""
+    return store.value("SELECT 1 FROM series WHERE id = ?", [series_id]) is not None
+
+
+def get(store: Store, series_id: str) -> Row:
+    """Return a series by its whole id. Raise WaError `not-found`."""
+    row = store.row(f"SELECT {_COLUMNS} FROM series WHERE id = ?", [series_id])
+    if row is None:
+        raise WaError("not-found", f"there is no series {series_id}", "`wa schedule series --all` lists them")
+    return row
+
+
+def by_key(store: Store, key: str) -> Row | None:
+    """Return the series with an idempotency key."""
+    return store.row(f"SELECT {_COLUMNS} FROM series WHERE idempotency_key = ?", [key])
+
+
+def by_template(store: Store, name: str) -> Iterator[Row]:
+    """Yield the series that use a template and have not ended."""
+    sql = f"SELECT {_COLUMNS} FROM series WHERE template = ? AND status != 'ended'"
+    return iter(store.rows(sql, [name]))
+
+
+def find_ids(store: Store, text: str) -> list[str]:
+    """Return up to ten ids of series that a text is, or begins, or that it completes after the `_`."""
+    like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    found = store.rows(
+        "SELECT id FROM series WHERE id = :text OR id LIKE :prefix ESCAPE '\\'"
+        " OR id LIKE :suffix ESCAPE '\\' ORDER BY id = :text DESC, id LIMIT 10",
+        {"text": text, "prefix": f"{like}%", "suffix": f"%\\_{like}"},
+    )
+    return [row["id"] for row in found]
+
+
+def listing(store: Store, *, ended: bool) -> Iterator[Row]:
+    """Yield the series by their id, with `ended` those that have ended too."""
+    those = "" if ended else "WHERE status != 'ended'"
+    cursor = store.execute(f"SELECT {_COLUMNS} FROM series {those} ORDER BY id")
+    names = [column[0] for column in cursor.description]
+    return (dict(zip(names, values, strict=True)) for values in cursor)
+
+
+def update(store: Store, series_id: str, now: datetime, **changes: Any) -> None:
+    """Change columns of a series."""
+    columns = ", ".join(f"{name} = :{name}" for name in changes)
+    store.execute(
+        f"UPDATE series SET {columns}, updated_at = :updated_at WHERE id = :id",
+        {**changes, "updated_at": to_iso(now), "id": series_id},
+    )
+
+
+def without_a_row(store: Store) -> list[str]:
+    """Return the ids of the series that go on, and whose next row is not made."""
+    sql = (
+        "SELECT id FROM series WHERE status != 'ended' AND NOT EXISTS (SELECT 1 FROM scheduled_messages q"
+        " WHERE q.series_id = series.id AND q.occurrence = series.current"
+        " AND q.status IN ('draft', 'pending', 'held', 'sending'))"
+    )
+    return [row["id"] for row in store.rows(sql)]
+
+
+def public(row: Row) -> Row:
+    """Return a series as it is shown in JSON."""
+    shown = {name: value for name, value in row.items() if name not in _PRIVATE}
+    fields = json.loads(row["fields"]) if row["fields"] else None
+    return {
+        **shown,
+        "is_draft": bool(row["is_draft"]),
+        "except": json.loads(row["without"]),
+        "fields": fields,
+    }
+
+
+def clock_of(row: Row) -> time:
+    """Return the time of day of a series."""
+    return datetime.fromisoformat(row["starts_at_local"]).time()
+
+
+def plan_of(row: Row) -> Plan:
+    """Return the plan for the dates of a series."""
+    starts = datetime.fromisoformat(row["starts_at_local"])
+    return Plan(
+        parse(row["rrule"]),
+        starts.date(),
+        last=last_date(row["until_local"], starts.time()),
+        count=None if row["count"] is None else row["count"] - row["counted"],
+        counted_from=date.fromisoformat(row["counted_from"]) if row["counted_from"] else None,
+        without=frozenset(map(date.fromisoformat, json.loads(row["without"]))),
+    )
+
+
+def last_date(until_local: str | None, clock: time) -> date | None:
+    """Return the last date on which a time of day is not after the end of a series."""
+    if until_local is None:
+        return None
+    until = datetime.fromisoformat(until_local)
+    return until.date() if clock <= until.time() else date.fromordinal(until.toordinal() - 1)

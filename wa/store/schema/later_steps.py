@@ -1,0 +1,72 @@
+"""The steps from the seventeenth on: new ones are added here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wa.store.schema.early_steps import run
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+
+def m0017_series(db: Database) -> None:
+    """Series and templates, and the contact that each message that still waits is for."""
+    run(
+        db,
+        """
+CREATE TABLE series (
+    id TEXT PRIMARY KEY,
+    to_jid TEXT NOT NULL,
+    to_phone TEXT,
+    contact_name TEXT,
+    contact_id INTEGER,
+    message TEXT NOT NULL,
+    media_path TEXT,
+    file_name TEXT,
+    media_type TEXT,
+    template TEXT,
+    fields TEXT,
+    rrule TEXT NOT NULL,
+    timezone TEXT NOT NULL,
+    zone_of_contact INTEGER NOT NULL DEFAULT 0,
+    starts_at_local TEXT NOT NULL,
+    until_local TEXT,
+    count INTEGER,
+    counted INTEGER NOT NULL DEFAULT 0,
+    counted_from TEXT,
+    without TEXT NOT NULL DEFAULT '[]',
+    grace TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'held', 'ended')),
+    ended_from TEXT,
+    is_draft INTEGER NOT NULL DEFAULT 0,
+    current TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    created_from TEXT NOT NULL DEFAULT 'cli',
+    updated_at TEXT NOT NULL,
+    idempotency_key TEXT UNIQUE
+);
+CREATE INDEX series_contact ON series (contact_id) WHERE contact_id IS NOT NULL;
+CREATE INDEX series_template ON series (template) WHERE template IS NOT NULL;
+CREATE TABLE templates (
+    name TEXT PRIMARY KEY,
+    text TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+) WITHOUT ROWID;
+ALTER TABLE scheduled_messages ADD COLUMN occurrence TEXT;
+ALTER TABLE scheduled_messages ADD COLUMN template TEXT;
+ALTER TABLE scheduled_messages ADD COLUMN contact_id INTEGER;
+ALTER TABLE scheduled_messages ADD COLUMN zone_of_contact INTEGER NOT NULL DEFAULT 0;
+CREATE UNIQUE INDEX queue_occurrences ON scheduled_messages (series_id, occurrence)
+    WHERE occurrence IS NOT NULL;
+CREATE INDEX queue_held ON scheduled_messages (expires_at)
+    WHERE status = 'held' AND series_id IS NOT NULL;
+CREATE INDEX queue_contact ON scheduled_messages (contact_id)
+    WHERE contact_id IS NOT NULL AND status IN ('draft', 'pending', 'held');
+CREATE INDEX queue_template ON scheduled_messages (template) WHERE template IS NOT NULL;
+UPDATE scheduled_messages
+    SET contact_id = (SELECT p.contact_id FROM contact_phones p WHERE p.phone = to_phone)
+    WHERE status IN ('draft', 'pending', 'held');
+""",
+    )
