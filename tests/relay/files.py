@@ -16,6 +16,8 @@ FILES = {
     "audioMessage": "Audio",
     "documentMessage": "Document",
     "stickerMessage": "Image",
+    "ptvMessage": "Video",
+    "stickerPackMessage": "Sticker Pack",
 }
 """The fields of a message that hold a file, and the word in the derivation of the file's keys."""
 
@@ -39,7 +41,9 @@ def message_with(hub: Hub, field: str, data: bytes, about: dict[str, Any]) -> An
     path = store(hub, encrypted)
     message = hub.e2e.Message()
     file = getattr(message, field)
-    file.URL, file.directPath = f"https://{MEDIA_HOST}{path}?ccb=1", f"{path}?ccb=1"
+    file.directPath = f"{path}?ccb=1"
+    if field != "stickerPackMessage":
+        file.URL = f"https://{MEDIA_HOST}{path}?ccb=1"
     file.mediaKey, file.fileLength = key, len(data)
     file.fileSHA256, file.fileEncSHA256 = hashlib.sha256(data).digest(), hashlib.sha256(encrypted).digest()
     for name, value in about.items():
@@ -67,7 +71,7 @@ def describe(hub: Hub, field: str, file: Any) -> dict[str, Any]:
     is_whole = file.fileSHA256 == _sha256(plain) and file.fileEncSHA256 == _sha256(encrypted)
     return {
         "caption": getattr(file, "caption", ""),
-        "mimetype": file.mimetype,
+        "mimetype": getattr(file, "mimetype", ""),
         "file_name": getattr(file, "fileName", ""),
         "size": file.fileLength,
         "sha256": _sha256(plain).hex() if is_whole else "",

@@ -14,6 +14,7 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from wa.errors import WaError
+from wa.record.search import files
 from wa.store.locks import FileLock
 from wa.store.open import open_store
 from wa.store.schema import steps as migrations
@@ -245,6 +246,13 @@ def test_every_step_says_what_it_brings():
             SERIES,
             id="m0017_series",
         ),
+        pytest.param(
+            18,
+            ({*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, *JOBS, *SERIES} - {"spool"})
+            | {"shared_numbers", "calls", "sealed", "poll_votes"},
+            {},
+            id="m0018_files",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):
@@ -316,6 +324,22 @@ def test_a_landline_that_a_card_shared_with_another_contact_is_known_after_the_u
     old.close()
     opened = open_store(home)
     assert opened.rows("SELECT * FROM shared_numbers") == [{"phone": "442079460011", "contact_id": 2}]
+    opened.close()
+
+
+def test_contact_cards_are_among_the_files_after_the_upgrade(home):
+    home.prepare()
+    old = Database(home.store)
+    apply_first(old, 17)
+    columns = "chat_jid, message_id, sender, content, timestamp, message_type, raw_proto, created_at"
+    for number, kind in enumerate(("contact", "text", "image")):
+        row = [REEM_JID, f"{number}", REEM_JID, "Nadia", 1_790_000_000 + number, kind, b"raw", "then"]
+        old.execute(f"INSERT INTO messages ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    old.conn.commit()
+    old.close()
+    opened = open_store(home)
+    assert [row["message_type"] for row in files(opened, REEM_JID, None, 9)] == ["contact", "image"]
+    assert [row["message_id"] for row in files(opened, REEM_JID, "contact", 9)] == ["0"]
     opened.close()
 
 

@@ -217,7 +217,7 @@ _EXTENSIONS = {
 }  # fmt: skip
 _TYPES = {extension: mimetype for mimetype, extension in _EXTENSIONS.items()}
 _FAMILIES = {"image": "image/", "sticker": "image/", "video": "video/", "audio": "audio/", "voice": "audio/"}
-_USUAL = {"image": ".jpg", "sticker": ".webp", "video": ".mp4", "voice": ".ogg"}
+_USUAL = {"image": ".jpg", "sticker": ".webp", "video": ".mp4", "voice": ".ogg", "contact": ".vcf"}
 
 
 @cache

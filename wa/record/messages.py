@@ -15,7 +15,8 @@ TYPES = (
     "text", "image", "video", "audio", "voice", "document", "sticker", "location", "contact", "poll",
     "reaction", "system", "other",
 )  # fmt: skip
-FILES = ("voice", "audio", "image", "video", "document", "sticker")
+FILES = ("voice", "audio", "image", "video", "document", "sticker", "contact")
+"""Types of messages with a file to download: of a contact, its cards."""
 SILENT = ("reaction", "system")
 """Types without content to read: they do not count as unread, and do not move their chat up; but calls do."""
 SHOWN = "(message_type NOT IN ('reaction', 'system') OR details ->> '$.call' IS NOT NULL)"

@@ -150,6 +150,8 @@ def files(store: Store, chat: str, kind: str | None, limit: int) -> list[Row]:
         store,
         f"SELECT {ROW} FROM messages m INDEXED BY messages_files WHERE m.chat_jid = :chat"
         f" AND m.message_type IN ({kinds}) AND (:kind IS NULL OR m.message_type = :kind)"
+        " AND (m.message_type != 'contact' OR m.media_path IS NOT NULL OR"
+        " (m.raw_proto IS NOT NULL AND m.source != 'migration'))"
         " AND m.deleted_at IS NULL ORDER BY m.timestamp DESC, m.id DESC LIMIT :limit",
         {"chat": chat, "kind": kind, "limit": limit},
     )

@@ -32,7 +32,7 @@ def download(
     ] = 100,
     as_json: Json = False,
 ) -> None:
-    """Download the newest files of a chat.
+    """Download the newest files of a chat, and its contact cards as .vcf files.
 
     Files that are already here are not downloaded again. Without --out, files go
     into media/ in WA_HOME. WhatsApp keeps files for some weeks; the command names

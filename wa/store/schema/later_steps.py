@@ -70,3 +70,17 @@ UPDATE scheduled_messages
     WHERE status IN ('draft', 'pending', 'held');
 """,
     )
+
+
+def m0018_files(db: Database) -> None:
+    """Contact cards among the files to download; the id of a second, better upload of a file."""
+    run(
+        db,
+        """
+DROP INDEX messages_files;
+CREATE INDEX messages_files ON messages (chat_jid, timestamp)
+    WHERE message_type IN ('voice', 'audio', 'image', 'video', 'document', 'sticker', 'contact');
+CREATE INDEX messages_version ON messages (chat_jid, json_extract(details, '$.version_id'))
+    WHERE json_extract(details, '$.version_id') IS NOT NULL
+""",
+    )

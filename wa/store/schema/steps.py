@@ -16,7 +16,7 @@ from wa.store.schema.early_steps import (
     m0008_wall_times,
     run,
 )
-from wa.store.schema.later_steps import m0017_series
+from wa.store.schema.later_steps import m0017_series, m0018_files
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -261,7 +261,7 @@ CREATE INDEX poll_votes_voter ON poll_votes (voter);
 STEPS = (
     m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups, m0006_damaged_history,
     m0007_stuck, m0008_wall_times, m0009_details, m0010_drafts, m0011_unavailable, m0012_unread,
-    m0013_people, m0014_calls, m0015_jobs, m0016_sealed, m0017_series,
+    m0013_people, m0014_calls, m0015_jobs, m0016_sealed, m0017_series, m0018_files,
 )  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""

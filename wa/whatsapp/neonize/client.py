@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from wa.store.paths import Home
-from wa.whatsapp.neonize.decoding.kinds.files import file_of
+from wa.whatsapp.neonize.decoding.kinds.cards import cards_name, vcards
+from wa.whatsapp.neonize.decoding.kinds.files import file_in, file_of
 from wa.whatsapp.neonize.errors import download_error, upload_error
 from wa.whatsapp.neonize.library import in_time, seconds_for
 from wa.whatsapp.transport import Downloaded, SendError, TooLarge
@@ -124,18 +125,29 @@ class Client:
     def download(self, raw: bytes, most: int) -> Downloaded:
         """Return the file of a message, of at most `most` bytes. Raise DownloadFailed."""
         message = self._lib.e2e.Message.FromString(raw)
+        if sent := vcards(message):
+            return Downloaded(sent, "text/vcard", cards_name(message))
         size, mimetype, name = file_of(message)
         if size > most:
             raise TooLarge(f"it has {size / 1e6:,.1f} MB")
+        file = file_in(message)
         try:
-            data = bytes(
-                in_time("download", download_seconds(size), lambda: self.native.download_any(message))
-            )
+            data = bytes(in_time("download", download_seconds(size), lambda: self._fetch(file)))
         except (self._lib.client.DownloadError, TimeoutError) as error:
             raise download_error(str(error)) from None
         if len(data) > most:  # the message declared a smaller size
             raise TooLarge(f"it has {len(data) / 1e6:,.1f} MB")
         return Downloaded(data, mimetype, name)
+
+    def _fetch(self, file: Any) -> Any:
+        """Return the content of a file. The library looks for it in a few fields of a message alone."""
+        kind = file.DESCRIPTOR.name if file else ""
+        if kind == "StickerPackMessage":
+            where = file.directPath, file.fileEncSHA256, file.fileSHA256, file.mediaKey, file.fileLength
+            pack = self._lib.media_type.MediaStickerPack
+            return self.native.download_media_with_path(*where, pack, pack.to_mms())
+        alone = {f"{kind[0].lower()}{kind[1:]}": file} if file else {}
+        return self.native.download_any(self._lib.e2e.Message(**alone))
 
     def upload(self, data: bytes, kind: Any) -> Any:
         """Store a file with WhatsApp; return what the library says of it. Raise UploadFailed."""

@@ -24,9 +24,22 @@ def contacts(part: Any) -> Content:
     return _content(part.contacts, text_of(part.displayName))
 
 
-def vcards(parts: Iterable[Any]) -> bytes:
-    """Return the cards of a message as they were sent."""
-    return b"".join(text_of(part.vcard).strip().encode() + b"\r\n" for part in parts)
+def vcards(message: Any) -> bytes:
+    """Return the cards of a message as they were sent; b'' without any."""
+    written = (text_of(part.vcard).strip() for part in _parts(message))
+    return b"".join(f"{card}\r\n".encode() for card in written if card)
+
+
+def cards_name(message: Any) -> str:
+    """Return a file name for the cards of a message."""
+    parts = _parts(message)
+    names = [name for part in parts for name, _ in _people(part) if name]
+    return f"{names[0]}.vcf" if len(parts) == 1 and names else f"{len(parts)} contacts.vcf"
+
+
+def _parts(message: Any) -> list[Any]:
+    single = [message.contactMessage] if message.HasField("contactMessage") else []
+    return [*single, *message.contactsArrayMessage.contacts]
 
 
 def _content(parts: Iterable[Any], name: str) -> Content:

@@ -76,5 +76,8 @@ def file_in(message: Any) -> Any | None:
 
 def file_of(message: Any) -> tuple[int, str, str | None]:
     """Return size in bytes, MIME type and name of a message's file; 0, '' and None without a file."""
-    details = {} if (part := file_in(message)) is None else file_details(part)
-    return details.get("size", 0), details.get("mimetype", ""), details.get("file_name")
+    if (part := file_in(message)) is None:
+        return 0, "", None
+    details, name = file_details(part), text_of(getattr(part, "name", ""))
+    named = details.get("file_name") or (f"{name}.zip" if name else None)  # a pack of stickers is a ZIP file
+    return details.get("size", 0), details.get("mimetype", ""), named
