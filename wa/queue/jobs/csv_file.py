@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,10 +82,10 @@ def _lines(path: Path) -> Iterator[str]:
     try:
         with path.open("rb") as raw:
             start = raw.read(3)
-            raw.seek(0)
-            encoding = next((name for mark, name in _BOMS if start.startswith(mark)), "utf-8")
-            how = "strict" if encoding == "utf-16" else "surrogateescape"
-            yield from io.TextIOWrapper(raw, encoding, errors=how, newline="")
+        encoding = next((name for mark, name in _BOMS if start.startswith(mark)), "utf-8")
+        how = "strict" if encoding == "utf-16" else "surrogateescape"
+        with path.open(encoding=encoding, errors=how, newline="") as file:
+            yield from file
     except FileNotFoundError:
         raise WaError("not-found", f"there is no file {path}", "check the name") from None
     except OSError as error:
