@@ -198,6 +198,15 @@ def test_an_edit_of_a_caption_keeps_the_file(talk: Talk) -> None:
 FORMS = [(author, by) for author in (REEM_JID, REEM_LID) for by in (REEM_JID, REEM_LID)]
 
 
+def test_a_comment_whose_client_names_its_writer_as_the_author_is_opened(talk: Talk) -> None:
+    first = talk.says(text(), chat=GROUP)
+    iv, payload = seal(
+        SECRET, first, ADAM, ADAM, "Enc Comment", Message(conversation="Yes").SerializeToString()
+    )
+    part = {"targetMessageKey": key(first, REEM_JID, GROUP), "encIV": iv, "encPayload": payload}
+    assert talk.row(talk.says(Message(encCommentMessage=part), by=ADAM, chat=GROUP))["content"] == "Yes"
+
+
 @pytest.mark.parametrize(("author", "by"), FORMS)
 @pytest.mark.parametrize("sender", [REEM_JID, REEM_LID])
 def test_author_and_sender_may_be_named_by_number_or_hidden_id(
@@ -363,9 +372,9 @@ def test_closed_ones_say_what_they_are_and_open_later_in_their_place(talk: Talk)
     liked = talk.says(reaction("M9", "👍"), by=ADAM, chat=GROUP)
     row = talk.row(said)
     assert (row["content"], row["unavailable"], row["quoted_id"]) == (
-        "Commented on a message: only the phone can show it", "waiting", "M9",
+        "A comment: only the phone can show it", "waiting", "M9",
     )  # fmt: skip
-    assert talk.row(liked)["content"] == "Reacted to a message: only the phone can show it"
+    assert talk.row(liked)["content"] == "Reacted to a message (only the phone can show how)"
     unread = "SELECT unread_count FROM chats WHERE id = ?"
     assert talk.store.value(unread, [GROUP]) == 1
     talk.says(text("School is closed"), chat=GROUP, message_id="M9")

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import importlib
+import sqlite3
+import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,10 +21,17 @@ from relay.crypto import decrypt_media
 from relay.driver import Client
 from relay.hub import Hub
 from relay.model import Account, Device
+from relay.trust import installed_neonize
 from relay.wabin import JID, node
+from sealing import digests, seal
 
 pytest_plugins = ["linked_fixture"]
 
+_folder = str(installed_neonize() / "proto")
+if _folder not in sys.path:
+    sys.path.insert(0, _folder)
+E2E = importlib.import_module("waE2E.WAWebProtobufsE2E_pb2")
+SECRET = b"\x01" * 32
 LATE = 0.3
 """Seconds until a phone answers that is slow."""
 IMAGE = {"mimetype": "image/jpeg", "caption": "look", "viewOnce": True}
@@ -136,6 +149,114 @@ def test_a_message_that_nobody_can_decrypt_holds_nothing_up(client, nadia, adam,
     assert told["data"]["DecryptFailMode"] == wanted
     adam.send(nadia, "can you read this?")
     client.wait("Message", lambda event: event["text"] == "can you read this?")
+
+
+# ── What is sealed with a message's secret ────────────────────────────────────────────────────────
+
+
+def coded(data):
+    """Return bytes as protobuf's JSON has them."""
+    return base64.b64encode(data).decode()
+
+
+def with_secret(**message):
+    """Return a message with the secret, as phones send each."""
+    return {**message, "messageContextInfo": {"messageSecret": coded(SECRET)}}
+
+
+def closed(target, author, by, label, content, **options):
+    """Return the sealed parts of a message."""
+    iv, payload = seal(SECRET, target, author.lid, by.lid, label, content.SerializeToString(), **options)
+    return {"encPayload": coded(payload), "encIV": coded(iv)}
+
+
+def edit(target, author, by, chat, words):
+    """Return a sealed edit."""
+    key = {"remoteJID": chat, "fromMe": author == by, "ID": target, "participant": author.lid}
+    changed = {"type": "MESSAGE_EDIT", "key": key, "timestampMS": int(time.time() * 1000)}
+    content = E2E.Message(protocolMessage={**changed, "editedMessage": {"conversation": words}})
+    part = closed(target, author, by, "Message Edit", content)
+    return {"secretEncryptedMessage": {"targetMessageKey": key, "secretEncType": "MESSAGE_EDIT", **part}}
+
+
+def about(target, author, chat):
+    """Return the key of somebody's message in a group."""
+    return {"remoteJID": chat, "fromMe": False, "participant": author.lid, "ID": target}
+
+
+def vote(poll, author, by, group, *options):
+    """Return a sealed vote."""
+    content = E2E.PollVoteMessage(selectedOptions=digests(options))
+    part = closed(poll, author, by, "Poll Vote", content, names_sender=True)
+    said = int(time.time() * 1000)
+    return {"pollCreationMessageKey": about(poll, author, group), "senderTimestampMS": said, "vote": part}
+
+
+def contents(device, chat):
+    """Return the texts of a chat."""
+    return [row["content"] for row in device.chat(chat)]
+
+
+@pytest.fixture
+def says(device):
+    """Let a person say something, and wait until it is recorded; return its id."""
+
+    def say(person, to, **message):
+        sent, chat = person.send(to, **message), to if isinstance(to, str) else person
+        wait_for(lambda: sent in [row["message_id"] for row in device.chat(chat)], what="the message")
+        return sent
+
+    return say
+
+
+def test_an_edit_is_opened_with_the_secret_that_we_or_the_library_keep(device, listener, reem, adam, says):
+    first, second = (says(adam, reem, **with_secret(conversation=f"Meet me at {hour}")) for hour in (9, 8))
+    with closing(sqlite3.connect(device.home.store, timeout=30)) as db, db:  # as an earlier version left it
+        db.execute("UPDATE messages SET secret = NULL WHERE message_id = ?", [second])
+    adam.send(reem, **edit(first, adam, adam, reem.lid, "Meet me at 10"))
+    wait_for(lambda: contents(device, adam) == ["Meet me at 10", "Meet me at 8"], what="the edit")
+    adam.send(reem, **edit(second, adam, adam, reem.lid, "Meet me at 11"))
+    wait_for(lambda: contents(device, adam) == ["Meet me at 10", "Meet me at 11"], what="the second edit")
+    assert all(row["edited_at"] for row in device.chat(adam))
+    assert [row["content"] for row in device.json("search", "me at 10")] == ["Meet me at 10"]
+    assert coded(SECRET) not in device.ok("read", adam.number, "--json")
+
+
+def test_an_edit_before_its_message_waits_over_a_restart(device, listener, reem, adam):
+    adam.send(reem, **edit("LATER1", adam, adam, reem.lid, "Meet me at 10"))
+    adam.send(reem, "and now")
+    wait_for(lambda: contents(device, adam) == ["and now"], what="the text after the edit")
+    device.alone()
+    device.listening()
+    adam.send(reem, id="LATER1", **with_secret(conversation="Meet me at 9"))
+    wait_for(lambda: "Meet me at 10" in contents(device, adam), what="the edited text")
+    assert len(device.chat(adam)) == 2
+
+
+def test_votes_comments_and_reactions_in_a_group_are_opened_and_a_stranger_s_edit_is_not(
+    device, listener, newcomer, reem, town, says
+):
+    adam, nadia = newcomer("Adam"), newcomer("Nadia")
+    group = town.group("Lunch", reem, adam, nadia)
+    options = [{"optionName": "Pizza"}, {"optionName": "Soup"}]
+    poll = says(adam, group, **with_secret(pollCreationMessageV3={"name": "Lunch?", "options": options}))
+    news = says(adam, group, **with_secret(conversation="School is closed"))
+    for who, what in ((adam, "Soup"), (adam, "Pizza"), (nadia, "Pizza")):
+        who.send(group, pollUpdateMessage=vote(poll, adam, who, group, what))
+    reply = closed(news, adam, nadia, "Enc Comment", E2E.Message(conversation="On Tuesday too?"))
+    liked = closed(news, adam, nadia, "Enc Reaction", E2E.ReactionMessage(text="👍"))
+    nadia.send(group, encReactionMessage={"targetMessageKey": about(news, adam, group), **liked})
+    nadia.send(group, **edit(news, adam, nadia, group, "School is open"))
+    nadia.send(group, encCommentMessage={"targetMessageKey": about(news, adam, group), **reply})
+    wait_for(lambda: "On Tuesday too?" in contents(device, group), what="the comment")
+    rows = {row["content"]: row for row in device.chat(group)}
+    counts = {each["name"]: each["votes"] for each in rows["Lunch?\nPizza\nSoup"]["poll"]["options"]}
+    assert counts == {"Pizza": 2, "Soup": 0}
+    assert rows["Voted: Soup"]["quoted_id"] == rows["Voted: Pizza"]["quoted_id"] == poll
+    assert (rows["On Tuesday too?"]["quoted_id"], rows["On Tuesday too?"]["message_type"]) == (news, "text")
+    assert [each["emoji"] for each in rows["School is closed"]["reactions"]] == ["👍"]
+    assert rows["School is closed"]["edited_at"] is None
+    assert "[poll] Lunch?\n    Pizza: 2\n    Soup: 0" in device.ok("read", group)
 
 
 # ── More of the past ──────────────────────────────────────────────────────────────────────────────

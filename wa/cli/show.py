@@ -130,5 +130,6 @@ def _quote(app: App, row: Mapping[str, Any]) -> str:
     from wa.record.search import snippet
 
     about = messages.about(app.store, row["chat_jid"], row["quoted_id"])
-    shown = snippet(body(app, about), (), _QUOTE) if about else ""
+    question = about["poll"]["question"] if about and about.get("poll") else None
+    shown = snippet(body(app, about, question), (), _QUOTE) if about else ""
     return f": “{shown}”" if shown else ""

@@ -56,11 +56,13 @@ def _open(store: Store, reader: Reader, row: Row, secrets: list[bytes]) -> list[
     about = messages.find(store, row["chat_jid"], row["target_id"])
     if not secrets or (about is None and row["kind"] in _NEEDS_ITS_MESSAGE):
         return None
-    authors = names.forms(store, row["author"])
-    if about is not None:
-        authors += [each for each in names.forms(store, about["sender"]) if each not in authors]
+    senders, stated = names.forms(store, row["sender"]), names.forms(store, row["author"])
+    recorded = names.forms(store, about["sender"]) if about is not None else []
+    # Some clients name the sender in place of the author. Nothing is won by that: what is in the message
+    # counts as the sender's in any case.
+    authors = list(dict.fromkeys([*stated, *recorded, *senders]))
     try:
-        return reader.open(waiting.event_of(row), secrets, authors, names.forms(store, row["sender"]))
+        return reader.open(waiting.event_of(row), secrets, authors, senders)
     except Exception as error:  # its content is none, which its sender alone can cause
         log.info("a sealed message (%s) cannot be read: %r", row["kind"], error)
         return None

@@ -26,8 +26,8 @@ _SHOWN = {
     "vote": ("system", "Voted in a poll"),
     "answer": ("system", "Answered an invitation"),
     "poll-option": ("system", "Added an option to a poll"),
-    "reaction": ("system", "Reacted to a message: only the phone can show it"),
-    "comment": ("other", "Commented on a message: only the phone can show it"),
+    "reaction": ("system", "Reacted to a message (only the phone can show how)"),
+    "comment": ("other", "A comment: only the phone can show it"),
 }
 """Type and text of what is shown for a sealed message, by its kind, while it cannot be opened."""
 _COLUMNS = (
