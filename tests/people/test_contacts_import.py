@@ -19,7 +19,18 @@ import vobject
 from conftest import ADAM, REEM, FakeClock
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
-from vcard_cases import ADAM_TEL, REEM_TEL, Imported, Wa, card, dump, import_file, numbers
+from vcard_cases import (
+    ADAM_TEL,
+    MADE_UP,
+    REAL_FILES,
+    REEM_TEL,
+    Imported,
+    Wa,
+    card,
+    dump,
+    import_file,
+    numbers,
+)
 from vobject.icalendar import stringToTextValues
 
 from wa.store.paths import Home
@@ -208,6 +219,27 @@ def test_other_programs_read_the_exported_cards(wa: Wa, tmp_path: Path, book: li
         tags = [tag for each in found.contents.get("categories", []) for tag in each.value]
         assert set(row["tags"]) <= set(tags)
         assert nicknames(exported)[row["name"]] == row["aliases"]
+
+
+@pytest.mark.parametrize("region", ["GB", "DE"])
+def test_all_files_of_these_tests_are_the_same_after_export_and_import(
+    wa: Wa, home: Home, tmp_path: Path, region: str
+) -> None:
+    files = [str(path) for path in (*REAL_FILES, *MADE_UP.values()) if path.name != "Empty.vcf"]
+    options = ["--region", region]
+    assert wa("contacts", "import-vcf", *files, *options).code == 8
+    before = dump(home)
+    again = wa("contacts", "import-vcf", *files, *options, "--json").json
+    assert (again["added"], again["updated"]) == (0, 0)
+    assert dump(home) == before
+    exported = wa("contacts", "export").out
+    back = wa("contacts", "import-vcf", "-", "--json", stdin=exported)
+    assert (back.json["added"], back.json["updated"], back.json["problems"]) == (0, 0, [])
+    fresh = {"WA_HOME": str(tmp_path / "fresh")}
+    copied = wa("contacts", "import-vcf", "-", "--json", stdin=exported, **fresh)
+    assert (copied.code, copied.json["problems"], copied.json["unchanged"]) == (0, [], 0)
+    assert people(wa, **fresh) == people(wa)
+    assert wa("contacts", "export", **fresh).out == exported
 
 
 def check_lines(exported: str) -> None:

@@ -14,6 +14,7 @@ from conftest import ADAM, REEM, WA, FakeClock
 from vcard_cases import (
     ADAM_CARD,
     ADAM_TEL,
+    MADE_UP,
     REAL_FILES,
     REEM_TEL,
     Imported,
@@ -201,6 +202,29 @@ def test_a_real_file_in_utf_16_is_read(wa: Wa) -> None:
     wa("contacts", "import-vcf", str(path), "--region", "DE")
     people = wa("contacts", "list", "--json").json
     assert {"Folker Kinzel", "KMS Außenstelle"} <= {each["name"] for each in people}
+
+
+def test_numbers_with_more_than_a_number_are_read_up_to_it(wa: Wa) -> None:
+    result = wa("contacts", "import-vcf", str(MADE_UP["pauses"]), "--region", "GB", "--json")
+    found = {row["name"]: sorted(numbers(row)) for row in wa("contacts", "list", "--json").json}
+    assert found == {
+        "Calling Card": ["447700900144"], "Pause Pat": ["442079460045"], "Pin Pia": ["447700900146"],
+        "Wait Will": ["447700900147"], "Hash Hal": ["447700900148"], "Ext Eve": ["442079460049"],
+        "Uri Una": ["442079460050"], "Ctx Cy": ["442079460051"], "Clir": ["447700900157"],
+        "Two Tom": ["447700900152", "447700900153"], "Or Ola": ["447700900154", "447700900155"],
+        "Sms Sue": ["447700900156"], "Ussd": [], "Lrm": ["447700900158"], "Full width": ["447700900159"],
+        "Arabic digits": ["447700900160"], "Letters": ["18005559675"],
+        "X-phones": [f"44770090016{n}" for n in range(1, 6)],
+    }  # fmt: skip
+    assert [each["card"] for each in result.json["problems"]] == ["Ussd"]
+
+
+def test_a_landline_shared_by_two_people_gives_two_contacts_however_often_it_is_imported(wa: Wa) -> None:
+    for number in (1, 2, 3, 3):
+        wa("contacts", "import-vcf", str(MADE_UP[f"shared-landline-{number}"]))
+    found = wa("contacts", "list", "--json").json
+    assert [row["name"] for row in found] == ["Anna Sample-Ray", "Bob Sample"]
+    assert "likes tea and cake" in found[0]["notes"]
 
 
 # ── One oddity each ───────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,9 @@ from wa.store.paths import Home
 
 Wa = Callable[..., Result]
 
-REAL_FILES = sorted((Path(__file__).parents[2] / "vcards").rglob("*.vcf"))
+_FOLDER = Path(__file__).parents[2] / "vcards"
+MADE_UP = {path.stem: path for path in sorted((_FOLDER / "made_up").glob("*.vcf"))}
+REAL_FILES = sorted(set(_FOLDER.rglob("*.vcf")) - set(MADE_UP.values()))
 REEM_TEL = "+44 7700 900123"
 ADAM_TEL = "+44 7700 900456"
 
