@@ -7,10 +7,11 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from wa.errors import WaError
-from wa.phone_texts import Written, numbers_in
 
 if TYPE_CHECKING:
     import phonenumbers
+
+    from wa.phone_texts import Written
 
 # ITU-T E.164 allows 15 digits; the shortest numbers in use with their country code have 7.
 INTERNATIONAL = re.compile(r"[1-9][0-9]{6,14}")
@@ -119,6 +120,8 @@ def read_numbers(text: str, region: str | None) -> list[tuple[str, str | None]]:
 
 
 def _numbers_in(text: str, region: str | None) -> list[Written]:
+    from wa.phone_texts import numbers_in  # its patterns take 5 ms to compile, and most numbers are plain
+
     return numbers_in(text, lambda part: _is_whole(part, region), lambda part: _is_used(part, region))
 
 

@@ -253,6 +253,13 @@ def test_every_step_says_what_it_brings():
             {},
             id="m0018_files",
         ),
+        pytest.param(
+            19,
+            ({*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, *JOBS, *SERIES} - {"spool"})
+            | {"shared_numbers", "calls", "sealed", "poll_votes"},
+            {"contact_cards": "birthday"},
+            id="m0019_birthdays",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

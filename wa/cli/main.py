@@ -56,7 +56,8 @@ COMMANDS = {
     "loopback": "loopback",
 }
 # The modules with further commands of a group.
-FURTHER = {"contacts": "contacts_transfer", "jobs": "jobs_add", "schedule": "schedule_change"}
+FURTHER = {"jobs": ["jobs_add"], "schedule": ["schedule_change"]}
+FURTHER["contacts"] = ["contacts_change", "contacts_birthdays", "contacts_transfer"]
 
 
 class Commands(Mapping[str, Any]):
@@ -116,8 +117,8 @@ def _load(name: str) -> Any:
     only.registered_groups[0].typer_instance = bare
     built: Any = typer.main.get_command(only)
     registered = list(group.typer_instance.registered_commands)
-    if name in FURTHER:
-        registered += import_module(f"wa.cli.commands.{FURTHER[name]}").commands.registered_commands
+    for further in FURTHER.get(name, ()):
+        registered += import_module(f"wa.cli.commands.{further}").commands.registered_commands
     built.commands[name].commands = Commands(registered)
     return built.commands[name]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from wa.errors import WaError
+from wa.media.vcard_dates import BIRTHDAYS, android_birthday, birthday_of, is_birthday_label
 from wa.media.vcard_lines import Line, read_lines
 from wa.store.fold import tidy
 from wa.times import load_zone
@@ -20,7 +21,7 @@ from wa.times import load_zone
 _OURS = (
     "BEGIN", "END", "AGENT", "FN", "N", "ORG", "NICKNAME", "TEL", "X-ABLABEL", "CATEGORIES", "NOTE", "TZ",
     "X-FAVORITE", "X-ANDROID-CUSTOM", "X-TEL", "X-PHONE", "X-MOBILE", "X-WHATSAPP", "IMPP", "URL",
-    "X-SOCIALPROFILE",
+    "X-SOCIALPROFILE", "X-ABDATE", *BIRTHDAYS,
 )  # fmt: skip
 _OF_EVERYBODY = ("myContacts", "* myContacts")
 """The category that Google gives every contact."""
@@ -85,6 +86,8 @@ class Card:
     tags: list[str] = field(default_factory=list)
     notes: str | None = None
     timezone: str | None = None
+    birthdays: list[tuple[str, int]] = field(default_factory=list)
+    """Birthdays as they are written, each with the number of its line."""
     is_favorite: bool = False
     line: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -143,6 +146,7 @@ def _card(lines: list[Line], charset: str, *, is_whole: bool = True) -> Card:
     warnings: list[tuple[int, str]] = [] if is_whole else [(card.line, "this card has no END:VCARD")]
     texts: dict[str, list[str]] = {}
     labels: dict[str, str] = {}
+    dates: list[tuple[str, str, int]] = []
     is_folded_twice = any(line.shows_double_folding for line in lines if line.is_kept)
     for line in lines[1:]:
         line.is_folded_twice = is_folded_twice
@@ -158,12 +162,19 @@ def _card(lines: list[Line], charset: str, *, is_whole: bool = True) -> Card:
                 card.tels.append(_tel(line, _unescaped(text).strip()))
             elif tel := _tel_elsewhere(line, _unescaped(text).strip()):
                 card.tels.append(tel)
+            elif line.name in BIRTHDAYS and text.strip():
+                card.birthdays.append((birthday_of(line, _unescaped(text).strip()), line.number))
+            elif line.name == "X-ANDROID-CUSTOM" and (found := android_birthday(_fields(text))):
+                card.birthdays.append((found, line.number))
+            elif line.name == "X-ABDATE":
+                dates.append((line.group, birthday_of(line, _unescaped(text).strip()), line.number))
             elif line.name == "X-ABLABEL":
                 labels[line.group] = _apple_label(_unescaped(text).strip())
             elif text.strip():
                 texts.setdefault(line.name, []).append(text)
     for tel in card.tels:
         tel.label = labels.get(tel.group) or tel.label
+    card.birthdays += [(text, at) for group, text, at in dates if is_birthday_label(labels.get(group))]
     _fill(card, texts)
     card.problems = [Problem(number, card.name or None, reason) for number, reason in problems]
     card.warnings = [Problem(number, card.name or None, reason) for number, reason in warnings]

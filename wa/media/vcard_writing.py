@@ -31,6 +31,10 @@ def write_card(card: Card) -> str:
             lines.append(f"{name}:{','.join(map(_escaped, values))}")
     if card.notes:
         lines.append(f"NOTE:{_escaped(card.notes)}")
+    for birthday, _ in card.birthdays:
+        # vCard 3.0 has no day without a year. Phones read Apple's form for it.
+        omitted = ";X-APPLE-OMIT-YEAR=1604" if birthday.startswith("--") else ""
+        lines.append(f"BDAY{omitted}:{'1604-' * bool(omitted)}{birthday.removeprefix('--')}")
     if card.timezone:
         lines.append(f"TZ;VALUE=text:{card.timezone}")
     if card.is_favorite:

@@ -74,6 +74,12 @@ def sharers(store: Store, phone: str) -> list[int]:
     return [number for (number,) in rows]
 
 
+def of_card(store: Store, digest: str) -> int | None:
+    """Return the id of the contact into which the card with this digest was imported."""
+    number: int | None = store.value("SELECT contact_id FROM contact_cards WHERE digest = ?", [digest])
+    return number
+
+
 def without_number(store: Store, name: str) -> int | None:
     """Return the id of the oldest contact without a number that has exactly this name."""
     number: int | None = store.value(
@@ -109,6 +115,7 @@ def insert(store: Store, person: Person, now: datetime) -> int:
         "is_favorite": person.is_favorite,
         "notes": person.notes or None,
         "timezone": person.timezone,
+        "birthday": person.birthday,
         "is_settled": person.is_chosen,
         "created_at": at,
         "updated_at": at,
@@ -145,6 +152,7 @@ def absorb(store: Store, number: int, other: int, now: datetime) -> None:
         is_favorite=bool(gone["is_favorite"]),
         notes=gone["notes"],
         timezone=gone["timezone"],
+        birthday=gone["birthday"],
         is_named=not is_number(gone["name"]),
     )
     changes = additions(row, person, keep_name=True)
@@ -181,10 +189,16 @@ def remove_phone(store: Store, number: int, phone: str) -> None:
     store.execute("UPDATE contacts SET phone = NULL WHERE id = ? AND phone = ?", [number, phone])
 
 
-def add_card(store: Store, number: int, digest: str, as_written: str, numbers: dict[str, str | None]) -> None:
-    """Store that a card was imported into a contact: its digests, and the numbers as they were read."""
-    card = {"digest": digest, "as_written": as_written, "contact_id": number}
-    store.insert("contact_cards", {**card, "numbers": json.dumps(numbers)})
+def add_card(store: Store, number: int, digest: str, as_written: str, person: Person) -> None:
+    """Store that a card was imported into a contact: its digests, and what it was read as."""
+    card = {"digest": digest, "as_written": as_written, "contact_id": number, "birthday": person.birthday}
+    store.insert("contact_cards", {**card, "numbers": json.dumps(person.numbers_as_written)})
+
+
+def card_birthdays(store: Store, number: int) -> set[str]:
+    """Return the birthdays on the cards that were imported into a contact."""
+    rows = store.execute("SELECT birthday FROM contact_cards WHERE contact_id = ?", [number])
+    return {birthday for (birthday,) in rows if birthday}
 
 
 def delete(store: Store, number: int) -> None:

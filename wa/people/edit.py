@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
+from wa.birthdays import typed_birthday
 from wa.errors import WaError
 from wa.people import contacts
 from wa.people.person import Person, checked_name, checked_phone, united
@@ -26,12 +27,14 @@ def add(
     tags: Iterable[str] = (),
     notes: str | None = None,
     timezone: str | None = None,
+    birthday: str | None = None,
+    today: date | None = None,
     is_favorite: bool = False,
 ) -> Row:
     """Add a contact; the first number is its main one. Return its row.
 
-    Raise WaError `usage` for an empty name, an invalid number or zone, and a number of another
-    contact.
+    Raise WaError `usage` for an empty name, an invalid number, zone or birthday, and a number of
+    another contact.
     """
     person = Person(
         checked_name(name),
@@ -41,6 +44,7 @@ def add(
         is_favorite,
         tidy(notes or ""),
         str(load_zone(timezone)) if timezone else None,
+        typed_birthday(birthday, today or now.date()) if birthday else None,
         is_chosen=True,
     )
     with store.write():
@@ -61,11 +65,13 @@ def edit(
     without: Sequence[str] = (),
     notes: str | None = None,
     timezone: str | None = None,
+    birthday: str | None = None,
+    today: date | None = None,
 ) -> Row:
     """Change a contact. Return its row.
 
-    The last of `phones` becomes its main number, the numbers `without` are removed, and so are notes
-    and a zone given as "". Raise WaError `usage` when nothing is to change and as `add` does, and
+    The last of `phones` becomes its main number, the numbers `without` are removed, and so are notes,
+    a zone and a birthday given as "". Raise WaError `usage` when nothing is to change and as `add` does, and
     `not-found` for a number to remove that is not the contact's.
     """
     changes: Row = {}
@@ -75,6 +81,8 @@ def edit(
         changes["notes"] = tidy(notes) or None
     if timezone is not None:
         changes["timezone"] = str(load_zone(timezone)) if timezone else None
+    if birthday is not None:
+        changes["birthday"] = typed_birthday(birthday, today or now.date()) if birthday.strip() else None
     new = [checked_phone(each, region) for each in phones]
     gone = [checked_phone(each, region) for each in without]
     with store.write():
@@ -85,7 +93,9 @@ def edit(
                 "not-found", f"+{stranger} is not a number of {row['name']}", f"wa contacts show {number}"
             )
         if not (changes or new or gone):
-            raise WaError("usage", "there is nothing to change", "give --name, --phone, --notes or --tz")
+            raise WaError(
+                "usage", "there is nothing to change", "give --name, --phone, --notes, --tz or --birthday"
+            )
         _edit(store, row, changes, new, gone, now)
     return contacts.get(store, number)
 

@@ -8,57 +8,43 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from zoneinfo import ZoneInfo
 
+from wa.birthdays import birthday_in, fuller, in_words, is_same_day, read_birthday
 from wa.media.vcard import Card, Problem, Tel
 from wa.people import contacts
 from wa.people.person import Person, additions, mobiles_differ, names_agree
-from wa.people.skipped import Skipped
+from wa.people.report import SHOWN, Report
 from wa.phones import read_numbers
 from wa.store.database import Row, Store
 
-SHOWN = 60
-"""Characters of a bad line that are shown."""
-
 
 @dataclass
-class Report:
-    """The report of an import: counts of outcomes, and the places with problems or warnings."""
+class Outcome:
+    """The result of the import of one person."""
 
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    skipped: Skipped = field(default_factory=Skipped)
-    problems: list[Row] = field(default_factory=list)
-    """The places that were skipped: file, line, card, reason."""
-    warnings: list[Row] = field(default_factory=list)
-    """The places that were imported but may be wrong, in the same form."""
-
-    def count(self, outcome: str) -> None:
-        """Count one more `added`, `updated` or `unchanged`."""
-        setattr(self, outcome, getattr(self, outcome) + 1)
-
-    def skip(self, file: str, problem: Problem, reason: str | None = None) -> None:
-        """Report a skipped place. `reason` groups the counts if the problem's own reason quotes the file."""
-        self.skipped.add(reason or problem.reason, f"{file}:{problem.line}")
-        self.problems.append(_place(file, problem))
-
-    def warn(self, file: str, problem: Problem) -> None:
-        """Report a place that was imported but may be wrong."""
-        self.warnings.append(_place(file, problem))
-
-    def row(self) -> Row:
-        """Return the report as data."""
-        return {**vars(self), **self.skipped.row()}
-
-
-def _place(file: str, problem: Problem) -> Row:
-    return {"file": file, "line": problem.line, "card": problem.card, "reason": problem.reason}
+    kind: str
+    """`added`, `updated` or `unchanged`."""
+    taken: dict[str, str]
+    """The numbers that stay with another contact: {number: name}."""
+    merged_into: str | None = None
+    """The name of the contact that the person was merged into, if it differs."""
+    birthday: str | None = None
+    """The birthday that the contact got."""
+    other_birthday: str | None = None
+    """A different birthday of the contact: the one that it had, else the one that stays."""
 
 
 def import_card(
-    store: Store, file: str, card: Card | Problem, report: Report, region: str | None, now: datetime
+    store: Store,
+    file: str,
+    card: Card | Problem,
+    report: Report,
+    region: str | None,
+    now: datetime,
+    zone: ZoneInfo | None = None,
 ) -> None:
     """Import one card, or report why it cannot be read; in the caller's transaction."""
     if isinstance(card, Problem):
@@ -72,13 +58,36 @@ def import_card(
     if not person.name:
         report.skip(file, Problem(card.line, None, "this card has neither a name nor a number"))
         return
-    outcome, taken, other = import_person(store, person, now)
-    report.count(outcome)
-    if other:
-        report.warn(file, Problem(card.line, person.name, f"it has the number of {other}: they are one now"))
-    for phone, owner in taken.items():
+    person.birthday = _birthday_of(file, card, report, now, zone)
+    outcome = import_person(store, person, now)
+    report.count(outcome.kind)
+    report.birthdays += outcome.birthday is not None
+    if outcome.kind != "unchanged" and not card.birthdays and birthday_in(card.notes, now.date()):
+        report.birthdays_in_notes += 1
+    if outcome.merged_into:
+        told = f"it has the number of {outcome.merged_into}: they are one now"
+        report.warn(file, Problem(card.line, person.name, told))
+    if outcome.other_birthday and person.birthday:
+        new, other = in_words(person.birthday), in_words(outcome.other_birthday)
+        told = f"its birthday was {other} until now" if outcome.birthday else f"not taken, {other} stays"
+        report.warn(file, Problem(card.line, person.name, f"birthday {new}: {told}"))
+    for phone, owner in outcome.taken.items():
         problem = Problem(lines[phone], card.name, f"+{phone} is {owner}'s, and stays so")
         report.skip(file, problem, "the number is somebody else's, and stays so")
+
+
+def _birthday_of(file: str, card: Card, report: Report, now: datetime, zone: ZoneInfo | None) -> str | None:
+    """Return the birthday on a card. Report what cannot be read; that does not count as skipped."""
+    found = None
+    for text, line in card.birthdays:
+        try:
+            birthday = read_birthday(text, now.astimezone(zone or timezone.utc).date(), zone)
+        except ValueError as error:
+            told = f"the birthday {text[:SHOWN]!r} {error}; it was left out"
+            report.warn(file, Problem(line, card.name or None, told))
+            continue
+        found = fuller(found, birthday) if found and is_same_day(found, birthday) else found or birthday
+    return found
 
 
 def _person_of(file: str, card: Card, report: Report, region: str | None) -> tuple[Person, dict[str, int]]:
@@ -132,37 +141,65 @@ def _less_likely_on_whatsapp(tel: Tel) -> tuple[bool, bool, bool, bool]:
 # ── Persons into contacts ───────────────────────────────────────────────────────────────────────────
 
 
-def import_person(store: Store, person: Person, now: datetime) -> tuple[str, dict[str, str], str | None]:
-    """Import a person, in the caller's transaction.
-
-    Return `added`, `updated` or `unchanged`; the numbers that stay with another contact
-    ({number: name}); and the name of the contact that the person was merged into, if it differs.
-    """
-    written = {**vars(person), "phones": None, "numbers_as_written": list(person.numbers_as_written)}
-    digest, as_written = _digest(vars(person)), _digest(written)
-    known: int | None = store.value("SELECT contact_id FROM contact_cards WHERE digest = ?", [digest])
-    if known is not None:
-        return "unchanged", _of_others(store, person, known), None
+def import_person(store: Store, person: Person, now: datetime) -> Outcome:
+    """Import a person, in the caller's transaction."""
+    written = _content(person, phones=None, numbers_as_written=list(person.numbers_as_written))
+    digest, as_written = _digest(_content(person)), _digest(written)
+    if (known := contacts.of_card(store, digest)) is not None:
+        return Outcome("unchanged", _of_others(store, person, known))
+    if person.birthday and (known := contacts.of_card(store, _digest(_content(person, birthday=None)))):
+        outcome = _with_birthday_alone(store, person, known, now)
+        contacts.add_card(store, known, digest, as_written, person)
+        return outcome
     if person.numbers_as_written:
         known = _reread(store, person, as_written)
     same = _contacts_of(store, person, known)
-    other_name = None
     if same:
         number = same[0]
         row = contacts.get(store, number)
-        other_name = None if names_agree(row, person) else row["name"]
         for other in same[1:]:
             contacts.absorb(store, number, other, now)
-        outcome = "updated" if _bring_up_to_date(store, number, person, now) or same[1:] else "unchanged"
+        outcome = _bring_up_to_date(store, number, person, now)
+        outcome.merged_into = None if names_agree(row, person) else row["name"]
+        if same[1:]:
+            outcome.kind = "updated"
     else:
         taken = _of_others(store, person, None)
         free = {phone: label for phone, label in person.phones.items() if phone not in taken}
-        outcome, number = "added", contacts.insert(store, replace(person, phones=free), now)
-    contacts.add_card(store, number, digest, as_written, person.numbers_as_written)
-    taken = _of_others(store, person, number)
-    for phone in taken:
+        number = contacts.insert(store, replace(person, phones=free), now)
+        outcome = Outcome("added", taken, birthday=person.birthday)
+    contacts.add_card(store, number, digest, as_written, person)
+    outcome.taken = _of_others(store, person, number)
+    for phone in outcome.taken:
         contacts.share_phone(store, number, phone)
-    return outcome, taken, other_name
+    return outcome
+
+
+def _with_birthday_alone(store: Store, person: Person, number: int, now: datetime) -> Outcome:
+    """Give a contact the birthday of a card that is otherwise known, and change nothing else."""
+    outcome = Outcome("unchanged", _of_others(store, person, number))
+    outcome.birthday, outcome.other_birthday = _new_birthday(store, contacts.get(store, number), person)
+    if outcome.birthday:
+        outcome.kind = "updated"
+        contacts.update(store, number, {"birthday": outcome.birthday}, now)
+    return outcome
+
+
+def _new_birthday(store: Store, row: Row, person: Person) -> tuple[str | None, str | None]:
+    """Return the birthday that a contact gets from a card, and a different one: the old, or what stays.
+
+    A card that says the same as an earlier one is not news: the user changed or removed the birthday
+    since. A corrected card counts, unless the user gave the birthday.
+    """
+    new, old = person.birthday, row["birthday"]
+    on_cards = contacts.card_birthdays(store, row["id"]) if new else set()
+    if not new or new == old or new in on_cards:
+        return None, None
+    if not old:
+        return new, None
+    if is_same_day(old, new):
+        return (new if fuller(old, new) != old else None), None
+    return (new if old in on_cards else None), old
 
 
 def _reread(store: Store, person: Person, as_written: str) -> int | None:
@@ -175,6 +212,14 @@ def _reread(store: Store, person: Person, as_written: str) -> int | None:
                 for phone in set((before or "").split()) - set(read.split()):
                     contacts.remove_phone(store, row["contact_id"], phone)
     return known
+
+
+def _content(person: Person, **but: object) -> Row:
+    """Return the fields of a person for a digest; without a birthday it is that of earlier versions."""
+    content = {**vars(person), **but}
+    if not content["birthday"]:
+        del content["birthday"]
+    return content
 
 
 def _digest(content: Row) -> str:
@@ -213,11 +258,14 @@ def _of_others(store: Store, person: Person, number: int | None) -> dict[str, st
     return {phone: owner["name"] for phone, owner in owners.items() if owner and owner["id"] != number}
 
 
-def _bring_up_to_date(store: Store, number: int, person: Person, now: datetime) -> bool:
-    """Bring a contact up to date with a person. Return whether that changed anything."""
+def _bring_up_to_date(store: Store, number: int, person: Person, now: datetime) -> Outcome:
+    """Bring a contact up to date with a person."""
     row = contacts.get(store, number)
     is_chosen = contacts.is_settled(store, number)
-    changes = additions(row, person, keep_name=is_chosen)
+    birthday, other_birthday = _new_birthday(store, row, person)
+    changes = additions(row, replace(person, birthday=None), keep_name=is_chosen)
+    if birthday:
+        changes["birthday"] = birthday
     if person.is_chosen and not is_chosen:
         contacts.settle(store, number)
     labels = {each["phone"]: each["label"] for each in row["phones"]}
@@ -236,4 +284,5 @@ def _bring_up_to_date(store: Store, number: int, person: Person, now: datetime) 
         changes["phone"] = mine
     if changes or is_changed:
         contacts.update(store, number, changes, now)
-    return bool(changes) or is_changed
+    kind = "updated" if changes or is_changed else "unchanged"
+    return Outcome(kind, {}, birthday=birthday, other_birthday=other_birthday)

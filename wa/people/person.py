@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from wa.birthdays import fuller
 from wa.errors import WaError
 from wa.phones import parse_phone
 from wa.store.database import Row
@@ -25,6 +26,8 @@ class Person:
     is_favorite: bool = False
     notes: str | None = None
     timezone: str | None = None
+    birthday: str | None = None
+    """As `wa.birthdays` stores it."""
     is_named: bool = True
     """False where the name is only a number."""
     is_chosen: bool = False
@@ -88,6 +91,11 @@ def additions(row: Row, person: Person, *, keep_name: bool) -> Row:
         changes["is_favorite"] = True
     if person.timezone and not row["timezone"]:
         changes["timezone"] = person.timezone
+    if (
+        person.birthday
+        and (better := fuller(row["birthday"] or person.birthday, person.birthday)) != row["birthday"]
+    ):
+        changes["birthday"] = better
     return changes
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
+from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
 from wa.jids import phone_in
@@ -19,8 +20,9 @@ from wa.media.vcard_lines import is_text_encoding
 from wa.media.vcard_writing import write_card
 from wa.people import contacts
 from wa.people.edit import change_words
-from wa.people.from_cards import SHOWN, Report, import_card
+from wa.people.from_cards import import_card
 from wa.people.recipients import directory
+from wa.people.report import SHOWN, Report
 from wa.phones import known_region
 from wa.store.database import Row, Store
 from wa.store.files import storage_error
@@ -28,7 +30,7 @@ from wa.store.fold import fold_name
 
 _BATCH = 100
 """Cards or lines in one transaction, so that it is short."""
-CSV_COLUMNS = ("name", "phone", "phones", "aliases", "tags", "is_favorite", "notes", "timezone")
+CSV_COLUMNS = ("name", "phone", "phones", "aliases", "tags", "is_favorite", "notes", "timezone", "birthday")
 
 
 # ── In ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -61,6 +63,7 @@ def import_cards(
     *,
     region: str | None,
     charset: str = "cp1252",
+    zone: ZoneInfo | None = None,
     dry_run: bool = False,
 ) -> Report:
     """Import the cards of files. Open all files before writing anything.
@@ -89,7 +92,7 @@ def import_cards(
                 while batch := list(islice(cards, _BATCH)):
                     with store.write():
                         for card in batch:
-                            import_card(store, file, card, report, region and region.upper(), now)
+                            import_card(store, file, card, report, region and region.upper(), now, zone)
     if not has_cards:
         raise WaError(
             "bad-data", f"there is no vCard in {', '.join(files)}", "export one from an address book"
@@ -181,6 +184,7 @@ def card_of(row: Row) -> Card:
         tags=row["tags"],
         notes=row["notes"],
         timezone=row["timezone"],
+        birthdays=[(row["birthday"], 0)] if row["birthday"] else [],
         is_favorite=bool(row["is_favorite"]),
     )
 

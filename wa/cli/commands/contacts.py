@@ -1,4 +1,4 @@
-"""contacts list|search|show|add|edit|remove|alias|tag|favorite|merge; more in `contacts_transfer`."""
+"""contacts list|search|show|add|edit|remove; more in `contacts_change`, `_birthdays` and `_transfer`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from wa.cli.completion import complete_contact
 from wa.cli.context import App
 from wa.cli.options import Json, app_of
 from wa.cli.output import clean, one_line
+from wa.cli.people import Force, Who, WholeWho, find, label, note_birthday_in_notes, today
 from wa.people import contacts as people
 from wa.people import recipients
 from wa.people.search import search as find_contacts
@@ -19,23 +19,15 @@ commands = typer.Typer()
 contacts = typer.Typer(help="People, their numbers and their other names.")
 commands.add_typer(contacts, name="contacts")
 
-Who = Annotated[
-    str,
-    typer.Argument(
-        metavar="WHO",
-        help="A name or alias or the beginning of one, a number, or an id.",
-        autocompletion=lambda ctx, incomplete: complete_contact(ctx, incomplete),
-    ),
-]
-WholeWho = Annotated[str, typer.Argument(metavar="WHO", help="The whole name or alias, a number, or an id.")]
-Force = Annotated[
-    bool, typer.Option("--force", help="Take an alias even if it is a name of another contact.")
-]
 Aliases = Annotated[
     list[str] | None, typer.Option("--alias", metavar="A", help="Another name; may be repeated.")
 ]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="G", help="A tag; may be repeated.")]
 Zone = Annotated[str | None, typer.Option("--tz", metavar="Z", help="The person's time zone: Asia/Dubai.")]
+Born = Annotated[
+    str | None,
+    typer.Option("--birthday", metavar="D", help="15 Jan, 15 January 1985, 1985-01-15, --01-15."),
+]
 Notes = Annotated[str | None, typer.Option(metavar="TEXT", help="Anything worth knowing.")]
 
 
@@ -76,7 +68,7 @@ def show(ctx: typer.Context, who: Who, as_json: Json = False) -> None:
     Example: wa contacts show nadia
     """
     app = app_of(ctx)
-    row = _find(app, who)
+    row = find(app, who)
     shown = {
         "name": row["name"] + " ★" * row["is_favorite"],
         "numbers": ", ".join(
@@ -84,6 +76,7 @@ def show(ctx: typer.Context, who: Who, as_json: Json = False) -> None:
         ),
         "aliases": ", ".join(row["aliases"]),
         "tags": ", ".join(row["tags"]),
+        "birthday": _birthday(app, row),
         "zone": row["timezone"],
         "id": row["id"],
     }
@@ -91,6 +84,7 @@ def show(ctx: typer.Context, who: Who, as_json: Json = False) -> None:
     notes = clean(row["notes"] or "").splitlines()
     lines += [f"{'notes' if number == 0 else '':<9} {line}" for number, line in enumerate(notes)]
     app.out.result(row, "\n".join(lines))
+    note_birthday_in_notes(app, row)
 
 
 @contacts.command()
@@ -105,6 +99,7 @@ def add(
     tag: Tags = None,
     notes: Notes = None,
     tz: Zone = None,
+    birthday: Born = None,
     favorite: Annotated[bool, typer.Option("--favorite", help="Make this contact a favourite.")] = False,
     force: Force = False,
     as_json: Json = False,
@@ -128,9 +123,12 @@ def add(
         tags=tag or [],
         notes=notes,
         timezone=tz,
+        birthday=birthday,
+        today=today(app),
         is_favorite=favorite,
     )
-    app.out.result(row, f"added {_label(row)}")
+    app.out.result(row, f"added {label(row)}")
+    note_birthday_in_notes(app, row)
 
 
 @contacts.command(name="edit")
@@ -144,9 +142,10 @@ def edit_(
     remove_phone: Annotated[list[str] | None, typer.Option(metavar="P", help="A number to remove.")] = None,
     notes: Notes = None,
     tz: Zone = None,
+    birthday: Born = None,
     as_json: Json = False,
 ) -> None:
-    """Change a contact. An empty text removes the notes or the time zone.
+    """Change a contact. An empty text removes the notes, the time zone or the birthday.
 
     Example: wa contacts edit nadia --notes "Vegetarian" --tz Asia/Dubai
     """
@@ -155,7 +154,7 @@ def edit_(
     app = app_of(ctx)
     row = edit.edit(
         app.store,
-        _find(app, who)["id"],
+        find(app, who)["id"],
         app.now(),
         region=app.settings.region,
         name=name,
@@ -163,8 +162,11 @@ def edit_(
         without=remove_phone or [],
         notes=notes,
         timezone=tz,
+        birthday=birthday,
+        today=today(app),
     )
-    app.out.result(row, f"changed {_label(row)}")
+    app.out.result(row, f"changed {label(row)}")
+    note_birthday_in_notes(app, row)
 
 
 @contacts.command()
@@ -176,105 +178,19 @@ def remove(ctx: typer.Context, who: WholeWho, as_json: Json = False) -> None:
     from wa.people import edit
 
     app = app_of(ctx)
-    row = _find(app, who, exact=True)
+    row = find(app, who, exact=True)
     edit.remove(app.store, row["id"])
-    app.out.result(row, f"removed {_label(row)}")
+    app.out.result(row, f"removed {label(row)}")
 
 
-@contacts.command()
-def alias(
-    ctx: typer.Context,
-    who: Who,
-    aliases: Annotated[list[str], typer.Argument(metavar="ALIAS…", help="Another name for this person.")],
-    remove: Annotated[bool, typer.Option("--remove", help="Remove these aliases.")] = False,
-    force: Force = False,
-    as_json: Json = False,
-) -> None:
-    """Give a contact other names; commands accept these too.
+def _birthday(app: App, row: Mapping[str, Any]) -> str | None:
+    """Return a birthday as `15 January 1985 (41 years old)`."""
+    if not row["birthday"]:
+        return None
+    from wa.birthdays import age_at, in_words
 
-    An alias that is a name of another contact is refused, for it would find neither.
-
-    Example: wa contacts alias nadia Sis Nadia-at-work
-    """
-    app = app_of(ctx)
-    row = _change_words(app, who, "aliases", aliases, remove=remove, force=force)
-    app.out.result(row, one_line(f"{row['name']}: {', '.join(row['aliases']) or 'no aliases'}"))
-
-
-@contacts.command()
-def tag(
-    ctx: typer.Context,
-    who: Who,
-    tags: Annotated[list[str], typer.Argument(metavar="TAG…", help="A word such as family.")],
-    remove: Annotated[bool, typer.Option("--remove", help="Remove these tags.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Give a contact tags.
-
-    Example: wa contacts tag zoe neighbours
-    """
-    app = app_of(ctx)
-    row = _change_words(app, who, "tags", tags, remove=remove)
-    app.out.result(row, one_line(f"{row['name']}: {', '.join(row['tags']) or 'no tags'}"))
-
-
-@contacts.command()
-def favorite(
-    ctx: typer.Context,
-    who: Who,
-    off: Annotated[bool, typer.Option("--off", help="Make it an ordinary contact again.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Make a contact a favourite; favourites come first in lists.
-
-    Example: wa contacts favorite nadia
-    """
-    from wa.people import edit
-
-    app = app_of(ctx)
-    row = edit.set_favorite(app.store, _find(app, who)["id"], not off, app.now())
-    app.out.result(row, f"{one_line(row['name'])} is {'not a favourite any more' if off else 'a favourite'}")
-
-
-@contacts.command()
-def merge(
-    ctx: typer.Context,
-    who: WholeWho,
-    other: Annotated[str, typer.Argument(metavar="OTHER", help="The contact that goes into WHO.")],
-    as_json: Json = False,
-) -> None:
-    """Merge two contacts of one person. WHO keeps its name, and gets everything stored about OTHER.
-
-    Example: wa contacts merge "Omar Sample" 447700900201
-    """
-    from wa.people import edit
-
-    app = app_of(ctx)
-    row, gone = _find(app, who, exact=True), _find(app, other, exact=True)
-    row = edit.merge(app.store, row["id"], gone["id"], app.now())
-    app.out.result(row, f"merged {_label(gone)} into {_label(row)}")
-
-
-# ── Shared functions ────────────────────────────────────────────────────────────────────────────────
-
-
-def _find(app: App, who: str, *, exact: bool = False) -> dict[str, Any]:
-    return recipients.find(app.store, who, app.settings.region, exact=exact)
-
-
-def _change_words(
-    app: App, who: str, column: str, words: list[str], *, remove: bool, force: bool = False
-) -> dict[str, Any]:
-    from wa.people import edit
-
-    number = _find(app, who)["id"]
-    if column == "aliases" and not (remove or force):
-        recipients.expect_free(app.store, words, number)
-    return edit.change_words(app.store, number, column, words, app.now(), remove=remove)
-
-
-def _label(row: Mapping[str, Any]) -> str:
-    return one_line(row["name"]) + (f" +{row['phone']}" if row["phone"] else "")
+    age = age_at(row["birthday"], today(app))
+    return in_words(row["birthday"]) + (f" ({age} years old)" if age else "")
 
 
 def _table(app: App, rows: Iterable[Mapping[str, Any]], empty: str) -> None:

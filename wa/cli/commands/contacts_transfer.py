@@ -15,7 +15,7 @@ from wa.cli.output import array, clean, one_line
 from wa.errors import ExitStatus, WaError
 
 if TYPE_CHECKING:
-    from wa.people.from_cards import Report
+    from wa.people.report import Report
 
 commands = typer.Typer()
 
@@ -47,7 +47,14 @@ def import_vcf(
     app = app_of(ctx)
     region = region or app.settings.region
     report = transfer.import_cards(
-        app.store, files, sys.stdin.buffer, app.now(), region=region, charset=charset, dry_run=dry_run
+        app.store,
+        files,
+        sys.stdin.buffer,
+        app.now(),
+        region=region,
+        charset=charset,
+        zone=app.settings.zone,
+        dry_run=dry_run,
     )
     _report(app, report, dry_run=dry_run)
 
@@ -113,7 +120,11 @@ def _report(app: App, report: Report, *, dry_run: bool) -> None:
         app.out.note(f"warning: {len(report.warnings) - _WARNINGS} more such lines; --json has them all")
     row = report.row()
     counts = ", ".join(f"{row[kind]} {kind}" for kind in ("added", "updated", "unchanged", "skipped"))
+    if row["birthdays"]:
+        counts += f", {row['birthdays']} birthday{'s' * (row['birthdays'] != 1)}"
     app.out.result(row, counts + (" (nothing was written)" if dry_run else ""))
+    if row["birthdays_in_notes"]:
+        app.out.note("hint: notes tell birthdays that are not stored: `wa contacts birthdays` shows them")
     if row["skipped"]:
         raise typer.Exit(ExitStatus.BAD_DATA)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from wa.birthdays import read_birthday
 from wa.imports.wajs.fields import Complain, Skip, a_list, an_object, text, texts
 from wa.jids import phone_in
 from wa.people.from_cards import import_person
@@ -45,10 +46,15 @@ def import_contact(
     )
     if not person.name:
         raise Skip("it has no name")
-    outcome, taken, _ = import_person(store, person, now)
-    for phone, owner in taken.items():
+    if written_birthday := text(record, "birthday", ""):
+        try:
+            person.birthday = read_birthday(written_birthday, now.date())
+        except ValueError as error:
+            complain(f"a birthday of it {error}", f"{written_birthday} of {person.name}")
+    outcome = import_person(store, person, now)
+    for phone, owner in outcome.taken.items():
         complain("a number of it is somebody else's, and stays so", f"+{phone} of {person.name}: {owner}")
-    return outcome != "unchanged"
+    return outcome.kind != "unchanged"
 
 
 def _read(text: str, region: str | None) -> list[str]:

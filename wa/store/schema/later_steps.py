@@ -84,3 +84,9 @@ CREATE INDEX messages_version ON messages (chat_jid, json_extract(details, '$.ve
     WHERE json_extract(details, '$.version_id') IS NOT NULL
 """,
     )
+
+
+def m0019_birthdays(db: Database) -> None:
+    """The birthday on each imported card, and an index of the contacts that have one."""
+    db.conn.execute("ALTER TABLE contact_cards ADD COLUMN birthday TEXT")
+    db.conn.execute("CREATE INDEX contacts_birthday ON contacts (birthday) WHERE birthday IS NOT NULL")

@@ -1,0 +1,52 @@
+"""The birthdays of contacts: those that come, and those that only notes tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from wa.birthdays import WEEKDAYS, age_on, birthday_in, in_words, next_date
+from wa.people.contacts import read
+from wa.store.database import Row, Store
+from wa.store.fold import fold
+
+
+def upcoming(store: Store, today: date, days: int) -> list[Row]:
+    """Return the contacts whose birthday is within so many days from today on, the next ones first.
+
+    Each row has `date` (ISO), `weekday`, `in_days`, and `age`, which is None where the year is not known.
+    """
+    found = []
+    for row in read(store, "WHERE c.birthday IS NOT NULL"):
+        day = next_date(row["birthday"], today)
+        ahead = (day - today).days
+        if ahead <= days:
+            age = age_on(row["birthday"], day)
+            found.append(
+                {
+                    **row,
+                    "date": day.isoformat(),
+                    "weekday": WEEKDAYS[day.weekday()],
+                    "in_days": ahead,
+                    "age": age,
+                }
+            )
+    return sorted(found, key=lambda row: (row["date"], not row["is_favorite"], fold(row["name"]), row["id"]))
+
+
+def offers(store: Store, today: date) -> Iterator[str]:
+    """Yield a hint for each contact without a birthday whose notes tell one."""
+    for row in read(store, "WHERE c.birthday IS NULL AND c.notes IS NOT NULL"):
+        if hint := offer(row, today):
+            yield hint
+
+
+def offer(row: Row, today: date) -> str | None:
+    """Return the hint that takes a birthday from a contact's notes, None if they tell none or it has one."""
+    told = None if row["birthday"] else birthday_in(row["notes"], today)
+    if told is None:
+        return None
+    day = in_words(told)
+    return (
+        f'the notes of {row["name"]} tell a birthday, {day}: wa contacts edit {row["id"]} --birthday "{day}"'
+    )
