@@ -260,6 +260,13 @@ def test_every_step_says_what_it_brings():
             {"contact_cards": "birthday"},
             id="m0019_birthdays",
         ),
+        pytest.param(
+            20,
+            ({*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, *JOBS, *SERIES} - {"spool"})
+            | {"shared_numbers", "calls", "sealed", "poll_votes"},
+            {"messages": "changed", "reactions": "changed"},
+            id="m0020_changes",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

@@ -46,6 +46,8 @@ SAME_MADE_UP = (
 """SQL for the id of the message with a made-up id that the message with these values is."""
 EDIT = "edit"
 """The value of `unavailable` for a message whose newest text this device cannot read; the older one stays."""
+CHANGES = 2**20
+"""More changes than there are between two messages; see `next_change`."""
 PAD = "\n\n"
 """The end of each text in the search index, so that its last two characters begin a trigram too."""
 ROW = (
@@ -166,6 +168,31 @@ def has_made_up(store: Store) -> bool:
     """Return whether there is a message whose id was made up."""
     sql = f"SELECT 1 FROM messages INDEXED BY messages_made_up WHERE {IS_MADE_UP} LIMIT 1"
     return store.value(sql) is not None
+
+
+def next_change(store: Store) -> int:
+    """Return the place of a change that happens now, among the messages and the changes before it.
+
+    The changes after the message with the id N have places from N * CHANGES on.
+    """
+    places = (
+        store.value("SELECT max(changed) FROM messages WHERE changed IS NOT NULL"),
+        store.value("SELECT max(changed) FROM reactions WHERE changed IS NOT NULL"),
+    )
+    return max(newest_id(store) * CHANGES, *(1 + (place or 0) for place in places))
+
+
+def changed_after(store: Store, cursor: int) -> list[Row]:
+    """Return the next messages that were edited or deleted behind a place, in order."""
+    found = shown(
+        store,
+        f"SELECT {ROW}, m.changed FROM messages m WHERE m.changed > ? ORDER BY m.changed LIMIT {BATCH}",
+        [cursor],
+    )
+    return [
+        {"event": "deleted" if row["deleted_at"] else "edited", "row_id": row.pop("id"), **row}
+        for row in found
+    ]
 
 
 def newest_id(store: Store) -> int:

@@ -9,9 +9,9 @@ import typer
 
 from wa.cli.context import App
 from wa.cli.options import Json, app_of
-from wa.cli.show import message_line
+from wa.cli.show import change_line, message_line
 from wa.queue import rows as queue
-from wa.record import messages
+from wa.record import messages, responses
 from wa.times import parse_duration
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def listen(
     """Stay connected: record and print messages, send what is due.
 
     A second listener prints what the first one records, and takes over within
-    two seconds when the first ends. --json prints one JSON object a line.
+    two seconds when the first ends. --json prints one JSON object a line: a
+    message is its row; a reaction, an edit and a deletion have "event".
 
     Example: wa listen --for 10m --json
     """
@@ -43,7 +44,7 @@ def listen(
     from wa.queue.send import Scope
 
     app = app_of(ctx)
-    feed = _Feed(app, messages.newest_id(app.store) if since is None else since)
+    feed = _Feed(app, since)
     end = None if duration is None else time.monotonic() + parse_duration(duration).total_seconds()
     hold.serve(
         app.context,
@@ -56,11 +57,11 @@ def listen(
 
 
 class _Feed:
-    """The output of `wa listen`: live messages once any process has stored them, and warnings."""
+    """The output of `wa listen`: live messages and changes once any process has stored them, and warnings."""
 
-    def __init__(self, app: App, cursor: int) -> None:
+    def __init__(self, app: App, since: int | None) -> None:
         self._app = app
-        self._cursor = cursor
+        self._place = responses.place_of(app.store, since)
         self._awaited = messages.awaited(app.store)
         self._version = -1
         self._last_state: str | None = None
@@ -78,10 +79,11 @@ class _Feed:
             return
         self._version = version
         self._print_awaited()
-        while rows := messages.live_after(self._app.store, self._cursor):
-            for row in rows:
-                self._app.out.event(row, message_line(self._app, row))
-                self._cursor = row["id"]
+        while told := responses.told_after(self._app.store, self._place):
+            for place, row in told:
+                line = change_line if "event" in row else message_line
+                self._app.out.event(row, line(self._app, row))
+                self._place = place
         self._warn()
 
     def _print_awaited(self) -> None:

@@ -46,11 +46,11 @@ def apply_event(store: Store, event: Event, now: datetime, source: str = "live")
     elif isinstance(event, NothingToShow):
         write.take_away(store, canonical(store, event.chat_jid), event.message_id)
     elif isinstance(event, Edited):
-        _edit(store, event, now)
+        _edit(store, event, now, source)
     elif isinstance(event, Deleted):
-        _delete(store, event, now)
+        _delete(store, event, now, source)
     elif isinstance(event, Reacted):
-        _react(store, event)
+        _react(store, event, source)
     elif isinstance(event, Sealed):
         _seal(store, event, source)
     elif isinstance(event, Voted):
@@ -125,7 +125,7 @@ def _may_change(store: Store, event: Edited | Deleted, chat: str, found: Row) ->
     return False
 
 
-def _edit(store: Store, event: Edited, now: datetime) -> None:
+def _edit(store: Store, event: Edited, now: datetime, source: str) -> None:
     """Store the newest text, in whatever order edits arrive."""
     chat = canonical(store, event.chat_jid)
     found = messages.find(store, chat, event.message_id)
@@ -142,9 +142,10 @@ def _edit(store: Store, event: Edited, now: datetime) -> None:
         if event.poll:
             found["content"] = event.content
             write.edit_poll(store, found, event.poll["question"], event.poll["options"])
+        _tell(store, found, source)
 
 
-def _delete(store: Store, event: Deleted, now: datetime) -> None:
+def _delete(store: Store, event: Deleted, now: datetime, source: str) -> None:
     """Turn a message into a tombstone, with the time of its deletion."""
     chat = canonical(store, event.chat_jid)
     found = messages.find(store, chat, event.message_id)
@@ -153,6 +154,13 @@ def _delete(store: Store, event: Deleted, now: datetime) -> None:
         write.record_early(store, chat, event.message_id, None, event.timestamp, now, by)
     elif not found["deleted_at"] and _may_change(store, event, chat, found):
         write.delete(store, found, messages.moment(event.timestamp))
+        _tell(store, found, source)
+
+
+def _tell(store: Store, found: Row, source: str) -> None:
+    """Let listeners tell a live change of a message."""
+    if source == "live":
+        write.change(store, found["id"], {"changed": messages.next_change(store)})
 
 
 def _seal(store: Store, event: Sealed, source: str) -> None:
@@ -191,14 +199,15 @@ def _notice(store: Store, notice: MessageReceived, text: str, now: datetime, sou
         write.replace_text(store, found, text)
 
 
-def _react(store: Store, event: Reacted) -> None:
+def _react(store: Store, event: Reacted, source: str) -> None:
     """Store a person's newest reaction to a message; an empty one removes it."""
     key = {
         "chat_jid": canonical(store, event.chat_jid),
         "message_id": event.message_id,
         "sender": canonical(store, event.sender),
     }
-    responses.react(store, key, event.emoji, event.timestamp)
+    changed = messages.next_change(store) if source == "live" else None
+    responses.react(store, key, event.emoji, event.timestamp, changed)
 
 
 def _receipt(store: Store, event: ReceiptReceived, now: datetime) -> None:

@@ -90,3 +90,21 @@ def m0019_birthdays(db: Database) -> None:
     """The birthday on each imported card, and an index of the contacts that have one."""
     db.conn.execute("ALTER TABLE contact_cards ADD COLUMN birthday TEXT")
     db.conn.execute("CREATE INDEX contacts_birthday ON contacts (birthday) WHERE birthday IS NOT NULL")
+
+
+def m0020_changes(db: Database) -> None:
+    """In which order edits, deletions and reactions came, for a listener that tells them.
+
+    The names of people whose number was found out later move to that number.
+    """
+    run(
+        db,
+        """
+ALTER TABLE messages ADD COLUMN changed INTEGER;
+CREATE INDEX messages_changed ON messages (changed) WHERE changed IS NOT NULL;
+ALTER TABLE reactions ADD COLUMN changed INTEGER;
+CREATE INDEX reactions_changed ON reactions (changed) WHERE changed IS NOT NULL;
+UPDATE OR IGNORE push_names SET jid = (SELECT pn FROM jid_aliases WHERE lid = jid)
+    WHERE jid IN (SELECT lid FROM jid_aliases)
+""",
+    )

@@ -16,7 +16,7 @@ from wa.store.schema.early_steps import (
     m0008_wall_times,
     run,
 )
-from wa.store.schema.later_steps import m0017_series, m0018_files, m0019_birthdays
+from wa.store.schema.later_steps import m0017_series, m0018_files, m0019_birthdays, m0020_changes
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -263,6 +263,7 @@ STEPS = (
     m0007_stuck, m0008_wall_times, m0009_details, m0010_drafts, m0011_unavailable, m0012_unread,
     m0013_people, m0014_calls, m0015_jobs, m0016_sealed, m0017_series, m0018_files,
     m0019_birthdays,
+    m0020_changes,
 )  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""
