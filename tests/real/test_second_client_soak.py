@@ -119,6 +119,8 @@ def test_a_status_of_baileys_is_recorded(scene):
     event = scene.printed(sent["key"]["id"])
     assert (event["content"], event["chat_jid"]) == ("my status", "status@broadcast")
     assert event["sender"] == scene.adam.pn
+    if scene.version in OLDER:  # told numbers, it leaves out the phone of whom it writes to
+        scene.relay.take_stale()
 
 
 # ── Forgeries ─────────────────────────────────────────────────────────────────────────────────────
@@ -180,8 +182,9 @@ def test_a_spoiled_message_of_wa_arrives_after_a_retry(scene, fresh):
     got = client.message(row["message_id"])
     assert content_of(got) == ("conversation", "spoiled on the way to Baileys")
     assert client.received().count(row["message_id"]) == 1
-    (refused,) = scene.relay.take_unhandled('error="500"')
-    assert row["message_id"] in refused
+    if scene.version == NEWEST:  # it says so besides asking again; the older ones only ask
+        (refused,) = scene.relay.take_unhandled('error="500"')
+        assert row["message_id"] in refused
 
 
 def test_a_spoiled_message_of_baileys_arrives_in_the_end(scene, fresh):
@@ -325,6 +328,7 @@ def test_baileys_goes_on_after_its_connection_was_cut(scene, fresh):
         person.drop(**how)
         client.wait("connection", lambda event: event.get("connection") == "open", after=mark)
     scene.printed(client.say(scene.to_reem, "still here"))
+    refuses_what_it_could_not_finish(scene)
 
 
 def test_baileys_learns_that_it_is_replaced_then_unlinked(scene, fresh):
@@ -353,6 +357,13 @@ def test_baileys_logs_out(scene, fresh):
     assert len(person.devices()) == 1
     client.call("logout")
     wait_for(lambda: not person.devices(), what="the end of the device")
+    refuses_what_it_could_not_finish(scene)
+
+
+def refuses_what_it_could_not_finish(scene):
+    """Forget that Baileys 6 refuses, as its connection ends, a message between its account's own devices."""
+    if scene.version in OLDER:
+        scene.relay.take_unhandled('error="487"')
 
 
 # ── Queries ───────────────────────────────────────────────────────────────────────────────────────

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import resource
 import random
 import shlex
 import socket
@@ -673,6 +674,26 @@ def test_waking_the_owner_through_a_full_socket_does_not_block(wa, home):
     assert deaf.wait(0)
     assert not deaf.wait(0)
     deaf.close()
+
+
+def test_an_owner_with_many_open_files_is_woken(home):
+    home.prepare()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    held = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while held[-1] < 1024:
+            held.append(os.dup(held[0]))
+        owner = WakeSocket(home.socket)
+        wake_owner(home.socket)
+        assert owner.wait(5)
+        owner.wake()
+        assert not owner.wait(5)  # one of its own threads has woken it
+        owner.close()
+    finally:
+        for each in held:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_file_or_directory_in_the_socket_s_place_stays_and_stops_no_message(wa, home):

@@ -40,13 +40,15 @@ class WakeSocket:
 
     def wait(self, seconds: float) -> bool:
         """Wait until woken, or for `seconds`; return whether another process ended the wait."""
-        ends = [self._inner]
-        if self._outer is not None:
-            ends.append(self._outer)
-        ready = select.select(ends, [], [], max(0.0, seconds))[0]
-        for end in ready:
-            self._drain(end)
-        return self._outer in ready
+        ends = [end for end in (self._inner, self._outer) if end is not None]
+        poll = select.poll()  # select.select() refuses descriptors from 1024 on
+        for end in ends:
+            poll.register(end, select.POLLIN)
+        ready = {number for number, _ in poll.poll(max(0.0, seconds) * 1000)}
+        for end in ends:
+            if end.fileno() in ready:
+                self._drain(end)
+        return self._outer is not None and self._outer.fileno() in ready
 
     @staticmethod
     def _drain(end: socket.socket) -> None:
