@@ -6,8 +6,8 @@ import contextlib
 import fcntl
 import json
 import os
-import resource
 import random
+import resource
 import shlex
 import socket
 import sqlite3

@@ -32,11 +32,11 @@ def download(
     ] = 100,
     as_json: Json = False,
 ) -> None:
-    """Download the newest files of a chat, and its contact cards as .vcf files.
+    """Download the newest files and contact cards of a chat.
 
-    Files that are already here are not downloaded again. Without --out, files go
-    into media/ in WA_HOME. WhatsApp keeps files for some weeks; the command names
-    those that are gone, and downloads the others.
+    Cards become .vcf files. What is already here is not downloaded again. Without
+    --out, files go into media/ in WA_HOME. WhatsApp keeps files for some weeks; the
+    command names those that are gone, and downloads the others.
 
     Example: wa download nadia image 20 --out ~/Pictures
     """
