@@ -153,6 +153,9 @@ class RemoteTransport:
     def decode(self, kind: str, payload: bytes) -> list[Event]:
         return self._call("decode", kind, payload)
 
+    def secrets(self, chats: Sequence[str], message_ids: Sequence[str]) -> dict[str, list[bytes]]:
+        return self._call("secrets", chats, message_ids)
+
 
 class Server:
     """The side of the process with the library."""

@@ -626,6 +626,9 @@ class TransportContract:
         assert event.jid == other.group
         assert other.friend in {member for member, _ in event.members}
 
+    def test_a_transport_without_the_secret_of_a_message_says_so(self, transport, other):
+        assert transport.secrets([other.friend], ["3A00"]) == {}
+
     def test_decoding_an_unknown_kind_raises(self, transport, other):
         with pytest.raises(Exception, match=r".*"):
             transport.decode("no-such-kind", b"{}")
