@@ -12,7 +12,7 @@ from wa.cli.context import App
 from wa.cli.show import when_due, who
 from wa.errors import WaError
 from wa.queue import rows as queue
-from wa.queue.series import occurrences
+from wa.queue.series import occurrences, table
 from wa.queue.series.rules import in_words, parse
 from wa.store.database import Row, Store
 
@@ -33,6 +33,7 @@ Id = Annotated[
         metavar="ID", help="The id, its beginning, or the part after _.", autocompletion=complete_id
     ),
 ]
+OfSeries = Annotated[bool, typer.Option("--series", help="The whole series that it belongs to.")]
 Ids = Annotated[
     list[str],
     typer.Argument(
@@ -41,24 +42,34 @@ Ids = Annotated[
 ]
 
 
+Change = Callable[[Store, str, datetime], Mapping[str, Any]]
+
+
 def change_each(
     app: App,
     ids: Sequence[str],
-    change: Callable[[Store, str, datetime], Mapping[str, Any]],
+    change: Change,
     done: str,
     note: Callable[[Mapping[str, Any]], None] = lambda row: None,
+    *,
+    of_series: Change | None = None,
+    series: bool = False,
 ) -> None:
-    """Change each row and tell of it, then raise the first error; JSON is an array if there are several."""
+    """Change each row or series, then raise the first error; JSON is an array if there are several."""
     rows: list[Row] = []
     errors: list[WaError] = []
-    for row_id in [queue.find(app.store, each) for each in ids]:
+    for row_id, series_id in [_target(app, each, of_series, series=series) for each in ids]:
         try:
-            row = change(app.store, row_id, app.now())
+            if series_id is None or of_series is None:
+                row = change(app.store, str(row_id), app.now())
+            else:
+                row = of_series(app.store, series_id, app.now())
         except WaError as error:
             errors.append(error)
             continue
         rows.append(with_series(app, row))
-        app.out.line(f"{done} {row_id} for {who(row)}")
+        what = f"the series {series_id}" if series_id else row_id
+        app.out.line(f"{done} {what} for {who(row)}")
         note(row)
     app.context.wake_owner()
     if errors:
@@ -67,6 +78,15 @@ def change_each(
         app.out.result(rows[0], "")
     elif app.json:
         app.out.table(rows, [], lambda row: [], "")
+
+
+def _target(app: App, text: str, of_series: Change | None, *, series: bool) -> tuple[str | None, str | None]:
+    """Return the id of a row, or of a series where the command works on these."""
+    if of_series is None:
+        return queue.find(app.store, text), None
+    from wa.queue.series import change
+
+    return change.find(app.store, text, series=series)
 
 
 def with_series(app: App, row: Mapping[str, Any]) -> Row:
@@ -82,6 +102,16 @@ def described(app: App, row: Mapping[str, Any]) -> tuple[Row, str]:
     return shown, "\n".join(
         [line, *(f"    then {when_due(app, {**row, 'scheduled_at': each})}" for each in later)]
     )
+
+
+def series_row(app: App, series: Row) -> Row:
+    """Return a series as it is shown in JSON, with its next times."""
+    return {**table.public(series), "next": occurrences.upcoming(app.store, series, app.now())}
+
+
+def rule_words(row: Mapping[str, Any]) -> str:
+    """Return the rule of a series in words, with its time of day."""
+    return f"{in_words(parse(row['rrule']))}, {row['starts_at_local'][11:16]}"
 
 
 def mark(row: Mapping[str, Any], before: str = "") -> str:

@@ -4,75 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from conftest import REEM, FakeClock, delivered, own
+from series_rows import DAILY, queue, series_of, statuses
 
 from wa.queue import outcomes, rows, states
-from wa.store.database import Store
 from wa.store.paths import Home
 from wa.times import from_iso, to_iso
 from wa.whatsapp.transport import Evidence, Refused, SendError
 
-DAILY = ("--at", "2026-11-21 09:00", "--every", "day")
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    """Friday noon; London's clock shows UTC."""
-    return FakeClock("2026-11-20T12:00:00")
-
-
-@pytest.fixture
-def add(wa: Any, clock: FakeClock) -> Callable[..., dict[str, Any]]:
-    """Add a series; return its first row as `--json` shows it."""
-
-    def run(*options: str, text: str = "Good morning") -> dict[str, Any]:
-        done = wa("schedule", "add", REEM, text, *options, "--json", now=clock)
-        assert done.code == 0, done.err
-        return dict(done.json)
-
-    return run
-
-
-def queue(store: Store) -> list[tuple[str, str]]:
-    """Return date and status of all rows, by date."""
-    found = store.rows("SELECT occurrence, status FROM scheduled_messages ORDER BY occurrence")
-    return [(row["occurrence"], row["status"]) for row in found]
-
-
-def statuses(store: Store) -> dict[str, str]:
-    return dict(queue(store))
-
-
-def series_of(store: Store) -> dict[str, Any]:
-    row = store.row("SELECT * FROM series")
-    assert row is not None
-    return row
-
-
-@pytest.fixture
-def work(wa: Any, clock: FakeClock) -> Callable[[], None]:
-    """Let a process send all that there is to send now."""
-
-    def run() -> None:
-        done = wa("run-scheduler", "--once", now=clock)
-        assert done.code in (0, 5), done.err
-
-    return run
-
-
-@pytest.fixture
-def go(clock: FakeClock, work: Callable[[], None]) -> Callable[[str], None]:
-    """Set the clock to a moment in UTC, and let a process send what is due."""
-
-    def run(moment: str) -> None:
-        clock.at = from_iso(f"{moment}:00.000Z")
-        work()
-
-    return run
+pytest_plugins = ["series_fixture"]
 
 
 def test_add_answers_with_the_row_its_series_and_the_next_five_times(add, wa, clock):

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from wa.cli.options import Draft, Json, To, app_of, read_text, recipient
-from wa.cli.queue_rows import Id, described, mark, with_series
+from wa.cli.queue_rows import Id, OfSeries, described, mark, rule_words, series_row, with_series
 from wa.cli.show import note_what_keeps, when_due, who
 from wa.errors import WaError
 from wa.queue import attention, compose
@@ -148,12 +148,19 @@ def list_(
 
 @schedule.command()
 def show(ctx: typer.Context, id: Id, as_json: Json = False) -> None:  # noqa: A002
-    """Show everything stored about a queued message.
+    """Show everything stored about a message, or a series.
+
+    Of a series, it is the newest message, with the next five times.
 
     Example: wa schedule show a1b2c3
     """
+    from wa.queue.series import change, queued
+
     app = app_of(ctx)
-    row = queue.get(app.store, queue.find(app.store, id))
+    row_id, series_id = change.find(app.store, id)
+    if row_id is None:
+        row_id = queued.of_date(app.store, str(series_id), table.get(app.store, str(series_id))["current"])
+    row = queue.get(app.store, str(row_id))
     public, _ = described(app, row)
     shown = {"to": f"{who(row)} ({row['to_jid']})", "when": when_due(app, row)}
     if row["rrule"]:
@@ -177,16 +184,65 @@ def edit(
         typer.Option(metavar="Z", help="The zone of the time, or contact; without --at, 09:00 stays 09:00."),
     ] = None,
     to: Annotated[str | None, typer.Option(metavar="TO", help="The new recipient.")] = None,
+    series: OfSeries = False,
+    every: Every = None,
+    until: Until = None,
+    count: Repeats = None,
+    without: Without = None,
     as_json: Json = False,
 ) -> None:
-    """Change the text, time, zone or recipient of a message.
+    """Change a message that is not sent yet, or a series.
 
     For another recipient, a time in the zone of the one before is shown in your own.
+    With --series, or the id of a series, its following dates change: a time of day alone
+    keeps the days, and --every is the new rule.
 
     Example: wa schedule edit a1b2c3 --at "tomorrow 9am"
     """
+    from wa.queue.series import change
+
     app = app_of(ctx)
-    row_id = queue.find(app.store, id)
+    row_id, series_id = change.find(app.store, id, series=series)
     person = None if to is None else recipient(app, to)
-    row = compose.edit(app.store, app.settings, row_id, app.now(), text=text, at=at, tz=tz, to=person)
+    now = app.now()
+    if series_id is not None:
+        row = change.edit(
+            app.store,
+            app.settings,
+            series_id,
+            now,
+            text=text,
+            at=at,
+            tz=tz,
+            to=person,
+            every=every,
+            until=until,
+            count=count,
+            without=without or (),
+        )
+        app.context.wake_owner()
+    elif every or until or count is not None or without:
+        raise WaError("usage", "--every, --until, --count and --except are of a series", "give --series")
+    else:
+        row = compose.edit(app.store, app.settings, str(row_id), now, text=text, at=at, tz=tz, to=person)
     app.out.result(*described(app, row))
+
+
+@schedule.command(name="series")
+def list_series(
+    ctx: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Those that have ended too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the series.
+
+    Example: wa schedule series
+    """
+    app = app_of(ctx)
+    found = (series_row(app, row) for row in table.listing(app.store, ended=every))
+
+    def cells(row: Mapping[str, Any]) -> list[object]:
+        following = app.out.time(from_iso(row["next"][0])) if row["next"] else ""
+        return [row["id"], row["status"], rule_words(row), following, who(row), row["message"]]
+
+    app.out.table(found, ["id", "status", "every", "next", "to", "text"], cells, "no series")

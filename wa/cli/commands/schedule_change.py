@@ -12,39 +12,44 @@ from typing import Annotated, Any
 import typer
 
 from wa.cli.options import Json, Wait, app_of
-from wa.cli.queue_rows import Id, Ids, change_each, with_series
+from wa.cli.queue_rows import Id, Ids, OfSeries, change_each, with_series
 from wa.cli.show import note_what_keeps, who
 from wa.errors import WaError
 from wa.queue import rows as queue
 from wa.queue import states
+from wa.queue.series import change
 from wa.times import from_iso
 
 commands = typer.Typer()
 
 
 @commands.command()
-def cancel(ctx: typer.Context, ids: Ids, as_json: Json = False) -> None:
-    """Cancel messages that are not sent yet.
+def cancel(ctx: typer.Context, ids: Ids, series: OfSeries = False, as_json: Json = False) -> None:
+    """Cancel messages that are not sent yet, or whole series.
 
     Once the command has ended with exit code 0, they do not go out. If one of
     several cannot be cancelled, the others are, and the command ends with an error.
+    A message of a series is one date of it: the series goes on, unless --series or
+    the id of the series is given.
 
     Example: wa schedule cancel a1b2c3
     """
-    change_each(app_of(ctx), ids, states.cancel, "cancelled")
+    change_each(app_of(ctx), ids, states.cancel, "cancelled", of_series=change.cancel, series=series)
 
 
 @commands.command()
-def hold(ctx: typer.Context, ids: Ids, as_json: Json = False) -> None:
+def hold(ctx: typer.Context, ids: Ids, series: OfSeries = False, as_json: Json = False) -> None:
     """Keep pending messages from going out, until `unhold`.
+
+    The dates of a held series pass, and are missed.
 
     Example: wa schedule hold a1b2c3
     """
-    change_each(app_of(ctx), ids, states.hold, "held")
+    change_each(app_of(ctx), ids, states.hold, "held", of_series=change.hold, series=series)
 
 
 @commands.command()
-def unhold(ctx: typer.Context, ids: Ids, as_json: Json = False) -> None:
+def unhold(ctx: typer.Context, ids: Ids, series: OfSeries = False, as_json: Json = False) -> None:
     """Let held messages go out again, at their time.
 
     Example: wa schedule unhold a1b2c3
@@ -56,7 +61,7 @@ def unhold(ctx: typer.Context, ids: Ids, as_json: Json = False) -> None:
             app.out.note(f"its grace has ended: {row['id']} will be missed, unless `edit --at` moves it")
         note_what_keeps(app, row, scheduled=True)
 
-    change_each(app, ids, states.unhold, "released", note)
+    change_each(app, ids, states.unhold, "released", note, of_series=change.unhold, series=series)
 
 
 @commands.command()
