@@ -268,3 +268,14 @@ def test_what_happens_beside_messages_is_told_live_with_who_did_it(
     (asked,) = [row for row in device.chat(adam) if row["details"] and "mentions" in row["details"]]
     assert asked["content"] == f"ask @{nadia.number}"
     assert asked["details"]["mentions"] == [nadia.pn, reem.pn]
+    key = {"remoteJID": adam.lid, "fromMe": True, "ID": asked["message_id"]}
+    reaction = {"reactionMessage": {"key": key, "text": "👍"}}
+    edit = {"type": "MESSAGE_EDIT", "key": key, "editedMessage": {"conversation": "ask nobody"}}
+    for kind, content in (
+        ("reaction", reaction),
+        ("edited", {"protocolMessage": edit}),
+        ("deleted", {"protocolMessage": {"type": "REVOKE", "key": key}}),
+    ):
+        adam.send(reem, **content)
+        seen = listener.event(lambda row, kind=kind: row.get("event") == kind)
+        assert (seen["message_id"], seen["sender"]) == (asked["message_id"], adam.pn)

@@ -20,9 +20,6 @@ from wa.whatsapp.moments import in_zone
 _QUOTE = 40
 """The most characters that are shown of the message that a notice is about."""
 
-LONGEST_QUOTE = 60
-"""The most characters of a message that the line of a reaction to it has."""
-
 
 def who(row: Mapping[str, Any]) -> str:
     """Return the recipient of a queue row, as a name or a number."""
@@ -142,12 +139,16 @@ def change_line(app: App, row: Mapping[str, Any]) -> str:
     """Return a reaction to a message, its edit or its deletion as one line."""
     names, text = one_line(names_of(row)), body(app, row) if row["row_id"] else "a message"
     if row["event"] == "reaction":
-        about = one_line(text)
-        about = about[: LONGEST_QUOTE - 1] + "…" if len(about) > LONGEST_QUOTE else about
+        from wa.record.search import snippet
+
+        about = snippet(text, (), _QUOTE)
         did = f"reacted {row['emoji']} to" if row["emoji"] else "took back a reaction to"
         at, said = shown_time(app, row["timestamp"]), f"{did}: {about}"
     elif row["event"] == "deleted":
         at, said = app.out.time(from_iso(row["deleted_at"])), "deleted a message"
+    elif row["unavailable"] == EDIT:
+        at = app.out.time(from_iso(row["edited_at"]))
+        said = "edited a message: only the phone can show the new text"
     else:
         at = app.out.time(from_iso(row["edited_at"]))
         said = "edited: " + "\n    ".join(text.splitlines())

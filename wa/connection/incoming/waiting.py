@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from wa.record import write
-from wa.record.messages import EDIT, find, moment
+from wa.record.messages import EDIT, find, moment, next_change
 from wa.record.names import canonical
 from wa.store.database import Row, Store
 from wa.store.rewrites import join_chats
@@ -99,7 +99,8 @@ def show_closed(store: Store, row: Row, now: datetime) -> None:
     elif found is not None and not found["deleted_at"]:
         edited_at = to_iso(moment(row["timestamp"]))
         if (found["edited_at"] or "") < edited_at:
-            write.change(store, found["id"], {"edited_at": edited_at, "unavailable": EDIT})
+            told = {"changed": next_change(store)} if row["source"] == "live" else {}
+            write.change(store, found["id"], {"edited_at": edited_at, "unavailable": EDIT, **told})
 
 
 def clear(store: Store, row: Row) -> None:
