@@ -19,6 +19,8 @@ from wa.times import to_iso
 
 TABLES = ("contacts", "contact_phones", "contact_cards", "shared_numbers")
 """The tables that an import writes; a dry run writes to copies of them."""
+FOLLOWING = ("job_recipients", "scheduled_messages", "series")
+"""Further tables that a merge of two contacts writes; none of them has rows in a dry run."""
 _WITH_PHONES = (
     "SELECT c.id, c.phone, c.name, c.aliases, c.tags, c.is_favorite, c.notes, c.timezone, c.birthday,"
     " c.created_at, c.updated_at, (SELECT json_group_array(json_object('phone', p.phone, 'label', p.label))"

@@ -79,7 +79,7 @@ def import_cards(
         with opened(file, stdin):
             pass
     report, has_cards = Report(), False
-    with store.rehearse(*contacts.TABLES) if dry_run else nullcontext():
+    with store.rehearse(*contacts.TABLES, empty=contacts.FOLLOWING) if dry_run else nullcontext():
         for file in files:
             with opened(file, stdin) as stream:
                 cards = read_cards(stream, charset)
@@ -105,7 +105,10 @@ def import_aliases(
 ) -> Report:
     """Import lines such as `Reem: Sister, Reemy, R`; `#` begins a comment. Raise as `opened` does."""
     report = Report()
-    with opened(file, stdin) as stream, store.rehearse(*contacts.TABLES) if dry_run else nullcontext():
+    with (
+        opened(file, stdin) as stream,
+        store.rehearse(*contacts.TABLES, empty=contacts.FOLLOWING) if dry_run else nullcontext(),
+    ):
         known = directory(store)
         lines = enumerate(_text_lines(stream.read()), 1)
         while batch := list(islice(lines, _BATCH)):

@@ -99,18 +99,23 @@ class Store:
         self.execute("RELEASE part")
 
     @contextmanager
-    def rehearse(self, *tables: str) -> Iterator[None]:
-        """Let the block write to copies of these tables, which are dropped at the end."""
+    def rehearse(self, *tables: str, empty: Sequence[str] = ()) -> Iterator[None]:
+        """Let the block write to copies of these tables, which are dropped at the end.
+
+        Tables named in `empty` are written too, but not read; their copies have no rows.
+        """
         try:
             self.execute("BEGIN")  # all copies are of one moment
             for table in tables:
                 self._copy_away(table)
+            for table in empty:
+                self.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM main.{table} WHERE false")
             self.execute("COMMIT")
             yield
         finally:
             if self.conn.in_transaction:
                 self.execute("ROLLBACK")
-            for table in reversed(tables):
+            for table in reversed((*tables, *empty)):
                 self.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
     def _copy_away(self, table: str) -> None:
