@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from datetime import timedelta
-
 import pytest
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered
+from job_checks import answer, assert_cursor, claim, job_row, rows, run, settings
 
-from wa.queue import outcomes, send
+from wa.queue import outcomes
 from wa.queue.jobs import control, table
-from wa.queue.send import Scope
 from wa.record import names
-from wa.settings import parse_settings
 from wa.times import to_iso
-from wa.whatsapp.transport import Accepted, Evidence, NotOnWhatsApp, NotSent, Refused, SendError
+from wa.whatsapp.transport import NotOnWhatsApp, NotSent, Refused, SendError
 
 NADIA = "12025550123"
 NADIA_JID = f"{NADIA}@s.whatsapp.net"
@@ -37,80 +33,6 @@ def add(wa, clock):
         return made.json["id"]
 
     return make
-
-
-def settings(**given):
-    values = {"WA_TRANSPORT": "loopback", "WA_TZ": "Europe/London", "WA_SEND_SPACING": "0", **given}
-    return parse_settings(values, lambda: "UTC")
-
-
-PLAIN = settings()
-
-
-def answer(store, claim, clock, result=None, evidence=None):
-    """End an attempt with a result of the server; without one, it accepts the message."""
-    if type(result) is SendError:  # it left, and was not acknowledged
-        send.mark_wire(store, f"3EB0{claim.id}", claim.message.to_jid, clock.at)
-    result = result or Accepted(f"3EB0{claim.id}", int(clock.at.timestamp()))
-    return outcomes.settle(store, claim.id, result, lambda *_: evidence, clock.at)
-
-
-def claim(store, clock, how=PLAIN):
-    return send.claim(store, clock.at, how, Scope.ALL)
-
-
-def run(store, clock, how=PLAIN, results=(), hours=48):
-    """Send what goes out in the next hours; return (seconds from the start, number, text) of each message."""
-    start, sent, results = clock.at, [], iter(results)
-    while clock.at < start + timedelta(hours=hours):
-        taken = claim(store, clock, how)
-        if taken:
-            sent.append((int((clock.at - start).total_seconds()), taken.message.to_jid, taken.message.text))
-            result = next(results, None)
-            answer(store, taken, clock, result, Evidence(sent=None, message_id=f"3EB0{taken.id}"))
-            assert_cursor(store)
-            continue
-        seconds = send.seconds_to_next(store, clock.at, how, Scope.ALL)
-        if seconds is None:
-            break
-        clock.advance(seconds=max(seconds, 0.001))
-    return sent
-
-
-def assert_cursor(store):
-    """Check that the columns of each job are what a count over its rows yields."""
-    for job in store.rows("SELECT * FROM jobs"):
-        size, people = len(json.loads(job["message_parts"])), len(json.loads(job["recipients"]))
-        rows = store.rows("SELECT * FROM scheduled_messages WHERE job_id = ?", [job["id"]])
-        theirs = {
-            number: [row for row in rows if row["recipient_index"] == number] for number in range(people)
-        }
-        statuses = {number: [row["status"] for row in each] for number, each in theirs.items()}
-        assert job["recipients_sent"] == sum(each == ["sent"] * size for each in statuses.values())
-        failed = [each for each in statuses.values() if {"failed", "missed"} & set(each)]
-        assert job["recipients_failed"] == len(failed)
-        opened = [row for row in rows if row["status"] in ("pending", "sending") and row["job_turn"] is None]
-        if opened:
-            first = min(opened, key=lambda row: row["recipient_index"])
-            assert job["current_recipient_index"] == first["recipient_index"]
-            assert job["current_part_index"] == first["part_index"]
-        if job["status"] in ("completed", "failed"):
-            assert not opened
-            assert (job["current_recipient_index"], job["current_part_index"]) == (people, 0)
-
-
-def rows(store):
-    """Return recipient, part and status of each row, in order."""
-    return [
-        tuple(row.values())
-        for row in store.rows(
-            "SELECT recipient_index AS r, part_index AS p, status FROM scheduled_messages ORDER BY r, p"
-        )
-    ]
-
-
-def job_row(store, job_id):
-    return table.head(store, job_id)
 
 
 # ── The chain ─────────────────────────────────────────────────────────────────────────────────────

@@ -85,6 +85,7 @@ def _queue(restore: Restore) -> None:
         f" FROM main.scheduled_messages b JOIN {known}.scheduled_messages k USING (idempotency_key)"
         " WHERE b.id != k.id"
     ).fetchall()
+    _parts_of_jobs(restore)
     release = "UPDATE main.scheduled_messages SET idempotency_key = NULL WHERE id = ?"
     db.executemany(release, [(ours,) for ours, *_ in clashes])
     db.execute("DELETE FROM main.scheduled_messages WHERE id IN (SELECT id FROM kept)")
@@ -102,6 +103,23 @@ def _queue(restore: Restore) -> None:
         )
         db.execute("UPDATE main.scheduled_messages SET idempotency_key = ? WHERE id = ?", [key, holder])
     db.execute("DROP TABLE temp.kept")
+
+
+def _parts_of_jobs(restore: Restore) -> None:
+    """Keep, of two rows that the stores made for the same part of a job, the one that is further on."""
+    db, known = restore.db, restore.known
+    if "part_index" not in restore.columns("scheduled_messages"):
+        return
+    rank = "CASE {0}.status WHEN 'sent' THEN 2 WHEN 'unknown' THEN 1 WHEN 'sending' THEN 1 ELSE 0 END"
+    twins = db.execute(
+        f"SELECT b.id, k.id, {rank.format('b')} > {rank.format('k')} FROM main.scheduled_messages b"
+        f" JOIN {known}.scheduled_messages k USING (job_id, recipient_index, part_index) WHERE b.id != k.id"
+    ).fetchall()
+    for ours, theirs, is_ours in twins:
+        if is_ours:
+            db.execute("DELETE FROM temp.kept WHERE id = ?", [theirs])
+        else:
+            db.execute("DELETE FROM main.scheduled_messages WHERE id = ?", [ours])
 
 
 def _stuck(restore: Restore) -> None:

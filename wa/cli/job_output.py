@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 _COLUMNS = ["to", "part", "status", "when", "text"]
 
 
-def make(
-    app: App, wish: Wish, given: Iterable[Given], *, dry_run: bool, ask: bool = False, yes: bool = True
-) -> None:
+def make(app: App, wish: Wish, given: Iterable[Given], *, dry_run: bool, ask: bool = False) -> None:
     """Make a job and print it; with `dry_run`, print who gets what when. With `ask`, ask the user before."""
     import typer
 
@@ -34,14 +32,16 @@ def make(
     if people.doubles:
         again = "recipient is" if people.doubles == 1 else "recipients are"
         app.out.note(f"{people.doubles} {again} named more than once, and get each message once")
+    if ask and not app.out.on_terminal:
+        number = len(people.rows)
+        raise WaError("usage", f"this goes to {number} people", "--yes sends it without a question")
     if dry_run or ask:
-        _rehearse(app, wish, people, as_json=dry_run)
+        _rehearse(app, wish, people)
     if dry_run:
         return
-    if ask and not yes:
-        if not app.out.on_terminal:
-            raise WaError("usage", "this goes to several people", "--yes sends it without a question")
-        typer.confirm(f"Send it to {len(people.rows)} people?", abort=True, err=True)
+    if ask and not typer.confirm(f"Send it to {len(people.rows)} people?", err=True):
+        app.out.note("nothing is sent")
+        return
     job, is_new = jobs.create(app.store, app.settings, wish, people, now)
     if not is_new:
         app.out.note("the key has this job already; nothing was added")
@@ -50,7 +50,7 @@ def make(
         note_what_keeps(app, job, scheduled=True)
 
 
-def _rehearse(app: App, wish: Wish, people: Any, *, as_json: bool) -> None:
+def _rehearse(app: App, wish: Wish, people: Any) -> None:
     """Print who gets what when, and when it is over."""
     from wa.queue.jobs import make as jobs
 

@@ -50,14 +50,13 @@ EnvFile = Annotated[
         show_default=False,
     ),
 ]
-To = Annotated[
-    str,
-    typer.Argument(
-        metavar="TO",
-        help="A name or alias, a phone number, a JID, or me.",
-        autocompletion=lambda ctx, incomplete: complete_contact(ctx, incomplete),
-    ),
-]
+_TO = typer.Argument(
+    metavar="TO",
+    help="A name or alias, a phone number, a JID, or me.",
+    autocompletion=lambda ctx, incomplete: complete_contact(ctx, incomplete),
+)
+To = Annotated[str, _TO]
+MaybeTo = Annotated[str | None, _TO]
 Chat = Annotated[
     str,
     typer.Argument(

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wa.queue import place, rows
+from wa.queue.jobs import restore as jobs
 from wa.queue.series import occurrences
 from wa.record import messages
 from wa.settings import Settings
@@ -51,7 +52,9 @@ def resume(store: Store, now: datetime) -> int:
         store.set_state("paused", None)
         if (made_here := place.take_over(store, now)) is not None:
             doubtful = rows.doubt(store, made_here, now)
+            jobs.doubt(store, made_here, now)
         occurrences.catch_up(store, now, doubt=made_here is not None)
+        jobs.catch_up(store, now)
         rows.clamp_claims(store, now)
         newest = _newest_moment(store)
         if newest and newest > now:
@@ -77,7 +80,7 @@ def rebase(store: Store, now: datetime) -> None:
     """Count stored moments that lie in the future as now, so that a clock set back stops nothing."""
     state = store.state()
     ahead = [key for key in ("pacing", "brake") if key in state and from_iso(state[key]["at"]) > now]
-    if not ahead and not rows.any_from_the_future(store, now):
+    if not ahead and not rows.any_from_the_future(store, now) and not jobs.is_ahead(store, now):
         return
     with store.write():
         for key in ahead:
@@ -85,6 +88,7 @@ def rebase(store: Store, now: datetime) -> None:
         series = rows.series_from_the_future(store, now)
         rows.revive_from_the_future(store, now)
         occurrences.rewind(store, series, now)
+        jobs.rewind(store, now)
 
 
 def blocked(store: Store, now: datetime, settings: Settings) -> Block | None:

@@ -258,6 +258,15 @@ def revive_from_the_future(store: Store, now: datetime) -> None:
     )
 
 
+def made_by_jobs_after(store: Store, moment: datetime) -> list[Row]:
+    """Return id and job_id of the pending rows that jobs made after a moment, and that are due later."""
+    return store.rows(
+        "SELECT id, job_id FROM scheduled_messages INDEXED BY queue_job_stalls WHERE status = 'pending'"
+        " AND job_id IS NOT NULL AND created_at > :now AND scheduled_at > :now",
+        {"now": to_iso(moment)},
+    )
+
+
 def series_from_the_future(store: Store, now: datetime) -> list[str]:
     """Return the ids of the series of which `any_from_the_future` finds a row."""
     sql = f"SELECT DISTINCT series_id FROM scheduled_messages WHERE {_FROM_THE_FUTURE}"

@@ -48,6 +48,13 @@ class Store:
         self.conn.create_function("fold", 1, fold, deterministic=True)
         self.conn.create_function("searched", 2, searched, deterministic=True)
 
+    @classmethod
+    def over(cls, conn: sqlite3.Connection) -> Store:
+        """Return a store, without a home, over a connection that is in a transaction."""
+        made = cls.__new__(cls)
+        made.conn, made._durable = conn, True
+        return made
+
     def close(self) -> None:
         """Close the connection, and roll back an open transaction."""
         self.conn.close()

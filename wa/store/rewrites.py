@@ -32,6 +32,7 @@ MODULES = [
     "wa.record.calls",
     "wa.people.contacts",
     "wa.queue.jobs.table",
+    "wa.queue.jobs.restore",
     "wa.backup.history",
     "wa.connection.incoming.waiting",
 ]

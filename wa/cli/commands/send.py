@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from wa.cli.context import App
-from wa.cli.options import Draft, Files, Json, To, Wait, app_of, read_text, recipient
+from wa.cli.options import Draft, Files, Json, MaybeTo, Wait, app_of, read_text, recipient
 from wa.cli.queue_rows import with_series
 from wa.cli.show import note_what_keeps, when_due, who
+from wa.errors import WaError
 from wa.times import from_iso
 
 commands = typer.Typer()
@@ -19,10 +21,15 @@ commands = typer.Typer()
 @commands.command()
 def send(
     ctx: typer.Context,
-    to: To,
+    to: MaybeTo = None,
     text: Annotated[
         str | None, typer.Argument(help="The text; without it, or with -, standard input.")
     ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="G", help="Instead of TO: all contacts with this tag; may be repeated."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="With --tag: send without a question.")] = False,
     file: Files = None,
     reply_to: Annotated[
         str | None, typer.Option(metavar="ID", help="The id of the message to quote.")
@@ -42,6 +49,10 @@ def send(
     `wa run-scheduler` holds the connection, that process sends the message;
     otherwise this command connects, sends and disconnects.
 
+    With --tag, everybody with the tag gets it, one person after the other: it is a
+    job (`wa jobs`), for which {first} and other fields are filled in. On a
+    terminal, the command shows who gets what, and asks.
+
     Example: wa send 447700900123 "Here is the list" --file contacts/aliases.txt
     """
     from wa.connection.deliver import send_parts
@@ -50,6 +61,14 @@ def send(
 
     app = app_of(ctx)
     app.context.require_account()
+    if tag:
+        if text is not None or reply_to is not None:
+            what = "a TO" if text is not None else "--reply-to"
+            raise WaError("usage", f"{what} and --tag exclude one another", 'wa send --tag family "Hello"')
+        _send_to_tags(app, tag, "" if to is None and file else read_text(to), file or [], key, draft, yes)
+        return
+    if to is None:
+        raise WaError("usage", "there is no recipient", "name one, or give --tag for several")
     person = recipient(app, to)
     words = "" if text is None and file else read_text(text)
     quoted = find_in_chat(app.store, person.jid, reply_to) if reply_to else None
@@ -71,6 +90,28 @@ def send(
     send_parts(app.context, person, parts, key, None if no_wait else wait, tell, draft=draft)
     if rows[-1]["status"] == "pending":
         note_what_keeps(app, rows[-1], scheduled=from_iso(rows[-1]["scheduled_at"]) > app.now())
+
+
+def _send_to_tags(
+    app: App, tags: list[str], text: str, files: list[Path], key: str | None, draft: bool, yes: bool
+) -> None:
+    """Make a job of a message to everybody with a tag."""
+    from wa.cli import job_output
+    from wa.media import outgoing
+    from wa.queue import checks
+    from wa.queue.jobs import people, plan
+    from wa.queue.jobs.sources import Part
+
+    checks.check_text(text, may_be_empty=bool(files))
+    for file in files:
+        outgoing.check_sendable(file)
+    parts = [Part(text, None, files[0] if files else None), *(Part("", None, file) for file in files[1:])]
+    settings = app.settings
+    wish = people.Wish(
+        None, parts, None, settings.zone, plan.GAP, settings.grace, plan.MAX_RETRIES, key, draft
+    )
+    given = people.tagged(app.store, tags)
+    job_output.make(app, wish, given, dry_run=False, ask=not yes)
 
 
 def _done(app: App, row: Mapping[str, Any], was_sent: bool) -> str:

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from wa.imports.wajs import job_rows
 from wa.imports.wajs.fields import Complain, Skip, a_list, an_object, first, iso, moment, number, text
 from wa.imports.wajs.scheduled import address
 from wa.queue.checks import MAX_TEXT
-from wa.queue.jobs import migrated, table
+from wa.queue.jobs import table
 from wa.store.database import Row, Store
 from wa.times import to_iso
 
@@ -46,16 +47,16 @@ class JobImport:
             if jid is None and not progress.is_over:
                 complain("a recipient of it is not a number or an address", f"{row['id']}: {place}")
             people.append((jid or to, jid is not None))
-        is_new = migrated.take_over(self._store, row, people, progress, self._now)
+        is_new = job_rows.take_over(self._store, row, people, progress, self._now)
         self.unfinished += is_new and not progress.is_over
         return is_new
 
-    def _progress(self, row: Row, record: Row) -> migrated.Progress:
+    def _progress(self, row: Row, record: Row) -> job_rows.Progress:
         """Return how far the old tool has come with a job."""
         cursor = row["current_recipient_index"], row["current_part_index"]
         has_begun = record.get("status", "pending") not in ("pending", "paused")
         has_begun = has_begun or any(cursor) or bool(row["recipients_sent"] or row["last_sent_at"])
-        return migrated.Progress(*cursor, has_begun, row["status"] != "paused")
+        return job_rows.Progress(*cursor, has_begun, row["status"] != "paused")
 
     def _row(self, key: str | int, record: Row) -> Row:
         """Return a record as a row of `jobs`."""

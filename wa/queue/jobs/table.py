@@ -160,6 +160,21 @@ def paused_with_reason(store: Store) -> list[Row]:
     )
 
 
+def paused_after(store: Store, moment: datetime) -> list[str]:
+    """Return the ids of the jobs that paused by themselves after a moment."""
+    found = store.rows(
+        "SELECT id FROM jobs WHERE status = 'paused' AND error_message IS NOT NULL AND updated_at > ?",
+        [to_iso(moment)],
+    )
+    return [row["id"] for row in found]
+
+
+def numbers_with_rows(store: Store, job_id: str) -> list[int]:
+    """Return the indexes of the recipients of a job who have a row of the queue."""
+    sql = "SELECT DISTINCT recipient_index AS number FROM scheduled_messages WHERE job_id = ?"
+    return [row["number"] for row in store.rows(sql, [job_id])]
+
+
 def unfinished(store: Store) -> list[str]:
     """Return the ids of the jobs that are not over."""
     marks = ", ".join("?" * len(UNFINISHED))
@@ -219,6 +234,15 @@ def update(store: Store, job_id: str, now: datetime, **changes: Any) -> None:
         f"UPDATE jobs SET {columns}, updated_at = :updated_at WHERE id = :id",
         {**changes, "updated_at": to_iso(now), "id": job_id},
     )
+
+
+def replace_from(store: Store, known: str, job_id: str, columns: str, people: str) -> None:
+    """Replace a job and its recipients by those of another schema, of which both have these columns."""
+    for name, key, names in (("jobs", "id", columns), ("job_recipients", "job_id", people)):
+        store.execute(f"DELETE FROM main.{name} WHERE {key} = ?", [job_id])
+        store.execute(
+            f"INSERT INTO main.{name} ({names}) SELECT {names} FROM {known}.{name} WHERE {key} = ?", [job_id]
+        )
 
 
 def set_status(store: Store, job_id: str, number: int, status: str) -> None:
