@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from datetime import timedelta
 
 import pytest
 import spooled
@@ -14,6 +15,7 @@ from wa.connection.spool import HISTORY
 from wa.record import history_sync as history
 from wa.record import messages
 from wa.record.history_sync import advance, complete, interrupt
+from wa.times import to_iso
 from wa.whatsapp.events import (
     Deleted,
     Edited,
@@ -108,15 +110,72 @@ def test_every_transition_that_wa_makes_is_allowed(store, before):
     store.execute("INSERT INTO sync_status (id, status, updated_at) VALUES (1, 'in_progress', '')")
     for move in (
         lambda: interrupt(store, "interrupted", NOW),
-        lambda: advance(store, REEM_JID, {"A": AT}, NOW),
+        lambda: advance(store, "recent", REEM_JID, {"A": AT}, NOW),
         lambda: interrupt(store, "cancelled", NOW),
-        lambda: advance(store, REEM_JID, {"B": AT}, NOW),
+        lambda: advance(store, "recent", REEM_JID, {"B": AT}, NOW),
         lambda: complete(store, REEM_JID, NOW),
         lambda: complete(store, None, NOW),
-        lambda: advance(store, REEM_JID, {"C": AT}, NOW),
+        lambda: advance(store, "recent", REEM_JID, {"C": AT}, NOW),
     ):
         move()
     assert checkpoint(store)["status"] == (before if before == "failed" else "completed")
+
+
+@pytest.mark.parametrize("before", STATES)
+@pytest.mark.parametrize("end", ["completed", "interrupted", "cancelled"])
+def test_asking_for_older_messages_begins_from_any_state_by_allowed_transitions(store, before, end):
+    force(store, before)
+    store.execute("UPDATE sync_checkpoints SET messages_synced = 7")
+    history.ask(store, REEM_JID, 0, NOW + timedelta(seconds=90), NOW)
+    assert checkpoint(store)["status"] == "in_progress"
+    history.end_asking(store, REEM_JID, end, NOW, "why")
+    found = checkpoint(store)
+    assert (found["status"], found["error_message"], found["messages_synced"]) == (end, "why", 7)
+    assert (found["asked_until"], found["completed_at"]) == (
+        None,
+        to_iso(NOW) if end == "completed" else None,
+    )
+
+
+def test_a_request_whose_command_was_killed_is_interrupted_once_its_time_is_over(store):
+    history.ask(store, REEM_JID, 0, NOW + timedelta(seconds=90), NOW)
+    interrupt(store, "interrupted", NOW)  # the process that holds the connection starts anew
+    history.end_abandoned(store, NOW + timedelta(seconds=89))
+    assert checkpoint(store)["status"] == "in_progress"
+    history.end_abandoned(store, NOW + timedelta(seconds=91))
+    assert checkpoint(store)["status"] == "interrupted"
+
+
+def test_an_answer_to_nobody_is_recorded_and_begins_nothing(store, receive):
+    history.ask(store, REEM_JID, 0, NOW + timedelta(seconds=90), NOW)
+    history.end_asking(store, REEM_JID, "interrupted", NOW)
+    receive(part(chat(REEM_JID, said(1), said(2)), kind="on_demand", progress=100))
+    found = checkpoint(store)
+    assert (found["status"], found["messages_synced"], found["answers"]) == ("interrupted", 2, 1)
+    assert history.sync_status(store) is None
+
+
+def test_the_last_answer_completes_a_chat_alone(store, receive):
+    history.ask(store, REEM_JID, 0, NOW + timedelta(seconds=90), NOW)
+    history.ask(store, ADAM_JID, 0, NOW + timedelta(seconds=90), NOW)
+    receive(part(chat(REEM_JID, said(1), is_complete=True), kind="on_demand", progress=100))
+    assert [checkpoint(store, jid)["status"] for jid in (REEM_JID, ADAM_JID)] == ["completed", "in_progress"]
+
+
+def test_a_damaged_answer_interrupts_the_request_and_no_other_chat(store, receive):
+    receive(part(chat(ADAM_JID, said(1, ADAM_JID)), kind="full", progress=100))
+    history.ask(store, REEM_JID, 0, NOW + timedelta(seconds=90), NOW)
+    apply.apply_event(store, HistoryDamaged("zlib"), NOW)
+    assert (checkpoint(store)["status"], checkpoint(store)["error_message"]) == ("interrupted", "zlib")
+    assert history.damaged_parts(store) == 0
+    assert checkpoint(store, ADAM_JID)["status"] == "completed"
+
+
+def test_damage_while_the_phone_sends_its_history_counts_although_a_command_asks(store, receive):
+    receive(part(chat(ADAM_JID, said(1, ADAM_JID)), kind="recent", progress=50))
+    history.ask(store, REEM_JID, 0, NOW + timedelta(seconds=90), NOW)
+    apply.apply_event(store, HistoryDamaged("zlib"), NOW)
+    assert history.damaged_parts(store) == 1
 
 
 def test_history_messages_are_neither_unread_nor_live(store, receive):
@@ -273,4 +332,4 @@ def test_history_status_lists_each_chat_with_its_gaps(store, receive, wa):
     assert row["gaps"] == [{"after": AT - 200 * 86_400, "before": AT - 240}]
     shown = wa("history", "status")
     assert "completed" in shown.out
-    assert "older messages cannot be asked for" in shown.err
+    assert "`wa history fetch` asks for older messages" in shown.err

@@ -267,6 +267,13 @@ def test_every_step_says_what_it_brings():
             {"messages": "changed", "reactions": "changed"},
             id="m0020_changes",
         ),
+        pytest.param(
+            21,
+            ({*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, *JOBS, *SERIES} - {"spool"})
+            | {"shared_numbers", "calls", "sealed", "poll_votes"},
+            {"sync_checkpoints": "answers asked_until"},
+            id="m0021_fetch",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

@@ -1,4 +1,4 @@
-"""`wa` with less patience than two minutes: `spawn("listen", program=impatient(2.0))`."""
+"""`wa` with less patience: `spawn("listen", program=impatient(2.0))`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ from wa.connection.incoming import recorder
 recorder.GIVE_UP_SECONDS, owner.LET_GO_SECONDS = {give_up}, {let_go}
 main.main()
 """
+FETCH = """
+from wa.cli import main
+from wa.connection.history import fetch
+
+fetch.PHONE_SECONDS = {phone}
+main.main()
+"""
 
 
 def impatient(give_up: float, let_go: float = 20.0) -> list[str]:
@@ -20,3 +27,8 @@ def impatient(give_up: float, let_go: float = 20.0) -> list[str]:
     It closes the connection after `let_go` seconds in which events could be kept in memory alone.
     """
     return [sys.executable, "-c", PROGRAM.format(give_up=give_up, let_go=let_go)]
+
+
+def impatient_with_phone(seconds: float) -> list[str]:
+    """Return the program that waits so many seconds, instead of 60, for an answer of the phone."""
+    return [sys.executable, "-c", FETCH.format(phone=seconds)]

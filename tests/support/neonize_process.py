@@ -28,6 +28,7 @@ from wa.whatsapp.transport import (
     Downloaded,
     Evidence,
     Handlers,
+    OlderThan,
     Outgoing,
     ReadMark,
 )
@@ -140,6 +141,9 @@ class RemoteTransport:
 
     def mark_read(self, mark: ReadMark) -> None:
         self._call("mark_read", mark)
+
+    def ask_history(self, wanted: OlderThan) -> None:
+        self._call("ask_history", wanted)
 
     def groups(self) -> list[Event]:
         return self._call("groups")

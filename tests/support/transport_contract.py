@@ -28,6 +28,7 @@ from wa.whatsapp.events import (
     Edited,
     Event,
     GroupInfo,
+    History,
     JidMapped,
     LoggedOut,
     MessageReceived,
@@ -43,6 +44,7 @@ from wa.whatsapp.transport import (
     NotConnected,
     NotOnWhatsApp,
     NotSent,
+    OlderThan,
     Outgoing,
     ReadMark,
     Refused,
@@ -535,6 +537,21 @@ class TransportContract:
     def test_mark_read_needs_a_connection(self, transport, other):
         with pytest.raises(SendError):
             transport.mark_read(ReadMark(other.friend, other.friend, ["3A01"]))
+
+    def test_an_answer_to_a_request_for_older_messages_is_a_part_of_the_history(self, transport, other):
+        ear = connect(transport)
+        transport.ask_history(OlderThan(other.friend, "3A01", 1_790_000_000, False, 50))
+
+        def answers():
+            parts = [each for each in ear.decoded(transport) if isinstance(each, History)]
+            return [each for each in parts if each.kind == "on_demand"]
+
+        (history,) = wait_for(answers, what="the answer")
+        assert [chat.is_complete for chat in history.chats] == [True]
+
+    def test_asking_for_older_messages_needs_a_connection(self, transport, other):
+        with pytest.raises(NotConnected):
+            transport.ask_history(OlderThan(other.friend, "3A01", 1_790_000_000, False, 50))
 
     # ── Decoding ───────────────────────────────────────────────────────────────────────────────────
 

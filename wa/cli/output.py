@@ -85,13 +85,13 @@ def log_to_stderr(verbose: int) -> None:
 
 
 class Progress:
-    """Progress bars on a terminal, one for each file."""
+    """Progress bars on a terminal, one for each file or chat."""
 
     def __init__(self, bar: Any) -> None:
         self._bar = bar
 
     def begin(self, name: str, size: int) -> Callable[[int], object]:
-        """Begin a bar for a file of `size` bytes; return the function that moves it by a number of bytes."""
+        """Begin a bar for `size` bytes or messages; return the function that moves it by a number of them."""
         if self._bar is None:
             return lambda read: None
         task = self._bar.add_task(name, total=size)
@@ -173,8 +173,8 @@ class Output:
             self._err.flush()
 
     @contextmanager
-    def progress(self) -> Iterator[Progress]:
-        """Show progress bars on a terminal; show nothing elsewhere."""
+    def progress(self, *, in_bytes: bool = True) -> Iterator[Progress]:
+        """Show progress bars on a terminal, in bytes or in plain numbers; show nothing elsewhere."""
         if self.json or not self._err.isatty():
             yield Progress(None)
             return
@@ -184,7 +184,7 @@ class Output:
         columns = (
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
-            progress.DownloadColumn(),
+            progress.DownloadColumn() if in_bytes else progress.MofNCompleteColumn(),
             progress.TimeRemainingColumn(),
         )
         with progress.Progress(*columns, console=Console(file=self._err), transient=True) as bar:

@@ -109,7 +109,7 @@ def _apply_history(store: Store, part: Part, reader: Reader, now: datetime) -> i
         deadline = time.monotonic() + BATCH_SECONDS
         history_sync.begin_part(store, history, now)
         for chat, events in steps[position:]:
-            _record_step(store, chat, events, now)
+            _record_step(store, history.kind, chat, events, now)
             position += 1
             if time.monotonic() > deadline:
                 break
@@ -142,7 +142,9 @@ def _steps_of(events: list[Event]) -> tuple[list[Step], History]:
     return steps, part
 
 
-def _record_step(store: Store, chat: HistoryChat | None, events: list[Event], now: datetime) -> None:
+def _record_step(
+    store: Store, kind: str, chat: HistoryChat | None, events: list[Event], now: datetime
+) -> None:
     received = [event for event in events if isinstance(event, MessageReceived)]
     write.record_many(store, received, "history", now)
     for event in received:
@@ -159,7 +161,8 @@ def _record_step(store: Store, chat: HistoryChat | None, events: list[Event], no
     chats.ensure(store, jid, now)
     if chat.name:
         chats.add_name(store, jid, chat.name)
-    history_sync.advance(store, jid, {event.message_id: event.timestamp for event in received}, now)
+    times = {event.message_id: event.timestamp for event in received}
+    history_sync.advance(store, kind, jid, times, now)
     if not events or events[-1] is chat.messages[-1]:
         reads.take_over(store, chat)
         if chat.is_complete:

@@ -11,13 +11,14 @@ from typing import Any
 from wa.connection.incoming.events import apply_event
 from wa.errors import WaError
 from wa.media import received
-from wa.record import messages, reads, write
+from wa.record import history_sync, messages, reads, write
 from wa.record.search import with_file
 from wa.store.database import Row, Store
 from wa.times import from_iso, to_iso
 from wa.whatsapp.transport import (
     DownloadFailed,
     Expired,
+    OlderThan,
     ReadMark,
     SendError,
     TooLarge,
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 Result = tuple[dict[str, Any], WaError | None]
 """The result of a request, and its error if it failed."""
 _THESE = "FROM requests WHERE id BETWEEN :first AND :last AND kind = :kind"
+AT_ONCE = 50
+"""The most older messages that the phone is asked for at once."""
 GROUPS_EVERY, UNKNOWN_GROUP_EVERY = timedelta(days=1), timedelta(minutes=10)
 
 
@@ -64,6 +67,7 @@ def _result(row: Row) -> Result:
 
 def answer(store: Store, transport: Transport, now: datetime) -> bool:
     """Do the oldest open request, and record its result. Return whether there was one."""
+    history_sync.end_abandoned(store, now)
     row = store.row(
         "SELECT * FROM requests WHERE status = 'pending' AND expires_at > ? ORDER BY id LIMIT 1",
         [to_iso(now)],
@@ -122,6 +126,19 @@ def _mark_read(store: Store, transport: Transport, now: datetime, chat: str, up_
     return {}
 
 
+def _fetch_history(
+    store: Store, transport: Transport, now: datetime, chat_jid: str, max_messages: int, **_: Any
+) -> Row:
+    """Ask the phone for messages that are older than the oldest here. Its answer comes with the history."""
+    oldest = messages.oldest_of(store, chat_jid)
+    known = oldest or {"message_id": "", "timestamp": int(now.timestamp()), "is_from_me": False}
+    count = min(max_messages, AT_ONCE)
+    transport.ask_history(
+        OlderThan(chat_jid, **{**known, "is_from_me": bool(known["is_from_me"])}, count=count)
+    )
+    return {"count": count}
+
+
 def _groups(store: Store, transport: Transport, now: datetime) -> Row:
     events = transport.groups()
     with store.write():
@@ -142,4 +159,9 @@ def _download(store: Store, transport: Transport, now: datetime, number: int, mo
     return {"media_path": relative}
 
 
-_HANDLERS: dict[str, Any] = {"mark-read": _mark_read, "groups": _groups, "download": _download}
+_HANDLERS: dict[str, Any] = {
+    "mark-read": _mark_read,
+    "groups": _groups,
+    "download": _download,
+    "fetch-history": _fetch_history,
+}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from wa.record.names import name_of
+from wa.record.names import canonical, name_of
 from wa.store.database import Row, Store
 from wa.store.rewrites import join_chats
 from wa.times import to_iso
 from wa.whatsapp.events import History
 
 DAY = 86_400
+ASKED = "on_demand"
+"""The kind of a part that answers a request for older messages."""
 GAP_DAYS = 30
 REASON_LENGTH = 200
 _STATUS = (
@@ -23,6 +25,8 @@ _STATUS = (
 
 def begin_part(store: Store, history: History, now: datetime) -> None:
     """Store that a part of the history is being recorded. All functions that write join the transaction."""
+    if history.kind == ASKED:
+        return
     store.execute(
         "INSERT INTO sync_status (id, status, kind, progress_percent, started_at, updated_at)"
         " VALUES (1, 'in_progress', :kind, 0, :at, :at) ON CONFLICT (id) DO UPDATE SET"
@@ -32,19 +36,13 @@ def begin_part(store: Store, history: History, now: datetime) -> None:
     )
 
 
-def advance(store: Store, chat: str, messages: Mapping[str, int], now: datetime) -> None:
-    """Store that messages of a chat are recorded; `messages` has their times in Unix seconds by id."""
+def advance(store: Store, kind: str, chat: str, messages: Mapping[str, int], now: datetime) -> None:
+    """Store that messages of a chat are recorded; `messages` has their times in Unix seconds by id.
+
+    `kind` is that of their part. An answer that comes when nobody waits for it any more begins nothing.
+    """
     at = to_iso(now)
-    store.execute(
-        "INSERT INTO sync_checkpoints (chat_jid, status, updated_at) VALUES (?, 'not_started', ?)"
-        " ON CONFLICT DO NOTHING",
-        [chat, at],
-    )
-    store.execute(
-        "UPDATE sync_checkpoints SET status = 'in_progress', started_at = coalesce(started_at, :at)"
-        " WHERE chat_jid = :chat AND status IN ('not_started', 'interrupted', 'cancelled')",
-        {"chat": chat, "at": at},
-    )
+    _begin(store, chat, now, is_known=kind == ASKED)
     if not messages:
         return
     oldest = min(messages, key=lambda message_id: messages[message_id])
@@ -57,6 +55,22 @@ def advance(store: Store, chat: str, messages: Mapping[str, int], now: datetime)
     store.execute("UPDATE sync_status SET messages = messages + ? WHERE id = 1", [len(messages)])
 
 
+def _begin(store: Store, chat: str, now: datetime, *, is_known: bool = False) -> None:
+    """Make sure that a chat has a checkpoint and, unless it `is_known`, that this is in progress."""
+    params = {"chat": chat, "at": to_iso(now)}
+    store.execute(
+        "INSERT INTO sync_checkpoints (chat_jid, status, updated_at) VALUES (:chat, 'not_started', :at)"
+        " ON CONFLICT DO NOTHING",
+        params,
+    )
+    if not is_known:
+        store.execute(
+            "UPDATE sync_checkpoints SET status = 'in_progress', started_at = coalesce(started_at, :at)"
+            " WHERE chat_jid = :chat AND status IN ('not_started', 'interrupted', 'cancelled')",
+            params,
+        )
+
+
 def complete(store: Store, chat: str | None, now: datetime) -> None:
     """Store that the phone has sent all of a chat's history, or of every chat's for None.
 
@@ -67,20 +81,28 @@ def complete(store: Store, chat: str | None, now: datetime) -> None:
         return
     store.execute(
         "UPDATE sync_checkpoints SET status = 'completed', progress_percent = 100, completed_at = :at,"
-        " updated_at = :at WHERE status = 'in_progress' AND chat_jid = coalesce(:chat, chat_jid)",
+        " updated_at = :at, asked_until = NULL"
+        " WHERE status = 'in_progress' AND chat_jid = coalesce(:chat, chat_jid)",
         {"chat": chat, "at": to_iso(now)},
     )
 
 
 def end_part(store: Store, history: History, now: datetime) -> None:
     """Store that all of a part is recorded."""
+    if history.kind == ASKED:
+        for chat in history.chats:
+            store.execute(
+                "UPDATE sync_checkpoints SET answers = answers + 1, updated_at = ? WHERE chat_jid = ?",
+                [to_iso(now), canonical(store, chat.jid)],
+            )
+        return
     progress = history.progress or 0
     for chat in history.chats:
         if not chat.is_complete:
             store.execute(
                 "UPDATE sync_checkpoints SET progress_percent = max(progress_percent, ?)"
                 " WHERE chat_jid = ? AND status = 'in_progress'",
-                [min(progress, 99), chat.jid],
+                [min(progress, 99), canonical(store, chat.jid)],
             )
     is_end = progress >= 100 and history.kind in ("bootstrap", "recent", "full")
     is_all = is_end and not damaged_parts(store)
@@ -97,7 +119,17 @@ def end_part(store: Store, history: History, now: datetime) -> None:
 
 
 def note_damage(store: Store, reason: str, now: datetime) -> None:
-    """Store that a part of the history could not be read, and why; a long reason is cut."""
+    """Store that a part of the history could not be read, and why; a long reason is cut.
+
+    When the phone has sent its history, this is its answer to a command, which asks for it again.
+    """
+    asked = store.execute(
+        "UPDATE sync_checkpoints SET status = 'interrupted', asked_until = NULL, error_message = :reason,"
+        " updated_at = :at WHERE asked_until > :at AND status = 'in_progress'",
+        {"at": to_iso(now), "reason": reason[:REASON_LENGTH]},
+    )
+    if asked.rowcount and (sync_status(store) or {}).get("status") != "in_progress":
+        return
     store.execute(
         "INSERT INTO sync_status (id, status, started_at, updated_at, damaged_parts, error_message)"
         " VALUES (1, 'in_progress', :at, :at, 1, :reason) ON CONFLICT (id) DO UPDATE SET"
@@ -137,8 +169,9 @@ def _join_checkpoints(store: Store, lid: str, pn: str) -> None:
     """Move the checkpoint of a hidden id to the phone JID; if that has one, add to it what is to come."""
     store.execute("UPDATE OR IGNORE sync_checkpoints SET chat_jid = ? WHERE chat_jid = ?", [pn, lid])
     store.execute(
-        "UPDATE sync_checkpoints SET unread_left = unread_left + coalesce("
-        "(SELECT unread_left FROM sync_checkpoints WHERE chat_jid = :lid), 0) WHERE chat_jid = :pn",
+        "UPDATE sync_checkpoints AS ours SET unread_left = ours.unread_left + theirs.unread_left,"
+        " answers = ours.answers + theirs.answers FROM sync_checkpoints theirs"
+        " WHERE ours.chat_jid = :pn AND theirs.chat_jid = :lid",
         {"lid": lid, "pn": pn},
     )
     store.execute("DELETE FROM sync_checkpoints WHERE chat_jid = ?", [lid])
@@ -150,17 +183,71 @@ def damaged_parts(store: Store) -> int:
 
 
 def interrupt(store: Store, status: str, now: datetime) -> None:
-    """Store that recording ended early: `interrupted`, or `cancelled` when the device is unlinked."""
+    """Store that recording ended early: `interrupted`, or `cancelled` when the device is unlinked.
+
+    A request for older messages is the command's that made it, and goes on.
+    """
     for table in ("sync_checkpoints", "sync_status"):
         _end(store, table, status, now)
 
 
 def _end(store: Store, table: str, status: str, now: datetime, chat: str | None = None) -> None:
+    where = " AND asked_until IS NULL" if table == "sync_checkpoints" else ""
     store.execute(
-        f"UPDATE {table} SET status = :status, updated_at = :at WHERE status = 'in_progress'"
+        f"UPDATE {table} SET status = :status, updated_at = :at WHERE status = 'in_progress'{where}"
         + (" AND chat_jid = :chat" if chat else ""),
         {"status": status, "at": to_iso(now), "chat": chat},
     )
+
+
+# ── Older messages that a command asks for ──────────────────────────────────────────────────────────
+
+
+def ask(store: Store, chat: str, percent: int, until: datetime, now: datetime) -> None:
+    """Store that the phone is asked for older messages of a chat, and that a command waits `until` then.
+
+    An earlier request that ended for good is followed by a new checkpoint.
+    """
+    _begin(store, chat, now)
+    row = checkpoint(store, chat)
+    if row["status"] in ("completed", "failed"):
+        store.execute("DELETE FROM sync_checkpoints WHERE chat_jid = ?", [chat])
+        store.insert("sync_checkpoints", {**row, "status": "not_started", "completed_at": None})
+        _begin(store, chat, now)
+    store.execute(
+        "UPDATE sync_checkpoints SET asked_until = ?, progress_percent = ?, error_message = NULL"
+        " WHERE chat_jid = ?",
+        [to_iso(until), percent, chat],
+    )
+
+
+def checkpoint(store: Store, chat: str) -> Row:
+    """Return the checkpoint of a chat; an empty row if it has none."""
+    return store.row("SELECT * FROM sync_checkpoints WHERE chat_jid = ?", [chat]) or {}
+
+
+def end_asking(store: Store, chat: str, status: str, now: datetime, why: str | None = None) -> None:
+    """Store how a request for older messages ended: `completed`, `interrupted` or `cancelled`."""
+    store.execute(
+        "UPDATE sync_checkpoints SET status = :status, error_message = :why, updated_at = :at,"
+        " progress_percent = CASE :status WHEN 'completed' THEN 100 ELSE progress_percent END,"
+        " completed_at = CASE :status WHEN 'completed' THEN :at END"
+        " WHERE chat_jid = :chat AND status = 'in_progress'",
+        {"chat": chat, "status": status, "why": why, "at": to_iso(now)},
+    )
+    store.execute("UPDATE sync_checkpoints SET asked_until = NULL WHERE chat_jid = ?", [chat])
+
+
+def end_abandoned(store: Store, now: datetime) -> None:
+    """End the requests whose command was killed; a transaction of its own, if there are any."""
+    sql = "SELECT chat_jid FROM sync_checkpoints WHERE asked_until < ?"
+    if abandoned := store.rows(sql, [to_iso(now)]):
+        with store.write():
+            for row in abandoned:
+                end_asking(store, row["chat_jid"], "interrupted", now)
+
+
+# ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def sync_status(store: Store) -> Row | None:

@@ -227,6 +227,21 @@ def end_of(store: Store, chat: str) -> Place:
     return (row["timestamp"], row["id"]) if row else START
 
 
+def count_of(store: Store, chat: str) -> int:
+    """Return the number of messages of a chat."""
+    return int(store.value("SELECT count(*) FROM messages WHERE chat_jid = ?", [chat]))
+
+
+def oldest_of(store: Store, chat: str) -> Row | None:
+    """Return message_id, timestamp and is_from_me of a chat's oldest message whose real id is known."""
+    return store.row(
+        "SELECT message_id, timestamp, is_from_me FROM messages INDEXED BY messages_by_chat"
+        " WHERE chat_jid = ? AND status IS NOT 'early'"
+        " AND NOT (message_id >= 'migrated-' AND message_id < 'migrated.') ORDER BY timestamp, id LIMIT 1",
+        [chat],
+    )
+
+
 def unread_of(store: Store, chat: str, up_to: Place) -> list[Row]:
     """Return (sender, message_id) of the unread messages of a chat, up to a place."""
     return store.rows(

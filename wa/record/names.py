@@ -113,6 +113,12 @@ def aliases_of(store: Store, pn: str) -> list[str]:
     return [row["lid"] for row in store.rows("SELECT lid FROM jid_aliases WHERE pn = ?", [pn])]
 
 
+def stored_name(store: Store, jid: str) -> str | None:
+    """Return the name to show for a JID; None if none is known."""
+    name: str | None = store.value(f"SELECT {name_of(':jid')}", {"jid": jid})
+    return name
+
+
 def map_lid(store: Store, lid: str, pn: str) -> bool:
     """Store which phone JID a hidden id stands for; return whether that is new."""
     if store.value("SELECT 1 FROM jid_aliases WHERE lid = ? AND pn = ?", [lid, pn]):

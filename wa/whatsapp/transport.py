@@ -145,6 +145,20 @@ class Handlers:
     """Called with an attempt's secret when its file is uploaded. If it raises, nothing must be sent."""
 
 
+@dataclass(frozen=True)
+class OlderThan:
+    """A request to our phone for messages of a chat that are older than one of them."""
+
+    chat_jid: str
+    message_id: str
+    """"" if no message of the chat is known."""
+    timestamp: int
+    """Unix seconds."""
+    is_from_me: bool
+    count: int
+    """The most messages to send."""
+
+
 @dataclass
 class ReadMark:
     """Messages of one chat and sender that are to be marked as read."""
@@ -199,6 +213,9 @@ class Transport(Reader, Protocol):
 
     def mark_read(self, mark: ReadMark) -> None:
         """Tell the senders that their messages were read. Raise SendError."""
+
+    def ask_history(self, wanted: OlderThan) -> None:
+        """Ask our phone for older messages. They come as an event `History`, if at all. Raise SendError."""
 
     def groups(self) -> list[Event]:
         """Return `GroupInfo` of all groups we are in, with their members. Raise SendError."""

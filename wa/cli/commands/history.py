@@ -1,4 +1,4 @@
-"""history status|import: the reach of each chat, and the import of WhatsApp's own "Export chat"."""
+"""history status|fetch|import: the reach of each chat; older messages from the phone or "Export chat"."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from wa.cli.options import Json, app_of
+from wa.cli.options import Chat, Json, app_of, chat_of
 from wa.cli.show import shown_time
 from wa.errors import ExitStatus
 from wa.jids import show_jid
-from wa.record import history_sync
+from wa.record import history_sync, names
 
 commands = typer.Typer()
 history = typer.Typer(help="Older messages: how far back they reach, and more of them.")
@@ -26,9 +26,8 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
     The phone sends its history after linking, all of it with
     `wa link --full-history`. If parts of it could not be read, `wa` says on standard
     error how many, and why the last of them could not: nobody knows whose messages
-    they had, so no chat counts as complete. The WhatsApp library has no call that asks
-    for older messages; `wa history import` reads a file of WhatsApp's own
-    "Export chat".
+    they had, so no chat counts as complete. `wa history fetch` asks the phone for older
+    messages, and `wa history import` reads a file of WhatsApp's own "Export chat".
 
     Example: wa history status
     """
@@ -63,7 +62,41 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         state = (
             f"{whole['status'].replace('_', ' ')}, {whole['progress_percent']} %" if whole else "not begun"
         )
-        app.out.note(f"history from the phone: {state}; older messages cannot be asked for")
+        app.out.note(f"history from the phone: {state}; `wa history fetch` asks for older messages")
+
+
+@history.command()
+def fetch(
+    ctx: typer.Context,
+    chat: Chat,
+    most: Annotated[
+        int,
+        typer.Option("--max", metavar="N", min=1, max=10_000, help="At most about this many messages."),
+    ] = 50,
+    as_json: Json = False,
+) -> None:
+    """Ask the phone for older messages of a chat.
+
+    It asks for what is older than the oldest message here, 50 messages at a time, and
+    waits up to a minute for each answer. The library can send such a request only as a
+    message to yourself: whether phones answer that is unknown. The same command goes on
+    where the one before ended.
+
+    Example: wa history fetch sister --max 200
+    """
+    from wa.connection.history.fetch import fetch as fetch_older
+
+    app = app_of(ctx)
+    found = chat_of(app, chat)
+    known = names.stored_name(app.store, found.jid)
+    name = show_jid(found.jid, known)
+    app.context.note("asking the phone; whether phones answer this is unknown")
+    with app.out.progress(in_bytes=False) as progress:
+        row = fetch_older(app.context, found.jid, most, progress.begin(name, most))
+    came = f"{row['received']} older messages, {row['added']} of them new"
+    if row["complete"]:
+        came = f"{came}; the phone has no more" if row["received"] else "the phone has no older messages"
+    app.out.result({"chat_name": known, **row}, f"{name}: {came}")
 
 
 @history.command(name="import")

@@ -108,3 +108,15 @@ UPDATE OR IGNORE push_names SET jid = (SELECT pn FROM jid_aliases WHERE lid = ji
     WHERE jid IN (SELECT lid FROM jid_aliases)
 """,
     )
+
+
+def m0021_fetch(db: Database) -> None:
+    """Older messages that the phone is asked for: its answers, and how long a command waits for one."""
+    run(
+        db,
+        """
+ALTER TABLE sync_checkpoints ADD COLUMN answers INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sync_checkpoints ADD COLUMN asked_until TEXT;
+CREATE INDEX sync_asked ON sync_checkpoints (asked_until) WHERE asked_until IS NOT NULL
+""",
+    )

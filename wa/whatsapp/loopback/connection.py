@@ -20,6 +20,8 @@ from wa.whatsapp.events import (
     Connected,
     Disconnected,
     Event,
+    History,
+    HistoryChat,
     LoggedOut,
     Outdated,
     Replaced,
@@ -37,6 +39,7 @@ from wa.whatsapp.transport import (
     Handlers,
     NotConnected,
     NotOnWhatsApp,
+    OlderThan,
     Outgoing,
     ReadMark,
     Refused,
@@ -177,6 +180,12 @@ class LoopbackTransport:
             raise NotConnected("no connection")
         self._server.note_read(mark)
 
+    def ask_history(self, wanted: OlderThan) -> None:
+        """Ask for older messages; Transport.ask_history. Here the answer is always that there are none."""
+        if self._server is None or self._token is None:
+            raise NotConnected("no connection")
+        self._server.tell_history_end(wanted.chat_jid)
+
     def groups(self) -> list[Event]:
         """Return no groups; Transport.groups. Loopback tells of groups in events alone."""
         return []
@@ -196,6 +205,8 @@ class LoopbackTransport:
     def decode(self, kind: str, payload: bytes) -> list[Event]:
         """Return the events in a raw payload; Transport.decode."""
         fields = json.loads(payload)
+        if kind == "history":
+            return [History("on_demand", 100, (HistoryChat(fields["chat_jid"], None, (), True),))]
         if fields.get("raw") is not None:
             fields["raw"] = base64.b64decode(fields["raw"])
         if "message_ids" in fields:

@@ -201,6 +201,12 @@ class Loopback:
         sql = "DELETE FROM incoming WHERE id = ? AND (SELECT token FROM connection) = ?"
         return self._db.execute(sql, [number, token]).rowcount > 0
 
+    def tell_history_end(self, chat: str) -> None:
+        """Tell the owner of the connection that there are no older messages of a chat."""
+        with self._write():
+            payload = json.dumps({"chat_jid": chat}).encode()
+            self._db.execute("INSERT INTO incoming (kind, payload) VALUES ('history', ?)", [payload])
+
     def note_read(self, mark: ReadMark) -> None:
         """Remember that these messages were marked as read."""
         with self._write():

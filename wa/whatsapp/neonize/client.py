@@ -17,9 +17,9 @@ from urllib.request import getproxies
 from wa.store.paths import Home
 from wa.whatsapp.neonize.decoding.kinds.cards import cards_name, vcards
 from wa.whatsapp.neonize.decoding.kinds.files import file_in, file_of
-from wa.whatsapp.neonize.errors import download_error, upload_error
+from wa.whatsapp.neonize.errors import download_error, send_error, upload_error
 from wa.whatsapp.neonize.library import in_time, seconds_for
-from wa.whatsapp.transport import Downloaded, SendError, TooLarge
+from wa.whatsapp.transport import Downloaded, ReadMark, SendError, TooLarge
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +114,24 @@ class Client:
         except Exception:
             return None  # the library raises this error for an unknown address
         return f"{found.User}@{found.Server}" if found.User else None
+
+    def mark_read(self, mark: ReadMark) -> None:
+        """Tell the senders that their messages were read. Raise SendError."""
+        lib = self._lib
+        chat, sender = (self.lid_of(jid) or jid for jid in (mark.chat_jid, mark.sender))
+        try:
+            self.native.mark_read(
+                *mark.message_ids, chat=lib.jid(chat), sender=lib.jid(sender), receipt=lib.receipt_type.READ
+            )
+        except lib.client.MarkReadError as error:
+            raise SendError(str(error)) from None
+
+    def send_to_oneself(self, own_jid: str, message: Any) -> None:
+        """Send our phone a request: as a message to ourselves, the library's only way. Raise SendError."""
+        try:
+            self.native.send_message(self._lib.jid(own_jid), message)
+        except self._lib.client.SendMessageError as error:
+            raise send_error(str(error), own_jid) from None
 
     def groups(self) -> list[Any]:
         """Return what the library says of the groups that we are in. Raise SendError."""

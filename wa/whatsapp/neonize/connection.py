@@ -39,9 +39,9 @@ from wa.whatsapp.transport import (
     Evidence,
     Handlers,
     NotConnected,
+    OlderThan,
     Outgoing,
     ReadMark,
-    SendError,
 )
 
 log = logging.getLogger(__name__)
@@ -249,15 +249,14 @@ class NeonizeTransport(NeonizeReader):
 
     def mark_read(self, mark: ReadMark) -> None:
         """Tell the senders that their messages were read; Transport.mark_read."""
-        client = self._connected()
-        lib = library()
-        chat, sender = (client.lid_of(jid) or jid for jid in (mark.chat_jid, mark.sender))
-        try:
-            client.native.mark_read(
-                *mark.message_ids, chat=lib.jid(chat), sender=lib.jid(sender), receipt=lib.receipt_type.READ
-            )
-        except lib.client.MarkReadError as error:
-            raise SendError(str(error)) from None
+        self._connected().mark_read(mark)
+
+    def ask_history(self, wanted: OlderThan) -> None:
+        """Ask our phone for older messages; Transport.ask_history."""
+        client, account = self._connected(), self._known
+        if account is None:
+            raise NotConnected("no account yet")
+        client.send_to_oneself(account.jid, encode.history_request(library(), client, wanted))
 
     # ── Groups, files, the account ──────────────────────────────────────────────────────────────────
 

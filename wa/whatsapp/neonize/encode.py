@@ -14,7 +14,7 @@ from wa.media.details import Details
 from wa.media.kinds import Kind
 from wa.whatsapp.neonize import quotes
 from wa.whatsapp.neonize.client import Client
-from wa.whatsapp.transport import NotSent, Outgoing
+from wa.whatsapp.transport import NotSent, OlderThan, Outgoing
 
 _UPLOADED_AS = {
     "image": "MediaImage", "video": "MediaVideo", "audio": "MediaAudio", "voice": "MediaAudio",
@@ -48,6 +48,20 @@ def build(lib: Any, client: Client, message: Outgoing) -> Any:
         if message.timer.set_at is not None:
             part.contextInfo.ephemeralSettingTimestamp = message.timer.set_at
     proto.messageContextInfo.messageSecret = message.secret
+    return proto
+
+
+def history_request(lib: Any, client: Client, wanted: OlderThan) -> Any:
+    """Return the waE2E.Message that asks our phone for older messages of a chat."""
+    proto = lib.e2e.Message()
+    protocol = proto.protocolMessage
+    protocol.type = protocol.PEER_DATA_OPERATION_REQUEST_MESSAGE
+    request = protocol.peerDataOperationRequestMessage
+    request.peerDataOperationRequestType = lib.e2e.HISTORY_SYNC_ON_DEMAND
+    asked = request.historySyncOnDemandRequest
+    asked.chatJID = client.lid_of(wanted.chat_jid) or wanted.chat_jid
+    asked.oldestMsgID, asked.oldestMsgFromMe = wanted.message_id, wanted.is_from_me
+    asked.oldestMsgTimestampMS, asked.onDemandMsgCount = 1000 * wanted.timestamp, wanted.count
     return proto
 
 
