@@ -164,18 +164,18 @@ def with_secret(**message):
     return {**message, "messageContextInfo": {"messageSecret": coded(SECRET)}}
 
 
-def closed(target, author, by, label, content, **options):
+def closed(target, author, by, label, content, secret=SECRET, **options):
     """Return the sealed parts of a message."""
-    iv, payload = seal(SECRET, target, author.lid, by.lid, label, content.SerializeToString(), **options)
+    iv, payload = seal(secret, target, author.lid, by.lid, label, content.SerializeToString(), **options)
     return {"encPayload": coded(payload), "encIV": coded(iv)}
 
 
-def edit(target, author, by, chat, words):
+def edit(target, author, by, chat, words, secret=SECRET):
     """Return a sealed edit."""
     key = {"remoteJID": chat, "fromMe": author == by, "ID": target, "participant": author.lid}
     changed = {"type": "MESSAGE_EDIT", "key": key, "timestampMS": int(time.time() * 1000)}
     content = E2E.Message(protocolMessage={**changed, "editedMessage": {"conversation": words}})
-    part = closed(target, author, by, "Message Edit", content)
+    part = closed(target, author, by, "Message Edit", content, secret)
     return {"secretEncryptedMessage": {"targetMessageKey": key, "secretEncType": "MESSAGE_EDIT", **part}}
 
 
@@ -220,6 +220,14 @@ def test_an_edit_is_opened_with_the_secret_that_we_or_the_library_keep(device, l
     assert all(row["edited_at"] for row in device.chat(adam))
     assert [row["content"] for row in device.json("search", "me at 10")] == ["Meet me at 10"]
     assert coded(SECRET) not in device.ok("read", adam.number, "--json")
+
+
+def test_what_wa_sent_may_be_edited_on_the_phone(device, listener, reem, adam):
+    row = device.json("send", adam.number, "Meet me at 9")
+    with closing(sqlite3.connect(device.home.store, timeout=30)) as db:
+        (secret,) = db.execute("SELECT secret FROM scheduled_messages WHERE id = ?", [row["id"]]).fetchone()
+    reem.send(adam, **edit(row["message_id"], reem, reem, adam.lid, "Meet me at 10", secret))
+    wait_for(lambda: contents(device, adam) == ["Meet me at 10"], what="the edit")
 
 
 def test_an_edit_before_its_message_waits_over_a_restart(device, listener, reem, adam):
