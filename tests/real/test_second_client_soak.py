@@ -2,20 +2,78 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import subprocess
 import time
 
 import pytest
-from baileys import NEWEST, OLDER, content_of, encoded
+from baileys import NEWEST, OLDER, baileys_modules, content_of, encoded
 from conftest import wait_for
 from linked import past
 from media_samples import film, mp3, picture
 from relay.message_checks import INVALID
+from sealing import digests, seal
 from second_client import cross, sha256
 
 pytest_plugins = ["baileys_fixture"]
 pytestmark = pytest.mark.soak
 
 CROSSING = 120
+
+
+# ── Sealed with a message's secret ────────────────────────────────────────────────────────────────
+
+OPEN = """
+import { decryptEventResponse, decryptPollVote } from 'baileys/lib/Utils/process-message.js'
+const [vote, answer, context] = process.argv.slice(1).map((each) => JSON.parse(each))
+const bytes = ({ encIv, encPayload }) => ({
+  encIv: Buffer.from(encIv, 'hex'), encPayload: Buffer.from(encPayload, 'hex'),
+})
+const { id, author, sender, secret } = context, key = Buffer.from(secret, 'hex')
+const cast = decryptPollVote(bytes(vote), {
+  pollCreatorJid: author, pollMsgId: id, pollEncKey: key, voterJid: sender,
+})
+const said = decryptEventResponse(bytes(answer), {
+  eventCreatorJid: author, eventMsgId: id, eventEncKey: key, responderJid: sender,
+})
+const options = cast.selectedOptions.map((each) => Buffer.from(each).toString('hex'))
+console.log(JSON.stringify({ options, response: said.response }))
+"""
+
+
+def test_what_the_tests_seal_as_phones_do_is_opened_by_another_implementation():
+    secret, author, sender = b"s" * 32, "100000000000123@lid", "447700900456@s.whatsapp.net"
+    (pizza,) = digests(["Pizza"])
+
+    def sealed(label, content):
+        iv, payload = seal(secret, "3A01", author, sender, label, content, names_sender=True)
+        return json.dumps({"encIv": iv.hex(), "encPayload": payload.hex()})
+
+    context = {"id": "3A01", "author": author, "sender": sender, "secret": secret.hex()}
+    going = b"\x08\x01"  # response: GOING
+    given = (sealed("Poll Vote", b"\x0a\x20" + pizza), sealed("Event Response", going), json.dumps(context))
+    found = subprocess.run(
+        ["node", "--input-type=module", "-e", OPEN, *given],
+        cwd=baileys_modules(NEWEST), capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert json.loads(found) == {"options": [pizza.hex()], "response": 1}
+
+
+def test_a_vote_in_a_poll_of_baileys_is_opened_with_the_secret_that_it_made(scene):
+    asked = scene.comes({"poll": {"name": "Lunch?", "values": ["Pizza", "Soup"], "selectableCount": 1}})
+    poll = asked["key"]["id"]
+    secret = base64.b64decode(asked["message"]["messageContextInfo"]["messageSecret"])
+    content = b"\x0a\x20" + digests(["Soup"])[0]
+    iv, payload = seal(secret, poll, scene.adam.lid, scene.reem.lid, "Poll Vote", content, names_sender=True)
+    vote = {"encIV": base64.b64encode(iv).decode(), "encPayload": base64.b64encode(payload).decode()}
+    key = {"remoteJID": scene.adam.lid, "fromMe": False, "ID": poll}
+    cast = scene.reem.send(scene.adam, pollUpdateMessage={"pollCreationMessageKey": key, "vote": vote})
+    wait_for(
+        lambda: [row for row in scene.device.chat(scene.adam) if row["message_id"] == cast], what="the vote"
+    )
+    assert scene.row(cast)["content"] == "Voted: Soup"
+    assert [each["votes"] for each in scene.row(poll)["poll"]["options"]] == [0, 1]
 
 
 # ── Rare kinds ────────────────────────────────────────────────────────────────────────────────────
