@@ -769,3 +769,35 @@ def test_a_pipe_that_is_closed_is_no_error(spawn: Any, do: Any) -> None:
     assert listing.popen.wait(timeout=60) in (0, 141, -13)
     assert "Traceback" not in listing.popen.stderr.read()
     listing.popen.stdout = None
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["contacts", "add", "Adam"],
+        ["contacts", "edit", "Reem", "--phone"],
+        ["send", "--no-wait"],
+        ["schedule", "add", "--at", "in 2 hours"],
+    ],
+)
+@pytest.mark.parametrize(
+    ("number", "what"),
+    [
+        ("+447700900456p123456", "a pause"),
+        ("447700900456,,12", "a pause"),
+        ("+447700900456 ext. 12", "an extension"),
+        ("*31#+447700900456", "a service code"),
+        ("+447700900456 / +447700900789", "a second number"),
+    ],
+)
+def test_a_typed_number_with_more_than_itself_is_usage(
+    wa: Wa, home: Home, command: list[str], number: str, what: str
+) -> None:
+    wa("contacts", "add", "Reem", REEM)
+    before = dump(home)
+    words = [number] if command[0] == "contacts" else [number, "Hello"]
+    result = wa(*command, *words, "--json")
+    assert (result.code, result.error["code"]) == (2, "usage")
+    assert what in result.error["message"]
+    assert "447700900456" in result.error["hint"]
+    assert dump(home) == before

@@ -276,6 +276,36 @@ def test_a_number_of_another_contact_stays_there_and_is_reported(migrate: Migrat
     assert store.value("SELECT count(*) FROM contact_phones") == 2
 
 
+def test_a_pause_in_a_number_does_not_make_it_a_strangers(migrate: Migrate, wa: Run) -> None:
+    found = migrate(
+        code=8,
+        contacts={
+            "a": {"name": "Pin", "numbers": ["+447700900146p123456"]},
+            "+447700900147w12": {"name": "Wait"},
+            "b": {"name": "Two", "phones": {"primary": "+447700900148 / +447700900149", "work": "1" * 30}},
+        },
+        scheduled=[planned(to="+447700900146p123456")],
+    )
+    people = {row["name"]: phones(row) for row in wa("contacts", "list", "--json").json}
+    assert people == {
+        "Pin": ["447700900146"],
+        "Wait": ["447700900147"],
+        "Two": ["447700900148", "447700900149"],
+    }
+    assert "1" * 30 in json.dumps(found["contacts.json"]["reasons"])
+    assert found["scheduled.json"]["skipped"] == 1
+
+
+def test_a_birthday_is_migrated_or_reported(migrate: Migrate, wa: Run) -> None:
+    found = migrate(
+        code=8,
+        contacts={REEM: contact(birthday="1985-01-15"), ADAM: contact("Adam", ADAM, birthday="03/04")},
+    )
+    people = {row["name"]: row["birthday"] for row in wa("contacts", "list", "--json").json}
+    assert people == {"Reem": "1985-01-15", "Adam": None}
+    assert "two ways" in json.dumps(found["contacts.json"]["reasons"])
+
+
 def test_chats_show_the_migrated_names(migrate: Migrate, wa: Run) -> None:
     migrate(
         contacts={REEM: contact("Reem Sample")},

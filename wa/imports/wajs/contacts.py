@@ -46,11 +46,11 @@ def import_contact(
     )
     if not person.name:
         raise Skip("it has no name")
-    if written_birthday := text(record, "birthday", ""):
+    if born := text(record, "birthday", ""):
         try:
-            person.birthday = read_birthday(written_birthday, now.date())
+            person.birthday = read_birthday(born, now.date())
         except ValueError as error:
-            complain(f"a birthday of it {error}", f"{written_birthday} of {person.name}")
+            complain("a birthday of it cannot be read", f"{born} of {person.name} {error}")
     outcome = import_person(store, person, now)
     for phone, owner in outcome.taken.items():
         complain("a number of it is somebody else's, and stays so", f"+{phone} of {person.name}: {owner}")
