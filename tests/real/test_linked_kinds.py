@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sqlite3
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from media_samples import film
+from google.protobuf.json_format import MessageToDict
+from media_samples import film, picture
+from relay.trust import installed_neonize
 
 pytest_plugins = ["linked_fixture"]
 
@@ -63,3 +69,36 @@ def test_a_video_note_and_a_pack_of_stickers_are_downloaded(device, listener, ad
     rows = device.json("download", adam.number)
     assert [Path(row["path"]).read_bytes() for row in rows] == [data, b"PK\3\4" + data]
     assert [Path(row["path"]).suffix for row in rows] == [".mp4", ".zip"]
+
+
+def described(device, message_id):
+    """Return the description of a picture that was recorded, as the JSON that phones of the relay take."""
+    sys.path.insert(0, str(installed_neonize() / "proto"))
+    message = importlib.import_module("waE2E.WAWebProtobufsE2E_pb2").Message()
+    with closing(sqlite3.connect(device.home.store, timeout=30)) as db:
+        sql = "SELECT raw_proto FROM messages WHERE message_id = ?"
+        message.ParseFromString(db.execute(sql, [message_id]).fetchone()[0])
+    return MessageToDict(message.imageMessage, preserving_proto_field_name=True)
+
+
+def test_a_picture_in_better_quality_is_no_second_message(device, comes, listener, adam, newcomer, reem):
+    small, large = picture(), picture() + os.urandom(40_000)
+    elsewhere = newcomer("Sara").send_file(reem, large, mimetype="image/jpeg", caption="the cake")
+    first = adam.send_file(reem, small, mimetype="image/jpeg", caption="the cake")
+    for each in (elsewhere, first):
+        listener.event(lambda event, sent=each: event["message_id"] == sent)
+    better = described(device, elsewhere) | {"contextInfo": {"pairedMediaType": "HD_IMAGE_CHILD"}}
+    key = {"ID": first, "remoteJID": reem.pn, "fromMe": True}
+    second = adam.send(
+        reem,
+        messageContextInfo={
+            "messageAssociation": {"associationType": "HD_IMAGE_DUAL_UPLOAD", "parentMessageKey": key}
+        },
+        associatedChildMessage={"message": {"imageMessage": better}},
+    )
+    comes({"conversation": "after it"})
+    shown, after = device.chat(adam)
+    assert (shown["message_id"], shown["content"], after["content"]) == (first, "the cake", "after it")
+    assert (shown["details"]["size"], shown["details"]["version_id"]) == (len(large), second)
+    (row,) = device.json("download", adam.number)
+    assert Path(row["path"]).read_bytes() == large

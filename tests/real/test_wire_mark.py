@@ -15,8 +15,8 @@ import pytest
 from conftest import HELPERS, wait_for
 
 from wa.store.paths import Home
-from wa.whatsapp.events import Connected
 from wa.whatsapp.neonize.connection import NeonizeTransport
+from wa.whatsapp.signals import Connected
 from wa.whatsapp.transport import Handlers, Outgoing
 
 pytest_plugins = ["relay_fixture", "lived_in_fixture"]

@@ -19,25 +19,19 @@ from conftest import wait_for
 
 from wa.whatsapp.events import (
     Account,
-    Banned,
-    CaughtUp,
     ChatRead,
-    Connected,
     Deleted,
-    Disconnected,
     Edited,
     Event,
     GroupInfo,
     History,
     JidMapped,
-    LoggedOut,
     MessageReceived,
     Named,
     Reacted,
     ReceiptReceived,
-    Replaced,
-    Signal,
 )
+from wa.whatsapp.signals import Banned, CaughtUp, Connected, Disconnected, LoggedOut, Replaced, Signal
 from wa.whatsapp.transport import (
     ConnectFailed,
     Handlers,

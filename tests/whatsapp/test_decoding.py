@@ -25,6 +25,7 @@ from wa.whatsapp.events import (
     MessageReceived,
     Named,
     NothingToShow,
+    OtherVersion,
     Reacted,
     ReceiptReceived,
 )
@@ -417,13 +418,86 @@ def test_no_message_is_lost(field, where):
         event.Message.CopyFrom(content)
         events = decoding.message_events(event, NOBODY.get)
         assert bool(events) is not decoding.is_secret(event)
-        for each in events:
+        for each in map(itself, events):
             assert 0 < each.timestamp <= LAST_SECOND
             if isinstance(each, MessageReceived):
                 assert each.message_type in TYPES
                 assert each.raw or each.message_type == "text"
         (past_chat,) = decoding.history(part(past(content)), ME, NOBODY.get)[-1].chats
-        assert all(each.chat_jid == REEM for each in past_chat.messages)
+        assert all(itself(each).chat_jid == REEM for each in past_chat.messages)
+
+
+def itself(event: Any) -> Any:
+    """Return the message of an event with another version of a file, else the event."""
+    return event.message if isinstance(event, OtherVersion) else event
+
+
+# ── Second uploads ────────────────────────────────────────────────────────────────────────────────
+
+FIRST = {
+    "messageAssociation": {"associationType": "HD_IMAGE_DUAL_UPLOAD", "parentMessageKey": {"ID": "3A00"}}
+}
+BETTER = {"caption": "the cake", "fileLength": 4000, "contextInfo": {"pairedMediaType": "HD_IMAGE_CHILD"}}
+MOVING = {"associationType": "MOTION_PHOTO", "parentMessageKey": {"ID": "3A00"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "of"),
+    [
+        (
+            {"messageContextInfo": FIRST, "associatedChildMessage": {"message": {"imageMessage": BETTER}}},
+            "3A00",
+        ),
+        (
+            {"associatedChildMessage": {"message": {"imageMessage": BETTER, "messageContextInfo": FIRST}}},
+            "3A00",
+        ),
+        ({"messageContextInfo": FIRST, "imageMessage": {"fileLength": 4000}}, "3A00"),
+        (
+            {"messageContextInfo": {"messageAssociation": MOVING}, "videoMessage": {"fileLength": 4000}},
+            "3A00",
+        ),
+        (
+            {
+                "imageMessage": {
+                    **BETTER,
+                    "contextInfo": {"pairedMediaType": "HD_IMAGE_CHILD", "stanzaID": "3AFF"},
+                }
+            },
+            "",
+        ),
+    ],
+)
+def test_a_second_upload_belongs_to_the_first(content, of):
+    (event,) = decode(Message(**content))
+    assert isinstance(event, OtherVersion)
+    assert (event.of, event.message.message_id, event.message.details["size"]) == (of, "3A01", 4000)
+    file = Message.FromString(event.file)
+    assert [field.name for field, _ in file.ListFields()] in (["imageMessage"], ["videoMessage"])
+    assert not file.imageMessage.HasField("contextInfo")
+
+
+def test_a_first_upload_says_that_another_follows():
+    context = {"pairedMediaType": "SD_IMAGE_PARENT"}
+    assert received(Message(imageMessage={"contextInfo": context})).details == {"awaits_version": True}
+
+
+def test_the_edit_of_a_second_upload_is_one_of_the_first():
+    child = Message(associatedChildMessage={"message": {"imageMessage": {"caption": "Better"}}})
+    content = edit("3A99", editedMessage=child)
+    content.messageContextInfo.CopyFrom(Message(messageContextInfo=FIRST).messageContextInfo)
+    assert decode(content) == [Edited(REEM, "3A00", "Better", AT + 2, REEM)]
+
+
+def test_a_picture_of_an_album_says_so():
+    album = {"associationType": "MEDIA_ALBUM", "parentMessageKey": {"ID": "3A00"}}
+    for content in (
+        Message(imageMessage={}, messageContextInfo={"messageAssociation": album}),
+        Message(associatedChildMessage={
+            "message": {"imageMessage": {}, "messageContextInfo": {"messageAssociation": album}}}),
+    ):  # fmt: skip
+        event = received(content)
+        assert (event.message_type, event.quoted_id, event.details) == ("image", None, {"part_of": "3A00"})
 
 
 # ── Edits, deletions, reactions ───────────────────────────────────────────────────────────────────

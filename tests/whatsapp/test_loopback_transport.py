@@ -10,20 +10,11 @@ from conftest import REEM, REEM_JID, wait_for
 from transport_contract import Ear, OtherSide, TransportContract, connect, message_to
 
 from wa.connection.context import system_now
-from wa.whatsapp.events import (
-    Banned,
-    ChatRead,
-    Disconnected,
-    LoggedOut,
-    MessageReceived,
-    Named,
-    Outdated,
-    ReceiptReceived,
-    Replaced,
-)
+from wa.whatsapp.events import ChatRead, MessageReceived, Named, ReceiptReceived
 from wa.whatsapp.loopback.connection import LoopbackTransport
 from wa.whatsapp.loopback.lines import ACCOUNT
 from wa.whatsapp.loopback.server import Loopback
+from wa.whatsapp.signals import Banned, Disconnected, LoggedOut, Outdated, Replaced
 from wa.whatsapp.transport import ConnectFailed, Evidence, NotConnected, Refused, SendError
 
 LID = "100000000000123@lid"

@@ -25,8 +25,9 @@ from wa.store.device import forget_account, own_jid
 from wa.store.locks import FileLock, describe_holder, lock_holder
 from wa.times import describe, to_iso
 from wa.whatsapp.errors import banned, end_of_connection, not_linked
-from wa.whatsapp.events import Account, Banned, CaughtUp, Connected, Disconnected, LoggedOut, Signal
+from wa.whatsapp.events import Account
 from wa.whatsapp.neonize import session_db as session
+from wa.whatsapp.signals import Banned, CaughtUp, Connected, Disconnected, LoggedOut, Signal
 from wa.whatsapp.transport import ConnectFailed, Handlers, SendError, Transport
 
 UNLINK_SECONDS = 30.0

@@ -33,7 +33,7 @@ from wa.store.paths import Home
 from wa.store.wake import WakeSocket
 from wa.times import describe, to_iso
 from wa.whatsapp.errors import banned, end_of_connection, unmarked
-from wa.whatsapp.events import Account, Banned, CaughtUp, Connected, Disconnected, LoggedOut, Signal
+from wa.whatsapp.signals import Banned, CaughtUp, Connected, Disconnected, LoggedOut, Signal
 from wa.whatsapp.transport import Accepted, ConnectFailed, Handlers, NotSent, SendError, Transport
 
 log = logging.getLogger(__name__)
@@ -252,7 +252,7 @@ class Owner:
         log.info("%s", event)
         if isinstance(event, Connected):
             self._failed_connects, self._connect_at = 0, None
-            self._keep_account(event.account)
+            self._keep_account(event)
             self.connected = True
             self._heart.line("connected", None, to_iso(self._now()))
             self._send_work.set()
@@ -270,9 +270,9 @@ class Owner:
                     forget_account(self._store)
             self.stop(end_of_connection(event))
 
-    def _keep_account(self, account: Account) -> None:
+    def _keep_account(self, event: Connected) -> None:
         with self._store.write():
-            keep_account(self._store, account, self._now())
+            keep_account(self._store, event.account, self._now())
         merge_chats.join_split_chats(self._store, self._now())
 
     # ── Requests of other commands ──────────────────────────────────────────────────────────────────

@@ -25,9 +25,9 @@ from wa.store.files import storage_error
 from wa.store.locks import FileLock
 from wa.store.paths import Home
 from wa.whatsapp.errors import end_of_connection
-from wa.whatsapp.events import Banned, CaughtUp, Connected, Disconnected, Signal
 from wa.whatsapp.neonize.decoding.decode import HISTORY_DAMAGED
 from wa.whatsapp.neonize.people import PEOPLE
+from wa.whatsapp.signals import Banned, CaughtUp, Connected, Disconnected, Signal
 from wa.whatsapp.transport import ConnectFailed, Handlers
 
 QUIET_SECONDS = 2.0

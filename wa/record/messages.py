@@ -207,9 +207,13 @@ def newest_time(store: Store) -> int | None:
 
 
 def find(store: Store, chat: str, message_id: str) -> Row | None:
-    """Return the columns CHANGED of a message; None if it is not stored."""
+    """Return the columns CHANGED of a message, by the id of a second upload too; None if it is not stored."""
     sql = f"SELECT {CHANGED} FROM messages WHERE chat_jid = ? AND message_id = ?"
-    return store.row(sql, [chat, message_id])
+    version = "json_extract(details, '$.version_id')"
+    return store.row(sql, [chat, message_id]) or store.row(
+        f"SELECT {CHANGED} FROM messages INDEXED BY messages_version WHERE chat_jid = ? AND {version} = ?",
+        [chat, message_id],
+    )
 
 
 def place_of(store: Store, number: int) -> Place:

@@ -231,6 +231,8 @@ def delete(store: Store, row: Row, at: datetime) -> None:
     """Turn a message, as `messages.find` returned it, into a tombstone without text, deleted at `at`."""
     replace_text(store, row, None)
     gone: Row = dict.fromkeys(("raw_proto", "details", "unavailable", "secret"))
+    if version := json.loads(row["details"] or "{}").get("version_id"):
+        gone["details"] = json.dumps({"version_id": version})  # its deletion is on the way too
     if row["status"] == "received":
         gone["status"] = "read"
     change(store, row["id"], {"deleted_at": to_iso(at), **gone})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wa.errors import WaError
-from wa.whatsapp.events import LoggedOut, Outdated, Replaced
+from wa.whatsapp.signals import LoggedOut, Outdated, Replaced
 
 
 def not_linked() -> WaError:

@@ -1,4 +1,4 @@
-"""The events of WhatsApp as plain dataclasses. An `Event` is recorded; a `Signal` is about the connection.
+"""The events of WhatsApp as plain dataclasses: what is recorded. `signals` has those about the connection.
 
 JIDs are as the server wrote them, without a device part.
 """
@@ -51,6 +51,18 @@ class NothingToShow:
 
     chat_jid: str
     message_id: str
+
+
+@dataclass(frozen=True)
+class OtherVersion:
+    """A picture or video of a message before, in better quality or moving; phones show both as one."""
+
+    of: str
+    """The id of the message before; '' where it is the oldest of the sender's that waits for one."""
+    message: MessageReceived
+    """The version as a message of its own."""
+    file: bytes
+    """A message of its file alone, encoded, to be put behind the bytes of the message before."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +238,7 @@ class HistoryDamaged:
 Event = (
     MessageReceived
     | NothingToShow
+    | OtherVersion
     | Edited
     | Deleted
     | Reacted
@@ -243,51 +256,3 @@ Event = (
     | History
     | HistoryDamaged
 )
-
-
-# ── About the connection ────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Connected:
-    """Logged in."""
-
-    account: Account
-
-
-@dataclass(frozen=True)
-class CaughtUp:
-    """All events that waited on the server have been handed over."""
-
-
-@dataclass(frozen=True)
-class Disconnected:
-    """The connection was lost; connect() again."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class LoggedOut:
-    """The account no longer knows this device."""
-
-
-@dataclass(frozen=True)
-class Replaced:
-    """Another process connected as this device."""
-
-
-@dataclass(frozen=True)
-class Banned:
-    """WhatsApp refuses the account for a while."""
-
-    seconds: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Outdated:
-    """WhatsApp refuses this version of the client."""
-
-
-Signal = Connected | CaughtUp | Disconnected | LoggedOut | Replaced | Banned | Outdated

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from wa.whatsapp.events import Account, Event, Signal
+from wa.whatsapp.events import Account, Event
 from wa.whatsapp.sealed import Sealed
+from wa.whatsapp.signals import Signal
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,20 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 
-from wa.connection.incoming import waiting
+from wa.connection.incoming import versions, waiting
 from wa.jids import is_group
 from wa.queue import outcomes
-from wa.record import calls, chats, history_sync, merge_chats, messages, polls, reads, responses, write
+from wa.record import (
+    calls,
+    chats,
+    history_sync,
+    merge_chats,
+    messages,
+    polls,
+    reads,
+    responses,
+    write,
+)
 from wa.record.names import canonical
 from wa.store import device
 from wa.store.database import Row, Store
@@ -30,6 +40,7 @@ from wa.whatsapp.events import (
     Named,
     NothingToShow,
     OptionAdded,
+    OtherVersion,
     Reacted,
     ReceiptReceived,
     Voted,
@@ -43,6 +54,8 @@ def apply_event(store: Store, event: Event, now: datetime, source: str = "live")
     """Record one event, in the caller's transaction; `source` says how it came, as in `messages`."""
     if isinstance(event, MessageReceived):
         _message(store, event, now, source)
+    elif isinstance(event, OtherVersion):
+        _add_version(store, event, now, source)
     elif isinstance(event, NothingToShow):
         write.take_away(store, canonical(store, event.chat_jid), event.message_id)
     elif isinstance(event, Edited):
@@ -103,6 +116,24 @@ def _message(store: Store, event: MessageReceived, now: datetime, source: str) -
         chats.name_person(store, event.sender, event.push_name)
     if event.is_from_me:
         outcomes.prove_sent(store, [event.message_id], now)
+
+
+def _add_version(store: Store, event: OtherVersion, now: datetime, source: str) -> None:
+    """Add another version of a picture or video to its message, of which it is no second one."""
+    new = event.message
+    chat, details = canonical(store, new.chat_jid), new.details or {}
+    if event.of:
+        found = messages.find(store, chat, event.of)
+    else:
+        sender = canonical(store, new.sender)
+        found = versions.awaiting(store, chat, sender, new.message_type, new.timestamp)
+    if found is None or found["status"] == "early" or messages.is_stand_in(found):
+        named = replace(new, message_id=event.of, details={**details, "version_id": new.message_id})
+        _message(store, named if event.of else new, now, source)
+    elif not wrote(store, new.sender, chat, found, is_from_me=new.is_from_me):
+        _message(store, new, now, source)
+    elif not found["deleted_at"]:
+        versions.add(store, found, new.message_type, details, event.file, new.message_id)
 
 
 def wrote(store: Store, by: str, chat: str, found: Row, *, is_from_me: bool) -> bool:

@@ -13,24 +13,21 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from wa.store.paths import Home
-from wa.whatsapp.events import (
-    Account,
+from wa.whatsapp.events import Account, Event, History, HistoryChat
+from wa.whatsapp.ids import own_message_id
+from wa.whatsapp.loopback.lines import ACCOUNT
+from wa.whatsapp.loopback.server import EVENTS, Loopback
+from wa.whatsapp.sealed import Sealed
+from wa.whatsapp.signals import (
     Banned,
     CaughtUp,
     Connected,
     Disconnected,
-    Event,
-    History,
-    HistoryChat,
     LoggedOut,
     Outdated,
     Replaced,
     Signal,
 )
-from wa.whatsapp.ids import own_message_id
-from wa.whatsapp.loopback.lines import ACCOUNT
-from wa.whatsapp.loopback.server import EVENTS, Loopback
-from wa.whatsapp.sealed import Sealed
 from wa.whatsapp.transport import (
     Accepted,
     ConnectFailed,

@@ -22,7 +22,7 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.store.paths import Home
-from wa.whatsapp.events import CaughtUp, Connected, Disconnected, Event, LoggedOut, Signal
+from wa.whatsapp.events import Event
 from wa.whatsapp.neonize import encode, people
 from wa.whatsapp.neonize import session_db as session
 from wa.whatsapp.neonize.client import Client, can_be_reached
@@ -32,6 +32,7 @@ from wa.whatsapp.neonize.errors import DOWN, ENDS, connect_error, end_signal, se
 from wa.whatsapp.neonize.library import library
 from wa.whatsapp.neonize.reading import NeonizeReader
 from wa.whatsapp.neonize.wire_log import Turnstile, ViewOnce, WireLog
+from wa.whatsapp.signals import CaughtUp, Connected, Disconnected, LoggedOut, Signal
 from wa.whatsapp.transport import (
     Accepted,
     ConnectFailed,

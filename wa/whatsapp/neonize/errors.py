@@ -7,7 +7,7 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.store.paths import Home
-from wa.whatsapp.events import Banned, Disconnected, LoggedOut, Outdated, Replaced, Signal
+from wa.whatsapp.signals import Banned, Disconnected, LoggedOut, Outdated, Replaced, Signal
 from wa.whatsapp.transport import (
     ConnectFailed,
     DownloadFailed,

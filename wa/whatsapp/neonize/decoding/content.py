@@ -1,4 +1,4 @@
-"""Decoding the content of a WhatsApp message: what it is, an edit, a deletion, a reaction.
+"""Decoding the content of a WhatsApp message: what it is, an edit, a deletion, a reaction, a better file.
 
 The fields of `waE2E.Message` are read by name, so this module does not import the library.
 """
@@ -11,9 +11,10 @@ from typing import Any
 
 from wa.jids import is_group, is_person_or_group
 from wa.whatsapp import notices
-from wa.whatsapp.events import Deleted, Edited, EphemeralSet, Event, MessageReceived, Reacted
+from wa.whatsapp.events import Deleted, Edited, EphemeralSet, Event, MessageReceived, OtherVersion, Reacted
 from wa.whatsapp.neonize.decoding.calls import call_log
 from wa.whatsapp.neonize.decoding.fields import Content, bare_jid, known, seconds_of, text_of
+from wa.whatsapp.neonize.decoding.kinds import versions
 from wa.whatsapp.neonize.decoding.kinds.plain import plain_text
 from wa.whatsapp.neonize.decoding.kinds.table import READERS
 from wa.whatsapp.neonize.decoding.polls import option_in
@@ -27,9 +28,6 @@ _KEYS = ("senderKeyDistributionMessage", "fastRatchetKeySenderKeyDistributionMes
 _SILENT = frozenset({*_KEYS, "messageContextInfo"})
 # Beginnings of the fields of a protocolMessage between our own devices; some of these hold keys.
 _PEER = ("appState", "historySync", "initialSecurity", "lidMigration", "peerData", "sharedDevice")
-# How another version of a picture or video belongs to it: MessageAssociation, and the older mark in the file.
-_VERSIONS = ("HD_VIDEO_DUAL_UPLOAD", "HD_IMAGE_DUAL_UPLOAD", "HEVC_VIDEO_DUAL_UPLOAD", "MOTION_PHOTO",
-             "HD_VIDEO_CHILD", "HD_IMAGE_CHILD", "HEVC_VIDEO_CHILD", "MOTION_PHOTO_CHILD")
 # fmt: on
 
 
@@ -54,18 +52,20 @@ def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) ->
     kind = protocol.Type.Name(protocol.type) if protocol.key.ID and protocol.HasField("type") else None
     if kind == "REVOKE":
         return [Deleted(chat, text_of(protocol.key.ID), at, blank.sender, blank.is_from_me)]
-    relation, parent = _belongs_to(outer, inner)
-    version_of = parent if relation in _VERSIONS else ""
+    parent, is_version = versions.belongs_to(layers)
     if kind == "MESSAGE_EDIT" and protocol.HasField("editedMessage"):
         *_, edited = _layers(protocol.editedMessage)
-        target = version_of or text_of(protocol.key.ID)
+        target = parent if is_version and parent else text_of(protocol.key.ID)
     elif is_edit or any(each.HasField("editedMessage") for each in outer):
         edited = None if inner.HasField("protocolMessage") else inner
     details = known(
         view_once=any(field.name.startswith("viewOnce") for each in outer for field, _ in each.ListFields()),
-        part_of=parent,
+        part_of="" if is_version else parent,
+        awaits_version=versions.awaits_version(edited or inner),
     )
     received = _message_of(edited or inner, blank, details)
+    if is_version and not edited and (file := versions.file_alone(inner)):
+        return [OtherVersion(parent, received, file)]
     if protocol.HasField("type") and protocol.type == protocol.EPHEMERAL_SETTING:
         set_at = seconds_of(protocol.ephemeralSettingTimestamp) or blank.timestamp
         return [received, EphemeralSet(chat, protocol.ephemeralExpiration, min(set_at, blank.timestamp))]
@@ -111,15 +111,6 @@ def _layers(message: Any) -> Iterator[Any]:
         parts = (part for _, part in message.ListFields() if hasattr(part, "DESCRIPTOR"))
         inside = (part for part in parts if part.DESCRIPTOR.name in _WRAPPERS and part.HasField("message"))
         message = next((part.message for part in inside), None)
-
-
-def _belongs_to(outer: list[Any], inner: Any) -> tuple[str, str]:
-    """Return how a message belongs to another one, and that one's id; '' and '' if it does not."""
-    for each in (*outer, inner):
-        found = each.messageContextInfo.messageAssociation
-        if found.parentMessageKey.ID and found.HasField("associationType"):
-            return found.AssociationType.Name(found.associationType), text_of(found.parentMessageKey.ID)
-    return "", ""
 
 
 def _message_of(message: Any, blank: MessageReceived, details: dict[str, Any]) -> MessageReceived:

@@ -1,0 +1,52 @@
+"""The signals of WhatsApp about the connection, as plain dataclasses. They are not recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wa.whatsapp.events import Account
+
+
+@dataclass(frozen=True)
+class Connected:
+    """Logged in."""
+
+    account: Account
+
+
+@dataclass(frozen=True)
+class CaughtUp:
+    """All events that waited on the server have been handed over."""
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """The connection was lost; connect() again."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class LoggedOut:
+    """The account no longer knows this device."""
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """Another process connected as this device."""
+
+
+@dataclass(frozen=True)
+class Banned:
+    """WhatsApp refuses the account for a while."""
+
+    seconds: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """WhatsApp refuses this version of the client."""
+
+
+Signal = Connected | CaughtUp | Disconnected | LoggedOut | Replaced | Banned | Outdated
