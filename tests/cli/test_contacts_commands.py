@@ -794,6 +794,7 @@ def test_a_typed_number_with_more_than_itself_is_usage(
     wa: Wa, home: Home, command: list[str], number: str, what: str
 ) -> None:
     wa("contacts", "add", "Reem", REEM)
+    wa("send", REEM, "Hello", "--no-wait")
     before = dump(home)
     words = [number] if command[0] == "contacts" else [number, "Hello"]
     result = wa(*command, *words, "--json")
