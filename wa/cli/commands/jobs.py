@@ -53,7 +53,7 @@ def list_(
 
     def cells(row: Mapping[str, Any]) -> list[object]:
         start = row["scheduled_start_at"]
-        done = f"{row['recipients_sent']} of {row['recipients_total']}"
+        done = f"{row['recipients_sent']} of {len(row['recipients'])}"
         if row["recipients_failed"]:
             done += f", {row['recipients_failed']} failed"
         note = f"  ({row['error_message']})" if row["error_message"] else ""

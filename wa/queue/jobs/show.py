@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from wa.queue.jobs import plan, table
+from wa.queue.jobs import plan, sources, table
 from wa.record.names import our_name_of
 from wa.settings import Settings
 from wa.store.database import Row, Store
@@ -44,7 +44,7 @@ def parts(store: Store, settings: Settings, job: Row, now: datetime, *, after: i
         for person in page:
             for part in range(size):
                 row = rows.get((person["number"], part))
-                yield _part(person, part, row, expected)
+                yield row_shown(row) if row else _to_come(job, person, part, expected)
 
 
 def _rows(store: Store, job: Row, first: int, last: int) -> list[Row]:
@@ -56,25 +56,32 @@ def _rows(store: Store, job: Row, first: int, last: int) -> list[Row]:
     )
 
 
-def _part(person: Row, part: int, row: Row | None, expected: _Expected) -> Row:
-    if row is None:
-        over = person["status"] in table.OVER
-        at = None if over else expected.at(person["number"], part)
-        made: Row = dict.fromkeys(("id", "message", "error_code", "error_message", "note"))
-        made |= dict.fromkeys(("sent_at", "message_id"))
-        row = {
-            **made,
-            "recipient_index": person["number"],
-            "part_index": part,
-            "to_jid": person["to_jid"],
-            "contact_name": person["contact_name"],
-            "status": person["status"] if over else "waiting",
-            "scheduled_at": to_iso(at) if at else None,
-            "attempts": 0,
-        }
-    elif row["status"] == "cancelled" and row["error_code"] == "skipped":
-        row["status"] = "skipped"
-    return row
+def row_shown(row: Row) -> Row:
+    """Return a row of a job as it is shown: one whose person has had the part already is `skipped`."""
+    is_skipped = row["status"] == "cancelled" and row["error_code"] == "skipped"
+    return {**row, "status": "skipped"} if is_skipped else row
+
+
+def _to_come(job: Row, person: Row, part: int, expected: _Expected) -> Row:
+    """Return a part that has no row yet, or will have none."""
+    is_over = person["status"] in table.OVER
+    at = None if is_over else expected.at(person["number"], part)
+    return {
+        "id": None,
+        "recipient_index": person["number"],
+        "part_index": part,
+        "to_jid": person["to_jid"],
+        "message": sources.text_for(job["message_parts"][part], person),
+        "status": person["status"] if is_over else "waiting",
+        "error_code": None,
+        "error_message": None,
+        "note": None,
+        "scheduled_at": to_iso(at) if at else None,
+        "sent_at": None,
+        "message_id": None,
+        "attempts": 0,
+        "contact_name": person["contact_name"],
+    }
 
 
 class _Expected:

@@ -54,11 +54,10 @@ def whole(store: Store, job_id: str) -> Row:
 
 
 def listing(store: Store, status: str | None) -> Iterator[Row]:
-    """Yield the jobs with a status, or all for None, the newest last, with the number of their recipients."""
+    """Yield the jobs with a status, or all for None, the newest last."""
     of = " WHERE status = :status" if status else ""
     cursor = store.execute(
-        f"SELECT {_HEAD}, json_array_length(recipients) AS recipients_total FROM jobs{of}"
-        " ORDER BY created_at, id",
+        f"SELECT {_HEAD}, recipients FROM jobs{of} ORDER BY created_at, id",
         {"status": status} if status else (),
     )
     names = [column[0] for column in cursor.description]
