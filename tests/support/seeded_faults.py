@@ -57,6 +57,7 @@ class WireFault:
 
 
 ENCODE = "whatsapp/neonize/encode.py"
+CLIENT = "whatsapp/neonize/client.py"
 CONNECTION = "whatsapp/neonize/connection.py"
 ERRORS = "whatsapp/neonize/errors.py"
 WIRE_LOG = "whatsapp/neonize/wire_log.py"
@@ -92,19 +93,17 @@ FAULTS = [
     Fault(
         "an answer quotes another id",
         SEND,
-        'return Quote(message_id, found["sender"], found["content"]) if found else Quote(message_id)',
-        'other = store.value("SELECT message_id FROM messages WHERE chat_jid = ? ORDER BY id DESC",'
-        ' [canonical(store, chat)])\n    return Quote(other, found["sender"], found["content"])',
+        "    return Quote(\n        message_id,\n",
+        '    other = store.value("SELECT message_id FROM messages WHERE chat_jid = ? ORDER BY id DESC",'
+        " [canonical(store, chat)])\n    return Quote(\n        other,\n",
         QUOTE,
         "At index 0 diff: '3A",
     ),
     Fault(
         "an answer quotes the text of another message",
         SEND,
-        '"SELECT sender, content FROM messages WHERE chat_jid = ? AND message_id = ?",\n'
-        "        [canonical(store, chat), message_id],",
-        '"SELECT sender, content FROM messages WHERE chat_jid = ? ORDER BY id DESC",\n'
-        "        [canonical(store, chat)],",
+        '" WHERE chat_jid = ? AND message_id = ?",\n        [canonical(store, chat), message_id],',
+        '" WHERE chat_jid = ? ORDER BY id DESC",\n        [canonical(store, chat)],',
         QUOTE,
         "{'conversation': 'question 2'} != {'conversation': 'question 1'}",
     ),
@@ -588,7 +587,7 @@ FAULTS = [
     # ── Reading ──
     Fault(
         "only the first message is marked as read",
-        CONNECTION,
+        CLIENT,
         "*mark.message_ids, chat=",
         "*mark.message_ids[:1], chat=",
         LINKED + "test_marking_as_read_tells_the_sender",
@@ -596,9 +595,9 @@ FAULTS = [
     ),
     Fault(
         "a receipt for a group goes to the sender's own chat",
-        CONNECTION,
-        "chat, sender = (client.lid_of(jid) or jid for jid in (mark.chat_jid, mark.sender))",
-        "chat = sender = client.lid_of(mark.sender) or mark.sender",
+        CLIENT,
+        "chat, sender = (self.lid_of(jid) or jid for jid in (mark.chat_jid, mark.sender))",
+        "chat = sender = self.lid_of(mark.sender) or mark.sender",
         CONTENT + "test_marking_as_read_names_to_each_sender_the_chat_and_the_own_messages_alone",
         "the receipts did not come true",
     ),
