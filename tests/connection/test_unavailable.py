@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import spooled
 from conftest import REEM, REEM_JID, FakeClock
 
-from wa.connection import apply
 from wa.connection.incoming.events import apply_event
 from wa.record import chats, merge_chats, messages, search, write
 from wa.record.search import Filter
@@ -20,6 +20,7 @@ from wa.whatsapp.events import (
     Deleted,
     Edited,
     Event,
+    History,
     HistoryChat,
     JidMapped,
     MessageReceived,
@@ -60,8 +61,9 @@ def put(store: Store) -> Put:
 
 def by_history(store: Store, *events: MessageReceived) -> None:
     """Record messages as the history brings them."""
-    with store.write():
-        apply._record_step(store, HistoryChat(REEM_JID, None, events, False), list(events), NOW)
+    part = History("recent", None, (HistoryChat(REEM_JID, None, events, is_complete=False),))
+    spooled.append(store, "history", b"a part", NOW)
+    spooled.record_all(store, lambda kind, payload: [part], NOW)
 
 
 def only(store: Store) -> Row:
