@@ -33,6 +33,7 @@ wa contacts import-aliases contacts/aliases.txt
 wa send sister "Are you coming on Saturday?"
 wa loopback say sister "Yes, on Saturday at ten"
 wa loopback say omar "Dinner at eight" --group Family
+wa template add birthday "Happy birthday, {first}!"
 wa backup
 """
 """The commands with which a user makes a home in which the examples work."""

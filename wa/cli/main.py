@@ -45,6 +45,7 @@ COMMANDS = {
     "download": "download",
     "search": "search",
     "schedule": "schedule",
+    "template": "template",
     "run-scheduler": "run_scheduler",
     "jobs": "jobs",
     "contacts": "contacts",

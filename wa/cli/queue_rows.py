@@ -1,16 +1,20 @@
-"""What the commands on rows of the queue share: ids as arguments, and changing several rows."""
+"""What the commands on rows of the queue share: ids and texts as arguments, and changing several rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
 from wa.cli.context import App
+from wa.cli.options import read_text
 from wa.cli.show import when_due, who
 from wa.errors import WaError
+from wa.people.recipients import Recipient
 from wa.queue import rows as queue
 from wa.queue.series import occurrences, table
 from wa.queue.series.rules import in_words, parse
@@ -126,3 +130,56 @@ def state_note(row: Mapping[str, Any]) -> str:
         "draft": f"  (a draft: `wa schedule approve {row_id}` lets it go out)",
         "held": f"  (held: `wa schedule unhold {row_id}` lets it go out)",
     }.get(row["status"], "")
+
+
+# ── Texts and templates ─────────────────────────────────────────────────────────────────────────────
+
+Template = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A template in place of TEXT; see `wa template`.")
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="K=V", help="A field of the template; may be repeated.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, and store nothing.")]
+
+
+@dataclass(frozen=True)
+class Words:
+    """A text, or that of a template by its name, with the fields that were given for it."""
+
+    text: str
+    template: str | None
+    given: Mapping[str, str]
+
+    @classmethod
+    def typed(cls, app: App, text: str | None, template: str | None, given: Sequence[str] | None) -> Words:
+        """Return what was typed. Raise WaError `usage` for a text and a template, and `not-found`."""
+        if template is None:
+            if given:
+                raise WaError("usage", "--set gives fields of a template", "name one with --template")
+            return cls(read_text(text), None, {})
+        if text is not None:
+            raise WaError("usage", "there are a text and a template", "leave one of them out")
+        from wa.queue.templates import fields, table
+
+        return cls(table.get(app.store, template)["text"], template.strip(), fields.typed(given or ()))
+
+    def said_to(self, app: App, to: Recipient, local: datetime) -> str:
+        """Return the text for a recipient, at a wall-clock time. Raise WaError `usage` for an empty field."""
+        if self.template is None:
+            return self.text
+        from wa.queue.templates.values import text_for
+
+        return text_for(app.store, self.text, to, local, self.given)
+
+    def preview(self, app: App, to: Recipient, said: str, zone: ZoneInfo, times: Sequence[str]) -> None:
+        """Print what a recipient would get, and when: at these times (ISO text), or now if there are none."""
+        row: dict[str, Any] = {
+            "to_jid": to.jid,
+            "to_phone": to.phone,
+            "contact_name": to.name,
+            "message": said,
+        }
+        row.update(scheduled_at=next(iter(times), None), timezone=str(zone), next=list(times))
+        when = [when_due(app, {**row, "scheduled_at": each}) for each in times] or ["now"]
+        app.out.result(row, "\n".join([f"to {who(row)}, {'; then '.join(when)}:", said]))

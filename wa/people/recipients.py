@@ -138,6 +138,12 @@ def timezone_of(store: Store, person: Recipient) -> str | None:
     return zone
 
 
+def contact_of(store: Store, to: Recipient) -> int | None:
+    """Return the id of the contact that has a recipient's number."""
+    contact = by_phone(store, to.phone) if to.phone else None
+    return contact["id"] if contact else None
+
+
 def name_for(store: Store, jid: str) -> str | None:
     """Return our own name for a JID: the contact's, or the group's."""
     if is_group(jid):

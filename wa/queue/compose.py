@@ -173,7 +173,7 @@ def edit(
     if to is not None:
         check_recipient(to.jid)
         changes.update(to_jid=to.jid, to_phone=to.phone, contact_name=to.name)
-        changes["contact_id"] = rows.contact_of(store, to)
+        changes["contact_id"] = recipients.contact_of(store, to)
         before = _recipient_of(row)
         is_theirs = row["timezone"] and row["timezone"] == recipients.timezone_of(store, before)
         if is_theirs and to.jid != canonical(store, before.jid):

@@ -12,7 +12,7 @@ from typing import Any
 
 from wa.queue import place, rows
 from wa.queue.jobs import restore as jobs
-from wa.queue.series import occurrences
+from wa.queue.series import occurrences, queued
 from wa.record import messages
 from wa.settings import Settings
 from wa.store.database import Store
@@ -85,7 +85,7 @@ def rebase(store: Store, now: datetime) -> None:
     with store.write():
         for key in ahead:
             store.set_state(key, {**state[key], "at": to_iso(now)})
-        series = rows.series_from_the_future(store, now)
+        series = queued.series_from_the_future(store, now)
         rows.revive_from_the_future(store, now)
         occurrences.rewind(store, series, now)
         jobs.rewind(store, now)

@@ -12,7 +12,7 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.jids import check_recipient
-from wa.people.contacts import by_phone
+from wa.people import recipients
 from wa.people.recipients import Recipient
 from wa.queue import checks, place
 from wa.record.names import our_name_of, their_name_of
@@ -36,7 +36,7 @@ COLUMNS = (
     f" ELSE coalesce({our_name_of('to_jid')}, contact_name, {their_name_of('to_jid')}) END AS contact_name"
 )
 _IS_OF_A_JOB = "SELECT 1 FROM scheduled_messages WHERE id = ? AND job_id IS NOT NULL"
-_FROM_THE_FUTURE = (
+FROM_THE_FUTURE = (
     "updated_at > :now AND ((status = 'missed' AND expires_at >= :now)"
     " OR (status = 'pending' AND not_before > :now))"
 )
@@ -73,7 +73,7 @@ def enqueue(
         "to_jid": to.jid,
         "to_phone": to.phone,
         "contact_name": to.name,
-        "contact_id": contact_of(store, to),
+        "contact_id": recipients.contact_of(store, to),
         "message": text,
         "quoted_id": quoted_id,
         "scheduled_at": to_iso(scheduled_at),
@@ -103,12 +103,6 @@ def add_row(store: Store, row: Row, now: datetime) -> Row:
     row_id = _new_id(store, now)
     store.insert("scheduled_messages", {**row, "id": row_id})
     return get(store, row_id)
-
-
-def contact_of(store: Store, to: Recipient) -> int | None:
-    """Return the id of the contact that has a recipient's number."""
-    contact = by_phone(store, to.phone) if to.phone else None
-    return contact["id"] if contact else None
 
 
 def local_at(moment: datetime, zone: str | None) -> str | None:
@@ -244,7 +238,7 @@ def clamp_claims(store: Store, now: datetime) -> None:
 
 def any_from_the_future(store: Store, now: datetime) -> bool:
     """Return whether a row was missed or put off at a moment in the future: the clock was ahead then."""
-    sql = f"SELECT 1 FROM scheduled_messages WHERE {_FROM_THE_FUTURE}"
+    sql = f"SELECT 1 FROM scheduled_messages WHERE {FROM_THE_FUTURE}"
     return store.value(sql, {"now": to_iso(now)}) is not None
 
 
@@ -253,7 +247,7 @@ def revive_from_the_future(store: Store, now: datetime) -> None:
     store.execute(
         "UPDATE scheduled_messages SET status = CASE WHEN error_code = 'held' THEN 'held' ELSE 'pending' END,"
         " not_before = NULL, error_code = NULL,"
-        f" error_message = NULL, updated_at = :now WHERE {_FROM_THE_FUTURE}",
+        f" error_message = NULL, updated_at = :now WHERE {FROM_THE_FUTURE}",
         {"now": to_iso(now)},
     )
 
@@ -267,11 +261,13 @@ def made_by_jobs_after(store: Store, moment: datetime) -> list[Row]:
     )
 
 
-def series_from_the_future(store: Store, now: datetime) -> list[str]:
-    """Return the ids of the series of which `any_from_the_future` finds a row."""
-    sql = f"SELECT DISTINCT series_id FROM scheduled_messages WHERE {_FROM_THE_FUTURE}"
-    found = [row["series_id"] for row in store.rows(sql, {"now": to_iso(now)})]
-    return [series_id for series_id in found if series_id is not None]
+def set_template_text(store: Store, name: str, text: str, now: datetime) -> None:
+    """Give the open rows of a template its new text, in the caller's transaction."""
+    store.execute(
+        "UPDATE scheduled_messages SET message = ?, updated_at = ?"
+        " WHERE template = ? AND status IN ('draft', 'pending', 'held')",
+        [text, to_iso(now), name],
+    )
 
 
 def delete_from_the_future(store: Store, series_id: str, now: datetime) -> None:

@@ -15,17 +15,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from wa.errors import WaError
 from wa.jids import is_person_or_group
+from wa.people.recipients import Recipient
 from wa.queue import pacing, place
 from wa.queue.jobs import claims
-from wa.queue.rows import update
+from wa.queue.rows import get, update
 from wa.queue.series import occurrences, queued
+from wa.queue.series.table import fields_of
 from wa.queue.states import end
+from wa.queue.templates import table as templates
+from wa.queue.templates import values
 from wa.record import chats, messages
 from wa.record.names import canonical
 from wa.settings import Settings
 from wa.store.database import Row, Store
-from wa.times import format_duration, from_iso, to_iso
+from wa.times import format_duration, from_iso, load_zone, to_iso
 from wa.whatsapp.ids import new_secret
 from wa.whatsapp.transport import Outgoing, Quote, Timer
 
@@ -118,6 +123,8 @@ def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool
         why = f"nothing is sent to {row['to_jid']}: that would publish it"
         end(store, row["id"], now, status="failed", error_code="usage", error_message=why)
         return True
+    if row["template"] and not _is_filled(store, row, now):
+        return True
     if row["job_id"]:
         return claims.withheld(store, row, now, settings)
     if occurrences.is_superseded(store, row, now):
@@ -140,6 +147,20 @@ def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool
     return False
 
 
+def _is_filled(store: Store, row: Row, now: datetime) -> bool:
+    """Fill in the fields of a row's template; return False if that cannot be done, so that the row failed."""
+    zone = load_zone(row["timezone"])
+    local = from_iso(row["scheduled_at"]).astimezone(zone)
+    to = Recipient(row["to_jid"], row["to_phone"], get(store, row["id"])["contact_name"])
+    try:
+        text = templates.get(store, row["template"])["text"]
+        row["message"] = values.text_for(store, text, to, local, fields_of(store, row["series_id"]))
+        return True
+    except WaError as error:
+        end(store, row["id"], now, status="failed", error_code="template", error_message=error.message)
+        return False
+
+
 def _take(store: Store, row: Row, now: datetime, settings: Settings) -> Claim:
     secret = new_secret()
     update(
@@ -147,6 +168,8 @@ def _take(store: Store, row: Row, now: datetime, settings: Settings) -> Claim:
         row["id"],
         now,
         status="sending",
+        message=row["message"],
+        template=None,
         secret=secret,
         claimed_at=to_iso(now),
         attempts=row["attempts"] + 1,

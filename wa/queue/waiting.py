@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from wa.errors import WaError
+from wa.errors import EXIT_OF_CODE, WaError
 from wa.queue import rows, states
 from wa.store.database import Row, Store
 from wa.times import to_iso
@@ -139,4 +139,5 @@ def sent_or_error(row: Row, waits_for: str = "") -> Row:
         hint = "check the number; it has to be on WhatsApp"
     elif status == "cancelled":
         hint = "it stays cancelled; `wa send` sends a new one"
-    raise WaError(row["error_code"] or "send-failed", f"not sent: {why or status}", hint)
+    code = row["error_code"] if row["error_code"] in EXIT_OF_CODE else "send-failed"
+    raise WaError(code, f"not sent: {why or status}", hint)

@@ -83,6 +83,7 @@ def add(
     Example: wa jobs add --to nadia --to zoe --part "Hi {first}!" --delay 5s --part "Come on Friday?"
     """
     from wa.queue.jobs import csv_file, old_file, people, plan, sources
+    from wa.queue.templates import fields
 
     app = app_of(ctx)
     if sum(map(bool, (to, tag, csv, file))) != 1:
@@ -114,7 +115,7 @@ def add(
         else plan.MAX_RETRIES,
         key,
         draft,
-        _fields(set_ or []),
+        fields.typed(set_ or []),
     )
     job_output.make(app, wish, given, dry_run=dry_run)
 
@@ -128,16 +129,6 @@ def _seconds(given: str | None, old: float | None, otherwise: float) -> float:
 def _span(text: str) -> float:
     """Return a length of time in seconds; `0` is one too."""
     return 0.0 if text.strip() in ("0", "0s") else finite(parse_duration(text).total_seconds())
-
-
-def _fields(given: list[str]) -> dict[str, str]:
-    fields = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not equals or not name.strip():
-            raise WaError("usage", f"--set {each!r} is not NAME=VALUE", "for example --set place=Rome")
-        fields[name.strip()] = value
-    return fields
 
 
 def _parts(order: list[str], texts: list[str], delays: list[str], files: list[Path]) -> list[Any]:

@@ -11,14 +11,26 @@ from typing import Annotated, Any
 
 import typer
 
-from wa.cli.options import Draft, Json, To, app_of, read_text, recipient
-from wa.cli.queue_rows import Id, OfSeries, described, mark, rule_words, series_row, with_series
+from wa.cli.options import Draft, Json, To, app_of, recipient
+from wa.cli.queue_rows import (
+    DryRun,
+    Id,
+    OfSeries,
+    Set,
+    Template,
+    Words,
+    described,
+    mark,
+    rule_words,
+    series_row,
+    with_series,
+)
 from wa.cli.show import note_what_keeps, when_due, who
 from wa.errors import WaError
 from wa.queue import attention, compose
 from wa.queue import rows as queue
 from wa.queue.series import table
-from wa.times import from_iso, parse_duration, parse_when
+from wa.times import from_iso, parse_duration, parse_when, to_iso
 
 Every = Annotated[
     str | None,
@@ -38,8 +50,10 @@ commands.add_typer(schedule, name="schedule")
 def add(
     ctx: typer.Context,
     to: To,
-    text: Annotated[str, typer.Argument(help="The text; - reads standard input.")],
     at: Annotated[str, typer.Option(metavar="WHEN", help='"25 dec 10:00", "tomorrow 9am", "in 2 hours" …')],
+    text: Annotated[
+        str | None, typer.Argument(help="The text; - reads standard input.", show_default=False)
+    ] = None,
     every: Every = None,
     until: Until = None,
     count: Repeats = None,
@@ -57,6 +71,9 @@ def add(
         str | None, typer.Option(metavar="K", help="A message with the same key is never queued twice.")
     ] = None,
     draft: Draft = False,
+    template: Template = None,
+    set_: Set = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Queue a message for later, or with --every again and again.
@@ -67,20 +84,24 @@ def add(
     Example: wa schedule add nadia "Happy birthday!" --at "25 dec 10:00" --every year
     """
     app = app_of(ctx)
+    if every is None and (until or count is not None or without):
+        raise WaError("usage", "--until, --count and --except are for a series", "give --every too")
     person = recipient(app, to)
     zone = compose.zone_for(app.store, person, tz, app.settings.zone)
     now = app.now()
-    words = read_text(text)
+    words = Words.typed(app, text, template, set_)
     lateness = None if grace is None else parse_duration(grace)
     if every is None:
-        if until or count is not None or without:
-            raise WaError("usage", "--until, --count and --except are for a series", "give --every too")
+        moment = parse_when(at, now, zone)
+        said = words.said_to(app, person, moment.astimezone(zone))
+        if dry_run:
+            return words.preview(app, person, said, zone, [to_iso(moment)])
         row = compose.schedule(
             app.store,
             app.settings,
             person,
-            words,
-            parse_when(at, now, zone),
+            said,
+            moment,
             now,
             zone=zone,
             grace=lateness,
@@ -94,22 +115,29 @@ def add(
         when = create.timing(
             every, at, now, zone, until=until, count=count, without=without or (), of_contact=tz == "contact"
         )
+        times = create.times(when, now)
+        said = words.said_to(app, person, times[0].astimezone(zone))
+        if dry_run:
+            return words.preview(app, person, said, zone, [to_iso(each) for each in times])
         row = create.schedule(
             app.store,
             app.settings,
             person,
-            words,
+            words.text,
             when,
             now,
             grace=lateness,
             file=file,
             key=key,
             draft=draft,
+            template=words.template,
+            fields=words.given,
         )
         for remark in create.remarks(table.get(app.store, row["series_id"]), now):
             app.out.note(remark)
     app.out.result(*described(app, row))
     note_what_keeps(app, row, scheduled=True)
+    return None
 
 
 @schedule.command(name="list")

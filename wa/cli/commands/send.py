@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from wa.cli.context import App
-from wa.cli.options import Draft, Files, Json, MaybeTo, Wait, app_of, read_text, recipient
-from wa.cli.queue_rows import with_series
+from wa.cli.options import Draft, Files, Json, MaybeTo, Wait, app_of, recipient
+from wa.cli.queue_rows import DryRun, Set, Template, Words, with_series
 from wa.cli.show import note_what_keeps, when_due, who
 from wa.errors import WaError
 from wa.times import from_iso
@@ -40,6 +40,9 @@ def send(
         str | None, typer.Option(metavar="K", help="A message with the same key is never sent twice.")
     ] = None,
     draft: Draft = False,
+    template: Template = None,
+    set_: Set = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Send a message or files now, and wait until WhatsApp has it.
@@ -61,18 +64,27 @@ def send(
 
     app = app_of(ctx)
     app.context.require_account()
+
+    def typed_words(given: str | None) -> Words:
+        if given is None and file and not template:
+            return Words("", None, {})
+        return Words.typed(app, given, template, set_)
+
     if tag:
         if text is not None or reply_to is not None:
             what = "a TO" if text is not None else "--reply-to"
             raise WaError("usage", f"{what} and --tag exclude one another", 'wa send --tag family "Hello"')
-        _send_to_tags(app, tag, "" if to is None and file else read_text(to), file or [], key, draft, yes)
-        return
+        words = typed_words(to)
+        return _send_to_tags(app, tag, words, file or [], key, draft, yes, dry_run)
     if to is None:
         raise WaError("usage", "there is no recipient", "name one, or give --tag for several")
     person = recipient(app, to)
-    words = "" if text is None and file else read_text(text)
+    typed, zone = typed_words(text), app.settings.zone
+    said = typed.said_to(app, person, app.now().astimezone(zone))
+    if dry_run:
+        return typed.preview(app, person, said, zone, [])
     quoted = find_in_chat(app.store, person.jid, reply_to) if reply_to else None
-    parts = parts_of(app.home, words, file or [], quoted_id=quoted, key=key)
+    parts = parts_of(app.home, said, file or [], quoted_id=quoted, key=key)
     rows = []
 
     def tell(row: Mapping[str, Any], was_sent: bool) -> None:
@@ -90,10 +102,18 @@ def send(
     send_parts(app.context, person, parts, key, None if no_wait else wait, tell, draft=draft)
     if rows[-1]["status"] == "pending":
         note_what_keeps(app, rows[-1], scheduled=from_iso(rows[-1]["scheduled_at"]) > app.now())
+    return None
 
 
 def _send_to_tags(
-    app: App, tags: list[str], text: str, files: list[Path], key: str | None, draft: bool, yes: bool
+    app: App,
+    tags: list[str],
+    words: Words,
+    files: list[Path],
+    key: str | None,
+    draft: bool,
+    yes: bool,
+    dry_run: bool,
 ) -> None:
     """Make a job of a message to everybody with a tag."""
     from wa.cli import job_output
@@ -102,16 +122,19 @@ def _send_to_tags(
     from wa.queue.jobs import people, plan
     from wa.queue.jobs.sources import Part
 
-    checks.check_text(text, may_be_empty=bool(files))
+    checks.check_text(words.text, may_be_empty=bool(files))
     for file in files:
         outgoing.check_sendable(file)
-    parts = [Part(text, None, files[0] if files else None), *(Part("", None, file) for file in files[1:])]
+    parts = [
+        Part(words.text, None, files[0] if files else None),
+        *(Part("", None, file) for file in files[1:]),
+    ]
     settings = app.settings
     wish = people.Wish(
-        None, parts, None, settings.zone, plan.GAP, settings.grace, plan.MAX_RETRIES, key, draft
+        None, parts, None, settings.zone, plan.GAP, settings.grace, plan.MAX_RETRIES, key, draft, words.given
     )
     given = people.tagged(app.store, tags)
-    job_output.make(app, wish, given, dry_run=False, ask=not yes)
+    job_output.make(app, wish, given, dry_run=dry_run, ask=not (yes or dry_run))
 
 
 def _done(app: App, row: Mapping[str, Any], was_sent: bool) -> str:

@@ -14,8 +14,9 @@ from wa.people import contacts, recipients
 from wa.people.contacts import by_phone
 from wa.people.recipients import Recipient
 from wa.queue import checks
-from wa.queue.jobs import sources
 from wa.queue.jobs.sources import Given, Part
+from wa.queue.templates.fields import fill, missing, names_in
+from wa.queue.templates.values import values_for
 from wa.record.names import canonical
 from wa.settings import Settings
 from wa.store.database import Row, Store
@@ -84,7 +85,7 @@ def freeze(
 class _Freezing:
     def __init__(self, store: Store, settings: Settings, me: str | None, wish: Wish, now: datetime) -> None:
         self._store, self._settings, self._me, self._wish, self._now = store, settings, me, wish, now
-        self._names = {name for part in wish.parts if part.has_fields for name in sources.names_in(part.text)}
+        self._names = {name for part in wish.parts if part.has_fields for name in names_in(part.text)}
         self._directory: dict[str, set[int]] | None = None
         self._people = People()
         self._known: dict[object, tuple[int, str]] = {}
@@ -110,7 +111,7 @@ class _Freezing:
         to = self._resolve(given.word)
         owner = by_phone(self._store, to.phone) if to.phone else None
         contact = owner["id"] if owner else None
-        fields = self._fields(to, contact, given)
+        fields = self._fields(to, given)
         key: object = contact if contact is not None else to.jid
         if key in self._known:
             self._people.doubles += 1
@@ -143,38 +144,24 @@ class _Freezing:
                 return Recipient(jid, phone, recipients.name_for(self._store, jid))
         return recipients.resolve(self._store, word, self._settings.region, self._me)
 
-    def _fields(self, to: Recipient, contact: int | None, given: Given) -> str | None:
+    def _fields(self, to: Recipient, given: Given) -> str | None:
         """Return the fields that the texts use, as JSON. Raise WaError for a missing one, or a long text."""
         if not self._names:
             return None
-        values = self._values(to, contact)
+        local = (self._wish.start or self._now).astimezone(self._wish.zone)
+        values = values_for(self._store, to, local)
         values.update({name.casefold(): value for name, value in given.fields.items()})
         values.update(self._wish.fields)
         values.update(given.fields)
-        if missing := sources.missing(self._names, values):
-            shown = " and ".join(f"{{{name}}}" for name in missing)
+        if absent := missing(self._names, values):
+            shown = " and ".join(f"{{{name}}}" for name in absent)
             who = to.name or show_jid(to.jid)
             raise WaError("bad-data" if given.fields else "usage", f"{who} has no value for {shown}")
         used = {name: values[name] for name in sorted(self._names)}
         for part in self._wish.parts:
             if part.has_fields:
-                checks.check_text(sources.fill(part.text, used), may_be_empty=part.file is not None)
+                checks.check_text(fill(part.text, used), may_be_empty=part.file is not None)
         return json.dumps(used, ensure_ascii=False)
-
-    def _values(self, to: Recipient, contact: int | None) -> dict[str, str]:
-        """Return the fields that are known of every recipient."""
-        at = (self._wish.start or self._now).astimezone(self._wish.zone)
-        name = to.name or ""
-        aliases = contacts.get(self._store, contact)["aliases"] if contact and "alias" in self._names else []
-        return {
-            "name": name,
-            "first": name.split()[0] if name.split() else "",
-            "alias": aliases[0] if aliases else "",
-            "phone": f"+{to.phone}" if to.phone else "",
-            "date": f"{at:%Y-%m-%d}",
-            "time": f"{at:%H:%M}",
-            "weekday": f"{at:%A}",
-        }
 
 
 def _all_of(faults: Sequence[tuple[str, str]]) -> WaError:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from wa.errors import WaError
+from wa.queue.templates.fields import fill
 from wa.store.database import Row
-
-_PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 @dataclass(frozen=True)
@@ -36,32 +34,6 @@ class Part:
 def bad_line(path: Path, line: int, what: str, hint: str) -> WaError:
     """Return the error of a file, with its line."""
     return WaError("bad-data", f"{path}, line {line}: {what}", hint)
-
-
-def names_in(text: str) -> set[str]:
-    """Return the names of the fields in a text. Raise WaError `usage` for a brace that is none of a field."""
-    names = set()
-    for piece in _PIECE.finditer(text):
-        if piece[0] in ("{{", "}}"):
-            continue
-        name = piece[1]
-        if name is None or not re.fullmatch(r"[^\W\d]\w*", name):
-            raise WaError(
-                "usage", f"{piece[0]!r} in the text is no field", "a field is {name}; {{ and }} are braces"
-            )
-        names.add(name)
-    return names
-
-
-def fill(text: str, values: Mapping[str, str]) -> str:
-    """Return a text with its fields filled in, each of which has a value."""
-    braces = {"{{": "{", "}}": "}"}
-    return _PIECE.sub(lambda piece: braces.get(piece[0]) or values[piece[1]], text)
-
-
-def missing(names: Iterable[str], values: Mapping[str, str]) -> list[str]:
-    """Return the names of fields that have no value, or an empty one."""
-    return sorted(name for name in names if not values.get(name, "").strip())
 
 
 def text_for(part: Row, person: Row) -> str:

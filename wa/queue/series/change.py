@@ -145,7 +145,7 @@ def edit(
         if to is not None:
             check_recipient(to.jid)
             changes.update(to_jid=to.jid, to_phone=to.phone, contact_name=to.name)
-            changes["contact_id"] = rows.contact_of(store, to)
+            changes["contact_id"] = recipients.contact_of(store, to)
             if series["zone_of_contact"] and tz is None:
                 changes["timezone"] = recipients.timezone_of(store, to) or str(settings.zone)
         if tz is not None:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
 from wa.jids import check_recipient
+from wa.people import recipients
 from wa.people.recipients import Recipient
 from wa.queue import checks, compose, place, rows
 from wa.queue.series import occurrences, rules, table
@@ -89,6 +91,13 @@ def timing(
     return Timing(plan, starts.time(), zone, end, of_contact)
 
 
+def times(when: Timing, now: datetime) -> list[datetime]:
+    """Return the next moments of a timing, at most five."""
+    first = occurrences.first_date(when.plan, when.clock, str(when.zone), now)
+    following = dates(when.plan, first) if first else ()
+    return [moment(day, when.clock, when.zone) for day in islice(following, occurrences.SHOWN)]
+
+
 def read_start(text: str, now: datetime, zone: ZoneInfo) -> datetime:
     """Return the wall-clock time that a text means, also one that does not exist on its day."""
     wall = parse_when(text, now, zone).astimezone(zone).replace(tzinfo=None)
@@ -132,10 +141,13 @@ def schedule(
     file: Path | None = None,
     key: str | None = None,
     draft: bool = False,
+    template: str | None = None,
+    fields: Mapping[str, str] | None = None,
 ) -> Row:
     """Add a series, and wake the owner of the connection. Return the row of its newest date.
 
-    Raise as `compose.one_part` and `add` do.
+    `template` is the name of the template that the text is of, and `fields` are its fields beside those that
+    every recipient has. Raise as `compose.one_part` and `add` do.
     """
     part = compose.one_part(store.home, text, file, key=key)
     bind_store(store, settings.transport)
@@ -149,6 +161,8 @@ def schedule(
         key=key,
         file=part.file,
         draft=draft,
+        template=template,
+        fields=fields,
     )
     row = occurrences.current_row(store, series)
     assert row is not None  # noqa: S101
@@ -187,7 +201,7 @@ def add(
         "to_jid": to.jid,
         "to_phone": to.phone,
         "contact_name": to.name,
-        "contact_id": rows.contact_of(store, to),
+        "contact_id": recipients.contact_of(store, to),
         "message": text,
         "template": template,
         "fields": json.dumps(dict(fields), ensure_ascii=False) if fields else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from wa.queue.rows import FROM_THE_FUTURE
 from wa.store.database import Row, Store
 from wa.times import to_iso
 
@@ -39,3 +40,10 @@ def ends_of_series(store: Store, series_id: str, now: datetime) -> tuple[str | N
     )
     newest = store.value(sql.format("max(occurrence)", "created_at <= ?"), [series_id, to_iso(now)])
     return waiting, newest
+
+
+def series_from_the_future(store: Store, now: datetime) -> list[str]:
+    """Return the ids of the series of which `any_from_the_future` finds a row."""
+    sql = f"SELECT DISTINCT series_id FROM scheduled_messages WHERE {FROM_THE_FUTURE}"
+    found = [row["series_id"] for row in store.rows(sql, {"now": to_iso(now)})]
+    return [series_id for series_id in found if series_id is not None]

@@ -85,6 +85,14 @@ def update(store: Store, series_id: str, now: datetime, **changes: Any) -> None:
     )
 
 
+def set_template_text(store: Store, name: str, text: str, now: datetime) -> None:
+    """Give the series that use a template its new text."""
+    store.execute(
+        "UPDATE series SET message = ?, updated_at = ? WHERE template = ? AND status != 'ended'",
+        [text, to_iso(now), name],
+    )
+
+
 def without_a_row(store: Store) -> list[str]:
     """Return the ids of the series that go on, and whose next row is not made."""
     sql = (
@@ -105,6 +113,12 @@ def public(row: Row) -> Row:
         "except": json.loads(row["without"]),
         "fields": fields,
     }
+
+
+def fields_of(store: Store, series_id: str | None) -> dict[str, str]:
+    """Return the fields that a series was given for its template."""
+    fields = store.value("SELECT fields FROM series WHERE id = ?", [series_id])
+    return json.loads(fields) if fields else {}
 
 
 def clock_of(row: Row) -> time:

@@ -1,0 +1,1 @@
+"""Texts with fields, such as `Happy birthday, {first}!`, and what is filled in."""
