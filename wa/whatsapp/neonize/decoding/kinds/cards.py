@@ -46,8 +46,7 @@ def _content(parts: Iterable[Any], name: str) -> Content:
     people = [person for part in parts for person in _people(part)]
     shown = lines(*(" ".join(filter(None, (name, ", ".join(numbers)))) for name, numbers in people))
     cards = [
-        {"name": name or None, "numbers": ["".join(filter(str.isdecimal, each)) for each in numbers]}
-        for name, numbers in people
+        {"name": name or None, "numbers": [*filter(None, map(_digits, numbers))]} for name, numbers in people
     ]
     return Content("contact", shown or name or None, {"cards": cards} if people else {})
 
@@ -55,11 +54,15 @@ def _content(parts: Iterable[Any], name: str) -> Content:
 def _people(part: Any) -> list[tuple[str, list[str]]]:
     """Return names and numbers on a card; more than one where the sender has put several into it."""
     said = " ".join(text_of(part.displayName).split())
-    read = read_cards(io.BytesIO(text_of(part.vcard).encode()))
+    read = read_cards(io.BytesIO(f"{text_of(part.vcard)}\n".encode()))
     cards = [card for card in read if isinstance(card, Card) and (card.name or card.tels)]
     if len(cards) < 2:
         return [(said or _name(cards), _numbers(cards))] if said or cards else []
     return [(_name([card]), _numbers([card])) for card in cards]
+
+
+def _digits(number: str) -> str:
+    return "".join(filter(str.isdecimal, number))
 
 
 def _name(cards: list[Card]) -> str:

@@ -74,11 +74,11 @@ def _read(part: Any, label: str, currency: str, found: list[str]) -> None:
     found += [labelled(label, values[0]), *values[1:], description]
     found += [f"Reference: {number}" for number in [_string(part.get("reference_id"))] if number]
     found += _items(part.get("items"), currency)
-    found += [f"Total: {total}" for total in [_amount(part.get("total_amount"), currency)] if total]
     until = part.get("expiration_time")
     found += spoken(iso_times(expires_at=until)) if isinstance(until, int) else []
     for name in _PARTS:
         _read(part.get(name), "", currency, found)
+    found += [f"Total: {total}" for total in [_amount(part.get("total_amount"), currency)] if total]
 
 
 def _first(part: dict[str, Any], names: Iterable[str]) -> str:
