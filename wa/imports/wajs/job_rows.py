@@ -43,10 +43,15 @@ def take_over(
         rows_of_people = [_recipient(job["id"], number, jid) for number, (jid, _) in enumerate(people)]
         table.add_recipients(store, rows_of_people)
     before = table.head(store, job["id"])
-    for number, part, status in _settled(job, people, progress, now):
-        if _settle(store, job, number, people[number][0], part, status, now):
-            is_new = True
-            chain.take_stock(store, before, number)
+    known = {} if is_new else _rows_here(store, job["id"])
+    changed_people = {
+        number
+        for number, part, status in _settled(job, people, progress, now)
+        if _settle(store, job, number, people[number][0], part, status, known.get((number, part)), now)
+    }
+    for number in changed_people:
+        chain.take_stock(store, before, number)
+    is_new = is_new or bool(changed_people)
     changes = {name: job[name] for name in ("status", "completed_at", "last_sent_at", "error_message")}
     if changed := {name: value for name, value in changes.items() if before[name] != value}:
         table.update(store, job["id"], now, **changed)
@@ -62,6 +67,12 @@ def _waits_here(store: Store, job_id: str) -> bool:
         return False
     sql = "SELECT 1 FROM scheduled_messages WHERE job_id = ? AND created_from = 'job' LIMIT 1"
     return store.value(sql, [job_id]) is None
+
+
+def _rows_here(store: Store, job_id: str) -> dict[tuple[int, int], Row]:
+    """Return the rows of a job by recipient and part."""
+    sql = "SELECT id, recipient_index, part_index, status FROM scheduled_messages WHERE job_id = ?"
+    return {(row["recipient_index"], row["part_index"]): row for row in store.rows(sql, [job_id])}
 
 
 def _recipient(job_id: str, number: int, jid: str) -> Row:
@@ -96,9 +107,10 @@ def _settled(
                 yield number, part, "failed"
 
 
-def _settle(store: Store, job: Row, number: int, jid: str, part: int, status: str, now: datetime) -> bool:
-    """Add the row of a part, or settle the one that is there; return whether that changed anything."""
-    known = next((row for row in chain.rows_of(store, job["id"], number) if row["part_index"] == part), None)
+def _settle(
+    store: Store, job: Row, number: int, jid: str, part: int, status: str, known: Row | None, now: datetime
+) -> bool:
+    """Add the row of a part, or settle the known one; return whether that changed anything."""
     if known is not None:
         if known["status"] != "unknown" or status != "sent":
             return False

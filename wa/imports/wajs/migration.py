@@ -35,6 +35,8 @@ from wa.store.wake import wake_owner
 
 _BATCH = 100
 """Records in one transaction, so that a listener at the same time does not wait long."""
+_JOBS = 4
+"""Jobs in one transaction: each may have hundreds of rows."""
 _REHEARSED = (*contacts.TABLES, "scheduled_messages", "jobs", "job_recipients", "state")
 
 Take = Callable[[str | int, Any, Complain], bool]
@@ -130,7 +132,7 @@ class _Run:
         source = events(stream)
         records = ((key, value(source, first)) for key, first in elements(source, wrapper))
         while True:
-            batch, damage = next_batch(records, _BATCH)
+            batch, damage = next_batch(records, _JOBS if wrapper == "jobs" else _BATCH)
             with self._store.write():
                 for key, record in batch:
                     try:
