@@ -322,6 +322,23 @@ def test_while_the_library_s_database_cannot_be_read_a_sealed_message_waits(talk
     assert talk.row(first)["content"] == "Meet me at 10"
 
 
+def test_a_time_that_no_calendar_has_is_refused_as_that_of_any_message(talk: Talk) -> None:
+    with pytest.raises(ValueError, match="not a time"):
+        talk.says(sealed_edit("M9", Message(conversation="Meet me at 10")), at=10**11 * 3)
+    assert talk.waiting() == 0
+
+
+def test_another_person_s_message_of_that_id_brings_no_secret(talk: Talk) -> None:
+    first = talk.says(text(), chat=GROUP)
+    talk.says(vote("M9", "Soup"), by=ADAM, chat=GROUP)
+    talk.says(
+        sealed_edit(first, Message(conversation="Meet me at 10"), secret=b"x" * 32, chat=GROUP), chat=GROUP
+    )
+    talk.says(text("me too", b"x" * 32), by=ADAM, chat=GROUP, message_id=first)
+    assert talk.row(first)["content"] == "Meet me at 9"
+    assert talk.store.value("SELECT secret FROM messages WHERE message_id = ?", [first]) == SECRET
+
+
 def test_an_edited_event_shows_its_new_time(talk: Talk) -> None:
     made = Message(eventMessage={"name": "Picnic"}, messageContextInfo={"messageSecret": SECRET})
     first = talk.says(made)

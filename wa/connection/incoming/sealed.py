@@ -7,6 +7,7 @@ outside of a transaction of ours.
 from __future__ import annotations
 
 import logging
+import sqlite3
 from datetime import datetime
 
 from wa.connection.incoming import waiting
@@ -31,8 +32,25 @@ def open_due(store: Store, reader: Reader, now: datetime) -> None:
             return
         with store.write(durable=False):
             for row, events in zip(rows, found, strict=True):
-                if events is None or not _record(store, row, events, now):
-                    _leave_closed(store, row, now)
+                _settle(store, row, events, now)
+
+
+def _settle(store: Store, row: Row, events: list[Event] | None, now: datetime) -> None:
+    """Record what is in a sealed message, or that it stays closed."""
+    try:
+        with store.savepoint():
+            if events is None:
+                _leave_closed(store, row, now)
+                return
+            waiting.clear(store, row)
+            for event in events:
+                apply_event(store, event, now, row["source"])
+            waiting.forget(store, row)
+    except sqlite3.OperationalError:  # the fault is the disk's: roll all of them back
+        raise
+    except Exception:  # a bug of ours must not stop others
+        log.exception("a sealed message (%s) cannot be recorded", row["kind"])
+        waiting.put_off(store, row)
 
 
 def _opened(store: Store, reader: Reader, rows: list[Row]) -> list[list[Event] | None] | None:
@@ -66,19 +84,6 @@ def _open(store: Store, reader: Reader, row: Row, secrets: list[bytes]) -> list[
     except Exception as error:  # its content is none, which its sender alone can cause
         log.info("a sealed message (%s) cannot be read: %r", row["kind"], error)
         return None
-
-
-def _record(store: Store, row: Row, events: list[Event], now: datetime) -> bool:
-    try:
-        with store.savepoint():
-            waiting.clear(store, row)
-            for event in events:
-                apply_event(store, event, now, row["source"])
-            waiting.forget(store, row)
-    except ValueError as error:
-        log.info("a sealed message (%s) cannot be recorded: %r", row["kind"], error)
-        return False
-    return True
 
 
 def _leave_closed(store: Store, row: Row, now: datetime) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from wa.record import write
-from wa.record.messages import EDIT, find, moment, next_change
+from wa.record.messages import EDIT, LAST_SECOND, find, moment, next_change
 from wa.record.names import canonical
 from wa.store.database import Row, Store
 from wa.store.rewrites import join_chats
@@ -37,7 +37,12 @@ _COLUMNS = (
 
 
 def keep(store: Store, event: Sealed, source: str) -> None:
-    """Store a sealed message, to be opened as soon as this transaction is over."""
+    """Store a sealed message, to be opened as soon as this transaction is over.
+
+    Raise ValueError for a time that no datetime can hold.
+    """
+    if event.timestamp > LAST_SECOND:
+        raise ValueError(f"{event.timestamp} is not a time in Unix seconds")
     row = {name: getattr(event, name) for name in _COLUMNS}
     row |= {"chat_jid": canonical(store, event.chat_jid), "source": source, "is_due": True}
     number = store.insert("sealed", row, ignore=True)
@@ -81,7 +86,8 @@ def wake(store: Store, arrived: Iterable[MessageReceived]) -> None:
     for event in arrived:
         woken = store.execute("UPDATE sealed SET is_due = 1 WHERE target_id = ?", [event.message_id]).rowcount
         found = find(store, canonical(store, event.chat_jid), event.message_id) if woken else None
-        if event.secret and found is not None:  # the message may have been recorded without it
+        is_theirs = found is not None and found["sender"] == canonical(store, event.sender)
+        if event.secret and found is not None and is_theirs:  # it may have been recorded without it
             write.change(store, found["id"], {"secret": event.secret})
 
 

@@ -14,6 +14,8 @@ _ANSWERS = {1: "going", 2: "not going", 3: "perhaps"}
 
 def option_in(message: Any, blank: MessageReceived) -> OptionAdded | None:
     """Return the option that a message adds to a poll, which is not sealed; None for other messages."""
+    if not message.HasField("pollAddOptionMessage"):
+        return None
     added = message.pollAddOptionMessage
     if not (added.pollCreationMessageKey.ID and added.addOption.optionName):
         return None
