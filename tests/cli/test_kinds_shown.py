@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,6 +56,7 @@ def test_a_message_is_shown_as_what_it_is(
     put(store, content, kind, details=details)
     line = wa("read", REEM).out
     assert line.endswith(f": {shown}\n")
+    assert wa("chats").out.endswith(" ".join(shown.split()) + "\n")
     assert wa("read", REEM, "--json").json[0]["details"] == details
 
 
@@ -82,8 +85,9 @@ def test_a_document_is_found_by_its_name_beside_its_caption(store: Store, wa: Ru
 def test_the_search_index_follows_details_through_every_change(store: Store, wa: Run) -> None:
     put(store, "The menu", "document", "migrated-1")
     put(store, "The menu", "document", details=MENU)
-    (row,) = messages.conversation(store, REEM_JID, 9)
-    assert (row["message_id"], row["details"]) == ("A", MENU)
+    row = messages.find(store, REEM_JID, "A")
+    assert row is not None
+    assert json.loads(row["details"]) == MENU
 
     def found(query: str) -> int:
         return len(wa("search", query, "--json").json)
@@ -93,7 +97,7 @@ def test_the_search_index_follows_details_through_every_change(store: Store, wa:
         write.edit(store, row, "Our prices", NOW)
     assert (found("menu.pdf"), found("prices"), found("the menu")) == (1, 1, 0)
     with store.write():
-        write.delete(store, row, NOW)
+        write.delete(store, messages.find(store, REEM_JID, "A") or {}, NOW)
     assert (found("menu.pdf"), found("prices")) == (0, 0)
     assert store.value("SELECT count(*) FROM messages_terms") == 0
     assert check(store) == []
@@ -115,3 +119,12 @@ def test_the_search_index_follows_details_through_every_change(store: Store, wa:
 def test_a_long_line_is_broken_between_words_and_indented(text: str, shown: str) -> None:
     assert hanging(text, 20) == shown
     assert hanging(text) == text.replace("\n", "\n    ")
+
+
+def test_a_document_of_ours_has_its_name_beside_its_caption(wa: Run, tmp_path: Path) -> None:
+    file = tmp_path / "menu.pdf"
+    file.write_bytes(b"%PDF-1.7 ")
+    assert wa("send", REEM, "The menu", "--file", str(file)).code == 0
+    (row,) = wa("read", REEM, "--json").json
+    assert (row["content"], row["details"]) == ("The menu", {"file_name": "menu.pdf"})
+    assert wa("read", REEM).out.endswith("[document] menu.pdf · The menu\n")

@@ -47,7 +47,8 @@ NADIA = card("FN:Nadia", "TEL;waid=447700900456:+44 7700 900456")
         ("", card("TEL:+44 7700 900462"), "+44 7700 900462", ["447700900462"]),
         ("Nadia", "", "Nadia", []),
         ("Nadia", "no card at all", "Nadia", []),
-        ("", card("FN:Cut", "TEL:+44 7700 900463")[:-12], "Cut +44 7700 900463", ["447700900463"]),
+        ("", card("FN:Cut", "TEL:+44 7700 900463").removesuffix("\nEND:VCARD"), "Cut +44 7700 900463",
+         ["447700900463"]),
         ("Multi\nline\x1b[31m", card("FN:x"), "Multi line\x1b[31m", []),
     ],
 )  # fmt: skip

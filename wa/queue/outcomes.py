@@ -171,6 +171,7 @@ def _record_sent(store: Store, sent: Row, message_id: str, timestamp: int, now: 
         sent["media_type"] or "text",
         is_from_me=True,
         quoted_id=sent["quoted_id"],
+        details={"file_name": sent["file_name"]} if sent["media_type"] == "document" else None,
     )
     number = write.record(store, event, "live", now)
     if number is not None and sent["media_path"]:

@@ -36,7 +36,7 @@ def listing(store: Store, limit: int, *, unread_only: bool = False, channels: bo
         f"SELECT h.id, {name_of('h.id')} AS name, h.is_group, h.unread_count, h.last_message_time,"
         " m.content AS last_message, m.is_from_me AS last_is_from_me, m.message_type AS last_message_type,"
         " m.deleted_at AS last_deleted_at, m.unavailable AS last_unavailable,"
-        " m.details ->> '$.mentions' AS last_mentions,"
+        " m.details AS last_details,"
         " h.created_at, h.updated_at"
         f" FROM (SELECT * FROM chats {where} ORDER BY last_message_time DESC LIMIT ?) h"
         " LEFT JOIN messages m ON m.id = (SELECT id FROM messages WHERE chat_jid = h.id"
@@ -45,7 +45,8 @@ def listing(store: Store, limit: int, *, unread_only: bool = False, channels: bo
         [limit],
     )
     for chat in found:
-        people = json.loads(chat["last_mentions"] or "[]")
+        details = chat["last_details"] = json.loads(chat["last_details"] or "{}")
+        people = details.get("mentions", [])
         chat["last_mentions"] = [canonical(store, jid) for jid in people]
         if people:
             chat["last_message"] = with_numbers(store, chat["last_message"] or "", people)

@@ -52,7 +52,7 @@ def _print_chats(app: App, rows: list[Row], empty: str) -> None:
         me = "→ " if row["last_is_from_me"] else ""
         last = {"content": row["last_message"], "message_type": row["last_message_type"] or "text"}
         last |= {"deleted_at": row["last_deleted_at"], "unavailable": row["last_unavailable"]}
-        last["details"] = {"mentions": row["last_mentions"]}
+        last["details"] = {**row["last_details"], "mentions": row["last_mentions"]}
         if row["last_message_type"] == "system":  # of the notices, calls alone are shown here
             last["details"]["call"] = True
         return [
