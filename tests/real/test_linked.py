@@ -259,7 +259,8 @@ def status_of_group(device, jid, text):
 def test_marking_as_read_in_a_group_tells_each_sender(device, listener, family):
     jid, adam, sara = family
     ids = {each: each.send(jid, f"from {each.name}") for each in (adam, sara)}
-    listener.wait(lambda: len(device.chat(jid)) == 2, "both messages")
+    for sent in ids.values():
+        listener.event(lambda row, sent=sent: row["message_id"] == sent)
     device.ok("read", jid, "--mark-read")
     for each, sent in ids.items():
         wait_for(lambda each=each, sent=sent: sent in receipts(each, "read"), what="the receipt")

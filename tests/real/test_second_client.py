@@ -239,7 +239,10 @@ def test_both_talk_in_a_group(scene, creator):
     assert len([text for text in in_group if text]) == 4
     got = scene.goes("who has read this?", to=jid)["key"]
     scene.baileys.read([got["id"]])
-    wait_for(lambda: scene.row(got["id"], jid)["status"] == "read", what="the receipt")
+    wait_for(lambda: scene.row(got["id"], jid)["receipts"]["read"] == 1, what="the receipt")
+    assert scene.row(got["id"], jid)["status"] != "read"
+    scene.eve.receipt(scene.reem, [got["id"]], "read", jid)
+    wait_for(lambda: scene.row(got["id"], jid)["status"] == "read", what="the other receipt")
 
 
 # ── Backlogs and crossing messages ────────────────────────────────────────────────────────────────

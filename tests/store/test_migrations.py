@@ -274,6 +274,13 @@ def test_every_step_says_what_it_brings():
             {"sync_checkpoints": "answers asked_until"},
             id="m0021_fetch",
         ),
+        pytest.param(
+            22,
+            ({*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, *JOBS, *SERIES} - {"spool"})
+            | {"shared_numbers", "calls", "sealed", "poll_votes"},
+            {"group_members": "since"},
+            id="m0022_members",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

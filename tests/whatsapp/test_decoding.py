@@ -723,7 +723,7 @@ def test_changes_of_a_group_s_name_and_members_are_decoded():
     event.Join.extend([jid(REEM), jid(ADAM_LID)])
     event.Promote.append(jid(ADAM_LID))
     event.Leave.append(jid(ME))
-    assert of_group(event) == [GroupChanged(GROUP, ((REEM, "member"), (ADAM_LID, "admin"), (ME, None)))]
+    assert of_group(event) == [GroupChanged(GROUP, ((REEM, "member"), (ADAM_LID, "admin"), (ME, None)), AT)]
     demoted = N.GroupInfoEvent(JID=jid(GROUP), Demote=[jid(REEM)])
     assert of_group(demoted) == [GroupChanged(GROUP, ((REEM, "member"),))]
 

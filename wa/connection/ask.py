@@ -20,7 +20,7 @@ from wa.queue import rows as queue
 from wa.queue.jobs import control
 from wa.queue.pacing import Block
 from wa.queue.send import Scope
-from wa.record import messages
+from wa.record import messages, reads
 from wa.record.search import files
 from wa.store.database import Row
 from wa.store.locks import lock_holder
@@ -59,8 +59,11 @@ def ask(context: Context, kind: str, args: dict[str, Any], command: str) -> None
 
 def mark_read(context: Context, chat: str, up_to: int) -> None:
     """Tell the senders that the unread messages of a chat, up to the one with the id `up_to`, were read."""
-    if messages.unread_of(context.store, chat, messages.place_of(context.store, up_to)):
+    place = messages.place_of(context.store, up_to)
+    if messages.unread_of(context.store, chat, place):
         ask(context, "mark-read", {"chat": chat, "up_to": up_to}, "read")
+    else:  # a missed call, of which nobody is told
+        reads.seen(context.store, chat, place)
 
 
 def ask_each(

@@ -193,23 +193,31 @@ def name_group(store: Store, group: str, name: str, now: datetime) -> None:
     store.execute("UPDATE chats SET name = ?, updated_at = ? WHERE id = ?", [name, to_iso(now), group])
 
 
-def replace_members(store: Store, group: str, members: Iterable[tuple[str, str]]) -> None:
-    """Replace the members of a group, given as (JID, role)."""
+def replace_members(store: Store, group: str, members: Iterable[tuple[str, str]], now: datetime) -> bool:
+    """Replace the members of a group, given as (JID, role). Return whether others are members now.
+
+    Those who were not in the list before joined at some time up to now; unless there was no list.
+    """
+    sql = "SELECT member_jid, since FROM group_members WHERE chat_jid = ?"
+    before = {row["member_jid"]: row["since"] for row in store.rows(sql, [group])}
+    joined = int(now.timestamp()) if before else None
     store.execute("DELETE FROM group_members WHERE chat_jid = ?", [group])
-    for member, role in members:
-        row = {"chat_jid": group, "member_jid": canonical(store, member), "role": role}
-        store.insert("group_members", row, ignore=True)
+    after = {canonical(store, member): role for member, role in members}
+    for member, role in after.items():
+        since = before.get(member, joined)
+        store.insert("group_members", {"chat_jid": group, "member_jid": member, "role": role, "since": since})
+    return set(before) != set(after)
 
 
-def set_role(store: Store, group: str, member: str, role: str | None) -> None:
-    """Store a member's role in a group; None: the member has left."""
-    key = {"chat": group, "member": canonical(store, member), "role": role}
+def set_role(store: Store, group: str, member: str, role: str | None, since: int) -> None:
+    """Store a member's role in a group, new ones `since` a time (Unix seconds); None: the member has left."""
+    key = {"chat": group, "member": canonical(store, member), "role": role, "since": since}
     if role is None:
         store.execute("DELETE FROM group_members WHERE chat_jid = :chat AND member_jid = :member", key)
     else:
         store.execute(
-            "INSERT INTO group_members VALUES (:chat, :member, :role)"
-            " ON CONFLICT DO UPDATE SET role = excluded.role",
+            "INSERT INTO group_members (chat_jid, member_jid, role, since)"
+            " VALUES (:chat, :member, :role, :since) ON CONFLICT DO UPDATE SET role = excluded.role",
             key,
         )
 

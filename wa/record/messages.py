@@ -247,9 +247,10 @@ def oldest_of(store: Store, chat: str) -> Row | None:
 
 
 def unread_of(store: Store, chat: str, up_to: Place) -> list[Row]:
-    """Return (sender, message_id) of the unread messages of a chat, up to a place."""
+    """Return (sender, message_id) of the unread messages of a chat up to a place, but not of missed calls."""
     return store.rows(
         "SELECT sender, message_id FROM messages WHERE chat_jid = ? AND status = 'received'"
+        " AND message_type != 'system'"
         " AND (timestamp, id) <= (?, ?)",
         [chat, *up_to],
     )

@@ -7,12 +7,67 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from wa.jids import is_group
 from wa.record import messages
 from wa.record.messages import CHANGES, live_after, next_change, shown
 from wa.record.names import name_of
 from wa.store.database import BATCH, Row, Store
 from wa.store.rewrites import join_chats
 from wa.times import to_iso
+
+_FROM = "FROM receipts r WHERE r.message_id = messages.message_id"
+_MEMBERS = (
+    "group_members g WHERE g.chat_jid = messages.chat_jid AND coalesce(g.since, 0) <= messages.timestamp"
+    " AND NOT EXISTS (SELECT 1 FROM device d WHERE g.member_jid IN (d.jid, d.lid))"
+)
+_IS_COMPLETE = (
+    "EXISTS (SELECT 1 FROM device d JOIN group_members g ON g.member_jid IN (d.jid, d.lid)"
+    " AND g.chat_jid = messages.chat_jid)"
+)
+"""A list of members that lacks ourselves is none: a change came, but not the whole list yet."""
+_READ, _DELIVERED = "('read', 'played')", "('delivered', 'inactive', 'read', 'played')"
+
+
+def _by(member: str, kinds: str) -> str:
+    """Return SQL for whether a member of a group has sent such a receipt, perhaps under a hidden id."""
+    return (
+        f"EXISTS (SELECT 1 {_FROM} AND r.kind IN {kinds} AND r.recipient IN"
+        f" (SELECT {member} UNION ALL SELECT lid FROM jid_aliases WHERE pn = {member}))"
+    )
+
+
+def _by_all(kinds: str) -> str:
+    return f"NOT EXISTS (SELECT 1 FROM {_MEMBERS} AND NOT {_by('g.member_jid', kinds)})"
+
+
+STATUS = (
+    "CASE WHEN chat_jid NOT LIKE '%@g.us' THEN"
+    f" CASE WHEN EXISTS (SELECT 1 {_FROM} AND r.kind IN {_READ}) THEN 'read'"
+    f" WHEN EXISTS (SELECT 1 {_FROM} AND r.kind IN {_DELIVERED}) THEN 'delivered' ELSE status END"
+    f" WHEN status = 'read' OR NOT {_IS_COMPLETE} OR NOT EXISTS (SELECT 1 FROM {_MEMBERS}) THEN status"
+    f" WHEN {_by_all(_READ)} THEN 'read' WHEN {_by_all(_DELIVERED)} THEN 'delivered' ELSE status END"
+)
+"""SQL for the status of our message that its receipts prove; in a group, those of everybody.
+
+Everybody is who was a member when the message was sent, and still is one: those who left hold nothing back.
+"""
+
+
+RECENT = 30 * 86_400
+"""Seconds for which our messages in a group are looked at again when its members change."""
+
+
+def counted(store: Store, rows: list[Row]) -> list[Row]:
+    """Add to messages who has them: {"delivered", "read", "members"} for ours in a group, else None."""
+    sql = (
+        f"SELECT (SELECT count(*) FROM {_MEMBERS} AND {_by('g.member_jid', _DELIVERED)}) AS delivered,"
+        f" (SELECT count(*) FROM {_MEMBERS} AND {_by('g.member_jid', _READ)}) AS read,"
+        f" (SELECT count(*) FROM {_MEMBERS}) AS members FROM messages WHERE id = ?"
+    )
+    for row in rows:
+        is_ours = row["is_from_me"] and is_group(row["chat_jid"])
+        row["receipts"] = store.row(sql, [row["id"]]) if is_ours else None
+    return rows
 
 
 def react(store: Store, key: Row, emoji: str, timestamp: int, changed: int | None = None) -> None:

@@ -19,6 +19,7 @@ from wa.jids import is_group
 from wa.record import chats, messages, search_index
 from wa.record.messages import SILENT, Place, find, is_stand_in, moment, newest_id
 from wa.record.names import canonical
+from wa.record.responses import RECENT, STATUS
 from wa.store.database import Row, Store
 from wa.times import to_iso
 
@@ -29,11 +30,6 @@ _WRITTEN = (
     "chat_jid", "message_id", "sender", "content", "timestamp", "is_from_me", "message_type", "status",
     "quoted_id", "raw_proto", "details", "unavailable", "secret", "source", "created_at",
 )  # fmt: skip
-_RECEIPT = "EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = messages.message_id AND r.kind IN "
-_STATUS_BY_RECEIPTS = (
-    f"UPDATE messages SET status = CASE WHEN {_RECEIPT} ('read', 'played')) THEN 'read'"
-    f" WHEN {_RECEIPT} ('delivered', 'inactive')) THEN 'delivered' ELSE status END"
-)
 
 # ── New messages ────────────────────────────────────────────────────────────────────────────────────
 
@@ -70,7 +66,7 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
     if new:
         search_index.add_new(store, before)
         chats.count_new(store, before, now)
-        store.execute(f"{_STATUS_BY_RECEIPTS} WHERE id > ? AND is_from_me", [before])
+        store.execute(f"UPDATE messages SET status = {STATUS} WHERE id > ? AND is_from_me", [before])
     for row in came:
         _fill(store, row)
     return new
@@ -257,8 +253,16 @@ def attach_files(store: Store, files: Iterable[tuple[int, str, str | None]]) -> 
 
 def update_status(store: Store, chat: str, message_id: str) -> None:
     """Raise the status of our message to the one that its receipts prove: sent, delivered, read."""
+    where = "chat_jid = ? AND message_id = ? AND is_from_me"
+    store.execute(f"UPDATE messages SET status = {STATUS} WHERE {where}", [chat, message_id])
+
+
+def update_group(store: Store, group: str, now: datetime) -> None:
+    """Raise the status of our messages in a group whose members are others now."""
     store.execute(
-        f"{_STATUS_BY_RECEIPTS} WHERE chat_jid = ? AND message_id = ? AND is_from_me", [chat, message_id]
+        f"UPDATE messages SET status = {STATUS} WHERE chat_jid = ? AND timestamp >= ? AND is_from_me"
+        " AND status IN ('sent', 'delivered')",
+        [group, int(now.timestamp()) - RECENT],
     )
 
 

@@ -178,6 +178,7 @@ class GroupChanged:
 
     jid: str
     members: tuple[tuple[str, str | None], ...]
+    timestamp: int = 0
 
 
 @dataclass(frozen=True)

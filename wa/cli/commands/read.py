@@ -9,7 +9,7 @@ import typer
 from wa.cli.options import After, Before, Chat, Json, app_of, chat_of, span
 from wa.cli.show import message_line
 from wa.errors import WaError
-from wa.record import messages, reads
+from wa.record import messages, reads, responses
 
 commands = typer.Typer()
 
@@ -41,6 +41,8 @@ def read(
     app = app_of(ctx)
     found = chat_of(app, chat)
     rows = messages.conversation(app.store, found.jid, limit, *span(app, before, after))
+    if app.json:
+        rows = responses.counted(app.store, rows)
     if mark_read and seen:
         raise WaError("usage", "--seen and --mark-read exclude each other", "--seen tells nobody")
     if mark_read and rows:

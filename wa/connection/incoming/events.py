@@ -254,8 +254,8 @@ def _group(store: Store, event: GroupInfo, now: datetime) -> None:
     chats.ensure(store, event.jid, now)
     if event.name is not None:
         chats.name_group(store, event.jid, event.name, now)
-    if event.members is not None:
-        chats.replace_members(store, event.jid, event.members)
+    if event.members is not None and chats.replace_members(store, event.jid, event.members, now):
+        write.update_group(store, event.jid, now)
     if event.ephemeral is not None and event.ephemeral != chats.ephemeral(store, event.jid)[0]:
         chats.set_ephemeral(store, event.jid, event.ephemeral, int(now.timestamp()))
 
@@ -263,4 +263,6 @@ def _group(store: Store, event: GroupInfo, now: datetime) -> None:
 def _change_group(store: Store, event: GroupChanged, now: datetime) -> None:
     chats.ensure(store, event.jid, now)
     for member, role in event.members:
-        chats.set_role(store, event.jid, member, role)
+        chats.set_role(store, event.jid, member, role, event.timestamp or int(now.timestamp()))
+    if any(role is None for _, role in event.members):  # nobody waits for those who left
+        write.update_group(store, event.jid, now)

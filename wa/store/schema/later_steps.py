@@ -120,3 +120,8 @@ ALTER TABLE sync_checkpoints ADD COLUMN asked_until TEXT;
 CREATE INDEX sync_asked ON sync_checkpoints (asked_until) WHERE asked_until IS NOT NULL
 """,
     )
+
+
+def m0022_members(db: Database) -> None:
+    """Since when somebody is a member of a group (Unix seconds), NULL for those of the first list."""
+    db.conn.execute("ALTER TABLE group_members ADD COLUMN since INTEGER")

@@ -36,7 +36,7 @@ def group_events(event: Any, own: Account | None, phone_of: PhoneOf = lambda _: 
     by, at = jid_text(event.Sender), seconds_of(event.Timestamp)
     events: list[Event] = mapped([], [*members, by], phone_of)
     events += [GroupInfo(jid, name)] if name else []
-    events += [GroupChanged(jid, tuple(members.items()))] if members else []
+    events += [GroupChanged(jid, tuple(members.items()), at)] if members else []
     if event.HasField("Ephemeral"):
         events.append(EphemeralSet(jid, _timer(event), at))
     return [*events, *(_notice(jid, by, at, own, *line) for line in _lines(event, by))]
