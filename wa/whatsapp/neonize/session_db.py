@@ -153,14 +153,17 @@ def _patiently(home: Home, read: Callable[[Path], T]) -> T:
 
 def _read_elsewhere(path: Path, sql: str, params: Sequence[str | bytes]) -> list[Any]:
     question = {"path": str(path), "sql": sql, "params": [_packed(each) for each in params]}
-    done = subprocess.run(
-        [sys.executable, "-m", "wa.whatsapp.neonize.session_query"],
-        input=json.dumps(question),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "wa.whatsapp.neonize.session_query"],
+            input=json.dumps(question),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise sqlite3.OperationalError("no answer") from None
     answer = json.loads(done.stdout or '{"OperationalError": "no answer"}')
     if "rows" in answer:
         return list(answer["rows"])
