@@ -102,7 +102,22 @@ def test_fields_of_contacts_are_filled_in_when_the_job_is_made(jobs, wa):
     made = jobs("add", "--to", "Sis", "--part", text, "--set", "place=Rome", "--at", "2026-12-24 10:00")
     assert wa("contacts", "edit", "Reem Sample", "--name", "Other").code == 0
     (part,) = jobs("show", made.json["id"]).json["parts"]
-    assert part["message"] == "Reem Sample|Reem|Sis|+447700900123|2026-12-24|10:00|Thursday|Rome"
+    assert part["message"] == "Reem Sample|Reem|Sis|447700900123|2026-12-24|10:00|Thursday|Rome"
+
+
+def test_a_template_is_a_part(jobs, wa):
+    people(wa)
+    assert wa("template", "add", "party", "Dear {first}, come to {place}").code == 0
+    made = jobs(
+        "add", "--tag", "family", "--template", "party", "--delay", "5s", *PART, "--set", "place=Rome"
+    )
+    assert wa("template", "remove", "party").code == 0
+    shown = jobs("show", made.json["id"]).json
+    texts = [part["message"] for part in shown["parts"]]
+    assert texts == ["Dear Adam, come to Rome", "Hello", "Dear Reem, come to Rome", "Hello"]
+    assert made.json["message_parts"][0]["delayAfterSeconds"] == 5
+    assert jobs("show", made.json["id"]).json["parts"][0]["contact_name"] == "Adam Sample"
+    assert wa("jobs", "add", "--to", REEM, "--template", "party", "--json").error["code"] == "not-found"
 
 
 def test_delays_and_files_belong_to_the_part_before_them(jobs, home, wa):

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from wa.cli import job_output
+from wa.cli.context import App
 from wa.cli.options import Draft, Json, app_of, finite, read_text
 from wa.errors import WaError
 from wa.times import parse_duration, parse_when
@@ -53,6 +54,9 @@ def add(
         list[Path] | None,
         typer.Option(metavar="F", help="A file; the part before it is its caption, if that has none."),
     ] = None,
+    template: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A message from a template; see `wa template`.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="K=V", help="A field for all recipients.")
     ] = None,
@@ -75,10 +79,10 @@ def add(
 ) -> None:
     """Send one or more messages to many people.
 
-    They get them one after the other.
-    {name}, {first}, {alias}, {phone}, {date}, {time} and {weekday} in a text are
-    fields, and so are the columns of a CSV file and what --set gives; {{ and }}
-    are braces. Everything is checked before anything is stored.
+    One person after the other gets all parts, in order. {name}, {first}, {alias},
+    {phone}, {date}, {time}, {weekday} and {age} in a text are fields, and so are
+    the columns of a CSV file and what --set gives; {{ and }} are braces.
+    Everything is checked before anything is stored.
 
     Example: wa jobs add --to nadia --to zoe --part "Hi {first}!" --delay 5s --part "Come on Friday?"
     """
@@ -90,11 +94,11 @@ def add(
         raise WaError("usage", "recipients come from --to, --tag, --csv or --file", "give one of them")
     settings, now = app.settings, app.now()
     old = old_file.read_old_job(file) if file else None
-    parts = _parts(ctx.meta[_ORDER], part or [], delay or [], part_file or [])
+    parts = _parts(app, ctx.meta[_ORDER], part or [], template or [], delay or [], part_file or [])
     if old and parts:
         raise WaError("usage", "the parts are in the file", "leave --part out, or use --csv or --to")
     if not old and not parts:
-        raise WaError("usage", "there is nothing to send", "--part TEXT gives a message")
+        raise WaError("usage", "there is nothing to send", "--part TEXT or --template gives a message")
     if old:
         given, parts = list(old.recipients), old.parts
     elif csv:
@@ -106,13 +110,9 @@ def add(
         parts,
         None if at is None else parse_when(at, now, settings.zone),
         settings.zone,
-        _seconds(gap, old.gap if old else None, plan.GAP),
+        _first(None if gap is None else _span(gap), old.gap if old else None, plan.GAP),
         settings.grace if grace is None else parse_duration(grace),
-        max_retries
-        if max_retries is not None
-        else old.max_retries
-        if old and old.max_retries is not None
-        else plan.MAX_RETRIES,
+        int(_first(max_retries, old.max_retries if old else None, plan.MAX_RETRIES)),
         key,
         draft,
         fields.typed(set_ or []),
@@ -120,10 +120,9 @@ def add(
     job_output.make(app, wish, given, dry_run=dry_run)
 
 
-def _seconds(given: str | None, old: float | None, otherwise: float) -> float:
-    if given is not None:
-        return _span(given)
-    return otherwise if old is None else old
+def _first(*values: float | None) -> float:
+    """Return the first of several values that is given."""
+    return next(value for value in values if value is not None)
 
 
 def _span(text: str) -> float:
@@ -131,18 +130,23 @@ def _span(text: str) -> float:
     return 0.0 if text.strip() in ("0", "0s") else finite(parse_duration(text).total_seconds())
 
 
-def _parts(order: list[str], texts: list[str], delays: list[str], files: list[Path]) -> list[Any]:
+def _parts(
+    app: App, order: list[str], texts: list[str], names: list[str], delays: list[str], files: list[Path]
+) -> list[Any]:
     """Return the parts, with the delays and files that stand behind each on the command line."""
     from wa.queue import checks
     from wa.queue.jobs.sources import Part
+    from wa.queue.templates import table as templates
 
     parts: list[Part] = []
-    next_text, next_delay, next_file = iter(texts), iter(delays), iter(files)
+    next_text, next_name, next_delay, next_file = iter(texts), iter(names), iter(delays), iter(files)
     for name in order:
         if name == "part":
             text = read_text(next(next_text))
             checks.check_text(text)
             parts.append(Part(text))
+        elif name == "template":
+            parts.append(Part(templates.get(app.store, next(next_name))["text"]))
         elif name == "part_file":
             file = next(next_file)
             _check_file(file)

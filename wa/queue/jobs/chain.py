@@ -157,6 +157,7 @@ def new_row(job: Row, person: Row, part: int) -> Row:
         "to_jid": person["to_jid"],
         "to_phone": person["to_phone"],
         "contact_name": person["contact_name"],
+        "contact_id": person["contact_id"],
         "message": sources.text_for(made, person),
         "media_path": made.get("mediaPath"),
         "media_type": made.get("mediaType"),
