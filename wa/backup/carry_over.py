@@ -77,7 +77,8 @@ def _queue(restore: Restore) -> None:
     db.execute(
         "UPDATE main.scheduled_messages SET status = 'unknown', error_code = 'restored',"
         " error_message = :why, wait_until = NULL, updated_at = :now WHERE id NOT IN (SELECT id FROM kept)"
-        " AND (status = 'sending' OR (status = 'pending' AND scheduled_at <= :now))",
+        " AND (status = 'sending' OR (scheduled_at <= :now AND"
+        " (status = 'pending' OR (status = 'held' AND series_id IS NOT NULL))))",
         {"why": f"it comes from {restore.name}, and may have been sent since", "now": to_iso(restore.now)},
     )
     clashes = db.execute(
@@ -85,7 +86,8 @@ def _queue(restore: Restore) -> None:
         f" FROM main.scheduled_messages b JOIN {known}.scheduled_messages k USING (idempotency_key)"
         " WHERE b.id != k.id"
     ).fetchall()
-    _parts_of_jobs(restore)
+    _keep_one_of_twins(restore, "job_id", "recipient_index", "part_index")
+    _keep_one_of_twins(restore, "series_id", "occurrence")
     release = "UPDATE main.scheduled_messages SET idempotency_key = NULL WHERE id = ?"
     db.executemany(release, [(ours,) for ours, *_ in clashes])
     db.execute("DELETE FROM main.scheduled_messages WHERE id IN (SELECT id FROM kept)")
@@ -105,15 +107,18 @@ def _queue(restore: Restore) -> None:
     db.execute("DROP TABLE temp.kept")
 
 
-def _parts_of_jobs(restore: Restore) -> None:
-    """Keep, of two rows that the stores made for the same part of a job, the one that is further on."""
+def _keep_one_of_twins(restore: Restore, *names: str) -> None:
+    """Keep, of two rows that the stores made for the same part of a job or date of a series, one.
+
+    It is the one that is further on. `names` are the columns that both rows share.
+    """
     db, known = restore.db, restore.known
-    if "part_index" not in restore.columns("scheduled_messages"):
+    if names[-1] not in restore.columns("scheduled_messages"):
         return
     rank = "CASE {0}.status WHEN 'sent' THEN 2 WHEN 'unknown' THEN 1 WHEN 'sending' THEN 1 ELSE 0 END"
     twins = db.execute(
         f"SELECT b.id, k.id, {rank.format('b')} > {rank.format('k')} FROM main.scheduled_messages b"
-        f" JOIN {known}.scheduled_messages k USING (job_id, recipient_index, part_index) WHERE b.id != k.id"
+        f" JOIN {known}.scheduled_messages k USING ({', '.join(names)}) WHERE b.id != k.id"
     ).fetchall()
     for ours, theirs, is_ours in twins:
         if is_ours:

@@ -39,7 +39,7 @@ class Block:
 def pause(store: Store, now: datetime) -> None:
     """Stop all sending; pending rows stay pending."""
     with store.write():
-        store.set_state("paused", {"at": to_iso(now)})
+        store.set_state("paused", {**store.state().get("paused", {}), "at": to_iso(now)})
 
 
 def resume(store: Store, now: datetime) -> int:
@@ -53,7 +53,7 @@ def resume(store: Store, now: datetime) -> int:
         if (made_here := place.take_over(store, now)) is not None:
             doubtful = rows.doubt(store, made_here, now)
             jobs.doubt(store, made_here, now)
-        occurrences.catch_up(store, now, doubt=made_here is not None)
+        occurrences.catch_up(store, now)
         jobs.catch_up(store, now)
         rows.clamp_claims(store, now)
         newest = _newest_moment(store)

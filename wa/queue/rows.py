@@ -287,7 +287,8 @@ def doubt(store: Store, made_before: str, now: datetime) -> int:
     changed = store.execute(
         "UPDATE scheduled_messages SET status = 'unknown', error_code = 'restored', error_message = :why,"
         " wait_until = NULL, updated_at = :now"
-        " WHERE status = 'pending' AND scheduled_at <= :now AND created_at < :before",
+        " WHERE (status = 'pending' OR (status = 'held' AND series_id IS NOT NULL))"
+        " AND scheduled_at <= :now AND created_at < :before",
         {"why": "another copy of this home may have sent it", "now": to_iso(now), "before": made_before},
     )
     return changed.rowcount

@@ -33,6 +33,8 @@ MODULES = [
     "wa.people.contacts",
     "wa.queue.jobs.table",
     "wa.queue.jobs.restore",
+    "wa.queue.series.restore",
+    "wa.queue.templates.table",
     "wa.backup.history",
     "wa.connection.incoming.waiting",
 ]

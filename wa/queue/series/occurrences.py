@@ -79,17 +79,20 @@ def follow(store: Store, row: Row, now: datetime) -> None:
         make_next(store, series, now)
 
 
-def make_next(store: Store, series: Row, now: datetime, *, doubt: bool = False) -> None:
+def make_next(
+    store: Store, series: Row, now: datetime, *, doubt: bool = False, only_doubt: bool = False
+) -> None:
     """Make the row for the next date of a series that has none, or end the series.
 
     Of several dates that are due, the newest goes out if it is inside its grace, and each older one is
-    recorded as missed; with `doubt`, each of them is recorded as unknown.
+    recorded as missed; with `doubt`, each of them is recorded as unknown. With `only_doubt`, no row is made
+    for a date that lies ahead.
     """
     due: list[Row] = []
     following = None
     for day in _without_rows(store, series, date.fromisoformat(series["current"]) + _DAY):
         row = row_for(series, day, now)
-        if from_iso(row["scheduled_at"]) > now or len(due) == BATCH:
+        if from_iso(row["scheduled_at"]) > now or (len(due) == BATCH and not doubt):
             following = row
             break
         due.append(row)
@@ -100,6 +103,10 @@ def make_next(store: Store, series: Row, now: datetime, *, doubt: bool = False) 
         passed = {"status": "missed", "error_message": f"{late} late: a newer date of its series was due"}
         unknown = {"status": "unknown", "error_code": "restored", "error_message": MAY_BE_SENT}
         rows.add_row(store, {**row, **(unknown if doubt else passed)}, now)
+    if due:
+        table.update(store, series["id"], now, current=due[-1]["occurrence"])
+    if only_doubt:
+        return
     if following is None:
         table.update(store, series["id"], now, status="ended", ended_from=series["status"])
     else:
@@ -149,10 +156,10 @@ def with_series(store: Store, row: Row, now: datetime) -> Row:
     return {**row, "series": table.public(series), "next": upcoming(store, series, now)}
 
 
-def catch_up(store: Store, now: datetime, *, doubt: bool) -> None:
-    """Make the rows that series did not make while the store may have been elsewhere too."""
+def catch_up(store: Store, now: datetime) -> None:
+    """Make the rows that series did not make while the store was a copy or restored; doubt dates since."""
     for series_id in table.without_a_row(store):
-        make_next(store, table.get(store, series_id), now, doubt=doubt)
+        make_next(store, table.get(store, series_id), now, doubt=True)
 
 
 # ── The clock was ahead ─────────────────────────────────────────────────────────────────────────────

@@ -93,6 +93,16 @@ def set_template_text(store: Store, name: str, text: str, now: datetime) -> None
     )
 
 
+def replace_from(store: Store, known: str, series_id: str, columns: str) -> None:
+    """Replace a series by that of the attached store `known`; `columns` are those that both have."""
+    key = store.value(f"SELECT idempotency_key FROM {known}.series WHERE id = ?", [series_id])
+    store.execute("DELETE FROM main.series WHERE id = ?", [series_id])
+    store.execute("UPDATE main.series SET idempotency_key = NULL WHERE idempotency_key = ?", [key])
+    store.execute(
+        f"INSERT INTO main.series ({columns}) SELECT {columns} FROM {known}.series WHERE id = ?", [series_id]
+    )
+
+
 def without_a_row(store: Store) -> list[str]:
     """Return the ids of the series that go on, and whose next row is not made."""
     sql = (

@@ -10,6 +10,7 @@ from wa.queue import checks, rows
 from wa.queue.series import table as series
 from wa.queue.templates.fields import names_in
 from wa.store.database import Row, Store
+from wa.store.rewrites import Restore, carry_over
 from wa.times import to_iso
 
 MOST = 60
@@ -35,6 +36,14 @@ def put(store: Store, name: str, text: str, now: datetime) -> Row:
         series.set_template_text(store, name, text, now)
         rows.set_template_text(store, name, text, now)
     return get(store, name)
+
+
+@carry_over.part
+def _carry_templates_over(restore: Restore) -> None:
+    """Keep the templates that the backup lacks: series of the present store may use them."""
+    if columns := restore.columns("templates"):
+        theirs = f"SELECT {columns} FROM {restore.known}.templates"
+        restore.db.execute(f"INSERT OR IGNORE INTO main.templates ({columns}) {theirs}")
 
 
 def get(store: Store, name: str) -> Row:
