@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import REEM, REEM_JID, FakeClock
+from query_plans import plans
 
 from wa.connection.incoming.events import apply_event
 from wa.record import messages
@@ -125,3 +126,13 @@ def test_a_file_that_is_here_already_stays_as_it_is(store: Store, put: Put) -> N
     put(better())
     assert row(store)["raw_proto"] == b"first"
     assert messages.conversation(store, REEM_JID, 9)[0]["details"]["version_id"] == "HD"
+
+
+def test_versions_are_found_by_index(store: Store, put: Put) -> None:
+    put(picture(), better())
+    found = plans(store, lambda: messages.find(store, REEM_JID, "HD"))
+    assert any("messages_version (chat_jid=? AND <expr>=?)" in plan for plan in found.values()), found
+    found = plans(store, lambda: put(better(of="")))
+    assert any(
+        "messages_by_chat (chat_jid=? AND timestamp>? AND timestamp<?)" in p for p in found.values()
+    ), found
