@@ -57,7 +57,7 @@ COMMANDS = {
     "loopback": "loopback",
 }
 # The modules with further commands of a group.
-FURTHER = {"jobs": ["jobs_add"], "schedule": ["schedule_change"]}
+FURTHER = {"jobs": ["jobs_add"], "schedule": ["schedule_change", "schedule_birthdays"]}
 FURTHER["contacts"] = ["contacts_change", "contacts_birthdays", "contacts_transfer"]
 
 

@@ -11,13 +11,20 @@ from wa.store.database import Row, Store
 from wa.store.fold import fold
 
 
+def with_birthday(store: Store, tag: str | None = None) -> Iterator[Row]:
+    """Yield the contacts that have a birthday, or those of them with a tag."""
+    for row in read(store, "WHERE c.birthday IS NOT NULL"):
+        if tag is None or fold(tag.strip()) in map(fold, row["tags"]):
+            yield row
+
+
 def upcoming(store: Store, today: date, days: int) -> list[Row]:
     """Return the contacts whose birthday is within so many days from today on, the next ones first.
 
     Each row has `date` (ISO), `weekday`, `in_days`, and `age`, which is None where the year is not known.
     """
     found = []
-    for row in read(store, "WHERE c.birthday IS NOT NULL"):
+    for row in with_birthday(store):
         day = next_date(row["birthday"], today)
         ahead = (day - today).days
         if ahead <= days:

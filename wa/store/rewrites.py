@@ -32,6 +32,7 @@ MODULES = [
     "wa.record.calls",
     "wa.people.contacts",
     "wa.queue.jobs.table",
+    "wa.queue.birthdays",
     "wa.queue.jobs.restore",
     "wa.queue.series.restore",
     "wa.queue.templates.table",

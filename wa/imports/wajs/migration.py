@@ -104,7 +104,7 @@ class _Run:
 
     def take(self, source: Source, names: list[str], progress: Progress) -> None:
         """Import the files; `reports` has the counts, also after an error."""
-        with self._store.rehearse(*_REHEARSED) if self._dry_run else nullcontext():
+        with self._store.rehearse(*_REHEARSED, empty=["series"]) if self._dry_run else nullcontext():
             for name in names:
                 self._take_file(source, name, progress)
 
