@@ -93,13 +93,13 @@ CONTENTS = {
     "text": ({"text": "Good morning 😀\nsecond line"}, {}, "Good morning 😀\nsecond line"),
     "location": ({"location": PALACE}, {}, "The Palace\nLondon\n51.501, -0.1419"),
     "contact": (
-        {"contacts": {"contacts": [{"displayName": "Nadia Sample", "vcard": CARD}]}}, {}, "Nadia Sample",
+        {"contacts": {"contacts": [{"displayName": "Nadia Sample", "vcard": CARD}]}}, {},
+        "Nadia Sample +44 7700 900199",
     ),
     "poll": (
         {"poll": {"name": "Which day?", "values": ["Monday", "Tuesday"], "selectableCount": 1}}, {},
         "Which day?\nMonday\nTuesday",
     ),
-    "text that disappears": ({"text": "gone in a day"}, {"ephemeralExpiration": 86_400}, "gone in a day"),
 }  # fmt: skip
 
 
@@ -110,6 +110,16 @@ def test_what_baileys_writes_is_recorded(scene, kind):
     event = scene.printed(sent["key"]["id"])
     assert (event["message_type"], event["content"]) == (kind.split()[0], text)
     assert (event["chat_jid"], event["sender"], event["is_from_me"]) == (scene.adam.pn, scene.adam.pn, False)
+
+
+def test_a_chat_that_baileys_lets_disappear_gets_ours_with_its_timer(scene):
+    sent = scene.comes({"text": "gone in a day"}, ephemeralExpiration=86_400)
+    assert scene.printed(sent["key"]["id"])["content"] == "gone in a day"
+    _, content = content_of(scene.goes("ours too"))
+    assert (content["text"], content["contextInfo"]["expiration"]) == ("ours too", 86_400)
+    scene.baileys.send(scene.to_reem, {"disappearingMessagesInChat": False})
+    wait_for(lambda: scene.device.chat(scene.adam)[-1]["message_type"] == "system", what="the end of it")
+    assert content_of(scene.goes("for good")) == ("conversation", "for good")
 
 
 FILE_CONTENTS = {

@@ -162,6 +162,13 @@ def test_the_last_answer_completes_a_chat_alone(store, receive):
     assert [checkpoint(store, jid)["status"] for jid in (REEM_JID, ADAM_JID)] == ["completed", "in_progress"]
 
 
+def test_the_end_of_the_phones_own_history_does_not_end_a_request(store, receive):
+    receive(part(chat(REEM_JID, said(1)), chat(ADAM_JID, said(2, ADAM_JID))))
+    history.ask(store, REEM_JID, 0, NOW + timedelta(seconds=90), NOW)
+    receive(part(chat(ADAM_JID, said(3, ADAM_JID)), kind="full", progress=100))
+    assert [checkpoint(store, jid)["status"] for jid in (REEM_JID, ADAM_JID)] == ["in_progress", "completed"]
+
+
 def test_a_damaged_answer_interrupts_the_request_and_no_other_chat(store, receive):
     receive(part(chat(ADAM_JID, said(1, ADAM_JID)), kind="full", progress=100))
     history.ask(store, REEM_JID, 0, NOW + timedelta(seconds=90), NOW)

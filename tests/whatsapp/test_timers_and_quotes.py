@@ -20,7 +20,7 @@ from test_decoding import (
     source,
 )
 
-from wa.whatsapp.events import EphemeralSet, GroupInfo, History
+from wa.whatsapp.events import EphemeralSet, GroupInfo, History, NothingToShow
 from wa.whatsapp.neonize import quotes
 from wa.whatsapp.neonize.decoding import decode as decoding
 from wa.whatsapp.neonize.decoding import groups
@@ -71,6 +71,14 @@ def test_the_setting_has_its_time(set_at, expected):
         type="EPHEMERAL_SETTING", ephemeralExpiration=WEEK, ephemeralSettingTimestamp=set_at or None
     )
     assert timers(decode(Message(protocolMessage=protocol))) == [(WEEK, expected)]
+
+
+def test_the_answer_to_a_client_with_an_older_timer_is_a_timer_and_no_message():
+    protocol = Protocol(
+        type="EPHEMERAL_SYNC_RESPONSE", ephemeralExpiration=WEEK, ephemeralSettingTimestamp=AT - 5
+    )
+    events = decode(Message(protocolMessage=protocol))
+    assert events == [NothingToShow(REEM, "3A01"), EphemeralSet(REEM, WEEK, AT - 5)]
 
 
 def conversation(*messages, **fields):

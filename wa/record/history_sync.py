@@ -82,7 +82,8 @@ def complete(store: Store, chat: str | None, now: datetime) -> None:
     store.execute(
         "UPDATE sync_checkpoints SET status = 'completed', progress_percent = 100, completed_at = :at,"
         " updated_at = :at, asked_until = NULL"
-        " WHERE status = 'in_progress' AND chat_jid = coalesce(:chat, chat_jid)",
+        " WHERE status = 'in_progress' AND chat_jid = coalesce(:chat, chat_jid)"
+        " AND (chat_jid = :chat OR asked_until IS NULL)",
         {"chat": chat, "at": to_iso(now)},
     )
 

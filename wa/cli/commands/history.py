@@ -71,7 +71,7 @@ def fetch(
     chat: Chat,
     most: Annotated[
         int,
-        typer.Option("--max", metavar="N", min=1, max=10_000, help="At most about this many messages."),
+        typer.Option("--max", metavar="N", min=1, max=10_000, help="At most this many messages."),
     ] = 50,
     as_json: Json = False,
 ) -> None:

@@ -9,7 +9,7 @@ import typer
 from wa.cli.options import After, Before, Chat, Json, app_of, chat_of, span
 from wa.cli.show import message_line
 from wa.errors import WaError
-from wa.record import messages, reads, responses
+from wa.record import messages, responses
 
 commands = typer.Typer()
 
@@ -50,6 +50,8 @@ def read(
 
         ask.mark_read(app.context, found.jid, rows[-1]["id"])
     elif seen and rows:
+        from wa.record import reads
+
         reads.seen(app.store, found.jid, (rows[-1]["timestamp"], rows[-1]["id"]))
     if app.json:
         app.out.table(rows, [], lambda row: [], "")

@@ -26,7 +26,6 @@ PHONE_SECONDS = 60.0
 ABANDONED_SECONDS = 120.0
 """Seconds after which nobody waits for an answer any more: the command was killed."""
 FETCH = "fetch-history"
-_TRY_AGAIN = "open WhatsApp on the phone and try again; it is unknown whether phones answer this at all"
 
 
 def fetch(context: Context, chat: str, most: int, tell: Callable[[int], object]) -> Row:
@@ -93,8 +92,7 @@ class _Asking:
             raise WaError("bad-data", f"the answer cannot be read: {found['error_message']}", "try again")
         if found["answers"] == self._before["answers"] and found["status"] == "in_progress":
             if time.monotonic() > self._deadline:
-                what = "the phone has not answered" if self._is_asked else "WhatsApp has not answered"
-                raise WaError("network-error", f"{what} within {self._patience:g} seconds", _TRY_AGAIN)
+                raise self._silence()
             return False
         came = found["messages_synced"] - self._before["messages_synced"]
         self.received += came
@@ -131,3 +129,12 @@ class _Asking:
 
     def _wait(self, seconds: float) -> None:
         self._patience, self._deadline = seconds, time.monotonic() + seconds
+
+    def _silence(self) -> WaError:
+        if not self._is_asked:
+            return WaError("network-error", "WhatsApp could not be reached", "the same command tries again")
+        return WaError(
+            "network-error",
+            f"the phone has not answered within {self._patience:g} seconds",
+            "open WhatsApp on the phone and try again; it is unknown whether phones answer this at all",
+        )

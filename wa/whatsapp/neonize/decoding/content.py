@@ -11,7 +11,16 @@ from typing import Any
 
 from wa.jids import is_group, is_person_or_group
 from wa.whatsapp import notices
-from wa.whatsapp.events import Deleted, Edited, EphemeralSet, Event, MessageReceived, OtherVersion, Reacted
+from wa.whatsapp.events import (
+    Deleted,
+    Edited,
+    EphemeralSet,
+    Event,
+    MessageReceived,
+    NothingToShow,
+    OtherVersion,
+    Reacted,
+)
 from wa.whatsapp.neonize.decoding.calls import call_log
 from wa.whatsapp.neonize.decoding.fields import Content, bare_jid, known, seconds_of, text_of
 from wa.whatsapp.neonize.decoding.kinds import versions
@@ -66,9 +75,14 @@ def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) ->
     received = _message_of(edited or inner, blank, details)
     if is_version and not edited and (file := versions.file_alone(inner)):
         return [OtherVersion(parent, received, file)]
-    if protocol.HasField("type") and protocol.type == protocol.EPHEMERAL_SETTING:
+    if protocol.HasField("type") and protocol.type in (
+        protocol.EPHEMERAL_SETTING,
+        protocol.EPHEMERAL_SYNC_RESPONSE,  # tells a client that had an older setting, and is not shown
+    ):
         set_at = seconds_of(protocol.ephemeralSettingTimestamp) or blank.timestamp
-        return [received, EphemeralSet(chat, protocol.ephemeralExpiration, min(set_at, blank.timestamp))]
+        timer = EphemeralSet(chat, protocol.ephemeralExpiration, min(set_at, blank.timestamp))
+        is_shown = protocol.type == protocol.EPHEMERAL_SETTING
+        return [received if is_shown else NothingToShow(chat, blank.message_id), timer]
     by = blank.sender, blank.is_from_me
     poll = (received.details or {}).get("poll")
     edits = [Edited(chat, target, received.content or "", at, *by, poll)] if edited else []
