@@ -12,6 +12,7 @@ from wa.record import merge_chats, messages, write
 from wa.record.messages import MADE_UP
 from wa.store.database import Store
 from wa.whatsapp.events import MessageReceived
+from wa.whatsapp.ids import notice_id
 
 NOW = FakeClock()()
 Run = Callable[..., Any]
@@ -27,9 +28,25 @@ def test_a_made_up_id_is_looked_up_by_index_and_gives_way_to_the_message_s_own(s
         found = plans(store, lambda: write.record(store, said("A"), "live", NOW))
     assert [row["message_id"] for row in store.rows("SELECT message_id FROM messages")] == ["A"]
     lookups = [plan for sql, plan in found.items() if "messages_made_up" in sql]
-    assert len(lookups) == 2
+    assert len(lookups) == 3
     assert all("messages_made_up" in plan for plan in lookups)
-    assert "messages_made_up (chat_jid=? AND timestamp>? AND timestamp<?)" in lookups[1]
+    for each in lookups[1:]:
+        assert "messages_made_up (chat_jid=? AND timestamp>? AND timestamp<?)" in each
+
+
+def test_a_text_is_not_looked_for_among_notices_with_a_made_up_id(store: Store) -> None:
+    def said(message_id: str, kind: str, after: int = 0) -> MessageReceived:
+        at = 1_700_000_000 + after
+        return MessageReceived(REEM_JID, message_id, REEM_JID, at, "Left: @447700900123", kind)
+
+    notice, text, twin = said(notice_id("left"), "system"), said("A", "text"), said("B", "system", 1)
+    with store.write():
+        write.record(store, notice, "live", NOW)
+        assert messages.like_made_up(store, [text, twin]) == [twin]
+        assert messages.like_made_up(store, [said("C", "system", 99)]) == []
+        write.record(store, twin, "history", NOW)
+    assert [row["message_id"] for row in store.rows("SELECT message_id FROM messages")] == ["B"]
+    assert messages.like_made_up(store, [text]) == []
 
 
 def test_details_are_kept_through_edits_made_up_ids_and_joined_chats_and_go_with_a_deletion(

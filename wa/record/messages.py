@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wa.record import polls
 from wa.record.names import canonical, name_of, person_of, with_numbers
 from wa.store.database import BATCH, Params, Row, Store
+from wa.whatsapp.ids import NOTICE
+
+if TYPE_CHECKING:
+    from wa.whatsapp.events import MessageReceived
 
 TYPES = (
     "text", "image", "video", "audio", "voice", "document", "sticker", "location", "contact", "poll",
@@ -168,6 +172,31 @@ def has_made_up(store: Store) -> bool:
     """Return whether there is a message whose id was made up."""
     sql = f"SELECT 1 FROM messages INDEXED BY messages_made_up WHERE {IS_MADE_UP} LIMIT 1"
     return store.value(sql) is not None
+
+
+def like_made_up(store: Store, events: Sequence[MessageReceived]) -> list[MessageReceived]:
+    """Return those of the messages that may be one that is stored with a made-up id.
+
+    A notice with such an id can be a notice alone, an imported message any.
+    """
+    if not has_made_up(store):
+        return []
+    times: dict[str, list[int]] = {}
+    for event in events:
+        times.setdefault(event.chat_jid, []).append(event.timestamp)
+    sql = (
+        f"SELECT max(message_id NOT GLOB '{NOTICE}*') FROM messages INDEXED BY messages_made_up"
+        f" WHERE {IS_MADE_UP} AND chat_jid = ? AND timestamp BETWEEN ? AND ?"
+    )
+    near = {
+        chat: store.value(sql, [canonical(store, chat), min(found) - 59, max(found) + 1])
+        for chat, found in times.items()
+    }
+    return [
+        event
+        for event in events
+        if near[event.chat_jid] or (near[event.chat_jid] == 0 and event.message_type == "system")
+    ]
 
 
 def next_change(store: Store) -> int:

@@ -45,8 +45,8 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
     One statement writes all rows of a table, for a history may have hundreds of
     thousands. Raise ValueError for a time that no datetime can hold.
     """
-    if source not in ("migration", "import") and messages.has_made_up(store):
-        for event in events:
+    if source not in ("migration", "import"):
+        for event in messages.like_made_up(store, events):
             fill_in_id(store, dict(zip(_WRITTEN, _row_of(store, event, source, ""), strict=True)))
     before = newest_id(store)
     rows = [_row_of(store, event, source, to_iso(now)) for event in events]

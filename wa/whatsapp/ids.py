@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 
+NOTICE = "migrated-sec-notice-"
+"""The beginning of the ids of `notice_id`; all made-up ids begin so (`wa.record.messages.MADE_UP`)."""
+
 
 def new_secret() -> bytes:
     """Return a secret for one attempt to send a message: 32 random bytes, as WhatsApp has them."""
@@ -29,8 +32,7 @@ def connection_token() -> str:
 def notice_id(*about: object) -> str:
     """Return an id for what WhatsApp tells without an id; the same each time that it tells the same.
 
-    It begins as all made-up ids do (`wa.record.messages.MADE_UP`): the history has a real one, which
-    replaces it.
+    The history has a real one, which replaces it.
     """
     known = "\0".join(map(str, about)).encode("utf-8", "replace")
-    return "migrated-sec-" + hashlib.sha256(known).hexdigest()[:32]
+    return NOTICE + hashlib.sha256(known).hexdigest()[:32]

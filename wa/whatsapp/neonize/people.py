@@ -11,6 +11,7 @@ from typing import Any
 from wa.errors import WaError
 from wa.store.paths import Home
 from wa.whatsapp.events import Event, JidMapped, Named
+from wa.whatsapp.neonize.decoding.fields import bare_jid
 from wa.whatsapp.neonize.session_db import rows
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ def people(home: Home) -> tuple[set[tuple[str, str]], set[tuple[str, str, bool]]
     """Return (hidden id, phone JID) pairs, and (JID, name, whether it is from our phone's address book)."""
     mapped = {(f"{lid}@lid", f"{pn}@s.whatsapp.net") for lid, pn in rows(home, _MAPPED)}
     names = set()
-    for jid, saved, push in rows(home, _NAMES):
+    for known, saved, push in rows(home, _NAMES):
+        jid = bare_jid(known)
         names |= {(jid, saved, True)} if saved else set()
         names |= {(jid, push, False)} if push else set()
     return mapped, names
