@@ -78,6 +78,9 @@ say 'The plumber gets a message too, but later: in four seconds.'
 run wa schedule add plumber "Could you come on Monday?" --at "in 4 seconds"
 run wa schedule list
 
+say 'Three people are invited, each by name and one after the other: a job.'
+run wa jobs add --to neighbour --to brother --to zoe --part "Hi {first}, tea on Sunday?" --gap 1s
+
 say 'The scheduler sends what is due. It runs on while you do other things.'
 printf '$ wa run-scheduler &\n'
 wa run-scheduler &
@@ -85,15 +88,16 @@ scheduler=$!
 run wa loopback say sister "Lovely, see you on Saturday"
 
 looks=0
-until wa schedule list --status sent | grep -q 'come on Monday'; do
+until wa schedule list --status sent | grep -q 'come on Monday' && wa jobs list | grep -q completed; do
     kill -0 "$scheduler" 2>/dev/null || fail 'the scheduler ended by itself'
     looks=$((looks + 1))
-    [ "$looks" -lt 60 ] || fail 'the scheduled message was not sent'
+    [ "$looks" -lt 60 ] || fail 'the scheduled messages were not sent'
     sleep 0.1
 done
 
-say 'It went out. Nadia wrote meanwhile: two of her messages are unread.'
+say 'It went out, and so did the job. Nadia wrote meanwhile: her message is unread.'
 run wa schedule list --status sent
+run wa jobs list
 run wa chats
 run wa search saturday
 

@@ -61,6 +61,7 @@ def only(tmp_path: Path) -> Callable[..., str]:
             f'case "$1" in {passes}"-") exec {WA} "$@" ;; esac\n'
             f'case "$1 $2" in {passes}"-") exec {WA} "$@" ;; esac\n'
             f'case "$1 $2" in "schedule list") echo "{"come on Monday" if is_sent else ""}" ;; esac\n'
+            f'case "$1 $2" in "jobs list") echo "{"completed" if is_sent else ""}" ;; esac\n'
             'case "$1" in run-scheduler) exec sleep 60 ;; esac\n'
         )
         (folder / "wa").chmod(0o755)
@@ -111,16 +112,21 @@ def test_the_demo_runs_all_its_steps(start, tmp_path):
         "in 4 seconds",
         "$ wa schedule list",
         "pending",
+        "$ wa jobs add --to neighbour --to brother --to zoe",
+        "0 of 3 sent",
         "$ wa run-scheduler &",
         "$ wa schedule list --status sent",
         "Could you come on Monday?",
+        "$ wa jobs list",
+        "completed",
+        "3 of 3",
         "$ wa chats",
         "→ Could you come on Monday?",
         "$ wa search saturday",
         "Lovely, see you on Saturday",
         "$ wa status",
         "run-scheduler",
-        "2 sent",
+        "5 sent",
         "$ wa loopback delivered",
         "+447700900123",
         "+12025550123",
@@ -131,6 +137,7 @@ def test_the_demo_runs_all_its_steps(start, tmp_path):
         place = out.index(step, place) + len(step)
     delivered = out[out.index("$ wa loopback delivered") :]
     assert delivered.count("Could you come on Monday?") == 1
+    assert delivered.count(", tea on Sunday?") == 3
     assert_nothing_left(popen, tmp_path)
 
 
