@@ -13,7 +13,7 @@ import wa
 from wa.store import rewrites
 from wa.store.rewrites import MODULES, Rewrite
 
-REWRITES = ["join_chats", "merge_contacts", "carry_over"]
+REWRITES = ["join_chats", "merge_contacts", "contact_changed", "carry_over"]
 
 
 def registering():

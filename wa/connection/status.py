@@ -130,6 +130,7 @@ def status_of(context: Context) -> Status:
         "overdue": attention.overdue(store, now),
         "unseen": attention.unseen(store, counts),
         "paused_jobs": jobs.paused_with_reason(store),
+        "renumbered": attention.renumbered(store),
         "spool": spool.count(store),
         "last_message_at": to_iso(messages.moment(newest)) if newest is not None else None,
         "last_backup_at": to_iso(saved["last_at"]) if saved["last_at"] else None,

@@ -13,6 +13,7 @@ from wa.people import contacts
 from wa.people.person import Person, checked_name, checked_phone, united
 from wa.store.database import Row, Store
 from wa.store.fold import fold_name, tidy
+from wa.store.rewrites import contact_changed
 from wa.times import load_zone
 
 
@@ -119,6 +120,7 @@ def _edit(
     changes = {name: value for name, value in {**changes, "phone": main}.items() if value != row[name]}
     if changes or before != {each["phone"] for each in rest}:
         contacts.update(store, number, changes, now)
+        contact_changed.run(store, number, now)
 
 
 def set_favorite(store: Store, number: int, is_favorite: bool, now: datetime) -> Row:

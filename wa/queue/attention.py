@@ -19,6 +19,12 @@ def overdue(store: Store, now: datetime) -> int:
     return int(store.value(sql, [to_iso(now)]))
 
 
+def renumbered(store: Store) -> int:
+    """Return the number of rows that are held because their number is no longer one of the contact's."""
+    sql = "SELECT count(*) FROM scheduled_messages WHERE status = 'held' AND error_code = 'renumbered'"
+    return int(store.value(sql))
+
+
 def unseen(store: Store, counts: Mapping[str, int]) -> dict[str, int]:
     """Return the number of failed and of missed rows since the user last listed such rows, without zeros.
 

@@ -110,10 +110,12 @@ def schedule(
     file: Path | None = None,
     key: str | None = None,
     draft: bool = False,
+    of_contact: bool = False,
 ) -> Row:
     """Add a message that is to be sent at a moment, given in a zone, and wake the owner of the connection.
 
-    Return its row. Raise as `one_part` and `rows.enqueue` do.
+    With `of_contact`, the zone is the contact's, and follows it. Return its row. Raise as `one_part` and
+    `rows.enqueue` do.
     """
     part = one_part(store.home, text, file, key=key)
     bind_store(store, settings.transport)
@@ -128,6 +130,7 @@ def schedule(
         key=key,
         file=part.file,
         draft=draft,
+        of_contact=of_contact,
     )
     checks.check_decided(row)
     wake_owner(store.home.socket)
@@ -173,7 +176,7 @@ def edit(
     if to is not None:
         check_recipient(to.jid)
         changes.update(to_jid=to.jid, to_phone=to.phone, contact_name=to.name)
-        changes["contact_id"] = recipients.contact_of(store, to)
+        changes.update(contact_id=recipients.contact_of(store, to), error_code=None, error_message=None)
         before = _recipient_of(row)
         is_theirs = row["timezone"] and row["timezone"] == recipients.timezone_of(store, before)
         if is_theirs and to.jid != canonical(store, before.jid):
@@ -181,7 +184,7 @@ def edit(
             changes["timezone"] = str(zone)
     if tz is not None:
         zone = zone_for(store, to or _recipient_of(row), tz, zone)
-        changes["timezone"] = str(zone)
+        changes.update(timezone=str(zone), zone_of_contact=tz == "contact")
     if at is not None:
         changes.update(new_time(row, parse_when(at, now, zone), settings.grace))
     elif tz is not None:

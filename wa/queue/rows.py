@@ -56,6 +56,7 @@ def enqueue(
     quoted_id: str | None = None,
     file: Row | None = None,
     draft: bool = False,
+    of_contact: bool = False,
 ) -> Row:
     """Add a message to the queue, or return the row that already has this key.
 
@@ -78,6 +79,7 @@ def enqueue(
         "quoted_id": quoted_id,
         "scheduled_at": to_iso(scheduled_at),
         "timezone": zone,
+        "zone_of_contact": of_contact,
         "local_at": local_at(scheduled_at, zone),
         "is_immediate": immediate,
         "status": "draft" if draft else "pending",
@@ -252,12 +254,12 @@ def revive_from_the_future(store: Store, now: datetime) -> None:
     )
 
 
-def made_by_jobs_after(store: Store, moment: datetime) -> list[Row]:
-    """Return id and job_id of the pending rows that jobs made after a moment, and that are due later."""
-    return store.rows(
-        "SELECT id, job_id FROM scheduled_messages INDEXED BY queue_job_stalls WHERE status = 'pending'"
-        " AND job_id IS NOT NULL AND created_at > :now AND scheduled_at > :now",
-        {"now": to_iso(moment)},
+def set_contact(store: Store, gone: int, kept: int) -> None:
+    """Give the open rows of the contact `gone` to the contact `kept`, in the caller's transaction."""
+    store.execute(
+        "UPDATE scheduled_messages SET contact_id = ? WHERE contact_id = ?"
+        " AND status IN ('draft', 'pending', 'held')",
+        [kept, gone],
     )
 
 

@@ -35,6 +35,7 @@ MODULES = [
     "wa.queue.birthdays",
     "wa.queue.jobs.restore",
     "wa.queue.series.restore",
+    "wa.queue.series.followed",
     "wa.queue.templates.table",
     "wa.backup.history",
     "wa.connection.incoming.waiting",
@@ -114,6 +115,9 @@ merge_contacts: Rewrite[[Store, int, int]] = Rewrite()
 
 Rows that refer to the contact with the id `gone` refer to `kept` afterwards; then `gone` is deleted.
 """
+
+contact_changed: Rewrite[[Store, int, datetime]] = Rewrite()
+"""Follow a contact whose numbers or zone have changed: `contact_changed.run(store, number, now)`."""
 
 carry_over: Rewrite[[Restore]] = Rewrite()
 """Copy newer facts of the present store into a backup that replaces it: `carry_over.run(restore)`.

@@ -104,6 +104,7 @@ def add(
             moment,
             now,
             zone=zone,
+            of_contact=tz == "contact",
             grace=lateness,
             file=file,
             key=key,

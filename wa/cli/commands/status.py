@@ -58,6 +58,12 @@ def _troubles(found: Status) -> Iterator[tuple[str, str]]:
         yield "overdue", f"{text}: {'; '.join(found.overdue)}" if found.overdue else text
     for status, number in values["unseen"].items():
         yield status, f"{number} not sent; `wa schedule list --status {status}` shows them"
+    if values["renumbered"]:
+        yield (
+            "held",
+            f"{values['renumbered']} for a number that is no longer the contact's;"
+            + (" `wa schedule list --status held` shows them"),
+        )
     if values["queue"].get("unknown"):
         yield "unknown", "`wa schedule list --status unknown` shows what may have been sent"
     for job in values["paused_jobs"]:

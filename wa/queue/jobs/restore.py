@@ -126,7 +126,7 @@ def catch_up(store: Store, now: datetime) -> None:
 
 def is_ahead(store: Store, now: datetime) -> bool:
     """Return whether `rewind` has anything to undo."""
-    return bool(table.paused_after(store, now) or rows.made_by_jobs_after(store, now))
+    return bool(table.paused_after(store, now) or _made_after(store, now))
 
 
 def rewind(store: Store, now: datetime) -> None:
@@ -136,5 +136,14 @@ def rewind(store: Store, now: datetime) -> None:
     """
     for job_id in table.paused_after(store, now):
         control.resume(store, job_id, now)
-    for row in rows.made_by_jobs_after(store, now):
+    for row in _made_after(store, now):
         chain.bring_forward(store, row, now)
+
+
+def _made_after(store: Store, moment: datetime) -> list[Row]:
+    """Return id and job_id of the pending rows that jobs made after a moment, and that are due later."""
+    return store.rows(
+        "SELECT id, job_id FROM scheduled_messages INDEXED BY queue_job_stalls WHERE status = 'pending'"
+        " AND job_id IS NOT NULL AND created_at > :now AND scheduled_at > :now",
+        {"now": to_iso(moment)},
+    )

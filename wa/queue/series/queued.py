@@ -27,6 +27,15 @@ def open_of_series(store: Store, series_id: str) -> list[Row]:
     )
 
 
+def open_of_contact(store: Store, number: int) -> list[Row]:
+    """Return the rows for a contact that are not sent yet."""
+    return store.rows(
+        "SELECT * FROM scheduled_messages INDEXED BY queue_contact WHERE contact_id = ?"
+        " AND status IN ('draft', 'pending', 'held')",
+        [number],
+    )
+
+
 def held_too_long(store: Store, now: datetime) -> Row | None:
     """Return a held row of a series whose grace has ended."""
     return store.row(f"SELECT * {HELD} AND expires_at < ? LIMIT 1", [to_iso(now)])

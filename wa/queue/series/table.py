@@ -93,6 +93,17 @@ def set_template_text(store: Store, name: str, text: str, now: datetime) -> None
     )
 
 
+def of_contact(store: Store, number: int) -> list[Row]:
+    """Return the series for a contact that have not ended."""
+    sql = f"SELECT {_COLUMNS} FROM series WHERE contact_id = ? AND status != 'ended'"
+    return store.rows(sql, [number])
+
+
+def set_contact(store: Store, gone: int, kept: int) -> None:
+    """Give the series of the contact `gone` to the contact `kept`."""
+    store.execute("UPDATE series SET contact_id = ? WHERE contact_id = ?", [kept, gone])
+
+
 def replace_from(store: Store, known: str, series_id: str, columns: str) -> None:
     """Replace a series by that of the attached store `known`; `columns` are those that both have."""
     key = store.value(f"SELECT idempotency_key FROM {known}.series WHERE id = ?", [series_id])
