@@ -288,6 +288,16 @@ def test_a_copy_of_somebody_else_s_edit_opens_nothing(talk: Talk) -> None:
     assert talk.row(first)["content"] == "Meet me at 10"
 
 
+def test_an_edit_of_a_message_that_cannot_be_read_yet_waits_for_it(talk: Talk) -> None:
+    waits = MessageReceived(REEM_JID, "M9", REEM_JID, AT, "Waiting", "other", unavailable="waiting")
+    talk.put(waits)
+    talk.says(sealed_edit("M9", Message(conversation="Meet me at 10")))
+    assert (talk.row("M9")["unavailable"], talk.row("M9")["edited_at"]) == ("waiting", None)
+    talk.says(text(), message_id="M9")
+    assert (talk.row("M9")["content"], talk.row("M9")["unavailable"]) == ("Meet me at 10", None)
+    assert talk.store.value("SELECT count(*) FROM messages") == 1
+
+
 def test_a_deleted_message_stays_deleted(talk: Talk) -> None:
     first = talk.says(text())
     talk.put(Deleted(REEM_JID, first, AT + 30, REEM_JID))
@@ -391,7 +401,7 @@ def test_closed_ones_say_what_they_are_and_open_later_in_their_place(talk: Talk)
     assert (row["content"], row["unavailable"], row["quoted_id"]) == (
         "A comment: only the phone can show it", "waiting", "M9",
     )  # fmt: skip
-    assert talk.row(liked)["content"] == "Reacted to a message (only the phone can show how)"
+    assert talk.row(liked)["content"] == "Reacted to a message (see the phone)"
     unread = "SELECT unread_count FROM chats WHERE id = ?"
     assert talk.store.value(unread, [GROUP]) == 1
     talk.says(text("School is closed"), chat=GROUP, message_id="M9")
@@ -491,6 +501,13 @@ def test_an_option_is_added_and_a_poll_is_edited(talk: Talk) -> None:
     row = talk.row(asked)
     assert (row["poll"]["question"], counts(talk, asked)) == ("Supper?", {"Pizza": 0, "Tacos": 1})
     assert row["edited_at"]
+
+
+def test_the_result_of_a_poll_elsewhere_is_shown_as_it_is(talk: Talk, wa: Run) -> None:
+    votes = [{"optionName": "Tea", "optionVoteCount": 3}, {"optionName": "Coffee"}]
+    said = talk.says(Message(pollResultSnapshotMessage={"name": "Drinks", "pollVotes": votes}))
+    assert "poll" not in talk.row(said)
+    assert "[poll] Drinks\n    Tea: 3\n    Coffee: 0\n" in wa("read", REEM).out
 
 
 def test_a_poll_recorded_by_an_earlier_version_shows_its_counts(talk: Talk) -> None:

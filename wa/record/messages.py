@@ -77,7 +77,8 @@ def shown(store: Store, sql: str, params: Params = ()) -> list[Row]:
             if people := mentioned(row):
                 row["content"] = with_numbers(store, row["content"] or "", people)
                 row["details"]["mentions"] = [canonical(store, jid) for jid in people]
-        if row["message_type"] == "poll" and not row["deleted_at"]:
+        is_asked = row["message_type"] == "poll" and "results" not in (row["details"] or {})
+        if is_asked and not row["deleted_at"]:
             row["poll"] = polls.tally(store, row)
     return found
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from wa.record import write
-from wa.record.messages import EDIT, LAST_SECOND, find, moment, next_change
+from wa.record.messages import EDIT, LAST_SECOND, find, is_stand_in, moment, next_change
 from wa.record.names import canonical
 from wa.store.database import Row, Store
 from wa.store.rewrites import join_chats
@@ -26,7 +26,7 @@ _SHOWN = {
     "vote": ("system", "Voted in a poll"),
     "answer": ("system", "Answered an invitation"),
     "poll-option": ("system", "Added an option to a poll"),
-    "reaction": ("system", "Reacted to a message (only the phone can show how)"),
+    "reaction": ("system", "Reacted to a message (see the phone)"),
     "comment": ("other", "A comment: only the phone can show it"),
 }
 """Type and text of what is shown for a sealed message, by its kind, while it cannot be opened."""
@@ -102,7 +102,7 @@ def show_closed(store: Store, row: Row, now: datetime) -> None:
             unavailable="waiting" if kind == "other" else None,
         )  # fmt: skip
         write.record(store, shown, row["source"], now)
-    elif found is not None and not found["deleted_at"]:
+    elif found is not None and not found["deleted_at"] and not is_stand_in(found):
         edited_at = to_iso(moment(row["timestamp"]))
         if (found["edited_at"] or "") < edited_at:
             told = {"changed": next_change(store)} if row["source"] == "live" else {}

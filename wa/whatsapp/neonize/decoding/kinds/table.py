@@ -50,8 +50,9 @@ def _poll(part: Any) -> Content:
 
 
 def _results(part: Any) -> Content:
-    votes = (text_of(each.optionName) for each in part.pollVotes)
-    return Content("poll", lines(text_of(part.name), *votes) or None)
+    votes = [{"name": text_of(each.optionName), "votes": each.optionVoteCount} for each in part.pollVotes]
+    text = lines(text_of(part.name), *(f"{each['name']}: {each['votes']}" for each in votes))
+    return Content("poll", text or None, {"results": votes})
 
 
 def _sticker_pack(part: Any) -> Content:
@@ -163,7 +164,9 @@ READERS: dict[str, Reader] = {
     "statusNotificationMessage": _status_notice,
     "pinInChatMessage": _pin,
     "keepInChatMessage": _keep,
-    "secretEncryptedMessage": _about("Changed a message (encrypted)", "targetMessageKey"),
+    "secretEncryptedMessage": _about("Changed a message (see the phone)", "targetMessageKey"),
+    "encReactionMessage": _about("Reacted to a message (see the phone)", "targetMessageKey"),
+    "encCommentMessage": _about("A comment: only the phone can show it", "targetMessageKey", "text"),
     # The rest
     "richResponseMessage": lambda part: Content("text", plain_text(part) or "An assistant's answer"),
     "musicMessage": _music,
