@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from wa.birthdays import fuller
 from wa.errors import WaError
 from wa.phones import parse_phone
 from wa.store.database import Row
@@ -91,11 +90,11 @@ def additions(row: Row, person: Person, *, keep_name: bool) -> Row:
         changes["is_favorite"] = True
     if person.timezone and not row["timezone"]:
         changes["timezone"] = person.timezone
-    if (
-        person.birthday
-        and (better := fuller(row["birthday"] or person.birthday, person.birthday)) != row["birthday"]
-    ):
-        changes["birthday"] = better
+    if person.birthday:
+        from wa.birthdays import fuller  # most commands need no birthdays
+
+        if (better := fuller(row["birthday"] or person.birthday, person.birthday)) != row["birthday"]:
+            changes["birthday"] = better
     return changes
 
 
