@@ -120,12 +120,20 @@ def test_a_chat_of_the_history_is_known_by_number(device, old_friend):
     assert device.chat(old_friend) == device.chat(old_friend.lid)
 
 
-def test_what_is_unread_on_the_phone_is_unread_here(device, old_friend):
+def counted(device):
+    """Return the number of unread messages by chat."""
+    return {chat["id"]: chat["unread_count"] for chat in device.json("unread")}
+
+
+def test_what_is_unread_on_the_phone_is_unread_here_until_it_is_read_there(device, old_friend, reem):
     """A chat that was marked as unread by hand counts as one with an unread message."""
-    counts = {chat["id"]: chat["unread_count"] for chat in device.json("unread")}
-    assert counts == {old_friend.pn: 2, GROUP: 1}
+    assert counted(device) == {old_friend.pn: 2, GROUP: 1}
     unread = [row["content"] for row in device.chat(old_friend) if row["status"] == "received"]
     assert [text.splitlines()[0] for text in unread] == ["well said", "Lunch?"]
+    device.listening()
+    older = next(row for row in device.chat(old_friend) if row["content"] == "well said")
+    reem.receipt(old_friend, [older["message_id"]], "read")
+    wait_for(lambda: counted(device) == {old_friend.pn: 1, GROUP: 1}, what="what is read on the phone")
 
 
 def test_a_file_of_the_history_can_be_downloaded(device, old_friend):

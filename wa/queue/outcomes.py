@@ -155,7 +155,7 @@ def mark_sent(
     if message_id:
         timestamp = int(left.timestamp()) if acknowledged is None else acknowledged
         _record_sent(store, row, message_id, timestamp, now)
-    if row["is_immediate"]:  # its user has seen the chat; a scheduled message goes out without anybody
+    if row["is_immediate"] and not row["job_id"]:  # somebody answers the chat, and has seen it
         reads.answered(store, row["to_jid"], row["created_at"])
 
 

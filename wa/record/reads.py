@@ -137,8 +137,11 @@ def _read_before(
 
 
 def _newest_first(received: Sequence[MessageReceived]) -> list[MessageReceived]:
-    """Return the messages that others wrote, newest first; within a second, in the order of the part."""
-    theirs = [each for each in received if chats.is_unread(each)]
+    """Return the messages that others wrote, newest first; within a second, in the order of the part.
+
+    Missed calls are not among them: the phone counts them apart.
+    """
+    theirs = [each for each in received if chats.is_unread(each) and each.message_type not in SILENT]
     if theirs and theirs[0].timestamp < theirs[-1].timestamp:
         theirs.reverse()
     return sorted(theirs, key=lambda each: -each.timestamp)
