@@ -44,12 +44,10 @@ def follow(store: Store, row_id: str, now: datetime) -> None:
     if row["status"] == "pending" and job["status"] == "draft":  # the user approved it
         table.update(store, job["id"], now, status="pending")
         job["status"] = "pending"
-    if row["status"] == "sent" and row["sent_at"] > (job["last_sent_at"] or ""):
-        table.update(store, job["id"], now, last_sent_at=row["sent_at"])
     take_stock(store, job, row["recipient_index"])
     if job["status"] == "cancelled":
         table.change_statuses(store, job["id"], ("begun",), "cancelled")
-    _go_on(store, job, now, _due_after(job, row, now))
+    _go_on(store, job, now, _due_after(job, row, now), sent_at=row["sent_at"])
 
 
 def _was_held(store: Store, row: Row) -> bool:
@@ -106,13 +104,13 @@ def go_on(store: Store, job_id: str, now: datetime) -> None:
     _go_on(store, table.head(store, job_id), now, now)
 
 
-def _go_on(store: Store, job: Row, now: datetime, due: datetime) -> None:
+def _go_on(store: Store, job: Row, now: datetime, due: datetime, sent_at: str | None = None) -> None:
     makes = job["status"] in GOES_ON and not place.is_elsewhere(store)
     if makes and not table.has(store, job["id"], "open"):
         following = table.first_with(store, job["id"], "begun", "waiting")
         if following is not None:
             _open(store, job, following, now, due)
-    _move_cursor(store, job, now)
+    _move_cursor(store, job, now, max(sent_at or "", job["last_sent_at"] or "") or None)
 
 
 def _open(store: Store, job: Row, person: Row, now: datetime, due: datetime) -> None:
@@ -170,13 +168,14 @@ def new_row(job: Row, person: Row, part: int) -> Row:
     }
 
 
-def _move_cursor(store: Store, job: Row, now: datetime) -> None:
+def _move_cursor(store: Store, job: Row, now: datetime, last_sent_at: str | None) -> None:
     """Store what the rows say: the position of the open row or of the next, the counts, and the status."""
     job_id = job["id"]
     at = _standing(store, job_id)
     found: dict[str, Any] = {
         "recipients_sent": table.count(store, job_id, "sent"),
         "recipients_failed": table.count(store, job_id, "failed"),
+        "last_sent_at": last_sent_at,
     }
     if job["status"] != "cancelled":
         theirs = rows_of(store, job_id, at["number"]) if at else []

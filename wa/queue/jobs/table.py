@@ -117,7 +117,8 @@ def first_with(store: Store, job_id: str, *statuses: str) -> Row | None:
     """Return the first recipient of a job with one of some statuses."""
     found = [
         store.row(
-            "SELECT * FROM job_recipients WHERE job_id = ? AND status = ? ORDER BY number LIMIT 1",
+            "SELECT * FROM job_recipients INDEXED BY job_recipients_by_status WHERE job_id = ? AND status = ?"
+            " ORDER BY number LIMIT 1",
             [job_id, status],
         )
         for status in statuses
@@ -132,7 +133,10 @@ def has(store: Store, job_id: str, *statuses: str) -> bool:
 
 def count(store: Store, job_id: str, status: str) -> int:
     """Return the number of a job's recipients with a status."""
-    sql = "SELECT count(*) FROM job_recipients WHERE job_id = ? AND status = ?"
+    sql = (
+        "SELECT count(*) FROM job_recipients INDEXED BY job_recipients_by_status"
+        " WHERE job_id = ? AND status = ?"
+    )
     return int(store.value(sql, [job_id, status]))
 
 
@@ -145,7 +149,7 @@ def size(store: Store, job_id: str) -> int:
 def with_addresses(store: Store, job_id: str, jids: Iterable[str]) -> list[Row]:
     """Return number and status of a job's recipients that have one of some addresses."""
     return store.rows(
-        "SELECT number, status FROM job_recipients WHERE job_id = ?"
+        "SELECT number, status FROM job_recipients INDEXED BY job_recipients_by_jid WHERE job_id = ?"
         " AND to_jid IN (SELECT value FROM json_each(?))",
         [job_id, json.dumps(list(jids))],
     )

@@ -151,11 +151,11 @@ CREATE TABLE jobs_as_they_will_be (
     error_message TEXT,
     config TEXT NOT NULL DEFAULT '{}',
     message_parts TEXT NOT NULL DEFAULT '[]',
-    recipients TEXT NOT NULL DEFAULT '[]',
     created_from TEXT NOT NULL DEFAULT 'migration',
     updated_at TEXT,
     timezone TEXT,
-    idempotency_key TEXT UNIQUE
+    idempotency_key TEXT UNIQUE,
+    recipients TEXT NOT NULL DEFAULT '[]'
 );
 INSERT INTO jobs_as_they_will_be (
     id, title, status, scheduled_start_at, created_at, completed_at, current_recipient_index,
