@@ -128,6 +128,14 @@ def test_a_file_that_is_here_already_stays_as_it_is(store: Store, put: Put) -> N
     assert messages.conversation(store, REEM_JID, 9)[0]["details"]["version_id"] == "HD"
 
 
+def test_an_edit_changes_what_the_details_say(store: Store, put: Put) -> None:
+    put(picture(message_type="text", details={"starts_at": "2026-12-04T18:00:00.000Z"}))
+    later = {"starts_at": "2026-12-04T19:00:00.000Z"}
+    put(Edited(REEM_JID, "SD", "at seven", AT + 1, REEM_JID, details=later))
+    (found,) = messages.conversation(store, REEM_JID, 9)
+    assert found["details"] == {"size": 10, "width": 100, **later}
+
+
 def test_versions_are_found_by_index(store: Store, put: Put) -> None:
     put(picture(), better())
     found = plans(store, lambda: messages.find(store, REEM_JID, "HD"))

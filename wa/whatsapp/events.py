@@ -76,8 +76,8 @@ class Edited:
     by: str | None = None
     """The JID of the editor, who must be the message's sender; None if the server vouches for the edit."""
     is_from_me: bool = False
-    poll: dict[str, Any] | None = None
-    """The question and the options of a poll, if it is one."""
+    details: dict[str, Any] | None = None
+    """What the new content says beside its text: whom it mentions, times, the options of a poll."""
 
 
 @dataclass(frozen=True)

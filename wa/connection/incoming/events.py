@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
 from datetime import datetime
@@ -170,9 +171,9 @@ def _edit(store: Store, event: Edited, now: datetime, source: str) -> None:
         and _may_change(store, event, chat, found)
     ):
         write.edit(store, found, event.content, edited_at)
-        if event.poll:
-            found["content"] = event.content
-            write.edit_poll(store, found, event.poll["question"], event.poll["options"])
+        if event.details:
+            details = {**json.loads(found["details"] or "{}"), **event.details}
+            write.change(store, found["id"], {"details": json.dumps(details, ensure_ascii=False)})
         _tell(store, found, source)
 
 

@@ -23,7 +23,8 @@ def awaiting(store: Store, chat: str, sender: str, kind: str, at: int) -> Row | 
         " AND sender = ? AND message_type = ? AND details IS NOT NULL ORDER BY timestamp, id LIMIT 200",
         [chat, at - _WITHIN, at, sender, kind],
     )
-    return next((row for row in found if json.loads(row["details"]).get("awaits_version")), None)
+    known = ((row, json.loads(row["details"])) for row in found)
+    return next((row for row, told in known if told.get("awaits_version") and "version_id" not in told), None)
 
 
 def add(store: Store, row: Row, kind: str, details: dict[str, Any], file: bytes, version_id: str) -> None:

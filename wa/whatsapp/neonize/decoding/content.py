@@ -42,6 +42,10 @@ _PEER = ("appState", "historySync", "initialSecurity", "lidMigration", "peerData
 
 def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) -> list[Event]:
     """Return the events in a message's content; `blank` has its chat, id, sender and time."""
+    if message.conversation and not (is_edit or message.messageContextInfo.HasField("messageAssociation")):
+        # Most messages are of this kind, and a history has hundreds of thousands.
+        blank = with_secret(blank, [message])
+        return [replace(blank, content=text_of(message.conversation), message_type="text")]
     layers = [*_layers(message)]
     *outer, inner = layers
     blank = with_secret(blank, layers)
@@ -61,7 +65,7 @@ def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) ->
     kind = protocol.Type.Name(protocol.type) if protocol.key.ID and protocol.HasField("type") else None
     if kind == "REVOKE":
         return [Deleted(chat, text_of(protocol.key.ID), at, blank.sender, blank.is_from_me)]
-    parent, is_version = versions.belongs_to(layers)
+    parent, is_version, awaits_version = versions.belongs_to(layers)
     if kind == "MESSAGE_EDIT" and protocol.HasField("editedMessage"):
         *_, edited = _layers(protocol.editedMessage)
         target = parent if is_version and parent else text_of(protocol.key.ID)
@@ -70,7 +74,7 @@ def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) ->
     details = known(
         view_once=any(field.name.startswith("viewOnce") for each in outer for field, _ in each.ListFields()),
         part_of="" if is_version else parent,
-        awaits_version=versions.awaits_version(edited or inner),
+        awaits_version=awaits_version,
     )
     received = _message_of(edited or inner, blank, details)
     if is_version and not edited and (file := versions.file_alone(inner)):
@@ -84,8 +88,7 @@ def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) ->
         is_shown = protocol.type == protocol.EPHEMERAL_SETTING
         return [received if is_shown else NothingToShow(chat, blank.message_id), timer]
     by = blank.sender, blank.is_from_me
-    poll = (received.details or {}).get("poll")
-    edits = [Edited(chat, target, received.content or "", at, *by, poll)] if edited else []
+    edits = [Edited(chat, target, received.content or "", at, *by, received.details)] if edited else []
     if target != blank.message_id:
         return [*edits]  # the original arrives by itself
     return [received, *edits, *_timer(inner, blank)]

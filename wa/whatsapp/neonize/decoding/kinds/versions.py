@@ -14,23 +14,20 @@ _VERSIONS = ("HD_VIDEO_DUAL_UPLOAD", "HD_IMAGE_DUAL_UPLOAD", "HEVC_VIDEO_DUAL_UP
 _FILES = ("imageMessage", "videoMessage")
 
 
-def belongs_to(layers: Iterable[Any]) -> tuple[str, bool]:
-    """Return the id of the message that a message belongs to, '' for none, and whether it is a version of it.
+def belongs_to(layers: Iterable[Any]) -> tuple[str, bool, bool]:
+    """Return what a message belongs to, given as the message and those inside it.
 
-    `layers` are the message and those inside it. A version may not say what it is one of.
+    That is the id of another message, '' for none; whether this one is a version of that one, which may be
+    so without an id; and whether another version of this one will follow.
     """
     *_, inner = layers = [*layers]
+    pair = _pair_of(inner)
     for each in layers:
         found = each.messageContextInfo.messageAssociation
         if found.parentMessageKey.ID and found.HasField("associationType"):
             kind = found.AssociationType.Name(found.associationType)
-            return text_of(found.parentMessageKey.ID), kind in _VERSIONS
-    return "", _pair_of(inner).endswith("_CHILD")
-
-
-def awaits_version(message: Any) -> bool:
-    """Return whether a picture or video says that another version of it will follow."""
-    return _pair_of(message).endswith("_PARENT")
+            return text_of(found.parentMessageKey.ID), kind in _VERSIONS, pair.endswith("_PARENT")
+    return "", pair.endswith("_CHILD"), pair.endswith("_PARENT")
 
 
 def _pair_of(message: Any) -> str:
