@@ -18,7 +18,7 @@ from sealing import digests, seal
 from wa.connection.incoming import sealed as opening
 from wa.connection.incoming.events import apply_event
 from wa.errors import WaError
-from wa.record import merge_chats, messages, search
+from wa.record import merge_chats, messages, search, write
 from wa.record.search import Filter
 from wa.store.condition import check
 from wa.store.database import Row, Store
@@ -487,20 +487,37 @@ def test_a_vote_that_stays_closed_says_for_which_poll(talk: Talk) -> None:
 
 
 def test_an_option_is_added_and_a_poll_is_edited(talk: Talk) -> None:
-    asked = talk.says(poll(), chat=GROUP)
+    open_to_all = poll()
+    open_to_all.pollCreationMessageV3.allowAddOption = True
+    asked, only_mine = talk.says(open_to_all, chat=GROUP), talk.says(poll(), chat=GROUP)
     talk.says(vote(asked, "Tacos", said=3), by=ADAM, chat=GROUP)
+    for by in (ADAM, REEM_JID):
+        option = {"optionName": f"of {by[:12]}"}
+        key_of = key(only_mine, REEM_JID, GROUP)
+        said = Message(pollAddOptionMessage={"pollCreationMessageKey": key_of, "addOption": option})
+        talk.says(said, by=by, chat=GROUP)
+    assert list(counts(talk, only_mine)) == ["Pizza", "Soup", f"of {REEM_JID[:12]}"]
     added = Message(pollAddOptionMessage={
         "pollCreationMessageKey": key(asked, REEM_JID, GROUP), "addOption": {"optionName": "Tacos"},
     })  # fmt: skip
     talk.says(sealed_edit(asked, added, by=ADAM, chat=GROUP, wrapped=False, kind="POLL_ADD_OPTION",
                           label="Poll Add Option"), by=ADAM, chat=GROUP)  # fmt: skip
-    assert (counts(talk, asked), talk.found("Added an")) == ({"Pizza": 0, "Soup": 0, "Tacos": 1}, ["M3"])
+    assert counts(talk, asked) == {"Pizza": 0, "Soup": 0, "Tacos": 1}
+    assert talk.found("Added an option") == ["M6", "M5"]
     assert talk.found("lunch tacos") == [asked]
     talk.says(sealed_edit(asked, poll("Supper?", ["Pizza", "Tacos"]), chat=GROUP, wrapped=False,
                           kind="POLL_EDIT", label="Poll Edit"), chat=GROUP)  # fmt: skip
     row = talk.row(asked)
     assert (row["poll"]["question"], counts(talk, asked)) == ("Supper?", {"Pizza": 0, "Tacos": 1})
     assert row["edited_at"]
+
+
+def test_a_poll_of_an_exported_chat_is_shown_as_its_text(talk: Talk, wa: Run) -> None:
+    words = "POLL:\nTo?\nOPTION: A (1 vote)"
+    with talk.store.write():
+        write.record(talk.store, MessageReceived(REEM_JID, "M9", REEM_JID, AT, words, "poll"), "import", NOW)
+    assert "poll" not in talk.row("M9")
+    assert "[poll] POLL:\n    To?\n    OPTION: A (1 vote)\n" in wa("read", REEM).out
 
 
 def test_the_result_of_a_poll_elsewhere_is_shown_as_it_is(talk: Talk, wa: Run) -> None:

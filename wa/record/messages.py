@@ -77,8 +77,7 @@ def shown(store: Store, sql: str, params: Params = ()) -> list[Row]:
             if people := mentioned(row):
                 row["content"] = with_numbers(store, row["content"] or "", people)
                 row["details"]["mentions"] = [canonical(store, jid) for jid in people]
-        is_asked = row["message_type"] == "poll" and "results" not in (row["details"] or {})
-        if is_asked and not row["deleted_at"]:
+        if row["message_type"] == "poll" and polls.is_asked(row):
             row["poll"] = polls.tally(store, row)
     return found
 

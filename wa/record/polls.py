@@ -26,6 +26,13 @@ def vote(store: Store, key: Row, choices: Sequence[str], said_at: int) -> None:
     )
 
 
+def is_asked(row: Row) -> bool:
+    """Return whether a row of the type `poll` asks: it is no result, tombstone or exported text."""
+    details = row["details"] or {}
+    is_known = "poll" in details or (row["source"] in ("live", "history") and "results" not in details)
+    return is_known and not row["deleted_at"]
+
+
 def options_of(poll: Row) -> list[str]:
     """Return the options of a poll, a row with `details` as an object.
 
@@ -39,6 +46,11 @@ def question_of(poll: Row) -> str:
     """Return the question of a poll, a row with `details` as an object."""
     about = (poll["details"] or {}).get("poll") or {}
     return str(about.get("question", (poll["content"] or "").partition("\n")[0]))
+
+
+def is_open(poll: Row) -> bool:
+    """Return whether everybody may add options to a poll."""
+    return bool(((poll["details"] or {}).get("poll") or {}).get("is_open"))
 
 
 def words(poll: Row | None, choices: Sequence[str]) -> str:

@@ -219,7 +219,8 @@ def edit(store: Store, row: Row, text: str | None, at: datetime) -> None:
 def edit_poll(store: Store, row: Row, question: str, options: Sequence[str]) -> None:
     """Replace question and options of a poll, as `messages.find` returned it."""
     replace_text(store, row, "\n".join([question, *options]))
-    about = {**json.loads(row["details"] or "{}"), "poll": {"question": question, "options": list(options)}}
+    about = json.loads(row["details"] or "{}")
+    about["poll"] = {**about.get("poll", {}), "question": question, "options": list(options)}
     change(store, row["id"], {"details": json.dumps(about, ensure_ascii=False)})
 
 

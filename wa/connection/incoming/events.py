@@ -212,12 +212,17 @@ def _vote(store: Store, event: Voted, now: datetime, source: str) -> None:
 
 
 def _add_option(store: Store, event: OptionAdded, now: datetime, source: str) -> None:
-    """Add an option to a poll, and say so in a notice."""
+    """Add an option to a poll that allows it, or by its author, and say so in a notice."""
     notice = event.notice
     chat = canonical(store, notice.chat_jid)
     found = messages.find(store, chat, notice.quoted_id or "")
     poll = messages.about(store, chat, notice.quoted_id or "")
     if found and poll and poll.get("poll") and event.option not in polls.options_of(poll):
+        if not polls.is_open(poll) and not wrote(
+            store, notice.sender, chat, found, is_from_me=notice.is_from_me
+        ):
+            log.info("an option added by %s to a poll that does not allow it is ignored", notice.sender)
+            return
         write.edit_poll(store, found, polls.question_of(poll), [*polls.options_of(poll), event.option])
     _notice(store, notice, f"Added an option to a poll: {event.option}", now, source)
 

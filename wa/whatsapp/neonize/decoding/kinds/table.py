@@ -45,7 +45,7 @@ def _extended(part: Any) -> Content:
 
 def _poll(part: Any) -> Content:
     question, options = text_of(part.name), [text_of(each.optionName) for each in part.options]
-    poll = {"question": question, "options": options}
+    poll = {"question": question, "options": options, **known(is_open=part.allowAddOption)}
     return Content("poll", lines(question, *options) or None, {"poll": poll})
 
 
