@@ -17,7 +17,7 @@ ROOT = Path(wa.__file__).parent
 # From the bottom up. A module imports from its own package and from packages on lines above this one's, never
 # from a line below. docs/development.md has the same in one sentence.
 LAYERS = [
-    {"errors", "settings", "times", "birthdays", "jids", "phones", "phone_texts", "s3", "zones"},
+    {"as_json", "errors", "settings", "times", "birthdays", "jids", "phones", "phone_texts", "s3", "zones"},
     {"store"},
     {"media"},
     {"whatsapp"},
@@ -27,7 +27,8 @@ LAYERS = [
     {"hooks"},
     {"imports", "backup"},
     {"connection"},
-    {"cli", "web", "mcp"},
+    {"web", "mcp"},
+    {"cli"},
     {"__main__"},
 ]
 LEVEL = {part: number for number, layer in enumerate(LAYERS) for part in layer}

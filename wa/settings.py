@@ -31,6 +31,10 @@ NAMES = (
     "B2_REGION",
     "WA_BACKUP_RECIPIENT",
     "WA_BACKUP_IDENTITY",
+    "API_SECRET",
+    "API_ALLOWED_IPS",
+    "API_TRUSTED_PROXY",
+    "API_HOSTS",
 )
 _SPAN = re.compile(r"([0-9]{1,2}):([0-9]{2}) ?- ?([0-9]{1,2}):([0-9]{2})")
 _NEEDED_FOR_STORAGE = ("B2_BUCKET", "B2_S3_ENDPOINT", "B2_ACCESS_KEY_ID", "B2_SECRET_ACCESS_KEY")

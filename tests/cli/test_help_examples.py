@@ -56,8 +56,8 @@ JOBS = {
 BY_HAND = {"wa schedule unhold": "held", "wa schedule approve": "draft"}
 """The status in which examples need the message `a1b2c3`, and that no old tool had."""
 PENDING = {"status": "pending", "scheduledTime": "2099-12-25T10:00:00Z"}
-ENDLESS = {"wa listen"}
-"""Commands whose example runs for a while: the test ends it with SIGTERM."""
+ENDLESS = {"wa listen": [], "wa serve": ["--port", "0"]}
+"""Commands whose example runs for a while, and options for a test, which ends it with SIGTERM."""
 NEEDS_A_PHONE = {"wa link": 2, "wa unlink": 3}
 """The exit codes of commands that need a phone. `tests/real/test_link.py` runs these against the relay."""
 CHAT = """\
@@ -134,8 +134,11 @@ def test_an_example_works_when_it_is_pasted(paste, spawn, home, path, line):
         with closing(Store(home)) as store, store.write():
             rows.update(store, row["id"], system_now(), status=BY_HAND[path])
     if path in ENDLESS:
-        process = spawn(*words_of(line)[1:])
-        wait_for(lambda: is_owned(home), what="the connection")
+        process = spawn(*words_of(line)[1:], *ENDLESS[path])
+        if path == "wa serve":
+            assert process.popen.stdout.readline().startswith("serving on http://127.0.0.1:")
+        else:
+            wait_for(lambda: is_owned(home), what="the connection")
         process.signal(signal.SIGTERM)
         assert process.finish().code == 0
         return

@@ -40,6 +40,22 @@ def test_the_file_goes_to_stdout_and_the_commands_to_type_to_stderr(shell, home,
 
 
 @pytest.mark.parametrize("manager", MANAGERS)
+def test_the_http_api_stands_beside_the_scheduler(wa, home, manager):
+    found = wa("service", manager, "--serve", "--backup", "--json").json
+    text = "".join(file["content"] for file in found["files"])
+    assert text.count("run-scheduler") > 0
+    assert f"{WA} serve" in text or f'"{WA}"' in text
+    assert {"systemd": "ExecStart=", "pm2": 'args: ["serve"]', "cron": "@reboot"}[manager] in text
+    if manager == "systemd":
+        names = ["wa.service", "wa-serve.service", "wa-backup.service", "wa-backup.timer"]
+        assert [file["name"] for file in found["files"]] == names
+        assert any(
+            "enable --now wa.service wa-serve.service wa-backup.timer" in each for each in found["next"]
+        )
+    assert "serve" not in "".join(each["content"] for each in wa("service", manager, "--json").json["files"])
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
 def test_json_holds_the_same_files(wa, home, manager):
     found = wa("service", manager, "--backup", "--json")
     assert (found.code, found.err) == (0, "")

@@ -325,7 +325,7 @@ def test_under_cron_the_exit_code_tells_the_outcome(wa, home, faults, code):
 # ── systemd ───────────────────────────────────────────────────────────────────────────────────────
 
 
-UNITS = ["wa.service", "wa-backup.service", "wa-backup.timer"]
+UNITS = ["wa.service", "wa-serve.service", "wa-backup.service", "wa-backup.timer"]
 
 
 @pytest.fixture
@@ -333,7 +333,7 @@ def units(spawn: Callable[..., Any], tmp_path: Path) -> Path:
     """A folder with the units for a `wa` and a home with awkward paths, put there as the command says."""
     home = tmp_path / f"home {AWKWARD}"
     made = spawn(
-        "service", "systemd", "--backup", program=[awkward_program(tmp_path)], WA_HOME=str(home)
+        "service", "systemd", "--serve", "--backup", program=[awkward_program(tmp_path)], WA_HOME=str(home)
     ).finish()
     (save,) = [line for line in made.err.splitlines() if "~/.config/systemd/user &&" in line]
     folder = tmp_path / ".config/systemd/user"

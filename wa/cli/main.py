@@ -52,6 +52,7 @@ COMMANDS = {
     "history": "history",
     "backup": "backup",
     "service": "service",
+    "serve": "serve",
     "migrate-s3": "migrate_s3",
     "db": "db",
     "loopback": "loopback",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import os
 import re
 import shutil
@@ -13,9 +12,8 @@ from datetime import datetime
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
+from wa.as_json import public, to_json
 from wa.errors import WaError
-
-_FLAGS = ("is_from_me", "is_group", "is_favorite", "last_is_from_me")
 
 # Columns with text that the user may have to type again, so it is never cut.
 _TYPED = ("id", "phone", "when")
@@ -36,21 +34,6 @@ def clean(text: str) -> str:
 def one_line(text: object) -> str:
     """Return a text cleaned and on a single line."""
     return _BREAKS.sub(" ", clean("" if text is None else str(text)))
-
-
-def to_json(value: Any) -> str:
-    """Return a value as one line of JSON in which no character can harm a terminal."""
-    text = jsonlib.dumps(value, ensure_ascii=False, default=str)
-    return re.sub(
-        "[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]",
-        lambda match: f"\\u{ord(match[0]):04x}",
-        text,
-    )
-
-
-def public(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row for JSON, with flags as booleans."""
-    return {name: bool(value) if name in _FLAGS else value for name, value in row.items()}
 
 
 def array(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -16,24 +16,30 @@ _SPLIT = "awk '/^# wa[a-z-]*\\.(service|timer)$/ { file = $2 } { print > file }'
 """A shell command that splits units into files: the first line of each unit is its name."""
 
 
-def render(manager: str, wa: Command, home: Path, *, backup: bool) -> dict[str, str]:
+def render(
+    manager: str, wa: Command, home: Path, *, serve: bool = False, backup: bool = False
+) -> dict[str, str]:
     """Return the files for `systemd`, `pm2` or `cron`, as contents by name.
 
     `wa` is the command up to its options, with absolute paths; no path may hold control characters.
+    `serve` adds the HTTP API, `backup` a backup every hour.
     """
-    return _RENDER[manager](wa, home, backup)
+    return _RENDER[manager](wa, home, serve, backup)
 
 
-def next_steps(manager: str, call: str, *, backup: bool) -> list[str]:
+def next_steps(manager: str, call: str, *, serve: bool = False, backup: bool = False) -> list[str]:
     """Return the shell commands that install the files. `call` is the command that prints the files."""
     if manager == "systemd":
         folder = "~/.config/systemd/user"
-        save = f"{call} | (cd {folder} && {_SPLIT})" if backup else f"{call} > {folder}/wa.service"
+        several = f"{call} | (cd {folder} && {_SPLIT})"
+        save = several if serve or backup else f"{call} > {folder}/wa.service"
         return [
             f"mkdir -p {folder}",
             save,
             "systemctl --user daemon-reload",
-            "systemctl --user enable --now wa.service" + (" wa-backup.timer" if backup else ""),
+            "systemctl --user enable --now wa.service"
+            + (" wa-serve.service" if serve else "")
+            + (" wa-backup.timer" if backup else ""),
             "loginctl enable-linger    # to run on after you log out, and to start with the machine",
             "journalctl --user -u wa.service",
         ]
@@ -56,13 +62,15 @@ def _fill(template: str, values: dict[str, str]) -> str:
     return re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], _template(template))
 
 
-def _systemd(wa: Command, home: Path, backup: bool) -> dict[str, str]:
+def _systemd(wa: Command, home: Path, serve: bool, backup: bool) -> dict[str, str]:
     values = {
         "WA_HOME": _systemd_word(f"WA_HOME={home}"),
         "RUN_SCHEDULER": _systemd_command([*wa, "run-scheduler"]),
+        "SERVE": _systemd_command([*wa, "serve"]),
         "BACKUP": _systemd_command([*wa, "backup"]),
     }
-    names = ["wa.service", *(["wa-backup.service", "wa-backup.timer"] if backup else [])]
+    names = ["wa.service", *(["wa-serve.service"] if serve else [])]
+    names += ["wa-backup.service", "wa-backup.timer"] if backup else []
     return {name: _fill(name, values) for name in names}
 
 
@@ -81,27 +89,32 @@ def _systemd_word(word: str) -> str:
     return escaped if re.fullmatch(r"[\w@%+=:,./-]+", escaped) else f'"{escaped}"'
 
 
-def _pm2(wa: Command, home: Path, backup: bool) -> dict[str, str]:
+def _pm2(wa: Command, home: Path, serve: bool, backup: bool) -> dict[str, str]:
     if " " in wa[0]:  # PM2 would run a script with a space in its path through a shell
         wa = ["/usr/bin/env", *wa]
     values = {
         "SCRIPT": json.dumps(wa[0]),
         "RUN_SCHEDULER": json.dumps([*wa[1:], "run-scheduler"]),
+        "SERVE": json.dumps([*wa[1:], "serve"]),
         "BACKUP": json.dumps([*wa[1:], "backup"]),
         "ENVIRONMENT": json.dumps({"WA_HOME": str(home)}),
     }
+    values["SERVE_APP"] = _fill("serve-app.js", values) if serve else ""
     values["BACKUP_APP"] = _fill("backup-app.js", values) if backup else ""
     return {"ecosystem.config.js": _fill("ecosystem.config.js", values)}
 
 
-def _cron(wa: Command, home: Path, backup: bool) -> dict[str, str]:
+def _cron(wa: Command, home: Path, serve: bool, backup: bool) -> dict[str, str]:
     setting = f"WA_HOME={shlex.quote(str(home))}"
     values = {
         "RUN_ONCE": _cron_text(f"{setting} {shlex.join([*wa, 'run-scheduler', '--once'])}"),
         "LOG": _cron_text(shlex.quote(str(home / "cron.log"))),
+        "SERVE": _cron_text(f"{setting} {shlex.join([*wa, 'serve'])}"),
         "BACKUP": _cron_text(f"{setting} {shlex.join([*wa, 'backup'])}"),
     }
-    text = _fill("crontab", values) + (_fill("crontab-backup", values) if backup else "")
+    text = _fill("crontab", values)
+    text += _fill("crontab-serve", values) if serve else ""
+    text += _fill("crontab-backup", values) if backup else ""
     return {"crontab": text}
 
 
@@ -114,7 +127,7 @@ def _cron_text(shell: str) -> str:
     return re.sub(r"(\\?)%", lambda match: f"{match[1]}''\\%" if match[1] else "\\%", shell)
 
 
-_RENDER: dict[str, Callable[[Command, Path, bool], dict[str, str]]] = {
+_RENDER: dict[str, Callable[[Command, Path, bool, bool], dict[str, str]]] = {
     "systemd": _systemd,
     "pm2": _pm2,
     "cron": _cron,

@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wa.connection import requests
 from wa.connection.context import Context
 from wa.connection.hold import LOOK_SECONDS, serve
-from wa.connection.owner import Owner
 from wa.connection.requests import Result
 from wa.errors import WaError
 from wa.media import received
@@ -24,6 +23,9 @@ from wa.record import messages, reads
 from wa.record.search import files
 from wa.store.database import Row
 from wa.store.locks import lock_holder
+
+if TYPE_CHECKING:
+    from wa.connection.owner import Owner
 
 REQUEST_SECONDS = 30.0
 DOWNLOAD_SECONDS = 120.0

@@ -6,10 +6,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from wa.connection.context import Context
 from wa.connection.hold import serve, stop_signals
-from wa.connection.owner import Owner
 from wa.errors import Terminated, WaError
 from wa.people.recipients import Recipient
 from wa.queue import checks, outcomes, pacing, rows, send, states, waiting
@@ -23,6 +23,9 @@ from wa.store.open import explain
 from wa.store.paths import Home
 from wa.times import describe
 from wa.whatsapp.errors import banned
+
+if TYPE_CHECKING:
+    from wa.connection.owner import Owner
 
 PROOF_SECONDS = 3.0
 """Seconds that a command waits for a receipt that settles an unknown outcome."""

@@ -7,13 +7,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from wa.connection.context import Context
-from wa.connection.owner import Owner
 from wa.errors import Terminated
 from wa.queue.send import Scope
 from wa.store.locks import FileLock
+
+if TYPE_CHECKING:
+    from wa.connection.owner import Owner
 
 LOOK_SECONDS = 0.02
 """Seconds between two looks of a waiting command for its result."""
@@ -21,7 +23,7 @@ STANDBY_SECONDS = 0.25
 """Seconds between two tries of a second listener to take over, and two looks for new messages."""
 
 T = TypeVar("T")
-Watch = Callable[[Owner | None], T]
+Watch = Callable[["Owner | None"], T]
 
 
 @contextmanager
@@ -56,6 +58,8 @@ def serve(
     seconds. `tick(owner)` is called after each event. Raise WaError when the connection
     ends for good, KeyboardInterrupt and Terminated.
     """
+    from wa.connection.owner import Owner  # here, for what only asks or queues does without it
+
     transport, lock = context.transport, FileLock(context.home.session_lock)
     asked: list[BaseException] = []
     stopped = threading.Event()

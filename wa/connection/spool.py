@@ -125,8 +125,14 @@ def set_aside(store: Store, record: Record, error: Exception, now: datetime) -> 
 
 def count(store: Store) -> int:
     """Return the number of events not recorded yet, including those that cannot be recorded."""
-    waiting = sum(file.waiting(*each) for each in _files(store))
+    waiting = sum(file.waiting(*each)[0] for each in _files(store))
     return waiting + int(store.value("SELECT count(*) FROM stuck"))
+
+
+def oldest(store: Store) -> datetime | None:
+    """Return when the oldest live event that is not recorded yet arrived; None if none waits."""
+    _, since = file.waiting(*_files(store)[0])
+    return _EPOCH + timedelta(milliseconds=since) if since else None
 
 
 def damage(store: Store) -> int:

@@ -1,16 +1,20 @@
-"""Rows that want the user: those that are overdue, and those that ended badly and were not seen since."""
+"""The queue as it is looked at: in pages, what is overdue, and what ended badly and was not seen since."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from wa.store.database import Store
-from wa.times import to_iso
+from wa.errors import WaError
+from wa.queue import rows
+from wa.store.database import Row, Store
+from wa.times import from_iso, to_iso
 
 ENDED_BADLY = ("failed", "missed")
 _LOOKED = "looked_at"
+Place = tuple[str, str]
+"""The time (ISO text) and the id of a row: its place in the order of pages."""
 
 
 def overdue(store: Store, now: datetime) -> int:
@@ -23,6 +27,16 @@ def renumbered(store: Store) -> int:
     """Return the number of rows that are held because their number is no longer one of the contact's."""
     sql = "SELECT count(*) FROM scheduled_messages WHERE status = 'held' AND error_code = 'renumbered'"
     return int(store.value(sql))
+
+
+def last_sent(store: Store) -> datetime | None:
+    """Return when the message that was tried last of all that were sent went out; None if none did."""
+    sql = (
+        "SELECT sent_at FROM scheduled_messages WHERE claimed_at IS NOT NULL AND sent_at IS NOT NULL"
+        " ORDER BY claimed_at DESC LIMIT 1"
+    )
+    found = store.value(sql)
+    return from_iso(found) if found else None
 
 
 def unseen(store: Store, counts: Mapping[str, int]) -> dict[str, int]:
@@ -54,3 +68,44 @@ def note_looked(store: Store, status: str, counts: Mapping[str, int]) -> None:
             store.set_state(_LOOKED, {**store.state().get(_LOOKED, {}), **looked})
     except sqlite3.Error:  # locked, full or read-only: the list itself is what was asked for
         return
+
+
+# ── Pages ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def page(
+    store: Store, statuses: Iterable[str], limit: int, after: Place | None = None
+) -> tuple[list[Row], Place | None]:
+    """Return up to `limit` rows with these statuses in order of time, from the row behind `after` on.
+
+    The second value is the place of the last row, None if none follow. Each status is read by its index.
+    """
+    found: list[Place] = []
+    for status in statuses:
+        for row in store.rows(
+            "SELECT id, scheduled_at FROM scheduled_messages WHERE status = :status"
+            " AND (scheduled_at, id) > (:at, :id) ORDER BY scheduled_at, id LIMIT :limit",
+            {
+                "status": status,
+                "at": (after or ("", ""))[0],
+                "id": (after or ("", ""))[1],
+                "limit": limit + 1,
+            },
+        ):
+            found.append((row["scheduled_at"], row["id"]))
+    found.sort()
+    there = [rows.get(store, row_id) for _, row_id in found[:limit]]
+    return there, found[limit - 1] if len(found) > limit else None
+
+
+def as_cursor(place: Place) -> str:
+    """Return a place as text for a program."""
+    return "~".join(place)
+
+
+def from_cursor(text: str) -> Place:
+    """Return the place in a text. Raise WaError `usage` for any other text."""
+    at, mark, row_id = text.partition("~")
+    if not mark:
+        raise WaError("usage", "the cursor is not one that a page gave", "leave it out for the first page")
+    return at, row_id

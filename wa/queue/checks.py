@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from wa.errors import WaError
 from wa.record.names import canonical
 from wa.store.database import Row, Store
 from wa.times import from_iso
 
+Made = TypeVar("Made")
 MAX_TEXT = 65_536  # the most characters in one message, WhatsApp's own limit
 
 
@@ -72,6 +75,17 @@ def _same_time(first: Row, row: Row) -> bool:
     )
     is_retried = first["is_immediate"] and first_ahead
     return bool(is_retried) or (not first["is_immediate"] and abs(ahead - first_ahead) < timedelta(seconds=1))
+
+
+def once(store: Store, key: str, make: Callable[[], Made]) -> tuple[Made, bool]:
+    """Return what `make` returns, and whether no message or series had this key before."""
+    sql = (
+        "SELECT 1 FROM scheduled_messages WHERE idempotency_key = :key"
+        " UNION ALL SELECT 1 FROM series WHERE idempotency_key = :key"
+    )
+    with store.write():
+        is_new = store.value(sql, {"key": key}) is None
+        return make(), is_new
 
 
 def check_decided(row: Row) -> None:

@@ -80,6 +80,7 @@ def queue_now(
     grace: timedelta,
     key: str | None = None,
     draft: bool = False,
+    created_from: str = "cli",
 ) -> Row:
     """Add a message that is to be sent at once. Return its row; raise as `rows.enqueue` does."""
     return rows.enqueue(
@@ -94,6 +95,7 @@ def queue_now(
         quoted_id=part.quoted_id,
         file=part.file,
         draft=draft,
+        created_from=created_from,
     )
 
 
@@ -111,6 +113,7 @@ def schedule(
     key: str | None = None,
     draft: bool = False,
     of_contact: bool = False,
+    created_from: str = "cli",
 ) -> Row:
     """Add a message that is to be sent at a moment, given in a zone, and wake the owner of the connection.
 
@@ -131,6 +134,7 @@ def schedule(
         file=part.file,
         draft=draft,
         of_contact=of_contact,
+        created_from=created_from,
     )
     checks.check_decided(row)
     wake_owner(store.home.socket)

@@ -57,6 +57,7 @@ def enqueue(
     file: Row | None = None,
     draft: bool = False,
     of_contact: bool = False,
+    created_from: str = "cli",
 ) -> Row:
     """Add a message to the queue, or return the row that already has this key.
 
@@ -84,6 +85,7 @@ def enqueue(
         "is_immediate": immediate,
         "status": "draft" if draft else "pending",
         "created_at": to_iso(now),
+        "created_from": created_from,
         "updated_at": to_iso(now),
         "expires_at": to_iso(end_of_grace(scheduled_at, grace)),
         "idempotency_key": key,

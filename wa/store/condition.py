@@ -35,6 +35,17 @@ def missing_feature() -> str | None:
     return None
 
 
+def is_locked(store: Store, seconds: float) -> bool:
+    """Return whether another process holds the write lock, after waiting `seconds` for it."""
+    try:
+        with store.patience(seconds), store.write():
+            return False
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
+        return True
+
+
 def stats(store: Store) -> dict[str, int]:
     """Return the number of rows of each table, and the size of the file in bytes."""
     found = {table: int(store.value(f"SELECT count(*) FROM {table}")) for table in _COUNTED}

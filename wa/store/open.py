@@ -6,6 +6,8 @@ import errno
 import os
 import shutil
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from wa.errors import WaError
@@ -224,3 +226,14 @@ def explain(error: sqlite3.Error, home: Home) -> WaError:
         f"cannot use {home.store}: {text}",
         f"check that {home.path} can be written and has room",
     )
+
+
+@contextmanager
+def explained(home: Home) -> Iterator[None]:
+    """Raise the WaError for an error of SQLite or of the operating system in the block."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(error, home) from error
+    except OSError as error:
+        raise storage_error(error, home.path) from error

@@ -37,14 +37,15 @@ def service(
         Manager,
         typer.Argument(metavar="systemd|pm2|cron", help="The supervisor.", show_default=False),
     ],
+    serve: Annotated[bool, typer.Option("--serve", help="Add the HTTP API, `wa serve`.")] = False,
     backup: Annotated[bool, typer.Option("--backup", help="Add a backup every hour.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print the unit, PM2 file or crontab lines that keep wa alive.
 
     They name this very `wa` and this WA_HOME. The file goes to stdout, and the
-    commands to type next go to stderr. With systemd and --backup there are three
-    units, each with its name in the first line.
+    commands to type next go to stderr. With systemd, --serve adds a unit and --backup
+    two, each with its name in the first line.
 
     Example: wa service systemd --backup
     """
@@ -53,11 +54,12 @@ def service(
     wa, home = _command(sources), sources.home
     for path in (*wa, str(home)):
         _check(path)
-    call = shlex.join([*wa, "service", manager.value, *(["--backup"] if backup else [])])
+    more = [*(["--serve"] if serve else []), *(["--backup"] if backup else [])]
+    call = shlex.join([*wa, "service", manager.value, *more])
     if sources.of("WA_HOME") == ENVIRONMENT:
         call = f"WA_HOME={shlex.quote(str(home))} {call}"
-    files = render(manager.value, wa, home, backup=backup)
-    steps = next_steps(manager.value, call, backup=backup)
+    files = render(manager.value, wa, home, serve=serve, backup=backup)
+    steps = next_steps(manager.value, call, serve=serve, backup=backup)
     missing = _missing(sources)
     if app.json:
         found = {

@@ -16,5 +16,5 @@ module.exports = {
       // A message in hand is finished first, which takes up to 5 s.
       kill_timeout: 8000,
     },
-@BACKUP_APP@  ],
+@SERVE_APP@@BACKUP_APP@  ],
 };

@@ -38,9 +38,8 @@ MOST_DAMAGED = 1024 * 1024
 _SIGNATURE = b"wa spool 1 "
 _HEADER = len(_SIGNATURE) + 16 + 1
 _MARK = b"\xf5wa\xfa"
-_RECORD = struct.Struct(
-    "<4sIIqB"
-)  # mark, length of the body, CRC-32 of all behind it, Unix ms, length of the kind
+# mark, length of the body, CRC-32 of all behind it, Unix ms, length of the kind
+_RECORD = struct.Struct("<4sIIqB")
 
 
 @dataclass(frozen=True)
@@ -180,18 +179,19 @@ class SpoolFile:
         return start_of(self.generation, self.end, generation, offset)
 
 
-def waiting(path: Path, known: str | None, offset: int) -> int:
-    """Return how many records a file holds behind an offset of a generation. Any process may call this."""
-    count = 0
+def waiting(path: Path, known: str | None, offset: int) -> tuple[int, int]:
+    """Return the number of records behind an offset of a generation, and the first one's time, 0 for none."""
+    count, since = 0, 0
     with _opened(path) as fd:
         if fd is not None:
             end = end_of(fd)
             at = start_of(generation_of(fd), end, known, offset)
             while at < end:
                 head = _head(fd, at, end)
+                since = head[2] if head and not count else since
                 at = at + _RECORD.size + head[0] if head else _next_whole(fd, at + 1, end)
                 count += 1
-    return count
+    return count, since
 
 
 def damage(path: Path, known: str | None, offset: int) -> int:

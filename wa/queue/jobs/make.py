@@ -47,7 +47,15 @@ def rehearse(
     return messages(), clock
 
 
-def create(store: Store, settings: Settings, wish: Wish, people: People, now: datetime) -> tuple[Row, bool]:
+def create(
+    store: Store,
+    settings: Settings,
+    wish: Wish,
+    people: People,
+    now: datetime,
+    *,
+    created_from: str = "cli",
+) -> tuple[Row, bool]:
     """Store a job and the row of its first message, and wake the owner of the connection.
 
     Return the job without its recipients, and whether it is new: with a key that a job has, it is that one.
@@ -79,7 +87,7 @@ def create(store: Store, settings: Settings, wish: Wish, people: People, now: da
                 "status": "draft" if wish.draft else "pending",
                 "scheduled_start_at": to_iso(wish.start or now),
                 "created_at": to_iso(now),
-                "created_from": "cli",
+                "created_from": created_from,
                 "timezone": str(wish.zone),
                 "idempotency_key": wish.key,
                 "config": wish.config,

@@ -143,6 +143,7 @@ def schedule(
     draft: bool = False,
     template: str | None = None,
     fields: Mapping[str, str] | None = None,
+    created_from: str = "cli",
 ) -> Row:
     """Add a series, and wake the owner of the connection. Return the row of its newest date.
 
@@ -163,6 +164,7 @@ def schedule(
         draft=draft,
         template=template,
         fields=fields,
+        created_from=created_from,
     )
     row = occurrences.current_row(store, series)
     assert row is not None  # noqa: S101
@@ -184,6 +186,7 @@ def add(
     draft: bool = False,
     template: str | None = None,
     fields: Mapping[str, str] | None = None,
+    created_from: str = "cli",
 ) -> Row:
     """Add a series and the row of its first date, in one transaction. Return the series.
 
@@ -208,6 +211,7 @@ def add(
         "grace": format_duration(max(grace, timedelta(seconds=1))),
         "is_draft": draft,
         "current": first.isoformat(),
+        "created_from": created_from,
         "idempotency_key": key,
     }
     with store.write():

@@ -1,0 +1,226 @@
+"""`wa serve` as a process: its start, its end, and the lines of docs/http.md."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import REEM, delivered, wait_for
+from web_client import SECRET
+
+ROOT = Path(__file__).parents[2]
+HTTP = (ROOT / "docs/http.md").read_text(encoding="utf-8")
+
+
+class Server:
+    """A `wa serve` of its own process."""
+
+    def __init__(self, process):
+        self.process = process
+        self.words = process.popen.stdout.readline()
+        found = re.search(r"http://(\S+?):(\d+)", self.words)
+        assert found, self.words + process.finish().err
+        self.host, self.port = found[1].strip("[]"), int(found[2])
+
+    def ask(self, method, path, body=None, **headers):
+        """Return status and JSON of an answer."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
+        try:
+            named = {name.replace("_", "-"): text for name, text in headers.items()}
+            data = None if body is None else json.dumps(body)
+            if data is not None:
+                named["Content-Type"] = "application/json"
+            connection.request(method, path, data, {"X-API-Secret": SECRET, **named})
+            reply = connection.getresponse()
+            return reply.status, json.loads(reply.read() or b"null")
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def serve(spawn):
+    """Start `wa serve` on a free port."""
+    return lambda *more, **env: Server(spawn("serve", "--port", "0", *more, **{"API_SECRET": SECRET, **env}))
+
+
+def test_it_serves_and_sigterm_ends_it(serve, spawn, home, wa):
+    server = serve()
+    assert server.words == f"serving on http://127.0.0.1:{server.port}\n"
+    assert server.ask("GET", "/health")[0] == 503
+    owner = spawn("run-scheduler")
+    status, row = server.ask(
+        "POST", "/api/v1/messages?wait=30", {"to": REEM, "text": "Hi"}, Idempotency_Key="k"
+    )
+    assert (status, row["status"]) == (201, "sent")
+    assert server.ask("POST", "/api/v1/messages", {"to": REEM, "text": "Hi"}, Idempotency_Key="k")[0] == 200
+    assert delivered(home) == ["Hi"]
+    assert wait_for(lambda: server.ask("GET", "/health")[0] == 200)
+    # a port in use, and who has it
+    taken = wa("serve", "--port", str(server.port), "--json", API_SECRET=SECRET)
+    assert (taken.code, taken.error["code"]) == (7, "in-use")
+    if Path("/proc/net/tcp").exists():
+        assert f"(pid {server.process.pid})" in taken.error["message"]
+    # a body that does not end does not keep it
+    head = "POST /api/v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+        slow.sendall(f"{head}X-API-Secret: {SECRET}\r\n\r\n{{".encode())
+        began = time.monotonic()
+        server.process.signal(signal.SIGTERM)
+        result = server.process.finish()
+        assert time.monotonic() - began < 5
+        assert (result.code, result.err) == (0, "")
+        assert slow.recv(100).startswith(b"HTTP/1.1 503 ")
+    owner.signal(signal.SIGTERM)
+    assert owner.finish().code == 0
+
+
+def test_ctrl_c_ends_it_with_130_and_json_tells_the_address(serve):
+    server = serve("--json", "--host", "localhost")
+    assert json.loads(server.words) == {"event": "serving", "url": f"http://localhost:{server.port}"}
+    server.process.signal(signal.SIGINT)
+    result = server.process.finish()
+    assert (result.code, result.err) == (130, "")
+
+
+def test_without_a_secret_it_prints_a_link_that_works_once(serve):
+    server = serve(API_SECRET="")
+    line = server.process.popen.stdout.readline()
+    path = re.search(r"/login\?key=\S+", line)[0]
+    status = []
+    for _ in range(2):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection.request("GET", path)
+        reply = connection.getresponse()
+        status.append((reply.status, bool(reply.getheader("Set-Cookie"))))
+        connection.close()
+    assert status == [(303, True), (403, False)]
+    server.process.signal(signal.SIGTERM)
+    result = server.process.finish()
+    assert path not in result.out + result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "code", "said"),
+    [
+        (["--host", "0.0.0.0"], {}, "bad-setting", "API_SECRET"),
+        (["--host", "0.0.0.0"], {"API_SECRET": "short"}, "bad-setting", "API_SECRET"),
+        (["--host", "192.0.2.1"], {"API_SECRET": SECRET}, "bad-setting", "cannot listen on 192.0.2.1"),
+        (["--host", "no.such.host.invalid"], {"API_SECRET": SECRET}, "bad-setting", "cannot listen"),
+        ([], {"API_SECRET": SECRET, "API_HOSTS": "http://x"}, "bad-setting", "API_HOSTS"),
+        (["--port", "65536"], {}, "usage", "65536"),
+    ],
+)
+def test_it_does_not_start_with_wrong_settings(wa, words, env, code, said):
+    found = wa("serve", "--port", "0", *words, "--json", **env)
+    assert (found.code, found.error["code"]) == (2, code)
+    assert said in found.error["message"]
+    assert "short" not in found.err
+
+
+def test_a_store_of_a_newer_version_is_refused(wa, store):
+    columns = "(migration_set, name, applied_at) VALUES ('wa', 'm9999_later', '')"
+    store.execute(f"INSERT INTO _sqlite_migrations {columns}")
+    found = wa("serve", "--port", "0", "--json")
+    assert (found.code, found.error["code"]) == (8, "newer-version")
+
+
+def test_without_the_extra_it_names_the_line_that_installs_it(monkeypatch, wa):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    found = wa("serve", "--json")
+    assert (found.code, found.error["code"]) == (2, "usage")
+    assert "pip install" in found.error["hint"]
+
+
+def test_no_other_command_loads_the_web(shell, home):
+    script = (
+        "import sys; from wa.cli import main; from wa.cli.context import App;"
+        " code = main.run(['status'], App());"
+        " print(code, sorted({'fastapi', 'starlette', 'uvicorn', 'pydantic'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "0 []"
+
+
+def test_the_curl_lines_of_the_docs_work(serve, wa):
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    server = serve()
+    blocks = re.findall(r"^```sh\n(.*?)^```", HTTP, re.MULTILINE | re.DOTALL)
+    (lines,) = [block for block in blocks if block.startswith("curl")]
+    commands = lines.replace("\\\n", " ").splitlines()
+    assert len(commands) > 10
+    wa("loopback", "say", REEM, "Saturday")
+    env = {**os.environ, "WA_URL": f"http://127.0.0.1:{server.port}", "API_SECRET": SECRET}
+    script = "\n".join(f"{line} -w '\\n%{{http_code}}\\n' || exit" for line in commands)
+    found = subprocess.run(["sh", "-c", script], env=env, capture_output=True, text=True, check=True)
+    codes = re.findall(r"^\d{3}$", found.stdout, re.MULTILINE)
+    assert codes == [
+        "503",
+        "200",
+        "200",
+        "201",
+        "200",
+        "201",
+        "200",
+        "202",
+        "200",
+        "201",
+        "200",
+        "200",
+        "200",
+    ]
+
+
+def test_a_kill_during_posts_loses_nothing_that_was_answered(serve, store):
+    kill_during_posts(serve, store, rounds=1)
+
+
+@pytest.mark.soak
+def test_many_kills_during_posts_lose_nothing_that_was_answered(serve, store):
+    kill_during_posts(serve, store, rounds=20)
+
+
+def kill_during_posts(serve, store, rounds):
+    """Kill the server during 50 POSTs: what was answered is there, the rest at most once with its key."""
+    for number in range(rounds):
+        server = serve()
+        answered, unanswered = [], []
+        for each in range(50):
+            key = f"{number}-{each}"
+            body = {"to": REEM, "text": key, "at": "2030-12-24 10:00"}
+            if each == 10 + number:
+                killer = subprocess.Popen(
+                    ["sh", "-c", f"sleep 0.0{number % 4}; kill -9 {server.process.pid}"]
+                )
+            try:
+                status, row = server.ask("POST", "/api/v1/schedule", body, Idempotency_Key=key)
+                assert status == 201
+                answered.append((key, row["id"]))
+            except (OSError, http.client.HTTPException):
+                unanswered.append((key, body))
+        killer.wait()
+        server.process.finish()
+        assert answered
+        assert unanswered
+        found = {
+            row["idempotency_key"]: row["id"]
+            for row in store.rows("SELECT id, idempotency_key FROM scheduled_messages")
+        }
+        assert all(found.get(key) == row_id for key, row_id in answered)
+        server = serve()
+        for key, body in unanswered:
+            status, row = server.ask("POST", "/api/v1/schedule", body, Idempotency_Key=key)
+            assert status == (200 if key in found else 201)
+        server.process.kill()
+        sql = "SELECT count(*), count(DISTINCT idempotency_key) FROM scheduled_messages"
+        assert store.execute(sql).fetchone() == (50 * (number + 1),) * 2

@@ -1,0 +1,25 @@
+"""Rows as JSON for programs, the same on the command line and over HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_FLAGS = ("is_from_me", "is_group", "is_favorite", "last_is_from_me")
+
+
+def to_json(value: Any) -> str:
+    """Return a value as one line of JSON in which no character can harm a terminal."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return re.sub(
+        "[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]",
+        lambda match: f"\\u{ord(match[0]):04x}",
+        text,
+    )
+
+
+def public(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row for JSON, with flags as booleans."""
+    return {name: bool(value) if name in _FLAGS else value for name, value in row.items()}

@@ -1,0 +1,112 @@
+"""Parts that the endpoints share: their parameters, recipients, and the key of a message."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Header, Query
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.responses import Response
+
+from wa.connection.context import Context
+from wa.errors import WaError
+from wa.people import recipients
+from wa.people.recipients import Recipient
+from wa.times import parse_when
+from wa.web.answers import Answer, answer
+from wa.web.work import Act, Work
+
+MOST_ROWS = 200
+
+
+class Body(BaseModel):
+    """A body whose fields have exactly their types, and which has no others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _digits(value: Any) -> Any:
+    """Return a number written in plain digits; other texts stay, and are refused."""
+    if isinstance(value, str):
+        if value.isascii() and value.isdigit() and len(value) <= 9:
+            return int(value)
+        raise ValueError("a whole number in digits")
+    return value
+
+
+def _yes_or_no(value: Any) -> Any:
+    """Return a flag written as true or false; other texts are refused."""
+    if isinstance(value, str) and value not in ("true", "false"):
+        raise ValueError("true or false")
+    return value
+
+
+Limit = Annotated[int, BeforeValidator(_digits), Query(ge=1, le=MOST_ROWS, description="At most this many.")]
+Flag = Annotated[bool, BeforeValidator(_yes_or_no)]
+Before = Annotated[str | None, Query(description="Only messages before this time.")]
+After = Annotated[str | None, Query(description="Only messages at this time or later.")]
+Key = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", description="The same key never makes a second one.", max_length=255),
+]
+BodyKey = Annotated[str | None, Field(max_length=255, description="As the header Idempotency-Key.")]
+To = Annotated[str, Field(description="A name or alias, a phone number, a JID, or me.")]
+Text = Annotated[str, Field(description="The text.")]
+When = Annotated[str, Field(description="When: `25 dec 10:00`, `tomorrow 9am`, ISO 8601 ...")]
+Words = Annotated[list[str], Field(max_length=1000)]
+
+
+def reply(given: Answer) -> Response:
+    """Return an answer as the framework's response."""
+    return Response(given.body, given.status, dict(given.headers), given.kind)
+
+
+async def read(work: Work, act: Act[Answer]) -> Response:
+    """Do work that changes nothing, and reply."""
+    return reply(await work.read(act))
+
+
+async def write(work: Work, act: Act[Answer]) -> Response:
+    """Do work that changes the store, and reply."""
+    return reply(await work.write(act))
+
+
+def recipient(context: Context, to: str) -> Recipient:
+    """Return the recipient that a text means."""
+    return recipients.resolve(context.store, to, context.settings.region, context.me)
+
+
+def chat_of(context: Context, chat: str) -> Recipient:
+    """Return the chat that a text means."""
+    return recipients.resolve_chat(context.store, chat, context.settings.region, context.me)
+
+
+def span(context: Context, before: str | None, after: str | None) -> tuple[datetime | None, datetime | None]:
+    """Return the moments of a span of time."""
+    now, zone = context.now(), context.settings.zone
+    first, last = (
+        None if text is None else parse_when(text, now, zone, past=True) for text in (before, after)
+    )
+    return first, last
+
+
+def key_of(header: str | None, body: str | None) -> str:
+    """Return the key of a message, a new one where none is given. Raise WaError `usage` for two."""
+    if header is not None and body is not None and header != body:
+        raise WaError("usage", "the header and the body have different keys", "give one of them")
+    given = header if header is not None else body
+    return secrets.token_urlsafe(18) if given is None else given
+
+
+def changed(act: Callable[[Context], Any]) -> Act[Answer]:
+    """Return the work that changes a row, wakes the owner of the connection and answers with the row."""
+
+    def work(context: Context) -> Answer:
+        row = act(context)
+        context.wake_owner()
+        return answer(row)
+
+    return work

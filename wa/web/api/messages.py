@@ -1,0 +1,147 @@
+"""Messages: sending, reading a chat, searching."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from wa.connection.context import Context
+from wa.queue import checks, compose, pacing, rows, waiting
+from wa.record import chats as chat_list
+from wa.record import messages, responses
+from wa.record.search import Filter, find_in_chat
+from wa.record.search import search as search_messages
+from wa.store.database import Row
+from wa.web.answers import Answer, answer, listed
+from wa.web.api import fields
+from wa.web.api.fields import After, Before, Body, BodyKey, Flag, Key, Limit, Text, To
+from wa.web.work import Work
+
+LONGEST_WAIT = 30
+LOOK_SECONDS = 0.05
+"""Seconds between two looks for what became of a message that a request waits for."""
+_Type = Literal[
+    "text", "image", "video", "audio", "voice", "document", "sticker", "location", "contact", "poll",
+    "reaction", "system", "other",
+]  # fmt: skip
+_Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT, allow_inf_nan=False, description="Seconds to wait.")]
+
+
+class Send(Body):
+    """A message to send now."""
+
+    to: To
+    text: Text
+    reply_to: Annotated[str | None, Field(description="The id of the message to quote.")] = None
+    key: BodyKey = None
+    draft: bool = False
+
+
+def queue(context: Context, body: Send, key: str) -> tuple[Row, bool]:
+    """Queue a message, or find the one of its key. Return its row and whether it is new."""
+    context.require_account()
+    store = context.store
+    person = fields.recipient(context, body.to)
+    quoted = find_in_chat(store, person.jid, body.reply_to) if body.reply_to else None
+    part = compose.Part(body.text, None, quoted)
+
+    def make() -> Row:
+        now = context.now()
+        pacing.rebase(store, now)
+        row = compose.queue_now(
+            store,
+            person,
+            part,
+            now,
+            grace=context.settings.grace,
+            key=key,
+            draft=body.draft,
+            created_from="api",
+        )
+        checks.check_decided(row)
+        return row
+
+    context.bind()
+    row, is_new = checks.once(store, key, make)
+    context.wake_owner()
+    return row, is_new
+
+
+async def settled(work: Work, row: Row, seconds: float) -> Row:
+    """Return a row as it is once it is sent, or not any more on its way, or after `seconds`."""
+    deadline, row_id = time.monotonic() + seconds, row["id"]
+    while row["status"] in ("pending", "sending") and time.monotonic() < deadline:
+        await asyncio.sleep(LOOK_SECONDS)
+        row = await work.read(lambda context: rows.get(context.store, row_id))
+    return row
+
+
+def outcome(row: Row, key: str, *, is_new: bool) -> Answer:
+    """Return the answer for a message to be sent now. Raise WaError if it was not sent, or may have been."""
+    is_queued = row["status"] in ("pending", "held", "sending")
+    if not is_queued and row["status"] != "draft":
+        waiting.sent_or_error(row)
+    return answer(row, 200 if not is_new else 202 if is_queued else 201, Idempotency_Key=key)
+
+
+def read_chat(context: Context, chat: str, limit: int, before: str | None, after: str | None) -> Answer:
+    """Return the newest messages of a chat."""
+    jid = fields.chat_of(context, chat).jid
+    found = messages.conversation(context.store, jid, limit, *fields.span(context, before, after))
+    return listed(responses.counted(context.store, found))
+
+
+def router(work: Work) -> APIRouter:
+    """Return the endpoints under /messages and /chats."""
+    paths = APIRouter(tags=["messages"])
+
+    @paths.get("/chats", summary="The chats, newest message first")
+    async def chats(limit: Limit = 20, unread: Flag = False, channels: Flag = False) -> Response:
+        def act(context: Context) -> Answer:
+            return listed(chat_list.listing(context.store, limit, unread_only=unread, channels=channels))
+
+        return await fields.read(work, act)
+
+    @paths.get("/messages", summary="The newest messages of a chat, oldest first")
+    async def conversation(
+        chat: str, limit: Limit = 50, before: Before = None, after: After = None
+    ) -> Response:
+        return await fields.read(work, lambda context: read_chat(context, chat, limit, before, after))
+
+    @paths.get("/messages/search", summary="Messages with all words of q, newest first")
+    async def search(
+        q: str,
+        chat: str | None = None,
+        sender: Annotated[str | None, Query(alias="from")] = None,
+        kind: Annotated[_Type | None, Query(alias="type")] = None,
+        before: Before = None,
+        after: After = None,
+        limit: Limit = 50,
+    ) -> Response:
+        def act(context: Context) -> Answer:
+            first, last = fields.span(context, before, after)
+            narrowed = Filter(
+                chat=fields.chat_of(context, chat).jid if chat else None,
+                sender=fields.recipient(context, sender).jid if sender else None,
+                before=first,
+                after=last,
+                message_type=kind,
+            )
+            return listed(search_messages(context.store, q, narrowed, limit))
+
+        return await fields.read(work, act)
+
+    @paths.post("/messages", summary="Send a message now", status_code=202)
+    async def send(body: Send, wait: _Wait = 0, key: Key = None) -> Response:
+        chosen = fields.key_of(key, body.key)
+        row, is_new = await work.write(partial(queue, body=body, key=chosen))
+        row = await settled(work, row, wait)
+        return fields.reply(outcome(row, chosen, is_new=is_new))
+
+    return paths

@@ -1,0 +1,246 @@
+"""The door in front of the API, as an ASGI application: it lets a request in, or answers it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from wa.errors import WaError
+from wa.store import web_sessions
+from wa.web import access, pages
+from wa.web.access import Caller, Headers, Link, Refused, Throttle
+from wa.web.answers import Answer, failed
+from wa.web.config import Config
+from wa.web.work import Work
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MOST_BYTES = 1024 * 1024
+"""The most bytes in the body of a request."""
+MOST_LOGIN_BYTES = 4096
+BODY_SECONDS = 30.0
+"""Seconds in which the body of a request must have come."""
+COOKIE = "wa_session"
+LOGIN, LOGOUT = "/login", "/logout"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self';"
+    " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+# Referrer-Policy: with no-referrer, browsers would send a form's Origin as null.
+_ON_EVERY_ANSWER = [
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+]
+log = logging.getLogger("wa.web")
+
+
+class Guard:
+    """The rules of `access`, applied to each request before the application sees it."""
+
+    def __init__(self, inner: Application, config: Config, work: Work, bound: str, link: Link | None) -> None:
+        self._inner = inner
+        self._config = config
+        self._work = work
+        self._bound = bound
+        self._link = link
+        self._throttle = Throttle()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or hand it on."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._inner(scope, receive, send)
+            return
+        begun = False
+
+        async def send_marked(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                message = {**message, "headers": [*message["headers"], *_ON_EVERY_ANSWER, *cookies]}
+            await send(message)
+
+        cookies: list[tuple[bytes, bytes]] = []
+        try:
+            given = await self._admit(scope, receive, cookies)
+            if isinstance(given, Answer):
+                await respond(send_marked, given)
+            else:
+                await self._inner(scope, given, send_marked)
+        except (Refused, WaError) as error:
+            await respond(send_marked, failed(error))
+        except asyncio.CancelledError:  # the server ends, and has waited long enough
+            if not begun:
+                await respond(send_marked, failed(Refused(503, "in-use", "the server ends", "try again")))
+        except Exception as error:
+            log.info("a request failed", exc_info=True)
+            if begun:
+                raise
+            fault = WaError(
+                "internal", type(error).__name__, "a fault of wa's own; `wa -v serve` shows where"
+            )
+            await respond(send_marked, failed(fault))
+
+    async def _admit(
+        self, scope: Scope, receive: Receive, cookies: list[tuple[bytes, bytes]]
+    ) -> Answer | Receive:
+        """Return an answer, or a `receive` with the whole body for the application. Raise Refused."""
+        headers = Headers(scope["headers"])
+        method, path = scope["method"], scope["path"]
+        peer, server = scope.get("client"), scope.get("server")
+        caller = access.caller_of(self._config, peer[0] if peer else None, headers)
+        if path not in access.OPEN_PATHS:
+            access.check_address(self._config, caller)
+            access.check_host(self._config, headers, [self._bound, *([server[0]] if server else [])])
+        cookie_counts = access.check_origin(caller, headers, method)
+        if path == LOGIN:
+            return await self._login(scope, receive, headers, caller, cookie_counts=cookie_counts)
+        if path not in access.OPEN_PATHS:
+            token = _token(headers)
+            if not (cookie_counts and token and await self._is_session(token, caller, cookies)):
+                self._check_secret(caller, headers, lacks_origin=bool(token) and not cookie_counts)
+            if path == LOGOUT and method == "POST":
+                return await self._logout(token)
+        return replayed(await read_body(headers, receive, MOST_BYTES), receive)
+
+    def _check_secret(self, caller: Caller, headers: Headers, *, lacks_origin: bool) -> None:
+        given = access.given_secret(headers)
+        if given is None:
+            if lacks_origin:
+                hint = "browsers send one; programs send X-API-Secret instead"
+                raise Refused(403, "forbidden", "with a cookie, a change needs an Origin", hint)
+            raise Refused(401, "unauthorized", "there is no secret", "send it as X-API-Secret")
+        self._throttle.check(caller, time.monotonic())
+        if not access.is_secret(self._config, given):
+            self._throttle.note_wrong(caller, time.monotonic())
+            raise Refused(401, "unauthorized", "the secret is wrong", "API_SECRET holds the right one")
+
+    async def _is_session(self, token: str, caller: Caller, cookies: list[tuple[bytes, bytes]]) -> bool:
+        secret = self._config.secret
+        is_valid, is_older = await self._work.read(
+            lambda context: web_sessions.use(context.store, secret, token, context.now())
+        )
+        if is_older:
+            cookies.append(_cookie(token, caller))
+        return is_valid
+
+    # ── Logging in and out ──────────────────────────────────────────────────────────────────────────
+
+    async def _login(
+        self, scope: Scope, receive: Receive, headers: Headers, caller: Caller, *, cookie_counts: bool
+    ) -> Answer:
+        method = scope["method"]
+        if method in ("GET", "HEAD"):
+            key = pages.field(scope["query_string"], "key")
+            if key is None:
+                return pages.login()
+            self._throttle.check(caller, time.monotonic())
+            if self._link is None or not self._link.use(key, time.monotonic()):
+                self._throttle.note_wrong(caller, time.monotonic())
+                return pages.login(403, "This link has been used, or is older than ten minutes.")
+            return await self._welcome(caller)
+        if method != "POST":
+            raise Refused(405, "method-not-allowed", "this path takes GET and POST")
+        if not cookie_counts:
+            raise Refused(403, "forbidden", "the form comes from no page", "log in with a browser")
+        self._throttle.check(caller, time.monotonic())
+        given = pages.field(await read_body(headers, receive, MOST_LOGIN_BYTES), "secret")
+        if given is None or not access.is_secret(self._config, given.encode("utf-8", "replace")):
+            self._throttle.note_wrong(caller, time.monotonic())
+            return pages.login(401, "This is not the secret.")
+        return await self._welcome(caller)
+
+    async def _welcome(self, caller: Caller) -> Answer:
+        secret = self._config.secret
+        token = await self._work.write(
+            lambda context: web_sessions.begin(context.store, secret, context.now())
+        )
+        name, value = _cookie(token, caller)
+        return Answer(303, b"", {"Location": "/", name.decode(): value.decode()}, "text/plain")
+
+    async def _logout(self, token: str | None) -> Answer:
+        secret = self._config.secret
+        if token is not None:
+            await self._work.write(
+                lambda context: web_sessions.end(context.store, secret, token, context.now())
+            )
+        gone = f"{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"
+        return Answer(303, b"", {"Location": LOGIN, "set-cookie": gone}, "text/plain")
+
+
+def _token(headers: Headers) -> str | None:
+    """Return the value of our cookie."""
+    try:
+        jar = SimpleCookie(headers.text(b"cookie") or "")
+    except CookieError:
+        return None
+    return jar[COOKIE].value or None if COOKIE in jar else None
+
+
+def _cookie(token: str, caller: Caller) -> tuple[bytes, bytes]:
+    age = int(web_sessions.LASTS.total_seconds())
+    secure = "; Secure" if caller.scheme == "https" else ""
+    text = f"{COOKIE}={token}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}"
+    return b"set-cookie", text.encode()
+
+
+async def respond(send: Send, given: Answer) -> None:
+    """Send an answer."""
+    head = {"content-type": given.kind, "content-length": str(len(given.body)), **given.headers}
+    pairs = [(name.lower().encode(), text.encode("latin-1", "replace")) for name, text in head.items()]
+    await send({"type": "http.response.start", "status": given.status, "headers": pairs})
+    await send({"type": "http.response.body", "body": given.body})
+
+
+async def read_body(headers: Headers, receive: Receive, most: int) -> bytes:
+    """Return the body of a request. Raise Refused if it is longer than `most` bytes, or does not come."""
+    length = headers.text(b"content-length") or "0"
+    if not length.isdecimal() or int(length[:20]) > most:
+        raise _too_large(most)
+    if length == "0" and not headers.all(b"transfer-encoding"):
+        return b""
+    try:
+        return await asyncio.wait_for(_all_of(receive, most), BODY_SECONDS)
+    except asyncio.TimeoutError:
+        raise Refused(408, "timeout", f"the body did not come within {BODY_SECONDS:g} seconds") from None
+
+
+async def _all_of(receive: Receive, most: int) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "usage", "the body was cut off")
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise _too_large(most)
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _too_large(most: int) -> Refused:
+    return Refused(413, "too-large", f"the body is larger than {most:,} bytes")
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that hands out a body that was read already, and then what comes after it."""
+    is_out = False
+
+    async def again() -> Message:
+        nonlocal is_out
+        if is_out:
+            return await receive()
+        is_out = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again

@@ -1,0 +1,122 @@
+"""The threads that do the work of requests; each has a connection to the store of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from datetime import datetime
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from wa.connection.context import Context
+from wa.errors import WaError
+from wa.settings import Settings
+from wa.store.open import explained, fault_of, open_store_for
+from wa.store.paths import Home
+
+LOCK_SECONDS = 5.0
+"""Seconds that a request waits for a store that another program has locked."""
+TURN_SECONDS = 10.0
+"""Seconds that a request waits for a free thread; then it is refused, and nothing of it is done."""
+READERS = 3
+
+T = TypeVar("T")
+Act = Callable[[Context], T]
+"""The work of a request, which is done on a thread of a pool."""
+
+
+class Pool:
+    """Threads that take turns with the requests of one kind."""
+
+    def __init__(self, home: Home, settings: Settings, now: Callable[[], datetime], threads: int) -> None:
+        self._home = home
+        self._settings = settings
+        self._now = now
+        self._waiting: SimpleQueue[tuple[Future[Any], Act[Any]] | None] = SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    async def run(self, act: Act[T]) -> T:
+        """Return what `act` returns. Raise as it does, and WaError `in-use` if its turn did not come."""
+        future: Future[T] = Future()
+        self._waiting.put((future, act))
+        try:
+            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), TURN_SECONDS)
+        except asyncio.TimeoutError:
+            if future.cancel():
+                hint = "nothing was done; try again"
+                raise WaError("in-use", "too many requests wait for the store", hint) from None
+            return await asyncio.wrap_future(future)
+
+    def stop(self) -> None:
+        """End the threads, once they have done what waits."""
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        context: Context | None = None
+        while (item := self._waiting.get()) is not None:
+            future, act = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                before, context = context, None
+                context = self._ready(before)
+                with explained(self._home), context.store.patience(LOCK_SECONDS):
+                    result = act(context)
+            except BaseException as error:
+                with suppress(Exception):
+                    future.set_exception(error)
+            else:
+                future.set_result(result)
+            del future, act, item
+        if context is not None:
+            context.store.close()
+
+    def _ready(self, context: Context | None) -> Context:
+        """Return a context with an open store; open it anew if the file is no longer in its place."""
+        with explained(self._home):
+            fault = fault_of(context.store) if context else None
+            if context is not None and fault is None:
+                return context
+            if context is not None:
+                context.store.close()
+            if not self._home.store.exists():
+                raise fault or WaError(
+                    "storage-error", "the store is missing", "put it back, or `wa backup restore latest`"
+                )
+            store = open_store_for(self._home, self._settings.transport)
+            return Context(self._home, self._settings, store, self._now)
+
+
+class Work:
+    """The pools of a server: what reads is not kept waiting by what writes.
+
+    There is one thread that writes, for the store takes one transaction at a time.
+    """
+
+    def __init__(self, home: Home, settings: Settings, now: Callable[[], datetime]) -> None:
+        self.home = home
+        self.settings = settings
+        self.now = now
+        self._readers = Pool(home, settings, now, READERS)
+        self._writer = Pool(home, settings, now, 1)
+
+    async def read(self, act: Act[T]) -> T:
+        """Do work that changes nothing, or waits for something other than the store."""
+        return await self._readers.run(act)
+
+    async def write(self, act: Act[T]) -> T:
+        """Do work that changes the store."""
+        return await self._writer.run(act)
+
+    def stop(self) -> None:
+        """End the threads."""
+        self._readers.stop()
+        self._writer.stop()
