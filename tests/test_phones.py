@@ -115,6 +115,15 @@ def test_two_numbers_in_one_text_are_two_numbers(between: str) -> None:
     assert [number for number, _ in found] == [LANDLINE, REEM]
 
 
+@pytest.mark.parametrize("between", [", ", "; "])
+def test_a_whole_number_behind_a_comma_and_a_space_is_another_number(between: str) -> None:
+    found = read_numbers(f"020 7946 0123{between}07700 900123", "GB")
+    assert [number for number, _ in found] == [LANDLINE, REEM]
+    for rest in ("0012025550144", "00 1 202 555 0144", "0123456", "07700 900123#", "1234567890"):
+        found = read_numbers(f"020 7946 0123{between}{rest}", "GB")
+        assert [number for number, _ in found] == [LANDLINE], rest
+
+
 @pytest.mark.parametrize("between", [", ", ";", " ", "+", " +", "; "])
 def test_a_plus_begins_another_number(between: str) -> None:
     found = read_numbers(f"+{LANDLINE}{between}+{REEM} / +{OTHER}".replace("++", "+"), None)

@@ -56,6 +56,7 @@ _FORMS = (
     rf"{_YEAR}([-/.]?)(?P<month>\d\d)\2(?P<day>\d\d)",
     rf"{_YEAR}([-/.])(?P<month>\d{{1,2}})\2(?P<day>\d{{1,2}})",
     r"--?(?P<month>\d\d)-?(?P<day>\d\d)",
+    r"--(?P<month>\d{1,2})-(?P<day>\d{1,2})",
     rf"{_DAY}\.\s?(?P<month>\d{{1,2}})\.?",
     rf"{_DAY}\.\s?(?P<month>\d{{1,2}})\.\s?(?P<year>\d{{4}}|\d\d)",
     rf"{_DAY}(?:st|nd|rd|th|\.|er|º|ª)?[\s-]?(?:of |de |d')?{_MONTH}"

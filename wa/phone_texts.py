@@ -28,11 +28,11 @@ _GAP = r"[\s().\-]*"
 # `*31#` of GSM (3GPP TS 22.030) hides or shows the caller's number, and so does `*67` in North America.
 _CODE = re.compile(rf"\s*(?:[*#]{{1,2}}\s*\d{{2,3}}\s*#|\*\d\d(?={_GAP}\+?\d(?:{_GAP}\d){{6}}))")
 _RUN = re.compile(r"\s*\+?[\s(]*\d[\d\s().\-]*")
-_PAUSE = re.compile(r"[,;*#~]|(?:pause|pausa|wait)\b|[pwt]+[\s\d,;pwt*#().\-]*\Z", re.IGNORECASE)
+_PAUSE = re.compile(r"[,;*#~،]|(?:pause|pausa|wait)\b|[pwt]+[\s\d,;pwt*#().\-]*\Z", re.IGNORECASE)
 _EXTENSION = re.compile(
     r"[\s(\[,;:.\-]*(?:x|xt|ext|extn|extension|extensión|extensão|anexo|ramal|int|interno|interior|durchwahl|dw|app|"
     r"apparat|nst|nebenstelle|klappe|kl|poste|toestel|tst|anknytning|ankn|lokalnummer|lokal|lok|alanumero|"
-    r"wewnętrzny|wewn|wew|linka|klapka|mellék|dahili|dâhili|доб|добавочный|внутр|внутренний|вн|εσωτερικό|"
+    r"wewnętrzny|wewn|wew|linka|klapka|mellék|dahili|dâhili|доб|добавочный|доп|внутр|внутренний|вн|εσωτερικό|"
     r"εσωτ|שלוחה|تحويلة|داخلي|内線|内线|分机|分機|转|轉|내선|구내|ต่อ)(?:[.:=#\s(\-]|(?=\d)|\Z)",
     re.IGNORECASE,
 )
@@ -46,9 +46,15 @@ _OR = (
     r"veya|и|й|та|bzw\.?|resp\.?|ή|και|או|أو|و|或|または|또는|atau)"
 )
 _BETWEEN = re.compile(
-    rf"[\n\r\t|&•\\]+|:::|(?<=[\d)\s]){_OR}(?=[\s(+\d])|(?<=[\d)])[\s,;/]*(?={_LABEL})", re.IGNORECASE
+    rf"[\n\r\t|&•\\]+|:::|(?<=[\d)\s]){_OR}(?=[\s(+\d])|(?<=[\d)])[\s,;/]*(?={_LABEL})"
+    rf"|(?<=\d)[,;]\s+(?=0[1-9](?:{_GAP}\d){{7,12}}\s*(?:[,;]\s|\Z))",
+    re.IGNORECASE,
 )
-"""What stands between two numbers. A comma and a semicolon are pauses, unless a label or a + follows."""
+"""What stands between two numbers.
+
+A comma and a semicolon are pauses, unless a label follows, a +, or a space and a whole number that
+begins with one 0.
+"""
 _KEYS = {letter: str(digit) for digit, letters in enumerate(
     ("ABC", "DEF", "GHI", "JKL", "MNO", "PQRS", "TUV", "WXYZ"), 2) for letter in letters}  # fmt: skip
 

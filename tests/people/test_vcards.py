@@ -600,6 +600,17 @@ def test_an_equals_sign_at_the_end_of_a_value_swallows_no_line(take: Any, name: 
     assert numbers(found.named("Zoë")) == [REEM]
 
 
+@pytest.mark.parametrize(
+    "behind", ["TEL;CELL:+447700900123", "TEL:+447700900123", "TITLE:x\r\nTEL:+447700900123"]
+)
+def test_a_note_that_ends_in_a_line_break_and_an_equals_sign_swallows_no_line(take: Any, behind: str) -> None:
+    note = "NOTE;ENCODING=QUOTED-PRINTABLE:one=0D=0A=\r\ntwo=0D=0A="
+    found = take(card("FN:Reem", note, behind, version="2.1") + ADAM_CARD)
+    assert (found.code, found.names) == (0, ["Adam", "Reem"])
+    assert numbers(found.named("Reem")) == [REEM]
+    assert found.named("Reem")["notes"].split() == ["one", "two"]
+
+
 def test_an_equals_sign_at_the_end_of_a_lower_case_line_swallows_no_line(take: Any) -> None:
     lines = ["fn;encoding=quoted-printable:Zo=C3=AB=", f"tel;cell:{REEM_TEL}"]
     found = take(card(*lines, version="2.1"))

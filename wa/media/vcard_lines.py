@@ -19,10 +19,12 @@ _BETWEEN = re.compile(rb"(?i)(?<=\AEND:VCARD)(?=BEGIN:VCARD)")
 _PROPERTY = re.compile(
     rb"(?:[\w-]+\.)?(FN|N|NICKNAME|PHOTO|BDAY|ANNIVERSARY|GENDER|ADR|LABEL|TEL|EMAIL|MAILER|IMPP|LANG|TZ|GEO|TITLE|"
     rb"ROLE|LOGO|AGENT|ORG|MEMBER|RELATED|CATEGORIES|NOTE|PRODID|REV|SORT-STRING|SOUND|UID|URL|CLASS|KEY|FBURL|SOURCE|"
-    rb"CALURI|CALADRURI|VERSION|NAME|PROFILE|KIND|XML|CLIENTPIDMAP|BIRTHPLACE|X-[\w-]+)(?:;[^:]*)?:",
+    rb"CALURI|CALADRURI|VERSION|NAME|PROFILE|KIND|XML|CLIENTPIDMAP|BIRTHPLACE|X-[\w-]+)(;[^:]*)?:",
     re.IGNORECASE,
 )
 """The beginning of a line with a property of any version. Text that only looks like one is rare."""
+_REPEATED = ("TEL", "EMAIL", "ADR", "LABEL", "URL", "IMPP")
+"""Properties that a card may have several times."""
 _LINE_END = 4
 """The last bytes that are kept of a line without its value: they show how it is continued."""
 _LINE_BREAK = re.compile(rb"=0[AD]=\Z", re.IGNORECASE)
@@ -63,14 +65,17 @@ class Line:
     _breaks: list[int] = field(default_factory=list)
     """The indexes of the parts that follow a soft line break."""
 
-    def continues(self, text: bytes) -> bool:
-        """Return whether the next line of the file belongs to this one."""
+    def continues(self, text: bytes, seen: Collection[str]) -> bool:
+        """Return whether the next line of the file belongs to this one.
+
+        `seen` are the names of the properties that the card has had so far.
+        """
         if text.rstrip().upper() in (b"BEGIN:VCARD", b"END:VCARD"):
             return False
         if text[:1] in (b" ", b"\t"):
             return True
         if self._is_soft:
-            return not self._ends_before(text)
+            return not self._ends_before(text, seen)
         # A further line of a picture whose lines the program did not fold.
         return bool(text) and self._is_base64 and not _HEAD.match(text)
 
@@ -88,15 +93,19 @@ class Line:
     def _is_soft(self) -> bool:
         return self._is_quoted_printable and self.parts[-1].endswith(b"=")
 
-    def _ends_before(self, text: bytes) -> bool:
+    def _ends_before(self, text: bytes, seen: Collection[str]) -> bool:
         """Return whether the `=` at the end is no soft line break, since a property begins behind it.
 
-        A note may quote a card. Then an encoded line break stands before the soft one.
+        A note may quote a card, with an encoded line break before each soft one. A line of it has no
+        parameters, ends in a soft break too, or repeats a property of which a card has one.
         """
         begun = _PROPERTY.match(text)
         if not begun or begun[1].isupper() != self._is_upper:
             return False
-        return self._is_before_gap or not _LINE_BREAK.search(self.parts[-1])
+        if self._is_before_gap or begun[2] or not _LINE_BREAK.search(self.parts[-1]):
+            return True
+        name = begun[1].decode().upper()
+        return not text.endswith(b"=") and (name in _REPEATED or name not in seen)
 
     def add(self, text: bytes, is_cut: bool) -> None:
         """Add the next line of the file to this one."""
@@ -170,14 +179,18 @@ class Line:
 def read_lines(stream: BinaryIO, kept: Collection[str]) -> Iterator[Line]:
     """Yield the logical lines of a file; lines of other properties than `kept` lack their values."""
     line: Line | None = None
+    seen: set[str] = set()
     for number, (whole, is_cut, is_ended) in enumerate(_physical(_pieces(stream)), 1):
         for text in _BETWEEN.split(whole.removeprefix(codecs.BOM_UTF8)):
-            if line and line.continues(text):
+            if line and line.continues(text, seen):
                 line.add(text, is_cut)
                 continue
             if line:
                 yield line
             line = _begun(number, text, is_cut, kept) if text.strip() else None
+            if line and line.name == "BEGIN":
+                seen = set()
+            seen.update((line.name,) if line else ())
         if line:
             line.is_ended = is_ended
     if line:
