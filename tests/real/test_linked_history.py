@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
-from conftest import wait_for
+from conftest import WA, wait_for
+from fork_server import Forked
 from impatient import impatient_with_phone
 from linked import DAY, Command, past
 
@@ -120,6 +124,22 @@ def test_a_signal_cancels_and_the_same_command_resumes(device, friend, reem, num
     assert checkpoint(device, friend.pn) == ("cancelled", 1)
     assert fetch(device, friend.number, "--json").finish().json["received"] == 50
     assert [each["resume"] for each in asked(device, friend.pn)] == [False, True]
+
+
+def test_a_terminal_shows_how_far_it_is(device, friend, reem):
+    reem.fault(answer_delay={"seconds": SOON})
+    ours, theirs = pty.openpty()
+    words = [WA, "history", "fetch", friend.number, "--max", "70"]
+    settings = device.environment(TERM="xterm", COLUMNS="90")
+    command = Forked(words, stdin=theirs, stdout=theirs, stderr=theirs, env=settings, cwd=Path.cwd())
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the last process that had the terminal has ended
+        while part := os.read(ours, 4096):
+            shown += part
+    os.close(ours)
+    assert command.wait(30) == 0
+    assert "50/70" in shown.decode()
 
 
 def test_a_killed_command_leaves_nothing_in_the_way(device, friend, reem):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,8 +92,13 @@ def fetch(
     known = names.stored_name(app.store, found.jid)
     name = show_jid(found.jid, known)
     app.context.note("asking the phone; whether phones answer this is unknown")
-    with app.out.progress(in_bytes=False) as progress:
-        row = fetch_older(app.context, found.jid, most, progress.begin(name, most))
+
+    @contextmanager
+    def show() -> Iterator[Callable[[int], object]]:
+        with app.out.progress(in_bytes=False) as bars:
+            yield bars.begin(name, most)
+
+    row = fetch_older(app.context, found.jid, most, show)
     came = f"{row['received']} older messages, {row['added']} of them new"
     if row["complete"]:
         came = f"{came}; the phone has no more" if row["received"] else "the phone has no older messages"

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 
 from wa.connection import requests
@@ -26,22 +26,26 @@ PHONE_SECONDS = 60.0
 ABANDONED_SECONDS = 120.0
 """Seconds after which nobody waits for an answer any more: the command was killed."""
 FETCH = "fetch-history"
+ShowProgress = Callable[[], AbstractContextManager[Callable[[int], object]]]
 
 
-def fetch(context: Context, chat: str, most: int, tell: Callable[[int], object]) -> Row:
+def fetch(context: Context, chat: str, most: int, show: ShowProgress) -> Row:
     """Ask the phone for up to `most` messages of a chat that are older than the oldest here.
 
-    Call `tell` with the number of messages of each answer. Return how many came (`received`), how many of
-    them were new (`added`), and whether the phone has no older ones (`complete`). Raise WaError
-    `network-error` without an answer, and `bad-data` for one that cannot be read; then ask again.
+    `show` makes the context in which a function shows the number of messages of each answer. Return how
+    many came (`received`), how many of them were new (`added`), and whether the phone has no older ones
+    (`complete`). Raise WaError `network-error` without an answer, and `bad-data` for one that cannot be
+    read; then ask again.
     """
     context.check_linked()
     check_recipient(chat)
     store = context.store
     before = messages.count_of(store, chat)
-    asking = _Asking(context, chat, most, tell)
+    asking = _Asking(context, chat, most)
+    _ = context.transport  # now, for it moves the descriptors of the terminal on which progress is shown
     try:
-        serve(context, "history fetch", Scope.WAITED, asking.over)
+        with show() as asking.tell:
+            serve(context, "history fetch", Scope.WAITED, asking.over)
     except BaseException as error:
         status = "cancelled" if isinstance(error, KeyboardInterrupt | Terminated) else "interrupted"
         why = error.message if isinstance(error, WaError) else None
@@ -66,8 +70,9 @@ def fetch(context: Context, chat: str, most: int, tell: Callable[[int], object])
 class _Asking:
     """Asking for older messages of a chat, part by part; `is_all` is whether the phone has no more."""
 
-    def __init__(self, context: Context, chat: str, most: int, tell: Callable[[int], object]) -> None:
-        self._context, self._chat, self._most, self._tell = context, chat, most, tell
+    def __init__(self, context: Context, chat: str, most: int) -> None:
+        self._context, self._chat, self._most = context, chat, most
+        self.tell: Callable[[int], object] = int
         self.received, self.is_all = 0, False
         self._numbers: list[int] = []
         self._is_asked = False
@@ -96,7 +101,7 @@ class _Asking:
             return False
         came = found["messages_synced"] - self._before["messages_synced"]
         self.received += came
-        self._tell(came)
+        self.tell(came)
         oldest = messages.oldest_of(store, self._chat)
         self.is_all = found["status"] == "completed" or oldest == self._oldest
         if self.is_all or self.received >= self._most:
