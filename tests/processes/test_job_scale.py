@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import time
+import sys
 
 import pytest
 from conftest import WA, wait_for
@@ -23,16 +22,24 @@ PARTIAL = ("queue_due", "queue_job_stalls")
 """Indexes of pending rows alone."""
 
 
+MEASURE = """
+import os, subprocess, sys, time
+before = time.monotonic()
+process = subprocess.Popen(sys.argv[1:])
+_, status, used = os.wait4(process.pid, 0)
+print(os.waitstatus_to_exitcode(status), time.monotonic() - before, used.ru_maxrss / 1024, file=sys.stderr)
+"""
+"""A small program that starts another: a child counts the memory of the process that it was forked from."""
+
+
 def measured(*args):
     """Run `wa ARGS`; return its output, its seconds, and the most megabytes that it had."""
-    before = time.monotonic()
-    process = subprocess.Popen([WA, *args], stdout=subprocess.PIPE, text=True)
-    out = process.stdout.read()
-    process.stdout.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return out, time.monotonic() - before, usage.ru_maxrss / 1024
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, WA, *args], capture_output=True, text=True, check=True
+    )
+    code, seconds, megabytes = done.stderr.splitlines()[-1].split()
+    assert code == "0"
+    return done.stdout, float(seconds), float(megabytes)
 
 
 @pytest.mark.console_script

@@ -39,8 +39,8 @@ class Terminal:
     def __init__(self, columns=100):
         self.columns = columns
 
-    def run(self, *args, program=(WA,), timeout=60, **env):
-        """Run a command; return all that it wrote to the terminal, stderr included, and its exit code."""
+    def run(self, *args, program=(WA,), timeout=60, typed="", **env):
+        """Run a command, and type a text; return its exit code, and all that the terminal shows."""
         ours, theirs = pty.openpty()
         try:
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, self.columns, 0, 0))
@@ -55,6 +55,7 @@ class Terminal:
             )
         finally:
             os.close(theirs)
+        os.write(ours, typed.encode())
         shown, deadline = b"", time.monotonic() + timeout
         try:
             while time.monotonic() < deadline:
@@ -91,6 +92,33 @@ def plain(text):
 def width(line):
     """Return the number of cells that a line takes."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in line)
+
+
+def test_a_job_is_watched_until_it_is_over(wa, spawn, home):
+    people = ["--to", REEM, "--to", ADAM]
+    job_id = wa("jobs", "add", *people, "--part", "one", "--part", "two", "--gap", "1s", "--json").json["id"]
+    scheduler = spawn("run-scheduler")
+    watched = Terminal(80).run("jobs", "show", job_id, "--watch")
+    scheduler.kill()
+    assert watched.code == 0
+    text = re.sub("\x1b\\[[0-9;?]*[A-Za-z]", "", watched.out)
+    assert "running" in text
+    assert "completed  2 of 2 sent" in text
+    assert "messages: 4 sent" in text
+    assert max(width(line) for line in text.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
+    ("typed", "says", "jobs"), [("n\n", "nothing is sent", 0), ("y\n", "0 of 2 sent", 1)]
+)
+def test_a_message_to_a_tag_is_shown_and_asked_about_on_a_terminal(wa, typed, says, jobs):
+    for name, phone in (("Reem Sample", REEM), ("Adam Sample", ADAM)):
+        assert wa("contacts", "add", name, phone, "--tag", "family").code == 0
+    asked = Terminal(80).run("send", "--tag", "family", "Hi {first}", typed=typed)
+    assert asked.code == 0
+    for each in ("Hi Reem", "Hi Adam", "2 recipients", "Send it to 2 people? [y/N]", says):
+        assert each in asked.out
+    assert len(wa("jobs", "list", "--json").json) == jobs
 
 
 @pytest.fixture
