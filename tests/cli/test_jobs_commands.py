@@ -68,7 +68,7 @@ def test_a_person_who_is_named_twice_gets_each_message_once(jobs, wa):
     assert wa("contacts", "edit", "Reem Sample", "--phone", "447700900789").code == 0
     made = jobs("add", "--to", REEM, "--to", "reem sample", "--to", "447700900789", *PART)
     assert made.json["recipients"] == [REEM_JID]
-    assert "2 recipients are named more than once" in made.err
+    assert "2 recipients are named again, and get each message once" in made.err
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -161,17 +161,22 @@ def test_a_job_file_of_the_old_tool_is_read(jobs, clock):
 def test_a_dry_run_says_who_gets_what_when_and_stores_nothing(jobs, wa, clock):
     args = ["add", "--to", REEM, "--to", ADAM, "--part", "one", "--delay", "1h", "--part", "two", "--dry-run"]
     planned = jobs(*args, WA_QUIET_HOURS="12:30-14:00")
-    assert [(row["to_jid"], row["message"], row["scheduled_at"][11:19]) for row in planned.json] == [
+    parts = planned.json["parts"]
+    assert [(row["to_jid"], row["message"], row["scheduled_at"][11:19]) for row in parts] == [
         (REEM_JID, "one", "12:00:00"),
         (REEM_JID, "two", "14:00:00"),
         (ADAM_JID, "one", "14:00:30"),
         (ADAM_JID, "two", "15:00:30"),
     ]
-    assert "over on Fri 20 Nov 2026 15:00:30 Europe/London, in 3 hours" in planned.err
+    assert (planned.json["expected_end"], planned.json["pauses_at"]) == ("2026-11-20T15:00:30.000Z", None)
+    shown = wa("jobs", *args, now=clock, WA_QUIET_HOURS="12:30-14:00")
+    assert shown.out.splitlines()[1] == "+447700900123\t2\tplanned\t2026-11-20 14:00:00\ttwo"
+    assert "2 recipients, 2 parts each; over on Fri 20 Nov 2026 15:00:30 Europe/London" in shown.err
     assert jobs("list").json == []
     limited = jobs(*args, WA_DAILY_LIMIT="2")
-    assert limited.json[2]["scheduled_at"].startswith("2026-11-21T12:00")
-    assert "it pauses on" in limited.err
+    assert limited.json["parts"][2]["scheduled_at"].startswith("2026-11-21T12:00")
+    assert limited.json["pauses_at"] == "2026-11-20T19:00:30.000Z"
+    assert "it pauses on" in wa("jobs", *args, now=clock, WA_DAILY_LIMIT="2").err
 
 
 def test_the_plan_is_what_happens(jobs, wa, clock, store):
@@ -179,7 +184,7 @@ def test_the_plan_is_what_happens(jobs, wa, clock, store):
     from job_checks import settings as made_settings
 
     args = ["--to", REEM, "--to", ADAM, "--part", "one", "--delay", "90s", "--part", "two", "--gap", "2h"]
-    planned = jobs("add", *args, "--dry-run", WA_QUIET_HOURS="13:00-15:00", WA_SEND_SPACING="0").json
+    planned = jobs("add", *args, "--dry-run", WA_QUIET_HOURS="13:00-15:00", WA_SEND_SPACING="0").json["parts"]
     assert jobs("add", *args).code == 0
     start = clock.at
     sent = run(store, clock, made_settings(WA_QUIET_HOURS="13:00-15:00"))

@@ -51,13 +51,14 @@ def test_a_job_sends_its_parts_in_order_to_one_person_after_the_other(add, store
     assert job["completed_at"] == job["last_sent_at"] == to_iso(clock.at)
 
 
-def test_a_failed_message_ends_its_recipient_alone(add, store, clock):
+def test_a_failed_message_ends_its_recipient_alone(add, store, clock, wa):
     job_id = add("--gap", "0")
     sent = run(store, clock, results=[NotOnWhatsApp("nobody")])
     assert [text for _, _, text in sent] == ["one", "one", "two", "one", "two"]
     assert rows(store)[0] == (0, 0, "failed")
-    job = job_row(store, job_id)
+    job = wa("jobs", "show", job_id, "--json", now=clock).json
     assert (job["status"], job["recipients_sent"], job["recipients_failed"]) == ("completed", 2, 1)
+    assert job["counts"] == {"sent": 4, "failed": 1, "cancelled": 1}
 
 
 def test_a_job_has_failed_only_when_every_recipient_has(add, store, clock):
@@ -121,6 +122,29 @@ def test_two_recipients_that_turn_out_to_be_one_person_get_each_part_once(add, s
     job = job_row(store, job_id)
     assert (job["status"], job["recipients_sent"]) == ("completed", 2)
     assert table.count(store, job_id, "skipped") == 1
+
+
+def test_two_contacts_that_are_merged_half_way_are_one_person(add, store, clock, wa):
+    for name, phone in (("Reem", REEM), ("Reem Again", ADAM)):
+        assert wa("contacts", "add", name, phone).code == 0
+    job_id = add("--gap", "1m")
+    for _ in range(2):
+        answer(store, claim(store, clock), clock)
+        clock.advance(seconds=10)
+    assert wa("contacts", "merge", "Reem", "Reem Again").code == 0
+    assert [jid for _, jid, _ in run(store, clock)] == [NADIA_JID] * 2
+    shown = wa("jobs", "show", job_id, "--json", now=clock).json
+    assert shown["counts"] == {"sent": 4, "skipped": 2}
+    assert {part["status"] for part in shown["parts"] if part["to_jid"] == ADAM_JID} == {"skipped"}
+    assert (shown["status"], shown["recipients_sent"]) == ("completed", 2)
+
+
+def test_a_renamed_contact_keeps_its_number_and_gets_its_messages(add, store, clock, wa):
+    assert wa("contacts", "add", "Reem", REEM).code == 0
+    job_id = add("--gap", "0")
+    assert wa("contacts", "edit", "Reem", "--name", "Noor").code == 0
+    assert len(run(store, clock)) == 6
+    assert wa("jobs", "show", job_id, "--json", now=clock).json["parts"][0]["contact_name"] == "Noor"
 
 
 def test_a_number_that_left_its_contact_is_held(add, store, clock, wa):
@@ -194,6 +218,25 @@ def test_a_job_that_cannot_send_for_longer_than_its_grace_is_paused_with_the_rea
     assert job_row(store, job_id)["error_message"] is None
     run(store, clock)
     assert job_row(store, job_id)["recipients_sent"] == 3
+
+
+def test_a_brake_longer_than_the_grace_pauses_a_job(add, store, clock, wa):
+    job_id = add("--gap", "0", "--grace", "10m")
+    run(store, clock, results=[None, Refused(429)])
+    job = job_row(store, job_id)
+    assert (job["status"], job["recipients_sent"]) == ("paused", 0)
+    assert "WhatsApp asked for a rest" in job["error_message"]
+    assert rows(store) == [(0, 0, "sent"), (0, 1, "held")]
+    clock.advance(hours=5)
+    assert wa("jobs", "resume", job_id, now=clock).code == 0
+    assert len(run(store, clock)) == 5
+
+
+def test_a_pause_of_all_sending_longer_than_the_grace_pauses_a_job(add, store, clock, wa):
+    job_id = add("--gap", "0")
+    assert wa("pause", now=clock).code == 0
+    assert run(store, clock) == []
+    assert "nothing goes out until `wa resume`" in job_row(store, job_id)["error_message"]
 
 
 def test_a_brake_does_not_make_a_job_late(add, store, clock):

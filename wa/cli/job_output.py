@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +30,8 @@ def make(app: App, wish: Wish, given: Iterable[Given], *, dry_run: bool, ask: bo
     now = app.now()
     people = freeze(app.store, app.settings, app.context.me, given, wish, now)
     if people.doubles:
-        again = "recipient is" if people.doubles == 1 else "recipients are"
-        app.out.note(f"{people.doubles} {again} named more than once, and get each message once")
+        again = "is named more than once, and gets" if people.doubles == 1 else "are named again, and get"
+        app.out.note(f"{_number(people.doubles, 'recipient')} {again} each message once")
     if ask and not app.out.on_terminal:
         number = len(people.rows)
         raise WaError("usage", f"this goes to {number} people", "--yes sends it without a question")
@@ -54,22 +54,29 @@ def _rehearse(app: App, wish: Wish, people: Any) -> None:
     """Print who gets what when, and when it is over."""
     from wa.queue.jobs import make as jobs
 
-    messages, clock = jobs.rehearse(app.store, app.settings, wish, people, app.now())
-    last: list[str] = []
-
-    def noted() -> Iterator[Mapping[str, Any]]:
-        for row in messages:
-            last[:] = [row["scheduled_at"]]
-            yield {**row, "status": "planned"}
-
-    app.out.table(noted(), _COLUMNS, lambda row: _cells(app, row), "nobody")
-    end = describe(from_iso(last[0]), wish.zone, app.now())
-    app.out.note(f"{len(people.rows)} recipients, {len(wish.parts)} parts each; over on {end}")
+    now = app.now()
+    messages, clock = jobs.rehearse(app.store, app.settings, wish, people, now)
+    last = max(row["scheduled_at"] for row in messages)
+    stalls_at = to_iso(clock.stalls_at) if clock.stalls_at else None
+    messages, _ = jobs.rehearse(app.store, app.settings, wish, people, now)
+    rows = ({**row, "status": "planned"} for row in messages)
+    if app.json:
+        jids = [row["to_jid"] for row in people.rows]
+        plan = {"title": wish.title, "recipients": jids, "expected_end": last, "pauses_at": stalls_at}
+        app.out.streamed(plan, "parts", rows)
+        return
+    app.out.table(rows, _COLUMNS, lambda row: _cells(app, row), "nobody")
+    number, parts = _number(len(people.rows), "recipient"), _number(len(wish.parts), "part")
+    app.out.note(f"{number}, {parts} each; over on {describe(from_iso(last), wish.zone, now)}")
     if clock.stalls_at:
         app.out.note(
-            f"but it pauses on {describe(clock.stalls_at, wish.zone, app.now())}: quiet hours or the daily"
-            " limit keep it for longer than its grace; --grace gives it more"
+            f"but it pauses on {describe(clock.stalls_at, wish.zone, now)}: quiet hours or the daily limit"
+            " keep it for longer than its grace; --grace gives it more"
         )
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def headline(app: App, job: Mapping[str, Any], total: int) -> str:
@@ -100,7 +107,7 @@ def _cells(app: App, row: Mapping[str, Any]) -> list[object]:
         who(row),
         row["part_index"] + 1,
         row["status"],
-        app.out.time(from_iso(moment)) if moment else "",
+        f"{from_iso(moment).astimezone(app.settings.zone):%Y-%m-%d %H:%M:%S}" if moment else "",
         text + (f"  ({note})" if note else ""),
     ]
 

@@ -14,6 +14,8 @@ from wa.times import from_iso, to_iso
 _PAGE = 500
 """Recipients that are read at a time."""
 _GOES_ON = ("pending", "running")
+_LEFT_OUT = {"failed": "cancelled", "cancelled": "cancelled", "skipped": "skipped"}
+"""By status of a recipient, the status of the parts that are not made for it any more."""
 
 
 def counts(store: Store, job: Row) -> dict[str, int]:
@@ -26,15 +28,29 @@ def counts(store: Store, job: Row) -> dict[str, int]:
             [job["id"]],
         )
     }
-    waiting = table.size(store, job["id"]) * len(job["message_parts"]) - sum(found.values())
-    return {**found, **({"waiting": waiting} if waiting else {})}
+    left = table.size(store, job["id"]) * len(job["message_parts"]) - sum(found.values())
+    for status, shown in _LEFT_OUT.items():
+        number = table.count(store, job["id"], status) * len(job["message_parts"]) - _made(store, job, status)
+        found[shown] = found.get(shown, 0) + number
+        left -= number
+    return {status: number for status, number in {**found, "waiting": left}.items() if number}
+
+
+def _made(store: Store, job: Row, status: str) -> int:
+    """Return the number of rows of the recipients with a status."""
+    sql = (
+        "SELECT count(*) FROM job_recipients r INDEXED BY job_recipients_by_status"
+        " JOIN scheduled_messages m ON m.job_id = r.job_id AND m.recipient_index = r.number"
+        " WHERE r.job_id = ? AND r.status = ?"
+    )
+    return int(store.value(sql, [job["id"], status]))
 
 
 def parts(store: Store, settings: Settings, job: Row, now: datetime, *, after: int = -1) -> Iterator[Row]:
     """Yield every part of every recipient behind an index, as its row of the queue has it.
 
-    A part without a row is `waiting`, or what its recipient is; `scheduled_at` is when it is expected to go
-    out then, None while nothing goes out.
+    A part without a row is `waiting`, or left out as `cancelled` or `skipped`; `scheduled_at` is when it is
+    expected to go out then, None while nothing goes out.
     """
     expected = _Expected(store, settings, job, now)
     size = len(job["message_parts"])
@@ -72,7 +88,7 @@ def _to_come(job: Row, person: Row, part: int, expected: _Expected) -> Row:
         "part_index": part,
         "to_jid": person["to_jid"],
         "message": sources.text_for(job["message_parts"][part], person),
-        "status": person["status"] if is_over else "waiting",
+        "status": _LEFT_OUT.get(person["status"], "waiting"),
         "error_code": None,
         "error_message": None,
         "note": None,
