@@ -20,7 +20,7 @@ from wa.store.wake import wake_owner
 from wa.web import metrics, pages
 from wa.web.access import Refused
 from wa.web.answers import OF_HTTP, Answer, answer, failed
-from wa.web.api import contacts, fields, jobs, messages, schedule, series
+from wa.web.api import contacts, fields, jobs, messages, schedule, series, templates
 from wa.web.health import Health
 from wa.web.work import Work
 
@@ -75,7 +75,7 @@ def make_application(work: Work, health: Health) -> FastAPI:
     key = Security(APIKeyHeader(name="X-API-Secret", auto_error=False))
     made.include_router(_operations(work, health), dependencies=[key], responses=_ERRORS)
     api = APIRouter(prefix="/api/v1")
-    for part in (schedule, messages, contacts, jobs, series):
+    for part in (schedule, messages, contacts, jobs, series, templates):
         api.include_router(part.router(work))
     api.include_router(_status(work))
     made.include_router(api, dependencies=[key], responses=_ERRORS)

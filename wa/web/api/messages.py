@@ -20,7 +20,9 @@ from wa.record.search import search as search_messages
 from wa.store.database import Row
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
-from wa.web.api.fields import After, Before, Body, BodyKey, Flag, Key, Limit, Text, To
+from wa.web.api.fields import After, Before, BodyKey, Flag, Key, Limit, To
+from wa.web.api.schedule import shown
+from wa.web.api.words import WithWords, words_of
 from wa.web.work import Work
 
 LONGEST_WAIT = 30
@@ -33,11 +35,10 @@ _Type = Literal[
 _Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT, allow_inf_nan=False, description="Seconds to wait.")]
 
 
-class Send(Body):
+class Send(WithWords):
     """A message to send now."""
 
     to: To
-    text: Text
     reply_to: Annotated[str | None, Field(description="The id of the message to quote.")] = None
     key: BodyKey = None
     draft: bool = False
@@ -49,7 +50,8 @@ def queue(context: Context, body: Send, key: str) -> tuple[Row, bool]:
     store = context.store
     person = fields.recipient(context, body.to)
     quoted = find_in_chat(store, person.jid, body.reply_to) if body.reply_to else None
-    part = compose.Part(body.text, None, quoted)
+    said = words_of(context, body).said_to(context, person, context.now().astimezone(context.settings.zone))
+    part = compose.Part(said, None, quoted)
 
     def make() -> Row:
         now = context.now()
@@ -70,7 +72,7 @@ def queue(context: Context, body: Send, key: str) -> tuple[Row, bool]:
     context.bind()
     row, is_new = checks.once(store, key, make)
     context.wake_owner()
-    return row, is_new
+    return shown(context, row), is_new
 
 
 async def settled(work: Work, row: Row, seconds: float) -> Row:
@@ -78,7 +80,7 @@ async def settled(work: Work, row: Row, seconds: float) -> Row:
     deadline, row_id = time.monotonic() + seconds, row["id"]
     while row["status"] in ("pending", "sending") and time.monotonic() < deadline:
         await asyncio.sleep(LOOK_SECONDS)
-        row = await work.read(lambda context: rows.get(context.store, row_id))
+        row = await work.read(lambda context: shown(context, rows.get(context.store, row_id)))
     return row
 
 

@@ -19,7 +19,8 @@ from wa.store.database import Row, Store
 from wa.times import parse_duration, parse_when
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
-from wa.web.api.fields import Body, BodyKey, Key, Limit, Text, To, When, Words
+from wa.web.api.fields import Body, BodyKey, Key, Limit, To, When, Words
+from wa.web.api.words import WithWords, words_of
 from wa.web.work import Work
 
 UNSETTLED = ("draft", "pending", "held", "sending", "unknown")
@@ -29,11 +30,10 @@ _Status = Literal[
 _Cursor = Annotated[str | None, Query(max_length=200, description="The `Next-Cursor` of the page before.")]
 
 
-class Add(Body):
+class Add(WithWords):
     """A message for later, or with `every` again and again."""
 
     to: To
-    text: Text
     at: When
     tz: Annotated[str | None, Field(description="The zone of `at`, or `contact`.")] = None
     every: Annotated[str | None, Field(description="A rule such as `2 weeks` or `last friday`.")] = None
@@ -82,6 +82,7 @@ def add(context: Context, body: Add, key: str) -> Answer:
     store, settings, now = context.store, context.settings, context.now()
     person = fields.recipient(context, body.to)
     zone = compose.zone_for(store, person, body.tz, settings.zone)
+    words = words_of(context, body)
     options: dict[str, Any] = {
         "grace": None if body.grace is None else parse_duration(body.grace),
         "key": key,
@@ -100,13 +101,16 @@ def add(context: Context, body: Add, key: str) -> Answer:
             without=body.without,
             of_contact=body.tz == "contact",
         )
-        make = partial(create.schedule, store, settings, person, body.text, when, now, **options)
+        words.said_to(context, person, create.times(when, now)[0].astimezone(zone))  # it can be filled
+        options.update(template=words.template, fields=words.given)
+        make = partial(create.schedule, store, settings, person, words.text, when, now, **options)
     elif body.until or body.count is not None or body.without:
         raise WaError("usage", "until, count and except are for a series", "give every too")
     else:
         moment = parse_when(body.at, now, zone)
+        said = words.said_to(context, person, moment.astimezone(zone))
         options.update(zone=zone, of_contact=body.tz == "contact")
-        make = partial(compose.schedule, store, settings, person, body.text, moment, now, **options)
+        make = partial(compose.schedule, store, settings, person, said, moment, now, **options)
     row, is_new = checks.once(store, key, make)
     context.wake_owner()
     return answer(shown(context, row), 201 if is_new else 200, Idempotency_Key=key)

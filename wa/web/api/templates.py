@@ -1,0 +1,48 @@
+"""Templates: texts with fields, kept under a name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field
+from starlette.responses import Response
+
+from wa.connection.context import Context
+from wa.queue.templates import table
+from wa.web.answers import Answer, answer, listed
+from wa.web.api import fields
+from wa.web.api.fields import Body
+from wa.web.work import Work
+
+
+class Put(Body):
+    """The text of a template."""
+
+    text: Annotated[str, Field(description="The text; `{name}` is a field, `{{` and `}}` are braces.")]
+
+
+def router(work: Work) -> APIRouter:
+    """Return the endpoints under /templates."""
+    paths = APIRouter(prefix="/templates", tags=["templates"])
+
+    @paths.get("", summary="The templates, by name")
+    async def list_() -> Response:
+        return await fields.read(work, lambda context: listed(table.listing(context.store)))
+
+    @paths.get("/{name}", summary="One template")
+    async def show(name: str) -> Response:
+        return await fields.read(work, lambda context: answer(table.get(context.store, name)))
+
+    @paths.put("/{name}", summary="Keep a text under a name; the series that use it get the new text")
+    async def put(name: str, body: Put) -> Response:
+        def act(context: Context) -> Answer:
+            return answer(table.put(context.store, name, body.text, context.now()))
+
+        return await fields.write(work, act)
+
+    @paths.delete("/{name}", summary="Remove a template that no series uses")
+    async def remove(name: str) -> Response:
+        return await fields.write(work, lambda context: answer(table.remove(context.store, name)))
+
+    return paths
