@@ -7,7 +7,8 @@ import sys
 from kill_points import POINTS, _die_at
 
 from wa.cli import main as cli
-from wa.queue import outcomes, send
+from wa.queue import outcomes, rows, send
+from wa.queue.series import occurrences, table
 from wa.whatsapp.neonize.connection import NeonizeTransport
 
 POINTS.update(
@@ -19,6 +20,11 @@ POINTS.update(
         "acknowledged": (NeonizeTransport, "send", False),
         "asking": (NeonizeTransport, "evidence", True),
         "settled": (outcomes, "settle", False),
+        "ended": (occurrences, "follow", True),
+        "computed": (rows, "add_row", True),
+        "added": (rows, "add_row", False),
+        "moved on": (table, "update", False),
+        "followed": (occurrences, "follow", False),
     }
 )
 
