@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -25,7 +26,7 @@ def complete_id(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Return ids for the shell's completion, none in case of an error."""
     try:
         app = ctx.find_object(App) or App()
-        rows = queue.recent(app.store, 200)
+        rows = [*queue.recent(app.store, 200), *islice(table.listing(app.store, ended=False), 200)]
         return [(row["id"], f"{who(row)}: {row['message'][:30]}") for row in rows]
     except Exception:  # noqa: BLE001
         return []

@@ -14,7 +14,7 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.queue.rows import OPEN, get, is_immediate, update
-from wa.queue.series import occurrences, table
+from wa.queue.series import occurrences, queued, table
 from wa.settings import end_of_grace
 from wa.store.database import Row, Store
 from wa.times import from_iso, to_iso
@@ -27,8 +27,7 @@ def end(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
     function ends one.
     """
     update(store, row_id, now, **{"wait_until": None, **changes})
-    row = get(store, row_id)
-    if row["series_id"] is not None:
+    if row := queued.date_of(store, row_id):
         occurrences.follow(store, row, now)
 
 

@@ -18,6 +18,12 @@ def of_date(store: Store, series_id: str, occurrence: str) -> str | None:
     return found
 
 
+def date_of(store: Store, row_id: str) -> Row | None:
+    """Return the series and the date of a row, as series_id and occurrence; None for a row without."""
+    sql = "SELECT series_id, occurrence FROM scheduled_messages WHERE id = ? AND occurrence IS NOT NULL"
+    return store.row(sql, [row_id])
+
+
 def open_of_series(store: Store, series_id: str) -> list[Row]:
     """Return id and status of the rows of a series that are not settled, by date."""
     return store.rows(
