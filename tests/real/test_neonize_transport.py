@@ -172,7 +172,7 @@ def message_of(kind, text, reply_to):
         "sticker": {"stickerMessage": media},
         "location": {"locationMessage": {"degreesLatitude": 51.5, "degreesLongitude": -0.1, "name": text}},
         "contact": {"contactMessage": {"displayName": text, "vcard": "BEGIN:VCARD\nEND:VCARD"}},
-        "hologram": {"callLogMesssage": {"isVideo": True}},
+        "hologram": {"protocolMessage": {}},  # every kind that the library knows has a reader
     }[kind]
 
 
