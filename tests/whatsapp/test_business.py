@@ -120,6 +120,8 @@ def test_an_interactive_message_has_header_body_footer_offer_and_cards() -> None
          "Shop\n51.5, 0.0\nHere"),
         ("highlyStructuredMessage", {"elementName": "order_update", "params": ["A1", "Fri"]}, "A1\nFri"),
         ("highlyStructuredMessage", {"elementName": "order_update"}, "order update"),
+        ("highlyStructuredMessage", {"localizableParams": [
+            {"default": "A1"}, {"currency": {"currencyCode": "GBP", "amount1000": 4500}}]}, "A1\nGBP 4.50"),
         ("buttonsMessage", {"text": "Sale", "contentText": "Today", "buttons": [
             {"buttonText": {"displayText": "Yes"}},
             {"nativeFlowInfo": {"name": "cta_url", "paramsJSON":

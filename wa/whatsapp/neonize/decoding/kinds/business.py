@@ -36,10 +36,13 @@ def structured(part: Any) -> str:
 
 
 def _structured(part: Any) -> str:
-    values = [text_of(each) for each in part.params] or [
-        text_of(each.default) for each in part.localizableParams
-    ]
+    values = [text_of(each) for each in part.params] or map(_parameter, part.localizableParams)
     return lines(*values) or text_of(part.elementName).replace("_", " ")
+
+
+def _parameter(part: Any) -> str:
+    cost = part.currency
+    return text_of(part.default) or price(cost.amount1000, 1000, cost.currencyCode)
 
 
 def buttons(part: Any) -> str:
