@@ -36,7 +36,7 @@ from vobject.icalendar import stringToTextValues
 from wa.people import contacts
 from wa.store.database import Store
 from wa.store.paths import Home
-from wa.store.rewrites import merge_contacts
+from wa.store.rewrites import contact_changed, merge_contacts
 
 ZOE = "12025550123"
 ZOE_TEL = "+1 202 555 0123"
@@ -924,7 +924,9 @@ def test_aliases_by_file_survive_an_import(take: Any, wa: Wa, aliases: Any) -> N
     assert "Sister" in aliases_of(wa, REEM)
 
 
-def test_a_dry_run_copies_every_table_that_a_merge_of_contacts_writes(store: Store) -> None:
+def test_a_dry_run_copies_every_table_that_a_merge_of_contacts_writes(
+    do: Any, clock: FakeClock, store: Store
+) -> None:
     """A dry run merges contacts in copies: a merge that wrote another table would change it."""
     written: set[str] = set()
 
@@ -933,9 +935,13 @@ def test_a_dry_run_copies_every_table_that_a_merge_of_contacts_writes(store: Sto
             written.add(str(table))
         return sqlite3.SQLITE_OK
 
-    merge_contacts.parts()
+    do("add", "Reem", REEM)
+    do("add", "Adam", ADAM)
+    for rewrite in (merge_contacts, contact_changed):
+        rewrite.parts()
     store.conn.set_authorizer(note)
     with store.write():
+        contact_changed.run(store, 1, clock())
         merge_contacts.run(store, 1, 2)
     store.conn.set_authorizer(None)
     assert {"contact_phones", "job_recipients"} <= written

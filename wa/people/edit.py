@@ -13,7 +13,7 @@ from wa.people import contacts
 from wa.people.person import Person, checked_name, checked_phone, united
 from wa.store.database import Row, Store
 from wa.store.fold import fold_name, tidy
-from wa.store.rewrites import contact_changed
+from wa.store.rewrites import contact_changed, contact_removed
 from wa.times import load_zone
 
 
@@ -159,6 +159,7 @@ def remove(store: Store, number: int) -> None:
     """Remove a contact. Its chat and messages stay. Raise WaError `not-found`."""
     with store.write():
         contacts.get(store, number)
+        contact_removed.run(store, number)
         contacts.delete(store, number)
 
 

@@ -19,6 +19,7 @@ from wa.people.person import Person, additions, mobiles_differ, names_agree
 from wa.people.report import SHOWN, Report
 from wa.phones import read_numbers
 from wa.store.database import Row, Store
+from wa.store.rewrites import contact_changed
 
 
 @dataclass
@@ -163,6 +164,8 @@ def import_person(store: Store, person: Person, now: datetime) -> Outcome:
         outcome.merged_into = None if names_agree(row, person) else row["name"]
         if same[1:]:
             outcome.kind = "updated"
+        if outcome.kind == "updated":
+            contact_changed.run(store, number, now)
     else:
         taken = _of_others(store, person, None)
         free = {phone: label for phone, label in person.phones.items() if phone not in taken}

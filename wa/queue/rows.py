@@ -256,8 +256,8 @@ def revive_from_the_future(store: Store, now: datetime) -> None:
     )
 
 
-def set_contact(store: Store, gone: int, kept: int) -> None:
-    """Give the open rows of the contact `gone` to the contact `kept`, in the caller's transaction."""
+def set_contact(store: Store, gone: int, kept: int | None) -> None:
+    """Give the open rows of the contact `gone` to `kept` or to none, in the caller's transaction."""
     store.execute(
         "UPDATE scheduled_messages SET contact_id = ? WHERE contact_id = ?"
         " AND status IN ('draft', 'pending', 'held')",

@@ -116,7 +116,7 @@ class Store:
             for table in tables:
                 self._copy_away(table)
             for table in empty:
-                self.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM main.{table} WHERE false")
+                self._copy_away(table, with_rows=False)
             self.execute("COMMIT")
             yield
         finally:
@@ -125,7 +125,7 @@ class Store:
             for table in reversed((*tables, *empty)):
                 self.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
-    def _copy_away(self, table: str) -> None:
+    def _copy_away(self, table: str, *, with_rows: bool = True) -> None:
         made = self.execute(
             "SELECT sql FROM main.sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL ORDER BY type DESC",
             [table],
@@ -134,7 +134,8 @@ class Store:
             temporary, count = re.subn(r"^(CREATE\s+(?:UNIQUE\s+)?(?:TABLE|INDEX)\s+)", r"\1temp.", sql)
             assert count == 1, sql  # noqa: S101
             self.execute(temporary)
-        self.execute(f"INSERT INTO temp.{table} SELECT * FROM main.{table}")
+        if with_rows:
+            self.execute(f"INSERT INTO temp.{table} SELECT * FROM main.{table}")
 
     def execute(self, sql: str, params: Params = ()) -> sqlite3.Cursor:
         """Run one statement."""

@@ -119,6 +119,12 @@ Rows that refer to the contact with the id `gone` refer to `kept` afterwards; th
 contact_changed: Rewrite[[Store, int, datetime]] = Rewrite()
 """Follow a contact whose numbers or zone have changed: `contact_changed.run(store, number, now)`."""
 
+contact_removed: Rewrite[[Store, int]] = Rewrite()
+"""Forget a contact that is about to be removed: `contact_removed.run(store, number)`.
+
+Its id may become that of another contact, which must not get what refers to this one.
+"""
+
 carry_over: Rewrite[[Restore]] = Rewrite()
 """Copy newer facts of the present store into a backup that replaces it: `carry_over.run(restore)`.
 

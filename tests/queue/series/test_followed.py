@@ -83,6 +83,30 @@ def test_a_contact_that_is_renamed_or_removed_gets_its_messages(wa, add, go, hom
     assert sorted(delivered(home)) == ["Good morning", "Once"]
 
 
+def test_a_new_contact_with_the_id_of_a_removed_one_does_not_get_its_messages(wa, add, go, home):
+    row = once(wa, "--tz", "contact")
+    series = add(*DAILY)
+    wa("contacts", "remove", "reem")
+    wa("contacts", "add", "Adam", ADAM)
+    wa("contacts", "edit", "adam", "--phone", NEW, "--remove-phone", ADAM, "--tz", "America/New_York")
+    for each in (row, series):
+        after = shown(wa, each)
+        assert (after["status"], after["scheduled_at"]) == ("pending", each["scheduled_at"])
+    go("2026-11-21T09:00")
+    assert sorted(delivered(home)) == ["Good morning", "Once"]
+
+
+def test_an_import_that_reads_a_number_otherwise_holds_what_was_for_the_old_one(wa, tmp_path, store):
+    """A card without a country code, read with one region and then with another."""
+    path = tmp_path / "people.vcf"
+    path.write_text("BEGIN:VCARD\nFN:Zoe\nTEL:(202) 555-0123\nTZ:America/New_York\nEND:VCARD\n")
+    assert wa("contacts", "import-vcf", str(path), "--region", "US").code == 0
+    row = wa("schedule", "add", "zoe", "Once", "--at", "2026-11-21 09:00", "--json").json
+    for options, status in ((["--dry-run"], "pending"), ([], "held")):
+        assert wa("contacts", "import-vcf", str(path), "--region", "GB", *options).code == 0
+        assert shown(wa, row)["status"] == status
+
+
 def test_a_merged_contact_keeps_its_messages(wa, add, store, go, home):
     row = once(wa)
     add(*DAILY)

@@ -19,7 +19,7 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.store.database import Row, Store
-from wa.store.rewrites import merge_contacts
+from wa.store.rewrites import contact_removed, merge_contacts
 from wa.times import to_iso
 
 STATUSES = ("draft", "pending", "running", "paused", "completed", "failed", "cancelled")
@@ -269,3 +269,8 @@ def change_statuses(store: Store, job_id: str, before: Iterable[str], after: str
 @merge_contacts.part
 def _merge_recipients(store: Store, gone: int, kept: int) -> None:
     store.execute("UPDATE job_recipients SET contact_id = ? WHERE contact_id = ?", [kept, gone])
+
+
+@contact_removed.part
+def _keep_recipients(store: Store, number: int) -> None:
+    store.execute("UPDATE job_recipients SET contact_id = NULL WHERE contact_id = ?", [number])

@@ -12,7 +12,7 @@ from wa.queue import rows
 from wa.queue.series import queued, table
 from wa.settings import end_of_grace
 from wa.store.database import Row, Store
-from wa.store.rewrites import contact_changed, merge_contacts
+from wa.store.rewrites import contact_changed, contact_removed, merge_contacts
 from wa.times import from_iso, load_zone, resolve_wall, to_iso
 
 
@@ -46,3 +46,10 @@ def _merge_messages(store: Store, gone: int, kept: int) -> None:
     """Give what is for the contact that goes to the one that stays."""
     rows.set_contact(store, gone, kept)
     table.set_contact(store, gone, kept)
+
+
+@contact_removed.part
+def _keep_messages(store: Store, number: int) -> None:
+    """Leave what is for the contact to its number."""
+    rows.set_contact(store, number, None)
+    table.set_contact(store, number, None)

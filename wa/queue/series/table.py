@@ -99,8 +99,8 @@ def of_contact(store: Store, number: int) -> list[Row]:
     return store.rows(sql, [number])
 
 
-def set_contact(store: Store, gone: int, kept: int) -> None:
-    """Give the series of the contact `gone` to the contact `kept`."""
+def set_contact(store: Store, gone: int, kept: int | None) -> None:
+    """Give the series of the contact `gone` to the contact `kept`, or to none."""
     store.execute("UPDATE series SET contact_id = ? WHERE contact_id = ?", [kept, gone])
 
 
