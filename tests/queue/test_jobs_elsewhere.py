@@ -153,6 +153,29 @@ def test_two_stores_that_made_the_same_part_keep_one_row(add, store, clock, wa, 
     store.close()
 
 
+def test_a_job_that_was_cancelled_in_one_of_two_stores_stays_cancelled(add, store, clock, wa, home):
+    job_id = add("--at", "2026-12-25 10:00")
+    assert wa("backup", now=clock).code == 0
+    clock.advance(seconds=1)
+    assert wa("jobs", "cancel", job_id, now=clock).code == 0
+    assert wa("backup", now=clock).code == 0
+    names = sorted(path.name for path in home.backups.iterdir() if path.name.endswith(".db.zst"))
+    store.close()
+    assert wa("backup", "restore", names[0], now=clock).code == 0  # made while it was not cancelled
+    store = open_store(home)
+    assert (job_row(store, job_id)["status"], rows(store)) == ("cancelled", [(0, 0, "cancelled")])
+    with store.write():  # as if the present store had never heard of it
+        store.execute("UPDATE jobs SET status = 'pending', updated_at = '2026-11-21T00:00:00.000Z'")
+        store.execute(
+            "UPDATE scheduled_messages SET status = 'pending', updated_at = '2026-11-21T00:00:00.000Z'"
+        )
+    store.close()
+    assert wa("backup", "restore", names[1], now=clock).code == 0
+    store = open_store(home)
+    assert (job_row(store, job_id)["status"], rows(store)) == ("cancelled", [(0, 0, "cancelled")])
+    store.close()
+
+
 def test_a_copied_home_does_not_go_on_with_a_job(add, store, clock, wa, home, tmp_path, monkeypatch):
     job_id = add()
     run(store, clock, hours=10 / 3600)
@@ -257,6 +280,19 @@ def test_a_job_that_the_old_tool_went_on_with_catches_up_at_a_second_migration(s
     migrate(wa, clock, tmp_path, status="completed", completedAt="2026-11-20T11:00:00.000Z")
     assert {status for _, _, status in rows(store)} == {"sent"}
     assert job_row(store, "job_1735132800001_abc123")["status"] == "completed"
+
+
+def test_a_migrated_job_that_was_not_resumed_is_the_same_after_a_restore(store, clock, wa, home, tmp_path):
+    migrate(wa, clock, tmp_path, progress={"currentRecipientIndex": 1, "currentPartIndex": 0})
+    before = rows(store)
+    assert wa("backup", now=clock).code == 0
+    clock.advance(days=14)
+    store.close()
+    restore(wa, clock, home, fresh=True)
+    store = open_store(home)
+    assert rows(store) == before
+    assert job_row(store, "job_1735132800001_abc123")["status"] == "paused"
+    store.close()
 
 
 def test_a_job_that_never_began_and_whose_time_has_passed_is_missed(store, clock, wa, tmp_path):

@@ -37,7 +37,7 @@ def take_over(
     `missed`. A job that is here already catches up with the other tool, unless it went on here.
     """
     is_new = table.add(store, job, ignore=True)
-    if not is_new and not _waits_here(store, job["id"]):
+    if not is_new and not table.is_untouched(store, table.head(store, job["id"])):
         return False
     if is_new:
         rows_of_people = [_recipient(job["id"], number, jid) for number, (jid, _) in enumerate(people)]
@@ -58,15 +58,6 @@ def take_over(
     if is_new or changed:
         chain.go_on(store, job["id"], now)
     return is_new or bool(changed)
-
-
-def _waits_here(store: Store, job_id: str) -> bool:
-    """Return whether a job was taken over before, and has not gone on here since."""
-    job = table.head(store, job_id)
-    if job["created_from"] != "migration" or job["status"] != "paused":
-        return False
-    sql = "SELECT 1 FROM scheduled_messages WHERE job_id = ? AND created_from = 'job' LIMIT 1"
-    return store.value(sql, [job_id]) is None
 
 
 def _rows_here(store: Store, job_id: str) -> dict[tuple[int, int], Row]:

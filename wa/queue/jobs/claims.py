@@ -22,9 +22,13 @@ _PENDING = "scheduled_messages INDEXED BY queue_job_stalls WHERE status = 'pendi
 def withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool:
     """Return whether a due row of a job is withheld, in the caller's transaction.
 
-    It waits for quiet hours to end, whether it is late or not. It is `skipped` when its person has had the
-    part under another address, and held when its number is not its contact's any more.
+    It waits while its job is paused, and for quiet hours to end, whether it is late or not. It is `skipped`
+    when its person has had the part under another address, and held when its number is not its contact's
+    any more.
     """
+    if table.head(store, row["job_id"])["status"] in ("paused", "cancelled"):
+        chain.follow(store, row["id"], now)  # which holds or cancels it
+        return True
     person = table.recipient(store, row["job_id"], row["recipient_index"])
     if had_it(store, row, person):
         why = "the same person has had it under another address"

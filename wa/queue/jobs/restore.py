@@ -1,7 +1,8 @@
 """Jobs in a restored or copied home, where another copy may have gone on with them; clocks that were ahead.
 
 Such a job is paused. Each of its messages that was not settled, and would be due by now, may have been sent:
-it becomes `unknown`. Nothing that was sent since goes out again.
+it becomes `unknown`. Nothing that was sent since goes out again. A draft, and a job of the tool before this
+one that has not been resumed, stay what they are.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def _carry_jobs_over(restore: Restore) -> None:
     known = _take_over_known(restore, store)
     why = f"it comes from {restore.name}, and may have been sent since"
     for job_id in table.unfinished(store):
-        if table.head(store, job_id)["status"] == "draft":
+        job = table.head(store, job_id)
+        if job["status"] == "draft" or table.is_untouched(store, job):
             continue
         if job_id not in known:
             _doubt(store, job_id, restore.now, why)
@@ -47,8 +49,8 @@ def _take_over_known(restore: Restore, store: Store) -> set[str]:
     for job_id, was, now_is, is_older in both:
         if was is None or not is_older:
             table.replace_from(store, restore.known, job_id, columns, people)
-        if "cancelled" in (was, now_is) and now_is != was:
-            table.update(store, job_id, restore.now, status="cancelled")
+        if "cancelled" in (was, now_is) and table.head(store, job_id)["status"] in table.UNFINISHED:
+            control.cancel(store, job_id, restore.now)
     return {job_id for job_id, *_ in both}
 
 
@@ -56,7 +58,11 @@ def doubt(store: Store, made_before: str, now: datetime) -> None:
     """Pause the jobs from before a moment (ISO text), and doubt their messages, in a transaction."""
     for job_id in table.unfinished(store):
         job = table.head(store, job_id)
-        if job["status"] != "draft" and job["created_at"] < made_before:
+        if (
+            job["created_at"] < made_before
+            and job["status"] != "draft"
+            and not table.is_untouched(store, job)
+        ):
             _doubt(store, job_id, now, _WHY)
             _pause(store, job_id, now, "another copy of this home may have gone on with it")
 

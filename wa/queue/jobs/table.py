@@ -163,6 +163,14 @@ def paused_with_reason(store: Store) -> list[Row]:
     )
 
 
+def is_untouched(store: Store, job: Row) -> bool:
+    """Return whether a job came from another tool, paused, and has not gone on here since."""
+    if job["created_from"] != "migration" or job["status"] != "paused":
+        return False
+    sql = "SELECT 1 FROM scheduled_messages WHERE job_id = ? AND created_from = 'job' LIMIT 1"
+    return store.value(sql, [job["id"]]) is None
+
+
 def paused_after(store: Store, moment: datetime) -> list[str]:
     """Return the ids of the jobs that paused by themselves after a moment."""
     found = store.rows(
