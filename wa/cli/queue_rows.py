@@ -17,8 +17,6 @@ from wa.cli.show import when_due, who
 from wa.errors import WaError
 from wa.people.recipients import Recipient
 from wa.queue import rows as queue
-from wa.queue.series import occurrences, table
-from wa.queue.series.rules import in_words, parse
 from wa.store.database import Row, Store
 
 
@@ -26,6 +24,8 @@ def complete_id(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Return ids for the shell's completion, none in case of an error."""
     try:
         app = ctx.find_object(App) or App()
+        from wa.queue.series import table
+
         rows = [*queue.recent(app.store, 200), *islice(table.listing(app.store, ended=False), 200)]
         return [(row["id"], f"{who(row)}: {row['message'][:30]}") for row in rows]
     except Exception:  # noqa: BLE001
@@ -96,6 +96,10 @@ def _target(app: App, text: str, of_series: Change | None, *, series: bool) -> t
 
 def with_series(app: App, row: Mapping[str, Any]) -> Row:
     """Return a row as it is shown in JSON: with its series, and the next times of that."""
+    if row["series_id"] is None:
+        return {**row, "series": None, "next": []}
+    from wa.queue.series import occurrences
+
     return occurrences.with_series(app.store, dict(row), app.now())
 
 
@@ -111,17 +115,25 @@ def described(app: App, row: Mapping[str, Any]) -> tuple[Row, str]:
 
 def series_row(app: App, series: Row) -> Row:
     """Return a series as it is shown in JSON, with its next times."""
+    from wa.queue.series import occurrences, table
+
     return {**table.public(series), "next": occurrences.upcoming(app.store, series, app.now())}
 
 
 def rule_words(row: Mapping[str, Any]) -> str:
     """Return the rule of a series in words, with its time of day."""
+    from wa.queue.series.rules import in_words, parse
+
     return f"{in_words(parse(row['rrule']))}, {row['starts_at_local'][11:16]}"
 
 
 def mark(row: Mapping[str, Any], before: str = "") -> str:
     """Return the mark of a row of a series, with the rule in words: `↻ last friday`."""
-    return f"{before}↻ {in_words(parse(row['rrule']))}" if row["rrule"] else ""
+    if not row["rrule"]:
+        return ""
+    from wa.queue.series.rules import in_words, parse
+
+    return f"{before}↻ {in_words(parse(row['rrule']))}"
 
 
 def state_note(row: Mapping[str, Any]) -> str:

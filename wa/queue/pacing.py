@@ -12,7 +12,7 @@ from typing import Any
 
 from wa.queue import place, rows
 from wa.queue.jobs import restore as jobs
-from wa.queue.series import occurrences, queued
+from wa.queue.series import queued
 from wa.record import messages
 from wa.settings import Settings
 from wa.store.database import Store
@@ -53,6 +53,8 @@ def resume(store: Store, now: datetime) -> int:
         if (made_here := place.take_over(store, now)) is not None:
             doubtful = rows.doubt(store, made_here, now)
             jobs.doubt(store, made_here, now)
+        from wa.queue.series import occurrences  # what computes dates is imported where there are series
+
         occurrences.catch_up(store, now)
         jobs.catch_up(store, now)
         rows.clamp_claims(store, now)
@@ -87,7 +89,10 @@ def rebase(store: Store, now: datetime) -> None:
             store.set_state(key, {**state[key], "at": to_iso(now)})
         series = queued.series_from_the_future(store, now)
         rows.revive_from_the_future(store, now)
-        occurrences.rewind(store, series, now)
+        if series:
+            from wa.queue.series import occurrences
+
+            occurrences.rewind(store, series, now)
         jobs.rewind(store, now)
 
 

@@ -21,11 +21,8 @@ from wa.people.recipients import Recipient
 from wa.queue import pacing, place
 from wa.queue.jobs import claims
 from wa.queue.rows import get, update
-from wa.queue.series import occurrences, queued
-from wa.queue.series.table import fields_of
+from wa.queue.series import queued
 from wa.queue.states import end
-from wa.queue.templates import table as templates
-from wa.queue.templates import values
 from wa.record import chats, messages
 from wa.record.names import canonical
 from wa.settings import Settings
@@ -127,7 +124,7 @@ def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool
         return True
     if row["job_id"]:
         return claims.withheld(store, row, now, settings)
-    if occurrences.is_superseded(store, row, now):
+    if row["series_id"] and _is_superseded(store, row, now):
         why = "a newer date of its series was due"
         end(store, row["id"], now, status="missed", error_message=why)
         return True
@@ -147,8 +144,19 @@ def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool
     return False
 
 
+def _is_superseded(store: Store, row: Row, now: datetime) -> bool:
+    """Return whether a later date of its series is due too. Series are imported where there is one."""
+    from wa.queue.series import occurrences
+
+    return occurrences.is_superseded(store, row, now)
+
+
 def _is_filled(store: Store, row: Row, now: datetime) -> bool:
     """Fill in the fields of a row's template; return False if that cannot be done, so that the row failed."""
+    from wa.queue.series.table import fields_of
+    from wa.queue.templates import table as templates
+    from wa.queue.templates import values
+
     zone = load_zone(row["timezone"])
     local = from_iso(row["scheduled_at"]).astimezone(zone)
     to = Recipient(row["to_jid"], row["to_phone"], get(store, row["id"])["contact_name"])
@@ -168,9 +176,9 @@ def _take(store: Store, row: Row, now: datetime, settings: Settings) -> Claim:
         row["id"],
         now,
         status="sending",
+        secret=secret,
         message=row["message"],
         template=None,
-        secret=secret,
         claimed_at=to_iso(now),
         attempts=row["attempts"] + 1,
         wire_after=None if row["media_path"] else _newest_mark(store),

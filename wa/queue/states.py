@@ -14,7 +14,7 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.queue.rows import OPEN, get, is_immediate, update
-from wa.queue.series import occurrences, queued, table
+from wa.queue.series import queued
 from wa.settings import end_of_grace
 from wa.store.database import Row, Store
 from wa.times import from_iso, to_iso
@@ -28,6 +28,8 @@ def end(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
     """
     update(store, row_id, now, **{"wait_until": None, **changes})
     if row := queued.date_of(store, row_id):
+        from wa.queue.series import occurrences
+
         occurrences.follow(store, row, now)
 
 
@@ -85,6 +87,8 @@ def approve(store: Store, row_id: str, now: datetime, *, at_once: bool) -> Row:
             )
         update(store, row_id, now, **changes)
         if row["series_id"] is not None:
+            from wa.queue.series import table
+
             table.update(store, row["series_id"], now, is_draft=False)
     return get(store, row_id)
 

@@ -29,7 +29,6 @@ from wa.cli.show import note_what_keeps, when_due, who
 from wa.errors import WaError
 from wa.queue import attention, compose
 from wa.queue import rows as queue
-from wa.queue.series import table
 from wa.times import from_iso, parse_duration, parse_when, to_iso
 
 Every = Annotated[
@@ -111,7 +110,7 @@ def add(
             draft=draft,
         )
     else:
-        from wa.queue.series import create
+        from wa.queue.series import create, table
 
         when = create.timing(
             every, at, now, zone, until=until, count=count, without=without or (), of_contact=tz == "contact"
@@ -183,7 +182,7 @@ def show(ctx: typer.Context, id: Id, as_json: Json = False) -> None:  # noqa: A0
 
     Example: wa schedule show a1b2c3
     """
-    from wa.queue.series import change, queued
+    from wa.queue.series import change, queued, table
 
     app = app_of(ctx)
     row_id, series_id = change.find(app.store, id)
@@ -267,6 +266,8 @@ def list_series(
 
     Example: wa schedule series
     """
+    from wa.queue.series import table
+
     app = app_of(ctx)
     found = (series_row(app, row) for row in table.listing(app.store, ended=every))
 

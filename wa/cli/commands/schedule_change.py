@@ -17,7 +17,6 @@ from wa.cli.show import note_what_keeps, who
 from wa.errors import WaError
 from wa.queue import rows as queue
 from wa.queue import states
-from wa.queue.series import change
 from wa.times import from_iso
 
 commands = typer.Typer()
@@ -34,6 +33,8 @@ def cancel(ctx: typer.Context, ids: Ids, series: OfSeries = False, as_json: Json
 
     Example: wa schedule cancel a1b2c3
     """
+    from wa.queue.series import change
+
     change_each(app_of(ctx), ids, states.cancel, "cancelled", of_series=change.cancel, series=series)
 
 
@@ -45,6 +46,8 @@ def hold(ctx: typer.Context, ids: Ids, series: OfSeries = False, as_json: Json =
 
     Example: wa schedule hold a1b2c3
     """
+    from wa.queue.series import change
+
     change_each(app_of(ctx), ids, states.hold, "held", of_series=change.hold, series=series)
 
 
@@ -54,6 +57,8 @@ def unhold(ctx: typer.Context, ids: Ids, series: OfSeries = False, as_json: Json
 
     Example: wa schedule unhold a1b2c3
     """
+    from wa.queue.series import change
+
     app = app_of(ctx)
 
     def note(row: Mapping[str, Any]) -> None:
