@@ -151,6 +151,7 @@ def test_a_number_that_left_its_contact_is_held(add, store, clock, wa):
     assert wa("contacts", "add", "Reem Sample", REEM).code == 0
     job_id = add("--gap", "0")
     assert wa("contacts", "remove", "Reem Sample").code == 0
+    assert wa("contacts", "add", "Omar Sample", REEM).code == 0  # it gets the id of the one before
     assert REEM_JID not in {jid for _, jid, _ in run(store, clock)}
     (held,) = store.rows("SELECT * FROM scheduled_messages WHERE status = 'held'")
     assert "was Reem Sample's" in held["error_message"]

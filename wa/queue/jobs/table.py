@@ -281,4 +281,5 @@ def _merge_recipients(store: Store, gone: int, kept: int) -> None:
 
 @contact_removed.part
 def _keep_recipients(store: Store, number: int) -> None:
-    store.execute("UPDATE job_recipients SET contact_id = NULL WHERE contact_id = ?", [number])
+    """Let recipients be those of a contact that is gone; 0 is the id of none."""
+    store.execute("UPDATE job_recipients SET contact_id = 0 WHERE contact_id = ?", [number])
