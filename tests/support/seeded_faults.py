@@ -400,8 +400,8 @@ FAULTS = [
     Fault(
         "the claim is made after the message was sent",
         SEND,
-        'status="sending",\n        message=row',
-        'status="pending",\n        message=row',
+        'status="sending",\n        secret=secret,',
+        'status="pending",\n        secret=secret,',
         QUEUE + "test_claim_commits_sending_before_the_transport_is_called",
         "assert 'pending' == 'sending'",
     ),

@@ -161,6 +161,15 @@ def test_a_template_that_a_series_uses_is_not_removed(wa):
     assert wa("template", "remove", "t", "--json").error["code"] == "not-found"
 
 
+def test_a_change_that_a_series_cannot_follow_is_told(wa):
+    wa("template", "add", "t", "Hi {first} in {place}")
+    row = wa("schedule", "add", REEM, *YEARLY, "--template", "t", "--set", "place=Rome", "--json").json
+    assert wa("template", "add", "t", "Hi {first} in {place}, {age}").err == ""
+    said = wa("template", "add", "t", "Hi {city}").err
+    assert row["series_id"] in said
+    assert "{city}" in said
+
+
 def test_templates_are_listed_and_shown(wa):
     wa("template", "add", "b", "Bye {first}")
     wa("template", "add", "a", "-", stdin="Hi {first}, {place}\nsecond line\n")

@@ -38,6 +38,9 @@ def add(
     app = app_of(ctx)
     row = table.put(app.store, name, read_text(text), app.now())
     app.out.result(row, f"{row['name']}: {_fields(row)}")
+    for series_id, absent in table.lacking(app.store, row).items():
+        names = ", ".join(f"{{{name}}}" for name in absent)
+        app.out.note(f"the series {series_id} has no value for {names}: its messages would fail")
 
 
 @template.command(name="list")

@@ -18,7 +18,7 @@ from wa.settings import end_of_grace
 from wa.store.database import Row, Store
 from wa.times import format_duration, from_iso, load_zone, parse_duration, to_iso
 
-BATCH = 500
+BATCH = 100
 """The most dates recorded as missed in one transaction; the others follow with the next row's end."""
 SHOWN = 5
 """The number of times that are shown of a series."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from wa.errors import WaError
 from wa.queue import checks, rows
 from wa.queue.series import table as series
-from wa.queue.templates.fields import names_in
+from wa.queue.templates.fields import KNOWN, names_in
 from wa.store.database import Row, Store
 from wa.store.rewrites import Restore, carry_over
 from wa.times import to_iso
@@ -44,6 +44,16 @@ def _carry_templates_over(restore: Restore) -> None:
     if columns := restore.columns("templates"):
         theirs = f"SELECT {columns} FROM {restore.known}.templates"
         restore.db.execute(f"INSERT OR IGNORE INTO main.templates ({columns}) {theirs}")
+
+
+def lacking(store: Store, row: Row) -> dict[str, list[str]]:
+    """Return, by the ids of the series that use a template, the fields that they have no value for."""
+    found = {}
+    for each in series.by_template(store, row["name"]):
+        known = {*KNOWN, *series.fields_of(store, each["id"])}
+        if absent := sorted(set(row["fields"]) - known):
+            found[each["id"]] = absent
+    return found
 
 
 def get(store: Store, name: str) -> Row:
