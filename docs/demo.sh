@@ -81,6 +81,11 @@ run wa schedule list
 say 'Three people are invited, each by name and one after the other: a job.'
 run wa jobs add --to neighbour --to brother --to zoe --part "Hi {first}, tea on Sunday?" --gap 1s
 
+say 'A template and a birthday make a greeting that goes out every year.'
+run wa contacts edit sister --birthday 1985-12-24
+run wa template add birthday "Happy birthday, {first}!"
+run wa schedule birthdays --template birthday --at 09:00
+
 say 'The scheduler sends what is due. It runs on while you do other things.'
 printf '$ wa run-scheduler &\n'
 wa run-scheduler &
