@@ -14,6 +14,7 @@ CONTRACT = "tests/real/test_neonize_transport.py::TestContract::"
 ENDS = "tests/real/test_linked_ends.py::"
 LINKED = "tests/real/test_linked.py::"
 MEDIA = "tests/real/test_linked_media.py::"
+JOBS = "tests/queue/test_jobs.py::"
 QUEUE = "tests/queue/test_queue.py::"
 
 SEVERAL = CONTENT + "test_messages_of_a_burst_reach_each_their_own_recipient"
@@ -70,6 +71,8 @@ DELIVER = "connection/deliver.py"
 OWNER = "connection/owner.py"
 REQUESTS = "connection/requests.py"
 OUTGOING = "media/outgoing.py"
+CHAIN = "queue/jobs/chain.py"
+CLAIMS = "queue/jobs/claims.py"
 DETAILS = "media/details.py"
 
 FAULTS = [
@@ -395,6 +398,31 @@ FAULTS = [
         "wire_after=0,",
         QUEUE + "test_an_uncertain_attempt_without_a_wire_mark_was_not_sent",
         "nobody has to ask for evidence here",
+    ),
+    # ── Jobs ──
+    Fault(
+        "a job goes on while a row of it is open",
+        CHAIN,
+        'if makes and not table.has(store, job["id"], "open"):',
+        "if makes:",
+        JOBS + "test_a_job_sends_its_parts_in_order_to_one_person_after_the_other",
+        "more than one row is open",
+    ),
+    Fault(
+        "a row that goes back to pending is not held while its job is paused",
+        CHAIN,
+        'elif row["status"] == "pending" and job["status"] == "paused":',
+        "elif False:",
+        JOBS + "test_a_job_paused_while_it_sends_makes_no_further_row",
+        "[(0, 0, 'pending')] == [(0, 0, 'held')]",
+    ),
+    Fault(
+        "who has had a part gets it under another address too",
+        CLAIMS,
+        '_MAY_HAVE_IT = ("sending", "sent", "unknown")',
+        "_MAY_HAVE_IT = ()",
+        JOBS + "test_two_recipients_that_turn_out_to_be_one_person_get_each_part_once",
+        "Left contains 2 more items",
     ),
     # ── The claim and the outcome ──
     Fault(
