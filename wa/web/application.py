@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Security
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.security import APIKeyHeader
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -17,7 +16,7 @@ from wa.connection.context import Context
 from wa.connection.status import status_of
 from wa.errors import WaError
 from wa.store.wake import wake_owner
-from wa.web import metrics, pages
+from wa.web import pages
 from wa.web.access import Refused
 from wa.web.answers import OF_HTTP, Answer, answer, failed
 from wa.web.api import contacts, fields, jobs, messages, schedule, series, templates
@@ -39,23 +38,19 @@ _ERROR: dict[str, Any] = {
         }
     },
 }
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": text,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-    }
-    for status, text in {
-        400: "The request is not right.",
-        401: "There is no secret, or a wrong one.",
-        403: "The address, the host or the origin is not allowed.",
-        404: "There is no such thing, or several fit.",
-        409: "It is not in a state for this, or may have been sent.",
-        413: "The body is too large.",
-        422: "It was not sent.",
-        429: "Too many; `Retry-After` says when to come again.",
-        503: "Not linked, in use, or out of reach.",
-    }.items()
+_ERRORS = {
+    "400": "The request is not right.",
+    "401": "There is no secret, or a wrong one.",
+    "403": "The address, the host or the origin is not allowed.",
+    "404": "There is no such thing, or several fit.",
+    "409": "It is not in a state for this, or may have been sent.",
+    "413": "The body is too large.",
+    "422": "It was not sent.",
+    "429": "Too many; `Retry-After` says when to come again.",
+    "503": "Not linked, in use, or out of reach.",
 }
+_OPEN = "/health"
+"""The path in the description that needs no secret."""
 
 
 def make_application(work: Work, health: Health) -> FastAPI:
@@ -71,14 +66,10 @@ def make_application(work: Work, health: Health) -> FastAPI:
     made.add_exception_handler(Refused, _on_error)
     made.add_exception_handler(HTTPException, _on_http_error)
     made.add_exception_handler(RequestValidationError, _on_invalid)
-    made.include_router(_open(health))
-    key = Security(APIKeyHeader(name="X-API-Secret", auto_error=False))
-    made.include_router(_operations(work, health), dependencies=[key], responses=_ERRORS)
-    api = APIRouter(prefix="/api/v1")
+    _add_open(made, health)
+    _add_operations(made, work, health)
     for part in (schedule, messages, contacts, jobs, series, templates):
-        api.include_router(part.router(work))
-    api.include_router(_status(work))
-    made.include_router(api, dependencies=[key], responses=_ERRORS)
+        part.add_to(made, work)
     described: list[bytes] = []
 
     async def describe() -> Response:
@@ -95,15 +86,24 @@ def _description(made: FastAPI) -> bytes:
     found = get_openapi(
         title=made.title, version=made.version, description=made.description, routes=made.routes
     )
-    found["components"]["schemas"]["Error"] = _ERROR
+    parts = found["components"]
+    parts["schemas"]["Error"] = _ERROR
+    parts["securitySchemes"] = {"secret": {"type": "apiKey", "in": "header", "name": "X-API-Secret"}}
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    errors = {status: {"description": text, "content": content} for status, text in _ERRORS.items()}
+    for path, methods in found["paths"].items():
+        for operation in methods.values():
+            if path != _OPEN:
+                operation["responses"].update(errors)
+                operation["security"] = [{"secret": []}]
+                operation["tags"] = [path.removeprefix("/api/v1/").strip("/").partition("/")[0]]
     return to_json(found).encode()
 
 
-def _open(health: Health) -> APIRouter:
-    """Return the endpoints that answer everybody."""
-    paths = APIRouter(tags=["health"])
+def _add_open(paths: FastAPI, health: Health) -> None:
+    """Add the endpoints that answer everybody."""
 
-    @paths.api_route("/", methods=["GET", "HEAD"], summary="What this is", include_in_schema=False)
+    @paths.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def front(request: Request) -> Response:
         report = await health.look()
         if "text/html" in request.headers.get("accept", ""):
@@ -115,21 +115,21 @@ def _open(health: Health) -> APIRouter:
     async def ping() -> Response:
         return fields.reply(answer({"status": "ok", "message": "pong"}))
 
-    @paths.get("/health", summary="How things are", responses={503: {"description": "Something is wrong."}})
+    @paths.get(_OPEN, summary="How things are", responses={503: {"description": "Something is wrong."}})
     async def look() -> Response:
         report = await health.look()
         return fields.reply(answer(report.values, report.status))
 
-    paths.add_api_route("/health", look, methods=["HEAD"], include_in_schema=False)
-    return paths
+    paths.add_api_route(_OPEN, look, methods=["HEAD"], include_in_schema=False)
 
 
-def _operations(work: Work, health: Health) -> APIRouter:
-    """Return the endpoints for those who run it."""
-    paths = APIRouter(tags=["operations"])
+def _add_operations(paths: FastAPI, work: Work, health: Health) -> None:
+    """Add the endpoints for those who run it."""
 
     @paths.get("/metrics", summary="Figures for Prometheus", response_class=Response)
     async def show(request: Request) -> Response:
+        from wa.web import metrics  # its library is loaded for those who ask for figures
+
         return fields.reply(metrics.figures(await health.look(), request.headers.get("accept", "")))
 
     @paths.post("/scheduler/refresh", summary="Let the scheduler look for new work")
@@ -137,21 +137,12 @@ def _operations(work: Work, health: Health) -> APIRouter:
         wake_owner(work.home.socket)
         return fields.reply(answer({"success": True, "message": "Scheduler state refreshed"}))
 
-    return paths
-
-
-def _status(work: Work) -> APIRouter:
-    """Return the endpoint of the status."""
-    paths = APIRouter(tags=["status"])
-
-    @paths.get("/status", summary="The account, the connection, and what waits to be sent")
+    @paths.get("/api/v1/status", summary="The account, the connection, and what waits to be sent")
     async def status() -> Response:
         def act(context: Context) -> Answer:
             return answer(status_of(context).values)
 
         return await fields.read(work, act)
-
-    return paths
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

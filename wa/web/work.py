@@ -21,7 +21,7 @@ LOCK_SECONDS = 5.0
 """Seconds that a request waits for a store that another program has locked."""
 TURN_SECONDS = 10.0
 """Seconds that a request waits for a free thread; then it is refused, and nothing of it is done."""
-READERS = 3
+READERS = 2
 
 T = TypeVar("T")
 Act = Callable[[Context], T]

@@ -6,7 +6,7 @@ from datetime import date
 from itertools import islice
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import FastAPI, Query
 from pydantic import Field
 from starlette.responses import Response
 
@@ -119,11 +119,13 @@ def _remove(context: Context, who: str) -> Answer:
     return answer(row)
 
 
-def router(work: Work) -> APIRouter:
-    """Return the endpoints under /contacts. A contact is named by its id, a number, or its whole name."""
-    paths = APIRouter(prefix="/contacts", tags=["contacts"])
+def add_to(paths: FastAPI, work: Work) -> None:
+    """Add the endpoints under /contacts. A contact is named by its id, a number, or its whole name."""
 
-    @paths.get("", summary="The contacts, favourites first; with q those that it fits, the best first")
+    @paths.get(
+        "/api/v1/contacts",
+        summary="The contacts, favourites first; with q the best match first",
+    )
     async def list_(
         q: Annotated[str | None, Query(description="Part of a name, alias, number, tag or note.")] = None,
         tag: str | None = None,
@@ -141,23 +143,23 @@ def router(work: Work) -> APIRouter:
 
         return await fields.read(work, act)
 
-    @paths.post("", summary="Add a contact", status_code=201)
+    @paths.post("/api/v1/contacts", summary="Add a contact", status_code=201)
     async def add(body: Add) -> Response:
         return await fields.write(work, lambda context: _add(context, body))
 
-    @paths.get("/{who}", summary="One contact")
+    @paths.get("/api/v1/contacts/{who}", summary="One contact")
     async def show(who: str) -> Response:
         return await fields.read(work, lambda context: answer(_find(context, who, exact=False)))
 
-    @paths.patch("/{who}", summary="Change a contact")
+    @paths.patch("/api/v1/contacts/{who}", summary="Change a contact")
     async def change(who: str, body: Change) -> Response:
         return await fields.write(work, lambda context: _change(context, who, body))
 
-    @paths.delete("/{who}", summary="Remove a contact; the chat stays")
+    @paths.delete("/api/v1/contacts/{who}", summary="Remove a contact; the chat stays")
     async def remove(who: str) -> Response:
         return await fields.write(work, lambda context: _remove(context, who))
 
-    @paths.put("/{who}/favorite", summary="Make it a favourite, or an ordinary contact again")
+    @paths.put("/api/v1/contacts/{who}/favorite", summary="Make it a favourite, or an ordinary contact again")
     async def favorite(who: str, body: Favorite) -> Response:
         def act(context: Context) -> Answer:
             number = _find(context, who, exact=True)["id"]
@@ -165,12 +167,10 @@ def router(work: Work) -> APIRouter:
 
         return await fields.write(work, act)
 
-    @paths.post("/{who}/aliases", summary="Add or remove aliases")
+    @paths.post("/api/v1/contacts/{who}/aliases", summary="Add or remove aliases")
     async def aliases(who: str, body: Names) -> Response:
         return await fields.write(work, lambda context: _change_words(context, who, "aliases", body))
 
-    @paths.post("/{who}/tags", summary="Add or remove tags")
+    @paths.post("/api/v1/contacts/{who}/tags", summary="Add or remove tags")
     async def tags(who: str, body: Names) -> Response:
         return await fields.write(work, lambda context: _change_words(context, who, "tags", body))
-
-    return paths

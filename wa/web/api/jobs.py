@@ -1,4 +1,7 @@
-"""Jobs: messages to many people."""
+"""Jobs: messages to many people.
+
+`ask`, which loads what holds the connection, is imported where it is used: a server is small without it.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,10 @@ from datetime import timedelta
 from itertools import islice
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import FastAPI, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from wa.connection import ask
 from wa.connection.context import Context
 from wa.errors import WaError
 from wa.queue.jobs import control, make, people, plan, sources, table
@@ -93,20 +95,19 @@ def _show(context: Context, job_id: str, limit: int, after: int) -> Answer:
     )
 
 
-def router(work: Work) -> APIRouter:
-    """Return the endpoints under /jobs."""
-    paths = APIRouter(prefix="/jobs", tags=["jobs"])
+def add_to(paths: FastAPI, work: Work) -> None:
+    """Add the endpoints under /jobs."""
 
-    @paths.get("", summary="The jobs, the newest last")
+    @paths.get("/api/v1/jobs", summary="The jobs, the newest last")
     async def list_(status: _Status | None = None) -> Response:
         return await fields.read(work, lambda context: listed(table.listing(context.store, status)))
 
-    @paths.post("", summary="Add a job", status_code=201)
+    @paths.post("/api/v1/jobs", summary="Add a job", status_code=201)
     async def add(body: Add, key: Key = None) -> Response:
         chosen = fields.key_of(key, body.key)
         return await fields.write(work, lambda context: _add(context, body, chosen))
 
-    @paths.get("/{id}", summary="One job: its counts, and what each recipient got or gets")
+    @paths.get("/api/v1/jobs/{id}", summary="One job: its counts, and what each recipient got or gets")
     async def show(id: str, limit: Limit = 50, after: _After = 0) -> Response:  # noqa: A002
         def act(context: Context) -> Answer:
             return _show(context, table.find(context.store, id), limit, after)
@@ -122,20 +123,22 @@ def router(work: Work) -> APIRouter:
         # as a reader: pausing waits for a message that is being sent, and must not keep other writers waiting
         return await fields.read(work, fields.changed(act))
 
-    @paths.post("/{id}/pause", summary="Stop a job for now")
+    @paths.post("/api/v1/jobs/{id}/pause", summary="Stop a job for now")
     async def pause(id: str) -> Response:  # noqa: A002
+        from wa.connection import ask
+
         return await move(id, ask.pause_job)
 
-    @paths.post("/{id}/cancel", summary="End a job; what is not sent yet is not sent")
+    @paths.post("/api/v1/jobs/{id}/cancel", summary="End a job; what is not sent yet is not sent")
     async def cancel(id: str) -> Response:  # noqa: A002
+        from wa.connection import ask
+
         return await move(id, ask.cancel_job)
 
-    @paths.post("/{id}/resume", summary="Let a paused job go on")
+    @paths.post("/api/v1/jobs/{id}/resume", summary="Let a paused job go on")
     async def resume(id: str) -> Response:  # noqa: A002
         return await move(id, lambda context, job: control.resume(context.store, job, context.now()))
 
-    @paths.post("/{id}/retry", summary="Try the failed recipients again")
+    @paths.post("/api/v1/jobs/{id}/retry", summary="Try the failed recipients again")
     async def retry(id: str) -> Response:  # noqa: A002
         return await move(id, lambda context, job: control.retry(context.store, job, context.now()))
-
-    return paths

@@ -7,7 +7,7 @@ import time
 from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import FastAPI, Query
 from pydantic import Field
 from starlette.responses import Response
 
@@ -99,24 +99,23 @@ def read_chat(context: Context, chat: str, limit: int, before: str | None, after
     return listed(responses.counted(context.store, found))
 
 
-def router(work: Work) -> APIRouter:
-    """Return the endpoints under /messages and /chats."""
-    paths = APIRouter(tags=["messages"])
+def add_to(paths: FastAPI, work: Work) -> None:
+    """Add the endpoints under /messages and /chats."""
 
-    @paths.get("/chats", summary="The chats, newest message first")
+    @paths.get("/api/v1/chats", summary="The chats, newest message first")
     async def chats(limit: Limit = 20, unread: Flag = False, channels: Flag = False) -> Response:
         def act(context: Context) -> Answer:
             return listed(chat_list.listing(context.store, limit, unread_only=unread, channels=channels))
 
         return await fields.read(work, act)
 
-    @paths.get("/messages", summary="The newest messages of a chat, oldest first")
+    @paths.get("/api/v1/messages", summary="The newest messages of a chat, oldest first")
     async def conversation(
         chat: str, limit: Limit = 50, before: Before = None, after: After = None
     ) -> Response:
         return await fields.read(work, lambda context: read_chat(context, chat, limit, before, after))
 
-    @paths.get("/messages/search", summary="Messages with all words of q, newest first")
+    @paths.get("/api/v1/messages/search", summary="Messages with all words of q, newest first")
     async def search(
         q: str,
         chat: str | None = None,
@@ -139,11 +138,9 @@ def router(work: Work) -> APIRouter:
 
         return await fields.read(work, act)
 
-    @paths.post("/messages", summary="Send a message now", status_code=202)
+    @paths.post("/api/v1/messages", summary="Send a message now", status_code=202)
     async def send(body: Send, wait: _Wait = 0, key: Key = None) -> Response:
         chosen = fields.key_of(key, body.key)
         row, is_new = await work.write(partial(queue, body=body, key=chosen))
         row = await settled(work, row, wait)
         return fields.reply(outcome(row, chosen, is_new=is_new))
-
-    return paths

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import FastAPI, Query
 from pydantic import Field
 from starlette.responses import Response
 
@@ -124,27 +124,26 @@ def listing(context: Context, status: str | None, limit: int, cursor: str | None
     return listed((shown(context, row) for row in found), attention.as_cursor(last) if last else None)
 
 
-def router(work: Work) -> APIRouter:
-    """Return the endpoints under /schedule."""
-    paths = APIRouter(prefix="/schedule", tags=["schedule"])
+def add_to(paths: FastAPI, work: Work) -> None:
+    """Add the endpoints under /schedule."""
 
-    @paths.get("", summary="List the queue: what is not settled yet, or by status")
+    @paths.get("/api/v1/schedule", summary="List the queue: what is not settled yet, or by status")
     async def list_(status: _Status | None = None, limit: Limit = 50, cursor: _Cursor = None) -> Response:
         return await fields.read(work, lambda context: listing(context, status, limit, cursor))
 
-    @paths.post("", summary="Queue a message for later, or a series", status_code=201)
+    @paths.post("/api/v1/schedule", summary="Queue a message for later, or a series", status_code=201)
     async def add_(body: Add, key: Key = None) -> Response:
         chosen = fields.key_of(key, body.key)
         return await fields.write(work, lambda context: add(context, body, chosen))
 
-    @paths.get("/{id}", summary="One message of the queue")
+    @paths.get("/api/v1/schedule/{id}", summary="One message of the queue")
     async def show(id: str) -> Response:  # noqa: A002
         def act(context: Context) -> Answer:
             return answer(shown(context, rows.get(context.store, rows.find(context.store, id))))
 
         return await fields.read(work, act)
 
-    @paths.patch("/{id}", summary="Change a message that is not sent yet")
+    @paths.patch("/api/v1/schedule/{id}", summary="Change a message that is not sent yet")
     async def edit(id: str, body: Change) -> Response:  # noqa: A002
         def act(context: Context) -> Answer:
             store = context.store
@@ -170,27 +169,27 @@ def router(work: Work) -> APIRouter:
 
         return await fields.write(work, fields.changed(act))
 
-    @paths.post("/{id}/cancel", summary="Cancel it; then it does not go out")
+    @paths.post("/api/v1/schedule/{id}/cancel", summary="Cancel it; then it does not go out")
     async def cancel(id: str) -> Response:  # noqa: A002
         return await move(id, states.cancel)
 
-    @paths.post("/{id}/hold", summary="Keep it from going out")
+    @paths.post("/api/v1/schedule/{id}/hold", summary="Keep it from going out")
     async def hold(id: str) -> Response:  # noqa: A002
         return await move(id, states.hold)
 
-    @paths.post("/{id}/unhold", summary="Let it go out again")
+    @paths.post("/api/v1/schedule/{id}/unhold", summary="Let it go out again")
     async def unhold(id: str) -> Response:  # noqa: A002
         return await move(id, states.unhold)
 
-    @paths.post("/{id}/approve", summary="Let a draft go out")
+    @paths.post("/api/v1/schedule/{id}/approve", summary="Let a draft go out")
     async def approve(id: str, body: Approve | None = None) -> Response:  # noqa: A002
         return await move(id, partial(states.approve, at_once=bool(body and body.now)))
 
-    @paths.post("/{id}/resolve", summary="Settle what may have been sent")
+    @paths.post("/api/v1/schedule/{id}/resolve", summary="Settle what may have been sent")
     async def resolve(id: str, body: Resolve) -> Response:  # noqa: A002
         return await move(id, lambda store, row_id, now: outcomes.resolve(store, row_id, body.outcome, now))
 
-    @paths.post("/{id}/retry", summary="Send a failed or missed one again", status_code=202)
+    @paths.post("/api/v1/schedule/{id}/retry", summary="Send a failed or missed one again", status_code=202)
     async def retry(id: str, body: Retry | None = None) -> Response:  # noqa: A002
         force = bool(body and body.force)
 
@@ -202,5 +201,3 @@ def router(work: Work) -> APIRouter:
             return answer(shown(context, row), 202)
 
         return await fields.write(work, act)
-
-    return paths

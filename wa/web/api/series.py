@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import FastAPI
 from pydantic import Field
 from starlette.responses import Response
 
@@ -36,18 +36,17 @@ def _shown(context: Context, row: Row) -> Row:
     return {**table.public(row), "next": occurrences.upcoming(context.store, row, context.now())}
 
 
-def router(work: Work) -> APIRouter:
-    """Return the endpoints under /series."""
-    paths = APIRouter(prefix="/series", tags=["series"])
+def add_to(paths: FastAPI, work: Work) -> None:
+    """Add the endpoints under /series."""
 
-    @paths.get("", summary="The series; with ended those that have ended too")
+    @paths.get("/api/v1/series", summary="The series; with ended those that have ended too")
     async def list_(ended: Flag = False) -> Response:
         def act(context: Context) -> Answer:
             return listed(_shown(context, row) for row in table.listing(context.store, ended=ended))
 
         return await fields.read(work, act)
 
-    @paths.get("/{id}", summary="One series, with its next times")
+    @paths.get("/api/v1/series/{id}", summary="One series, with its next times")
     async def show(id: str) -> Response:  # noqa: A002
         def act(context: Context) -> Answer:
             return answer(_shown(context, table.get(context.store, id)))
@@ -61,19 +60,19 @@ def router(work: Work) -> APIRouter:
 
         return await fields.write(work, fields.changed(work_))
 
-    @paths.post("/{id}/cancel", summary="End a series, and cancel what of it is not sent yet")
+    @paths.post("/api/v1/series/{id}/cancel", summary="End a series, and cancel what of it is not sent yet")
     async def cancel(id: str) -> Response:  # noqa: A002
         return await move(id, change.cancel)
 
-    @paths.post("/{id}/hold", summary="Let its dates pass, until it is released")
+    @paths.post("/api/v1/series/{id}/hold", summary="Let its dates pass, until it is released")
     async def hold(id: str) -> Response:  # noqa: A002
         return await move(id, change.hold)
 
-    @paths.post("/{id}/unhold", summary="Let a held series go on")
+    @paths.post("/api/v1/series/{id}/unhold", summary="Let a held series go on")
     async def unhold(id: str) -> Response:  # noqa: A002
         return await move(id, change.unhold)
 
-    @paths.patch("/{id}", summary="Change a series from its next date on")
+    @paths.patch("/api/v1/series/{id}", summary="Change a series from its next date on")
     async def edit(id: str, body: Change) -> Response:  # noqa: A002
         def act(context: Context) -> Row:
             change.edit(
@@ -93,5 +92,3 @@ def router(work: Work) -> APIRouter:
             return _shown(context, table.get(context.store, id))
 
         return await fields.write(work, fields.changed(act))
-
-    return paths

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import FastAPI
 from pydantic import Field
 from starlette.responses import Response
 
@@ -22,27 +22,27 @@ class Put(Body):
     text: Annotated[str, Field(description="The text; `{name}` is a field, `{{` and `}}` are braces.")]
 
 
-def router(work: Work) -> APIRouter:
-    """Return the endpoints under /templates."""
-    paths = APIRouter(prefix="/templates", tags=["templates"])
+def add_to(paths: FastAPI, work: Work) -> None:
+    """Add the endpoints under /templates."""
 
-    @paths.get("", summary="The templates, by name")
+    @paths.get("/api/v1/templates", summary="The templates, by name")
     async def list_() -> Response:
         return await fields.read(work, lambda context: listed(table.listing(context.store)))
 
-    @paths.get("/{name}", summary="One template")
+    @paths.get("/api/v1/templates/{name}", summary="One template")
     async def show(name: str) -> Response:
         return await fields.read(work, lambda context: answer(table.get(context.store, name)))
 
-    @paths.put("/{name}", summary="Keep a text under a name; the series that use it get the new text")
+    @paths.put(
+        "/api/v1/templates/{name}",
+        summary="Keep a text under a name, for its series too",
+    )
     async def put(name: str, body: Put) -> Response:
         def act(context: Context) -> Answer:
             return answer(table.put(context.store, name, body.text, context.now()))
 
         return await fields.write(work, act)
 
-    @paths.delete("/{name}", summary="Remove a template that no series uses")
+    @paths.delete("/api/v1/templates/{name}", summary="Remove a template that no series uses")
     async def remove(name: str) -> Response:
         return await fields.write(work, lambda context: answer(table.remove(context.store, name)))
-
-    return paths

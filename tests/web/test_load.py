@@ -1,0 +1,114 @@
+"""The API under load, beside the process that sends and another writer."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import REEM, delivered, wait_for
+from test_serve import Server
+from web_client import SECRET
+
+from wa.store.database import Store
+
+READS = ("/api/v1/chats", "/api/v1/schedule?limit=20", "/api/v1/contacts?q=reem", "/api/v1/status", "/health")
+SECONDS = 60
+READS_A_SECOND = 200
+POSTS_A_SECOND = 20
+LONGEST = 0.1
+MOST_MEGABYTES = 60
+
+
+def memory_of(pid):
+    """Return the megabytes of a process that are in memory."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmRSS" in line]
+    return int(line.split()[1]) / 1000
+
+
+class Caller(threading.Thread):
+    """Ask one thing after the other at a steady pace; note how long each took, and what was no success."""
+
+    def __init__(self, port, requests, pace):
+        super().__init__(daemon=True)
+        self.port, self.requests, self.pace = port, requests, pace
+        self.times, self.wrong = [], []
+
+    def run(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        began = time.monotonic()
+        for number, (method, path, body, headers) in enumerate(self.requests):
+            time.sleep(max(0, began + number * self.pace - time.monotonic()))
+            at = time.monotonic()
+            connection.request(method, path, body, {"X-API-Secret": SECRET, **headers})
+            reply = connection.getresponse()
+            text = reply.read()
+            self.times.append(time.monotonic() - at)
+            if reply.status >= 300:
+                self.wrong.append((path, reply.status, text))
+        connection.close()
+
+
+def posts(first, step):
+    """Return requests that queue messages, each twice with its key."""
+    for number in range(first, SECONDS * POSTS_A_SECOND, step):
+        body = json.dumps({"to": REEM, "text": f"message {number}"})
+        headers = {"Idempotency-Key": f"k{number}", "Content-Type": "application/json"}
+        yield from [("POST", "/api/v1/messages", body, headers)] * 2
+
+
+@pytest.mark.soak
+@pytest.mark.console_script
+def test_a_minute_of_load(spawn, home, wa, record_property):
+    wa("contacts", "add", "Reem Sample", REEM)
+    wa("loopback", "say", REEM, "Hello")
+    owner = spawn("run-scheduler")
+    server = Server(spawn("serve", "--port", "0", API_SECRET=SECRET))
+    wait_for(lambda: server.ask("GET", "/health")[0] == 200)
+    for path in READS:
+        server.ask("GET", path)
+    before = memory_of(server.process.pid)
+    readers = [
+        Caller(
+            server.port,
+            [
+                ("GET", READS[number % len(READS)], None, {})
+                for number in range(SECONDS * READS_A_SECOND // 8)
+            ],
+            8 / READS_A_SECOND,
+        )
+        for _ in range(8)
+    ]
+    writers = [Caller(server.port, posts(first, 4), 2 / POSTS_A_SECOND) for first in range(4)]
+    stop = threading.Event()
+
+    def write():
+        store = Store(home)
+        while not stop.wait(0.05):
+            with store.write():
+                store.set_state("load", time.monotonic())
+        store.close()
+
+    other = threading.Thread(target=write)
+    for thread in (other, *readers, *writers):
+        thread.start()
+    for thread in (*readers, *writers):
+        thread.join()
+    stop.set()
+    other.join()
+    after = memory_of(server.process.pid)
+    times = sorted(each for caller in (*readers, *writers) for each in caller.times)
+    p99 = times[len(times) * 99 // 100]
+    record_property("p99_ms", round(p99 * 1000))
+    record_property("memory_mb", (round(before), round(after)))
+    assert [each for caller in (*readers, *writers) for each in caller.wrong] == []
+    number = SECONDS * POSTS_A_SECOND
+    wait_for(lambda: len(delivered(home)) == number, timeout=120, what="the messages")
+    assert len(set(delivered(home))) == number
+    assert p99 < LONGEST
+    assert after < before + 5
+    assert after < MOST_MEGABYTES
+    owner.kill()
