@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -191,7 +191,7 @@ class Health:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._last = self._make()
         self._made_at = time.monotonic()
-        self._running: asyncio.Future[Report] | None = None
+        self._running: Future[Report] | None = None
 
     def _make(self) -> Report:
         return report(self._home, self._settings, self._now())
@@ -201,9 +201,10 @@ class Health:
         if time.monotonic() - self._made_at < FRESH_SECONDS:
             return self._last
         if self._running is None or self._running.done():
-            self._running = asyncio.get_running_loop().run_in_executor(self._thread, self._make)
+            self._running = self._thread.submit(self._make)
+        running = asyncio.shield(asyncio.wrap_future(self._running))
         try:
-            self._last = await asyncio.wait_for(asyncio.shield(self._running), ANSWER_SECONDS)
+            self._last = await asyncio.wait_for(running, ANSWER_SECONDS)
             self._made_at = time.monotonic()
         except asyncio.TimeoutError:
             if time.monotonic() - self._made_at > STALE_SECONDS:
