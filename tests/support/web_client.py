@@ -148,7 +148,7 @@ def serving(
     config = parse_config(app.values, host)
     _ = app.store
     work, health = Work(app.home, app.settings, now), Health(app.home, app.settings, now)
-    link = Link(0) if config.secret is None else None
+    link = Link("the-key-of-the-link", 0) if config.secret is None else None
     try:
         yield Client(Guard(make_application(work, health), config, work, host, link), work, link)
     finally:

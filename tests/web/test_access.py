@@ -274,10 +274,8 @@ def test_the_memory_of_wrong_secrets_is_bounded(monkeypatch):
 
 
 def test_a_link_works_once_and_for_ten_minutes():
-    link = Link(0)
+    link = Link("key", 0)
     assert not link.use("another", 1)
-    assert link.use(link.key, 599)
-    assert not link.use(link.key, 599)
-    late = Link(0)
-    assert not late.use(late.key, 601)
-    assert Link(0).key != Link(0).key
+    assert link.use("key", 599)
+    assert not link.use("key", 599)
+    assert not Link("key", 0).use("key", 601)

@@ -137,6 +137,10 @@ class Store:
         if with_rows:
             self.execute(f"INSERT INTO temp.{table} SELECT * FROM main.{table}")
 
+    def keep_small(self) -> None:
+        """Keep at most half a megabyte of pages in memory: a process with several connections stays small."""
+        self.execute("PRAGMA cache_size=-500")
+
     def execute(self, sql: str, params: Params = ()) -> sqlite3.Cursor:
         """Run one statement."""
         return self.conn.execute(sql, params)

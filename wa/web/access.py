@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hmac
 import re
-import secrets
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -193,8 +192,8 @@ class Throttle:
 class Link:
     """The key in the link that `wa serve` prints where there is no secret: it works once, for ten minutes."""
 
-    def __init__(self, now: float) -> None:
-        self.key = secrets.token_urlsafe(24)
+    def __init__(self, key: str, now: float) -> None:
+        self.key = key
         self._until = now + LINK_SECONDS
         self._is_used = False
 

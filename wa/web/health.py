@@ -189,12 +189,13 @@ class Health:
         self._settings = settings
         self._now = now
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="health")
-        self._last = self._make()
-        self._made_at = time.monotonic()
-        self._running: Future[Report] | None = None
+        self._last, self._made_at = Report({}), 0.0
+        self._make()
+        self._running: Future[None] | None = None
 
-    def _make(self) -> Report:
-        return report(self._home, self._settings, self._now())
+    def _make(self) -> None:
+        self._last = report(self._home, self._settings, self._now())
+        self._made_at = time.monotonic()
 
     async def look(self) -> Report:
         """Return how things are now, or were at the last look if this one takes too long."""
@@ -204,8 +205,7 @@ class Health:
             self._running = self._thread.submit(self._make)
         running = asyncio.shield(asyncio.wrap_future(self._running))
         try:
-            self._last = await asyncio.wait_for(running, ANSWER_SECONDS)
-            self._made_at = time.monotonic()
+            await asyncio.wait_for(running, ANSWER_SECONDS)
         except asyncio.TimeoutError:
             if time.monotonic() - self._made_at > STALE_SECONDS:
                 return self._stalled()

@@ -1,14 +1,20 @@
-"""What Linux tells of processes: memory, time on the processor, and who listens on a port."""
+"""The socket to listen on, and what Linux tells of processes: memory, processor, who has a port."""
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import socket
 from contextlib import suppress
 from pathlib import Path
 
+from wa.errors import WaError
+
 _PROC = Path("/proc")
 _LISTENING = "0A"
+_WAITING = 128
+"""Connections that may wait to be accepted."""
 
 
 def memory_of(pid: int) -> str | None:
@@ -50,3 +56,33 @@ def _inodes(port: int) -> set[str]:
                 if re.fullmatch(rf"[0-9A-F]+:{port:04X}", words[1]) and words[3] == _LISTENING:
                     found.add(words[9])
     return found
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket bound to an address.
+
+    Raise WaError `in-use` for a port that another process has, and `bad-setting` for an address that is not
+    this machine's.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        made = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise _not_ours(host, error) from error
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+    except OSError as error:
+        made.close()
+        if error.errno != errno.EADDRINUSE:
+            raise _not_ours(host, error) from error
+        holder = listener_on(port) or "another program"
+        message = f"port {port} is taken by {holder}"
+        raise WaError("in-use", message, "stop it, or choose another port with --port") from error
+    made.listen(_WAITING)
+    return made
+
+
+def _not_ours(host: str, error: OSError) -> WaError:
+    hint = "--host names an address of this machine; a port below 1024 wants root"
+    return WaError("bad-setting", f"cannot listen on {host}: {error.strerror or error}", hint)

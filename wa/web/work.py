@@ -92,6 +92,7 @@ class Pool:
                     "storage-error", "the store is missing", "put it back, or `wa backup restore latest`"
                 )
             store = open_store_for(self._home, self._settings.transport)
+            store.keep_small()
             return Context(self._home, self._settings, store, self._now)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import sys
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -30,31 +31,23 @@ def serve(
     Example: wa serve --port 3002
     """
     app = app_of(ctx)
-    try:
-        import fastapi  # noqa: F401
-        import prometheus_client  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise WaError(
-            "usage",
-            f"wa serve needs the extra wa[web]: {error.name} is not installed",
-            "pip install 'wa[web]'",
-        ) from None
-    from wa.web import server
-    from wa.web.access import Link
+    if missing := [name for name in ("fastapi", "prometheus_client", "uvicorn") if find_spec(name) is None]:
+        message = f"wa serve needs the extra wa[web]: {missing[0]} is not installed"
+        raise WaError("usage", message, f"{sys.executable} -m pip install 'wa[web]'")
+    import secrets
+
     from wa.web.config import parse_config
+    from wa.web.processes import listening
+    from wa.web.standalone import become
 
     config = parse_config(app.values, host)
-    _ = app.store  # makes or upgrades it, or says why not, before anything answers
-    bound = server.listening(host, port)
-    link = Link(time.monotonic()) if config.secret is None else None
+    app.store.close()  # it is made or upgraded now, or says why not, before anything answers
+    bound = listening(host, port)
+    key = secrets.token_urlsafe(24) if config.secret is None else None
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{bound.getsockname()[1]}"
-
-    def ready() -> None:
-        path = f"/login?key={link.key}" if link else ""
-        app.out.event({"event": "serving", "url": address + path}, f"serving on {address}")
-        if link:
-            app.out.line(f"log in within ten minutes, once: {address}{path}")
-
-    server.run(bound, host, app.home, app.settings, config, app.now, link, ready)
+    path = f"/login?key={key}" if key else ""
+    app.out.event({"event": "serving", "url": address + path}, f"serving on {address}")
+    if key:
+        app.out.line(f"log in within ten minutes, once: {address}{path}")
+    become(bound, host, app.home, app.settings, app.values, key, app.verbose)
