@@ -106,7 +106,7 @@ def with_series(app: App, row: Mapping[str, Any]) -> Row:
 def described(app: App, row: Mapping[str, Any]) -> tuple[Row, str]:
     """Return a row with its series for JSON, and in words: a line, and one for each time that follows."""
     shown = with_series(app, row)
-    line = f"{row['id']}  {who(row)}  {when_due(app, row)}{mark(row, before='  ')}{state_note(row)}"
+    line = f"{row['id']}  {who(row)}  {when_due(app, row)}{mark(row, before='  ')}{state_note(shown)}"
     later = [when for when in shown["next"] if when != row["scheduled_at"]]
     return shown, "\n".join(
         [line, *(f"    then {when_due(app, {**row, 'scheduled_at': each})}" for each in later)]
@@ -138,10 +138,11 @@ def mark(row: Mapping[str, Any], before: str = "") -> str:
 
 def state_note(row: Mapping[str, Any]) -> str:
     """Return what keeps a row from going out at its time, as an addition to a line about it."""
-    row_id = row["id"]
+    series = row.get("series")
+    held = series["id"] if series and series["status"] == "held" else row["id"]
     return {
-        "draft": f"  (a draft: `wa schedule approve {row_id}` lets it go out)",
-        "held": f"  (held: `wa schedule unhold {row_id}` lets it go out)",
+        "draft": f"  (a draft: `wa schedule approve {row['id']}` lets it go out)",
+        "held": f"  (held: `wa schedule unhold {held}` lets it go out)",
     }.get(row["status"], "")
 
 

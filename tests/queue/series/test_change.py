@@ -70,6 +70,8 @@ def test_a_held_series_lets_its_dates_pass(add, wa, store, clock, go, home):
     row = add(*DAILY)
     held = schedule(wa, clock, "hold", row["id"], "--series").json
     assert (held["status"], held["series"]["status"]) == ("held", "held")
+    said = wa("schedule", "edit", row["series_id"], "--at", "09:00", now=clock).out
+    assert f"unhold {row['series_id']}" in said
     go("2026-11-23T16:00")
     assert queue(store) == [*((f"2026-11-{day}", "missed") for day in (21, 22, 23)), ("2026-11-24", "held")]
     assert schedule(wa, clock, "unhold", row["series_id"]).json["status"] == "pending"
