@@ -155,6 +155,24 @@ def test_a_job_file_of_the_old_tool_is_read(jobs, clock):
     assert texts == [(jid, text) for jid in (REEM_JID, ADAM_JID) for text in ("one", "two {curly}")]
 
 
+def test_a_job_file_of_the_old_tool_begins_at_its_time(jobs):
+    old = {
+        "status": "pending",
+        "recipients": [REEM],
+        "messageParts": [{"text": "one"}],
+        "scheduledStartAt": "2026-11-24T10:00:00.000Z",
+        "currentRecipientIndex": 0,
+        "progress": {"recipientsSent": 0, "lastSentAt": None},
+    }
+    path = file("job.json", json.dumps(old))
+    made = jobs("add", "--file", path, "--dry-run")
+    assert made.json["parts"][0]["scheduled_at"] == "2026-11-24T10:00:00.000Z"
+    made = jobs("add", "--file", path, "--at", "2026-11-25 10:00", "--dry-run")
+    assert made.json["parts"][0]["scheduled_at"] == "2026-11-25T10:00:00.000Z"
+    past = file("past.json", json.dumps({**old, "scheduledStartAt": "2026-11-01T10:00:00.000Z"}))
+    assert jobs("add", "--file", past, "--at", "2026-11-25 10:00", "--dry-run").code == 0
+
+
 # ── The plan ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -340,6 +358,19 @@ GOOD = {"recipients": [REEM], "messageParts": [{"orderIndex": 0, "text": "Hi"}]}
         ('{"recipients": ["447700900123"],\n"messageParts": 5}', 2),
         ('{"recipients": ["447700900123"],\n"messageParts": [{"text": "a"},\n}', 3),
         ("[1]", 1),
+        (
+            '{"recipients": ["447700900123"], "messageParts": [{"text": "a"}],\n'
+            '"scheduledStartAt": "2026-11-19T10:00:00Z"}',
+            2,
+        ),
+        ('{"recipients": ["447700900123"], "messageParts": [{"text": "a"}],\n"scheduledStartAt": {}}', 2),
+        ('{"recipients": ["447700900123"], "messageParts": [{"text": "a"}],\n"recipientsSent": 1}', 2),
+        ('{"recipients": ["447700900123"], "messageParts": [{"text": "a"}],\n"status": "completed"}', 2),
+        (
+            '{"recipients": ["447700900123"], "messageParts": [{"text": "a"}],\n'
+            '"progress": {"currentRecipientIndex": 0,\n"currentPartIndex": 1}}',
+            3,
+        ),
     ],
 )
 def test_a_job_file_with_holes_is_refused_with_its_line(jobs, text, line):

@@ -93,7 +93,7 @@ def add(
     if sum(map(bool, (to, tag, csv, file))) != 1:
         raise WaError("usage", "recipients come from --to, --tag, --csv or --file", "give one of them")
     settings, now = app.settings, app.now()
-    old = old_file.read_old_job(file) if file else None
+    old = old_file.read_old_job(file, now, settings.zone, with_start=at is None) if file else None
     parts = _parts(app, ctx.meta[_ORDER], part or [], template or [], delay or [], part_file or [])
     if old and parts:
         raise WaError("usage", "the parts are in the file", "leave --part out, or use --csv or --to")
@@ -108,7 +108,7 @@ def add(
     wish = people.Wish(
         title or (old.title if old else None),
         parts,
-        None if at is None else parse_when(at, now, settings.zone),
+        parse_when(at, now, settings.zone) if at is not None else old.start if old else None,
         settings.zone,
         _first(None if gap is None else _span(gap), old.gap if old else None, plan.GAP),
         settings.grace if grace is None else parse_duration(grace),

@@ -6,15 +6,26 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
 from wa.queue.jobs.sources import Given, Part, bad_line
 from wa.store.files import storage_error
+from wa.times import parse_when
 
 _MOST_BYTES = 64 * 1024 * 1024
 """The largest file that is read, in bytes."""
+_DONE = ("running", "completed", "failed", "cancelled")
+_PROGRESS = (
+    "current_recipient_index",
+    "current_part_index",
+    "recipients_sent",
+    "recipients_failed",
+    "last_sent_at",
+)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
 
@@ -23,14 +34,18 @@ class OldJob:
     """A job file of the tool before this one. What it does not say is None."""
 
     title: str | None
+    start: datetime | None
     recipients: list[Given]
     parts: list[Part]
     gap: float | None
     max_retries: int | None
 
 
-def read_old_job(path: Path) -> OldJob:
-    """Return the job in a file of the tool before this one. Raise WaError `bad-data` with file and line."""
+def read_old_job(path: Path, now: datetime, zone: ZoneInfo, *, with_start: bool) -> OldJob:
+    """Return the job in a file of the tool before this one, with its start if that is wanted.
+
+    Raise WaError `bad-data` with file and line, also for a job of which the old tool may have sent a part.
+    """
     try:
         raw = path.read_bytes() if path.stat().st_size <= _MOST_BYTES else None
     except FileNotFoundError:
@@ -50,7 +65,7 @@ def read_old_job(path: Path) -> OldJob:
         raise bad_line(path, error.lineno, f"it is not JSON: {error.msg}", "mend it there") from None
     except (RecursionError, ValueError) as error:
         raise bad_line(path, 1, f"it cannot be read: {error}", "mend it") from None
-    return _OldFile(path, text, found).job()
+    return _OldFile(path, text, found).job((now, zone) if with_start else None)
 
 
 class _OldFile:
@@ -65,8 +80,8 @@ class _OldFile:
         )
         raise bad_line(self._path, line_of(self._text, place), what, hint)
 
-    def job(self) -> OldJob:
-        """Return the job. Raise WaError."""
+    def job(self, here: tuple[datetime, ZoneInfo] | None) -> OldJob:
+        """Return the job, with its start as it is read `here`. Raise WaError."""
         root = self._root
         if not isinstance(root, dict):
             self._fail("it is not a job, which is a JSON object")
@@ -76,13 +91,48 @@ class _OldFile:
         config = root.get("config")
         if config is not None and not isinstance(config, dict):
             self._fail("`config` is not an object", "config")
+        self._check_not_begun()
         gap = self._number(config or {}, "recipientGapSeconds", "config")
         retries = self._number(config or {}, "maxRetries", "config")
         if retries is not None and retries != int(retries):
             self._fail("`maxRetries` is not a whole number", "config", "maxRetries")
         return OldJob(
-            title, self._recipients(), self._parts(), gap, None if retries is None else int(retries)
+            title,
+            self._start(*here) if here else None,
+            self._recipients(),
+            self._parts(),
+            gap,
+            None if retries is None else int(retries),
         )
+
+    def _check_not_begun(self) -> None:
+        """Raise WaError for a job of which something may have been sent: all of it would go out again."""
+        begun = [("status",)] if self._root.get("status") in _DONE else []
+        for place, known in (((), self._root), (("progress",), self._root.get("progress"))):
+            if isinstance(known, dict):
+                begun += [(*place, key) for key, value in known.items() if value and _snake(key) in _PROGRESS]
+        if begun:
+            raise bad_line(
+                self._path,
+                line_of(self._text, begun[0]),
+                f"the job has begun: it has `{begun[0][-1]}`, and would go out again from its first message",
+                "`wa migrate-s3` takes over a job that has begun",
+            )
+
+    def _start(self, now: datetime, zone: ZoneInfo) -> datetime | None:
+        key = "scheduledStartAt" if "scheduledStartAt" in self._root else "scheduled_start_at"
+        found = self._root.get(key)
+        if found is None:
+            return None
+        if not isinstance(found, str):
+            self._fail(f"`{key}` is not a time", key)
+        try:
+            return parse_when(found, now, zone)
+        except WaError as error:
+            line = line_of(self._text, (key,))
+            raise bad_line(
+                self._path, line, f"`{key}`: {error.message}", "--at says when it begins"
+            ) from None
 
     def _number(self, record: dict[str, Any], name: str, *place: str | int) -> float | None:
         value = record.get(name)
@@ -124,6 +174,10 @@ class _OldFile:
             delay = self._number(each, "delayAfterSeconds", key, number)
             order[index] = Part(text, delay, has_fields=False)
         return [order[index] for index in sorted(order)]
+
+
+def _snake(name: str) -> str:
+    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
 def line_of(text: str, place: tuple[str | int, ...]) -> int:
