@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from wa.errors import WaError
 from wa.queue import pacing
-from wa.queue.jobs import claims
 from wa.queue.rows import get, sending_ids, update
 from wa.queue.states import end, expect
 from wa.record import messages, reads, write
@@ -234,7 +233,7 @@ def _back_off(store: Store, row_id: str, now: datetime, why: str) -> None:
     A job tries a row again only so many times; a try whose process died does not count.
     """
     row = _whole_row(store, row_id)
-    if row["job_id"] and why != _DIED and not claims.may_try_again(store, row, now):
+    if row["job_id"] and why != _DIED and not _job_tries_again(store, row, now):
         _fail(store, row_id, now, "send-failed", f"{why}; tried {row['attempts']} times")
         return
     jitter = random.uniform(0.75, 1.25)  # noqa: S311
@@ -243,6 +242,13 @@ def _back_off(store: Store, row_id: str, now: datetime, why: str) -> None:
     if now < last < again:
         again = last
     update(store, row_id, now, status="pending", message_id=None, not_before=to_iso(again), note=why)
+
+
+def _job_tries_again(store: Store, row: Row, now: datetime) -> bool:
+    """Return whether the job of a row tries it again, and count that."""
+    from wa.queue.jobs import claims
+
+    return claims.may_try_again(store, row, now)
 
 
 def outcomes_since(store: Store, moment: datetime) -> list[str]:

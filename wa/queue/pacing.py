@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wa.queue import place, rows
-from wa.queue.jobs import restore as jobs
 from wa.queue.series import queued
 from wa.record import messages
 from wa.settings import Settings
@@ -47,14 +46,15 @@ def resume(store: Store, now: datetime) -> int:
 
     In a copied home, due messages from before it was copied become `unknown`. Return their number.
     """
+    from wa.queue.jobs import restore as jobs  # what makes rows is loaded where there are any
+    from wa.queue.series import occurrences
+
     doubtful = 0
     with store.write():
         store.set_state("paused", None)
         if (made_here := place.take_over(store, now)) is not None:
             doubtful = rows.doubt(store, made_here, now)
             jobs.doubt(store, made_here, now)
-        from wa.queue.series import occurrences  # what computes dates is imported where there are series
-
         occurrences.catch_up(store, now)
         jobs.catch_up(store, now)
         rows.clamp_claims(store, now)
@@ -82,7 +82,8 @@ def rebase(store: Store, now: datetime) -> None:
     """Count stored moments that lie in the future as now, so that a clock set back stops nothing."""
     state = store.state()
     ahead = [key for key in ("pacing", "brake") if key in state and from_iso(state[key]["at"]) > now]
-    if not ahead and not rows.any_from_the_future(store, now) and not jobs.is_ahead(store, now):
+    is_a_job_ahead = _is_a_job_ahead(store, now)
+    if not ahead and not is_a_job_ahead and not rows.any_from_the_future(store, now):
         return
     with store.write():
         for key in ahead:
@@ -93,7 +94,20 @@ def rebase(store: Store, now: datetime) -> None:
             from wa.queue.series import occurrences
 
             occurrences.rewind(store, series, now)
-        jobs.rewind(store, now)
+        if is_a_job_ahead:
+            from wa.queue.jobs import restore as jobs
+
+            jobs.rewind(store, now)
+
+
+def _is_a_job_ahead(store: Store, now: datetime) -> bool:
+    """Return whether there is a job, and it derived something while the clock was ahead."""
+    unfinished = "SELECT 1 FROM jobs WHERE status IN ('pending', 'running', 'paused') LIMIT 1"
+    if store.value(unfinished) is None:
+        return False
+    from wa.queue.jobs import restore as jobs
+
+    return jobs.is_ahead(store, now)
 
 
 def blocked(store: Store, now: datetime, settings: Settings) -> Block | None:

@@ -19,7 +19,6 @@ from wa.errors import WaError
 from wa.jids import is_person_or_group
 from wa.people.recipients import Recipient
 from wa.queue import pacing, place
-from wa.queue.jobs import claims
 from wa.queue.rows import get, update
 from wa.queue.series import queued
 from wa.queue.states import end
@@ -77,16 +76,26 @@ def seconds_to_next(store: Store, now: datetime, settings: Settings, scope: Scop
     block = pacing.blocked(store, now, settings) if due <= now else None
     if block is not None:
         due = None if block.until is None else max(due, block.until)
-    stall = claims.next_stall(store)
+    stall = _next_stall(store)
     if stall is not None:
         due = stall if due is None else min(due, stall)
     return None if due is None else max(0.0, (due - now).total_seconds())
 
 
+def _next_stall(store: Store) -> datetime | None:
+    """Return when the first job will have waited for longer than its grace."""
+    waiting = f"{_QUEUE} queue_job_stalls WHERE status = 'pending' AND job_id IS NOT NULL"
+    found = store.value(f"SELECT min(expires_at) FROM {waiting}")
+    return from_iso(found) if found else None
+
+
 def claim(store: Store, now: datetime, settings: Settings, scope: Scope) -> Claim | None:
     """Claim the next row that may be sent now: it is committed as `sending` before anything is sent."""
     with store.write():
-        claims.pause_stalled(store, now, settings)
+        if (stall := _next_stall(store)) is not None and stall < now:
+            from wa.queue.jobs import claims
+
+            claims.pause_stalled(store, now, settings)
         if pacing.blocked(store, now, settings) is not None:
             return None
         before = store.conn.total_changes
@@ -124,6 +133,8 @@ def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool
     if row["template"] and not _is_filled(store, row, now):
         return True
     if row["job_id"]:
+        from wa.queue.jobs import claims
+
         return claims.withheld(store, row, now, settings)
     if row["series_id"] and _is_superseded(store, row, now):
         why = "a newer date of its series was due"

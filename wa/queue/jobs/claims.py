@@ -94,16 +94,8 @@ def may_try_again(store: Store, row: Row, now: datetime) -> bool:
 # ── Nothing could be sent for longer than the grace ─────────────────────────────────────────────────
 
 
-def next_stall(store: Store) -> datetime | None:
-    """Return when the first job has waited for longer than its grace."""
-    found = store.value(f"SELECT min(expires_at) FROM {_PENDING}")
-    return from_iso(found) if found else None
-
-
 def pause_stalled(store: Store, now: datetime, settings: Settings) -> None:
     """Pause each job of which nothing could be sent for longer than its grace, with the reason."""
-    if (first := next_stall(store)) is None or first >= now:
-        return
     with store.write():
         block = pacing.blocked(store, now, settings)
         late = (
