@@ -107,7 +107,7 @@ def claim(store: Store, now: datetime, settings: Settings, scope: Scope) -> Clai
             row = _candidate(store, now, scope)
             if row is None:
                 return None
-            if not _withheld(store, row, now, settings):
+            if not _withheld(store, row, now, settings) and _is_filled(store, row, now):
                 return _take(store, row, now, settings)
     return None
 
@@ -129,8 +129,6 @@ def _withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool
     if not is_person_or_group(row["to_jid"]):  # an older version queued it
         why = f"nothing is sent to {row['to_jid']}: that would publish it"
         end(store, row["id"], now, status="failed", error_code="usage", error_message=why)
-        return True
-    if row["template"] and not _is_filled(store, row, now):
         return True
     if row["job_id"]:
         from wa.queue.jobs import claims
@@ -165,6 +163,8 @@ def _is_superseded(store: Store, row: Row, now: datetime) -> bool:
 
 def _is_filled(store: Store, row: Row, now: datetime) -> bool:
     """Fill in the fields of a row's template; return False if that cannot be done, so that the row failed."""
+    if row["template"] is None:
+        return True
     from wa.queue.series.table import fields_of
     from wa.queue.templates import table as templates
     from wa.queue.templates import values

@@ -122,6 +122,14 @@ def test_a_date_that_cannot_be_filled_in_failed_and_the_series_goes_on(wa, store
     assert delivered(home) == ["sister, good morning from Rome"] * 2
 
 
+def test_a_date_that_is_too_late_is_missed_whatever_its_fields(wa, store, go):
+    wa("template", "add", "t", "Hi {alias}")
+    wa("schedule", "add", REEM, "--at", "2026-11-21 09:00", "--every", "day", "--template", "t")
+    wa("contacts", "alias", "reem", "sis", "--remove")
+    go("2026-11-21T20:00")
+    assert statuses(store)["2026-11-21"] == "missed"
+
+
 def test_a_retry_that_cannot_be_filled_in_is_not_sent(wa, store, go, home):
     wa("template", "add", "t", "Hi {alias}")
     wa("schedule", "add", REEM, "--at", "2026-11-21 09:00", "--every", "day", "--template", "t")
