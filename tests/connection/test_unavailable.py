@@ -17,6 +17,7 @@ from wa.record.search import Filter
 from wa.store.condition import check
 from wa.store.database import Row, Store
 from wa.whatsapp.events import (
+    ChatRead,
     Deleted,
     Edited,
     Event,
@@ -141,6 +142,14 @@ def test_one_that_the_history_could_not_read_is_new_when_it_arrives(store: Store
     assert unread(store) == 0
     put(came())
     assert (unread(store), only(store)["source"], only(store)["content"]) == (1, "live", "the cake")
+
+
+def test_one_that_the_history_could_not_read_is_not_new_where_it_was_read_since(
+    store: Store, put: Put
+) -> None:
+    by_history(store, stand_in())
+    put(ChatRead(REEM_JID, ("A",)), came())
+    assert (only(store)["status"], only(store)["source"], unread(store)) == ("read", "live", 0)
 
 
 def test_a_deletion_makes_a_tombstone_that_stays(store: Store, put: Put) -> None:

@@ -155,6 +155,11 @@ def test_json_of_any_depth_is_read_or_left_out(begin: str, end: str) -> None:
         assert flows.answers(deep) in ("", "1", "a: 1", "order: 1")
 
 
+def test_half_a_character_is_no_text_that_can_be_stored() -> None:
+    assert flows.text('{"title": "Tea \\ud83c"}') == "Tea ?"
+    assert flows.answers('{"tea": "hot \\ud83c\\udf75 \\udf75"}') == "tea: hot \U0001f375 ?"
+
+
 @pytest.mark.parametrize(
     ("amount", "parts", "currency", "shown"),
     [
@@ -171,6 +176,7 @@ def test_json_of_any_depth_is_read_or_left_out(begin: str, end: str) -> None:
         (True, 1, "GBP", ""),
         (float("inf"), 1, "GBP", ""),
         ("9" * 400, 1, "GBP", ""),
+        ("1e999999", "1e-999999", "GBP", ""),
         ({}, [], "GBP", ""),
         (2**63 - 1, 1000, "GBP", "GBP 9223372036854775.807"),
     ],

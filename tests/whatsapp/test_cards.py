@@ -76,3 +76,25 @@ def test_the_file_of_cards_is_named_for_them() -> None:
     assert cards.cards_name(several) == "2 contacts.vcf"
     assert cards.vcards(several).count(b"BEGIN:VCARD") == 2
     assert cards.vcards(Message(conversation="Hello")) == b""
+
+
+def test_a_message_of_countless_cards_is_read_up_to_a_bound() -> None:
+    """Nothing is recorded while it is read."""
+    many, tel = 20_000, "TEL:+447700900123"
+    one = Message(contactMessage={"vcard": (card("FN:Reem", tel) + "\n") * many})
+    several = Message(contactsArrayMessage={"contacts": [{"displayName": "Reem", "vcard": card(tel)}] * many})
+    unended = Message(contactMessage={"vcard": "BEGIN:VCARD\nFN:Reem\n" * many})
+    numbers = Message(contactMessage={"vcard": card("FN:Reem", *(f"TEL:+447700{n:06}" for n in range(many)))})
+    shown = [
+        cards.contact(one.contactMessage),
+        cards.contacts(several.contactsArrayMessage),
+        cards.contact(unended.contactMessage),
+    ]
+    assert [len((each.text or "").splitlines()) for each in shown] == [cards.MOST_CARDS] * 3
+    (reem,) = cards.contact(numbers.contactMessage).details["cards"]
+    assert len(reem["numbers"]) == cards.MOST
+    odd = card("TEL" + ";X" * 400_000 + ":+447700900123")
+    assert (
+        cards.contact(Message(contactMessage={"displayName": "Reem", "vcard": odd}).contactMessage).text
+        == "Reem"
+    )

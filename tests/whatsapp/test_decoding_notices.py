@@ -28,7 +28,7 @@ from test_decoding import (
 
 from wa.whatsapp import notices
 from wa.whatsapp.events import Account, CallTold, EphemeralSet, Event, JidMapped, MessageReceived
-from wa.whatsapp.neonize.decoding import calls, groups
+from wa.whatsapp.neonize.decoding import calls, groups, stubs
 from wa.whatsapp.neonize.decoding import decode as decoding
 
 OWN = Account(ME, MY_LID)
@@ -58,12 +58,20 @@ def attribute(name: str, **value: Any) -> Any:
 PEOPLE = [jid(REEM_LID), jid(ADAM_LID)]
 NAMES = "@100200300400, @500600700800"
 
+DEEP = '{"id": ' + "[" * 2000
+
 
 @pytest.mark.parametrize(
     ("fields", "stub", "params", "words"),
     [
         ({"Name": N.GroupName(Name="Walks {0}")}, "GROUP_CHANGE_SUBJECT", ["Walks {0}"],
          "Named the group: Walks {0}"),
+        ({"Name": N.GroupName(Name="17:30 @ the pier")}, "GROUP_CHANGE_SUBJECT", ["17:30 @ the pier"],
+         "Named the group: 17:30 @ the pier"),
+        ({"Topic": N.GroupTopic(Topic='{"id": "100200300400@lid"}')}, "GROUP_CHANGE_DESCRIPTION",
+         ['{"id": "100200300400@lid"}'], 'Changed the description: {"id": "100200300400@lid"}'),
+        ({"Topic": N.GroupTopic(Topic=DEEP)}, "GROUP_CHANGE_DESCRIPTION", [DEEP],
+         f"Changed the description: {DEEP}"),
         ({"Topic": N.GroupTopic(Topic="On foot")}, "GROUP_CHANGE_DESCRIPTION", ["On foot"],
          "Changed the description: On foot"),
         ({"Topic": N.GroupTopic(TopicDeleted=True)}, "GROUP_CHANGE_DESCRIPTION", [],
@@ -113,6 +121,18 @@ def test_a_change_has_the_same_id_each_time_it_is_told_and_another_one_else():
     (other,) = lines(change(Leave=PEOPLE))
     assert first == again
     assert first.message_id != other.message_id
+
+
+@pytest.mark.parametrize(
+    ("param", "text"),
+    [
+        ("Ask: reem@example.org", "Ask: reem@example.org"),
+        ('{"id": ' + "[" * 5000, '{"id": ' + "[" * 5000),
+        ('{"id": "Reem \\ud83c"}', "Reem ?"),
+    ],
+)
+def test_what_is_no_address_is_shown_as_it_is_written(param, text):
+    assert stubs.words("COMMUNITY_LINK_SUB_GROUP", [param]) == (f"Linked with: {text}", None)
 
 
 def test_our_own_change_is_from_us():

@@ -155,6 +155,8 @@ def _fill(store: Store, row: Row) -> None:
         names.append("status")
     elif row["source"] == "live" and found["source"] == "history":
         names += ["status", "source"]
+        if chats.read_to(store, row["chat_jid"]) >= found["timestamp"]:  # read since, on the phone
+            row["status"] = "read"
     if found["edited_at"] is None:
         replace_text(store, found, row["content"])
     change(store, found["id"], {name: row[name] for name in names})

@@ -42,6 +42,11 @@ def text_of(text: Any) -> str:
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
 
 
+def encodable(text: str) -> str:
+    """Return a text without the halves of characters that JSON can make: nothing can store them."""
+    return text.encode("utf-8", "replace").decode()
+
+
 @dataclass(frozen=True)
 class Content:
     """What is made of a message's content."""

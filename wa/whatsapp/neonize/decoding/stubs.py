@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from wa.jids import GROUP_SERVER, LID_SERVER, USER_SERVER
 from wa.whatsapp import notices
 from wa.whatsapp.events import MessageReceived
-from wa.whatsapp.neonize.decoding.fields import bare_jid, text_of
+from wa.whatsapp.neonize.decoding.fields import bare_jid, encodable, text_of
 
 # fmt: off
 _WORDS = {
@@ -56,6 +57,9 @@ _CALLS: dict[str, dict[str, bool]] = {
     "SILENCED_UNKNOWN_CALLER_AUDIO": {}, "SILENCED_UNKNOWN_CALLER_VIDEO": {"video": True},
 }
 # fmt: on
+_TEXTS = ("GROUP_CREATE", "GROUP_CHANGE_SUBJECT", "GROUP_CHANGE_DESCRIPTION")
+"""The kinds whose parameters are what somebody has written, whatever that looks like."""
+_JID = re.compile(r"[0-9][0-9:.-]*@[a-z][a-z.]*")
 
 
 def of_history(blank: MessageReceived, kind: str, info: Any) -> MessageReceived:
@@ -77,9 +81,11 @@ def words(kind: str, params: Sequence[str]) -> tuple[str | None, dict[str, Any] 
         return _SWITCHES[kind][not (params and params[0] in _ON)], None
     if kind == "CHANGE_EPHEMERAL_SETTING" and params and params[0].isdecimal():
         return notices.disappearing(int(params[0][:10])), None
-    named = [_address(each) for each in params]
-    shown = ", ".join(filter(None, map(notices.mention, named)))
-    people = [jid for jid in named if jid.partition("@")[2] in (USER_SERVER, LID_SERVER, GROUP_SERVER)]
+    named, people = [*params], []
+    if kind not in _TEXTS:
+        named = [_address(each) for each in params]
+        people = [jid for jid in named if jid.partition("@")[2] in (USER_SERVER, LID_SERVER, GROUP_SERVER)]
+    shown = ", ".join(notices.mention(each) if each in people else each for each in named if each)
     text = _WORDS.get(kind, kind.replace("_", " ").capitalize()).format(shown).removesuffix(": ")
     return text or None, {"mentions": people} if people and "@" in text else None
 
@@ -90,6 +96,7 @@ def _address(param: str) -> str:
         try:
             about = json.loads(param)
             param = next(str(about[name]) for name in ("phoneNumber", "pn", "id", "jid") if about.get(name))
-        except (ValueError, StopIteration):
+            param = encodable(param)
+        except (ValueError, StopIteration, RecursionError):
             return param
-    return bare_jid(param) if "@" in param else param
+    return bare_jid(param) if _JID.fullmatch(param) else param

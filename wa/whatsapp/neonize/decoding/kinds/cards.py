@@ -4,14 +4,39 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from wa.media.vcard import Card, Tel, read_cards
 from wa.phones import read_numbers, spaced
 from wa.whatsapp.neonize.decoding.fields import Content, lines, text_of
 
-MOST = 1_000
-"""The most numbers of a card that are shown."""
+MOST, MOST_CARDS = 1_000, 500
+"""The most numbers and cards of a message that are shown. WhatsApp's apps send 257 contacts at most."""
+LONGEST = 250_000
+"""The most characters of a message's cards that are read: nothing is recorded meanwhile."""
+
+
+@dataclass
+class _Room:
+    """What may still be read of a message's cards."""
+
+    characters: int = LONGEST
+    cards: int = MOST_CARDS
+    numbers: int = MOST
+
+    def read(self, written: str) -> list[Card]:
+        """Return the cards with a name or number in a text, as far as there is room for them."""
+        text, found = written[: self.characters], list[Card]()
+        for card in islice(read_cards(io.BytesIO(f"{text}\n".encode())), self.cards):
+            if isinstance(card, Card) and (card.name or card.tels):
+                del card.tels[self.numbers :]
+                self.numbers -= len(card.tels)
+                found.append(card)
+        self.characters -= len(text)
+        self.cards -= max(1, len(found))
+        return found
 
 
 def contact(part: Any) -> Content:
@@ -33,8 +58,8 @@ def vcards(message: Any) -> bytes:
 def cards_name(message: Any) -> str:
     """Return a file name for the cards of a message."""
     parts = _parts(message)
-    names = [name for part in parts for name, _ in _people(part) if name]
-    return f"{names[0]}.vcf" if len(parts) == 1 and names else f"{len(parts)} contacts.vcf"
+    names = [name for name, _ in _people(parts[0], _Room()) if name] if len(parts) == 1 else []
+    return f"{names[0]}.vcf" if names else f"{len(parts)} contacts.vcf"
 
 
 def _parts(message: Any) -> list[Any]:
@@ -43,7 +68,9 @@ def _parts(message: Any) -> list[Any]:
 
 
 def _content(parts: Iterable[Any], name: str) -> Content:
-    people = [person for part in parts for person in _people(part)]
+    people, room = list[tuple[str, list[str]]](), _Room()
+    for part in islice(parts, MOST_CARDS):
+        people += _people(part, room)
     shown = lines(*(" ".join(filter(None, (name, ", ".join(numbers)))) for name, numbers in people))
     cards = [
         {"name": name or None, "numbers": [*filter(None, map(_digits, numbers))]} for name, numbers in people
@@ -51,11 +78,10 @@ def _content(parts: Iterable[Any], name: str) -> Content:
     return Content("contact", shown or name or None, {"cards": cards} if people else {})
 
 
-def _people(part: Any) -> list[tuple[str, list[str]]]:
+def _people(part: Any, room: _Room) -> list[tuple[str, list[str]]]:
     """Return names and numbers on a card; more than one where the sender has put several into it."""
     said = " ".join(text_of(part.displayName).split())
-    read = read_cards(io.BytesIO(f"{text_of(part.vcard)}\n".encode()))
-    cards = [card for card in read if isinstance(card, Card) and (card.name or card.tels)]
+    cards = room.read(text_of(part.vcard))
     if len(cards) < 2:
         return [(said or _name(cards), _numbers(cards))] if said or cards else []
     return [(_name([card]), _numbers([card])) for card in cards]
@@ -70,7 +96,7 @@ def _name(cards: list[Card]) -> str:
 
 
 def _numbers(cards: list[Card]) -> list[str]:
-    tels = (tel for card in cards for tel in card.tels[:MOST])
+    tels = (tel for card in cards for tel in card.tels)
     return list(dict.fromkeys(filter(None, (number for tel in tels for number in _read(tel)))))
 
 

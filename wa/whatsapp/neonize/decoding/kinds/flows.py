@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from wa.whatsapp.moments import spoken
-from wa.whatsapp.neonize.decoding.fields import iso_times, lines, text_of
+from wa.whatsapp.neonize.decoding.fields import encodable, iso_times, lines, text_of
 from wa.whatsapp.neonize.decoding.kinds.money import price
 
 _LABELS = ("display_text", "title", "button_text", "flow_cta", "text", "header", "merchant_name", "name")
@@ -41,7 +41,7 @@ def text(written: Any, label: str = "") -> str:
     found: list[str] = []
     with suppress(RecursionError):
         _read(_parsed(written), label, "", found)
-    return lines(*found[:_MOST])
+    return encodable(lines(*found[:_MOST]))
 
 
 def answers(written: Any) -> str:
@@ -49,7 +49,7 @@ def answers(written: Any) -> str:
     found: list[str] = []
     with suppress(RecursionError):
         _fill(_parsed(written), found)
-    return lines(*found[:_MOST])
+    return encodable(lines(*found[:_MOST]))
 
 
 def _parsed(written: Any) -> Any:

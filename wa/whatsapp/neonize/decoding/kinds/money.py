@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from wa.whatsapp.neonize.decoding.fields import text_of
@@ -23,7 +23,7 @@ def price(amount: Any, parts: Any, currency: Any) -> str:
         exact = round(exact, _MOST_PLACES).normalize()
         places = max(places, -int(exact.as_tuple().exponent))
         return f"{text_of(currency or '')} {exact:.{places}f}".strip()
-    except (InvalidOperation, ValueError):  # not a number, or one of hundreds of digits
+    except (ArithmeticError, ValueError):  # not a number, or one of hundreds of digits
         return ""
 
 
