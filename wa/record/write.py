@@ -42,8 +42,7 @@ def record(store: Store, event: MessageReceived, source: str, now: datetime) -> 
 def record_many(store: Store, events: Sequence[MessageReceived], source: str, now: datetime) -> int:
     """Store messages, each once, in their order; return how many were new.
 
-    One statement writes all rows of a table, for a history may have hundreds of
-    thousands. Raise ValueError for a time that no datetime can hold.
+    One statement writes all, for they may be thousands. Raise ValueError for a time that no datetime holds.
     """
     if source not in ("migration", "import"):
         for event in messages.like_made_up(store, events):
@@ -155,8 +154,8 @@ def _fill(store: Store, row: Row) -> None:
         names.append("status")
     elif row["source"] == "live" and found["source"] == "history":
         names += ["status", "source"]
-        if chats.read_to(store, row["chat_jid"]) >= found["timestamp"]:  # read since, on the phone
-            row["status"] = "read"
+        is_read = chats.read_to(store, row["chat_jid"]) >= found["timestamp"]  # since, on the phone
+        row["status"] = "read" if is_read else row["status"]
     if found["edited_at"] is None:
         replace_text(store, found, row["content"])
     change(store, found["id"], {name: row[name] for name in names})
@@ -232,9 +231,8 @@ def delete(store: Store, row: Row, at: datetime) -> None:
     gone: Row = dict.fromkeys(("raw_proto", "details", "unavailable", "secret"))
     if version := json.loads(row["details"] or "{}").get("version_id"):
         gone["details"] = json.dumps({"version_id": version})  # its deletion is on the way too
-    if row["status"] == "received":
-        gone["status"] = "read"
-    change(store, row["id"], {"deleted_at": to_iso(at), **gone})
+    gone |= {"deleted_at": to_iso(at), "status": status_of({**row, "deleted_at": at})}
+    change(store, row["id"], gone)
     chats.count_unread(store, row["chat_jid"])
 
 
