@@ -115,6 +115,18 @@ def test_a_session_is_a_hash_in_the_store_and_ends_with_another_secret(store):
         assert api("GET", "/api/v1/chats", secret=None, cookie=mine).status == 401
 
 
+def test_a_session_that_was_ended_does_not_come_back_with_a_backup(wa, store):
+    with serving() as api:
+        first = cookie(login(api))
+        wa("backup")
+        second = cookie(login(api))
+        api("POST", "/logout", secret=None, cookie=first, origin=ORIGIN)
+    assert wa("backup", "restore", "latest").code == 0
+    with serving() as api:
+        assert api("GET", "/api/v1/chats", secret=None, cookie=first).status == 401
+        assert api("GET", "/api/v1/chats", secret=None, cookie=second).status == 200
+
+
 def test_a_session_lasts_thirty_days_from_its_last_use(store):
     clock = FakeClock()
     with serving(clock) as api:

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -82,6 +83,24 @@ def test_it_serves_and_sigterm_ends_it(serve, spawn, home, wa):
         assert slow.recv(100).startswith(b"HTTP/1.1 503 ")
     owner.signal(signal.SIGTERM)
     assert owner.finish().code == 0
+
+
+def test_a_locked_store_does_not_keep_it(serve, store):
+    server = serve()
+    status = []
+    body = {"to": REEM, "text": "Hi", "at": "2030-12-24 10:00"}
+    with store.write():
+        asked = threading.Thread(
+            target=lambda: status.append(server.ask("POST", "/api/v1/schedule", body, Idempotency_Key="k")[0])
+        )
+        asked.start()
+        wait_for(lambda: server.ask("GET", "/api/v1/schedule")[0] == 200)  # reading goes on meanwhile
+        began = time.monotonic()
+        server.process.signal(signal.SIGTERM)
+        assert server.process.finish().code == 0
+        assert time.monotonic() - began < 5
+    asked.join()
+    assert status == [503]
 
 
 def test_ctrl_c_ends_it_with_130_and_json_tells_the_address(serve):

@@ -11,11 +11,11 @@ import json
 import sqlite3
 from datetime import datetime
 
-from wa.store import rewrites
+from wa.store import rewrites, web_sessions
 from wa.store.rewrites import Restore
 from wa.times import to_iso
 
-_KEPT_STATE = ("pacing", "brake", "ban", "transport")
+_KEPT_STATE = ("pacing", "brake", "ban", "transport", web_sessions.KEY)
 _MAY_HAVE_GONE = "('sending', 'sent', 'unknown')"
 _OPEN = "('draft', 'pending', 'held')"
 
@@ -144,7 +144,9 @@ def _stuck(restore: Restore) -> None:
 
 
 def _state(restore: Restore) -> None:
-    """Keep the pace of sending and its blocks, and pause sending."""
+    """Keep the pace of sending, its blocks and the sessions of browsers, and pause sending."""
+    # a session that was ended must not come back
+    restore.db.execute("DELETE FROM main.state WHERE key = ?", [web_sessions.KEY])
     marks = ", ".join("?" * len(_KEPT_STATE))
     restore.db.execute(
         "INSERT OR REPLACE INTO main.state"

@@ -20,7 +20,8 @@ TOUCH_AFTER = timedelta(hours=1)
 """The age of the noted last use from which on a use is noted."""
 MOST = 100
 """Sessions to keep; the one that was not used for longest gives way to a new one."""
-_KEY = "web_sessions"
+KEY = "web_sessions"
+"""The key in the table `state`."""
 
 
 def begin(store: Store, secret: str | None, now: datetime) -> str:
@@ -30,7 +31,7 @@ def begin(store: Store, secret: str | None, now: datetime) -> str:
         known = _alive(store, now)
         newest = sorted(known, key=known.__getitem__)[-(MOST - 1) :]
         kept = {each: known[each] for each in newest}
-        store.set_state(_KEY, {**kept, _hash(token, secret): to_iso(now)})
+        store.set_state(KEY, {**kept, _hash(token, secret): to_iso(now)})
     return token
 
 
@@ -45,7 +46,7 @@ def use(store: Store, secret: str | None, token: str, now: datetime) -> tuple[bo
         with store.patience(0), store.write():
             known = _alive(store, now)
             if name in known:
-                store.set_state(_KEY, {**known, name: to_iso(now)})
+                store.set_state(KEY, {**known, name: to_iso(now)})
         return name in known, True
     except sqlite3.OperationalError:  # locked or full: the next use is noted
         return True, False
@@ -56,12 +57,12 @@ def end(store: Store, secret: str | None, token: str, now: datetime) -> None:
     name = _hash(token, secret)
     with store.write():
         known = _alive(store, now)
-        store.set_state(_KEY, {each: used for each, used in known.items() if each != name} or None)
+        store.set_state(KEY, {each: used for each, used in known.items() if each != name} or None)
 
 
 def _alive(store: Store, now: datetime) -> dict[str, str]:
     """Return the last use of each session that has not run out, by its hash."""
-    known: dict[str, str] = store.state().get(_KEY, {})
+    known: dict[str, str] = store.state().get(KEY, {})
     return {name: used for name, used in known.items() if now - from_iso(used) < LASTS}
 
 

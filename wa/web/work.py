@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -21,6 +22,8 @@ LOCK_SECONDS = 5.0
 """Seconds that a request waits for a store that another program has locked."""
 TURN_SECONDS = 10.0
 """Seconds that a request waits for a free thread; then it is refused, and nothing of it is done."""
+END_SECONDS = 1.0
+"""Seconds that the threads have for what they are doing when the server ends."""
 READERS = 2
 
 T = TypeVar("T")
@@ -52,12 +55,12 @@ class Pool:
                 raise WaError("in-use", "too many requests wait for the store", hint) from None
             return await asyncio.wrap_future(future)
 
-    def stop(self) -> None:
-        """End the threads, once they have done what waits."""
+    def stop(self, deadline: float) -> None:
+        """End the threads when they have done what waits; the deadline leaves them to the process's end."""
         for _ in self._threads:
             self._waiting.put(None)
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work(self) -> None:
         context: Context | None = None
@@ -119,5 +122,6 @@ class Work:
 
     def stop(self) -> None:
         """End the threads."""
-        self._readers.stop()
-        self._writer.stop()
+        deadline = time.monotonic() + END_SECONDS
+        self._readers.stop(deadline)
+        self._writer.stop(deadline)

@@ -26,7 +26,7 @@ from wa.web.api.words import WithWords, words_of
 from wa.web.work import Work
 
 LONGEST_WAIT = 30
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.1
 """Seconds between two looks for what became of a message that a request waits for."""
 _Type = Literal[
     "text", "image", "video", "audio", "voice", "document", "sticker", "location", "contact", "poll",
