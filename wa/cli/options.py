@@ -15,7 +15,7 @@ from wa.errors import WaError
 from wa.people import recipients
 from wa.times import parse_when
 
-SENDING = ("send", "schedule")
+SENDING = ("send", "schedule", "jobs")
 """Commands that SIGTERM ends with 130, and not with 0: that would say that the message is sent, or queued."""
 
 
