@@ -217,10 +217,9 @@ def kill_during_posts(serve, store, rounds):
         for each in range(50):
             key = f"{number}-{each}"
             body = {"to": REEM, "text": key, "at": "2030-12-24 10:00"}
-            if each == 10 + number:
-                killer = subprocess.Popen(
-                    ["sh", "-c", f"sleep 0.0{number % 4}; kill -9 {server.process.pid}"]
-                )
+            if each == 10:
+                delay = f"sleep 0.0{number % 5 * 3:02}"
+                killer = subprocess.Popen(["sh", "-c", f"{delay}; kill -9 {server.process.pid}"])
             try:
                 status, row = server.ask("POST", "/api/v1/schedule", body, Idempotency_Key=key)
                 assert status == 201
