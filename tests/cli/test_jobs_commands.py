@@ -285,6 +285,8 @@ def test_send_with_a_tag_is_a_job(wa, home, clock):
     assert sorted(made.json["recipients"]) == [REEM_JID, ADAM_JID]
     assert wa("send", "--tag", "family", "--yes", stdin="from stdin\n").code == 0
     assert wa("send", "Reem", "Hello", "--tag", "family", "--yes").code == 2
+    assert wa("contacts", "tag", "Reem", "alone").code == 0
+    assert "this goes to 1 person\n" in wa("send", "--tag", "alone", "Hi").err
     assert wa("send").code == 2
 
 

@@ -33,13 +33,14 @@ def make(app: App, wish: Wish, given: Iterable[Given], *, dry_run: bool, ask: bo
         again = "is named more than once, and gets" if people.doubles == 1 else "are named again, and get"
         app.out.note(f"{_number(people.doubles, 'recipient')} {again} each message once")
     if ask and not app.out.on_terminal:
-        number = len(people.rows)
-        raise WaError("usage", f"this goes to {number} people", "--yes sends it without a question")
+        raise WaError(
+            "usage", f"this goes to {_persons(len(people.rows))}", "--yes sends it without a question"
+        )
     if dry_run or ask:
         _rehearse(app, wish, people)
     if dry_run:
         return
-    if ask and not typer.confirm(f"Send it to {len(people.rows)} people?", err=True):
+    if ask and not typer.confirm(f"Send it to {_persons(len(people.rows))}?", err=True):
         app.out.note("nothing is sent")
         return
     job, is_new = jobs.create(app.store, app.settings, wish, people, now)
@@ -77,6 +78,10 @@ def _rehearse(app: App, wish: Wish, people: Any) -> None:
 
 def _number(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _persons(number: int) -> str:
+    return "1 person" if number == 1 else f"{number} people"
 
 
 def headline(app: App, job: Mapping[str, Any], total: int) -> str:

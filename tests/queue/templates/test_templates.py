@@ -173,9 +173,15 @@ def test_a_change_that_a_series_cannot_follow_is_told(wa):
     wa("template", "add", "t", "Hi {first} in {place}")
     row = wa("schedule", "add", REEM, *YEARLY, "--template", "t", "--set", "place=Rome", "--json").json
     assert wa("template", "add", "t", "Hi {first} in {place}, {age}").err == ""
+    assert wa("contacts", "add", "Adam", ADAM).code == 0
+    other = wa("schedule", "add", ADAM, *YEARLY, "--template", "t", "--set", "place=Oslo", "--set", "age=9")
+    assert other.code == 0, other.err
     said = wa("template", "add", "t", "Hi {city}").err
     assert row["series_id"] in said
     assert "{city}" in said
+    said = wa("template", "add", "t", "Hi {alias} in {place}, {age}").err
+    assert row["series_id"] not in said, "Reem has an alias"
+    assert said.count("no value for {alias}:") == 1
 
 
 def test_templates_are_listed_and_shown(wa):

@@ -38,7 +38,7 @@ def add(
     app = app_of(ctx)
     row = table.put(app.store, name, read_text(text), app.now())
     app.out.result(row, f"{row['name']}: {_fields(row)}")
-    for series_id, absent in table.lacking(app.store, row).items():
+    for series_id, absent in table.lacking(app.store, row, app.now()).items():
         names = ", ".join(f"{{{name}}}" for name in absent)
         app.out.note(f"the series {series_id} has no value for {names}: its messages would fail")
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 
 from wa.errors import WaError
 
-KNOWN = ("name", "first", "alias", "phone", "date", "time", "weekday", "age")
-"""The fields that every recipient may have."""
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _NAME = re.compile(r"[^\W\d]\w*")
 

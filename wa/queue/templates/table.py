@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from wa.errors import WaError
+from wa.people.recipients import Recipient
 from wa.queue import checks, rows
 from wa.queue.series import table as series
-from wa.queue.templates.fields import KNOWN, names_in
+from wa.queue.templates.fields import missing, names_in
+from wa.queue.templates.values import values_for
 from wa.store.database import Row, Store
 from wa.store.rewrites import Restore, carry_over
-from wa.times import to_iso
+from wa.times import load_zone, to_iso
 
 MOST = 60
 """The most characters of a name."""
@@ -46,12 +48,14 @@ def _carry_templates_over(restore: Restore) -> None:
         restore.db.execute(f"INSERT OR IGNORE INTO main.templates ({columns}) {theirs}")
 
 
-def lacking(store: Store, row: Row) -> dict[str, list[str]]:
+def lacking(store: Store, row: Row, now: datetime) -> dict[str, list[str]]:
     """Return, by the ids of the series that use a template, the fields that they have no value for."""
     found = {}
     for each in series.by_template(store, row["name"]):
-        known = {*KNOWN, *series.fields_of(store, each["id"])}
-        if absent := sorted(set(row["fields"]) - known):
+        to = Recipient(each["to_jid"], each["to_phone"], each["contact_name"])
+        local = now.astimezone(load_zone(each["timezone"]))
+        values = {**values_for(store, to, local), **series.fields_of(store, each["id"])}
+        if absent := missing(row["fields"], values):
             found[each["id"]] = absent
     return found
 
