@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import spooled
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, is_owned, wait_for
+from query_plans import plans
 
 from wa.connection import apply, spool
 from wa.connection.context import system_now
@@ -589,6 +590,12 @@ def test_a_mapping_that_comes_again_changes_nothing(store, put):
     put(JidMapped(LID, REEM_JID), JidMapped(LID, REEM_JID))
     assert everything(store) == before
     assert store.value("SELECT unread_count FROM chats") == 2
+
+
+def test_finding_out_a_number_looks_at_the_rows_of_that_person_alone(store):
+    found = plans(store, lambda: merge_chats.map_lid(store, LID, REEM_JID))
+    assert len(found) > 4
+    assert [sql for sql, plan in found.items() if "SCAN" in plan] == []
 
 
 def test_a_send_to_a_hidden_id_goes_to_the_person(put, wa):

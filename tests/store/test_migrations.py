@@ -281,6 +281,13 @@ def test_every_step_says_what_it_brings():
             {"group_members": "since"},
             id="m0022_members",
         ),
+        pytest.param(
+            23,
+            ({*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, *JOBS, *SERIES} - {"spool"})
+            | {"shared_numbers", "calls", "sealed", "poll_votes"},
+            {},
+            id="m0023_people",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

@@ -125,3 +125,14 @@ CREATE INDEX sync_asked ON sync_checkpoints (asked_until) WHERE asked_until IS N
 def m0022_members(db: Database) -> None:
     """Since when somebody is a member of a group (Unix seconds), NULL for those of the first list."""
     db.conn.execute("ALTER TABLE group_members ADD COLUMN since INTEGER")
+
+
+def m0023_people(db: Database) -> None:
+    """Indexes by person: when the number behind a hidden id is found out, its reactions and groups follow."""
+    run(
+        db,
+        """
+CREATE INDEX reactions_sender ON reactions (sender);
+CREATE INDEX group_members_member ON group_members (member_jid)
+""",
+    )
