@@ -370,6 +370,11 @@ def test_ids_and_numbers_to_type_again_are_never_cut(wa, columns):
     assert f"+{ADAM}" in listed
     row = wa("schedule", "list", "--json").json[0]["id"]
     assert row in Terminal(columns).run("schedule", "list").out
+    yearly = ("--at", "2027-05-06 09:00", "--every", "year", "--json")
+    row = wa("schedule", "add", REEM, LONG, *yearly).json["series_id"]
+    listed = Terminal(columns).run("schedule", "series").out
+    assert row in listed
+    assert "2027-05-06 09:00" in listed
 
 
 @pytest.mark.usefixtures("long")

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from wa.as_json import public, to_json
 from wa.errors import WaError
 
-# Columns with text that the user may have to type again, so it is never cut.
-_TYPED = ("id", "phone", "when")
+# Columns that are never cut: what the user may have to type again, and times.
+_TYPED = ("id", "phone", "when", "next")
 _LAST_WIDTH = 20
 """Characters of a terminal's width that are kept for the last column, the text."""
 

@@ -86,6 +86,10 @@ def test_a_time_that_does_not_exist_or_exists_twice(wa, clock):
         "2027-03-29T00:30:00.000Z",
     ]
     assert "01:30 does not exist on 28 Mar 2027" in done.err
+    done = wa(
+        "schedule", "add", REEM, "x", "--at", "2027-09-04 00:15", "--tz", "America/Santiago", "--every", "day"
+    )
+    assert "00:15 does not exist on 5 Sep 2027 in America/Santiago" in done.err
     # the series begins on the very day of the change
     options = ("--at", "2027-03-28 01:30", "--every", "day", "--json")
     done = wa("schedule", "add", REEM, "y", *options, now=clock).json

@@ -255,7 +255,7 @@ def remarks(series: Row, now: datetime) -> Sequence[str]:
             break
         at = moment(day, clock, zone)
         if at.astimezone(zone).replace(tzinfo=None) != datetime.combine(day, clock):
-            skip = f"{clock:%H:%M} does not exist on {day:%d %b %Y} in {zone}"
+            skip = f"{clock:%H:%M} does not exist on {day.day} {day:%b %Y} in {zone}"
             found.append(f"{skip}: that one goes out {describe(at, zone, now)}")
             break
     return found
