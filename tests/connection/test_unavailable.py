@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import spooled
-from conftest import REEM, REEM_JID, FakeClock
+from conftest import ADAM_JID, REEM, REEM_JID, FakeClock
 
 from wa.connection.incoming.events import apply_event
 from wa.record import chats, merge_chats, messages, search, write
@@ -32,6 +32,7 @@ NOW = FakeClock()()
 AT = 1_795_000_000
 LID = "100000000000123@lid"
 GROUP = "1203630000000000001@g.us"
+ME = "447700900999@s.whatsapp.net"
 Run = Callable[..., Any]
 Put = Callable[..., None]
 
@@ -203,6 +204,28 @@ def test_a_chat_under_a_hidden_id_is_joined_in_any_order(store: Store, put: Put,
     }
     assert sorted(found(store, "cake")) == ["A", "B"]
     assert found(store, "phone") == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "other"),
+    [
+        ({"chat_jid": GROUP}, {"chat_jid": GROUP, "sender": ADAM_JID}),
+        ({"sender": ME, "is_from_me": True}, {}),
+        ({"chat_jid": GROUP, "sender": ME, "is_from_me": True}, {"chat_jid": GROUP}),
+    ],
+)
+def test_the_message_of_somebody_else_with_its_id_does_not_take_its_place(
+    store: Store, put: Put, ours: dict[str, Any], other: dict[str, Any]
+) -> None:
+    put(stand_in(**ours), came(**other))
+    assert (only(store)["content"], only(store)["unavailable"]) == (stand_in().content, "view_once")
+    put(came(**ours))
+    assert (only(store)["content"], only(store)["sender"]) == ("the cake", came(**ours).sender)
+
+
+def test_in_a_group_it_takes_its_place_under_the_number_that_is_known_by_then(store: Store, put: Put) -> None:
+    put(stand_in(chat_jid=GROUP, sender=LID), JidMapped(LID, REEM_JID), came(chat_jid=GROUP))
+    assert (only(store)["sender"], only(store)["content"]) == (REEM_JID, "the cake")
 
 
 def test_in_a_group_it_is_its_sender_s(store: Store, put: Put) -> None:

@@ -598,6 +598,16 @@ def test_finding_out_a_number_looks_at_the_rows_of_that_person_alone(store):
     assert [sql for sql, plan in found.items() if "SCAN" in plan] == []
 
 
+@pytest.mark.parametrize("whole", [0, 1])
+def test_a_join_keeps_what_either_of_two_rows_of_a_message_has(store, put, whole):
+    """A row of an import has no bytes to download its file by, and no secret."""
+    has = {"raw": b"raw", "secret": b"s" * 32, "quoted_id": "Z"}
+    put(hidden("A", **(has if whole == 0 else {})), from_reem("A", **(has if whole else {})))
+    put(JidMapped(LID, REEM_JID))
+    (row,) = store.rows("SELECT raw_proto AS raw, secret, quoted_id FROM messages")
+    assert row == has
+
+
 def test_a_send_to_a_hidden_id_goes_to_the_person(put, wa):
     put(hidden("A"), JidMapped(LID, REEM_JID))
     assert wa("send", LID, "an answer").code == 0

@@ -101,6 +101,12 @@ def test_a_receipt_for_a_message_that_is_not_here_waits_for_it_and_marks_nothing
     assert store.value("SELECT count(*) FROM early_reads") == 0
 
 
+def test_a_receipt_under_a_hidden_id_waits_for_a_message_under_the_number_behind_it(store, put):
+    put(ChatRead(LID, ("A",)), JidMapped(LID, REEM_JID), got("A"))
+    assert unread(store) == []
+    assert store.value("SELECT count(*) FROM early_reads") == 0
+
+
 def test_a_receipt_that_names_one_message_that_is_here_and_one_that_is_not(store, put):
     put(got("A", 1), got("D", 4), ChatRead(REEM_JID, ("A", "C")))
     assert unread(store) == ["D"]

@@ -8,6 +8,9 @@ from wa.record import chats, messages, names, polls, responses, write
 from wa.store.database import BATCH, Row, Store
 from wa.store.rewrites import join_chats
 
+_CONTENT = ("raw_proto", "secret", "quoted_id", "media_path")
+"""The columns that a row of a message lacks if it came in a way that does not bring them."""
+
 
 def map_lid(store: Store, lid: str, pn: str) -> None:
     """Store which phone JID a hidden id stands for; in the caller's transaction.
@@ -83,14 +86,23 @@ def _unite_made_up(store: Store, row: Row, pn: str, used: set[str]) -> None:
 def _merge_doubles(store: Store, *doubles: Row) -> None:
     """Keep the older of two rows of one message, with the newest text and all known fields of both."""
     kept, gone = sorted(doubles, key=lambda row: (row["status"] == "early", row["id"]))
+    known, more = (
+        store.row(f"SELECT {', '.join(_CONTENT)} FROM messages WHERE id = ?", [row["id"]]) or {}
+        for row in (kept, gone)
+    )
+    content = {name: more[name] if value is None else value for name, value in known.items()}
     if messages.is_stand_in(kept) and not messages.is_stand_in(gone):
-        write.take_content(store, kept, gone)
+        content = {**more, "message_type": gone["message_type"], "unavailable": gone["unavailable"]}
+        kept["content"] = kept["content"] if kept["edited_at"] else gone["content"]
+    elif messages.is_stand_in(gone):
+        content = {}
     newer = gone if (gone["edited_at"] or "") > (kept["edited_at"] or "") else kept
     deleted_at = kept["deleted_at"] or gone["deleted_at"]
     write.remove(store, gone)
     write.replace_text(store, kept, None if deleted_at else newer["content"])
     status = write.status_of({**kept, "deleted_at": deleted_at})
     changed = {
+        **(dict.fromkeys(("raw_proto", "secret")) if deleted_at else content),
         "status": "read" if "read" in (kept["status"], gone["status"]) else status,
         "details": None if deleted_at else kept["details"] or gone["details"],
         "edited_at": newer["edited_at"],

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from wa.jids import LID_SERVER, USER_SERVER, is_lid, show_jid
-from wa.store.database import Store
+from wa.jids import LID_SERVER, USER_SERVER, is_group, is_lid, show_jid
+from wa.store.database import Row, Store
 from wa.store.rewrites import join_chats
 
 OWN_NAME = "coalesce(saved_name, nullif(name, ''))"
@@ -60,6 +60,18 @@ def forms(store: Store, jid: str) -> list[str]:
     pn = canonical(store, jid)
     lids = store.execute("SELECT lid FROM jid_aliases WHERE pn = ?", [pn]).fetchall()
     return list(dict.fromkeys([jid, pn, *(lid for (lid,) in lids)]))
+
+
+def may_be_of_one(store: Store, first: Row, second: Row) -> bool:
+    """Return whether two messages of a chat may be of one person: of different ones if these are known so.
+
+    Both sides of a chat, and all members of a group, can send a message with an id that they have seen.
+    """
+    if bool(first["is_from_me"]) != bool(second["is_from_me"]):
+        return False
+    senders = [canonical(store, row["sender"]) for row in (first, second)]
+    is_same_form = is_lid(senders[0]) == is_lid(senders[1])
+    return not (is_group(first["chat_jid"]) and is_same_form and senders[0] != senders[1])
 
 
 def shown_as(store: Store, jid: str) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from wa.jids import is_person_or_group
 from wa.record import chats, history_sync, write
 from wa.record.messages import END, SILENT, Place, end_of
-from wa.record.names import canonical
+from wa.record.names import canonical, forms
 from wa.store.database import Store
 from wa.store.rewrites import join_chats
 from wa.times import to_iso
@@ -92,8 +92,9 @@ def _apply_early(store: Store, chat: str, message_ids: Iterable[str]) -> None:
     if not store.value("SELECT 1 FROM early_reads LIMIT 1"):
         return
     for message_id in message_ids:
-        key = [chat, message_id]
-        if store.execute("DELETE FROM early_reads WHERE chat_jid = ? AND message_id = ?", key).rowcount:
+        keys = [(jid, message_id) for jid in forms(store, chat)]  # its number may be known only now
+        sql = "DELETE FROM early_reads WHERE chat_jid = ? AND message_id = ?"
+        if store.conn.executemany(sql, keys).rowcount:
             place = _place(store, chat, message_id)
             if place is not None:
                 _read_to(store, chat, place)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from wa.jids import is_group
 from wa.record import chats, messages, search_index
 from wa.record.messages import SILENT, Place, find, is_stand_in, moment, newest_id
-from wa.record.names import canonical
+from wa.record.names import canonical, may_be_of_one
 from wa.record.responses import RECENT, STATUS
 from wa.store.database import Row, Store
 from wa.times import to_iso
@@ -127,8 +127,9 @@ def record_early(
 def _provisional(store: Store, row: Row) -> Row | None:
     """Return the row that `record_early` made for a message, or that stands for it; None for the message."""
     found = find(store, row["chat_jid"], row["message_id"])
-    is_provisional = found is not None and (found["status"] == "early" or is_stand_in(found))
-    return found if is_provisional else None
+    if found is None or found["status"] == "early":
+        return found
+    return found if is_stand_in(found) and may_be_of_one(store, found, row) else None
 
 
 def _take_early(store: Store, found: Row, row: Row) -> Row:
@@ -160,18 +161,6 @@ def _fill(store: Store, row: Row) -> None:
         replace_text(store, found, row["content"])
     change(store, found["id"], {name: row[name] for name in names})
     chats.count_unread(store, row["chat_jid"])
-
-
-def take_content(store: Store, row: Row, other: Row) -> None:
-    """Give a row that stands for a message the content of another row, which is the message."""
-    names = "message_type, quoted_id, raw_proto, unavailable, secret"
-    store.execute(
-        f"UPDATE messages SET ({names}) = (SELECT {names} FROM messages WHERE id = ?) WHERE id = ?",
-        [other["id"], row["id"]],
-    )
-    if row["edited_at"] is None:
-        replace_text(store, row, other["content"])
-        row["content"] = other["content"]
 
 
 def take_away(store: Store, chat: str, message_id: str) -> None:
