@@ -186,6 +186,14 @@ def test_a_paused_job_goes_on_where_it_stopped(add, store, clock, wa):
     assert job_row(store, job_id)["recipients_sent"] == 3
 
 
+def test_a_job_that_is_resumed_before_its_time_has_not_begun(add, store, clock, wa):
+    job_id = add("--at", "in 2 hours")
+    assert wa("jobs", "pause", job_id, now=clock).code == 0
+    assert wa("jobs", "resume", job_id, "--json", now=clock).json["status"] == "pending"
+    clock.advance(hours=3)
+    assert len(run(store, clock)) == 6
+
+
 def test_a_job_paused_while_it_sends_makes_no_further_row(add, store, clock):
     job_id = add("--gap", "0")
     taken = claim(store, clock)

@@ -25,6 +25,8 @@ from wa.zones import wall_of
 STATUSES = ("draft", "pending", "held", "sending", "sent", "failed", "unknown", "cancelled", "missed")
 OPEN = ("draft", "pending", "held")
 """The statuses of rows that are not sent, and can still be changed."""
+FIRST_DUE = "first due "
+"""How the note of a row that is sent at another time than it was made for begins; its time (ISO) follows."""
 COLUMNS = (
     "id, to_jid, to_phone, message, quoted_id, scheduled_at, timezone, status, error_code,"
     " error_message, created_at, created_from, updated_at, sent_at, message_id, attempts, expires_at,"

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wa.errors import WaError
-from wa.queue.rows import OPEN, get, is_immediate, update
+from wa.queue.rows import FIRST_DUE, OPEN, get, is_immediate, update
 from wa.queue.series import queued
 from wa.settings import end_of_grace
 from wa.store.database import Row, Store
@@ -95,7 +95,7 @@ def approve(store: Store, row_id: str, now: datetime, *, at_once: bool) -> Row:
 
 def at_once_from(row: Row, now: datetime, expires: datetime) -> Row:
     """Return the changes that let a row be sent now, whatever its time was."""
-    note = None if row["scheduled_at"] == row["created_at"] else f"first due {row['scheduled_at']}"
+    note = None if row["scheduled_at"] == row["created_at"] else f"{FIRST_DUE}{row['scheduled_at']}"
     return {
         "scheduled_at": to_iso(now),
         "local_at": None,
@@ -127,7 +127,7 @@ def retry(store: Store, row_id: str, now: datetime, *, force: bool, grace: timed
             error_message=None,
             **{
                 **at_once_from(row, now, end_of_grace(now, grace)),
-                "note": f"first due {row['scheduled_at']}",
+                "note": f"{FIRST_DUE}{row['scheduled_at']}",
             },
         )
     return get(store, row_id)

@@ -76,7 +76,9 @@ def resume(store: Store, job_id: str, now: datetime) -> Row:
         if job["status"] not in ("paused", "pending", "running"):
             raise _wrong(store, job_id, job["status"], "resumed")
         if job["status"] == "paused":
-            begun = table.has(store, job_id, "begun", "unknown", *table.OVER)
+            begun = table.has(store, job_id, "unknown", *table.OVER) or (
+                (job["scheduled_start_at"] or "") <= to_iso(now) and table.has(store, job_id, "begun")
+            )
             table.update(store, job_id, now, status="running" if begun else "pending", error_message=None)
             grace = pace_of(job).grace
             for row in store.rows(_OPEN.format("('held')"), [job_id]):
@@ -109,7 +111,7 @@ def retry(store: Store, job_id: str, now: datetime) -> int:
             " WHERE job_id = ? AND status IN ('failed', 'missed')"
         )
         for row in store.rows(failed, [job_id]):
-            again = {**_AGAIN, "scheduled_at": to_iso(now), "note": f"first due {row['scheduled_at']}"}
+            again = {**_AGAIN, "scheduled_at": to_iso(now), "note": f"{rows.FIRST_DUE}{row['scheduled_at']}"}
             rows.change(store, row["id"], now, **again)
         table.change_statuses(store, job_id, ("failed",), "begun")
         chain.go_on(store, job_id, now)
