@@ -124,6 +124,13 @@ def test_a_dry_run_says_who_gets_what_and_stores_nothing(wa: Any, do: Any, ask: 
     assert "nothing was stored" in shown.err
 
 
+def test_the_rows_of_a_dry_run_are_in_the_order_of_their_days(wa: Any, do: Any) -> None:
+    do("add", "Adam", ADAM, "--birthday", "16 Jan")
+    do("add", "Reem", REEM, "--birthday", "15 Jan")
+    shown = wa("schedule", "birthdays", "--template", "t", "--dry-run")
+    assert [line.split("\t")[2] for line in shown.out.splitlines()] == ["Reem", "Adam"]
+
+
 def test_a_tag_chooses_and_drafts_wait_for_approval(do: Any, ask: Any, store: Any) -> None:
     do("add", "Reem", REEM, "--birthday", "15 Jan", "--tag", "Family")
     do("add", "Adam", ADAM, "--birthday", "16 Jan")

@@ -64,7 +64,7 @@ def schedule(
     people = list(with_birthday(store, tag))
     wish.check(people)
     if dry_run:
-        return [wish.plan(each) for each in people] + wish.astray()
+        return sorted([*map(wish.plan, people), *wish.astray()], key=_in_order)
     bind_store(store, settings.transport)
     with store.write():
         told = [wish.hold(each) for each in wish.astray()]
@@ -73,7 +73,11 @@ def schedule(
         with store.write():
             told += [wish.carry_out(each) for each in batch]
     wake_owner(store.home.socket)
-    return sorted(told, key=lambda row: (row["scheduled_at"] is None, row["scheduled_at"] or "", row["name"]))
+    return sorted(told, key=_in_order)
+
+
+def _in_order(row: Row) -> tuple[bool, str, str]:
+    return row["scheduled_at"] is None, row["scheduled_at"] or "", row["name"]
 
 
 def rule_for(birthday: str) -> Rule:

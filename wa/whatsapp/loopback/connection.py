@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from wa.jids import show_jid
 from wa.store.paths import Home
 from wa.whatsapp.events import Account, Event, History, HistoryChat
 from wa.whatsapp.ids import own_message_id
@@ -138,7 +139,7 @@ class LoopbackTransport:
         if server.connection() != self._token or _refusal(faults) is not None:
             raise NotConnected("the connection was lost")
         if server.is_unregistered(message.to_jid):
-            raise NotOnWhatsApp(f"{message.to_jid} is not on WhatsApp")
+            raise NotOnWhatsApp(f"{show_jid(message.to_jid)} is not on WhatsApp")
         if message.file is not None:
             if stopping.wait(float(faults.get("upload-delay", "0"))):
                 raise NotConnected("the connection was closed")

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from wa.errors import WaError
+from wa.jids import show_jid
 from wa.store.paths import Home
 from wa.whatsapp.signals import Banned, Disconnected, LoggedOut, Outdated, Replaced, Signal
 from wa.whatsapp.transport import (
@@ -69,7 +70,7 @@ def send_error(text: str, to_jid: str) -> SendError:
     if found := _STATUS.search(text):
         return Refused(int(found[1]))
     if "no LID found" in text:
-        return NotOnWhatsApp(f"{to_jid} is not on WhatsApp")
+        return NotOnWhatsApp(f"{show_jid(to_jid)} is not on WhatsApp")
     if any(sign in text for sign in _NO_GROUP):
         return NotOnWhatsApp(f"there is no group {to_jid}, or you are not in it")
     if any(sign in text for sign in _CERTAIN):
