@@ -25,15 +25,15 @@ def serve(
 ) -> None:
     """Serve the HTTP API, beside whatever holds the connection.
 
-    It needs the extra `wa[web]`. It sends nothing itself: `wa run-scheduler` or `wa listen`
+    It needs the extra `web`. It sends nothing itself: `wa run-scheduler` or `wa listen`
     does. Without API_SECRET it serves this machine alone, and prints a link for a browser.
 
     Example: wa serve --port 3002
     """
     app = app_of(ctx)
     if missing := [name for name in ("fastapi", "prometheus_client", "uvicorn") if find_spec(name) is None]:
-        message = f"wa serve needs the extra wa[web]: {missing[0]} is not installed"
-        raise WaError("usage", message, f"{sys.executable} -m pip install 'wa[web]'")
+        message = f"wa serve needs the extra `web`: {missing[0]} is not installed"
+        raise WaError("usage", message, f"in the checkout of wa: {sys.executable} -m pip install '.[web]'")
     import secrets
 
     from wa.web.config import parse_config
