@@ -50,6 +50,15 @@ def test_the_help_of_a_group_shows_all_its_commands(wa: Wa, group: str) -> None:
         assert f" {name} " in shown
 
 
+def test_a_misspelt_command_gets_suggestions(wa: Wa) -> None:
+    told = wa("job", "list")
+    assert (told.code, "Did you mean 'jobs'?" in told.err) == (2, True)
+
+
+def test_a_word_in_place_of_a_number_is_told_in_plain_words(wa: Wa) -> None:
+    assert "'ten' is not a whole number" in wa("read", "reem", "ten").err
+
+
 def test_a_misspelt_command_of_a_group_gets_suggestions(wa: Wa) -> None:
     cli._load.cache_clear()
 

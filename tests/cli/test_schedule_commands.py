@@ -853,3 +853,38 @@ def test_completion_on_a_home_that_cannot_be_used_offers_nothing_and_stays_silen
 def test_commands_are_completed(shell):
     assert complete(shell, "sched") == ["schedule"]
     assert complete(shell, "schedule", "re") == ["retry", "resolve"]
+
+
+# ── What a person sees ────────────────────────────────────────────────────────────────────────────
+
+
+def test_series_are_listed_by_their_next_time(wa, reem, clock):
+    for text, at in (("late", "in 3 days"), ("early", "in 1 day")):
+        assert wa("schedule", "add", "reem", text, "--at", at, "--every", "week", now=clock).code == 0
+    lines = wa("schedule", "series", now=clock).out.splitlines()
+    assert [line.split("\t")[-1] for line in lines] == ["↻ week, 12:00  early", "↻ week, 12:00  late"]
+
+
+def test_cancelling_one_date_says_that_its_series_goes_on(wa, reem, clock):
+    rule = ("--every", "day", "--until", "2026-11-23", "--except", "2026-11-22")
+    added = wa("schedule", "add", "reem", "x", "--at", "18:30", *rule, "--json", now=clock).json
+    shown = wa("schedule", "show", added["id"], now=clock).out
+    assert "↻ day, until 2026-11-23 23:59, except 2026-11-22\n" in shown
+    told = wa("schedule", "cancel", added["id"], now=clock).err
+    assert "goes on: Sat 21 Nov 2026 18:30" in told
+    assert f"`wa schedule cancel {added['series_id']}`" in told
+    assert "goes on" not in wa("schedule", "cancel", added["series_id"], now=clock).err
+
+
+def test_the_list_shows_when_a_retried_message_was_due_in_the_users_zone(wa, one_of_each, clock):
+    assert wa("schedule", "retry", one_of_each["missed"], "--no-wait", now=clock).code == 0
+    listed = wa("schedule", "list", now=clock, WA_TZ="Asia/Dubai").out
+    assert re.search(r"\(first due \d{4}-\d\d-\d\d \d\d:00\)", listed)
+    assert not ISO.search(listed)
+
+
+def test_a_field_outside_of_a_template_is_pointed_out(wa, reem, clock):
+    for options in ((), ("--every", "week")):
+        told = wa("schedule", "add", "reem", "Hi {first}!", "--at", "18:30", *options, now=clock)
+        assert (told.code, "{first} goes out as it stands" in told.err) == (0, True)
+    assert "as it stands" not in wa("schedule", "add", "reem", "Hi {x}", "--at", "18:30", now=clock).err

@@ -13,6 +13,7 @@ import subprocess
 import termios
 import time
 import unicodedata
+from itertools import pairwise
 
 import pytest
 from conftest import ADAM, REEM, REEM_JID, WA, Result, wait_for
@@ -375,6 +376,24 @@ def test_ids_and_numbers_to_type_again_are_never_cut(wa, columns):
     listed = Terminal(columns).run("schedule", "series").out
     assert row in listed
     assert "2027-05-06 09:00" in listed
+
+
+@pytest.mark.usefixtures("long")
+def test_states_and_times_are_shown_whole_on_80_columns(wa):
+    assert wa("schedule", "add", REEM, LONG, "--at", "25 dec 10:00", "--every", "25 dec").code == 0
+    assert wa("jobs", "add", "--to", REEM, "--part", LONG, "--at", "25 dec 10:00").code == 0
+    for command, states in ((["schedule", "series"], "active"), (["jobs", "list"], "0 of 1")):
+        shown = STYLE.sub("", Terminal(80).run(*command).out)
+        assert "-12-25 10:00 " in shown
+        assert f" {states} " in shown
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_the_paragraphs_of_a_help_text_are_broken_where_the_terminal_ends(columns):
+    shown = STYLE.sub("", Terminal(columns).run("schedule", "edit", "--help").out)
+    text = [line.strip() for line in shown.split("Example:")[0].splitlines() if line.strip()]
+    for line, following in pairwise(text[2:]):
+        assert len(line) + len(following.split()[0]) > columns - 5, line
 
 
 @pytest.mark.usefixtures("long")

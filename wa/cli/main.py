@@ -24,7 +24,8 @@ from wa import __version__
 from wa.cli import completion
 from wa.cli.context import App
 from wa.cli.options import SENDING, EnvFile, Json, app_of
-from wa.cli.output import log_to_stderr, write_error
+from wa.cli.output import log_to_stderr, usage_error, write_error
+from wa.cli.wrap import paragraphs
 from wa.errors import ExitStatus, Terminated, WaError
 from wa.store.open import explain, is_damaged
 
@@ -74,7 +75,8 @@ class Commands(Mapping[str, Any]):
         if name not in self._built:
             only = typer.Typer(add_completion=False)
             only.registered_commands = [self._registered[name]]
-            self._built[name] = typer.main.get_command(only)
+            command = self._built[name] = typer.main.get_command(only)
+            command.help = paragraphs(command.help or "")
         return self._built[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -88,6 +90,11 @@ class Commands(Mapping[str, Any]):
 
 class LazyGroup(TyperGroup):
     """The root group: it loads a command's module when the command is asked for."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        names: Any = dict.fromkeys(COMMANDS)
+        self.commands = names  # Typer looks here for a name like the one that was typed
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the commands to show, `loopback` only if the transport is loopback."""
@@ -250,17 +257,8 @@ def _invoke(args: Sequence[str], app: App) -> int:
     except Exception as error:
         if not hasattr(error, "format_message"):  # Typer's usage errors have this method
             raise
-        raise _usage(error) from None
+        raise usage_error(error) from None
     return result if isinstance(result, int) else ExitStatus.OK
-
-
-def _usage(error: Any) -> WaError:
-    where = error.ctx.command_path if getattr(error, "ctx", None) else "wa"
-    message = error.format_message().rstrip(".")
-    hint = f"{where} --help"
-    if "unexpected extra argument" in message:
-        hint = f'put a name or text of several words in quotes, such as "Nadia Sample"; {hint}'
-    return WaError("usage", message, hint)
 
 
 def _wants_json(args: Sequence[str]) -> bool:

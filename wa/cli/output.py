@@ -17,6 +17,10 @@ from wa.errors import WaError
 
 # Columns that are never cut: what the user may have to type again, and times.
 _TYPED = ("id", "phone", "when", "next")
+# Columns that say nothing when they are cut, so they are cut after all others.
+_SHORT = ("status", "begins", "sent", "oldest", "newest")
+_LEAST = 5
+"""Characters of any other column that are kept while one of these can be cut."""
 _LAST_WIDTH = 20
 """Characters of a terminal's width that are kept for the last column, the text."""
 
@@ -43,6 +47,16 @@ def array(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield between + to_json(public(row))
         between = ",\n "
     yield "]\n" if between != "[" else "[]\n"
+
+
+def usage_error(error: Any) -> WaError:
+    """Return the WaError for an error of Typer's about the command line."""
+    where = error.ctx.command_path if getattr(error, "ctx", None) else "wa"
+    message = re.sub(r"a valid int(eger)?( range)?$", "a whole number", error.format_message().rstrip("."))
+    hint = f"{where} --help"
+    if "unexpected extra argument" in message:
+        hint = f'put a name or text of several words in quotes, such as "Nadia Sample"; {hint}'
+    return WaError("usage", message, hint)
 
 
 def write_error(stream: TextIO, error: WaError, *, as_json: bool) -> None:
@@ -269,11 +283,13 @@ def _moved(stream: TextIO, descriptor: int) -> TextIO:
 def _shrunk(columns: Sequence[str], widths: Sequence[int], room: int) -> list[int]:
     """Return the widths of all columns but the last; cut the widest until the last one has room."""
     wanted = list(widths[:-1])
-    room -= min(_LAST_WIDTH, widths[-1]) + 2 * len(wanted)
-    cut = [number for number in range(len(wanted)) if columns[number] not in _TYPED]
-    while cut and sum(wanted) > room:
-        widest = max(cut, key=lambda number: wanted[number])
-        if wanted[widest] <= 1:
-            break
-        wanted[widest] -= 1
+    room -= 2 * len(wanted)
+    numbers = [number for number in range(len(wanted)) if columns[number] not in _TYPED]
+    for are_short, least, last in ((False, _LEAST, _LAST_WIDTH), (True, 1, _LAST_WIDTH // 2), (False, 1, 1)):
+        cut = [number for number in numbers if (columns[number] in _SHORT) is are_short]
+        while cut and sum(wanted) + min(last, widths[-1]) > room:
+            widest = max(cut, key=lambda number: wanted[number])
+            if wanted[widest] <= least:
+                break
+            wanted[widest] -= 1
     return wanted

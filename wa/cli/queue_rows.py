@@ -136,6 +136,16 @@ def mark(row: Mapping[str, Any], before: str = "") -> str:
     return f"{before}↻ {in_words(parse(row['rrule']))}"
 
 
+def limits(series: Mapping[str, Any]) -> str:
+    """Return where a series ends, and the dates that it leaves out, as an addition to its rule."""
+    parts = [
+        series["until_local"] and f"until {series['until_local'][:16].replace('T', ' ')}",
+        series["count"] and f"{series['count']} dates",
+        series["except"] and f"except {', '.join(series['except'])}",
+    ]
+    return "".join(f", {each}" for each in parts if each)
+
+
 def state_note(row: Mapping[str, Any]) -> str:
     """Return what keeps a row from going out at its time, as an addition to a line about it."""
     series = row.get("series")
@@ -180,10 +190,15 @@ class Words:
 
     def said_to(self, app: App, to: Recipient, local: datetime) -> str:
         """Return the text for a recipient, at a wall-clock time. Raise WaError `usage` for an empty field."""
-        if self.template is None:
+        if self.template is None and "{" not in self.text:
             return self.text
-        from wa.queue.templates.values import text_for
+        from wa.queue.templates.values import text_for, values_for
 
+        if self.template is None:
+            known = values_for(app.store, to, local)
+            if field := next((each for each in known if f"{{{each}}}" in self.text), None):
+                app.out.note(f"{{{field}}} goes out as it stands here: only a --template is filled in")
+            return self.text
         return text_for(app.store, self.text, to, local, self.given)
 
     def preview(self, app: App, to: Recipient, said: str, zone: ZoneInfo, times: Sequence[str]) -> None:

@@ -1,12 +1,22 @@
-"""Long lines of a conversation on a terminal: broken between words, and indented below their first line."""
+"""Text for the width of a terminal: long lines of a conversation, and the paragraphs of a help text."""
 
 from __future__ import annotations
 
+import inspect
+import re
 import unicodedata
 from collections.abc import Iterator
 
 INDENT = "    "
 """Before each further line of a message, so that it looks unlike the next message."""
+
+
+def paragraphs(text: str) -> str:
+    """Return a help text with each paragraph on one line, so that it is broken where the terminal ends.
+
+    Typer does this to the first paragraph alone.
+    """
+    return re.sub(r"(?<!\n)\n(?=\S)", " ", inspect.cleandoc(text))
 
 
 def hanging(text: str, width: int | None = None) -> str:

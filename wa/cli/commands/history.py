@@ -44,8 +44,8 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         return [
             show_jid(row["chat_jid"], row["name"]),
             row["messages"],
-            shown_time(app, row["oldest"]),
-            shown_time(app, row["newest"]),
+            shown_time(app, row["oldest"])[:10],
+            shown_time(app, row["newest"])[:10],
             row["status"].replace("_", " ") + progress,
             ", ".join(days[:3]) + (f" and {len(days) - 3} more" if len(days) > 3 else ""),
         ]

@@ -54,9 +54,9 @@ def list_(
     def cells(row: Mapping[str, Any]) -> list[object]:
         start = row["scheduled_start_at"]
         done = f"{row['recipients_sent']} of {len(row['recipients'])}"
-        if row["recipients_failed"]:
-            done += f", {row['recipients_failed']} failed"
-        note = f"  ({row['error_message']})" if row["error_message"] else ""
+        failed = f"{row['recipients_failed']} failed" if row["recipients_failed"] else None
+        notes = "; ".join(filter(None, [failed, row["error_message"]]))
+        note = f"  ({notes})" if notes else ""
         return [
             row["id"],
             row["status"],

@@ -20,6 +20,7 @@ from wa.cli.queue_rows import (
     Template,
     Words,
     described,
+    limits,
     mark,
     rule_words,
     series_row,
@@ -158,6 +159,8 @@ def list_(
 
     def cells(row: Mapping[str, Any]) -> list[object]:
         note = row["error_message"] or row["note"] or ""
+        if note.startswith(queue.FIRST_DUE):
+            note = queue.FIRST_DUE + app.out.time(from_iso(note.removeprefix(queue.FIRST_DUE)))
         return [
             row["id"],
             row["status"],
@@ -192,7 +195,7 @@ def show(ctx: typer.Context, id: Id, as_json: Json = False) -> None:  # noqa: A0
     public, _ = described(app, row)
     shown = {"to": f"{who(row)} ({row['to_jid']})", "when": when_due(app, row)}
     if row["rrule"]:
-        shown["every"] = mark(row)
+        shown["every"] = mark(row) + limits(public["series"])
     hidden = ("to_jid", "to_phone", "contact_name", "scheduled_at", "timezone", "rrule")
     shown.update({name: value for name, value in row.items() if value is not None and name not in hidden})
     if public["next"]:
@@ -273,6 +276,7 @@ def list_series(
 
     def cells(row: Mapping[str, Any]) -> list[object]:
         following = app.out.time(from_iso(row["next"][0])) if row["next"] else ""
-        return [row["id"], row["status"], rule_words(row), following, who(row), row["message"]]
+        text = f"↻ {rule_words(row)}  {row['message']}"
+        return [row["id"], row["status"], following, who(row), text]
 
-    app.out.table(found, ["id", "status", "every", "next", "to", "text"], cells, "no series")
+    app.out.table(found, ["id", "status", "next", "to", "text"], cells, "no series")

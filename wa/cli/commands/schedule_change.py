@@ -13,7 +13,7 @@ import typer
 
 from wa.cli.options import Json, Wait, app_of
 from wa.cli.queue_rows import Id, Ids, OfSeries, change_each, with_series
-from wa.cli.show import note_what_keeps, who
+from wa.cli.show import note_what_keeps, when_due, who
 from wa.errors import WaError
 from wa.queue import rows as queue
 from wa.queue import states
@@ -35,7 +35,15 @@ def cancel(ctx: typer.Context, ids: Ids, series: OfSeries = False, as_json: Json
     """
     from wa.queue.series import change
 
-    change_each(app_of(ctx), ids, states.cancel, "cancelled", of_series=change.cancel, series=series)
+    app = app_of(ctx)
+
+    def note(row: Mapping[str, Any]) -> None:
+        shown = with_series(app, row) if row["series_id"] else {"next": []}
+        if shown["next"]:
+            following = when_due(app, {**row, "scheduled_at": shown["next"][0]})
+            app.out.note(f"its series goes on: {following}; `wa schedule cancel {row['series_id']}` ends it")
+
+    change_each(app, ids, states.cancel, "cancelled", note, of_series=change.cancel, series=series)
 
 
 @commands.command()

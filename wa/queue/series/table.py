@@ -69,9 +69,10 @@ def find_ids(store: Store, text: str) -> list[str]:
 
 
 def listing(store: Store, *, ended: bool) -> Iterator[Row]:
-    """Yield the series by their id, with `ended` those that have ended too."""
+    """Yield the series by their next time, with `ended` those that have ended too."""
     those = "" if ended else "WHERE status != 'ended'"
-    cursor = store.execute(f"SELECT {_COLUMNS} FROM series {those} ORDER BY id")
+    due = "SELECT scheduled_at FROM scheduled_messages WHERE series_id = series.id AND occurrence = current"
+    cursor = store.execute(f"SELECT {_COLUMNS} FROM series {those} ORDER BY ({due}), id")
     names = [column[0] for column in cursor.description]
     return (dict(zip(names, values, strict=True)) for values in cursor)
 
