@@ -244,6 +244,12 @@ def test_an_edit_that_comes_before_its_message_is_not_lost(store, put):
     assert only(store)["content"] == "Hello"
 
 
+def test_two_edits_of_ours_that_come_before_the_message_show_the_newer_one(store, put):
+    me = {"by": ACCOUNT.jid, "is_from_me": True}
+    put(Edited(REEM_JID, "A", "Helo", AT + 5, **me), Edited(REEM_JID, "A", "Hello!", AT + 9, **me), ours())
+    assert [row["content"] for row in store.rows("SELECT content FROM messages")] == ["Hello!"]
+
+
 def test_a_deletion_that_comes_before_its_message_is_not_lost(store, put):
     put(Deleted(REEM_JID, "A", AT + 5), message("A", "oops"))
     row = only(store)

@@ -140,8 +140,11 @@ def _add_version(store: Store, event: OtherVersion, now: datetime, source: str) 
 def wrote(store: Store, by: str, chat: str, found: Row, *, is_from_me: bool) -> bool:
     """Return whether a message is of this person.
 
-    The server does not check that: anybody in the chat could send an edit or a deletion.
+    The server does not check that: anybody in the chat could send an edit or a deletion. Of a message that
+    has not arrived, the author is who changed it first.
     """
+    if found["status"] == "early":
+        return canonical(store, found["sender"]) == canonical(store, by)
     return bool(found["is_from_me"]) == is_from_me and (
         not is_group(chat) or found["sender"] == canonical(store, by)
     )
