@@ -821,6 +821,14 @@ def test_contacts_are_completed(wa, shell):
     assert complete(shell, "send", "Zo") == []
 
 
+def test_templates_are_completed(wa, shell):
+    for name in ("birthday", "new year"):
+        assert wa("template", "add", name, "x").code == 0
+    assert complete(shell, "template", "show", "b") == ["birthday"]
+    for command in (["schedule", "birthdays"], ["schedule", "add", "me"], ["send", "me"]):
+        assert complete(shell, *command, "--template", "") == ["birthday", "new\\ year"]
+
+
 def test_ids_are_completed(wa, shell, store):
     ids = [add_due(store, text) for text in ("one", "two")]
     assert sorted(complete(shell, "schedule", "cancel", "")) == sorted(ids)
@@ -881,6 +889,11 @@ def test_the_list_shows_when_a_retried_message_was_due_in_the_users_zone(wa, one
     listed = wa("schedule", "list", now=clock, WA_TZ="Asia/Dubai").out
     assert re.search(r"\(first due \d{4}-\d\d-\d\d \d\d:00\)", listed)
     assert not ISO.search(listed)
+
+
+def test_status_posts_that_there_are_none_of_are_no_missing_chat(wa):
+    told = wa("read", "status")
+    assert (told.code, "there are no status posts yet" in told.err) == (4, True)
 
 
 def test_a_field_outside_of_a_template_is_pointed_out(wa, reem, clock):

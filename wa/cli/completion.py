@@ -1,15 +1,18 @@
-"""Completion of the names of contacts in bash, zsh and fish: the shell gets a name as one word."""
+"""Completion of the names of contacts and templates in bash, zsh and fish: a name is one word there."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import typer
 
 from wa.cli.context import App
 from wa.cli.output import one_line
 from wa.people import contacts
+from wa.store.database import Store
 
 _NOT_PLAIN = {
     "": re.compile(r"([^\w@%+:,./-])"),
@@ -79,14 +82,28 @@ class _Word(str):
 
 
 def complete_contact(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the names that begin with `incomplete`, none in case of an error.
+    """Return the names of contacts that begin with `incomplete`, none in case of an error."""
+    return _named(ctx, incomplete, contacts.listing)
+
+
+def complete_template(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of templates that begin with `incomplete`, none in case of an error."""
+    from wa.queue.templates import table
+
+    return _named(ctx, incomplete, table.listing)
+
+
+def _named(
+    ctx: typer.Context, incomplete: str, listing: Callable[[Store], Iterable[Mapping[str, Any]]]
+) -> list[str]:
+    """Return the names in a list that begin with `incomplete`, none in case of an error.
 
     Bash puts them into the command line unchanged, so they are quoted for it; other shells quote by
     themselves.
     """
     try:
         app = ctx.find_object(App) or App()
-        names = [one_line(row["name"]) for row in contacts.listing(app.store)]
+        names = [one_line(row["name"]) for row in listing(app.store)]
         found = [name for name in names if name.startswith(incomplete)]
         if app.environ.get("_WA_COMPLETE") != "complete_bash":
             return found

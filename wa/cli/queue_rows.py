@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from wa.cli.completion import complete_template
 from wa.cli.context import App
 from wa.cli.options import read_text
 from wa.cli.show import when_due, who
@@ -159,7 +160,12 @@ def state_note(row: Mapping[str, Any]) -> str:
 # ── Texts and templates ─────────────────────────────────────────────────────────────────────────────
 
 Template = Annotated[
-    str | None, typer.Option(metavar="NAME", help="A template in place of TEXT; see `wa template`.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="A template in place of TEXT; see `wa template`.",
+        autocompletion=complete_template,
+    ),
 ]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="K=V", help="A field of the template; may be repeated.")

@@ -75,6 +75,9 @@ def resolve_chat(store: Store, text: str, region: str | None, me: str | None) ->
             raise WaError("not-found", f"there is no chat {text!r}", "`wa chats` lists them") from None
         found = Recipient(jid, phone_of_jid(jid), None)
     if not store.value("SELECT 1 FROM chats WHERE id = ?", [found.jid]):
+        if is_status:
+            hint = "`wa listen` records them as they come"
+            raise WaError("not-found", "there are no status posts yet", hint)
         who = found.name or show_jid(found.jid)
         raise WaError("not-found", f"there is no chat with {who}", "`wa chats` lists them")
     return found

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from wa.cli.completion import complete_template
 from wa.cli.options import Draft, Json, app_of
 from wa.cli.show import note_what_keeps
 from wa.times import from_iso
@@ -18,7 +19,14 @@ commands = typer.Typer()
 @commands.command()
 def birthdays(
     ctx: typer.Context,
-    template: Annotated[str, typer.Option(metavar="NAME", help="The template of the text: `wa template`.")],
+    template: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="The template of the text: `wa template`.",
+            autocompletion=complete_template,
+        ),
+    ],
     at: Annotated[str, typer.Option(metavar="TIME", help="The time of day, in the person's zone.")] = "09:00",
     tag: Annotated[str | None, typer.Option(metavar="G", help="Only contacts with this tag.")] = None,
     draft: Draft = False,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from wa.cli.completion import complete_template
 from wa.cli.options import Json, app_of, read_text
 from wa.queue.templates import table
 
@@ -14,7 +15,10 @@ commands = typer.Typer()
 template = typer.Typer(help="Texts with fields, such as {first}.")
 commands.add_typer(template, name="template")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the template.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The name of the template.", autocompletion=complete_template),
+]
 
 
 @template.command()
