@@ -153,7 +153,11 @@ def test_a_contact_that_was_renumbered_holds_its_message(add, store, clock, wa):
     other = ("--phone", "447700900789", "--remove-phone", REEM)
     assert wa("contacts", "edit", "Reem Sample", *other, now=clock).code == 0
     assert REEM_JID not in {jid for _, jid, _ in run(store, clock)}
-    assert [row[0] for row in rows(store) if row[2] == "held"] == [0]
+    (held,) = store.rows("SELECT id, recipient_index FROM scheduled_messages WHERE status = 'held'")
+    assert held["recipient_index"] == 0
+    assert wa("schedule", "unhold", held["id"], now=clock).code == 0
+    assert [text for _, jid, text in run(store, clock) if jid == REEM_JID] == ["one", "two"]
+    assert_cursor(store)
 
 
 def test_a_number_that_left_its_contact_is_held(add, store, clock, wa):
@@ -164,6 +168,7 @@ def test_a_number_that_left_its_contact_is_held(add, store, clock, wa):
     assert REEM_JID not in {jid for _, jid, _ in run(store, clock)}
     (held,) = store.rows("SELECT * FROM scheduled_messages WHERE status = 'held'")
     assert "Reem Sample" in held["error_message"]
+    assert "1 for a number that is no longer the contact's" in wa("status", now=clock).out
     assert job_row(store, job_id)["status"] == "running"
     assert wa("schedule", "cancel", held["id"], now=clock).code == 0
     assert_cursor(store)

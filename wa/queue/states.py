@@ -63,6 +63,11 @@ def unhold(store: Store, row_id: str, now: datetime) -> Row:
     """Make a held row pending again. Raise as `expect` does."""
     with store.write():
         expect(store, row_id, "released", ("held",))
+        row = get(store, row_id)
+        if row["job_id"] and row["error_code"] == "renumbered":
+            from wa.queue.jobs import table as jobs
+
+            jobs.keep_number(store, row["job_id"], row["recipient_index"])
         update(store, row_id, now, status="pending", error_code=None, error_message=None)
     return get(store, row_id)
 

@@ -43,7 +43,8 @@ def withheld(store: Store, row: Row, now: datetime, settings: Settings) -> bool:
         )
         return True
     if row["to_jid"] == person["to_jid"] and (why_not := _no_longer_theirs(store, person)):
-        rows.update(store, row["id"], now, status="held", error_message=why_not, wait_until=None)
+        changes = {"status": "held", "error_code": "renumbered", "error_message": why_not, "wait_until": None}
+        rows.update(store, row["id"], now, **changes)
         return True
     quiet = settings.quiet_hours.end_if_quiet(now, settings.zone) if settings.quiet_hours else None
     if quiet and not row["wait_until"]:

@@ -265,6 +265,13 @@ def set_status(store: Store, job_id: str, number: int, status: str) -> None:
     )
 
 
+def keep_number(store: Store, job_id: str, number: int) -> None:
+    """Let what is left for a recipient go to its number, whosever that is now."""
+    store.execute(
+        "UPDATE job_recipients SET contact_id = NULL WHERE job_id = ? AND number = ?", [job_id, number]
+    )
+
+
 def change_statuses(store: Store, job_id: str, before: Iterable[str], after: str) -> None:
     """Change the status of all recipients that have one of some statuses."""
     store.execute(
