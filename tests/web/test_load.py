@@ -66,7 +66,7 @@ def test_a_minute_of_load(spawn, home, wa, record_property):
     wa("contacts", "add", "Reem Sample", REEM)
     wa("loopback", "say", REEM, "Hello")
     # nobody reads what it prints: a pipe would be full after a thousand lines
-    owner = spawn("-c", f"exec {WA} run-scheduler > /dev/null", program=["sh"])
+    owner = spawn("-c", f"exec {WA} run-scheduler > /dev/null 2>&1", program=["sh"])
     server = Server(spawn("serve", "--port", "0", API_SECRET=SECRET))
     wait_for(lambda: server.ask("GET", "/health")[0] == 200)
     for path in READS:
