@@ -394,6 +394,17 @@ def test_a_comment_is_a_reply_and_a_reaction_a_reaction(talk: Talk) -> None:
     assert talk.store.value("SELECT unread_count FROM chats WHERE id = ?", [GROUP]) == 2
 
 
+def test_a_reaction_or_vote_with_the_id_of_a_message_leaves_the_message_as_it_is(talk: Talk) -> None:
+    asked = talk.says(poll(), chat=GROUP)
+    first = talk.says(text("Keep me"), chat=GROUP)
+    talk.says(reaction(first, "👍"), by=ADAM, chat=GROUP, message_id=first)
+    talk.says(vote(asked, "Soup"), by=ADAM, chat=GROUP, message_id=first)
+    assert (talk.row(first)["content"], talk.row(first)["sender"]) == ("Keep me", REEM_JID)
+    assert talk.found("keep me") == [first]
+    assert reactions(talk) == ["👍"]
+    assert talk.row(asked)["poll"]["options"][1]["voters"] == [ADAM]
+
+
 def test_closed_ones_say_what_they_are_and_open_later_in_their_place(talk: Talk) -> None:
     said = talk.says(comment("M9"), by=ADAM, chat=GROUP)
     liked = talk.says(reaction("M9", "👍"), by=ADAM, chat=GROUP)

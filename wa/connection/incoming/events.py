@@ -235,7 +235,7 @@ def _notice(store: Store, notice: MessageReceived, text: str, now: datetime, sou
     found = messages.find(store, canonical(store, notice.chat_jid), notice.message_id)
     if found is None:
         write.record(store, replace(notice, content=text), source, now)
-    elif found["content"] != text:
+    elif found["content"] != text and waiting.is_notice(store, found, vars(notice), notice.quoted_id):
         write.replace_text(store, found, text)
 
 

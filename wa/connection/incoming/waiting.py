@@ -10,7 +10,7 @@ from datetime import datetime
 
 from wa.record import write
 from wa.record.messages import EDIT, LAST_SECOND, find, is_stand_in, moment, next_change
-from wa.record.names import canonical
+from wa.record.names import canonical, may_be_of_one
 from wa.store.database import Row, Store
 from wa.store.rewrites import join_chats
 from wa.times import to_iso
@@ -112,12 +112,21 @@ def show_closed(store: Store, row: Row, now: datetime) -> None:
 def clear(store: Store, row: Row) -> None:
     """Remove what `show_closed` showed for a sealed message that is open now, but a row for its content."""
     shown, about = (find(store, row["chat_jid"], row[name]) for name in ("message_id", "target_id"))
-    if row["kind"] == "reaction" and shown is not None:
+    if row["kind"] == "reaction" and shown is not None and is_notice(store, shown, row, row["target_id"]):
         write.remove(store, shown)
     marked_at = to_iso(moment(row["timestamp"]))
     is_marked = about is not None and (about["unavailable"], about["edited_at"]) == (EDIT, marked_at)
     if row["kind"] in _EDITS and about is not None and is_marked:
         write.change(store, about["id"], {"edited_at": None, "unavailable": None})
+
+
+def is_notice(store: Store, found: Row, about: Row, quoted_id: str | None) -> bool:
+    """Return whether a row is a notice by the sender of a message, and no message that has its id too.
+
+    `about` holds sender, chat_jid and is_from_me; `quoted_id` is what the notice is about.
+    """
+    is_theirs = may_be_of_one(store, found, about)
+    return found["message_type"] == "system" and found["quoted_id"] == quoted_id and is_theirs
 
 
 @join_chats.part
