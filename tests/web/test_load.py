@@ -24,9 +24,9 @@ MOST_MEGABYTES = 60
 
 
 def memory_of(pid):
-    """Return the megabytes of a process that are in memory."""
+    """Return the megabytes (of 1024² bytes) of a process that are in memory."""
     (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmRSS" in line]
-    return int(line.split()[1]) / 1000
+    return int(line.split()[1]) / 1024
 
 
 class Caller(threading.Thread):
