@@ -941,7 +941,7 @@ def test_a_dry_run_copies_every_table_that_a_merge_of_contacts_writes(
         rewrite.parts()
     store.conn.set_authorizer(note)
     with store.write():
-        contact_changed.run(store, 1, clock())
+        contact_changed.run(store, 1, {REEM}, clock())
         merge_contacts.run(store, 1, 2)
     store.conn.set_authorizer(None)
     assert {"contact_phones", "job_recipients"} <= written

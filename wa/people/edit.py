@@ -118,9 +118,10 @@ def _edit(
     if "name" in changes or phones:
         contacts.settle(store, number)
     changes = {name: value for name, value in {**changes, "phone": main}.items() if value != row[name]}
-    if changes or before != {each["phone"] for each in rest}:
+    after = {each["phone"] for each in rest}
+    if changes or before != after:
         contacts.update(store, number, changes, now)
-        contact_changed.run(store, number, now)
+        contact_changed.run(store, number, before - after, now)
 
 
 def set_favorite(store: Store, number: int, is_favorite: bool, now: datetime) -> Row:

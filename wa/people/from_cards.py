@@ -152,20 +152,23 @@ def import_person(store: Store, person: Person, now: datetime) -> Outcome:
         outcome = _with_birthday_alone(store, person, known, now)
         contacts.add_card(store, known, digest, as_written, person)
         return outcome
+    misread: set[str] = set()
     if person.numbers_as_written:
-        known = _reread(store, person, as_written)
+        known, misread = _reread(store, person, as_written)
     same = _contacts_of(store, person, known)
     if same:
         number = same[0]
         row = contacts.get(store, number)
         for other in same[1:]:
             contacts.absorb(store, number, other, now)
+        before = misread.union(contacts.numbers_of(store, number))
         outcome = _bring_up_to_date(store, number, person, now)
         outcome.merged_into = None if names_agree(row, person) else row["name"]
         if same[1:]:
             outcome.kind = "updated"
         if outcome.kind == "updated":
-            contact_changed.run(store, number, now)
+            lost = before.difference(contacts.numbers_of(store, number))
+            contact_changed.run(store, number, lost, now)
     else:
         taken = _of_others(store, person, None)
         free = {phone: label for phone, label in person.phones.items() if phone not in taken}
@@ -205,16 +208,18 @@ def _new_birthday(store: Store, row: Row, person: Person) -> tuple[str | None, s
     return (new if old in on_cards else None), old
 
 
-def _reread(store: Store, person: Person, as_written: str) -> int | None:
-    """Return the contact of a card imported before; remove numbers that are now read differently."""
+def _reread(store: Store, person: Person, as_written: str) -> tuple[int | None, set[str]]:
+    """Return the contact of a card imported before; remove and return numbers that are now read otherwise."""
     known: int | None = None
+    misread: set[str] = set()
     for row in store.rows("SELECT contact_id, numbers FROM contact_cards WHERE as_written = ?", [as_written]):
         known = row["contact_id"]
         for written, before in json.loads(row["numbers"]).items():
             if read := person.numbers_as_written.get(written):
                 for phone in set((before or "").split()) - set(read.split()):
                     contacts.remove_phone(store, row["contact_id"], phone)
-    return known
+                    misread.add(phone)
+    return known, misread
 
 
 def _content(person: Person, **but: object) -> Row:

@@ -13,7 +13,7 @@ all modules in `MODULES` first, so that no part is missed; a module that is not 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -116,8 +116,8 @@ merge_contacts: Rewrite[[Store, int, int]] = Rewrite()
 Rows that refer to the contact with the id `gone` refer to `kept` afterwards; then `gone` is deleted.
 """
 
-contact_changed: Rewrite[[Store, int, datetime]] = Rewrite()
-"""Follow a contact whose numbers or zone have changed: `contact_changed.run(store, number, now)`."""
+contact_changed: Rewrite[[Store, int, Collection[str], datetime]] = Rewrite()
+"""Follow a contact that has lost these numbers or has another zone: `….run(store, number, lost, now)`."""
 
 contact_removed: Rewrite[[Store, int]] = Rewrite()
 """Forget a contact that is about to be removed: `contact_removed.run(store, number)`.

@@ -52,6 +52,7 @@ def test_what_is_for_a_number_that_is_no_longer_the_contact_s_is_held_and_told(w
     wa("schedule", "unhold", row["id"])
     wa("schedule", "unhold", series["series_id"])
     assert shown(wa, row)["error_code"] is None
+    wa("contacts", "edit", "reem", "--notes", "has moved", "--tz", "Europe/Paris")  # changes nothing of that
     go("2026-11-21T09:01")
     assert sorted(delivered(home)) == ["Good morning", "Once"]
     assert {each["to_phone"] for each in wa("schedule", "list", "--status", "sent", "--json").json} == {REEM}

@@ -5,6 +5,7 @@ A message goes to the number that it was made for. When that is no longer a numb
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from wa.people import contacts
@@ -17,16 +18,16 @@ from wa.times import from_iso, load_zone, resolve_wall, to_iso
 
 
 @contact_changed.part
-def _follow_contact(store: Store, number: int, now: datetime) -> None:
+def _follow_contact(store: Store, number: int, lost: Collection[str], now: datetime) -> None:
+    """Hold what is for a number that the contact has lost just now: what was released since stays so."""
     contact = contacts.get(store, number)
-    numbers = {each["phone"] for each in contact["phones"]}
     for series in table.of_contact(store, number):
         if contact["timezone"] and series["zone_of_contact"]:
             table.update(store, series["id"], now, timezone=contact["timezone"])
-        if series["to_phone"] not in numbers and series["status"] == "active":
+        if series["to_phone"] in lost and series["status"] == "active":
             table.update(store, series["id"], now, status="held")
     for row in queued.open_of_contact(store, number):
-        if row["to_phone"] not in numbers and row["status"] == "pending":
+        if row["to_phone"] in lost and row["status"] == "pending":
             why = f"+{row['to_phone']} is no longer a number of {contact['name']}"
             changes = {"status": "held", "error_code": "renumbered", "error_message": why, "not_before": None}
             rows.update(store, row["id"], now, **changes)
