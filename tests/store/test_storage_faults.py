@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from conftest import ADAM, REEM, REEM_JID, TESTS, WA, Result, delivered, is_owned, wait_for
 from impatient import impatient
+from locking import locked
 
 from wa.connection import deliver
 from wa.connection.context import system_now
@@ -266,19 +267,29 @@ def test_a_listener_on_a_full_disk_ends_and_loses_no_event(wa, spawn, disk, tmp_
 
 
 @as_root
-def test_a_connection_is_let_go_while_nothing_can_be_written_and_nothing_is_lost(disk, wa, spawn):
-    """The room set aside for the spool lasts for a while; then events wait in memory, and on the server."""
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_a_connection_is_let_go_while_nothing_can_be_written_and_nothing_is_lost(disk, wa, spawn, is_locked):
+    """The room set aside for the spool lasts for a while; then events wait in memory, and on the server.
+
+    Under a lock, that a connection is there cannot be stored either. It is over when the lock is given back.
+    """
     home = Home(disk.path / "home")
     process = spawn("run-scheduler", program=impatient(60.0, let_go=1.0))
     wait_for(lambda: is_owned(home) and home.spool.exists())
-    disk.fill()
     server = Loopback(home)
-    texts = [f"{number:03} " + "x" * 10_000 for number in range(250)]
-    server.say([{"from": REEM_JID, "text": text} for text in texts], system_now())
-    wait_for(lambda: wa("status", "--json").json["connection"] == "offline")
-    assert "cannot be stored" in wa("status", "--json").json["connection_reason"]
-    server.say([{"from": REEM_JID, "text": "later"}], system_now())
-    disk.make_room()
+    with contextlib.ExitStack() as held:
+        if is_locked:
+            server.set_fault("offline", "on")
+            wait_for(lambda: wa("status", "--json").json["connection"] == "offline")
+            held.enter_context(locked(home))
+            server.set_fault("offline", "off")
+        disk.fill()
+        texts = [f"{number:03} " + "x" * 10_000 for number in range(250)]
+        server.say([{"from": REEM_JID, "text": text} for text in texts], system_now())
+        full = "cannot be stored"
+        wait_for(lambda: full in (wa("status", "--json").json["connection_reason"] or ""))
+        server.say([{"from": REEM_JID, "text": "later"}], system_now())
+        disk.make_room()
     server.close()
     wait_for(lambda: [row["unread_count"] for row in wa("unread", "--json").json] == [251])
     process.popen.terminate()

@@ -244,7 +244,7 @@ def test_jobs(api, wa):
     verbs = ("pause", "resume", "cancel")
     assert [api("POST", f"{job}/{verb}").json["status"] for verb in verbs] == [
         "paused",
-        "running",
+        "pending",
         "cancelled",
     ]
     assert [row["id"] for row in api("GET", "/api/v1/jobs?status=cancelled").json] == [made.json["id"]]

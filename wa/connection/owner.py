@@ -33,7 +33,7 @@ from wa.store.paths import Home
 from wa.store.wake import WakeSocket
 from wa.times import describe, to_iso
 from wa.whatsapp.errors import banned, end_of_connection, unmarked
-from wa.whatsapp.signals import Banned, CaughtUp, Connected, Disconnected, LoggedOut, Signal
+from wa.whatsapp.signals import OF_THE_LINE, Banned, CaughtUp, Connected, Disconnected, LoggedOut, Signal
 from wa.whatsapp.transport import Accepted, ConnectFailed, Handlers, NotSent, SendError, Transport
 
 log = logging.getLogger(__name__)
@@ -241,6 +241,8 @@ class Owner:
         lets_go = self._recorder.seconds_unwritten() > LET_GO_SECONDS
         if lets_go and not self._is_let_go:
             self._transport.disconnect()
+            for told in [each for each in self._signals if isinstance(each, OF_THE_LINE)]:
+                self._signals.remove(told)  # by the line that is closed now: it no longer holds
             self._disconnected(f"what arrives cannot be stored: {self._recorder.spool.trouble}")
         self._is_let_go = lets_go
 
@@ -332,12 +334,11 @@ class Owner:
     def _wait_for_work(self, store: Store) -> Claim | None:
         """Sleep until a row is due or the sender is woken. Return the claimed row, or None."""
         self._send_work.clear()
+        seconds: float | None = None
         if self.connected and not self._stopping.is_set():
             seconds = send.seconds_to_next(store, self._now(), self._settings, self._scope)
             if seconds == 0:
                 return send.claim(store, self._now(), self._settings, self._scope)
-        else:
-            seconds = None
         self._send_work.wait(LOOK_EVERY if seconds is None else min(seconds, LOOK_EVERY))
         return None
 
@@ -359,12 +360,11 @@ class Owner:
         return following
 
     def _settle(self, store: Store, claim: Claim, result: Accepted | SendError) -> Claim | None:
-        ask = self._transport.evidence
         if not isinstance(result, Accepted):
-            outcomes.settle(store, claim.id, result, ask, self._now())
+            outcomes.settle(store, claim.id, result, self._transport.evidence, self._now())
             return None
         with store.write():
-            outcomes.settle(store, claim.id, result, ask, self._now())
+            outcomes.settle(store, claim.id, result, self._transport.evidence, self._now())
             if self.connected and not self._stopping.is_set():
                 return send.claim(store, self._now(), self._settings, self._scope)
         return None

@@ -50,3 +50,5 @@ class Outdated:
 
 
 Signal = Connected | CaughtUp | Disconnected | LoggedOut | Replaced | Banned | Outdated
+OF_THE_LINE = (Connected, CaughtUp, Disconnected)
+"""The signals that say how a connection stands, and are over once it is closed."""

@@ -108,8 +108,12 @@ class Recorder:
 
     def seconds_unwritten(self) -> float:
         """Return for how many seconds events have waited in memory; 0 while the spool can be written."""
-        if self.spool.trouble is None or self.spool.write_waiting():
+        if self.spool.trouble is None:
             self._unwritten_since = None
+            return 0.0
+        if self.spool.write_waiting():
+            self._unwritten_since = None
+            self._arrived.set()  # nothing else tells the thread of what was written just now
             return 0.0
         self._unwritten_since = self._unwritten_since or time.monotonic()
         return time.monotonic() - self._unwritten_since
