@@ -6,6 +6,8 @@ PYTHON ?= python3
 .PHONY: help demo test check lint types docs docs-check bench soak clean
 # The tests come last in `make check`, also with -j.
 .NOTPARALLEL:
+# Without compiled files each of the tests' processes would compile wa, and each worker all tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
