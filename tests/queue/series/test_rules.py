@@ -23,6 +23,8 @@ WORDS = {
     "fridays": ("FREQ=WEEKLY;BYDAY=FR", "friday"),
     "week": ("FREQ=WEEKLY", "week"),
     "2 weeks": ("FREQ=WEEKLY;INTERVAL=2", "2 weeks"),
+    "weekly": ("FREQ=WEEKLY", "week"),
+    "fortnightly": ("FREQ=WEEKLY;INTERVAL=2", "2 weeks"),
     "month": ("FREQ=MONTHLY", "month"),
     "3 months": ("FREQ=MONTHLY;INTERVAL=3", "3 months"),
     "year": ("FREQ=YEARLY", "year"),

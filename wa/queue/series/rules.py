@@ -23,6 +23,10 @@ _EXAMPLES = (
     'Type for example "day", "weekday", "2 weeks", "mon,thu", "month", "15th", "last day", "last friday",'
     ' "2nd tue" or "year", or an RRULE such as FREQ=MONTHLY;BYDAY=-1FR.'
 )
+_SAID_SHORTER = {
+    "daily": "day", "weekly": "week", "fortnight": "2 weeks", "fortnightly": "2 weeks", "monthly": "month",
+    "quarterly": "3 months", "yearly": "year", "annually": "year",
+}  # fmt: skip
 _PERIOD = re.compile(r"(?:([0-9]{1,6}) )?(day|week|month|year)s?")
 _MONTH_DAY = re.compile(r"([0-9]{1,2})(?:st|nd|rd|th)|(last) day")
 _NTH_DAY = re.compile(rf"(?:([0-9])(?:st|nd|rd|th)|({'|'.join(_ORDINALS)})) ({'|'.join(WEEKDAY)})")
@@ -74,7 +78,7 @@ def parse(text: str) -> Rule:
 
 
 def _parse_words(words: str) -> Rule | None:
-    if period := _PERIOD.fullmatch(words):
+    if period := _PERIOD.fullmatch(_SAID_SHORTER.get(words, words)):
         freq = next(freq for freq, unit in UNITS.items() if unit == period[2])
         return Rule(freq, _interval(period[1] or "1", quoted(words)))
     if words in ("weekday", "weekdays"):
