@@ -43,15 +43,17 @@ demo: $(INSTALLED)  ## the main job in ten seconds, on a stand-in for WhatsApp
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
 test: $(READY)  ## all tests but the long ones
-	@$(BIN)/python -m pytest -q -n 6
+	@$(BIN)/python -m pytest -q -n 5
 
 lint: $(READY)  ## ruff and codespell
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell wa tests docs README.md Makefile
 
-types: $(READY)  ## mypy, strict
-	$(BIN)/mypy --strict wa tests/relay tests/support/relay_fixture.py
+types: $(READY)  ## mypy, strict; on the other core, the tests are compiled meanwhile
+	@$(BIN)/python -m pytest -q --collect-only >$(VENV)/collected.log 2>&1 & \
+	  echo "$(BIN)/mypy --strict wa tests/relay tests/support/relay_fixture.py"; \
+	  $(BIN)/mypy --strict wa tests/relay tests/support/relay_fixture.py; found=$$?; wait; exit $$found
 
 docs: $(READY)  ## write the help texts into docs/commands.md
 	$(BIN)/cog -r docs/commands.md

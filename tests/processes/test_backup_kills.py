@@ -463,7 +463,7 @@ def test_a_restore_killed_at_every_event_leaves_the_old_store_or_the_restored_on
 
 
 @pytest.mark.parametrize(
-    "count", [4, pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
+    "count", [2, pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
 )
 def test_a_killed_restore_into_a_new_home_can_be_repeated(home, store, spawn, wa, s3_env, tmp_path, count):
     fill(store, 0, 20)
@@ -493,7 +493,7 @@ def is_unmade(home):
 
 
 @pytest.mark.parametrize(
-    "count", [8, pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
+    "count", [4, pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
 )
 def test_a_backup_put_into_a_file_is_whole_or_missing(home, store, spawn, wa, tmp_path, count):
     fill(store, 0, 20)

@@ -156,12 +156,19 @@ def assert_a_sentence_before_each_step(out: str) -> None:
         assert command.startswith("$ ")
 
 
+ENDS = [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, True)]
+"""Signals, and whether the whole group of processes gets them: Ctrl-C, kill, a closed terminal."""
+MOMENTS = ["contacts add", "listen", "run-scheduler"]
+
+
 @pytest.mark.parametrize(
-    ("number", "to_group"),
-    [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, True)],
-    ids=["ctrl-c", "terminated", "terminal closed"],
+    ("number", "to_group", "moment"),
+    [
+        pytest.param(number, to_group, moment, marks=[] if at == nth else [pytest.mark.soak])
+        for at, (number, to_group) in enumerate(ENDS)
+        for nth, moment in enumerate(MOMENTS)
+    ],
 )
-@pytest.mark.parametrize("moment", ["contacts add", "listen", "run-scheduler"])
 def test_a_demo_interrupted_at_any_moment_leaves_nothing_behind(
     start, only, tmp_path, number, to_group, moment
 ):

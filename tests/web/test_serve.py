@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -80,7 +81,8 @@ def test_it_serves_and_sigterm_ends_it(serve, spawn, home, wa):
         result = server.process.finish()
         assert time.monotonic() - began < 5
         assert (result.code, result.err) == (0, "")
-        assert slow.recv(100).startswith(b"HTTP/1.1 503 ")
+        with contextlib.suppress(ConnectionResetError):  # it may close first, with a part of the body unread
+            assert slow.recv(100).startswith(b"HTTP/1.1 503 ")
     owner.signal(signal.SIGTERM)
     assert owner.finish().code == 0
 
