@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from wa.whatsapp.events import Account
+if TYPE_CHECKING:  # the many events cost each command's start 7 ms
+    from wa.whatsapp.events import Account
 
 
 @dataclass(frozen=True)
