@@ -14,18 +14,13 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
-from wa.times import quoted
+from wa.times import MONTHS, WEEKDAYS, quoted
 
 _FIRST_YEAR = 1850
 """The first year that is believed; earlier ones are placeholders of programs."""
 _NO_YEAR = (0, 1604)
 """Years that stand for none: 1604 in Apple's cards."""
 _LONGEST = 100
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_NAMES = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-    "November", "December",
-)  # fmt: skip
 _MONTHS = {
     word: number
     for words in (
@@ -99,13 +94,12 @@ def stored(text: str) -> Birthday:
 
 def in_words(text: str) -> str:
     """Return a stored birthday as `15 January 1985`, or `15 January`."""
-    found = stored(text)
-    return f"{found.day} {_NAMES[found.month - 1]}" + (f" {found.year}" if found.year else "")
+    return _shown(stored(text))
 
 
 def day_in_words(day: date) -> str:
     """Return a day as `Fri 15 Jan 2027`."""
-    return f"{WEEKDAYS[day.weekday()][:3]} {day.day} {_NAMES[day.month - 1][:3]} {day.year}"
+    return f"{WEEKDAYS[day.weekday()][:3]} {day.day} {MONTHS[day.month - 1][:3]} {day.year}"
 
 
 def fuller(one: str, other: str) -> str:
@@ -254,7 +248,7 @@ def _exists(found: Birthday) -> bool:
 
 
 def _shown(found: Birthday) -> str:
-    month = _NAMES[found.month - 1] if 1 <= found.month <= 12 else f"month {found.month}"
+    month = MONTHS[found.month - 1] if 1 <= found.month <= 12 else f"month {found.month}"
     return f"{found.day} {month}" + (f" {found.year}" if found.year else "")
 
 

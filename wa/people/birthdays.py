@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from wa.birthdays import WEEKDAYS, age_on, birthday_in, in_words, next_date
+from wa.birthdays import age_on, birthday_in, in_words, next_date
 from wa.people.contacts import read
 from wa.store.database import Row, Store
 from wa.store.fold import fold
+from wa.times import WEEKDAYS
 
 
 def with_birthday(store: Store, tag: str | None = None) -> Iterator[Row]:

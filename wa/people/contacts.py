@@ -33,10 +33,7 @@ _FAVOURITES_FIRST = "ORDER BY c.is_favorite DESC, fold(c.name), c.id"
 
 def read(store: Store, where: str = "", params: Iterable[object] = ()) -> Iterator[Row]:
     """Yield contacts (table c), favourites first, then by name; each with its numbers, the main one first."""
-    cursor = store.execute(f"{_WITH_PHONES} {where} {_FAVOURITES_FIRST}", list(params))
-    names = [column[0] for column in cursor.description]
-    for values in cursor:
-        row = dict(zip(names, values, strict=True))
+    for row in store.stream(f"{_WITH_PHONES} {where} {_FAVOURITES_FIRST}", list(params)):
         for name in ("aliases", "tags", "phones"):
             row[name] = json.loads(row[name])
         row["phones"].sort(key=lambda each: (each["phone"] != row["phone"], each["phone"]))

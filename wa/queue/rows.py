@@ -101,14 +101,16 @@ def enqueue(
         if key is not None:
             checks.expect_unused(store, "series", key)
         place.keep(store, now)
-        return add_row(store, row, now)  # once it is committed, a listener may have sent it already
+        # Read here: once it is committed, a listener may have sent it already.
+        return get(store, add_row(store, row, now))
 
 
-def add_row(store: Store, row: Row, now: datetime) -> Row:
-    """Add a row under a new id, in the caller's transaction. Return it as `get` does."""
+def add_row(store: Store, row: Row, now: datetime) -> str:
+    """Add a row under a new id, in the caller's transaction. Return the id."""
     row_id = _new_id(store, now)
-    store.insert("scheduled_messages", {**row, "id": row_id})
-    return get(store, row_id)
+    at = to_iso(now)
+    store.insert("scheduled_messages", {"created_at": at, "updated_at": at, **row, "id": row_id})
+    return row_id
 
 
 def local_at(moment: datetime, zone: str | None) -> str | None:
@@ -143,13 +145,6 @@ def is_uploading(store: Store, row_id: str) -> bool:
     return store.value(sql, [row_id]) is not None
 
 
-def add_made(store: Store, row: Row, now: datetime) -> str:
-    """Add a row that a job makes, in the caller's transaction. Return its id."""
-    made = {"id": _new_id(store, now), "created_at": to_iso(now), "updated_at": to_iso(now), **row}
-    store.insert("scheduled_messages", made)
-    return str(made["id"])
-
-
 def add_migrated(store: Store, row: Row) -> bool:
     """Add a row that another tool made, in the caller's transaction; return whether its id is new."""
     return store.insert("scheduled_messages", row, ignore=True) is not None
@@ -165,20 +160,14 @@ def find(store: Store, text: str) -> str:
 
     Raise WaError `not-found` and `ambiguous`.
     """
-    like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    found = store.rows(
-        "SELECT id FROM scheduled_messages WHERE id = :text OR id LIKE :prefix ESCAPE '\\'"
-        " OR id LIKE :suffix ESCAPE '\\' ORDER BY id = :text DESC, id LIMIT 10",
-        {"text": text, "prefix": f"{like}%", "suffix": f"%\\_{like}"},
-    )
-    ids = [row["id"] for row in found]
+    ids = store.ids_like("scheduled_messages", text)
     if not text or not ids:
         raise WaError(
             "not-found", f"there is no message {text!r} in the queue", "see `wa schedule list --status all`"
         )
     if len(ids) > 1 and ids[0] != text:
         raise WaError("ambiguous", f"{text!r} fits several messages: {', '.join(ids)}", "give more of the id")
-    return str(ids[0])
+    return ids[0]
 
 
 def listing(store: Store, status: str | None) -> Iterator[Row]:
@@ -188,11 +177,9 @@ def listing(store: Store, status: str | None) -> Iterator[Row]:
         sql += " WHERE status IN ('draft', 'pending', 'held', 'sending', 'unknown')"
     elif status != "all":
         sql += " WHERE status = :status"
-    cursor = store.execute(
+    return store.stream(
         f"{sql} ORDER BY status != 'draft', scheduled_at, id", {"status": status} if status else ()
     )
-    names = [column[0] for column in cursor.description]
-    return (dict(zip(names, values, strict=True)) for values in cursor)
 
 
 def recent(store: Store, limit: int) -> list[Row]:

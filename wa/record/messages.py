@@ -270,7 +270,7 @@ def oldest_of(store: Store, chat: str) -> Row | None:
     return store.row(
         "SELECT message_id, timestamp, is_from_me FROM messages INDEXED BY messages_by_chat"
         " WHERE chat_jid = ? AND status IS NOT 'early'"
-        " AND NOT (message_id >= 'migrated-' AND message_id < 'migrated.') ORDER BY timestamp, id LIMIT 1",
+        f" AND NOT ({IS_MADE_UP}) ORDER BY timestamp, id LIMIT 1",
         [chat],
     )
 

@@ -58,8 +58,7 @@ def canonical(store: Store, jid: str) -> str:
 def forms(store: Store, jid: str) -> list[str]:
     """Return a person's addresses as far as they are known: this one, the phone JID and hidden ids."""
     pn = canonical(store, jid)
-    lids = store.execute("SELECT lid FROM jid_aliases WHERE pn = ?", [pn]).fetchall()
-    return list(dict.fromkeys([jid, pn, *(lid for (lid,) in lids)]))
+    return list(dict.fromkeys([jid, pn, *aliases_of(store, pn)]))
 
 
 def may_be_of_one(store: Store, first: Row, second: Row) -> bool:
@@ -77,7 +76,7 @@ def may_be_of_one(store: Store, first: Row, second: Row) -> bool:
 def shown_as(store: Store, jid: str) -> str:
     """Return a person, group or other chat as text for people: a name, else a number, never a hidden id."""
     jid = canonical(store, jid)
-    return show_jid(jid, store.value(f"SELECT {name_of('?1')}", [jid]))
+    return show_jid(jid, stored_name(store, jid))
 
 
 _MENTION = re.compile(r"@([0-9]{5,32}(?:-[0-9]{5,20})?)(?:@g\.us|@lid)?(?![0-9])")
@@ -115,9 +114,7 @@ def with_numbers(store: Store, text: str, mentioned: Iterable[str]) -> str:
 def _named(store: Store, user: str) -> str | None:
     """Return the JID of the person with this hidden id or number, if a name is known."""
     jids = (f"{user}@{server}" for server in (LID_SERVER, USER_SERVER))
-    return next(
-        (jid for jid in jids if store.value(f"SELECT {name_of('?1')}", [canonical(store, jid)])), None
-    )
+    return next((jid for jid in jids if stored_name(store, canonical(store, jid))), None)
 
 
 def aliases_of(store: Store, pn: str) -> list[str]:

@@ -47,15 +47,16 @@ def changing(store: Store, number: int | None) -> Iterator[None]:
     """Replace the text of a message that the block changes, in the caller's transaction."""
     before = _text_of(store, number)
     yield
-    after = _text_of(store, number)
-    if before != after:
-        _insert(store, before, number, "'delete'")
-        _insert(store, after, number)
+    _replace(store, number, before)
 
 
 def add_details(store: Store, number: int) -> None:
     """Add what the details of a message tell, which it has only now, in the caller's transaction."""
-    before = store.value("SELECT fold(content) FROM messages WHERE id = ?", [number])
+    _replace(store, number, store.value("SELECT fold(content) FROM messages WHERE id = ?", [number]))
+
+
+def _replace(store: Store, number: int | None, before: str) -> None:
+    """Replace the text `before` of a message in the index by its present one."""
     after = _text_of(store, number)
     if before != after:
         _insert(store, before, number, "'delete'")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -228,7 +229,8 @@ def delete(store: Store, row: Row, at: datetime) -> None:
 def change(store: Store, number: int | None, columns: Row) -> None:
     """Store other values of these columns of a message, none of which is its text."""
     marks = ", ".join(f"{name} = :{name}" for name in columns)
-    with search_index.changing(store, number):
+    # Of these columns the index of the search has the details alone.
+    with search_index.changing(store, number) if "details" in columns else nullcontext():
         store.execute(f"UPDATE messages SET {marks} WHERE id = :id", {**columns, "id": number})
 
 

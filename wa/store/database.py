@@ -145,11 +145,15 @@ class Store:
         """Run one statement."""
         return self.conn.execute(sql, params)
 
-    def rows(self, sql: str, params: Params = ()) -> list[Row]:
-        """Return all rows of a query as dicts; for queries whose number of rows is bounded."""
+    def stream(self, sql: str, params: Params = ()) -> Iterator[Row]:
+        """Run a query; yield its rows as dicts, one in memory at a time."""
         cursor = self.execute(sql, params)
         names = [column[0] for column in cursor.description]
-        return [dict(zip(names, values, strict=True)) for values in cursor]
+        return (dict(zip(names, values, strict=True)) for values in cursor)
+
+    def rows(self, sql: str, params: Params = ()) -> list[Row]:
+        """Return all rows of a query as dicts; for queries whose number of rows is bounded."""
+        return list(self.stream(sql, params))
 
     def row(self, sql: str, params: Params = ()) -> Row | None:
         """Return the first row of a query, or None."""
@@ -163,6 +167,19 @@ class Store:
         """Return the first column of the first row, or None."""
         values = self.execute(sql, params).fetchone()
         return None if values is None else values[0]
+
+    def ids_like(self, table: str, text: str, *, begins: bool = False) -> list[str]:
+        """Return up to ten ids of a table that a text is, or begins, or that it completes after the `_`.
+
+        The id that the text is comes first. With `begins`, the text may also begin the part after the `_`.
+        """
+        like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        found = self.execute(
+            f"SELECT id FROM {table} WHERE id = :text OR id LIKE :prefix ESCAPE '\\'"
+            " OR id LIKE :short ESCAPE '\\' ORDER BY id = :text DESC, id LIMIT 10",
+            {"text": text, "prefix": f"{like}%", "short": f"%\\_{like}{'%' * begins}"},
+        )
+        return [row_id for (row_id,) in found]
 
     def insert(self, table: str, row: Row, *, ignore: bool = False) -> int | None:
         """Insert a row; return its rowid, or None when `ignore` is set and the row conflicts with another."""

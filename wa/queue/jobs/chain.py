@@ -134,7 +134,7 @@ def _open(store: Store, job: Row, person: Row, now: datetime, due: datetime) -> 
     if waiting:
         rows.change(store, waiting["id"], now, **changes)
     else:
-        rows.add_made(store, {**new_row(job, person, len(theirs)), **changes}, now)
+        rows.add_row(store, {**new_row(job, person, len(theirs)), **changes}, now)
     table.set_status(store, job["id"], person["number"], "open")
 
 

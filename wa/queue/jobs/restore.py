@@ -118,7 +118,7 @@ def _may_be_sent(
         rows.change(store, row["id"], now, **changes, wait_until=None)
         return
     at = {"scheduled_at": to_iso(now), "expires_at": to_iso(now)}
-    rows.add_made(store, {**chain.new_row(job, person, part), **at, **changes}, now)
+    rows.add_row(store, {**chain.new_row(job, person, part), **at, **changes}, now)
 
 
 # ── After `wa resume`, and when the clock was ahead ─────────────────────────────────────────────────

@@ -56,12 +56,11 @@ def whole(store: Store, job_id: str) -> Row:
 def listing(store: Store, status: str | None) -> Iterator[Row]:
     """Yield the jobs with a status, or all for None, the newest last."""
     of = " WHERE status = :status" if status else ""
-    cursor = store.execute(
+    found = store.stream(
         f"SELECT {_HEAD}, recipients FROM jobs{of} ORDER BY created_at, id",
         {"status": status} if status else (),
     )
-    names = [column[0] for column in cursor.description]
-    return (_decoded(dict(zip(names, values, strict=True))) for values in cursor)
+    return map(_decoded, found)
 
 
 def _decoded(row: Row) -> Row:
@@ -73,18 +72,12 @@ def find(store: Store, text: str) -> str:
 
     Raise WaError `not-found` and `ambiguous`.
     """
-    like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    found = store.rows(
-        "SELECT id FROM jobs WHERE id = :text OR id LIKE :prefix ESCAPE '\\'"
-        " OR id LIKE :inner ESCAPE '\\' ORDER BY id = :text DESC, id LIMIT 10",
-        {"text": text, "prefix": f"{like}%", "inner": f"%\\_{like}%"},
-    )
-    ids = [row["id"] for row in found]
+    ids = store.ids_like("jobs", text, begins=True)
     if not text or not ids:
         raise WaError("not-found", f"there is no job {text!r}", "`wa jobs list` shows them")
     if len(ids) > 1 and ids[0] != text:
         raise WaError("ambiguous", f"{text!r} fits several jobs: {', '.join(ids)}", "give more of the id")
-    return str(ids[0])
+    return ids[0]
 
 
 def exists(store: Store, job_id: str) -> bool:

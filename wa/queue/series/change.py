@@ -28,7 +28,7 @@ def find(store: Store, text: str, *, series: bool = False) -> tuple[str | None, 
 
     Raise WaError `not-found` and `ambiguous`, and `wrong-state` for a row that belongs to no series.
     """
-    found = table.find_ids(store, text) if text else []
+    found = store.ids_like("series", text) if text else []
     if found and (found[0] == text or text.startswith("s")):
         if len(found) > 1 and found[0] != text:
             raise WaError(

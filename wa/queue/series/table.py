@@ -57,24 +57,11 @@ def by_template(store: Store, name: str) -> Iterator[Row]:
     return iter(store.rows(sql, [name]))
 
 
-def find_ids(store: Store, text: str) -> list[str]:
-    """Return up to ten ids of series that a text is, or begins, or that it completes after the `_`."""
-    like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    found = store.rows(
-        "SELECT id FROM series WHERE id = :text OR id LIKE :prefix ESCAPE '\\'"
-        " OR id LIKE :suffix ESCAPE '\\' ORDER BY id = :text DESC, id LIMIT 10",
-        {"text": text, "prefix": f"{like}%", "suffix": f"%\\_{like}"},
-    )
-    return [row["id"] for row in found]
-
-
 def listing(store: Store, *, ended: bool) -> Iterator[Row]:
     """Yield the series by their next time, with `ended` those that have ended too."""
     those = "" if ended else "WHERE status != 'ended'"
     due = "SELECT scheduled_at FROM scheduled_messages WHERE series_id = series.id AND occurrence = current"
-    cursor = store.execute(f"SELECT {_COLUMNS} FROM series {those} ORDER BY ({due}), id")
-    names = [column[0] for column in cursor.description]
-    return (dict(zip(names, values, strict=True)) for values in cursor)
+    return store.stream(f"SELECT {_COLUMNS} FROM series {those} ORDER BY ({due}), id")
 
 
 def update(store: Store, series_id: str, now: datetime, **changes: Any) -> None:
