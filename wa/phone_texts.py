@@ -50,7 +50,7 @@ _BETWEEN = re.compile(
     rf"|(?<=\d)[,;]\s+(?=0[1-9](?:{_GAP}\d){{7,12}}\s*(?:[,;]\s|\Z))",
     re.IGNORECASE,
 )
-"""What stands between two numbers.
+"""Separators of two numbers in one field.
 
 A comma and a semicolon are pauses, unless a label follows, a +, or a space and a whole number that
 begins with one 0.

@@ -12,10 +12,9 @@ import spooled
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered
 from vcard_cases import Wa
 
-from wa.connection import spool
 from wa.store.database import Store
 from wa.store.paths import Home
-from wa.whatsapp.events import Event, GroupInfo, JidMapped, MessageReceived, Reacted
+from wa.whatsapp.events import GroupInfo, JidMapped, MessageReceived, Reacted
 from wa.whatsapp.loopback.server import Loopback
 
 NOW = FakeClock()()
@@ -33,17 +32,7 @@ Put = Callable[..., None]
 @pytest.fixture
 def put(store: Store) -> Put:
     """Apply events through the spool, as the owner does."""
-    kinds: dict[str, Event] = {}
-
-    def record(*events: Event) -> None:
-        for event in events:
-            kinds[str(len(kinds))] = event
-            spooled.append(store, str(len(kinds) - 1), b"", NOW)
-        while spooled.apply_batch(store, lambda kind, payload: [kinds[kind]], NOW):
-            pass
-        assert spool.stuck(store) == []
-
-    return record
+    return spooled.putter(store, NOW)
 
 
 def says(jid: str, message_id: str, text: str = "hello", **fields: Any) -> MessageReceived:

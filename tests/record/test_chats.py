@@ -66,17 +66,7 @@ def ours(message_id="A", content="Hello", **fields):
 @pytest.fixture
 def put(store):
     """Apply events through the spool, as the owner does."""
-    kinds = {}
-
-    def record(*events):
-        for event in events:
-            kinds[str(len(kinds))] = event
-            spooled.append(store, str(len(kinds) - 1), b"", NOW)
-        while spooled.apply_batch(store, lambda kind, payload: [kinds[kind]], NOW):
-            pass
-        assert spool.stuck(store) == []
-
-    return record
+    return spooled.putter(store, NOW)
 
 
 @pytest.fixture

@@ -11,13 +11,11 @@ import pytest
 import spooled
 from conftest import ADAM_JID, REEM, REEM_JID, FakeClock
 
-from wa.connection import spool
 from wa.record import calls
 from wa.store.database import Store
 from wa.whatsapp.events import (
     CallTold,
     EphemeralSet,
-    Event,
     GroupInfo,
     History,
     HistoryChat,
@@ -39,17 +37,7 @@ MISSED = {"call": {"outcome": "missed", "video": False}}
 @pytest.fixture
 def put(store: Store) -> Callable[..., None]:
     """Apply events through the spool, as the owner does, each in a record of its own."""
-    kinds: dict[str, Event] = {}
-
-    def record(*events: Event, now: Any = NOW) -> None:
-        for event in events:
-            kinds[str(len(kinds))] = event
-            spooled.append(store, str(len(kinds) - 1), b"", now)
-        while spooled.apply_batch(store, lambda kind, payload: [kinds[kind]], now):
-            pass
-        assert spool.stuck(store) == []
-
-    return record
+    return spooled.putter(store, NOW)
 
 
 def says(jid: str, message_id: str, text: str = "hello", **fields: Any) -> MessageReceived:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from kill_points import POINTS, _die_at
+from kill_points import _die_at
+from series_kill_points import POINTS
 
 from wa.cli import main as cli
-from wa.queue import outcomes, rows, send
-from wa.queue.series import occurrences, table
+from wa.queue import outcomes, send
 from wa.whatsapp.neonize.connection import NeonizeTransport
 
 POINTS.update(
@@ -20,11 +20,6 @@ POINTS.update(
         "acknowledged": (NeonizeTransport, "send", False),
         "asking": (NeonizeTransport, "evidence", True),
         "settled": (outcomes, "settle", False),
-        "ended": (occurrences, "follow", True),
-        "computed": (rows, "add_row", True),
-        "added": (rows, "add_row", False),
-        "moved on": (table, "update", False),
-        "followed": (occurrences, "follow", False),
     }
 )
 

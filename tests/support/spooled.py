@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wa.connection import apply
 from wa.connection.incoming import file
-from wa.connection.spool import HISTORY_PLACE, LIVE_PLACE, Spool
+from wa.connection.spool import HISTORY_PLACE, LIVE_PLACE, Spool, stuck
 from wa.store.database import Store
 from wa.store.paths import Home
 from wa.whatsapp.events import Event
@@ -58,6 +58,21 @@ def append_all(store: Store, events: Iterable[tuple[str, bytes]], now: datetime)
     with opened(store.home) as spool:
         for kind, payload in events:
             spool.append(kind, payload, now)
+
+
+def putter(store: Store, now: datetime) -> Callable[..., None]:
+    """Return what applies events through the spool, as the owner does, each in a record of its own."""
+    kinds: dict[str, Event] = {}
+
+    def put(*events: Event, now: datetime = now) -> None:
+        for event in events:
+            kinds[str(len(kinds))] = event
+            append(store, str(len(kinds) - 1), b"", now)
+        while apply_batch(store, lambda kind, payload: [kinds[kind]], now):
+            pass
+        assert stuck(store) == []
+
+    return put
 
 
 def record_all(store: Store, decode: Decode | Reader, now: datetime) -> None:

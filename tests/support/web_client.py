@@ -58,25 +58,9 @@ class Client:
     work: Work
     link: Link | None
 
-    def __call__(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        secret: str | None = SECRET,
-        host: str | None = HOST,
-        peer: str = "127.0.0.1",
-        raw: bytes | None = None,
-        pieces: list[bytes] | None = None,
-        **headers: str,
-    ) -> Reply:
-        """Ask one thing. `body` is sent as JSON, `raw` as it is, `pieces` one after the other."""
-        return asyncio.run(
-            self.ask(
-                method, path, body, secret=secret, host=host, peer=peer, raw=raw, pieces=pieces, **headers
-            )
-        )
+    def __call__(self, method: str, path: str, body: Any = None, **how: Any) -> Reply:
+        """Ask one thing, as `ask` does."""
+        return asyncio.run(self.ask(method, path, body, **how))
 
     async def ask(
         self,
@@ -91,7 +75,10 @@ class Client:
         pieces: list[bytes] | None = None,
         **headers: str,
     ) -> Reply:
-        """Ask one thing within a running loop."""
+        """Ask one thing within a running loop.
+
+        `body` is sent as JSON, `raw` as it is, `pieces` one after the other.
+        """
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         pairs = [(name.replace("_", "-").lower(), text) for name, text in headers.items()]
         named = {name for name, _ in pairs}

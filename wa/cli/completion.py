@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 
@@ -14,6 +14,7 @@ from wa.cli.output import one_line
 from wa.people import contacts
 from wa.store.database import Store
 
+Found = TypeVar("Found")
 _NOT_PLAIN = {
     "": re.compile(r"([^\w@%+:,./-])"),
     '"': re.compile(r'([\\"$`])'),
@@ -101,15 +102,23 @@ def _named(
     Bash puts them into the command line unchanged, so they are quoted for it; other shells quote by
     themselves.
     """
-    try:
-        app = ctx.find_object(App) or App()
-        names = [one_line(row["name"]) for row in listing(app.store)]
-        found = [name for name in names if name.startswith(incomplete)]
+
+    def names(app: App) -> list[str]:
+        found = [one_line(row["name"]) for row in listing(app.store)]
+        found = [name for name in found if name.startswith(incomplete)]
         if app.environ.get("_WA_COMPLETE") != "complete_bash":
             return found
         words = app.environ["COMP_WORDS"].split("\n")
         typed = words[int(app.environ["COMP_CWORD"])] if len(words) > int(app.environ["COMP_CWORD"]) else ""
         return [_Word(_quoted(name, typed[:1])) for name in found]
+
+    return or_none(ctx, names)
+
+
+def or_none(ctx: typer.Context, read: Callable[[App], list[Found]]) -> list[Found]:
+    """Return what `read` finds for the shell's completion, none in case of an error."""
+    try:
+        return read(ctx.find_object(App) or App())
     except Exception:  # noqa: BLE001
         return []
 

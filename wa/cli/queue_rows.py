@@ -1,4 +1,4 @@
-"""What the commands on rows of the queue share: ids and texts as arguments, and changing several rows."""
+"""Shared by the commands on rows of the queue: ids and texts as arguments, and changing several rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from wa.cli.completion import complete_template
+from wa.cli.completion import complete_template, or_none
 from wa.cli.context import App
 from wa.cli.options import read_text
 from wa.cli.show import when_due, who
@@ -23,14 +23,13 @@ from wa.store.database import Row, Store
 
 def complete_id(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Return ids for the shell's completion, none in case of an error."""
-    try:
-        app = ctx.find_object(App) or App()
-        from wa.queue.series import table
+    from wa.queue.series import table
 
+    def ids(app: App) -> list[tuple[str, str]]:
         rows = [*queue.recent(app.store, 200), *islice(table.listing(app.store, ended=False), 200)]
         return [(row["id"], f"{who(row)}: {row['message'][:30]}") for row in rows]
-    except Exception:  # noqa: BLE001
-        return []
+
+    return or_none(ctx, ids)
 
 
 Id = Annotated[

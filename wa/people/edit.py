@@ -11,6 +11,7 @@ from wa.birthdays import typed_birthday
 from wa.errors import WaError
 from wa.people import contacts
 from wa.people.person import Person, checked_name, checked_phone, united
+from wa.people.recipients import expect_free
 from wa.store.database import Row, Store
 from wa.store.fold import fold_name, tidy
 from wa.store.rewrites import contact_changed, contact_removed
@@ -31,11 +32,12 @@ def add(
     birthday: str | None = None,
     today: date | None = None,
     is_favorite: bool = False,
+    force: bool = False,
 ) -> Row:
     """Add a contact; the first number is its main one. Return its row.
 
-    Raise WaError `usage` for an empty name, an invalid number, zone or birthday, and a number of
-    another contact.
+    Raise WaError `usage` for an empty name, an invalid number, zone or birthday, a number of another
+    contact, and, without `force`, an alias that is somebody else's name.
     """
     person = Person(
         checked_name(name),
@@ -49,6 +51,8 @@ def add(
         is_chosen=True,
     )
     with store.write():
+        if not force:
+            expect_free(store, person.aliases, None)
         for phone in person.phones:
             _expect_free(store, phone, None)
         number = contacts.insert(store, person, now)
@@ -133,9 +137,20 @@ def set_favorite(store: Store, number: int, is_favorite: bool, now: datetime) ->
 
 
 def change_words(
-    store: Store, number: int, column: str, words: Iterable[str], now: datetime, *, remove: bool = False
+    store: Store,
+    number: int,
+    column: str,
+    words: Iterable[str],
+    now: datetime,
+    *,
+    remove: bool = False,
+    force: bool = False,
 ) -> Row:
-    """Add or remove words of the column `aliases` or `tags`. Raise WaError `usage` for an invalid word."""
+    """Add or remove words of the column `aliases` or `tags`. Return the contact's row.
+
+    Raise WaError `usage` for an invalid word and, without `force`, for a new alias that is somebody else's
+    name.
+    """
     wanted = [word for word in map(tidy, words) if fold_name(word)]
     if not wanted:
         raise WaError("usage", "there is nothing to add or remove", f"give the {column}")
@@ -146,6 +161,8 @@ def change_words(
         )
     with store.write():
         row = contacts.get(store, number)
+        if column == "aliases" and not (remove or force):
+            expect_free(store, wanted, number)
         if remove:
             gone = {fold_name(word) for word in wanted}
             found = [word for word in row[column] if fold_name(word) not in gone]

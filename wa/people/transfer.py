@@ -162,7 +162,7 @@ def _import_alias(
                 ),
             )
     try:
-        changed = change_words(store, contact, "aliases", aliases, now)
+        changed = change_words(store, contact, "aliases", aliases, now, force=True)
     except WaError as error:
         report.skip(file, Problem(number, name, error.message))
         return

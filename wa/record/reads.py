@@ -1,4 +1,4 @@
-"""What is unread: what was read on another device, and what the phone counts as unread when it is linked.
+"""Unread messages: reads on other devices, and the counts that the phone tells when it is linked.
 
 Functions join the caller's transaction. What was read is everything up to a place in the chat, never a
 message behind that place, whenever the news of it comes. A message that comes later and stands before the

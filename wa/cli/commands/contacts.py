@@ -12,7 +12,6 @@ from wa.cli.options import Json, app_of
 from wa.cli.output import clean, one_line
 from wa.cli.people import Force, Who, WholeWho, find, label, note_birthday_in_notes, today
 from wa.people import contacts as people
-from wa.people import recipients
 from wa.people.search import search as find_contacts
 
 commands = typer.Typer()
@@ -111,8 +110,6 @@ def add(
     from wa.people import edit
 
     app = app_of(ctx)
-    if not force:
-        recipients.expect_free(app.store, alias or [], None)
     row = edit.add(
         app.store,
         name,
@@ -126,6 +123,7 @@ def add(
         birthday=birthday,
         today=today(app),
         is_favorite=favorite,
+        force=force,
     )
     app.out.result(row, f"added {label(row)}")
     note_birthday_in_notes(app, row)

@@ -10,7 +10,6 @@ from wa.cli.context import App
 from wa.cli.options import Json, app_of
 from wa.cli.output import one_line
 from wa.cli.people import Force, Who, WholeWho, find, label
-from wa.people import recipients
 
 commands = typer.Typer()
 
@@ -101,6 +100,4 @@ def _change_words(
     from wa.people import edit
 
     number = find(app, who)["id"]
-    if column == "aliases" and not (remove or force):
-        recipients.expect_free(app.store, words, number)
-    return edit.change_words(app.store, number, column, words, app.now(), remove=remove)
+    return edit.change_words(app.store, number, column, words, app.now(), remove=remove, force=force)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from wa.cli import job_output
-from wa.cli.context import App
+from wa.cli.completion import or_none
 from wa.cli.options import Json, app_of
 from wa.errors import WaError
 from wa.times import from_iso
@@ -20,13 +20,11 @@ commands.add_typer(jobs, name="jobs")
 
 def _complete_job(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Return ids for the shell's completion, none in case of an error."""
-    try:
-        from wa.queue.jobs import table
+    from wa.queue.jobs import table
 
-        app = ctx.find_object(App) or App()
-        return [(row["id"], row["title"] or "") for row in table.listing(app.store, None)]
-    except Exception:  # noqa: BLE001
-        return []
+    return or_none(
+        ctx, lambda app: [(row["id"], row["title"] or "") for row in table.listing(app.store, None)]
+    )
 
 
 Id = Annotated[

@@ -1,4 +1,4 @@
-"""What the claim of a row asks of the job that made it: whether the message may go out, and when not, why."""
+"""The check of a job before one of its messages is claimed: may it go out, and if not, why?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the fields of a text stand for: the recipient, and the time of the message."""
+"""The values of the fields in a text: of the recipient, and of the time of the message."""
 
 from __future__ import annotations
 

@@ -68,8 +68,6 @@ def _today(context: Context) -> date:
 
 
 def _add(context: Context, body: Add) -> Answer:
-    if not body.force:
-        recipients.expect_free(context.store, body.alias, None)
     row = edit.add(
         context.store,
         body.name,
@@ -83,6 +81,7 @@ def _add(context: Context, body: Add) -> Answer:
         birthday=body.birthday,
         today=_today(context),
         is_favorite=body.favorite,
+        force=body.force,
     )
     return answer(row, 201)
 
@@ -106,11 +105,10 @@ def _change(context: Context, who: str, body: Change) -> Answer:
 
 def _change_words(context: Context, who: str, column: str, body: Names) -> Answer:
     number = _find(context, who, exact=True)["id"]
-    if column == "aliases" and not (body.remove or body.force):
-        recipients.expect_free(context.store, body.words, number)
-    return answer(
-        edit.change_words(context.store, number, column, body.words, context.now(), remove=body.remove)
+    row = edit.change_words(
+        context.store, number, column, body.words, context.now(), remove=body.remove, force=body.force
     )
+    return answer(row)
 
 
 def _remove(context: Context, who: str) -> Answer:

@@ -65,6 +65,16 @@ def lines(*parts: str | None) -> str:
     return "\n".join(filter(None, parts))
 
 
+def labelled(label: str, value: str) -> str:
+    """Return `label: value`, or the one of them that there is."""
+    return ": ".join(filter(None, (label, value)))
+
+
+def id_of(key: Any) -> str | None:
+    """Return the id of the message that a key names, None if it names none."""
+    return text_of(key.ID) or None
+
+
 def known(**values: Any) -> dict[str, Any]:
     """Return the values that are neither 0, nor empty, nor None."""
     return {name: value for name, value in values.items() if value}

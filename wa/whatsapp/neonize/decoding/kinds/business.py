@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from wa.whatsapp.neonize.decoding.fields import lines, text_of
+from wa.whatsapp.neonize.decoding.fields import labelled, lines, text_of
 from wa.whatsapp.neonize.decoding.kinds import flows
 from wa.whatsapp.neonize.decoding.kinds.money import price
 from wa.whatsapp.neonize.decoding.kinds.places import place_text
@@ -62,9 +62,9 @@ def listed(part: Any) -> str:
     rows = []
     for section in part.sections:
         rows.append(text_of(section.title))
-        rows += [flows.labelled(text_of(row.title), text_of(row.description)) for row in section.rows]
+        rows += [labelled(text_of(row.title), text_of(row.description)) for row in section.rows]
     for products in part.productListInfo.productSections:
-        rows.append(flows.labelled(text_of(products.title), _count(len(products.products), "product")))
+        rows.append(labelled(text_of(products.title), _count(len(products.products), "product")))
     return lines(*map(text_of, said), *rows)
 
 
@@ -102,7 +102,7 @@ def _button(part: Any) -> str:
         label = _words(button.displayText)
         value = _words(getattr(button, "URL", "") or getattr(button, "phoneNumber", ""))
         value = flows.code_in(value)
-    return flows.labelled(label, value)
+    return labelled(label, value)
 
 
 def _words(part: Any) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from wa.whatsapp.moments import spoken
-from wa.whatsapp.neonize.decoding.fields import encodable, iso_times, lines, text_of
+from wa.whatsapp.neonize.decoding.fields import encodable, iso_times, labelled, lines, text_of
 from wa.whatsapp.neonize.decoding.kinds.money import price
 
 _LABELS = ("display_text", "title", "button_text", "flow_cta", "text", "header", "merchant_name", "name")
@@ -23,11 +23,6 @@ _OF_PROGRAMS = ("flow_token", "version", "id", "screen", "type", "source", "wa_f
 """Keys of an answer that are not the person's."""
 _MOST = 500
 """The most values of one message that are shown."""
-
-
-def labelled(label: str, value: str) -> str:
-    """Return `label: value`, or the one of them that there is."""
-    return ": ".join(filter(None, (label, value)))
 
 
 def code_in(url: str) -> str:

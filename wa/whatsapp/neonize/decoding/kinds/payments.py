@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wa.whatsapp.moments import spoken
-from wa.whatsapp.neonize.decoding.fields import Content, iso_times, lines, text_of
+from wa.whatsapp.neonize.decoding.fields import Content, id_of, iso_times, lines, text_of
 from wa.whatsapp.neonize.decoding.kinds.money import money, price
 from wa.whatsapp.neonize.decoding.kinds.plain import plain_text
 
@@ -16,7 +16,7 @@ _EVERY = {1: "every week", 2: "every two weeks", 3: "every month", 4: "every thr
 def payment(part: Any) -> Content:
     """Return the content of a payment; the amount itself is not in the message."""
     return Content(
-        "text", lines("Payment", plain_text(part.noteMessage)), quoted_id=_key(part.requestMessageKey)
+        "text", lines("Payment", plain_text(part.noteMessage)), quoted_id=id_of(part.requestMessageKey)
     )
 
 
@@ -30,12 +30,12 @@ def request(part: Any) -> Content:
 
 def declined(part: Any) -> Content:
     """Return the content of a refusal to pay."""
-    return Content("text", "Declined a payment request", quoted_id=_key(part.key))
+    return Content("text", "Declined a payment request", quoted_id=id_of(part.key))
 
 
 def cancelled(part: Any) -> Content:
     """Return the content of a request for a payment that is taken back."""
-    return Content("text", "Cancelled a payment request", quoted_id=_key(part.key))
+    return Content("text", "Cancelled a payment request", quoted_id=id_of(part.key))
 
 
 def invitation(part: Any) -> Content:
@@ -64,7 +64,3 @@ def shared(part: Any) -> Content:
 def shared_update(_: Any) -> Content:
     """Return the content of the news that somebody has paid a share."""
     return Content("system", "A shared payment has changed")
-
-
-def _key(part: Any) -> str | None:
-    return text_of(part.ID) or None

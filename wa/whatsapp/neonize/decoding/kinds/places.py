@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wa.whatsapp.moments import spoken
-from wa.whatsapp.neonize.decoding.fields import Content, bare_jid, iso_times, known, lines, text_of
+from wa.whatsapp.neonize.decoding.fields import Content, bare_jid, iso_times, known, labelled, lines, text_of
 
 
 def place(part: Any) -> Content:
@@ -33,7 +33,7 @@ def event(part: Any) -> Content:
     """Return the content of an event: its name, what it is about, place, time and link."""
     what = "Call" if part.isScheduleCall else "Event"
     text = lines(
-        f"{what}: {name}" if (name := text_of(part.name)) else what,
+        labelled(what, text_of(part.name)),
         "Cancelled" if part.isCanceled else "",
         text_of(part.description),
         place_text(part.location),
@@ -46,7 +46,7 @@ def event(part: Any) -> Content:
 def event_invite(part: Any) -> Content:
     """Return the content of an invitation to an event of another chat."""
     text = lines(
-        f"Event: {name}" if (name := text_of(part.eventTitle)) else "Event",
+        labelled("Event", text_of(part.eventTitle)),
         "Cancelled" if part.isCanceled else "",
         text_of(part.caption),
         *spoken(_times(part)),
@@ -62,9 +62,9 @@ def _times(part: Any) -> dict[str, str]:
 def call_to_come(part: Any) -> Content:
     """Return the content of a call that somebody scheduled."""
     kind = {1: "voice ", 2: "video "}.get(part.callType, "")
-    label, title = f"Scheduled {kind}call", text_of(part.title)
+    label = f"Scheduled {kind}call"
     times = iso_times(starts_at=part.scheduledTimestampMS)
-    return Content("text", lines(f"{label}: {title}" if title else label, *spoken(times)), times)
+    return Content("text", lines(labelled(label, text_of(part.title)), *spoken(times)), times)
 
 
 def group_invite(part: Any) -> Content:
@@ -89,7 +89,7 @@ def channel_invite(part: Any) -> Content:
 def _invite(label: str, name: Any, jid: Any, part: Any, code: str = "", until: int = 0) -> Content:
     times, name = iso_times(expires_at=until), text_of(name)
     text = lines(
-        f"{label}: {name}" if name else label,
+        labelled(label, name),
         text_of(part.caption),
         code and f"Invite code: {code}",
         *spoken(times),

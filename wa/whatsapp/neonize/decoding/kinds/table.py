@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from wa.whatsapp.neonize.decoding.fields import Content, known, lines, text_of
+from wa.whatsapp.neonize.decoding.fields import Content, id_of, known, labelled, lines, text_of
 from wa.whatsapp.neonize.decoding.kinds import business, cards, files, payments, places
 from wa.whatsapp.neonize.decoding.kinds.plain import plain_text
 
@@ -22,7 +22,7 @@ def _words(read: Callable[[Any], str], label: str = "Business message") -> Reade
 
 def _about(text: str, key: str, kind: str = "system") -> Reader:
     """Return a reader of a notice about the message that the field `key` names."""
-    return lambda part: Content(kind, text, quoted_id=text_of(getattr(part, key).ID) or None)
+    return lambda part: Content(kind, text, quoted_id=id_of(getattr(part, key)))
 
 
 def _notice(text: str) -> Reader:
@@ -31,9 +31,7 @@ def _notice(text: str) -> Reader:
 
 def _said(key: str) -> Reader:
     """Return a reader of an answer to the message that the field `key` names."""
-    return lambda part: Content(
-        "text", plain_text(part) or None, quoted_id=text_of(getattr(part, key).ID) or None
-    )
+    return lambda part: Content("text", plain_text(part) or None, quoted_id=id_of(getattr(part, key)))
 
 
 def _extended(part: Any) -> Content:
@@ -63,23 +61,23 @@ def _sticker_pack(part: Any) -> Content:
 def _album(part: Any) -> Content:
     counts = ((part.expectedImageCount, "picture"), (part.expectedVideoCount, "video"))
     shown = [f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in counts if number]
-    return Content("system", f"Album: {', '.join(shown)}" if shown else "Album")
+    return Content("system", labelled("Album", ", ".join(shown)))
 
 
 def _pin(part: Any) -> Content:
     text = "Unpinned a message" if part.type == 2 else "Pinned a message"
-    return Content("system", text, quoted_id=text_of(part.key.ID) or None)
+    return Content("system", text, quoted_id=id_of(part.key))
 
 
 def _keep(part: Any) -> Content:
     text = "Let a disappearing message go" if part.keepType == 2 else "Kept a disappearing message"
-    return Content("system", text, quoted_id=text_of(part.key.ID) or None)
+    return Content("system", text, quoted_id=id_of(part.key))
 
 
 def _music(part: Any) -> Content:
     song = part.embeddedMusic
     named = " – ".join(filter(None, (text_of(song.title), text_of(song.author))))
-    return Content("text", lines(f"Music: {named}" if named else "Music", text_of(part.songUri)))
+    return Content("text", lines(labelled("Music", named), text_of(part.songUri)))
 
 
 def _chat(part: Any) -> Content:
@@ -89,8 +87,7 @@ def _chat(part: Any) -> Content:
 def _status_notice(part: Any) -> Content:
     texts = {1: "Added to a status", 2: "Shared a status", 3: "Shared an answer to a status",
              4: "Answered a status of the group"}  # fmt: skip
-    key = part.originalMessageKey
-    return Content("system", texts.get(part.type, "Status"), quoted_id=text_of(key.ID) or None)
+    return Content("system", texts.get(part.type, "Status"), quoted_id=id_of(part.originalMessageKey))
 
 
 def _group_call(part: Any) -> Content:
