@@ -13,12 +13,12 @@ from typing import Any
 
 from wa.cli.context import App
 from wa.connection.context import system_now
+from wa.connection.programs.work import Work
 from wa.web.access import Link
 from wa.web.application import make_application
 from wa.web.config import parse_config
 from wa.web.guard import Guard
 from wa.web.health import Health
-from wa.web.work import Work
 
 SECRET = "a-secret-of-the-tests-0123456789"
 HOST = "localhost:3002"

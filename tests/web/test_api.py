@@ -411,7 +411,7 @@ def quoted(value):
 
 
 def test_a_request_whose_turn_does_not_come_is_refused_and_not_done(api, store, monkeypatch):
-    monkeypatch.setattr("wa.web.work.TURN_SECONDS", 0.2)
+    monkeypatch.setattr("wa.connection.programs.work.TURN_SECONDS", 0.2)
     hold = threading.Event()
     done = []
 
@@ -430,7 +430,7 @@ def test_a_request_whose_turn_does_not_come_is_refused_and_not_done(api, store, 
 
 
 def test_a_locked_store_is_an_answer_and_reading_goes_on(api, store, monkeypatch):
-    monkeypatch.setattr("wa.web.work.LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("wa.connection.programs.work.LOCK_SECONDS", 0.2)
     with store.write():
         began = time.monotonic()
         reply = api("POST", "/api/v1/messages", {"to": REEM, "text": "Hi"}, idempotency_key="locked")

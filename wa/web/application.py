@@ -13,6 +13,7 @@ from starlette.responses import Response
 from wa import __version__
 from wa.as_json import to_json
 from wa.connection.context import Context
+from wa.connection.programs.work import Work
 from wa.connection.status import status_of
 from wa.errors import WaError
 from wa.store.wake import wake_owner
@@ -21,7 +22,6 @@ from wa.web.access import Refused
 from wa.web.answers import OF_HTTP, Answer, answer, failed
 from wa.web.api import contacts, fields, jobs, messages, schedule, series, templates
 from wa.web.health import Health
-from wa.web.work import Work
 
 _ERROR: dict[str, Any] = {
     "type": "object",

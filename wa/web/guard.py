@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
+from wa.connection.programs.work import Work
 from wa.errors import WaError
 from wa.store import web_sessions
 from wa.web import access, pages
 from wa.web.access import Caller, Headers, Link, Refused, Throttle
 from wa.web.answers import Answer, failed
 from wa.web.config import Config
-from wa.web.work import Work
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

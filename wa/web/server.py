@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 
+from wa.connection.programs.work import Work
 from wa.settings import Settings
 from wa.store.paths import Home
 from wa.web.access import Link
@@ -17,7 +18,6 @@ from wa.web.application import make_application
 from wa.web.config import Config
 from wa.web.guard import Guard
 from wa.web.health import Health
-from wa.web.work import Work
 
 GRACE_SECONDS = 2
 """Seconds that requests may take to end after a signal."""

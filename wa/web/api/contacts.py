@@ -11,13 +11,13 @@ from pydantic import Field
 from starlette.responses import Response
 
 from wa.connection.context import Context
+from wa.connection.programs.work import Work
 from wa.people import contacts, edit, recipients
 from wa.people.search import search as find_contacts
 from wa.store.database import Row
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
 from wa.web.api.fields import Body, Flag, Limit, Words
-from wa.web.work import Work
 
 
 class Add(Body):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Header, Query
@@ -12,12 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import Response
 
 from wa.connection.context import Context
+from wa.connection.programs.work import Act, Work
 from wa.errors import WaError
-from wa.people import recipients
-from wa.people.recipients import Recipient
-from wa.times import parse_when
 from wa.web.answers import Answer, answer
-from wa.web.work import Act, Work
 
 MOST_ROWS = 200
 
@@ -72,25 +68,6 @@ async def read(work: Work, act: Act[Answer]) -> Response:
 async def write(work: Work, act: Act[Answer]) -> Response:
     """Do work that changes the store, and reply."""
     return reply(await work.write(act))
-
-
-def recipient(context: Context, to: str) -> Recipient:
-    """Return the recipient that a text means."""
-    return recipients.resolve(context.store, to, context.settings.region, context.me)
-
-
-def chat_of(context: Context, chat: str) -> Recipient:
-    """Return the chat that a text means."""
-    return recipients.resolve_chat(context.store, chat, context.settings.region, context.me)
-
-
-def span(context: Context, before: str | None, after: str | None) -> tuple[datetime | None, datetime | None]:
-    """Return the moments of a span of time."""
-    now, zone = context.now(), context.settings.zone
-    first, last = (
-        None if text is None else parse_when(text, now, zone, past=True) for text in (before, after)
-    )
-    return first, last
 
 
 def key_of(header: str | None, body: str | None) -> str:

@@ -15,6 +15,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from wa.connection.context import Context
+from wa.connection.programs.work import Work
 from wa.errors import WaError
 from wa.queue.jobs import control, make, people, plan, sources, table
 from wa.queue.jobs import show as job_rows
@@ -23,7 +24,6 @@ from wa.times import parse_duration, parse_when, to_iso
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
 from wa.web.api.fields import Body, BodyKey, Key, Limit, Text, Words
-from wa.web.work import Work
 
 _Status = Literal["draft", "pending", "running", "paused", "completed", "failed", "cancelled"]
 _After = Annotated[int, Query(ge=0, le=10_000_000, description="Leave the first recipients out.")]

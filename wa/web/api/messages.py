@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from functools import partial
 from typing import Annotated, Literal
 
@@ -12,7 +10,9 @@ from pydantic import Field
 from starlette.responses import Response
 
 from wa.connection.context import Context
-from wa.queue import checks, compose, pacing, rows, waiting
+from wa.connection.programs import asked, sending
+from wa.connection.programs.work import Work
+from wa.queue import compose, waiting
 from wa.record import chats as chat_list
 from wa.record import messages, responses
 from wa.record.search import Filter, find_in_chat
@@ -21,13 +21,9 @@ from wa.store.database import Row
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
 from wa.web.api.fields import After, Before, BodyKey, Flag, Key, Limit, To
-from wa.web.api.schedule import shown
 from wa.web.api.words import WithWords, words_of
-from wa.web.work import Work
 
 LONGEST_WAIT = 30
-LOOK_SECONDS = 0.1
-"""Seconds between two looks for what became of a message that a request waits for."""
 _Type = Literal[
     "text", "image", "video", "audio", "voice", "document", "sticker", "location", "contact", "poll",
     "reaction", "system", "other",
@@ -47,41 +43,12 @@ class Send(WithWords):
 def queue(context: Context, body: Send, key: str) -> tuple[Row, bool]:
     """Queue a message, or find the one of its key. Return its row and whether it is new."""
     context.require_account()
-    store = context.store
-    person = fields.recipient(context, body.to)
-    quoted = find_in_chat(store, person.jid, body.reply_to) if body.reply_to else None
+    person = asked.recipient(context, body.to)
+    quoted = find_in_chat(context.store, person.jid, body.reply_to) if body.reply_to else None
     said = words_of(context, body).said_to(context, person, context.now().astimezone(context.settings.zone))
     part = compose.Part(said, None, quoted)
-
-    def make() -> Row:
-        now = context.now()
-        pacing.rebase(store, now)
-        row = compose.queue_now(
-            store,
-            person,
-            part,
-            now,
-            grace=context.settings.grace,
-            key=key,
-            draft=body.draft,
-            created_from="api",
-        )
-        checks.check_decided(row)
-        return row
-
-    context.bind()
-    row, is_new = checks.once(store, key, make)
-    context.wake_owner()
-    return shown(context, row), is_new
-
-
-async def settled(work: Work, row: Row, seconds: float) -> Row:
-    """Return a row as it is once it is sent, or not any more on its way, or after `seconds`."""
-    deadline, row_id = time.monotonic() + seconds, row["id"]
-    while row["status"] in ("pending", "sending") and time.monotonic() < deadline:
-        await asyncio.sleep(LOOK_SECONDS)
-        row = await work.read(lambda context: shown(context, rows.get(context.store, row_id)))
-    return row
+    row, is_new = sending.queue(context, person, part, key, created_from="api", is_draft=lambda: body.draft)
+    return sending.shown(context, row), is_new
 
 
 def outcome(row: Row, key: str, *, is_new: bool) -> Answer:
@@ -94,8 +61,8 @@ def outcome(row: Row, key: str, *, is_new: bool) -> Answer:
 
 def read_chat(context: Context, chat: str, limit: int, before: str | None, after: str | None) -> Answer:
     """Return the newest messages of a chat."""
-    jid = fields.chat_of(context, chat).jid
-    found = messages.conversation(context.store, jid, limit, *fields.span(context, before, after))
+    jid = asked.chat(context, chat).jid
+    found = messages.conversation(context.store, jid, limit, *asked.span(context, before, after))
     return listed(responses.counted(context.store, found))
 
 
@@ -126,10 +93,10 @@ def add_to(paths: FastAPI, work: Work) -> None:
         limit: Limit = 50,
     ) -> Response:
         def act(context: Context) -> Answer:
-            first, last = fields.span(context, before, after)
+            first, last = asked.span(context, before, after)
             narrowed = Filter(
-                chat=fields.chat_of(context, chat).jid if chat else None,
-                sender=fields.recipient(context, sender).jid if sender else None,
+                chat=asked.chat(context, chat).jid if chat else None,
+                sender=asked.recipient(context, sender).jid if sender else None,
                 before=first,
                 after=last,
                 message_type=kind,
@@ -142,5 +109,5 @@ def add_to(paths: FastAPI, work: Work) -> None:
     async def send(body: Send, wait: _Wait = 0, key: Key = None) -> Response:
         chosen = fields.key_of(key, body.key)
         row, is_new = await work.write(partial(queue, body=body, key=chosen))
-        row = await settled(work, row, wait)
+        row = await sending.settled(work, row, wait)
         return fields.reply(outcome(row, chosen, is_new=is_new))

@@ -12,16 +12,18 @@ from pydantic import Field
 from starlette.responses import Response
 
 from wa.connection.context import Context
+from wa.connection.programs import asked
+from wa.connection.programs.sending import shown
+from wa.connection.programs.work import Work
 from wa.errors import WaError
 from wa.queue import attention, checks, compose, outcomes, pacing, rows, states
-from wa.queue.series import create, occurrences
+from wa.queue.series import create
 from wa.store.database import Row, Store
 from wa.times import parse_duration, parse_when
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
 from wa.web.api.fields import Body, BodyKey, Key, Limit, To, When, Words
 from wa.web.api.words import WithWords, words_of
-from wa.web.work import Work
 
 UNSETTLED = ("draft", "pending", "held", "sending", "unknown")
 _Status = Literal[
@@ -72,15 +74,10 @@ class Resolve(Body):
     outcome: Literal["sent", "failed"]
 
 
-def shown(context: Context, row: Row) -> Row:
-    """Return a row with its series and the next times of that."""
-    return occurrences.with_series(context.store, row, context.now())
-
-
 def add(context: Context, body: Add, key: str) -> Answer:
     """Add what a body asks for, or find what its key made before."""
     store, settings, now = context.store, context.settings, context.now()
-    person = fields.recipient(context, body.to)
+    person = asked.recipient(context, body.to)
     zone = compose.zone_for(store, person, body.tz, settings.zone)
     words = words_of(context, body)
     options: dict[str, Any] = {
@@ -148,7 +145,7 @@ def add_to(paths: FastAPI, work: Work) -> None:
         def act(context: Context) -> Answer:
             store = context.store
             row_id = rows.find(store, id)
-            person = None if body.to is None else fields.recipient(context, body.to)
+            person = None if body.to is None else asked.recipient(context, body.to)
             row = compose.edit(
                 store,
                 context.settings,

@@ -11,12 +11,13 @@ from pydantic import Field
 from starlette.responses import Response
 
 from wa.connection.context import Context
+from wa.connection.programs import asked
+from wa.connection.programs.work import Work
 from wa.queue.series import change, occurrences, table
 from wa.store.database import Row, Store
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
 from wa.web.api.fields import Body, Flag, Words
-from wa.web.work import Work
 
 
 class Change(Body):
@@ -83,7 +84,7 @@ def add_to(paths: FastAPI, work: Work) -> None:
                 text=body.text,
                 at=body.at,
                 tz=body.tz,
-                to=None if body.to is None else fields.recipient(context, body.to),
+                to=None if body.to is None else asked.recipient(context, body.to),
                 every=body.every,
                 until=body.until,
                 count=body.count,

@@ -9,11 +9,11 @@ from pydantic import Field
 from starlette.responses import Response
 
 from wa.connection.context import Context
+from wa.connection.programs.work import Work
 from wa.queue.templates import table
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
 from wa.web.api.fields import Body
-from wa.web.work import Work
 
 
 class Put(Body):

@@ -1,0 +1,69 @@
+"""A message that a program sends now: queued once for its key, and waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from wa.connection.context import Context
+from wa.connection.programs.work import Work
+from wa.people.recipients import Recipient
+from wa.queue import checks, compose, pacing, rows
+from wa.queue.series import occurrences
+from wa.store.database import Row
+
+LOOK_SECONDS = 0.1
+"""Seconds between two looks for what became of a message that a request waits for."""
+
+
+def queue(
+    context: Context,
+    to: Recipient,
+    part: compose.Part,
+    key: str,
+    *,
+    created_from: str,
+    is_draft: Callable[[], bool],
+) -> tuple[Row, bool]:
+    """Queue a message, or find the one of its key. Return its row, and whether it is new.
+
+    `is_draft` is asked in the transaction that adds the row. Raise as `rows.enqueue` does, and WaError
+    `unknown-outcome` for a key whose message may have been sent.
+    """
+    store = context.store
+
+    def make() -> Row:
+        now = context.now()
+        pacing.rebase(store, now)
+        row = compose.queue_now(
+            store,
+            to,
+            part,
+            now,
+            grace=context.settings.grace,
+            key=key,
+            draft=is_draft(),
+            created_from=created_from,
+        )
+        checks.check_decided(row)
+        return row
+
+    context.bind()
+    row, is_new = checks.once(store, key, make)
+    context.wake_owner()
+    return row, is_new
+
+
+def shown(context: Context, row: Row) -> Row:
+    """Return a row with its series and the next times of that."""
+    return occurrences.with_series(context.store, row, context.now())
+
+
+async def settled(work: Work, row: Row, seconds: float) -> Row:
+    """Return a row as it is once it is sent, or not any more on its way, or after `seconds`."""
+    deadline, row_id = time.monotonic() + seconds, row["id"]
+    while row["status"] in ("pending", "sending") and time.monotonic() < deadline:
+        await asyncio.sleep(LOOK_SECONDS)
+        row = await work.read(lambda context: shown(context, rows.get(context.store, row_id)))
+    return row
