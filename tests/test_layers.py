@@ -17,7 +17,19 @@ ROOT = Path(wa.__file__).parent
 # From the bottom up. A module imports from its own package and from packages on lines above this one's, never
 # from a line below. docs/development.md has the same in one sentence.
 LAYERS = [
-    {"as_json", "errors", "settings", "times", "birthdays", "jids", "phones", "phone_texts", "s3", "zones"},
+    {
+        "as_json",
+        "errors",
+        "settings",
+        "times",
+        "birthdays",
+        "jids",
+        "phones",
+        "phone_texts",
+        "s3",
+        "texts",
+        "zones",
+    },
     {"store"},
     {"media"},
     {"whatsapp"},

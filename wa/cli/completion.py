@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import typer
 
 from wa.cli.context import App
-from wa.cli.output import one_line
 from wa.people import contacts
 from wa.store.database import Store
+from wa.texts import one_line
 
 Found = TypeVar("Found")
 _NOT_PLAIN = {

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from wa.cli.context import App
-from wa.cli.output import one_line
 from wa.cli.show import note_what_keeps, who
+from wa.texts import one_line
 from wa.times import describe, from_iso, load_zone, to_iso
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from wa.as_json import public, to_json
 from wa.errors import WaError
+from wa.texts import clean, one_line
 
 # Columns that are never cut: what the user may have to type again, and times.
 _TYPED = ("id", "phone", "when", "next")
@@ -23,21 +24,6 @@ _LEAST = 5
 """Characters of any other column that are kept while one of these can be cut."""
 _LAST_WIDTH = 20
 """Characters of a terminal's width that are kept for the last column, the text."""
-
-# C0 and C1 controls, ESC among them, and characters that change the direction of text: embeddings,
-# overrides and isolates (Unicode TR9). With them a message could rewrite the text beside it on a terminal.
-_DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_BREAKS = re.compile("[\t\n\u2028\u2029]+")
-
-
-def clean(text: str) -> str:
-    """Return a text without control and escape characters; line breaks stay."""
-    return _DANGEROUS.sub("", text).encode("utf-8", "replace").decode()
-
-
-def one_line(text: object) -> str:
-    """Return a text cleaned and on a single line."""
-    return _BREAKS.sub(" ", clean("" if text is None else str(text)))
 
 
 def array(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -10,8 +10,8 @@ import typer
 
 from wa.cli.completion import complete_contact
 from wa.cli.context import App
-from wa.cli.output import one_line
 from wa.people import recipients
+from wa.texts import one_line
 
 Who = Annotated[
     str,

@@ -128,6 +128,40 @@ def _edit(
         contact_changed.run(store, number, before - after, now)
 
 
+def save(
+    store: Store,
+    number: int,
+    now: datetime,
+    *,
+    region: str | None,
+    phones: Sequence[str],
+    aliases: Iterable[str],
+    tags: Iterable[str],
+    is_favorite: bool,
+    today: date,
+    **changes: str | None,
+) -> Row:
+    """Make a contact what a form says: these numbers, the first its main one, these aliases and tags.
+
+    `changes`, and what is raised, is as in `edit`. All of it is one transaction.
+    """
+    wanted = list(dict.fromkeys(checked_phone(each, region) for each in phones))
+    with store.write():
+        row = contacts.get(store, number)
+        gone = [each["phone"] for each in row["phones"] if each["phone"] not in wanted]
+        edit(store, number, now, region=region, phones=wanted[::-1], without=gone, today=today, **changes)
+        for column, words in (("aliases", aliases), ("tags", tags)):
+            given = [word for word in map(tidy, words) if fold_name(word)]
+            kept = {fold_name(word) for word in given}
+            known = {fold_name(word) for word in row[column]}
+            if dropped := [word for word in row[column] if fold_name(word) not in kept]:
+                change_words(store, number, column, dropped, now, remove=True)
+            if new := [word for word in given if fold_name(word) not in known]:
+                change_words(store, number, column, new, now)
+        set_favorite(store, number, is_favorite, now)
+    return contacts.get(store, number)
+
+
 def set_favorite(store: Store, number: int, is_favorite: bool, now: datetime) -> Row:
     """Make a contact a favourite, or an ordinary one again. Return its row."""
     with store.write():

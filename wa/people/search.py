@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 
+from wa.jids import jid_of_phone
 from wa.people.contacts import read
+from wa.record.chats import named_groups
 from wa.store.database import Row, Store
 from wa.store.fold import fold_name
 
@@ -44,6 +47,20 @@ def search(store: Store, text: str) -> list[Row]:
         near = [number for number, *names in rows if _is_nearly(fold_name(" ".join(names)), words)]
         return list(read(store, "WHERE c.id IN (SELECT value FROM json_each(?))", [json.dumps(near)]))
     return [row for _, row in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def suggestions(store: Store, text: str, limit: int) -> list[Row]:
+    """Return up to `limit` people and groups that a message can go to, the best match for `text` first.
+
+    For no text, these are the contacts, favourites first. Each has jid, phone, name, aliases, is_favorite.
+    """
+    known = search(store, text) if fold_name(text) else read(store, "WHERE c.phone IS NOT NULL")
+    people = ({**row, "jid": jid_of_phone(row["phone"])} for row in known if row["phone"])
+    found = list(islice(people, limit))
+    if fold_name(text) and len(found) < limit:
+        groups = named_groups(store, text, limit - len(found))
+        found += [{**row, "phone": None, "aliases": [], "is_favorite": False} for row in groups]
+    return found
 
 
 def _rank(row: Row, needle: str, words: list[str], number: str) -> int | None:

@@ -15,6 +15,8 @@ ENDED_BADLY = ("failed", "missed")
 _LOOKED = "looked_at"
 Place = tuple[str, str]
 """The time (ISO text) and the id of a row: its place in the order of pages."""
+_LAST: Place = ("~", "~")
+"""A place behind all others: no time and no id begins with this character."""
 
 
 def overdue(store: Store, now: datetime) -> int:
@@ -74,26 +76,29 @@ def note_looked(store: Store, status: str, counts: Mapping[str, int]) -> None:
 
 
 def page(
-    store: Store, statuses: Iterable[str], limit: int, after: Place | None = None
+    store: Store,
+    statuses: Iterable[str],
+    limit: int,
+    after: Place | None = None,
+    *,
+    newest_first: bool = False,
 ) -> tuple[list[Row], Place | None]:
     """Return up to `limit` rows with these statuses in order of time, from the row behind `after` on.
 
     The second value is the place of the last row, None if none follow. Each status is read by its index.
     """
     found: list[Place] = []
+    order, mark = (" DESC", "<") if newest_first else ("", ">")
+    at, row_id = after or (_LAST if newest_first else ("", ""))
     for status in statuses:
         for row in store.rows(
             "SELECT id, scheduled_at FROM scheduled_messages WHERE status = :status"
-            " AND (scheduled_at, id) > (:at, :id) ORDER BY scheduled_at, id LIMIT :limit",
-            {
-                "status": status,
-                "at": (after or ("", ""))[0],
-                "id": (after or ("", ""))[1],
-                "limit": limit + 1,
-            },
+            f" AND (scheduled_at, id) {mark} (:at, :id)"
+            f" ORDER BY scheduled_at{order}, id{order} LIMIT :limit",
+            {"status": status, "at": at, "id": row_id, "limit": limit + 1},
         ):
             found.append((row["scheduled_at"], row["id"]))
-    found.sort()
+    found.sort(reverse=newest_first)
     there = [rows.get(store, row_id) for _, row_id in found[:limit]]
     return there, found[limit - 1] if len(found) > limit else None
 

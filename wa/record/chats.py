@@ -14,6 +14,7 @@ from wa.jids import STATUS, is_apart, is_group
 from wa.record.messages import SHOWN, SILENT
 from wa.record.names import OWN_NAME, canonical, name_of, set_name, with_numbers
 from wa.store.database import Row, Store
+from wa.store.fold import fold_name
 from wa.store.rewrites import join_chats
 from wa.times import to_iso
 
@@ -22,27 +23,38 @@ if TYPE_CHECKING:
 
 _IS_CHAT = f"WHERE id NOT LIKE '%@newsletter' AND id != '{STATUS}'"
 
+_BEHIND = "(last_message_time < :at OR (last_message_time = :at AND id > :id) OR last_message_time IS NULL)"
+
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def listing(store: Store, limit: int, *, unread_only: bool = False, channels: bool = False) -> list[Row]:
+def listing(
+    store: Store,
+    limit: int,
+    *,
+    unread_only: bool = False,
+    channels: bool = False,
+    after: tuple[int, str] | None = None,
+) -> list[Row]:
     """Return the chats with the newest messages, the newest first, each with its last message.
 
-    Status posts and channels are no chats; with `channels`, return the channels alone.
+    Status posts and channels are no chats; with `channels`, return the channels alone. `after` is the
+    last_message_time and the id of the chat behind which the list begins.
     """
     where = "WHERE id LIKE '%@newsletter'" if channels else _IS_CHAT
     where += " AND unread_count > 0" if unread_only else ""
+    where += f" AND {_BEHIND}" if after else ""
     found = store.rows(
         f"SELECT h.id, {name_of('h.id')} AS name, h.is_group, h.unread_count, h.last_message_time,"
         " m.content AS last_message, m.is_from_me AS last_is_from_me, m.message_type AS last_message_type,"
         " m.deleted_at AS last_deleted_at, m.unavailable AS last_unavailable,"
         " m.details AS last_details,"
         " h.created_at, h.updated_at"
-        f" FROM (SELECT * FROM chats {where} ORDER BY last_message_time DESC LIMIT ?) h"
+        f" FROM (SELECT * FROM chats {where} ORDER BY last_message_time DESC, id LIMIT :limit) h"
         " LEFT JOIN messages m ON m.id = (SELECT id FROM messages WHERE chat_jid = h.id"
         f" AND {SHOWN} ORDER BY timestamp DESC, id DESC LIMIT 1)"
         " ORDER BY h.last_message_time DESC, h.id",
-        [limit],
+        {"limit": limit, "at": after[0] if after else None, "id": after[1] if after else None},
     )
     for chat in found:
         details = chat["last_details"] = json.loads(chat["last_details"] or "{}")
@@ -66,6 +78,15 @@ def groups(store: Store) -> list[Row]:
             [group["id"]],
         )
     return found
+
+
+def named_groups(store: Store, text: str, limit: int) -> list[Row]:
+    """Return jid and name of the groups that have a text in their name, at most `limit`, by name."""
+    return store.rows(
+        "SELECT id AS jid, name FROM chats WHERE is_group AND instr(fold(name), :text)"
+        " ORDER BY name COLLATE NOCASE, id LIMIT :limit",
+        {"text": fold_name(text), "limit": limit},
+    )
 
 
 def is_admin(store: Store, group: str, member: str) -> bool:

@@ -29,6 +29,7 @@ LAST_SECOND = 253_402_300_799
 """The end of the year 9999 in Unix seconds, the last time that a datetime can hold."""
 Place = tuple[int, int]
 """The place of a message in its chat: its timestamp (Unix seconds) and id."""
+_When = datetime | None
 START, END = (0, 0), (LAST_SECOND, 2**63 - 1)
 """The places before and behind every message."""
 MADE_UP = "migrated-"
@@ -110,13 +111,15 @@ def span(before: datetime | None, after: datetime | None) -> tuple[str, dict[str
 
 
 def conversation(
-    store: Store, chat: str, limit: int, before: datetime | None = None, after: datetime | None = None
+    store: Store, chat: str, limit: int, before: _When = None, after: _When = None, up_to: Place = END
 ) -> list[Row]:
-    """Return the newest messages of a chat in a span of time, with their reactions, in order of time."""
+    """Return the newest messages of a chat before a place, in a span of time, with reactions, in order."""
     where, params = span(before, after)
+    params.update(time=up_to[0], number=up_to[1])
     found = shown(
         store,
         f"SELECT {ROW} FROM messages m WHERE m.chat_jid = :chat AND m.message_type != 'reaction'{where}"
+        " AND (m.timestamp, m.id) < (:time, :number)"
         " ORDER BY m.timestamp DESC, m.id DESC LIMIT :limit",
         {**params, "chat": chat, "limit": limit},
     )

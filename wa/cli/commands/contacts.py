@@ -9,10 +9,10 @@ import typer
 
 from wa.cli.context import App
 from wa.cli.options import Json, app_of
-from wa.cli.output import clean, one_line
 from wa.cli.people import Force, Who, WholeWho, find, label, note_birthday_in_notes, today
 from wa.people import contacts as people
 from wa.people.search import search as find_contacts
+from wa.texts import clean, one_line
 
 commands = typer.Typer()
 contacts = typer.Typer(help="People, their numbers and their other names.")

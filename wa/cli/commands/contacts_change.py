@@ -8,8 +8,8 @@ import typer
 
 from wa.cli.context import App
 from wa.cli.options import Json, app_of
-from wa.cli.output import one_line
 from wa.cli.people import Force, Who, WholeWho, find, label
+from wa.texts import one_line
 
 commands = typer.Typer()
 

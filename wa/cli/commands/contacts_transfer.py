@@ -11,8 +11,9 @@ import typer
 
 from wa.cli.context import App
 from wa.cli.options import Json, app_of
-from wa.cli.output import array, clean, one_line
+from wa.cli.output import array
 from wa.errors import ExitStatus, WaError
+from wa.texts import clean, one_line
 
 if TYPE_CHECKING:
     from wa.people.report import Report

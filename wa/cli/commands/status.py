@@ -8,11 +8,11 @@ import typer
 
 from wa.cli.context import App
 from wa.cli.options import Json, app_of
-from wa.cli.output import one_line
 from wa.connection.status import Status, status_of
 from wa.jids import phone_of_jid
 from wa.queue import pacing
 from wa.store.locks import describe_holder
+from wa.texts import one_line
 from wa.times import format_duration, from_iso
 
 commands = typer.Typer()

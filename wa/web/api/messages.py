@@ -40,14 +40,16 @@ class Send(WithWords):
     draft: bool = False
 
 
-def queue(context: Context, body: Send, key: str) -> tuple[Row, bool]:
+def queue(context: Context, body: Send, key: str, created_from: str = "api") -> tuple[Row, bool]:
     """Queue a message, or find the one of its key. Return its row and whether it is new."""
     context.require_account()
     person = asked.recipient(context, body.to)
     quoted = find_in_chat(context.store, person.jid, body.reply_to) if body.reply_to else None
     said = words_of(context, body).said_to(context, person, context.now().astimezone(context.settings.zone))
     part = compose.Part(said, None, quoted)
-    row, is_new = sending.queue(context, person, part, key, created_from="api", is_draft=lambda: body.draft)
+    row, is_new = sending.queue(
+        context, person, part, key, created_from=created_from, is_draft=lambda: body.draft
+    )
     return sending.shown(context, row), is_new
 
 

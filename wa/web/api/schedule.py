@@ -74,8 +74,8 @@ class Resolve(Body):
     outcome: Literal["sent", "failed"]
 
 
-def add(context: Context, body: Add, key: str) -> Answer:
-    """Add what a body asks for, or find what its key made before."""
+def make(context: Context, body: Add, key: str, created_from: str) -> tuple[Row, bool]:
+    """Queue what a body asks for, or find what its key made before. Return the row and whether it is new."""
     store, settings, now = context.store, context.settings, context.now()
     person = asked.recipient(context, body.to)
     zone = compose.zone_for(store, person, body.tz, settings.zone)
@@ -84,9 +84,9 @@ def add(context: Context, body: Add, key: str) -> Answer:
         "grace": None if body.grace is None else parse_duration(body.grace),
         "key": key,
         "draft": body.draft,
-        "created_from": "api",
+        "created_from": created_from,
     }
-    make: Callable[[], Row]
+    add_row: Callable[[], Row]
     if body.every is not None:
         when = create.timing(
             body.every,
@@ -100,17 +100,23 @@ def add(context: Context, body: Add, key: str) -> Answer:
         )
         words.said_to(context, person, create.times(when, now)[0].astimezone(zone))  # it can be filled
         options.update(template=words.template, fields=words.given)
-        make = partial(create.schedule, store, settings, person, words.text, when, now, **options)
+        add_row = partial(create.schedule, store, settings, person, words.text, when, now, **options)
     elif body.until or body.count is not None or body.without:
         raise WaError("usage", "until, count and except are for a series", "give every too")
     else:
         moment = parse_when(body.at, now, zone)
         said = words.said_to(context, person, moment.astimezone(zone))
         options.update(zone=zone, of_contact=body.tz == "contact")
-        make = partial(compose.schedule, store, settings, person, said, moment, now, **options)
-    row, is_new = checks.once(store, key, make)
+        add_row = partial(compose.schedule, store, settings, person, said, moment, now, **options)
+    row, is_new = checks.once(store, key, add_row)
     context.wake_owner()
-    return answer(shown(context, row), 201 if is_new else 200, Idempotency_Key=key)
+    return shown(context, row), is_new
+
+
+def add(context: Context, body: Add, key: str) -> Answer:
+    """Add what a body asks for."""
+    row, is_new = make(context, body, key, "api")
+    return answer(row, 201 if is_new else 200, Idempotency_Key=key)
 
 
 def listing(context: Context, status: str | None, limit: int, cursor: str | None) -> Answer:

@@ -1,0 +1,20 @@
+"""Other people's texts made harmless: without characters that could rewrite what stands beside them."""
+
+from __future__ import annotations
+
+import re
+
+# C0 and C1 controls, ESC among them, and characters that change the direction of text: embeddings,
+# overrides and isolates (Unicode TR9). With them a message could rewrite the text beside it on a terminal.
+_DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_BREAKS = re.compile("[\t\n\u2028\u2029]+")
+
+
+def clean(text: str) -> str:
+    """Return a text without control and escape characters; line breaks stay."""
+    return _DANGEROUS.sub("", text).encode("utf-8", "replace").decode()
+
+
+def one_line(text: object) -> str:
+    """Return a text cleaned and on a single line."""
+    return _BREAKS.sub(" ", clean("" if text is None else str(text)))
