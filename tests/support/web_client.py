@@ -114,7 +114,7 @@ class Client:
             if waiting:
                 piece = waiting.pop(0)
                 return {"type": "http.request", "body": piece, "more_body": bool(waiting)}
-            return {"type": "http.disconnect"}
+            return await asyncio.Event().wait()  # the client stays
 
         async def send(message: Any) -> None:
             got.append(message)

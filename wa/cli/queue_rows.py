@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Annotated, Any
@@ -18,6 +17,7 @@ from wa.cli.show import when_due, who
 from wa.errors import WaError
 from wa.people.recipients import Recipient
 from wa.queue import rows as queue
+from wa.queue.templates import words
 from wa.store.database import Row, Store
 
 
@@ -172,13 +172,8 @@ Set = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, and store nothing.")]
 
 
-@dataclass(frozen=True)
-class Words:
-    """A text, or that of a template by its name, with the fields that were given for it."""
-
-    text: str
-    template: str | None
-    given: Mapping[str, str]
+class Words(words.Words):
+    """The text of a message as it was typed."""
 
     @classmethod
     def typed(cls, app: App, text: str | None, template: str | None, given: Sequence[str] | None) -> Words:
@@ -189,22 +184,18 @@ class Words:
             return cls(read_text(text), None, {})
         if text is not None:
             raise WaError("usage", "there are a text and a template", "leave one of them out")
-        from wa.queue.templates import fields, table
-
-        return cls(table.get(app.store, template)["text"], template.strip(), fields.typed(given or ()))
+        found = words.of_template(app.store, template, given or ())
+        return cls(found.text, found.template, found.given)
 
     def said_to(self, app: App, to: Recipient, local: datetime) -> str:
-        """Return the text for a recipient, at a wall-clock time. Raise WaError `usage` for an empty field."""
-        if self.template is None and "{" not in self.text:
-            return self.text
-        from wa.queue.templates.values import text_for, values_for
+        """Return the text for a recipient as `filled` does; note a field that is not filled in."""
+        if self.template is None and "{" in self.text:
+            from wa.queue.templates.values import values_for
 
-        if self.template is None:
             known = values_for(app.store, to, local)
             if field := next((each for each in known if f"{{{each}}}" in self.text), None):
                 app.out.note(f"{{{field}}} goes out as it stands here: only a --template is filled in")
-            return self.text
-        return text_for(app.store, self.text, to, local, self.given)
+        return self.filled(app.store, to, local)
 
     def preview(self, app: App, to: Recipient, said: str, zone: ZoneInfo, times: Sequence[str]) -> None:
         """Print what a recipient would get, and when: at these times (ISO text), or now if there are none."""

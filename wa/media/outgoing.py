@@ -21,9 +21,12 @@ allows larger documents, but the library holds a file several times in memory, a
 _PIECE = 256 * 1024
 
 
-def kind_for_sending(path: Path) -> Kind:
-    """Return the kind that a file is sent as, a document if it is too large. Raise as `kind_of` does."""
-    kind = kind_of(path)
+def kind_for_sending(path: Path, name: str | None = None) -> Kind:
+    """Return the kind that a file is sent as, a document if it is too large.
+
+    `name` is its name if it differs from that in `path`. Raise as `kind_of` does.
+    """
+    kind = kind_of(path, name)
     with reading(path) as file:
         is_too_large = os.fstat(file.fileno()).st_size > LIMITS[kind.name]
     return Kind("document", kind.mimetype) if is_too_large else kind
@@ -37,11 +40,12 @@ def check_sendable(path: Path) -> Path:
     and `storage-error` for a file that may not be read.
     """
     with reading(path) as file:
-        _check_size(path, os.fstat(file.fileno()).st_size)
+        check_size(path, os.fstat(file.fileno()).st_size)
         return path.absolute()
 
 
-def _check_size(path: Path, size: int) -> None:
+def check_size(path: Path | str, size: int) -> None:
+    """Raise WaError `bad-data` for a file that is empty, or too large to be sent."""
     if size == 0:
         raise WaError("bad-data", f"{path} is empty", "there is nothing in it to send")
     if size > LIMITS["document"]:
@@ -65,7 +69,7 @@ def keep(home: Home, path: Path) -> tuple[str, str]:
     home.prepare()
     folder = home.media / "outbox"
     with reading(path) as source:
-        _check_size(path, os.fstat(source.fileno()).st_size)
+        check_size(path, os.fstat(source.fileno()).st_size)
         with explained(folder):
             make_folder(folder)
             with part_file(folder) as copy:
@@ -81,10 +85,10 @@ def _copy(path: Path, source: BinaryIO, copy: BinaryIO) -> str:
     digest, size = hashlib.sha256(), 0
     while piece := _read(path, source):
         size += len(piece)
-        _check_size(path, size)
+        check_size(path, size)
         digest.update(piece)
         copy.write(piece)
-    _check_size(path, size)
+    check_size(path, size)
     copy.flush()
     return digest.hexdigest()
 

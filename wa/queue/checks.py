@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import PurePosixPath
 from typing import TypeVar
 
 from wa.errors import WaError
@@ -34,7 +35,7 @@ def check_key(store: Store, first: Row, row: Row) -> None:
     first row that will not be sent. Both rows have `is_immediate`.
     """
     key, row_id = first["idempotency_key"], first["id"]
-    is_other = any(first[name] != row[name] for name in ("message", "media_path"))
+    is_other = first["message"] != row["message"] or not same_file(first, row)
     if is_other or canonical(store, first["to_jid"]) != canonical(store, row["to_jid"]):
         raise _used_otherwise(first, "recipient or message")
     if not row["is_immediate"] and not _same_time(first, row):
@@ -47,6 +48,11 @@ def check_key(store: Store, first: Row, row: Row) -> None:
             f"the key {key!r} is that of {row_id}, which is {first['status']}{why}",
             anew if first["status"] == "cancelled" else f"`wa schedule retry {row_id}` sends it; {anew}",
         )
+
+
+def same_file(first: Row, row: Row) -> bool:
+    """Return whether two rows have the same file, or none. The name of a kept file tells its content."""
+    return PurePosixPath(first["media_path"] or "").name == PurePosixPath(row["media_path"] or "").name
 
 
 def expect_unused(store: Store, table: str, key: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,9 @@ from wa.store.open import bind_store
 from wa.store.paths import Home
 from wa.store.wake import wake_owner
 from wa.times import describe, from_iso, load_zone, parse_when, resolve_wall, to_iso
+
+_CLOCKS_DIFFER = timedelta(days=1)
+"""How far the clock of the disk may be from ours."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,11 @@ def parts_of(
         )
     for path in files:
         outgoing.check_sendable(path)
-    kept = [_keep(home, path) for path in files]
+    return _with_text(text, [_keep(home, path) for path in files], quoted_id)
+
+
+def _with_text(text: str, kept: Sequence[Row], quoted_id: str | None = None) -> list[Part]:
+    """Return the messages for a text and files that are in the home."""
     if not kept or (text and kept[0]["media_type"] in ("audio", "voice")):
         return [Part(text, None, quoted_id), *(Part("", file) for file in kept)]
     return [Part(text, kept[0], quoted_id), *(Part("", file) for file in kept[1:])]
@@ -109,7 +116,7 @@ def schedule(
     *,
     zone: ZoneInfo,
     grace: timedelta | None = None,
-    file: Path | None = None,
+    file: Path | Row | None = None,
     key: str | None = None,
     draft: bool = False,
     of_contact: bool = False,
@@ -117,8 +124,8 @@ def schedule(
 ) -> Row:
     """Add a message that is to be sent at a moment, given in a zone, and wake the owner of the connection.
 
-    With `of_contact`, the zone is the contact's, and follows it. Return its row. Raise as `one_part` and
-    `rows.enqueue` do.
+    `file` is as for `one_part`. With `of_contact`, the zone is the contact's, and follows it. Return its row.
+    Raise as `one_part` and `rows.enqueue` do.
     """
     part = one_part(store.home, text, file, key=key)
     bind_store(store, settings.transport)
@@ -141,17 +148,38 @@ def schedule(
     return row
 
 
-def one_part(home: Home, text: str, file: Path | None, *, key: str | None) -> Part:
-    """Return the one message that a text and a file are scheduled as.
+def one_part(
+    home: Home, text: str, file: Path | Row | None, *, key: str | None = None, quoted_id: str | None = None
+) -> Part:
+    """Return the one message that a text and a file are sent as.
 
-    Raise as `parts_of` does, and WaError `usage` for a text with a sound.
+    `file` is a path, which is copied into the home, or the columns of a file that is there. Raise as
+    `parts_of` does, and WaError `usage` for a text with a sound.
     """
-    parts = parts_of(home, text, [file] if file else [], key=key)
+    if isinstance(file, Path):
+        parts = parts_of(home, text, [file], key=key, quoted_id=quoted_id)
+    else:
+        parts = _with_text(text, [] if file is None else [file], quoted_id)
     if text and len(parts) > 1:
         raise WaError(
             "usage", "a sound cannot have a caption", 'schedule the text by itself, and the sound with ""'
         )
     return parts[-1]
+
+
+def sweep_uploads(store: Store) -> None:
+    """Remove what a killed server left of uploads: half a file, or a whole one without a row."""
+    from wa.media import uploads
+
+    home = store.home
+    with store.write():  # no other process gives an upload its name meanwhile
+        for left, kept in uploads.left_behind(home):
+            if kept is not None:
+                made = datetime.fromtimestamp(left.stat().st_ctime, timezone.utc)
+                path = kept.relative_to(home.path).as_posix()
+                if not rows.has_file(store, path, made - _CLOCKS_DIFFER):
+                    kept.unlink()
+            left.unlink()
 
 
 def edit(

@@ -168,6 +168,13 @@ def with_file(store: Store, number: int) -> Row:
     return row
 
 
+def kept_file(store: Store, number: int) -> str | None:
+    """Return the path (in the home) of the file of a message that is not deleted; None without one."""
+    sql = "SELECT media_path FROM messages WHERE id = ? AND deleted_at IS NULL"
+    path: str | None = store.value(sql, [number])
+    return path
+
+
 def snippet(text: str, words: Sequence[str], width: int = 70) -> str:
     """Return the part of `text` around the first of the folded `words`, on one line."""
     flat = " ".join(text.split())

@@ -15,6 +15,8 @@ from wa.web.config import LOOPBACK_NAMES, Address, Config, as_address
 
 OPEN_PATHS = ("/", "/ping", "/health")
 """The paths that answer any address under any name; they show states and counts alone."""
+FILE_PATHS = ("/api/v1/messages", "/api/v1/schedule")
+"""The paths that take forms with a file."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """The methods that change nothing."""
 MOST_WRONG = 10
@@ -141,6 +143,12 @@ def check_origin(caller: Caller, headers: Headers, method: str) -> bool:
             return True
     hint = "behind a proxy with TLS, API_TRUSTED_PROXY names its address"
     raise Refused(403, "forbidden", "the request comes from another site's page", hint)
+
+
+def takes_a_file(method: str, path: str, headers: Headers) -> bool:
+    """Return whether the body of a request is a form that may have a file."""
+    kind = (headers.text(b"content-type") or "").partition(";")[0].strip().lower()
+    return method == "POST" and path in FILE_PATHS and kind == "multipart/form-data"
 
 
 def given_secret(headers: Headers) -> bytes | None:

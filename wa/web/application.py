@@ -20,7 +20,8 @@ from wa.store.wake import wake_owner
 from wa.web import pages
 from wa.web.access import Refused
 from wa.web.answers import OF_HTTP, Answer, answer, failed
-from wa.web.api import contacts, fields, jobs, messages, schedule, series, templates
+from wa.web.api import contacts, fields, jobs, media, messages, schedule, series, templates
+from wa.web.api.route import Route
 from wa.web.health import Health
 
 _ERROR: dict[str, Any] = {
@@ -62,13 +63,15 @@ def make_application(work: Work, health: Health) -> FastAPI:
         openapi_url=None,  # and with it the pages that load scripts from other hosts
         redirect_slashes=False,
     )
+    made.router.route_class = Route
+    made.state.home = work.home
     made.add_exception_handler(WaError, _on_error)
     made.add_exception_handler(Refused, _on_error)
     made.add_exception_handler(HTTPException, _on_http_error)
     made.add_exception_handler(RequestValidationError, _on_invalid)
     _add_open(made, health)
     _add_operations(made, work, health)
-    for part in (schedule, messages, contacts, jobs, series, templates):
+    for part in (schedule, messages, contacts, jobs, series, templates, media):
         part.add_to(made, work)
     described: list[bytes] = []
 

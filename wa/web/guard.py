@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -15,19 +15,14 @@ from wa.store import web_sessions
 from wa.web import access, pages
 from wa.web.access import Caller, Headers, Link, Refused, Throttle
 from wa.web.answers import Answer, failed
+from wa.web.api.body import MOST_BYTES, MOST_FORM_BYTES, Body, Message, Receive, replayed
 from wa.web.config import Config
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MOST_BYTES = 1024 * 1024
-"""The most bytes in the body of a request."""
 MOST_LOGIN_BYTES = 4096
-BODY_SECONDS = 30.0
-"""Seconds in which the body of a request must have come."""
 COOKIE = "wa_session"
 LOGIN, LOGOUT = "/login", "/logout"
 _POLICY = (
@@ -36,7 +31,6 @@ _POLICY = (
 )
 # Referrer-Policy: with no-referrer, browsers would send a form's Origin as null.
 _ON_EVERY_ANSWER = [
-    (b"content-security-policy", _POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
@@ -67,12 +61,17 @@ class Guard:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                message = {**message, "headers": [*message["headers"], *_ON_EVERY_ANSWER, *cookies]}
+                message = {**message, "headers": [*_marked(message["headers"]), *cookies]}
+            elif not message.get("more_body") and not body.is_read:
+                await send({**message, "more_body": True})
+                await body.drop()
+                message = {**message, "body": b""}
             await send(message)
 
         cookies: list[tuple[bytes, bytes]] = []
+        body = Body(Headers(scope["headers"]), receive)
         try:
-            given = await self._admit(scope, receive, cookies)
+            given = await self._admit(scope, body, cookies)
             if isinstance(given, Answer):
                 await respond(send_marked, given)
             else:
@@ -91,11 +90,12 @@ class Guard:
             )
             await respond(send_marked, failed(fault))
 
-    async def _admit(
-        self, scope: Scope, receive: Receive, cookies: list[tuple[bytes, bytes]]
-    ) -> Answer | Receive:
-        """Return an answer, or a `receive` with the whole body for the application. Raise Refused."""
-        headers = Headers(scope["headers"])
+    async def _admit(self, scope: Scope, body: Body, cookies: list[tuple[bytes, bytes]]) -> Answer | Receive:
+        """Return an answer, or a `receive` with the body for the application. Raise Refused.
+
+        The body is whole, unless it is a form for a path that takes files.
+        """
+        headers = body.headers
         method, path = scope["method"], scope["path"]
         peer, server = scope.get("client"), scope.get("server")
         caller = access.caller_of(self._config, peer[0] if peer else None, headers)
@@ -104,14 +104,17 @@ class Guard:
             access.check_host(self._config, headers, [self._bound, *([server[0]] if server else [])])
         cookie_counts = access.check_origin(caller, headers, method)
         if path == LOGIN:
-            return await self._login(scope, receive, headers, caller, cookie_counts=cookie_counts)
+            return await self._login(scope, body, caller, cookie_counts=cookie_counts)
         if path not in access.OPEN_PATHS:
             token = _token(headers)
             if not (cookie_counts and token and await self._is_session(token, caller, cookies)):
                 self._check_secret(caller, headers, lacks_origin=bool(token) and not cookie_counts)
             if path == LOGOUT and method == "POST":
                 return await self._logout(token)
-        return replayed(await read_body(headers, receive, MOST_BYTES), receive)
+        if access.takes_a_file(method, path, headers):
+            body.check_length(MOST_FORM_BYTES)
+            return body.next_piece
+        return replayed(await body.read(MOST_BYTES), body.receive)
 
     def _check_secret(self, caller: Caller, headers: Headers, *, lacks_origin: bool) -> None:
         given = access.given_secret(headers)
@@ -136,9 +139,7 @@ class Guard:
 
     # ── Logging in and out ──────────────────────────────────────────────────────────────────────────
 
-    async def _login(
-        self, scope: Scope, receive: Receive, headers: Headers, caller: Caller, *, cookie_counts: bool
-    ) -> Answer:
+    async def _login(self, scope: Scope, body: Body, caller: Caller, *, cookie_counts: bool) -> Answer:
         method = scope["method"]
         if method in ("GET", "HEAD"):
             key = pages.field(scope["query_string"], "key")
@@ -154,7 +155,7 @@ class Guard:
         if not cookie_counts:
             raise Refused(403, "forbidden", "the form comes from no page", "log in with a browser")
         self._throttle.check(caller, time.monotonic())
-        given = pages.field(await read_body(headers, receive, MOST_LOGIN_BYTES), "secret")
+        given = pages.field(await body.read(MOST_LOGIN_BYTES), "secret")
         if given is None or not access.is_secret(self._config, given.encode("utf-8", "replace")):
             self._throttle.note_wrong(caller, time.monotonic())
             return pages.login(401, "This is not the secret.")
@@ -176,6 +177,18 @@ class Guard:
             )
         gone = f"{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"
         return Answer(303, b"", {"Location": LOGIN, "set-cookie": gone}, "text/plain")
+
+
+def _marked(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer with those of every answer; its own policy is added to ours."""
+    policy = _POLICY.encode()
+    kept = []
+    for name, value in headers:
+        if name == b"content-security-policy":
+            policy += b"; " + value
+        else:
+            kept.append((name, value))
+    return [*kept, (b"content-security-policy", policy), *_ON_EVERY_ANSWER]
 
 
 def _token(headers: Headers) -> str | None:
@@ -200,47 +213,3 @@ async def respond(send: Send, given: Answer) -> None:
     pairs = [(name.lower().encode(), text.encode("latin-1", "replace")) for name, text in head.items()]
     await send({"type": "http.response.start", "status": given.status, "headers": pairs})
     await send({"type": "http.response.body", "body": given.body})
-
-
-async def read_body(headers: Headers, receive: Receive, most: int) -> bytes:
-    """Return the body of a request. Raise Refused if it is longer than `most` bytes, or does not come."""
-    length = headers.text(b"content-length") or "0"
-    if not length.isdecimal() or int(length[:20]) > most:
-        raise _too_large(most)
-    if length == "0" and not headers.all(b"transfer-encoding"):
-        return b""
-    try:
-        return await asyncio.wait_for(_all_of(receive, most), BODY_SECONDS)
-    except asyncio.TimeoutError:
-        raise Refused(408, "timeout", f"the body did not come within {BODY_SECONDS:g} seconds") from None
-
-
-async def _all_of(receive: Receive, most: int) -> bytes:
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Refused(400, "usage", "the body was cut off")
-        body += message.get("body", b"")
-        if len(body) > most:
-            raise _too_large(most)
-        if not message.get("more_body"):
-            return bytes(body)
-
-
-def _too_large(most: int) -> Refused:
-    return Refused(413, "too-large", f"the body is larger than {most:,} bytes")
-
-
-def replayed(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that hands out a body that was read already, and then what comes after it."""
-    is_out = False
-
-    async def again() -> Message:
-        nonlocal is_out
-        if is_out:
-            return await receive()
-        is_out = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again

@@ -12,6 +12,8 @@ from wa.cli.options import Json, app_of
 from wa.errors import WaError
 
 commands = typer.Typer()
+_NEEDS = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")
+"""The packages of the extra that it cannot do without."""
 
 
 @commands.command()
@@ -31,16 +33,18 @@ def serve(
     Example: wa serve --port 3002
     """
     app = app_of(ctx)
-    if missing := [name for name in ("fastapi", "prometheus_client", "uvicorn") if find_spec(name) is None]:
+    if missing := [name for name in _NEEDS if find_spec(name) is None]:
         message = f"wa serve needs the extra `web`: {missing[0]} is not installed"
         raise WaError("usage", message, f"in the checkout of wa: {sys.executable} -m pip install '.[web]'")
     import secrets
 
+    from wa.queue.compose import sweep_uploads
     from wa.web.config import parse_config
     from wa.web.processes import listening
     from wa.web.standalone import become
 
     config = parse_config(app.values, host)
+    sweep_uploads(app.store)
     app.store.close()  # it is made or upgraded now, or says why not, before anything answers
     bound = listening(host, port)
     key = secrets.token_urlsafe(24) if config.secret is None else None

@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 from wa.connection.context import Context
 from wa.connection.programs.work import Work
+from wa.media.uploads import Upload
 from wa.people.recipients import Recipient
 from wa.queue import checks, compose, pacing, rows
 from wa.queue.series import occurrences
-from wa.store.database import Row
+from wa.store.database import Row, Store
 
 LOOK_SECONDS = 0.1
 """Seconds between two looks for what became of a message that a request waits for."""
@@ -25,11 +26,12 @@ def queue(
     *,
     created_from: str,
     is_draft: Callable[[], bool],
+    file: Upload | None = None,
 ) -> tuple[Row, bool]:
     """Queue a message, or find the one of its key. Return its row, and whether it is new.
 
-    `is_draft` is asked in the transaction that adds the row. Raise as `rows.enqueue` does, and WaError
-    `unknown-outcome` for a key whose message may have been sent.
+    `is_draft` is asked in the transaction that adds the row; `file` is the upload of the part. Raise as
+    `rows.enqueue` does, and WaError `unknown-outcome` for a key whose message may have been sent.
     """
     store = context.store
 
@@ -50,9 +52,26 @@ def queue(
         return row
 
     context.bind()
-    row, is_new = checks.once(store, key, make)
+    row, is_new = once(store, key, make, file)
     context.wake_owner()
     return row, is_new
+
+
+def once(store: Store, key: str, make: Callable[[], Row], file: Upload | None = None) -> tuple[Row, bool]:
+    """Return the row that `make` adds or finds by its key, and whether it is new; keep an upload for it."""
+
+    def with_file() -> Row:
+        row = make()
+        if file is not None and row["media_path"] == file.columns["media_path"]:
+            file.keep()
+        return row
+
+    try:
+        return checks.once(store, key, with_file)
+    except BaseException:
+        if file is not None:
+            file.withdraw(store)
+        raise
 
 
 def shown(context: Context, row: Row) -> Row:

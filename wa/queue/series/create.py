@@ -24,7 +24,7 @@ from wa.store.open import bind_store
 from wa.store.wake import wake_owner
 from wa.times import describe, format_duration, load_zone, parse_when, quoted, read_clock
 
-_TYPED_AGAIN = ("message", "template", "media_path", "rrule", "timezone", "count")
+_TYPED_AGAIN = ("message", "template", "rrule", "timezone", "count")
 """The columns that a command must repeat to be answered with the series of its key."""
 _GAPS_WITHIN = timedelta(days=800)
 
@@ -138,7 +138,7 @@ def schedule(
     now: datetime,
     *,
     grace: timedelta | None = None,
-    file: Path | None = None,
+    file: Path | Row | None = None,
     key: str | None = None,
     draft: bool = False,
     template: str | None = None,
@@ -230,6 +230,7 @@ def _check_key(store: Store, known: Row, series: Row) -> None:
     """Raise WaError unless the series of a key is what a command would make, and goes on."""
     key, series_id = known["idempotency_key"], known["id"]
     is_other = any(known[name] != series[name] for name in _TYPED_AGAIN if name in series)
+    is_other |= not checks.same_file(known, series)
     is_other |= canonical(store, known["to_jid"]) != canonical(store, series["to_jid"])
     if is_other or known["starts_at_local"][10:] != series["starts_at_local"][10:]:
         raise WaError(

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from wa.connection.context import Context
 from wa.connection.programs.work import Act, Work
 from wa.errors import WaError
+from wa.queue.templates import words
 from wa.web.answers import Answer, answer
 
 MOST_ROWS = 200
@@ -55,6 +56,14 @@ When = Annotated[str, Field(description="When: `25 dec 10:00`, `tomorrow 9am`, I
 Words = Annotated[list[str], Field(max_length=1000)]
 
 
+class WithText(Body):
+    """A body with a text, or a template."""
+
+    text: Annotated[str | None, Field(description="The text; or give `template`.")] = None
+    template: Annotated[str | None, Field(description="The name of a template.")] = None
+    set: Annotated[dict[str, str], Field(description="Values for fields of the template.")] = Field({})
+
+
 def reply(given: Answer) -> Response:
     """Return an answer as the framework's response."""
     return Response(given.body, given.status, dict(given.headers), given.kind)
@@ -68,6 +77,21 @@ async def read(work: Work, act: Act[Answer]) -> Response:
 async def write(work: Work, act: Act[Answer]) -> Response:
     """Do work that changes the store, and reply."""
     return reply(await work.write(act))
+
+
+def words_of(context: Context, body: WithText, *, has_file: bool) -> words.Words:
+    """Return the text that a body gives, an empty one for a file alone.
+
+    Raise WaError `usage` for no text and no file, and for two texts; `not-found`.
+    """
+    has_none = body.text is None and body.template is None
+    if (has_none and not has_file) or (body.text is not None and body.template is not None):
+        raise WaError("usage", "the text comes from text or from template", "give one of them")
+    if body.template is not None:
+        return words.of_template(context.store, body.template, (f"{k}={v}" for k, v in body.set.items()))
+    if body.set:
+        raise WaError("usage", "set gives fields of a template", "name one as template")
+    return words.Words(body.text or "", None, {})
 
 
 def key_of(header: str | None, body: str | None) -> str:

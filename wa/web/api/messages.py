@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 
 from fastapi import FastAPI, Query
 from pydantic import Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from wa.connection.context import Context
 from wa.connection.programs import asked, sending
 from wa.connection.programs.work import Work
+from wa.media.uploads import Upload
 from wa.queue import compose, waiting
 from wa.record import chats as chat_list
 from wa.record import messages, responses
@@ -21,7 +23,7 @@ from wa.store.database import Row
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
 from wa.web.api.fields import After, Before, BodyKey, Flag, Key, Limit, To
-from wa.web.api.words import WithWords, words_of
+from wa.web.api.route import file_of
 
 LONGEST_WAIT = 30
 _Type = Literal[
@@ -31,7 +33,7 @@ _Type = Literal[
 _Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT, allow_inf_nan=False, description="Seconds to wait.")]
 
 
-class Send(WithWords):
+class Send(fields.WithText):
     """A message to send now."""
 
     to: To
@@ -40,15 +42,18 @@ class Send(WithWords):
     draft: bool = False
 
 
-def queue(context: Context, body: Send, key: str, created_from: str = "api") -> tuple[Row, bool]:
+def queue(
+    context: Context, body: Send, key: str, created_from: str = "api", file: Upload | None = None
+) -> tuple[Row, bool]:
     """Queue a message, or find the one of its key. Return its row and whether it is new."""
     context.require_account()
     person = asked.recipient(context, body.to)
     quoted = find_in_chat(context.store, person.jid, body.reply_to) if body.reply_to else None
-    said = words_of(context, body).said_to(context, person, context.now().astimezone(context.settings.zone))
-    part = compose.Part(said, None, quoted)
+    words = fields.words_of(context, body, has_file=file is not None)
+    said = words.filled(context.store, person, context.now().astimezone(context.settings.zone))
+    part = compose.one_part(context.home, said, file.columns if file else None, quoted_id=quoted)
     row, is_new = sending.queue(
-        context, person, part, key, created_from=created_from, is_draft=lambda: body.draft
+        context, person, part, key, created_from=created_from, is_draft=lambda: body.draft, file=file
     )
     return sending.shown(context, row), is_new
 
@@ -108,8 +113,8 @@ def add_to(paths: FastAPI, work: Work) -> None:
         return await fields.read(work, act)
 
     @paths.post("/api/v1/messages", summary="Send a message now", status_code=202)
-    async def send(body: Send, wait: _Wait = 0, key: Key = None) -> Response:
+    async def send(request: Request, body: Send, wait: _Wait = 0, key: Key = None) -> Response:
         chosen = fields.key_of(key, body.key)
-        row, is_new = await work.write(partial(queue, body=body, key=chosen))
+        row, is_new = await work.write(partial(queue, body=body, key=chosen, file=file_of(request)))
         row = await sending.settled(work, row, wait)
         return fields.reply(outcome(row, chosen, is_new=is_new))

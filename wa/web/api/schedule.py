@@ -9,21 +9,23 @@ from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query
 from pydantic import Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from wa.connection.context import Context
 from wa.connection.programs import asked
-from wa.connection.programs.sending import shown
+from wa.connection.programs.sending import once, shown
 from wa.connection.programs.work import Work
 from wa.errors import WaError
-from wa.queue import attention, checks, compose, outcomes, pacing, rows, states
+from wa.media.uploads import Upload
+from wa.queue import attention, compose, outcomes, pacing, rows, states
 from wa.queue.series import create
 from wa.store.database import Row, Store
 from wa.times import parse_duration, parse_when
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
 from wa.web.api.fields import Body, BodyKey, Key, Limit, To, When, Words
-from wa.web.api.words import WithWords, words_of
+from wa.web.api.route import file_of
 
 UNSETTLED = ("draft", "pending", "held", "sending", "unknown")
 _Status = Literal[
@@ -32,7 +34,7 @@ _Status = Literal[
 _Cursor = Annotated[str | None, Query(max_length=200, description="The `Next-Cursor` of the page before.")]
 
 
-class Add(WithWords):
+class Add(fields.WithText):
     """A message for later, or with `every` again and again."""
 
     to: To
@@ -74,17 +76,20 @@ class Resolve(Body):
     outcome: Literal["sent", "failed"]
 
 
-def make(context: Context, body: Add, key: str, created_from: str) -> tuple[Row, bool]:
+def make(
+    context: Context, body: Add, key: str, created_from: str, file: Upload | None = None
+) -> tuple[Row, bool]:
     """Queue what a body asks for, or find what its key made before. Return the row and whether it is new."""
     store, settings, now = context.store, context.settings, context.now()
     person = asked.recipient(context, body.to)
     zone = compose.zone_for(store, person, body.tz, settings.zone)
-    words = words_of(context, body)
+    words = fields.words_of(context, body, has_file=file is not None)
     options: dict[str, Any] = {
         "grace": None if body.grace is None else parse_duration(body.grace),
         "key": key,
         "draft": body.draft,
         "created_from": created_from,
+        "file": file.columns if file else None,
     }
     add_row: Callable[[], Row]
     if body.every is not None:
@@ -98,24 +103,24 @@ def make(context: Context, body: Add, key: str, created_from: str) -> tuple[Row,
             without=body.without,
             of_contact=body.tz == "contact",
         )
-        words.said_to(context, person, create.times(when, now)[0].astimezone(zone))  # it can be filled
+        words.filled(context.store, person, create.times(when, now)[0].astimezone(zone))  # it can be filled
         options.update(template=words.template, fields=words.given)
         add_row = partial(create.schedule, store, settings, person, words.text, when, now, **options)
     elif body.until or body.count is not None or body.without:
         raise WaError("usage", "until, count and except are for a series", "give every too")
     else:
         moment = parse_when(body.at, now, zone)
-        said = words.said_to(context, person, moment.astimezone(zone))
+        said = words.filled(context.store, person, moment.astimezone(zone))
         options.update(zone=zone, of_contact=body.tz == "contact")
         add_row = partial(compose.schedule, store, settings, person, said, moment, now, **options)
-    row, is_new = checks.once(store, key, add_row)
+    row, is_new = once(store, key, add_row, file)
     context.wake_owner()
     return shown(context, row), is_new
 
 
-def add(context: Context, body: Add, key: str) -> Answer:
+def add(context: Context, body: Add, key: str, file: Upload | None) -> Answer:
     """Add what a body asks for."""
-    row, is_new = make(context, body, key, "api")
+    row, is_new = make(context, body, key, "api", file)
     return answer(row, 201 if is_new else 200, Idempotency_Key=key)
 
 
@@ -135,9 +140,9 @@ def add_to(paths: FastAPI, work: Work) -> None:
         return await fields.read(work, lambda context: listing(context, status, limit, cursor))
 
     @paths.post("/api/v1/schedule", summary="Queue a message for later, or a series", status_code=201)
-    async def add_(body: Add, key: Key = None) -> Response:
-        chosen = fields.key_of(key, body.key)
-        return await fields.write(work, lambda context: add(context, body, chosen))
+    async def add_(request: Request, body: Add, key: Key = None) -> Response:
+        chosen, file = fields.key_of(key, body.key), file_of(request)
+        return await fields.write(work, lambda context: add(context, body, chosen, file))
 
     @paths.get("/api/v1/schedule/{id}", summary="One message of the queue")
     async def show(id: str) -> Response:  # noqa: A002

@@ -1,0 +1,63 @@
+"""The files of messages: a browser shows pictures, films and sound, and saves what else strangers send."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.responses import FileResponse, Response
+
+from wa.connection.context import Context
+from wa.connection.programs.work import Work
+from wa.errors import WaError
+from wa.media.kinds import kind_of
+from wa.record.search import kept_file
+from wa.store.paths import Home
+
+_SHOWN = (
+    "image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4", "audio/mp4", "audio/mpeg", "audio/ogg",
+    "audio/ogg; codecs=opus", "application/ogg",
+)  # fmt: skip
+_HIGHEST = 2**63 - 1
+
+
+def inside(home: Home, stored: str) -> Path | None:
+    """Return the path of a stored file; None if it is not there, a link, or not in the folder of files."""
+    path = home.path / stored
+    try:
+        if path.resolve(strict=True) != home.media.resolve() / path.relative_to(home.media):
+            return None
+        return path if stat.S_ISREG(os.lstat(path).st_mode) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _file_of(context: Context, number: str) -> tuple[Path, str]:
+    """Return path and type of the file of a message. Raise WaError `not-found`."""
+    stored = None
+    if number.isascii() and number.isdigit() and int(number[:20]) <= _HIGHEST:
+        stored = kept_file(context.store, int(number))
+    path = inside(context.home, stored) if stored else None
+    if path is None:
+        raise WaError("not-found", "there is no such file", "`wa download` fetches the files of a chat")
+    return path, kind_of(path, "unnamed").mimetype
+
+
+def add_to(paths: FastAPI, work: Work) -> None:
+    """Add the path of the files."""
+
+    @paths.get("/media/{id}", summary="The file of a message")
+    async def show(id: str) -> Response:  # noqa: A002
+        path, kind = await work.read(lambda context: _file_of(context, id))
+        is_shown = kind in _SHOWN
+        return FileResponse(
+            path,
+            media_type=kind if is_shown else "application/octet-stream",
+            filename=path.name,
+            content_disposition_type="inline" if is_shown else "attachment",
+            headers={"content-security-policy": "sandbox"},
+        )
+
+    paths.add_api_route("/media/{id}", show, methods=["HEAD"], include_in_schema=False)
