@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import REEM, REEM_JID, FakeClock
 
-from wa.cli.wrap import hanging
+from wa.cli.terminal import hanging
 from wa.record import messages, write
 from wa.store.condition import check
 from wa.store.database import Store

@@ -26,7 +26,7 @@ from conftest import WA, wait_for
 from linked import DAY, ENDS_WITHIN, Device, children, is_running, memory_folder, past
 from segno import consts, encoder
 
-from wa.cli.qr import picture
+from wa.cli.terminal import picture
 from wa.store.locks import FileLock
 
 pytest_plugins = ["linked_fixture"]

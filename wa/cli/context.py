@@ -85,9 +85,9 @@ class App:
 
     @cached_property
     def store(self) -> Store:
-        """The main thread's connection to the store."""
+        """The command's connection to the store: one thread uses it at a time."""
         settings, home = self.settings, self.home
-        store = open_store_for(home, settings.transport)
+        store = open_store_for(home, settings.transport, any_thread=True)
         # Do not warn a program, which reads errors as JSON from stderr, or a shell that asks for completion.
         if not self.json and "_WA_COMPLETE" not in self.environ:
             warn_once(store, self.sources, self.out.note)
@@ -110,6 +110,13 @@ class App:
         return Context(
             home, settings, self.store, self.now, self._note, self._keep_descriptors, self.out.error
         )
+
+    @property
+    def serving(self) -> Context:
+        """The context for a process that works until it is stopped: it waits for no reader of its notes."""
+        _ = self.context.transport  # first, for it may move the streams
+        self.out.wait_for_no_reader()
+        return self.context
 
     @cached_property
     def out(self) -> Output:

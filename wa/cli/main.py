@@ -24,8 +24,9 @@ from wa import __version__
 from wa.cli import completion
 from wa.cli.context import App
 from wa.cli.options import SENDING, EnvFile, Json, app_of
-from wa.cli.output import log_to_stderr, usage_error, write_error
-from wa.cli.wrap import paragraphs
+from wa.cli.output import usage_error, write_error
+from wa.cli.streams import flush_soon, log_to_stderr
+from wa.cli.terminal import paragraphs
 from wa.errors import ExitStatus, Terminated, WaError
 from wa.store.open import explain, is_damaged
 
@@ -291,8 +292,6 @@ def main() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGINT):  # from now on a signal cannot change the exit code
         signal.signal(number, signal.SIG_IGN)
     if threading.active_count() > 1:  # the WhatsApp library may wait for the network for minutes
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        flush_soon()
         os._exit(code)
     sys.exit(code)

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 from zoneinfo import ZoneInfo
 
 from wa.as_json import public, to_json
+from wa.cli.streams import Unwaiting, log_to, moved
 from wa.errors import WaError
 from wa.texts import clean, one_line
 
@@ -56,17 +57,6 @@ def write_error(stream: TextIO, error: WaError, *, as_json: bool) -> None:
         stream.write(f"hint: {one_line(error.hint)}\n")
 
 
-def log_to_stderr(verbose: int) -> None:
-    """Log what wa does, not what its libraries do: they log secrets, such as signed requests."""
-    import logging
-
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
-    log = logging.getLogger("wa")
-    log.handlers, log.propagate = [handler], False
-    log.setLevel(logging.INFO if verbose == 1 else logging.DEBUG)
-
-
 class Progress:
     """Progress bars on a terminal, one for each file or chat."""
 
@@ -96,9 +86,15 @@ class Output:
         A library that prints to these descriptors by itself would spoil the data that a
         program reads there; from now on the library's output is dropped.
         """
-        self._out = sys.stdout = _moved(self._out, 1)
+        self._out = sys.stdout = moved(self._out, 1)
         if errors:
-            self._err = sys.stderr = _moved(self._err, 2)
+            self._err = sys.stderr = moved(self._err, 2)
+
+    def wait_for_no_reader(self) -> None:
+        """Drop, from now on, the notes and the log for which standard error has no room."""
+        with suppress(OSError):  # the stream has no descriptor
+            self._err = sys.stderr = cast(TextIO, Unwaiting(self._err))
+            log_to(self._err)
 
     @property
     def on_terminal(self) -> bool:
@@ -249,21 +245,6 @@ class Output:
             console.print(table)
         else:
             self.note(empty)
-
-
-def _moved(stream: TextIO, descriptor: int) -> TextIO:
-    """Return the stream moved to a new descriptor; unchanged if it has no descriptor, or another one."""
-    try:
-        if stream.fileno() != descriptor:
-            return stream
-    except OSError:  # the stream has no descriptor
-        return stream
-    stream.flush()
-    ours = os.fdopen(os.dup(descriptor), "w", encoding=stream.encoding, errors=stream.errors)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
-    return ours
 
 
 def _shrunk(columns: Sequence[str], widths: Sequence[int], room: int) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wa.cli.context import App
-from wa.cli.wrap import hanging
+from wa.cli.terminal import hanging
 from wa.errors import WaError
 from wa.jids import show_jid
 from wa.people.said import said

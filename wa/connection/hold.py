@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ LOOK_SECONDS = 0.02
 """Seconds between two looks of a waiting command for its result."""
 STANDBY_SECONDS = 0.25
 """Seconds between two tries of a second listener to take over, and two looks for new messages."""
+LAST_SECONDS = 2.0
+"""Seconds after a request to stop for which the reader of the output may keep the process waiting."""
 
 T = TypeVar("T")
 Watch = Callable[["Owner | None"], T]
@@ -55,8 +58,9 @@ def serve(
     """Hold the connection until `until(owner)` is true, or stand by while another process holds it.
 
     The owner is None while this process stands by; it then looks again every `every`
-    seconds. `tick(owner)` is called after each event. Raise WaError when the connection
-    ends for good, KeyboardInterrupt and Terminated.
+    seconds. `tick(owner)` is called after events, and once more at the end, on a thread
+    of its own, because it prints and a reader may keep it waiting. Raise WaError when the
+    connection ends for good, the error that ended `tick`, KeyboardInterrupt and Terminated.
     """
     from wa.connection.owner import Owner  # here, for what only asks or queues does without it
 
@@ -69,19 +73,67 @@ def serve(
         asked.append(error)
         stopped.set()
         if owner is not None:
-            owner.stop()
+            owner.stop(error if isinstance(error, sqlite3.Error) else None)
 
-    with stop_signals(stop):
+    with stop_signals(stop), _Teller(tick, stop, stopped) as teller:
         while not stopped.is_set() and not until(None):
             if lock.acquire():
                 owner = Owner(context.home, context.settings, transport, context.now, lock, command, scope)
-                owner.run(lambda running: stopped.is_set() or until(running), tick)
+                owner.run(lambda running: stopped.is_set() or until(running), teller.look)
                 break
-            if tick is not None:
-                tick(None)
+            teller.look(None)
             stopped.wait(every)
     if asked:
         raise asked[0]
+
+
+class _Teller:
+    """A thread that calls `tick`. Call `failed` with the error that ends it.
+
+    At the end of the block `tick` is called a last time. The block ends when that is done, or, once `stopped`
+    is set and after an error, up to LAST_SECONDS later.
+    """
+
+    def __init__(
+        self, tick: Watch[None] | None, failed: Callable[[BaseException], None], stopped: threading.Event
+    ) -> None:
+        self._tick, self._failed, self._stopped = tick, failed, stopped
+        self._owner: Owner | None = None
+        self._is_last = False
+        self._work = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="teller", daemon=True)
+
+    def look(self, owner: Owner | None) -> None:
+        """Have `tick(owner)` called soon: once for all the calls that come before it."""
+        self._owner = owner
+        self._work.set()
+        if self._tick is not None and self._thread.ident is None:
+            self._thread.start()
+
+    def _loop(self) -> None:
+        assert self._tick is not None  # noqa: S101
+        is_last = False
+        try:
+            while not is_last:
+                self._work.wait()
+                self._work.clear()
+                is_last = self._is_last
+                self._tick(self._owner)
+        except BaseException as error:
+            self._failed(error)
+
+    def __enter__(self) -> _Teller:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if error is not None:
+            self._stopped.set()
+        self._is_last = True
+        self._work.set()
+        while self._thread.is_alive() and not self._stopped.is_set():
+            self._thread.join(LOOK_SECONDS)
+        if self._thread.is_alive():
+            self._thread.join(LAST_SECONDS)
 
 
 def describe_owner(owner: Owner | None) -> str | None:

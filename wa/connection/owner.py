@@ -14,7 +14,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -128,8 +127,7 @@ class Owner:
         finally:
             self._finish()
         if tick is not None:
-            with suppress(*[sqlite3.Error] if self._error else []):
-                tick(self)
+            tick(self)
         if self._error is not None:
             raise self._error
 

@@ -21,7 +21,7 @@ _RESTORE = "`wa backup restore latest` brings back the last good backup; without
 _BACK = "put the file back, or `wa backup restore latest`, then start again"
 
 
-def open_store(home: Home, *, anew: bool = False) -> Store:
+def open_store(home: Home, *, anew: bool = False, any_thread: bool = False) -> Store:
     """Open the store; make or upgrade it first if need be.
 
     Raise WaError `newer-version` for a store from a later wa, `in-use` when an upgrade has to wait for
@@ -36,7 +36,7 @@ def open_store(home: Home, *, anew: bool = False) -> Store:
             raise emptied(home.store)
         if found.st_mode & 0o077:
             home.store.chmod(0o600)
-        store = Store(home)
+        store = Store(home, any_thread=any_thread)
     except OSError as error:
         raise storage_error(error, home.store) from error
     except sqlite3.Error as error:
@@ -53,9 +53,9 @@ def open_store(home: Home, *, anew: bool = False) -> Store:
     return store
 
 
-def open_store_for(home: Home, transport: str) -> Store:
+def open_store_for(home: Home, transport: str, *, any_thread: bool = False) -> Store:
     """Open the store as `open_store` does. Raise WaError `bad-setting` if it belongs to another transport."""
-    store = open_store(home)
+    store = open_store(home, any_thread=any_thread)
     bound = store.state().get("transport")
     if bound not in (None, transport):
         store.close()

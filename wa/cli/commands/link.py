@@ -55,7 +55,7 @@ class _Screen:
         """Show an event of linking."""
         out, kind = self._app.out, event["event"]
         if kind == "qr" and not self._app.json:
-            from wa.cli.qr import picture
+            from wa.cli.terminal import picture
 
             drawn = picture(event["code"], colours=out.on_terminal)
             how = "scan this with the phone: Settings, Linked devices, Link a device"

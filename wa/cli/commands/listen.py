@@ -47,7 +47,7 @@ def listen(
     feed = _Feed(app, since)
     end = None if duration is None else time.monotonic() + parse_duration(duration).total_seconds()
     hold.serve(
-        app.context,
+        app.serving,
         "listen --no-send" if no_send else "listen",
         Scope.UNSCHEDULED if no_send else Scope.ALL,
         until=lambda owner: end is not None and time.monotonic() >= end,

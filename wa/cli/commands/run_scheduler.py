@@ -40,7 +40,7 @@ def run_scheduler(
     app = app_of(ctx)
     if not once:
         hold.serve(
-            app.context, "run-scheduler", Scope.ALL, lambda owner: False, _report(app), hold.STANDBY_SECONDS
+            app.serving, "run-scheduler", Scope.ALL, lambda owner: False, _report(app), hold.STANDBY_SECONDS
         )
         return
     app.require_home()
