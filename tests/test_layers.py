@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -306,3 +306,8 @@ def test_sql_does_not_read_the_clock_either():
 @pytest.mark.parametrize("module", sorted(SOURCES))
 def test_every_module_says_what_it_is(module):
     assert ast.get_docstring(TREES[module])
+
+
+def test_no_two_test_files_have_the_same_name():
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []  # pytest could not import the second
