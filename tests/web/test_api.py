@@ -325,6 +325,49 @@ def test_bad_parameters_are_400(api):
     assert (status.status, status.code) == (400, "usage")
 
 
+def test_what_nobody_takes_is_400_everywhere(api):
+    """Unknown and repeated parameters of each endpoint, unknown fields of each body and inside of it."""
+    root = api("GET", "/openapi.json").json
+
+    def fields_of(schema):
+        schema = next(each for each in schema.get("anyOf", [schema]) if each.get("type") != "null")
+        name = schema["$ref"].rpartition("/")[2] if "$ref" in schema else None
+        return root["components"]["schemas"][name] if name else schema
+
+    asked = 0
+    for path, methods in root["paths"].items():
+        for method, operation in methods.items():
+            if not path.startswith("/api/"):
+                continue
+            where = re.sub(r"\{\w+\}", "1", path)
+            takes = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            body = {} if takes else None
+            reply = api(method.upper(), f"{where}?nonsense=1", body)
+            assert (reply.status, reply.code) == (400, "usage"), where
+            assert "nonsense" in reply.json["error"]["message"]
+            for each in operation.get("parameters", []):
+                if each["in"] == "query":
+                    twice = f"{where}?{each['name']}=1&{each['name']}=1"
+                    assert "twice" in api(method.upper(), twice, body).json["error"]["message"]
+            asked += 1
+            if takes is None:
+                if method != "get":
+                    assert api(method.upper(), where, {"now": True}).status == 400, where
+                continue
+            reply = api(method.upper(), where, {"nonsense": 1})
+            assert (reply.status, reply.code) == (400, "usage"), where
+            for name, field in fields_of(takes["schema"])["properties"].items():
+                if field.get("items", {}).get("$ref"):
+                    inside = api(method.upper(), where, {name: [{"text": "x", "nonsense": 1}]})
+                    assert (inside.status, inside.code) == (400, "usage")
+    assert asked > 30
+    reply = api("POST", "/api/v1/jobs", {"to": [REEM], "part": [{"text": "x", "nonsense": 1}]})
+    assert "part.0.nonsense" in reply.json["error"]["message"]
+    assert api("GET", "/api/v1/chats?limit=1&limit=2").status == 400
+    assert api("GET", "/api/v1/chats?%FF").status == 400
+    assert api("GET", "/health?nonsense=1", secret=None).status == 503  # the old ones never cared
+
+
 def values_for(schema, root):
     """Return a strategy for values that fit a JSON schema, or nearly do."""
     if "$ref" in schema:

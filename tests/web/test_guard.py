@@ -21,10 +21,23 @@ def api():
 
 
 def endpoints(api):
-    """Return each endpoint that is described, as (method, path) with made-up ids."""
-    paths = api("GET", "/openapi.json").json["paths"]
-    found = [(method.upper(), path) for path, methods in paths.items() for method in methods]
-    return [(method, re.sub(r"\{\w+\}", "1", path)) for method, path in found if path != "/health"]
+    """Return each endpoint of the application but the open ones, as (method, path) with made-up ids.
+
+    They are those that the description names, and those that it does not.
+    """
+    described = {
+        (method.upper(), path)
+        for path, methods in api("GET", "/openapi.json", peer="192.0.2.1").json["paths"].items()
+        for method in methods
+    }
+    served = {
+        (method, route.path) for route in api.guard._inner.routes for method in getattr(route, "methods", ())
+    }
+    assert described < served
+    found = {*served, ("GET", "/nothing"), ("POST", "/logout")}
+    return sorted(
+        (method, re.sub(r"\{\w+\}", "1", path)) for method, path in found if path not in access.OPEN_PATHS
+    )
 
 
 def login(api, secret=SECRET, **headers):
@@ -39,37 +52,63 @@ def cookie(reply):
 
 
 def test_every_endpoint_wants_the_secret(api):
-    """Each with none, a wrong one, the right one, under a foreign host, from a foreign page."""
+    """Each with none, a wrong one, the right one, under a foreign host, from a foreign page, old cookies."""
     found = endpoints(api)
-    assert len(found) > 25
-    for method, path in [*found, ("GET", "/openapi.json"), ("GET", "/nothing"), ("POST", "/logout")]:
-        assert api(method, path, secret=None).status == 401, path
-        assert api(method, path, secret=None, host="evil.example").status == 403, path
-        assert api(method, path, host="evil.example").code == "forbidden", path
-        assert api(method, path, origin=FOREIGN).code == "forbidden", path
-        assert api(method, path, secret=None, origin=FOREIGN).status == 403, path
-        assert api(method, path, secret=None, cookie="wa_session=old", origin=ORIGIN).status == 401, path
-        assert api(method, path).status not in (401, 403, 429, 500), path
-    for method, path in found[:9]:
-        assert api(method, path, secret="wrong").status == 401, path
+    assert len(found) > 40
+    ended = cookie(login(api))
+    api("POST", "/logout", secret=None, cookie=ended, origin=ORIGIN)
+    refused = {
+        401: [
+            {"secret": None},
+            {"secret": "wrong"},
+            {"secret": SECRET[:-1]},
+            {"secret": SECRET.swapcase()},
+            {"secret": None, "authorization": f"Basic {SECRET}"},
+            {"secret": None, "cookie": "wa_session=old", "origin": ORIGIN},
+            {"secret": None, "cookie": ended, "origin": ORIGIN},
+            {"secret": None, "x_forwarded_for": "127.0.0.1"},
+        ],
+        403: [
+            {"secret": None, "host": "evil.example"},
+            {"host": "evil.example"},
+            {"host": None},
+            {"origin": FOREIGN},
+            {"origin": "null"},
+            {"secret": None, "origin": FOREIGN},
+            {"secret": "wrong", "origin": FOREIGN},
+        ],
+    }
+    for number, (method, path) in enumerate(found):
+        peer = f"192.0.2.{number}"  # each address may guess a few times
+        for status, ways in refused.items():
+            for how in ways:
+                reply = api(method, path, peer=peer, **how)
+                assert reply.status == status, (method, path, how, reply)
+                assert reply.json["error"]["code"] == ("unauthorized" if status == 401 else "forbidden")
+        assert api(method, path, peer=peer).status not in (401, 403, 429, 500), path
+
+
+def test_a_cookie_counts_everywhere_and_for_changes_with_our_own_origin_alone(api):
+    mine = cookie(login(api))
+    for number, (method, path) in enumerate(endpoints(api)):
+        if path == "/logout":
+            continue
+        how = {"secret": None, "cookie": mine, "peer": f"192.0.2.{number}"}
+        assert api(method, path, **how, origin=FOREIGN).status == 403
+        assert api(method, path, **how, origin=ORIGIN).status not in (401, 403, 429, 500)
+        if method not in access.SAFE_METHODS:
+            assert api(method, path, **how).status == 403
 
 
 def test_the_address_is_looked_at_first():
     with serving(API_ALLOWED_IPS="192.0.2.0/24") as api:
-        for method, path in endpoints_from(api, "192.0.2.1"):
-            assert api(method, path, peer="198.51.100.1").status == 403, path
-            spoofed = api(method, path, peer="198.51.100.1", x_forwarded_for="192.0.2.1")
-            assert spoofed.status == 403, path
-        assert api("GET", "/login", peer="198.51.100.1").status == 403
+        for method, path in [*endpoints(api), ("GET", "/login"), ("POST", "/login")]:
+            for how in ({}, {"x_forwarded_for": "192.0.2.1"}, {"secret": "wrong"}, {"host": "evil.example"}):
+                reply = api(method, path, peer="198.51.100.1", **how)
+                assert (reply.status, reply.code) == (403, "forbidden"), path
         assert api("GET", "/api/v1/chats", peer="192.0.2.9").status == 200
         for path in access.OPEN_PATHS:
             assert api("GET", path, secret=None, peer="198.51.100.1", host="any").status in (200, 503)
-
-
-def endpoints_from(api, peer):
-    """Return some endpoints, asked for from an address that may."""
-    paths = api("GET", "/openapi.json", peer=peer).json["paths"]
-    return [(next(iter(methods)).upper(), path) for path, methods in paths.items() if path != "/health"]
 
 
 def test_a_trusted_proxy_speaks_for_its_client():

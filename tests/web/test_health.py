@@ -11,7 +11,8 @@ from datetime import timedelta
 
 import pytest
 from conftest import REEM, FakeClock, wait_for
-from web_client import serving
+from test_serve import Server
+from web_client import SECRET, serving
 
 from wa.backup import history as backup
 from wa.connection.context import system_now
@@ -179,6 +180,81 @@ def test_a_store_that_is_damaged_or_gone(home, content, word):
     assert (found.status, found.problems) == (503, [f"store-{word}"])
     assert found.values["connected"] is True
     assert found.values["checks"]["storing"]["status"] == word
+
+
+def test_a_server_tells_the_states_apart_at_once(home, store, spawn):
+    """The eight states over HTTP, each with its status, code and words; no answer takes longer."""
+    server = Server(spawn("serve", "--port", "0", API_SECRET=SECRET))
+
+    def expect(status, problems, **checks):
+        def look():
+            began = time.perf_counter()
+            code, values = server.ask("GET", "/health")
+            took.append(time.perf_counter() - began)
+            shown = {name: values["checks"][name]["status"] for name in checks}
+            words = (values["healthy"], values["status"])
+            assert words == ((True, "ok") if code == 200 else (False, "unhealthy"))
+            return (code, values["problems"], values["connected"], shown) == wanted
+
+        wanted = (status, problems, checks.pop("connected", True), checks)
+        took: list[float] = []
+        wait_for(look, what=str(wanted))
+        for _ in range(4):
+            assert look()
+        assert sorted(took)[len(took) // 2] < LONGEST
+
+    ago = timedelta
+    now = system_now()
+    expect(503, ["nobody-connected"], scheduler="stopped", scheduler_activity="stalled", connected=False)
+    with owned(home, beat=now, since=now):
+        expect(200, [], scheduler="running", storing="ok", backup="none")
+        spool = Spool(home)
+        spool.append("message", b"{}", now - ago(seconds=11))
+        spool.close()
+        expect(503, ["not-storing"], storing="behind")
+        home.spool.unlink()
+    with owned(home, beat=now - ago(seconds=31), since=now):
+        expect(503, ["owner-stopped"], scheduler="stopped", connected=False)
+    with owned(home, state="offline", beat=now, since=now - ago(minutes=11)):
+        expect(503, ["offline"], scheduler="running", connected=False)
+    at = now - ago(hours=27)
+    backup.end(store, backup.begin(store, "x.db.zst", at, uploads=False), "done", at)
+    with owned(home, beat=now, since=now):
+        expect(200, [], backup="old")
+        with store.write():
+            age(home)
+            expect(503, ["store-locked"], storing="locked")
+        store.close()
+        size = home.store.stat().st_size
+        home.store.write_bytes(os.urandom(size))
+        expect(503, ["store-damaged"], storing="damaged")
+    server.process.signal(signal.SIGTERM)
+    assert server.process.finish().code == 0
+
+
+@pytest.mark.parametrize("how", ["half", "head", "scribbled", "zeros"])
+def test_damage_of_every_kind_is_told(home, store, how):
+    for number in range(300):  # more than a page of each table
+        store.execute(
+            "INSERT INTO scheduled_messages"
+            " (id, to_jid, message, scheduled_at, status, created_at, updated_at)"
+            " VALUES (?, ?, 'x', '2030', 'pending', '2026', '2026')",
+            [str(number), REEM],
+        )
+    store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store.close()
+    data = bytearray(home.store.read_bytes())
+    if how == "half":
+        del data[len(data) // 2 :]
+    elif how == "head":
+        data[:100] = os.urandom(100)
+    elif how == "zeros":
+        data[4096:] = bytes(len(data) - 4096)
+    else:
+        data[4096:] = os.urandom(len(data) - 4096)
+    home.store.write_bytes(data)
+    with owned(home):
+        assert look(home).problems == ["store-damaged"]
 
 
 def test_the_answer_holds_states_and_counts_alone(home, store, wa):

@@ -87,6 +87,35 @@ def test_it_serves_and_sigterm_ends_it(serve, spawn, home, wa):
     assert owner.finish().code == 0
 
 
+def test_sigterm_ends_it_with_requests_of_every_kind_open(serve, home):
+    """One that waits for its message, and ones that are half there: a body, a file, headers."""
+    server = serve()
+    head = "POST {} HTTP/1.1\r\nHost: localhost\r\nX-API-Secret: " + SECRET + "\r\nContent-Type: {}\r\n"
+    body = json.dumps({"to": REEM, "text": "Hi"})
+    kind = "multipart/form-data; boundary=b"
+    part = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n' + "x" * 400_000
+    texts = (
+        f"{head.format('/api/v1/messages?wait=30', 'application/json')}"
+        f"Content-Length: {len(body)}\r\n\r\n{body}",
+        f"{head.format('/api/v1/messages', 'application/json')}Content-Length: 100\r\n\r\n{{",
+        f"{head.format('/api/v1/messages', kind)}Content-Length: 1000000\r\n\r\n{part}",
+        "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n",
+    )
+    with contextlib.ExitStack() as stack:
+        for text in texts:
+            line = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            line.sendall(text.encode())
+        upload = home.media / "upload"
+        wait_for(lambda: upload.is_dir() and any(each.stat().st_size for each in upload.iterdir()))
+        wait_for(lambda: server.ask("GET", "/api/v1/schedule")[1], what="the message")
+        began = time.monotonic()
+        server.process.signal(signal.SIGTERM)
+        result = server.process.finish()
+        assert time.monotonic() - began < 4
+    assert (result.code, result.err) == (0, "")
+    assert list(upload.iterdir()) == []
+
+
 def test_a_locked_store_does_not_keep_it(serve, store):
     server = serve()
     status = []

@@ -79,6 +79,7 @@ class Guard:
         except (Refused, WaError) as error:
             await respond(send_marked, failed(error))
         except asyncio.CancelledError:  # the server ends, and has waited long enough
+            body.is_read = True  # it is not waited for
             if not begun:
                 await respond(send_marked, failed(Refused(503, "in-use", "the server ends", "try again")))
         except Exception as error:
