@@ -58,6 +58,8 @@ BY_HAND = {"wa schedule unhold": "held", "wa schedule approve": "draft"}
 PENDING = {"status": "pending", "scheduledTime": "2099-12-25T10:00:00Z"}
 ENDLESS = {"wa listen": [], "wa serve": ["--port", "0"]}
 """Commands whose example runs for a while, and options for a test, which ends it with SIGTERM."""
+ASKED_ON_STDIN = {"wa mcp"}
+"""Commands that speak a protocol on descriptors 0 and 1, and end with their input."""
 NEEDS_A_PHONE = {"wa link": 2, "wa unlink": 3}
 """The exit codes of commands that need a phone. `tests/real/test_link.py` runs these against the relay."""
 CHAT = """\
@@ -142,5 +144,5 @@ def test_an_example_works_when_it_is_pasted(paste, spawn, home, path, line):
         process.signal(signal.SIGTERM)
         assert process.finish().code == 0
         return
-    done = paste(line)
+    done = spawn(*words_of(line)[1:]).finish() if path in ASKED_ON_STDIN else paste(line)
     assert done.code == NEEDS_A_PHONE.get(path, 0), done.out + done.err

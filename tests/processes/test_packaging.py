@@ -75,7 +75,8 @@ def test_every_dependency_has_a_lower_bound(wheel):
 def test_every_import_of_the_package_is_a_dependency(wheel):
     """`wa` imports only the standard library, itself and the dependencies that it names.
 
-    Those of the extra `web` are imported by `wa/web/`, and by the command that looks whether they are there.
+    Those of the extra `web` are imported by `wa/web/`, those of `mcp` by `wa/mcp/`, and by the commands that
+    look whether they are there.
     """
     (metadata,) = [name for name in wheel.namelist() if name.endswith("METADATA")]
     asked = Parser().parsestr(wheel.read(metadata).decode()).get_all("Requires-Dist")
@@ -84,18 +85,20 @@ def test_every_import_of_the_package_is_a_dependency(wheel):
     names = {called.get(name, name) for name in names}
     # Typer, boto3 and neonize bring these along; magic is imported only to see whether it is installed
     names |= {"rich", "botocore", "magic"}
-    extra = {
-        re.match(r"[A-Za-z0-9_.-]+", each)[0] for each in asked if "extra == 'web'" in each.replace('"', "'")
-    }
-    imported, of_the_web = set(), set()
+    imported: dict[str, set[str]] = {"": set(), "mcp": set(), "web": set()}
+    part_of = {"serve": "web", "mcp": "mcp"}
     for path in (ROOT / "wa").rglob("*.py"):
-        is_web = "web" in path.relative_to(ROOT / "wa").parts or path.name == "serve.py"
-        found = of_the_web if is_web else imported
+        part = path.relative_to(ROOT / "wa").parts[0]
+        part = part_of.get(path.stem, "") if path.parent.name == "commands" else part
+        found = imported.get(part, imported[""])
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 found.add(node.module.partition(".")[0])
     known = {*sys.stdlib_module_names, "wa"}
-    assert imported - known <= names
-    assert of_the_web - known <= names | extra
+    for extra, found in imported.items():
+        line = f"extra == '{extra}'"
+        lines = [each for each in asked if line in each.replace('"', "'")]
+        more = {re.match(r"[A-Za-z0-9_.-]+", each)[0].replace("-", "_") for each in lines}
+        assert found - known <= names | more, extra

@@ -55,6 +55,7 @@ COMMANDS = {
     "backup": "backup",
     "service": "service",
     "serve": "serve",
+    "mcp": "mcp",
     "migrate-s3": "migrate_s3",
     "db": "db",
     "loopback": "loopback",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 from wa.birthdays import typed_birthday
@@ -204,6 +204,35 @@ def change_words(
             found = united(row[column], wanted)
         if found != row[column]:
             contacts.update(store, number, {column: json.dumps(found, ensure_ascii=False)}, now)
+    return contacts.get(store, number)
+
+
+def annotate(
+    store: Store,
+    number: int,
+    now: datetime,
+    *,
+    add: Mapping[str, Sequence[str]],
+    remove: Mapping[str, Sequence[str]],
+    notes: str | None = None,
+    is_favorite: bool | None = None,
+) -> Row:
+    """Change what is noted about a contact, and neither its name nor its numbers. Return its row.
+
+    `add` and `remove` are words of the columns `aliases` and `tags`. All of it is one transaction. Raise
+    WaError `usage` when nothing is to change, and as `change_words` does.
+    """
+    if not any((*add.values(), *remove.values(), notes is not None, is_favorite is not None)):
+        raise WaError("usage", "there is nothing to change", "give aliases, tags, notes or favorite")
+    with store.write():
+        for words, is_removal in ((remove, True), (add, False)):
+            for column, given in words.items():
+                if given:
+                    change_words(store, number, column, given, now, remove=is_removal)
+        if notes is not None:
+            edit(store, number, now, region=None, notes=notes)
+        if is_favorite is not None:
+            set_favorite(store, number, is_favorite, now)
     return contacts.get(store, number)
 
 

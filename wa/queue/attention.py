@@ -12,6 +12,7 @@ from wa.store.database import Row, Store
 from wa.times import from_iso, to_iso
 
 ENDED_BADLY = ("failed", "missed")
+UNSETTLED = ("draft", "pending", "held", "sending", "unknown")
 _LOOKED = "looked_at"
 Place = tuple[str, str]
 """The time (ISO text) and the id of a row: its place in the order of pages."""
@@ -29,6 +30,20 @@ def renumbered(store: Store) -> int:
     """Return the number of rows that are held because their number is no longer one of the contact's."""
     sql = "SELECT count(*) FROM scheduled_messages WHERE status = 'held' AND error_code = 'renumbered'"
     return int(store.value(sql))
+
+
+def unapproved(store: Store, created_from: str, since: datetime) -> int:
+    """Return the number of messages made since a moment by programs of one kind that nobody had to approve.
+
+    What was cancelled does not count. A draft for now that was approved has another time than it was made at.
+    """
+    sql = (
+        "SELECT count(*) FROM scheduled_messages WHERE id >= :first AND created_from = :created_from"
+        " AND created_at > :since AND status NOT IN ('draft', 'cancelled')"
+        " AND NOT (is_immediate AND scheduled_at != created_at)"
+    )
+    first = str(int(since.timestamp() * 1000))  # ids begin with the milliseconds at which they were made
+    return int(store.value(sql, {"first": first, "created_from": created_from, "since": to_iso(since)}))
 
 
 def last_sent(store: Store) -> datetime | None:

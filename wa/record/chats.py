@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _IS_CHAT = f"WHERE id NOT LIKE '%@newsletter' AND id != '{STATUS}'"
 
-_BEHIND = "(last_message_time < :at OR (last_message_time = :at AND id > :id) OR last_message_time IS NULL)"
+_SPOKE = "coalesce(last_message_time, -1)"
+_BEHIND = f"({_SPOKE} < :at OR ({_SPOKE} = :at AND id > :id))"
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -39,7 +40,7 @@ def listing(
     """Return the chats with the newest messages, the newest first, each with its last message.
 
     Status posts and channels are no chats; with `channels`, return the channels alone. `after` is the
-    last_message_time and the id of the chat behind which the list begins.
+    last_message_time, -1 for none, and the id of the chat behind which the list begins.
     """
     where = "WHERE id LIKE '%@newsletter'" if channels else _IS_CHAT
     where += " AND unread_count > 0" if unread_only else ""

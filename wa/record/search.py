@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from wa.errors import WaError
-from wa.record.messages import FILES, PAD, ROW, mentioned, shown, span
+from wa.record.messages import END, FILES, PAD, ROW, Place, mentioned, shown, span
 from wa.record.names import with_names
 from wa.store.database import Row, Store
 from wa.store.fold import fold
@@ -31,6 +31,8 @@ class Filter:
     before: datetime | None = None
     after: datetime | None = None
     message_type: str | None = None
+    up_to: Place = END
+    """The place before which the messages are."""
 
 
 def search(store: Store, query: str, narrowed: Filter, limit: int) -> list[Row]:
@@ -111,6 +113,9 @@ def _quoted(term: str) -> str:
 
 def _filters(narrowed: Filter) -> tuple[str, dict[str, Any]]:
     where, params = span(narrowed.before, narrowed.after)
+    if narrowed.up_to != END:
+        where += " AND (m.timestamp, m.id) < (:time, :number)"
+        params.update(time=narrowed.up_to[0], number=narrowed.up_to[1])
     for name, condition in (
         ("chat", "m.chat_jid = :chat"),
         ("sender", "(m.sender = :sender OR m.sender IN (SELECT lid FROM jid_aliases WHERE pn = :sender))"),

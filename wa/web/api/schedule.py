@@ -27,7 +27,6 @@ from wa.web.api import fields
 from wa.web.api.fields import Body, BodyKey, Key, Limit, To, When, Words
 from wa.web.api.route import file_of
 
-UNSETTLED = ("draft", "pending", "held", "sending", "unknown")
 _Status = Literal[
     "all", "draft", "pending", "held", "sending", "sent", "failed", "unknown", "cancelled", "missed"
 ]
@@ -126,7 +125,7 @@ def add(context: Context, body: Add, key: str, file: Upload | None) -> Answer:
 
 def listing(context: Context, status: str | None, limit: int, cursor: str | None) -> Answer:
     """Return a page of the queue."""
-    statuses = UNSETTLED if status is None else rows.STATUSES if status == "all" else (status,)
+    statuses = attention.UNSETTLED if status is None else rows.STATUSES if status == "all" else (status,)
     after = attention.from_cursor(cursor) if cursor is not None else None
     found, last = attention.page(context.store, statuses, limit, after)
     return listed((shown(context, row) for row in found), attention.as_cursor(last) if last else None)

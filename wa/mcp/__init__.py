@@ -1,0 +1,1 @@
+"""`wa mcp`: the tools of an agent, over the Model Context Protocol."""
