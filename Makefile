@@ -3,7 +3,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types docs docs-check bench soak clean
+.PHONY: help demo test check lint types docs docs-check assets bench soak clean
 # The tests come last in `make check`, also with -j.
 .NOTPARALLEL:
 # Without compiled files each of the tests' processes would compile wa, and each worker all tests.
@@ -62,6 +62,9 @@ docs-check: $(READY)  ## are the help texts in the docs those of the commands?
 	$(BIN)/cog --check --diff docs/commands.md
 
 check: lint types docs-check test  ## what CI runs
+
+assets:  ## copy what the web page takes from npm, in the versions that docs/web_assets.py names
+	@$(PYTHON) docs/web_assets.py
 
 bench: $(READY)  ## speed and memory beside their floors
 	@PYTHONPATH=tests:tests/support $(BIN)/python -m bench

@@ -204,7 +204,7 @@ def edit(
     if text is not None:
         checks.check_text(text)
         changes["message"] = text
-    zone = _zone_of(row, settings)
+    zone = zone_of(row, settings)
     if to is not None:
         check_recipient(to.jid)
         changes.update(to_jid=to.jid, to_phone=to.phone, contact_name=to.name)
@@ -220,7 +220,7 @@ def edit(
     if at is not None:
         changes.update(new_time(row, parse_when(at, now, zone), settings.grace))
     elif tz is not None:
-        wall = from_iso(row["scheduled_at"]).astimezone(_zone_of(row, settings)).replace(tzinfo=None)
+        wall = from_iso(row["scheduled_at"]).astimezone(zone_of(row, settings)).replace(tzinfo=None)
         moment = resolve_wall(wall, zone)
         if moment <= now:
             raise WaError(
@@ -241,7 +241,7 @@ def _recipient_of(row: Row) -> Recipient:
     return Recipient(row["to_jid"], row["to_phone"], row["contact_name"])
 
 
-def _zone_of(row: Row, settings: Settings) -> ZoneInfo:
+def zone_of(row: Row, settings: Settings) -> ZoneInfo:
     """Return the zone in which a row's time was given."""
     return load_zone(row["timezone"]) if row["timezone"] else settings.zone
 

@@ -111,10 +111,17 @@ def at_once_from(row: Row, now: datetime, expires: datetime) -> Row:
     }
 
 
-def retry(store: Store, row_id: str, now: datetime, *, force: bool, grace: timedelta) -> Row:
-    """Make a failed or missed row, with `force` also an unknown one, pending again, to be sent now."""
+def retry(
+    store: Store, row_id: str, now: datetime, *, force: bool, grace: timedelta, seen: str | None = None
+) -> Row:
+    """Make a failed or missed row, with `force` also an unknown one, pending again, to be sent now.
+
+    `seen` is the row's `updated_at` when the user decided so: raise WaError `wrong-state` if that is another.
+    """
     with store.write():
         row = get(store, row_id)
+        if seen is not None and row["updated_at"] != seen:
+            raise WaError("wrong-state", f"{row_id} has changed meanwhile", "look at it again, then choose")
         if row["status"] == "unknown" and not force:
             raise WaError(
                 "unknown-outcome",

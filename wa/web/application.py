@@ -17,12 +17,13 @@ from wa.connection.programs.work import Work
 from wa.connection.status import status_of
 from wa.errors import WaError
 from wa.store.wake import wake_owner
-from wa.web import pages
 from wa.web.access import Refused
 from wa.web.answers import OF_HTTP, Answer, answer, failed
 from wa.web.api import contacts, fields, jobs, media, messages, schedule, series, templates
 from wa.web.api.route import Route
+from wa.web.guard import ADMITTED
 from wa.web.health import Health
+from wa.web.page import site
 
 _ERROR: dict[str, Any] = {
     "type": "object",
@@ -69,10 +70,11 @@ def make_application(work: Work, health: Health) -> FastAPI:
     made.add_exception_handler(Refused, _on_error)
     made.add_exception_handler(HTTPException, _on_http_error)
     made.add_exception_handler(RequestValidationError, _on_invalid)
-    _add_open(made, health)
+    _add_open(made, work, health)
     _add_operations(made, work, health)
     for part in (schedule, messages, contacts, jobs, series, templates, media):
         part.add_to(made, work)
+    site.add_to(made, work)
     described: list[bytes] = []
 
     async def describe() -> Response:
@@ -103,14 +105,14 @@ def _description(made: FastAPI) -> bytes:
     return to_json(found).encode()
 
 
-def _add_open(paths: FastAPI, health: Health) -> None:
+def _add_open(paths: FastAPI, work: Work, health: Health) -> None:
     """Add the endpoints that answer everybody."""
 
     @paths.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def front(request: Request) -> Response:
-        report = await health.look()
         if "text/html" in request.headers.get("accept", ""):
-            return fields.reply(pages.front("runs" if not report.problems else "needs a look"))
+            return await site.front(work, request, is_admitted=request.scope.get(ADMITTED, False))
+        report = await health.look()
         shown = {name: report.values[name] for name in ("status", "healthy", "timestamp")}
         return fields.reply(answer({"name": "wa", "version": __version__, **shown}))
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
+from contextlib import suppress
 from typing import Any
 
 from wa.connection.programs.work import Work
@@ -24,7 +24,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MOST_LOGIN_BYTES = 4096
 COOKIE = "wa_session"
-LOGIN, LOGOUT = "/login", "/logout"
+LOGIN, LOGOUT, FRONT = "/login", "/logout", "/"
+ADMITTED = "wa.admitted"
+"""The key in a request's scope that is true at FRONT, which all may ask, for a browser in a session."""
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self';"
     " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -33,8 +35,9 @@ _POLICY = (
 _ON_EVERY_ANSWER = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
-    (b"cache-control", b"no-store"),
 ]
+_NOT_KEPT = (b"cache-control", b"no-store")
+"""For every answer that says nothing else about how long it may be kept."""
 log = logging.getLogger("wa.web")
 
 
@@ -98,24 +101,39 @@ class Guard:
         """
         headers = body.headers
         method, path = scope["method"], scope["path"]
-        peer, server = scope.get("client"), scope.get("server")
+        peer = scope.get("client")
         caller = access.caller_of(self._config, peer[0] if peer else None, headers)
         if path not in access.OPEN_PATHS:
-            access.check_address(self._config, caller)
-            access.check_host(self._config, headers, [self._bound, *([server[0]] if server else [])])
+            self._check_place(scope, headers, caller)
         cookie_counts = access.check_origin(caller, headers, method)
         if path == LOGIN:
             return await self._login(scope, body, caller, cookie_counts=cookie_counts)
-        if path not in access.OPEN_PATHS:
-            token = _token(headers)
-            if not (cookie_counts and token and await self._is_session(token, caller, cookies)):
-                self._check_secret(caller, headers, lacks_origin=bool(token) and not cookie_counts)
-            if path == LOGOUT and method == "POST":
-                return await self._logout(token)
+        if path.startswith(pages.STATIC) and method in access.SAFE_METHODS:
+            return replayed(await body.read(MOST_BYTES), body.receive)
+        token = pages.cookie(headers, COOKIE) if cookie_counts else None
+        if path == FRONT and pages.is_for_people(headers):
+            with suppress(Refused):
+                self._check_place(scope, headers, caller)
+                scope[ADMITTED] = token is not None and await self._is_session(token, caller, cookies)
+        elif path not in access.OPEN_PATHS and not (token and await self._is_session(token, caller, cookies)):
+            is_browser = cookie_counts and access.given_secret(headers) is None
+            if is_browser and pages.is_for_people(headers):
+                form = await body.read(MOST_BYTES)
+                return pages.without_session(headers, method, _whole_path(scope), form)
+            lacks_origin = not cookie_counts and pages.cookie(headers, COOKIE) is not None
+            self._check_secret(caller, headers, lacks_origin=lacks_origin)
+        if path == LOGOUT and method == "POST":
+            return await self._logout(token)
         if access.takes_a_file(method, path, headers):
             body.check_length(MOST_FORM_BYTES)
             return body.next_piece
         return replayed(await body.read(MOST_BYTES), body.receive)
+
+    def _check_place(self, scope: Scope, headers: Headers, caller: Caller) -> None:
+        """Raise Refused for an address that is not on the list, and for a foreign host."""
+        server = scope.get("server")
+        access.check_address(self._config, caller)
+        access.check_host(self._config, headers, [self._bound, *([server[0]] if server else [])])
 
     def _check_secret(self, caller: Caller, headers: Headers, *, lacks_origin: bool) -> None:
         given = access.given_secret(headers)
@@ -144,31 +162,35 @@ class Guard:
         method = scope["method"]
         if method in ("GET", "HEAD"):
             key = pages.field(scope["query_string"], "key")
+            then = pages.own_path(pages.field(scope["query_string"], "next"))
             if key is None:
-                return pages.login()
+                return pages.login(body.headers, then=then)
             self._throttle.check(caller, time.monotonic())
             if self._link is None or not self._link.use(key, time.monotonic()):
                 self._throttle.note_wrong(caller, time.monotonic())
-                return pages.login(403, "This link has been used, or is older than ten minutes.")
+                return pages.login(
+                    body.headers, 403, "This link has been used, or is older than ten minutes."
+                )
             return await self._welcome(caller)
         if method != "POST":
             raise Refused(405, "method-not-allowed", "this path takes GET and POST")
         if not cookie_counts:
             raise Refused(403, "forbidden", "the form comes from no page", "log in with a browser")
         self._throttle.check(caller, time.monotonic())
-        given = pages.field(await body.read(MOST_LOGIN_BYTES), "secret")
+        form = await body.read(MOST_LOGIN_BYTES)
+        given, then = pages.field(form, "secret"), pages.own_path(pages.field(form, "next"))
         if given is None or not access.is_secret(self._config, given.encode("utf-8", "replace")):
             self._throttle.note_wrong(caller, time.monotonic())
-            return pages.login(401, "This is not the secret.")
-        return await self._welcome(caller)
+            return pages.login(body.headers, 401, "This is not the secret.", then)
+        return await self._welcome(caller, then)
 
-    async def _welcome(self, caller: Caller) -> Answer:
+    async def _welcome(self, caller: Caller, then: str = "/") -> Answer:
         secret = self._config.secret
         token = await self._work.write(
             lambda context: web_sessions.begin(context.store, secret, context.now())
         )
         name, value = _cookie(token, caller)
-        return Answer(303, b"", {"Location": "/", name.decode(): value.decode()}, "text/plain")
+        return Answer(303, b"", {"Location": then, name.decode(): value.decode()}, "text/plain")
 
     async def _logout(self, token: str | None) -> Answer:
         secret = self._config.secret
@@ -183,22 +205,21 @@ class Guard:
 def _marked(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Return the headers of an answer with those of every answer; its own policy is added to ours."""
     policy = _POLICY.encode()
-    kept = []
+    kept, is_kept = [], False
     for name, value in headers:
         if name == b"content-security-policy":
             policy += b"; " + value
         else:
+            is_kept |= name == _NOT_KEPT[0]
             kept.append((name, value))
-    return [*kept, (b"content-security-policy", policy), *_ON_EVERY_ANSWER]
+    lasts = [] if is_kept else [_NOT_KEPT]
+    return [*kept, (b"content-security-policy", policy), *_ON_EVERY_ANSWER, *lasts]
 
 
-def _token(headers: Headers) -> str | None:
-    """Return the value of our cookie."""
-    try:
-        jar = SimpleCookie(headers.text(b"cookie") or "")
-    except CookieError:
-        return None
-    return jar[COOKIE].value or None if COOKIE in jar else None
+def _whole_path(scope: Scope) -> str:
+    """Return the path of a request with its query."""
+    query = scope["query_string"].decode("latin-1")
+    return str(scope["path"]) + (f"?{query}" if query else "")
 
 
 def _cookie(token: str, caller: Caller) -> tuple[bytes, bytes]:

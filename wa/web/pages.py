@@ -1,42 +1,68 @@
-"""The bare pages for a browser: logging in, and what is running. They have no scripts and no styles."""
+"""Logging in by a browser: the form, and what a browser without a session is answered."""
 
 from __future__ import annotations
 
-from html import escape
-from urllib.parse import parse_qs
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, quote, urlsplit
 
+from wa.errors import WaError
+from wa.web.access import Headers
 from wa.web.answers import Answer
+from wa.web.page import forms, frame, render, static
+from wa.web.page.render import Typed, View
 
-_HTML = "text/html; charset=utf-8"
-_PAGE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>wa</title></head>
-<body><main>
-<h1>wa</h1>
-{body}
-</main></body>
-</html>
-"""
-_FORM = """<form method="post" action="/login">
-<p><label>Secret
-<input type="password" name="secret" required autofocus autocomplete="current-password"></label></p>
-<p><button>Log in</button></p>
-</form>"""
-_HOME = """<p>wa {state}.</p>
-<p>The API is described at <a href="/openapi.json">/openapi.json</a>.</p>
-<form method="post" action="/logout"><p><button>Log out</button></p></form>
-<p><a href="/login">Log in</a></p>"""
+STATIC = static.PREFIX
+"""How the paths of the files begin that the form to log in needs too."""
+_ENDED = (
+    "Your session has ended, and nothing was done. Log in, then do it again: what you typed is still here."
+)
 
 
-def login(status: int = 200, note: str = "") -> Answer:
-    """Return the page with the form to log in, with a note about what went wrong."""
-    said = f"<p role=alert>{escape(note)}</p>\n" if note else ""
-    return Answer(status, _PAGE.format(body=said + _FORM).encode(), kind=_HTML)
+def login(headers: Headers, status: int = 200, note: str = "", then: str = "/") -> Answer:
+    """Return the page to log in, with a note about what went wrong; `then` is where it leads."""
+    values = {"title": "Log in", "tab": None, "text": note, "next": then}
+    return frame.page(None, _view(headers, "/login"), "login.html", status, **values)
 
 
-def front(state: str) -> Answer:
-    """Return the page at /, which tells in a word how things are."""
-    return Answer(200, _PAGE.format(body=_HOME.format(state=escape(state))).encode(), kind=_HTML)
+def is_for_people(headers: Headers) -> bool:
+    """Return whether a browser asks, for a person to look at the answer."""
+    return "text/html" in (headers.text(b"accept") or "")
+
+
+def without_session(headers: Headers, method: str, path: str, body: bytes) -> Answer:
+    """Return what a browser is answered whose session has ended; what was typed into a form is not lost."""
+    back = path if method == "GET" else _path_of(headers.text(b"referer"))
+    is_script = headers.text(b"hx-request") == "true"
+    if is_script:
+        back = _path_of(headers.text(b"hx-current-url"))
+    where = f"/login?next={quote(back)}"
+    if is_script and (method == "GET" or (headers.text(b"hx-source") or "").endswith("#form")):
+        told = render.part("alert.html", 401, text=_ENDED, link=where)
+        return Answer(401, told.body, {"HX-Retarget": "#alert", "HX-Reswap": "innerHTML"}, render.HTML)
+    if is_script:
+        return Answer(401, b"", {"HX-Redirect": where}, render.HTML)
+    if method == "GET":
+        return Answer(303, b"", {"Location": where}, render.HTML)
+    try:
+        typed = forms.read(body).fields
+    except WaError:
+        typed = {}
+    repeat = [(name, Typed(text)) for name, texts in typed.items() for text in texts]
+    values = {"title": "The session has ended", "tab": None, "back": back, "repeat": repeat}
+    return frame.page(None, _view(headers, path), "ended.html", 401, **values)
+
+
+def own_path(text: str | None) -> str:
+    """Return a path of ours that a form names to lead back to; the queue's for anything else."""
+    if (
+        text
+        and text.startswith("/")
+        and not text.startswith("//")
+        and text.isprintable()
+        and "\\" not in text
+    ):
+        return text
+    return "/"
 
 
 def field(form: bytes, name: str) -> str | None:
@@ -46,3 +72,21 @@ def field(form: bytes, name: str) -> str | None:
     except ValueError:
         return None
     return found[0] if len(found) == 1 else None
+
+
+def cookie(headers: Headers, name: str) -> str | None:
+    """Return a cookie of the browser; None without it."""
+    try:
+        jar = SimpleCookie("; ".join(each.decode("latin-1") for each in headers.all(b"cookie")))
+    except CookieError:
+        return None
+    return jar[name].value or None if name in jar else None
+
+
+def _path_of(address: str | None) -> str:
+    found = urlsplit(address or "/")
+    return own_path(found.path + (f"?{found.query}" if found.query else ""))
+
+
+def _view(headers: Headers, path: str) -> View:
+    return View(path, cookie(headers, render.THEME_COOKIE))

@@ -1,0 +1,84 @@
+"""Forms: their fields as they were typed, the key that each carries, and what was done for a key already."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import parse_qs
+
+from wa.errors import WaError
+from wa.web.answers import Answer
+from wa.web.page.render import Typed
+
+MOST_FIELDS = 500
+_REMEMBERED = 1_000
+"""Forms whose answers are remembered."""
+
+
+class Form(Mapping[str, str]):
+    """The fields of a form or of a query. A field that is not there is empty; line ends are `\\n`."""
+
+    def __init__(self, fields: Mapping[str, list[str]]) -> None:
+        self.fields = {name: [_plain(text) for text in texts] for name, texts in fields.items()}
+
+    def __getitem__(self, name: str) -> str:
+        return Typed((self.fields.get(name) or [""])[-1])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.fields
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.fields)
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    def all(self, name: str) -> list[str]:
+        """Return all values of a field, in order."""
+        return [Typed(text) for text in self.fields.get(name, [])]
+
+    @property
+    def key(self) -> str:
+        """The key that the form was made with, a new one if it has none."""
+        return self["key"] or new_key()
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read(encoded: bytes) -> Form:
+    """Return the form in a body or query. Raise WaError `usage` if it is none."""
+    try:
+        fields = parse_qs(encoded.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise WaError("usage", "the form cannot be read", "go back to the page and send it again") from None
+    return Form(fields)
+
+
+def new_key() -> str:
+    """Return the key for a new form."""
+    return secrets.token_urlsafe(18)
+
+
+class Done:
+    """The answers to forms that were done, by their keys: a double click does nothing a second time.
+
+    Messages are kept apart by their keys in the store for good. This is for all else, for as long as the
+    server runs; it is used by one thread, the one that writes.
+    """
+
+    def __init__(self) -> None:
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
+
+    def once(self, key: str, act: Callable[[], Answer]) -> Answer:
+        """Return what was answered to a form with this key, else do it; errors are not remembered."""
+        if key and key in self._answers:
+            return self._answers[key]
+        given = act()
+        if key and given.status < 400:
+            self._answers[key] = given
+            while len(self._answers) > _REMEMBERED:
+                self._answers.popitem(last=False)
+        return given

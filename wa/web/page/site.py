@@ -1,0 +1,144 @@
+"""The paths of the page: which screen answers each, and how a request becomes a form and a view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from wa.connection.context import Context
+from wa.connection.programs.work import Work
+from wa.errors import WaError
+from wa.web import pages
+from wa.web.access import Headers, Refused
+from wa.web.answers import Answer
+from wa.web.api.fields import reply
+from wa.web.page import forms, frame, queue, reading, render, schedule, static
+from wa.web.page.forms import Form
+from wa.web.page.render import View
+
+_MONTH = 30 * 24 * 3600
+Screen = Callable[[Context, View, Form], Answer]
+"""A screen, or what a form does: the answer to a request, from what its query or form says."""
+
+
+def view_of(request: Request) -> View:
+    """Return how the answer to a request is to look."""
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    theme = request.cookies.get(render.THEME_COOKIE)
+    is_part = request.headers.get("hx-request") == "true"
+    return View(path, theme if theme in render.THEMES else None, is_part)
+
+
+async def get(work: Work, request: Request, act: Screen) -> Response:
+    """Answer with a screen, or a part of one; with a screen that says what is wrong in case of an error."""
+    view = view_of(request)
+    try:
+        query = forms.read(request.url.query.encode())
+        return reply(await work.read(lambda context: act(context, view, query)))
+    except (WaError, Refused) as error:
+        return reply(frame.trouble(error, view))
+
+
+async def post(work: Work, request: Request, act: Screen, *, waits: bool = False) -> Response:
+    """Do what a form says, and answer. `waits` is for what must not keep others from writing meanwhile."""
+    view, form = view_of(request), Form({})
+    try:
+        form = forms.read(await request.body())
+        pool = work.read if waits else work.write
+        return reply(await pool(lambda context: act(context, view, form)))
+    except (WaError, Refused) as error:
+        return reply(frame.trouble(error, view, form.fields))
+
+
+async def front(work: Work, request: Request, *, is_admitted: bool) -> Response:
+    """Answer at `/`, which all may ask: with the queue, or with the form to log in."""
+    if is_admitted:
+        return await get(work, request, queue.screen)
+    return reply(pages.login(Headers(request.scope["headers"])))
+
+
+def add_to(paths: FastAPI, work: Work) -> None:
+    """Add the page."""
+    for part in (_add_frame, _add_queue, _add_schedule):
+        part(paths, work)
+
+
+def _add_frame(paths: FastAPI, work: Work) -> None:
+    @paths.get(static.PREFIX + "{name:path}", include_in_schema=False)
+    async def file(name: str) -> Response:
+        return reply(static.answer(name))
+
+    @paths.get("/line", include_in_schema=False)
+    async def line_(request: Request) -> Response:
+        return await get(work, request, lambda context, view, query: frame.line_part(context))
+
+    @paths.post("/line", include_in_schema=False)
+    async def change_line(request: Request) -> Response:
+        def act(context: Context, view: View, form: Form) -> Answer:
+            frame.change_line(context, form["do"])
+            return render.moved(view, pages.own_path(form["back"]))
+
+        return await post(work, request, act, waits=True)
+
+    @paths.post("/theme", include_in_schema=False)
+    async def theme(request: Request) -> Response:
+        form = forms.read(await request.body())
+        made = reply(render.moved(view_of(request), pages.own_path(form["back"])))
+        made.set_cookie(
+            render.THEME_COOKIE, form["theme"] if form["theme"] in render.THEMES else "device",
+            max_age=12 * _MONTH, httponly=True, samesite="strict", secure=request.url.scheme == "https",
+        )  # fmt: skip
+        return made
+
+
+def _add_queue(paths: FastAPI, work: Work) -> None:
+    @paths.get("/queue/all/{name}", include_in_schema=False)
+    async def one_part(request: Request, name: str) -> Response:
+        if name not in queue.SECTIONS:
+            return reply(frame.trouble(Refused(404, "not-found", "there is no such page"), view_of(request)))
+        return await get(
+            work, request, lambda context, view, query: queue.one_part(context, view, name, query)
+        )
+
+    @paths.get("/queue/{row_id}", include_in_schema=False)
+    async def one_row(request: Request, row_id: str) -> Response:
+        return await get(work, request, lambda context, view, query: queue.one_row(context, row_id))
+
+    @paths.post("/queue/{row_id}", include_in_schema=False)
+    async def act(request: Request, row_id: str) -> Response:
+        return await post(work, request, lambda context, view, form: queue.act(context, view, row_id, form))
+
+    @paths.get("/queue/{row_id}/edit", include_in_schema=False)
+    async def edit_screen(request: Request, row_id: str) -> Response:
+        return await get(
+            work, request, lambda context, view, query: schedule.edit_screen(context, view, row_id)
+        )
+
+    @paths.post("/queue/{row_id}/edit", include_in_schema=False)
+    async def edit(request: Request, row_id: str) -> Response:
+        return await post(
+            work, request, lambda context, view, form: schedule.edit(context, view, row_id, form)
+        )
+
+
+def _add_schedule(paths: FastAPI, work: Work) -> None:
+    @paths.get("/schedule", include_in_schema=False)
+    async def screen(request: Request) -> Response:
+        def act(context: Context, view: View, query: Form) -> Answer:
+            return schedule.screen(context, view, schedule.prefilled(context, query))
+
+        return await get(work, request, act)
+
+    @paths.post("/schedule", include_in_schema=False)
+    async def add(request: Request) -> Response:
+        return await post(work, request, schedule.add)
+
+    for path, act in (("/people", reading.people), ("/reading", reading.time), ("/preview", reading.preview)):
+        paths.add_api_route(path, partial(_fragment, work, act), include_in_schema=False)
+
+
+async def _fragment(work: Work, act: Callable[[Context, Form], Answer], request: Request) -> Response:
+    return await get(work, request, lambda context, view, query: act(context, query))

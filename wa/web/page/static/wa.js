@@ -1,0 +1,112 @@
+// What HTML and htmx cannot do alone: the contact picker's keys, the counter, news of what changed.
+"use strict";
+
+// ── Contact picker: a combobox with a list box, as the ARIA Authoring Practices describe it ──────────
+// The server fills the list (hx-get); these functions only move through it.
+const listOf = (input) => document.getElementById(input.getAttribute("aria-controls"));
+const optionsOf = (input) => [...listOf(input).querySelectorAll("[role=option]:not([aria-disabled])")];
+function show(input, open) {
+  const list = listOf(input);
+  list.hidden = !open || !list.children.length;
+  input.setAttribute("aria-expanded", String(!list.hidden));
+  if (list.hidden) mark(input, null);
+}
+function mark(input, option) {
+  for (const other of optionsOf(input)) other.setAttribute("aria-selected", String(other === option));
+  if (option) {
+    input.setAttribute("aria-activedescendant", option.id);
+    option.scrollIntoView({ block: "nearest" });
+  } else input.removeAttribute("aria-activedescendant");
+}
+const tell = (input, text) => { document.getElementById(input.dataset.tells).textContent = text; };
+function choose(input, option) {
+  input.value = option.dataset.name;
+  document.getElementById(input.dataset.value).value = option.dataset.to;
+  tell(input, "Goes to " + option.dataset.shown);
+  show(input, false);
+  refreshPreview();
+}
+function onPickerKey(event) {
+  const input = event.target;
+  if (!input.matches?.("[role=combobox]")) return;
+  const all = optionsOf(input);
+  const at = all.findIndex((option) => option.id === input.getAttribute("aria-activedescendant"));
+  const open = input.getAttribute("aria-expanded") === "true";
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    const step = event.key === "ArrowDown" ? 1 : -1;
+    if (!open) show(input, true);
+    if (all.length) mark(input, all[(at < 0 && step < 0 ? all.length - 1 : at + step + all.length) % all.length]);
+  } else if (event.key === "Enter" && open && at >= 0) {
+    event.preventDefault();
+    choose(input, all[at]);
+  } else if (event.key === "Escape" && open) {
+    event.preventDefault();
+    show(input, false);
+  }
+}
+document.addEventListener("keydown", onPickerKey);
+document.addEventListener("mousedown", (event) => {     // before the input loses the focus
+  const option = event.target.closest(".pick [role=option]:not([aria-disabled])");
+  if (!option) return;
+  event.preventDefault();
+  choose(document.querySelector(`[aria-controls="${option.parentElement.id}"]`), option);
+});
+document.addEventListener("focusout", (event) => { if (event.target.matches("[role=combobox]")) show(event.target, false); });
+document.addEventListener("htmx:after:swap", (event) => {
+  const input = event.detail.ctx.sourceElement;
+  if (input.matches("[role=combobox]")) {
+    mark(input, null);                                    // the option that was marked is gone
+    show(input, document.activeElement === input);
+    const found = optionsOf(input).length;
+    document.getElementById(input.dataset.heard).textContent = found ? `${found} found` : "Nobody found";
+  }
+  prepare();
+});
+
+// ── Fields ───────────────────────────────────────────────────────────────────────────────────────────
+function count(field) {
+  const left = document.getElementById(field.dataset.count);
+  if (left) left.textContent = `${[...field.value].length.toLocaleString("en-GB")} of 65,536`;
+}
+function refreshPreview() {
+  const template = document.getElementById("template");
+  if (template?.value) htmx.trigger(template, "change");
+}
+function takePlace(select) {                              // a template in place of the text
+  const field = document.getElementById(select.dataset.instead);
+  field.disabled = select.value !== "" && field.value === "";
+}
+document.addEventListener("input", (event) => {
+  const field = event.target;
+  if (field.matches("[data-count]")) count(field);
+  if (field.matches("[role=combobox]")) {                 // what was chosen is no longer what is written
+    document.getElementById(field.dataset.value).value = "";
+    tell(field, "Choose one of the list, or write all of a number.");
+  }
+});
+document.addEventListener("change", (event) => {
+  const field = event.target;
+  if (field.dataset.fills && field.value) {
+    const other = document.getElementById(field.dataset.fills);
+    other.value = field.value.replace("T", " ");
+    field.value = "";
+    htmx.trigger(other, "input");
+  }
+  if (field.matches("[data-instead]")) takePlace(field);
+  if (field.id === "theme") field.form.requestSubmit();
+});
+function prepare() {
+  for (const field of document.querySelectorAll("[data-count]")) count(field);
+  for (const field of document.querySelectorAll("[data-instead]")) takePlace(field);
+}
+document.addEventListener("DOMContentLoaded", prepare);
+
+// ── Trouble ──────────────────────────────────────────────────────────────────────────────────────────
+document.addEventListener("htmx:error", () => {
+  const place = document.getElementById("alert");
+  const note = document.createElement("div");
+  note.className = "note bad";
+  note.textContent = "The server does not answer. What you typed is still here: send it again when it does.";
+  place.replaceChildren(note);
+});
