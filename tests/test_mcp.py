@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from conftest import ADAM, REEM, REEM_JID, WA, delivered, own, wait_for
@@ -59,6 +60,7 @@ def test_an_agent_looks(tmp_path, wa, store, received, home):
         tools = ask.tools()
         assert set(tools) == LOOKING | DOING
         for name, tool in tools.items():
+            assert tool.input_schema["additionalProperties"] is False
             assert tool.annotations.read_only_hint is (True if name in LOOKING else None), name
             assert True
             assert not {"path", "file", "media"} & set(" ".join(tool.input_schema["properties"]).split("_"))
@@ -153,6 +155,7 @@ def test_what_an_agent_sends_is_a_draft_until_a_person_approves_it(tmp_path, wa,
         shown = wa("schedule", "list", "--json").json
         assert [(row["id"], row["created_from"]) for row in shown] == [(each["id"], "mcp") for each in listed]
 
+        assert f"Reem Sample +{REEM}" in wa("schedule", "list").out
         assert wa("schedule", "approve", made["id"]).code == 0
         deliver(store)
         assert delivered(home) == ["Shall we?"]
@@ -275,6 +278,138 @@ def test_the_same_key_sends_once_also_after_a_kill(tmp_path, store, home):
         assert ask("send_message", **asked)["status"] == "sent"
     assert statuses(store) == ["sent"]
     assert delivered(home) == ["Once"]
+
+
+TEXTS = (
+    *("null", '["milk", "eggs"]', '{"a": 1}', "5", "true", " x "),
+    *("\u202eabc\u200f", "a\x1b[31m\r\nb", "\U0001f600" * 9),
+)
+MESSAGE = {"to": "sister", "text": "x", "idempotency_key": "odd"}
+LATER = {**MESSAGE, "at": FAR}
+ODD = [
+    ("send_message", {**MESSAGE, "text": " \n "}, "usage"),
+    ("send_message", {**MESSAGE, "text": "x" * 65_537}, "message-too-long"),
+    ("send_message", {**MESSAGE, "text": "x" * 5_000_000}, "message-too-long"),
+    ("send_message", {**MESSAGE, "text": 5}, "usage"),
+    ("send_message", {**MESSAGE, "text": None}, "usage"),
+    ("send_message", {"to": "sister", "text": "x"}, "usage"),
+    ("send_message", {**MESSAGE, "idempotency_key": ""}, "usage"),
+    ("send_message", {**MESSAGE, "idempotency_key": "k" * 256}, "usage"),
+    ("send_message", {**MESSAGE, "file": "/etc/passwd"}, "usage"),
+    ("send_message", {**MESSAGE, "wait": 31}, "usage"),
+    ("send_message", {**MESSAGE, "reply_to": "no"}, "not-found"),
+    ("send_message", {**MESSAGE, "to": ""}, "recipient-not-found"),
+    ("send_message", {**MESSAGE, "to": "nobody"}, "recipient-not-found"),
+    ("send_message", {**MESSAGE, "to": "Sam"}, "ambiguous"),
+    ("send_message", {**MESSAGE, "to": "07700 900123"}, "usage"),
+    ("send_message", {**MESSAGE, "to": "status@broadcast"}, "usage"),
+    ("schedule_message", {**LATER, "at": "03/04"}, "usage"),
+    ("schedule_message", {**LATER, "at": "2020-01-01 10:00"}, "usage"),
+    ("schedule_message", {**LATER, "at": ""}, "usage"),
+    ("schedule_message", {**LATER, "tz": "Mars/Crater"}, "usage"),
+    ("schedule_message", {**LATER, "tz": "contact"}, "usage"),
+    ("read_chat", {"chat": "nobody"}, "not-found"),
+    ("read_chat", {"chat": "sister", "cursor": "no"}, "usage"),
+    ("read_chat", {"chat": "sister", "cursor": "1~9999999999999999999"}, "usage"),
+    ("read_chat", {"chat": "sister", "before": "soon"}, "usage"),
+    ("read_chat", {"chat": "sister", "message": "no"}, "not-found"),
+    ("read_chat", {"chat": "sister", "limit": 0}, "usage"),
+    ("read_chat", {"chat": "sister", "limit": 201}, "usage"),
+    ("read_chat", {"chat": ["sister"]}, "usage"),
+    ("search_messages", {"query": " "}, "usage"),
+    ("search_messages", {"query": "a", "type": "letter"}, "usage"),
+    ("list_chats", {"cursor": "x~y"}, "usage"),
+    ("find_contacts", {"cursor": "-1"}, "usage"),
+    ("list_scheduled", {"status": "lost"}, "usage"),
+    ("list_scheduled", {"cursor": "x"}, "usage"),
+    ("cancel_scheduled", {"id": ""}, "not-found"),
+    ("cancel_scheduled", {"id": "%"}, "not-found"),
+    ("edit_contact", {"who": "sister"}, "usage"),
+    ("edit_contact", {"who": "sis", "add_tags": ["x"]}, "not-found"),
+    ("edit_contact", {"who": "sister", "name": "Eve"}, "usage"),
+    ("edit_contact", {"who": "sister", "numbers": ["447700900456"]}, "usage"),
+    ("edit_contact", {"who": "sister", "add_aliases": ["Adam Sample"]}, "usage"),
+    ("edit_contact", {"who": "sister", "add_aliases": ["+447700900456"]}, "usage"),
+    ("status", {"verbose": True}, "usage"),
+    ("no_such_tool", {}, "not-found"),
+]
+
+
+def test_odd_input_is_an_error_of_the_tool_and_texts_stay_as_they_are(tmp_path, wa, store, received):
+    received(("sister", "Hello"))
+    wa("contacts", "add", "Sam One", "15550100001")
+    wa("contacts", "add", "Sam Two", "15550100002")
+    with agent(tmp_path, "--allow", "send") as ask:
+        for tool, arguments, code in ODD:
+            assert ask(tool, **arguments).code == code, (tool, str(arguments)[:80])
+        assert statuses(store) == []
+        for number, text in enumerate(TEXTS):
+            made = ask("send_message", to="sister", text=text, idempotency_key=str(number), wait=0)
+            assert made["status"] == "pending"
+        kept = store.rows("SELECT message FROM scheduled_messages ORDER BY id")
+        assert [row["message"] for row in kept] == list(TEXTS)
+        changed = ask(
+            "edit_contact",
+            who="sister",
+            add_aliases=["Reemy"],
+            remove_aliases=["SISTER"],
+            add_tags=["work"],
+            notes="[1]",
+            favorite=True,
+        )
+        assert (changed["aliases"], changed["tags"], changed["favorite"]) == (
+            ["Reemy"],
+            ["family", "work"],
+            True,
+        )
+        row = wa("contacts", "show", "Reem Sample", "--json").json
+        assert (row["notes"], row["phone"], row["is_favorite"]) == ("[1]", REEM, True)
+        refused = ask("edit_contact", who="Reemy", add_tags=["x"], add_aliases=["me"])
+        assert refused.code == "usage"  # all of it, or nothing
+        assert ask("find_contacts", query="Reemy")["contacts"][0]["tags"] == ["family", "work"]
+        assert ask("edit_contact", who="Reemy", favorite=False)["favorite"] is False
+
+
+def test_a_store_that_is_locked_gone_swapped_or_damaged_is_an_error_of_the_tool(tmp_path, store, home, wa):
+    wa("contacts", "add", "Zoe Sample", "15550100003")
+    with agent(tmp_path) as ask:
+        asked = {"to": "Adam", "text": "Hi", "idempotency_key": "k"}
+        store.execute("BEGIN EXCLUSIVE")
+        try:
+            assert ask("find_contacts", query="Zoe")["contacts"]
+            locked = ask("send_message", **asked)
+        finally:
+            store.execute("ROLLBACK")
+        assert locked.code == "in-use"
+        away = home.path / "away.db"
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        store.close()
+        home.store.rename(away)
+        gone = ask("status")
+        assert gone.code == "storage-error"
+        for name in ("-wal", "-shm"):
+            Path(f"{home.store}{name}").unlink(missing_ok=True)
+        home.store.write_bytes(b"x" * 8192)
+        damaged = ask("find_contacts")
+        assert damaged.code == "corrupt"
+        home.store.unlink()
+        away.rename(home.store)
+        assert ask("find_contacts", query="Zoe")["contacts"]
+        made = ask("send_message", **asked)
+        assert (made["status"], made["is_new"]) == ("draft", True)
+        for answer in (locked, gone, damaged):
+            assert str(home.path) not in answer.text
+
+
+def test_without_an_account_nothing_is_made_and_the_library_stays_unloaded(tmp_path):
+    with agent(tmp_path, "--allow", "send", WA_TRANSPORT="neonize", WA_HOME=str(tmp_path / "new")) as ask:
+        assert ask("status")["account"] is None
+        refused = ask("send_message", to="447700900123", text="Hi", idempotency_key="k")
+        assert refused.code == "not-authorized"
+        assert ask("list_scheduled")["messages"] == []
+        maps = Path(f"/proc/{ask.pid}/maps")
+        if maps.exists():
+            assert "neonize" not in maps.read_text()
 
 
 def pages(ask, tool, name, **arguments):

@@ -80,9 +80,15 @@ def agent(folder: Path, *args: str, **env: str) -> Iterator[Agent]:
         args=["-c", script, "sh", str(number), WA, "mcp", *args],
         env={**settings, **env},
     )
+    failure: Exception | None = None
     with (
         open(folder / "mcp.log", "a") as log,
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(Client(stdio_client(server, errlog=log))) as client,
     ):
-        yield Agent(portal, client, int(number.read_text()))
+        try:
+            yield Agent(portal, client, int(number.read_text()))
+        except Exception as error:
+            failure = error  # the client would raise it within groups of groups
+    if failure is not None:
+        raise failure

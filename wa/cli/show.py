@@ -20,8 +20,10 @@ _QUOTE = 40
 
 
 def who(row: Mapping[str, Any]) -> str:
-    """Return the recipient of a queue row, as a name or a number."""
-    return one_line(row["contact_name"] or show_jid(row["to_jid"]))
+    """Return the recipient of a queue row, as a name or a number; of a draft as both, for it is approved."""
+    name = one_line(row["contact_name"] or show_jid(row["to_jid"]))
+    is_named_draft = row.get("status") == "draft" and row["contact_name"] and row.get("to_phone")
+    return f"{name} +{row['to_phone']}" if is_named_draft else name
 
 
 def when_due(app: App, row: Mapping[str, Any]) -> str:

@@ -20,8 +20,8 @@ from wa.as_json import to_json
 from wa.connection.programs.agents import Allowed
 from wa.connection.programs.work import Work
 from wa.errors import WaError
-from wa.mcp import tools
 from wa.mcp.shown import without_home
+from wa.mcp.tools import tools
 from wa.settings import Settings
 from wa.store.paths import Home
 
@@ -38,28 +38,30 @@ class Server(MCPServer[Any]):
     """A server whose tools fail in the words of `wa`: code, message and hint, as JSON."""
 
     def __init__(self, work: Work, allowed: Allowed) -> None:
-        super().__init__("wa", instructions=INSTRUCTIONS, version=__version__, log_level="ERROR")
+        made = tools(work, allowed)
+        super().__init__("wa", instructions=INSTRUCTIONS, version=__version__, log_level="ERROR", tools=made)
         self._home = work.home
-        tools.add_to(self, work, allowed)
+        self._arguments = {tool.name: tool.parameters["properties"] for tool in made}
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Call[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Return what a tool answers, or its error. Nothing that a tool raises ends the process."""
         try:
-            await self._expect_known(name, arguments)
+            self._expect_known(name, arguments)
             return await super().call_tool(name, arguments, context)
         except (ToolError, WaError) as error:
             return self._failed(name, error)
 
-    async def _expect_known(self, name: str, arguments: dict[str, Any]) -> None:
+    def _expect_known(self, name: str, arguments: dict[str, Any]) -> None:
         """Raise WaError for an unknown tool, and for an argument that it does not have: it might matter."""
-        known = {tool.name: tool.input_schema.get("properties", {}) for tool in await self.list_tools()}
-        if name not in known:
-            raise WaError("not-found", f"there is no tool {name[:100]!r}", "tools: " + ", ".join(known))
-        if unknown := [each for each in arguments if each not in known[name]]:
+        if name not in self._arguments:
+            there = ", ".join(self._arguments)
+            raise WaError("not-found", f"there is no tool {name[:100]!r}", f"the tools are {there}")
+        known = self._arguments[name]
+        if unknown := [each for each in arguments if each not in known]:
             message = f"{name} has no argument {unknown[0][:100]!r}"
-            raise WaError("usage", message, "arguments: " + (", ".join(known[name]) or "none"))
+            raise WaError("usage", message, f"its arguments are {', '.join(known)}" if known else None)
 
     def _failed(self, name: str, error: ToolError | WaError) -> CallToolResult:
         cause = error.__cause__ if isinstance(error, ToolError) else error

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Annotated, Literal
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
@@ -27,7 +27,7 @@ LONGEST_WAIT = 30.0
 
 To = Annotated[str, Field(description="A name or alias, a phone number with its country code, or me.")]
 Chat = Annotated[str, Field(description="A name, a phone number, the `chat` of an answer, or me.")]
-Key = Annotated[str, Field(max_length=255, description="One for each message; the same when repeated.")]
+Key = Annotated[str, Field(min_length=1, max_length=255, description="One a message; the same again.")]
 Limit = Annotated[int, Field(ge=1, le=200, description="At most this many.")]
 Cursor = Annotated[str, Field(description="The next_cursor of the page before; empty for the first page.")]
 Offset = Annotated[int, Field(ge=0, description="The next_offset of the part before.")]
@@ -256,23 +256,25 @@ class Tools:
         return await self._work.write(act)
 
 
-def add_to(server: MCPServer, work: Work, allowed: Allowed) -> None:
-    """Add the tools to a server."""
-    tools = Tools(work, allowed)
+def tools(work: Work, allowed: Allowed) -> list[Tool]:
+    """Return the tools."""
+    of = Tools(work, allowed)
     looks = (
-        tools.search_messages,
-        tools.read_chat,
-        tools.list_chats,
-        tools.find_contacts,
-        tools.list_scheduled,
-        tools.status,
+        of.search_messages,
+        of.read_chat,
+        of.list_chats,
+        of.find_contacts,
+        of.list_scheduled,
+        of.status,
     )
-    for look in looks:
-        server.add_tool(look, annotations=_LOOKS)
-    for send in (tools.send_message, tools.schedule_message):
-        server.add_tool(send, annotations=_SENDS)
-    for change in (tools.cancel_scheduled, tools.edit_contact):
-        server.add_tool(change, annotations=_CHANGES)
+    made = [
+        *(Tool.from_function(each, annotations=_LOOKS) for each in looks),
+        *(Tool.from_function(each, annotations=_SENDS) for each in (of.send_message, of.schedule_message)),
+        *(Tool.from_function(each, annotations=_CHANGES) for each in (of.cancel_scheduled, of.edit_contact)),
+    ]
+    for tool in made:
+        tool.parameters["additionalProperties"] = False
+    return made
 
 
 def _page(context: Context, found: list[Row], *, is_last: bool, end: int = -1) -> answers.Messages:
