@@ -35,6 +35,16 @@ def said(
     return " ".join(filter(None, (f"[{_label(kind, details)}]", " · ".join(filter(None, told)))))
 
 
+def said_last(store: Store, chat: Mapping[str, Any], time: Callable[[datetime], str]) -> str:
+    """Return the text to show for the last message of a chat, as `chats.listing` has it."""
+    last = {"content": chat["last_message"], "message_type": chat["last_message_type"] or "text"}
+    last |= {"deleted_at": chat["last_deleted_at"], "unavailable": chat["last_unavailable"]}
+    last["details"] = {**chat["last_details"], "mentions": chat["last_mentions"]}
+    if chat["last_message_type"] == "system":  # of the notices, calls alone are shown here
+        last["details"]["call"] = True
+    return said(store, last, time)
+
+
 def _label(kind: str, details: Mapping[str, Any]) -> str:
     """Return what a message that is no text is called."""
     return "video note" if details.get("video_note") else "live location" if details.get("live") else kind

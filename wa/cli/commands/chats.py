@@ -9,8 +9,9 @@ import typer
 
 from wa.cli.context import App
 from wa.cli.options import Json, app_of
-from wa.cli.show import body, shown_time
+from wa.cli.show import shown_time
 from wa.jids import show_jid
+from wa.people.said import said_last
 from wa.record import chats as chat_list
 from wa.store.database import Row
 
@@ -50,16 +51,11 @@ def unread(ctx: typer.Context, as_json: Json = False) -> None:
 def _print_chats(app: App, rows: list[Row], empty: str) -> None:
     def cells(row: Mapping[str, Any]) -> list[object]:
         me = "→ " if row["last_is_from_me"] else ""
-        last = {"content": row["last_message"], "message_type": row["last_message_type"] or "text"}
-        last |= {"deleted_at": row["last_deleted_at"], "unavailable": row["last_unavailable"]}
-        last["details"] = {**row["last_details"], "mentions": row["last_mentions"]}
-        if row["last_message_type"] == "system":  # of the notices, calls alone are shown here
-            last["details"]["call"] = True
         return [
             shown_time(app, row["last_message_time"]),
             show_jid(row["id"], row["name"]),
             row["unread_count"] or "",
-            me + body(app, last),
+            me + said_last(app.store, row, app.out.time),
         ]
 
     app.out.table(rows, ["time", "chat", "unread", "last message"], cells, empty)

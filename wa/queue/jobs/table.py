@@ -63,6 +63,16 @@ def listing(store: Store, status: str | None) -> Iterator[Row]:
     return map(_decoded, found)
 
 
+def newest(store: Store, limit: int, before: tuple[str, str] | None = None) -> list[Row]:
+    """Return jobs without their recipients, the newest first; `before` is created_at and id of a job."""
+    at, job_id = before or ("~", "~")
+    found = store.rows(
+        f"SELECT {_HEAD} FROM jobs WHERE (created_at, id) < (?, ?) ORDER BY created_at DESC, id DESC LIMIT ?",
+        [at, job_id, limit],
+    )
+    return [_decoded(row) for row in found]
+
+
 def _decoded(row: Row) -> Row:
     return {name: json.loads(value) if name in IN_JSON else value for name, value in row.items()}
 

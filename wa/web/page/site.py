@@ -15,8 +15,8 @@ from wa.web import pages
 from wa.web.access import Headers, Refused
 from wa.web.answers import Answer
 from wa.web.api.fields import reply
-from wa.web.page import forms, frame, queue, reading, render, schedule, static
-from wa.web.page.forms import Form
+from wa.web.page import chats, contacts, forms, frame, jobs, queue, reading, render, schedule, static
+from wa.web.page.forms import Done, Form
 from wa.web.page.render import View
 
 _MONTH = 30 * 24 * 3600
@@ -62,7 +62,7 @@ async def front(work: Work, request: Request, *, is_admitted: bool) -> Response:
 
 def add_to(paths: FastAPI, work: Work) -> None:
     """Add the page."""
-    for part in (_add_frame, _add_queue, _add_schedule):
+    for part in (_add_frame, _add_queue, _add_schedule, _add_chats, _add_contacts, _add_jobs):
         part(paths, work)
 
 
@@ -142,3 +142,87 @@ def _add_schedule(paths: FastAPI, work: Work) -> None:
 
 async def _fragment(work: Work, act: Callable[[Context, Form], Answer], request: Request) -> Response:
     return await get(work, request, lambda context, view, query: act(context, query))
+
+
+def _add_chats(paths: FastAPI, work: Work) -> None:
+    @paths.get("/chats", include_in_schema=False)
+    async def screen(request: Request) -> Response:
+        return await get(work, request, chats.screen)
+
+    @paths.get("/chats/{chat}", include_in_schema=False)
+    async def conversation(request: Request, chat: str) -> Response:
+        return await get(
+            work, request, lambda context, view, query: chats.conversation(context, view, chat, query)
+        )
+
+    @paths.get("/chats/{chat}/newer", include_in_schema=False)
+    async def newer(request: Request, chat: str) -> Response:
+        return await get(work, request, lambda context, view, query: chats.newer(context, chat, query))
+
+    @paths.post("/chats/{chat}", include_in_schema=False)
+    async def act(request: Request, chat: str) -> Response:
+        return await post(work, request, lambda context, view, form: chats.act(context, view, chat, form))
+
+
+def _add_contacts(paths: FastAPI, work: Work) -> None:
+    done = Done()
+
+    @paths.get("/contacts", include_in_schema=False)
+    async def screen(request: Request) -> Response:
+        return await get(work, request, contacts.screen)
+
+    @paths.get("/contacts/{number}", include_in_schema=False)
+    async def form_screen(request: Request, number: str) -> Response:
+        return await get(
+            work, request, lambda context, view, query: contacts.form_screen(context, view, _id(number))
+        )
+
+    @paths.post("/contacts/{number}", include_in_schema=False)
+    async def save(request: Request, number: str) -> Response:
+        def act(context: Context, view: View, form: Form) -> Answer:
+            add = partial(contacts.save, context, view, _id(number), form)
+            return done.once(form["key"], add) if number == NEW else add()
+
+        return await post(work, request, act)
+
+
+NEW = "new"
+"""In place of the id of a contact, one that is to be added."""
+
+
+def _id(text: str) -> int | None:
+    """Return the id in a path, None for NEW. Raise WaError `not-found` for what is no id."""
+    if text == NEW:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise WaError("not-found", "there is no such contact")
+    return int(text)
+
+
+def _add_jobs(paths: FastAPI, work: Work) -> None:
+    @paths.get("/jobs", include_in_schema=False)
+    async def screen(request: Request) -> Response:
+        return await get(work, request, jobs.screen)
+
+    @paths.get("/jobs/{job}", include_in_schema=False)
+    async def one_job(request: Request, job: str) -> Response:
+        return await get(work, request, lambda context, view, query: jobs.one_job(context, view, job, query))
+
+    @paths.post("/jobs/{job}", include_in_schema=False)
+    async def act(request: Request, job: str) -> Response:
+        # pausing waits for a message that is being sent
+        return await post(
+            work, request, lambda context, view, form: jobs.act(context, view, job, form), waits=True
+        )
+
+    @paths.get("/series/{series}", include_in_schema=False)
+    async def series_screen(request: Request, series: str) -> Response:
+        return await get(
+            work, request, lambda context, view, query: jobs.series_screen(context, view, series)
+        )
+
+    @paths.post("/series/{series}", include_in_schema=False)
+    async def change_series(request: Request, series: str) -> Response:
+        return await post(
+            work, request, lambda context, view, form: jobs.change_series(context, view, series, form)
+        )
