@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from wa import __version__
-from wa.as_json import to_json
 from wa.connection.context import Context
 from wa.connection.programs.work import Work
 from wa.connection.status import status_of
@@ -21,36 +18,11 @@ from wa.web.access import Refused
 from wa.web.answers import OF_HTTP, Answer, answer, failed
 from wa.web.api import contacts, fields, jobs, media, messages, schedule, series, templates
 from wa.web.api.route import Route
+from wa.web.description.openapi import described, operation_id
 from wa.web.guard import ADMITTED
 from wa.web.health import Health
 from wa.web.page import site
 
-_ERROR: dict[str, Any] = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message", "hint"],
-            "properties": {
-                "code": {"type": "string"},
-                "message": {"type": "string"},
-                "hint": {"type": ["string", "null"]},
-            },
-        }
-    },
-}
-_ERRORS = {
-    "400": "The request is not right.",
-    "401": "There is no secret, or a wrong one.",
-    "403": "The address, the host or the origin is not allowed.",
-    "404": "There is no such thing, or several fit.",
-    "409": "It is not in a state for this, or may have been sent.",
-    "413": "The body is too large.",
-    "422": "It was not sent.",
-    "429": "Too many; `Retry-After` says when to come again.",
-    "503": "Not linked, in use, or out of reach.",
-}
 _OPEN = "/health"
 """The path in the description that needs no secret."""
 
@@ -63,6 +35,7 @@ def make_application(work: Work, health: Health) -> FastAPI:
         description="Your own WhatsApp account, for programs.",
         openapi_url=None,  # and with it the pages that load scripts from other hosts
         redirect_slashes=False,
+        generate_unique_id_function=operation_id,
     )
     made.router.route_class = Route
     made.state.home = work.home
@@ -75,34 +48,15 @@ def make_application(work: Work, health: Health) -> FastAPI:
     for part in (schedule, messages, contacts, jobs, series, templates, media):
         part.add_to(made, work)
     site.add_to(made, work)
-    described: list[bytes] = []
+    known: list[bytes] = []
 
     async def describe() -> Response:
-        if not described:
-            described.append(_description(made))
-        return fields.reply(Answer(200, described[0]))
+        if not known:
+            known.append(described(made))
+        return fields.reply(Answer(200, known[0]))
 
     made.add_api_route("/openapi.json", describe, include_in_schema=False)
     return made
-
-
-def _description(made: FastAPI) -> bytes:
-    """Return the description of all endpoints as OpenAPI."""
-    found = get_openapi(
-        title=made.title, version=made.version, description=made.description, routes=made.routes
-    )
-    parts = found["components"]
-    parts["schemas"]["Error"] = _ERROR
-    parts["securitySchemes"] = {"secret": {"type": "apiKey", "in": "header", "name": "X-API-Secret"}}
-    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    errors = {status: {"description": text, "content": content} for status, text in _ERRORS.items()}
-    for path, methods in found["paths"].items():
-        for operation in methods.values():
-            if path != _OPEN:
-                operation["responses"].update(errors)
-                operation["security"] = [{"secret": []}]
-                operation["tags"] = [path.removeprefix("/api/v1/").strip("/").partition("/")[0]]
-    return to_json(found).encode()
 
 
 def _add_open(paths: FastAPI, work: Work, health: Health) -> None:
@@ -160,7 +114,19 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     code = OF_HTTP.get(error.status_code, "usage")
     given = failed(Refused(error.status_code, code, str(error.detail)))
-    return fields.reply(Answer(given.status, given.body, {**given.headers, **(error.headers or {})}))
+    headers = {**given.headers, **(error.headers or {})}
+    if error.status_code == 405:  # the framework names the methods of one of the path's routes
+        headers["Allow"] = ", ".join(sorted(_methods_of(request)))
+    return fields.reply(Answer(given.status, given.body, headers))
+
+
+def _methods_of(request: Request) -> set[str]:
+    """Return the methods that the path of a request takes."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] != Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return found
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -47,13 +47,14 @@ class Pool:
         """Return what `act` returns. Raise as it does, and WaError `in-use` if its turn did not come."""
         future: Future[T] = Future()
         self._waiting.put((future, act))
-        try:
-            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), TURN_SECONDS)
-        except asyncio.TimeoutError:
-            if future.cancel():
-                hint = "nothing was done; try again"
-                raise WaError("in-use", "too many requests wait for the store", hint) from None
-            return await asyncio.wrap_future(future)
+        waiting = asyncio.wrap_future(future)
+        waiting.add_done_callback(_look_at_error)
+        # No wait_for: up to Python 3.11 it forgets that it is cancelled when the work is done at that moment.
+        done, _ = await asyncio.wait({waiting}, timeout=TURN_SECONDS)
+        if not done and future.cancel():
+            hint = "nothing was done; try again"
+            raise WaError("in-use", "too many requests wait for the store", hint)
+        return await waiting
 
     def stop(self, deadline: float) -> None:
         """End the threads when they have done what waits; the deadline leaves them to the process's end."""
@@ -97,6 +98,12 @@ class Pool:
             store = open_store_for(self._home, self._settings.transport)
             store.keep_small()
             return Context(self._home, self._settings, store, self._now)
+
+
+def _look_at_error(done: asyncio.Future[Any]) -> None:
+    """Take note of an error, for who waited for it may be gone; Python would print it."""
+    if not done.cancelled():
+        done.exception()
 
 
 class Work:

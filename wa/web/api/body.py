@@ -70,10 +70,14 @@ class Body:
         return await self._next(min(now + BODY_SECONDS, self._until + self._size / SLOWEST))
 
     async def _next(self, until: float) -> Message:
-        try:
-            message = await asyncio.wait_for(self.receive(), until - time.monotonic())
-        except asyncio.TimeoutError:
-            raise Refused(408, "timeout", "the body does not come, or too slowly") from None
+        receiving = asyncio.ensure_future(self.receive())
+        try:  # no wait_for, as in `Pool.run`
+            done, _ = await asyncio.wait({receiving}, timeout=max(0.0, until - time.monotonic()))
+        finally:
+            receiving.cancel()
+        if not done:
+            raise Refused(408, "timeout", "the body does not come, or too slowly")
+        message = receiving.result()
         if message["type"] == "http.disconnect":
             self.is_read = True
             raise Refused(400, "usage", "the body was cut off")
