@@ -80,7 +80,7 @@ def agent(folder: Path, *args: str, **env: str) -> Iterator[Agent]:
         args=["-c", script, "sh", str(number), WA, "mcp", *args],
         env={**settings, **env},
     )
-    failure: Exception | None = None
+    failure: BaseException | None = None
     with (
         open(folder / "mcp.log", "a") as log,
         start_blocking_portal() as portal,
@@ -88,7 +88,7 @@ def agent(folder: Path, *args: str, **env: str) -> Iterator[Agent]:
     ):
         try:
             yield Agent(portal, client, int(number.read_text()))
-        except Exception as error:
+        except BaseException as error:
             failure = error  # the client would raise it within groups of groups
     if failure is not None:
         raise failure

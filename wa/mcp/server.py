@@ -47,6 +47,7 @@ class Server(MCPServer[Any]):
         self, name: str, arguments: dict[str, Any], context: Call[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Return what a tool answers, or its error. Nothing that a tool raises ends the process."""
+        _log.info("an agent calls %s", name[:100])
         try:
             self._expect_known(name, arguments)
             return await super().call_tool(name, arguments, context)

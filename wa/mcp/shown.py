@@ -12,7 +12,7 @@ from wa.errors import WaError
 from wa.jids import is_group, show_jid
 from wa.mcp.answers import Chat, Contact, Message, Outcome, Queued, Text
 from wa.people.said import said
-from wa.queue import waiting
+from wa.queue import pacing, waiting
 from wa.record import messages
 from wa.store.database import Row
 from wa.store.paths import Home
@@ -132,7 +132,11 @@ def _next(context: Context, made: Made, shown: Queued) -> str:
         return f"a draft for {shown.goes_to}{why}; a person approves it: `wa schedule approve {row_id}`"
     trouble = None
     if status == "pending":
-        trouble = line_of(context.home, context.now()).nobody_sends(scheduled=made.is_for_later)
+        now = context.now()
+        trouble = line_of(context.home, now).nobody_sends(scheduled=made.is_for_later)
+        block = pacing.blocked(context.store, now, context.settings)
+        if block is not None and block.reason != "spacing":
+            trouble = (block.text, "`wa status` tells more")
         if made.is_for_later and trouble is None:
             return f"it goes out {shown.when}"
     try:

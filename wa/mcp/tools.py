@@ -22,6 +22,7 @@ from wa.queue import attention, rows
 from wa.record import chats, messages
 from wa.record.search import Filter, find_in_chat, search
 from wa.store.database import Row
+from wa.store.fold import fold
 
 LONGEST_WAIT = 30.0
 
@@ -137,8 +138,13 @@ class Tools:
 
         def act(context: Context) -> answers.Contacts:
             store, start = context.store, cursors.number(cursor)
-            found = search_contacts(store, query) if query else contacts.listing(store, tag or None)
-            kept = (row for row in found if row["is_favorite"] or not favorites)
+            found = search_contacts(store, query) if query else contacts.listing(store)
+            kept = (
+                row
+                for row in found
+                if (row["is_favorite"] or not favorites)
+                and (not tag or fold(tag.strip()) in map(fold, row["tags"]))
+            )
             page = list(islice(kept, start, start + limit + 1))
             there = [shown.contact(row, notes_offset) for row in page[:limit]]
             return answers.Contacts(there, str(start + limit) if len(page) > limit else None)
