@@ -15,7 +15,7 @@ from wa.web.config import LOOPBACK_NAMES, Address, Config, as_address
 
 OPEN_PATHS = ("/", "/ping", "/health")
 """The paths that answer any address under any name; they show states and counts alone."""
-FILE_PATHS = ("/api/v1/messages", "/api/v1/schedule")
+FILE_PATHS = ("/api/v1/messages", "/api/v1/schedule", "/schedule")
 """The paths that take forms with a file."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """The methods that change nothing."""

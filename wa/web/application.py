@@ -14,7 +14,8 @@ from wa.connection.programs.work import Work
 from wa.connection.status import status_of
 from wa.errors import WaError
 from wa.store.wake import wake_owner
-from wa.web.access import Refused
+from wa.web import pages
+from wa.web.access import Headers, Refused
 from wa.web.answers import OF_HTTP, Answer, answer, failed
 from wa.web.api import contacts, fields, jobs, media, messages, schedule, series, templates
 from wa.web.api.route import Route
@@ -113,11 +114,12 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     """Answer for what the framework itself refuses: unknown paths, other methods, a body that is no JSON."""
     assert isinstance(error, HTTPException)  # noqa: S101
     code = OF_HTTP.get(error.status_code, "usage")
-    given = failed(Refused(error.status_code, code, str(error.detail)))
+    refused = Refused(error.status_code, code, str(error.detail))
+    given = pages.failed(Headers(request.scope["headers"]), request.url.path, refused)
     headers = {**given.headers, **(error.headers or {})}
     if error.status_code == 405:  # the framework names the methods of one of the path's routes
         headers["Allow"] = ", ".join(sorted(_methods_of(request)))
-    return fields.reply(Answer(given.status, given.body, headers))
+    return fields.reply(Answer(given.status, given.body, headers, given.kind))
 
 
 def _methods_of(request: Request) -> set[str]:

@@ -80,7 +80,7 @@ class Guard:
             else:
                 await self._inner(scope, given, send_marked)
         except (Refused, WaError) as error:
-            await respond(send_marked, failed(error))
+            await respond(send_marked, pages.failed(body.headers, scope["path"], error))
         except asyncio.CancelledError:  # the server ends, and has waited long enough
             body.is_read = True  # it is not waited for
             if not begun:
@@ -92,7 +92,7 @@ class Guard:
             fault = WaError(
                 "internal", type(error).__name__, "a fault of wa's own; `wa -v serve` shows where"
             )
-            await respond(send_marked, failed(fault))
+            await respond(send_marked, pages.failed(body.headers, scope["path"], fault))
 
     async def _admit(self, scope: Scope, body: Body, cookies: list[tuple[bytes, bytes]]) -> Answer | Receive:
         """Return an answer, or a `receive` with the body for the application. Raise Refused.

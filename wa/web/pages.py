@@ -6,13 +6,15 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, quote, urlsplit
 
 from wa.errors import WaError
-from wa.web.access import Headers
+from wa.web import answers
+from wa.web.access import Headers, Refused
 from wa.web.answers import Answer
 from wa.web.page import forms, frame, render, static
 from wa.web.page.render import Typed, View
 
 STATIC = static.PREFIX
 """How the paths of the files begin that the form to log in needs too."""
+_FOR_PROGRAMS = "/api/"
 _ENDED = (
     "Your session has ended, and nothing was done. Log in, then do it again: what you typed is still here."
 )
@@ -50,6 +52,15 @@ def without_session(headers: Headers, method: str, path: str, body: bytes) -> An
     repeat = [(name, Typed(text)) for name, texts in typed.items() for text in texts]
     values = {"title": "The session has ended", "tab": None, "back": back, "repeat": repeat}
     return frame.page(None, _view(headers, path), "ended.html", 401, **values)
+
+
+def failed(headers: Headers, path: str, error: WaError | Refused) -> Answer:
+    """Return the answer for an error: to a browser a page, to a program JSON."""
+    if not is_for_people(headers) or path.startswith(_FOR_PROGRAMS):
+        return answers.failed(error)
+    view = View(path, cookie(headers, render.THEME_COOKIE), headers.text(b"hx-request") == "true")
+    given = frame.trouble(error, view)
+    return Answer(given.status, given.body, {**answers.failed(error).headers, **given.headers}, given.kind)
 
 
 def own_path(text: str | None) -> str:

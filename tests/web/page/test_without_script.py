@@ -175,3 +175,30 @@ def test_the_front_page_tells_strangers_nothing(browser):
         reply = browser.api("GET", "/", secret=None, accept="text/html", **headers)
         assert (reply.status, b'name="secret"' in reply.body, b"Queue" in reply.body) == (200, True, False)
     assert browser.api("GET", "/", secret=None, accept="application/json").json["name"] == "wa"
+
+
+def test_a_file_is_sent_with_the_form(browser, wa, home):
+    for text, name, content in (
+        ("See", "a &b;.pdf", b"%PDF-1.4 made up"),
+        ("", "b.txt", b"plain"),
+        ("None", "", b""),
+    ):
+        browser.open("/schedule")
+        fields = {
+            **dict(browser.page.form("Schedule").fields),
+            "q": "sister",
+            "text": text,
+            "at": FAR,
+            "do": "add",
+        }
+        page = browser.send_file("/schedule", fields, name, content)
+        assert page.path.startswith("/?said=added"), page.text
+    found = {row["message"]: row["file_name"] for row in wa("schedule", "list", "--json").json}
+    assert found == {"See": "a &b;.pdf", "": "b.txt", "None": None}
+    assert "With the file a &b;.pdf" in browser.open("/").text
+    browser.open("/schedule")
+    fields = {**dict(browser.page.form("Schedule").fields), "q": "sister", "text": "Kept", "at": "never"}
+    page = browser.send_file("/schedule", fields, "c.pdf", b"%PDF-1.4")
+    assert (page.status, dict(page.form("Schedule").fields)["text"]) == (422, "Kept")
+    assert "Choose the file again: c.pdf" in page.text
+    assert browser.open("/nothing").reply.header("content-type") == "text/html; charset=utf-8"

@@ -22,6 +22,8 @@ _OF_A_BLOCK = {"paused": "paused", "brake": "braked", "ban": "braked"}
 
 def page(context: Context | None, view: View, name: str, status: int = 200, /, **values: Any) -> Answer:
     """Return an answer with a whole screen in its frame; the context is None where there is no store."""
+    if view.is_part and status < 500:  # browsers note other answers to scripts as errors on the console
+        status = 200
     return part(name, status, view=view, line=line_of_screen(context) if context else None, **values)
 
 
@@ -29,8 +31,13 @@ def trouble(error: WaError | Refused, view: View, fields: Mapping[str, list[str]
     """Return the screen for an error. `fields` are those of a form, which can be sent again from there."""
     status = error.status if isinstance(error, Refused) else status_of(error)
     if view.is_part:
-        told = part("alert.html", status, text=said(error), link=None)
-        return Answer(status, told.body, {"HX-Retarget": "#alert", "HX-Reswap": "innerHTML"}, HTML)
+        told = part("alert.html", text=said(error), link=None)
+        return Answer(
+            status if status >= 500 else 200,
+            told.body,
+            {"HX-Retarget": "#alert", "HX-Reswap": "innerHTML"},
+            HTML,
+        )
     typed = [(name, Typed(text)) for name, texts in (fields or {}).items() for text in texts]
     can_repeat = fields is not None and status in (500, 503)
     values = {

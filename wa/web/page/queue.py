@@ -100,9 +100,9 @@ def _words(text: str, row: dict[str, Any]) -> str:
     return text.format(when=f"it goes out {row['due']}" if row["status"] in rows.OPEN else "it has gone out")
 
 
-def one_row(context: Context, row_id: str) -> Answer:
-    """Return one row as it is now, for the place where it stands."""
-    return render.part("row.html", row=shown(context, rows.get(context.store, row_id)))
+def now(context: Context, row_id: str) -> Answer:
+    """Return what became of a row, for the place where it stands."""
+    return render.part("now.html", row=shown(context, rows.get(context.store, row_id)))
 
 
 def act(context: Context, view: View, row_id: str, form: Form) -> Answer:

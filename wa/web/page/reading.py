@@ -38,6 +38,7 @@ class Wish:
 
     form: Form
     errors: dict[str, str] = field(default_factory=dict)
+    has_file: bool = False
     to: Recipient | None = None
     zone: ZoneInfo | None = None
     moment: datetime | None = None
@@ -116,7 +117,7 @@ def read_text(context: Context, wish: Wish) -> None:
     """Read what it says: the text, or a template filled in for the recipient."""
     name, text = wish.form["template"], wish.form["text"]
     if not name:
-        wish.text = wish.read("text", lambda: _checked(text))
+        wish.text = wish.read("text", lambda: _checked(text, may_be_empty=wish.has_file))
         return
     if text.strip():
         wish.errors["template"] = "There are a text and a template: empty the text, or choose no template."
@@ -132,14 +133,14 @@ def read_text(context: Context, wish: Wish) -> None:
     wish.text = wish.read("template", fill)
 
 
-def _checked(text: str) -> str:
-    checks.check_text(text)
+def _checked(text: str, *, may_be_empty: bool) -> str:
+    checks.check_text(text, may_be_empty=may_be_empty)
     return text
 
 
-def wish_of(context: Context, form: Form, *, now: bool = False) -> Wish:
+def wish_of(context: Context, form: Form, *, now: bool, has_file: bool) -> Wish:
     """Return what a form asks for; with `now`, its time does not matter."""
-    wish = Wish(form)
+    wish = Wish(form, has_file=has_file)
     read_person(context, wish)
     if not now:
         read_time(context, wish)

@@ -8,6 +8,7 @@ from wa.connection.context import Context
 from wa.connection.programs import asked
 from wa.errors import WaError
 from wa.jids import show_jid
+from wa.media.uploads import MOST_BYTES, Upload
 from wa.people.recipients import Recipient
 from wa.queue import attention, checks, compose, rows
 from wa.queue.templates import table as templates
@@ -55,6 +56,7 @@ def screen(
         "rules": RULES,
         "wanted": reading.wanted(context, chosen) if chosen else [],
         "zone": str(context.settings.zone),
+        "most_bytes": MOST_BYTES,
         "already": [shown(context, row) for row in found],
         "waiting": rows.counts(store).get("pending", 0),
     }
@@ -73,11 +75,13 @@ def prefilled(context: Context, query: Form) -> Form:
     return Form(fields)
 
 
-def add(context: Context, view: View, form: Form) -> Answer:
+def add(context: Context, view: View, form: Form, file: Upload | None = None) -> Answer:
     """Queue what a form asks for, once for its key; else return the form with what is wrong."""
     verb = form["do"] if form["do"] in ("now", "draft") else "add"
-    wish = reading.wish_of(context, form, now=verb == "now")
+    wish = reading.wish_of(context, form, now=verb == "now", has_file=file is not None)
     if wish.errors:
+        if file and not view.is_part:  # no browser fills in a file again
+            wish.errors["file"] = f"Choose the file again: {file.columns['file_name']}"
         return screen(context, view, form, wish.errors, 422)
     assert wish.to  # noqa: S101
     words = (
@@ -86,9 +90,9 @@ def add(context: Context, view: View, form: Form) -> Answer:
     try:
         if verb == "now":
             body = messages.Send.model_validate({"to": wish.to.jid, **words})
-            row, _ = messages.queue(context, body, form.key, "web")
+            row, _ = messages.queue(context, body, form.key, "web", file)
         else:
-            row, _ = schedule.make(context, _body(wish, words, draft=verb == "draft"), form.key, "web")
+            row, _ = schedule.make(context, _body(wish, words, draft=verb == "draft"), form.key, "web", file)
     except WaError as error:
         return screen(context, view, form, {"": said(error)}, status_of(error))
     return render.moved(view, "/", said="added" if verb == "add" else verb, id=row["id"])

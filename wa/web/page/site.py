@@ -14,6 +14,7 @@ from wa.errors import WaError
 from wa.web import pages
 from wa.web.access import Headers, Refused
 from wa.web.answers import Answer
+from wa.web.api import forms as uploads
 from wa.web.api.fields import reply
 from wa.web.page import chats, contacts, forms, frame, jobs, queue, reading, render, schedule, static
 from wa.web.page.forms import Done, Form
@@ -103,9 +104,9 @@ def _add_queue(paths: FastAPI, work: Work) -> None:
             work, request, lambda context, view, query: queue.one_part(context, view, name, query)
         )
 
-    @paths.get("/queue/{row_id}", include_in_schema=False)
-    async def one_row(request: Request, row_id: str) -> Response:
-        return await get(work, request, lambda context, view, query: queue.one_row(context, row_id))
+    @paths.get("/queue/{row_id}/now", include_in_schema=False)
+    async def now(request: Request, row_id: str) -> Response:
+        return await get(work, request, lambda context, view, query: queue.now(context, row_id))
 
     @paths.post("/queue/{row_id}", include_in_schema=False)
     async def act(request: Request, row_id: str) -> Response:
@@ -134,7 +135,15 @@ def _add_schedule(paths: FastAPI, work: Work) -> None:
 
     @paths.post("/schedule", include_in_schema=False)
     async def add(request: Request) -> Response:
-        return await post(work, request, schedule.add)
+        if not uploads.is_form(request):
+            return await post(work, request, schedule.add)
+        view, form = view_of(request), Form({})
+        try:
+            async with uploads.reading(request, work.home) as given:
+                form = Form(given.texts)
+                return reply(await work.write(lambda context: schedule.add(context, view, form, given.file)))
+        except (WaError, Refused) as error:
+            return reply(frame.trouble(error, view, form.fields))
 
     for path, act in (("/people", reading.people), ("/reading", reading.time), ("/preview", reading.preview)):
         paths.add_api_route(path, partial(_fragment, work, act), include_in_schema=False)

@@ -61,6 +61,7 @@ document.addEventListener("htmx:after:swap", (event) => {
     const found = optionsOf(input).length;
     document.getElementById(input.dataset.heard).textContent = found ? `${found} found` : "Nobody found";
   }
+  if (input.matches("#form")) document.querySelector("#form [aria-invalid=true]")?.focus();
   prepare();
 });
 
@@ -77,6 +78,20 @@ function takePlace(select) {                              // a template in place
   const field = document.getElementById(select.dataset.instead);
   field.disabled = select.value !== "" && field.value === "";
 }
+function checkSize(field) {                                // said before anything is uploaded
+  const size = field.files[0]?.size ?? 0, most = Number(field.dataset.most), isTooLarge = size > most;
+  const text = `This file has ${(size / 1048576).toFixed(1)} MB; up to ${most / 1048576} MB can be sent.`;
+  field.setCustomValidity(isTooLarge ? text : "");
+  field.setAttribute("aria-invalid", String(isTooLarge));
+  document.getElementById(field.dataset.tells).textContent = isTooLarge ? text : "";
+}
+document.addEventListener("submit", (event) => {
+  const field = [...event.target.elements].find((each) => each.type === "file" && !each.validity.valid);
+  if (!field) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  field.focus();
+}, true);
 document.addEventListener("input", (event) => {
   const field = event.target;
   if (field.matches("[data-count]")) count(field);
@@ -93,14 +108,88 @@ document.addEventListener("change", (event) => {
     field.value = "";
     htmx.trigger(other, "input");
   }
+  if (field.type === "file") checkSize(field);
   if (field.matches("[data-instead]")) takePlace(field);
   if (field.id === "theme") field.form.requestSubmit();
 });
 function prepare() {
+  for (const button of document.querySelectorAll(".without-script")) button.hidden = true;
   for (const field of document.querySelectorAll("[data-count]")) count(field);
   for (const field of document.querySelectorAll("[data-instead]")) takePlace(field);
 }
 document.addEventListener("DOMContentLoaded", prepare);
+
+// ── What happens meanwhile ───────────────────────────────────────────────────────────────────────────
+// The server tells it as a stream. A row that is shown says what became of it where it stands, and what
+// is not shown is only announced: nothing moves under the reader's eyes.
+let stream = null, place = null;
+const soon = {};
+function later(name, act) {
+  clearTimeout(soon[name]);
+  soon[name] = setTimeout(act, 300);
+}
+const refresh = (element) => { if (element) htmx.trigger(element, "fresh"); };
+function announce() {
+  const news = document.getElementById("news"), link = news?.querySelector("a");
+  if (!link?.hidden) return;
+  link.hidden = false;
+  link.textContent = `${news.dataset.news} ${link.textContent}`;
+}
+function onQueue(row) {
+  later("line", () => refresh(document.getElementById("line")));
+  if (!row.id) return;
+  const shown = document.getElementById("m-" + row.id), job = document.getElementById("progress");
+  if (shown && shown.dataset.s !== row.status) {
+    shown.dataset.s = row.status;
+    refresh(shown);
+  } else if (job && job.dataset.job === row.job_id) later("job", () => refresh(job));
+  else if (!shown) announce();
+  const waiting = document.getElementById("waiting");
+  if (waiting?.dataset.row === row.id && row.status === "sent") waiting.dataset.gone = "true";
+  else if (waiting?.dataset.row === row.id) announce();
+}
+function onMessage(message) {
+  const talk = document.getElementById("talk");
+  if (talk?.dataset.newer && message.chat_jid === talk.dataset.chat) later("talk", readOn);
+  else if (document.querySelector("[data-chats]")) announce();
+}
+async function readOn() {
+  const talk = document.getElementById("talk");
+  const isAtEnd = innerHeight + scrollY > document.documentElement.scrollHeight - 80;
+  await htmx.ajax("GET", `${talk.dataset.newer}?after=${encodeURIComponent(talk.dataset.after)}`, { target: "#talk", swap: "beforeend" });
+  const last = talk.querySelector(".last");
+  if (last) talk.dataset.after = last.dataset.after;
+  last?.remove();
+  const waiting = document.getElementById("waiting");
+  if (waiting?.dataset.gone) waiting.remove();
+  else if (waiting) talk.append(waiting);
+  if (isAtEnd) scrollTo(0, document.documentElement.scrollHeight);
+}
+function listen() {
+  stream = new EventSource(document.body.dataset.events + (place ? `?since=${place}` : ""));
+  for (const type of ["queue", "message", "edited", "deleted", "reaction", "receipt", "connection"]) {
+    stream.addEventListener(type, (event) => {
+      place = event.lastEventId;
+      const told = JSON.parse(event.data).data;
+      if (type === "queue") onQueue(told);
+      else if (type === "message") onMessage(told);
+      else if (type === "connection") later("line", () => refresh(document.getElementById("line")));
+    });
+  }
+}
+function watch() {                                        // a hidden tab holds no connection
+  if (document.hidden) {
+    stream?.close();
+    stream = null;
+  } else if (!stream) listen();
+}
+document.addEventListener("DOMContentLoaded", () => {
+  if (!document.body.dataset.events) return;
+  watch();
+  document.addEventListener("visibilitychange", watch);
+  if (document.getElementById("talk") && !location.hash && !location.search) scrollTo(0, document.documentElement.scrollHeight);
+});
+addEventListener("pagehide", () => stream?.close());
 
 // ── Trouble ──────────────────────────────────────────────────────────────────────────────────────────
 document.addEventListener("htmx:error", () => {
