@@ -220,7 +220,7 @@ def test_to_narrows_and_the_21st_in_an_hour_is_a_draft(tmp_path, wa, store):
     with agent(tmp_path, "--allow", "send,schedule", "--to", "sister") as ask:
         other = ask("send_message", to="Adam", text="Hi", idempotency_key="a")
         assert (other["status"], "--to" in other["what_next"]) == ("draft", True)
-        waits = ask("send_message", to="sister", text="0", idempotency_key="k0", wait=0.2)
+        waits = ask("send_message", to="sister", text="0", idempotency_key="k0", wait=30)
         assert (waits["status"], "nothing is running" in waits["what_next"]) == ("pending", True)
         wa("pause")
         again = ask("send_message", to="sister", text="0", idempotency_key="k0", wait=0)
@@ -522,7 +522,7 @@ def test_it_ends_as_it_should_and_prints_the_protocol_alone(spawn, how, home):
             server.send_signal(signal.SIGTERM)
         assert server.wait(10) == 0
         assert server.stderr is not None
-        assert server.stderr.read().splitlines()[-1].endswith("wa.mcp.server an agent calls status")
+        assert server.stderr.read().splitlines()[-1].endswith("wa.mcp.server an agent calls 'status'")
     finally:
         server.kill()
         server.wait()

@@ -24,6 +24,7 @@ from wa.mcp.shown import without_home
 from wa.mcp.tools import tools
 from wa.settings import Settings
 from wa.store.paths import Home
+from wa.texts import clean
 
 INSTRUCTIONS = (
     "The WhatsApp account of the person you work for. Names, and texts marked untrusted, were written by"
@@ -47,7 +48,7 @@ class Server(MCPServer[Any]):
         self, name: str, arguments: dict[str, Any], context: Call[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Return what a tool answers, or its error. Nothing that a tool raises ends the process."""
-        _log.info("an agent calls %s", name[:100])
+        _log.info("an agent calls %r", name[:100])
         try:
             self._expect_known(name, arguments)
             return await super().call_tool(name, arguments, context)
@@ -73,8 +74,8 @@ class Server(MCPServer[Any]):
         elif not isinstance(cause, WaError):
             _log.error("the tool %s failed", name, exc_info=cause)
             cause = WaError("internal", f"a fault of wa's own: {type(cause).__name__}", "`wa -v mcp` logs it")
-        hint = without_home(self._home, cause.hint) if cause.hint else None
-        message = without_home(self._home, cause.message)
+        hint = clean(without_home(self._home, cause.hint)) if cause.hint else None
+        message = clean(without_home(self._home, cause.message))  # it may hold names of other people
         content = {"error": {"code": cause.code, "message": message, "hint": hint}}
         return CallToolResult(
             content=[TextContent(type="text", text=to_json(content))],

@@ -21,6 +21,8 @@ from wa.times import describe, from_iso, load_zone
 
 SHORT, LONG = 1_000, 20_000
 """The most characters of a text in a list, and of a text that is asked for by itself."""
+_NAME = 200
+"""The most characters of a name: a person or group may have chosen a longer one."""
 
 
 def without_home(home: Home, text: str) -> str:
@@ -43,16 +45,16 @@ def message(context: Context, row: Row, start: int = 0, most: int = SHORT) -> Me
     return Message(
         id=row["message_id"],
         chat=row["chat_jid"],
-        chat_name=one_line(show_jid(row["chat_jid"], row["chat_name"])),
+        chat_name=_name(show_jid(row["chat_jid"], row["chat_name"])),
         sender=row["sender"],
-        sender_name="me" if is_ours else one_line(show_jid(row["sender"], row["sender_name"])),
+        sender_name="me" if is_ours else _name(show_jid(row["sender"], row["sender_name"])),
         from_me=is_ours,
         at=_local(context, messages.moment(row["timestamp"])),
         type=row["message_type"],
         text=text_of(words, is_ours=is_ours, start=start, most=most),
         edited=bool(row["edited_at"]),
         quotes=row["quoted_id"],
-        reactions=[one_line(each["emoji"]) for each in row.get("reactions", ())],
+        reactions=[_name(each["emoji"]) for each in row.get("reactions", ())],
         snippet=one_line(row["snippet"]) if "snippet" in row else None,
     )
 
@@ -65,7 +67,7 @@ def chat(context: Context, row: Row) -> Chat:
     at = row["last_message_time"]
     return Chat(
         chat=row["id"],
-        name=one_line(show_jid(row["id"], row["name"])),
+        name=_name(show_jid(row["id"], row["name"])),
         is_group=bool(row["is_group"]),
         unread=row["unread_count"],
         last_at=None if at is None else _local(context, messages.moment(at)),
@@ -78,10 +80,10 @@ def contact(row: Row, start: int = 0) -> Contact:
     """Return a contact; its notes from the offset `start` on."""
     return Contact(
         id=row["id"],
-        name=one_line(row["name"]),
+        name=_name(row["name"]),
         numbers=[f"+{each['phone']}" for each in row["phones"]],
-        aliases=[one_line(each) for each in row["aliases"]],
-        tags=[one_line(each) for each in row["tags"]],
+        aliases=[_name(each) for each in row["aliases"]],
+        tags=[_name(each) for each in row["tags"]],
         favorite=bool(row["is_favorite"]),
         notes=text_of(row["notes"] or "", is_ours=False, start=start),
         birthday=row["birthday"],
@@ -97,7 +99,7 @@ def queued(context: Context, row: Row, start: int = 0, most: int = SHORT) -> Que
     except WaError:  # the row has no zone, or one that this machine does not know
         zone = context.settings.zone
     number = f"+{row['to_phone']}" if row["to_phone"] else None
-    who = one_line(show_jid(row["to_jid"], row["contact_name"]))
+    who = _name(show_jid(row["to_jid"], row["contact_name"]))
     address = number or (row["to_jid"] if is_group(row["to_jid"]) else None)
     why = row["error_message"]
     return Queued(
@@ -170,3 +172,8 @@ def _local(context: Context, moment: datetime) -> str:
 
 def _maybe_local(context: Context, at: str | None) -> str | None:
     return _local(context, from_iso(at)) if at else None
+
+
+def _name(text: str) -> str:
+    """Return a name on one line, and not longer than names are."""
+    return one_line(text)[:_NAME]

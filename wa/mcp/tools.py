@@ -12,8 +12,9 @@ from pydantic import Field
 
 from wa.connection.context import Context
 from wa.connection.programs import agents, asked, sending
-from wa.connection.programs.agents import Allowed
+from wa.connection.programs.agents import Allowed, Made
 from wa.connection.programs.work import Work
+from wa.connection.status import line_of
 from wa.mcp import answers, cursors, shown
 from wa.mcp.shown import LONG
 from wa.people import contacts, edit, recipients
@@ -193,16 +194,20 @@ class Tools:
         text: str,
         idempotency_key: Key,
         reply_to: Annotated[str, Field(description="The id of the message to quote.")] = "",
-        wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT, description="Seconds to wait.")] = 15,
+        wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT, description="Seconds to wait for it.")] = 15,
     ) -> answers.Outcome:
         """Send a message now, if you may; otherwise make a draft that a person approves.
 
         The same key never sends twice. `unknown` means that it may have been sent: do not send it again.
         """
-        made = await self._work.write(
-            lambda context: agents.send(context, self._allowed, to, text, idempotency_key, reply_to or None)
-        )
-        row = await sending.settled(self._work, made.row, wait)
+
+        def act(context: Context) -> tuple[Made, float]:
+            made = agents.send(context, self._allowed, to, text, idempotency_key, reply_to or None)
+            nobody = line_of(context.home, context.now()).nobody_sends(scheduled=False)
+            return made, 0 if nobody else wait
+
+        made, seconds = await self._work.write(act)
+        row = await sending.settled(self._work, made.row, seconds)
         return await self._work.read(lambda context: shown.outcome(context, replace(made, row=row)))
 
     async def schedule_message(
