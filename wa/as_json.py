@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
+from wa.times import to_iso
+
+_MOMENTS = {"timestamp": "at", "last_message_time": "last_message_at"}
+"""Columns with Unix seconds, and the names under which their moments stand beside them as ISO text."""
 _FLAGS = ("is_from_me", "is_group", "is_favorite", "last_is_from_me")
 
 
@@ -21,5 +26,11 @@ def to_json(value: Any) -> str:
 
 
 def public(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row for JSON, with flags as booleans."""
-    return {name: bool(value) if name in _FLAGS else value for name, value in row.items()}
+    """Return a row for JSON: with flags as booleans, and beside Unix seconds the same moment as ISO text."""
+    shown: dict[str, Any] = {}
+    for name, value in row.items():
+        shown[name] = bool(value) if name in _FLAGS else value
+        if name in _MOMENTS and not isinstance(value, str):
+            moment = None if value is None else datetime.fromtimestamp(value, timezone.utc)
+            shown[_MOMENTS[name]] = moment and to_iso(moment)
+    return shown

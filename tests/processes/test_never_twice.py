@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import spooled
 from conftest import REEM, is_owned, wait_for
+from told_checks import assert_all_told
 
 from wa.connection.context import system_now
 from wa.people.recipients import Recipient
@@ -82,6 +83,7 @@ def assert_each_once(home, store, texts):
     assert all(row["error_message"] for row in rows if row["status"] == "unknown")
     recorded = store.value("SELECT count(*) FROM messages WHERE is_from_me")
     assert recorded == sum(row["status"] == "sent" for row in rows)
+    assert_all_told(store)
 
 
 def send_the_receipts(wa, store):
@@ -222,6 +224,7 @@ def test_a_listener_killed_20_times_records_each_of_2000_messages_once(home, sto
     assert process.finish().code == 0
     stored = [row["message_id"] for row in store.rows("SELECT message_id FROM messages ORDER BY id")]
     assert stored == sorted(set(stored))
+    assert_all_told(store)
     # WhatsApp delivers a message once: each kill loses at most the message being handed over.
     lost = 2000 - len(stored)
     assert handed <= lost <= kills

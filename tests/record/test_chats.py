@@ -615,7 +615,7 @@ def test_a_join_keeps_the_cursors_of_listeners_valid(store, put, wa):
     assert messages.live_after(store, cursor) == []
     put(from_reem("C"))
     assert [row["message_id"] for row in messages.live_after(store, cursor)] == ["C"]
-    out = wa("listen", "--since", "0", "--for", "1s", "--json").out
+    out = wa("listen", "--since", "0", "--for", "1s", "--json", now=FakeClock()).out
     assert [json.loads(line)["message_id"] for line in out.splitlines()] == ["A", "X", "B", "C"]
 
 
@@ -723,6 +723,8 @@ def test_listen_prints_one_json_object_a_line(spawn, server, wa):
     assert wa("send", REEM, "an answer").code == 0
     row = json.loads(listener.popen.stdout.readline())
     assert (row["content"], row["is_from_me"]) == ("an answer", True)
+    receipt = json.loads(listener.popen.stdout.readline())
+    assert (receipt["event"], receipt["kind"], receipt["row_id"]) == ("receipt", "delivered", row["id"])
     listener.signal(signal.SIGTERM)
     ended = listener.finish()
     assert (ended.code, ended.out) == (0, "")

@@ -1,4 +1,4 @@
-"""What a listener tells: messages, and the edits, deletions and reactions between them, in order."""
+"""What a listener tells: messages, and the edits, deletions and reactions between them, each as it came."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import spooled
 from conftest import ADAM_JID, REEM_JID, FakeClock
 
 from wa.connection.incoming.events import keep_account
-from wa.record import messages, responses
+from wa.record import messages
+from wa.record.events import told
 from wa.store.database import BATCH, Store
 from wa.whatsapp.events import (
     Deleted,
@@ -59,10 +60,10 @@ def reaction(message_id: str, emoji: str = "👍", after: int = 20, by: str = RE
     return Reacted(REEM_JID, message_id, by, emoji, AT + after)
 
 
-def told(store: Store, place: int = -1) -> list[tuple[str, str, str | None]]:
+def heard(store: Store, place: int = 0) -> list[tuple[str, str, str | None]]:
     """Return event, message id and content or emoji of all that is told behind a place."""
     found: list[tuple[str, str, str | None]] = []
-    while batch := responses.told_after(store, place):
+    while batch := told.after(store, place):
         place = batch[-1][0]
         for _, row in batch:
             what = row["emoji"] if row.get("event") == "reaction" else row["content"]
@@ -73,14 +74,16 @@ def told(store: Store, place: int = -1) -> list[tuple[str, str, str | None]]:
 def test_changes_are_told_between_the_messages_where_they_happened(store, put):
     put(says("A", "one"), reaction("A"), says("B", "two"), edit("A", "one, edited"), edit("B", "two, edited"),
         Deleted(REEM_JID, "B", AT + 30, REEM_JID), says("C", "three"), reaction("A", "", 40))  # fmt: skip
-    assert told(store) == [
-        ("message", "A", "one, edited"),
+    assert heard(store) == [
+        ("message", "A", "one"),
+        ("reaction", "A", "👍"),
         ("message", "B", None),
         ("edited", "A", "one, edited"),
+        ("edited", "B", None),
         ("deleted", "B", None),
         ("message", "C", "three"),
         ("reaction", "A", ""),
-    ]
+    ], "each as it was then; but what was deleted for everyone is gone from here too"
 
 
 def test_each_change_is_told_once_by_a_listener_that_keeps_up(store, put):
@@ -92,24 +95,24 @@ def test_each_change_is_told_once_by_a_listener_that_keeps_up(store, put):
         reaction("A", "❤", 30),
         edit("A", "again", 40),
     ]
-    place, seen = responses.place_of(store, None), []
+    place, seen = told.place_of(store, None), []
     for step in steps:
         put(step)
-        seen += told(store, place)
-        place = responses.place_of(store, None)
+        seen += heard(store, place)
+        place = told.place_of(store, None)
     assert [kind for kind, *_ in seen] == ["message", "reaction", "edited", "message", "reaction", "edited"]
     assert seen[-1] == ("edited", "A", "again")
 
 
-def test_a_cursor_is_the_id_of_a_message_and_what_came_after_it_is_told(store, put):
+def test_a_cursor_is_the_id_of_a_message_and_what_came_after_it_is_heard(store, put):
     put(says("A"), says("B"), reaction("A"), says("C"))
     ids = {row["message_id"]: row["id"] for row in store.rows("SELECT id, message_id FROM messages")}
-    assert told(store, responses.place_of(store, ids["B"])) == [
+    assert heard(store, told.place_of(store, ids["B"])) == [
         ("reaction", "A", "👍"),
         ("message", "C", "see you at ten"),
     ]
-    assert told(store, responses.place_of(store, ids["C"])) == []
-    assert told(store, responses.place_of(store, 2**62)) == []
+    assert heard(store, told.place_of(store, ids["C"])) == []
+    assert heard(store, told.place_of(store, 2**62)) == []
 
 
 @pytest.mark.parametrize(
@@ -124,64 +127,66 @@ def test_a_cursor_is_the_id_of_a_message_and_what_came_after_it_is_told(store, p
         edit("unknown", "comes first"),
     ],
 )
-def test_what_changes_nothing_is_not_told(store, put, repeated):
+def test_what_changes_nothing_is_not_heard(store, put, repeated):
     chat = replace(says("A"), chat_jid=REEM_JID)
     put(chat, edit("A", "newer", 5), reaction("A"))
-    place = responses.place_of(store, None)
+    place = told.place_of(store, None)
     if isinstance(repeated, Edited) and repeated.content == "not mine":
         repeated = replace(repeated, is_from_me=True)
     put(repeated)
-    assert told(store, place) == []
+    assert heard(store, place) == []
 
 
-def test_the_past_is_not_told(store, put):
+def test_the_past_is_not_heard(store, put):
     part = History(
         "recent", 100, (HistoryChat(REEM_JID, None, (says("A"), edit("A", "x"), reaction("A")), True),)
     )
     put(part)
-    assert told(store) == []
+    assert heard(store) == []
     put(reaction("A", "❤", 30))
-    assert told(store) == [("reaction", "A", "❤")]
+    assert heard(store) == [("reaction", "A", "❤")]
 
 
 def test_more_changes_than_one_query_returns_are_told_in_order(store, put):
     count = BATCH + 5
     put(says("A"), *(says(f"M{number}") for number in range(count)))
     put(*(reaction(f"M{number}") for number in range(count)), says("Z"), edit("A", "edited"))
-    kinds = [kind for kind, *_ in told(store)]
+    kinds = [kind for kind, *_ in heard(store)]
     assert kinds == ["message"] * (count + 1) + ["reaction"] * count + ["message", "edited"]
 
 
 def test_a_reaction_whose_sender_is_known_by_now_is_told_under_the_number(store, put):
-    put(says("A"), reaction("A", by=LID), JidMapped(LID, ADAM_JID))
-    ((_, _), (_, row)) = responses.told_after(store, -1)
+    put(says("A"), JidMapped(LID, ADAM_JID), reaction("A", by=LID))
+    ((_, _), (_, row)) = told.after(store, 0)
     assert (row["sender"], row["event"]) == (ADAM_JID, "reaction")
 
 
 def test_the_lines_for_people_and_for_programs(store, put, wa):
+    with store.write():
+        keep_account(store, ACCOUNT, NOW)
     put(says("A"), says("B", "gone"), reaction("A"), edit("A", "see you at eleven"),
         reaction("B", "❤", by=ACCOUNT.jid), Deleted(REEM_JID, "B", AT + 30, REEM_JID),
         reaction("A", "", 40), reaction("unknown"))  # fmt: skip
-    with store.write():
-        keep_account(store, ACCOUNT, NOW)
-    lines = [line.partition("] ")[2] for line in wa("listen", "--since", "0", "--for", "1s").out.splitlines()]
+    listened = wa("listen", "--since", "0", "--for", "1s", now=FakeClock())
+    lines = [line.partition("] ")[2] for line in listened.out.splitlines()]
     assert lines == [
-        "Reem: see you at eleven (edited)",
+        "Reem: see you at ten",
         "Reem: (deleted)",
+        "Reem reacted 👍 to: see you at ten",
         "Reem edited: see you at eleven",
         "→ Reem reacted ❤ to: (deleted)",
         "Reem deleted a message",
         "Reem took back a reaction to: see you at eleven",
         "Reem reacted 👍 to: a message",
     ]
-    rows = wa("listen", "--since", "0", "--for", "1s", "--json").out.splitlines()
+    rows = wa("listen", "--since", "0", "--for", "1s", "--json", now=FakeClock()).out.splitlines()
     assert len(rows) == len(lines)
 
 
 def test_an_edit_a_deletion_and_a_reaction_have_the_form_of_their_rows(store, put):
     put(says("A"), says("B"), edit("A", "later"), Deleted(REEM_JID, "B", AT + 30, REEM_JID), reaction("A"))
     (number, other) = (row["id"] for row in store.rows("SELECT id FROM messages ORDER BY id"))
-    first, _, edited, deleted, reacted = (row for _, row in responses.told_after(store, -1))
+    first, _, edited, deleted, reacted = (row for _, row in told.after(store, 0))
     assert {name for name in first if name != "id"} | {"event", "row_id"} == set(edited) == set(deleted)
     assert "id" not in {*edited, *deleted, *reacted}, "a program that keeps the last id must not go back"
     assert (edited["row_id"], deleted["row_id"], reacted["row_id"]) == (number, other, number)

@@ -54,6 +54,7 @@ def carry_over(db: sqlite3.Connection, known: str, name: str, now: datetime) -> 
     try:
         _queue(restore)
         restore.take_over("requests")
+        restore.take_over("events")  # a reader goes on from the place in the log that it has reached
         restore.take_over("wire")  # its marks settle the rows that are `sending` in the present store
         _stuck(restore)
         _state(restore)

@@ -13,6 +13,7 @@ from wa.connection.incoming.sealed import open_due
 from wa.connection.spool import Part, Spool, set_aside
 from wa.queue import outcomes
 from wa.record import calls, chats, history_sync, merge_chats, reads, write
+from wa.record.events import told
 from wa.record.names import canonical
 from wa.store.database import BATCH, Store
 from wa.whatsapp.events import Event, History, HistoryChat, JidMapped, MessageReceived
@@ -56,6 +57,7 @@ def _apply_live(store: Store, part: Part, reader: Reader, now: datetime) -> int:
             if joins or done == BATCH or time.monotonic() > deadline:
                 break
         calls.end_old(store, now)
+        told.complete(store)
         part.set_place(store, offset)
     if joins:
         merge_chats.join_split_chats(store, now)

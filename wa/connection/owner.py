@@ -83,7 +83,7 @@ class Owner:
         self._now = now
         self._heart = Heartbeat(lock, command, scope.name.lower(), to_iso(now()))
         self._scope = scope
-        self._recorder = Recorder(home, transport, now, self._wake, self._failed)
+        self._recorder = Recorder(home, transport, now, lambda: self._socket.wake(), self._failed)
         self._store = Store(home, busy_seconds=BUSY_SECONDS)
         self._mark_store = Store(home, any_thread=True, busy_seconds=BUSY_SECONDS)
         self._socket = WakeSocket(home.socket)
@@ -135,9 +135,6 @@ class Owner:
         """Ask the main thread to end the work, with or without an error. Any thread may call this."""
         self._error = self._error or error
         self._stopping.set()
-        self._socket.wake()
-
-    def _wake(self) -> None:
         self._socket.wake()
 
     def _failed(self, error: BaseException) -> None:
@@ -231,6 +228,7 @@ class Owner:
         self._connect_at = time.monotonic() + seconds * random.uniform(0.75, 1.25)  # noqa: S311
         self.trouble = reason
         self._heart.line("offline", reason, to_iso(self._now()))
+        self._recorder.tell_line("offline", reason)
 
     def _watch_files(self) -> None:
         """End when the store or the spool is lost; close the connection while neither can be written."""
@@ -255,6 +253,7 @@ class Owner:
             self._keep_account(event)
             self.connected = True
             self._heart.line("connected", None, to_iso(self._now()))
+            self._recorder.tell_line("connected", None)
             self._send_work.set()
         elif isinstance(event, CaughtUp):
             self.caught_up = True
@@ -384,6 +383,7 @@ class Owner:
         while self._sender.is_alive() and not self._held.is_set() and time.monotonic() < deadline:
             self._sender.join(0.05)
         self._transport.disconnect()
+        self._recorder.tell_line("none", str(self._error) if self._error else None)
         has_recorded = self._recorder.finish(DRAIN_SECONDS)
         self._cut.set()
         if self._sender.ident is not None:

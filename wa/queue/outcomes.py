@@ -15,6 +15,7 @@ from wa.queue import pacing
 from wa.queue.rows import get, sending_ids, update
 from wa.queue.states import end, expect
 from wa.record import messages, reads, write
+from wa.record.events import told
 from wa.store.database import Row, Store
 from wa.store.device import own_jid
 from wa.times import format_duration, from_iso, to_iso
@@ -154,6 +155,7 @@ def mark_sent(
     if message_id:
         timestamp = int(left.timestamp()) if acknowledged is None else acknowledged
         _record_sent(store, row, message_id, timestamp, now)
+        told.complete(store)
     if row["is_immediate"] and not row["job_id"]:  # somebody answers the chat, and has seen it
         reads.answered(store, row["to_jid"], row["created_at"])
 

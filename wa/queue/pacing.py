@@ -13,6 +13,7 @@ from typing import Any
 from wa.queue import place, rows
 from wa.queue.series import queued
 from wa.record import messages
+from wa.record.events import log
 from wa.settings import Settings
 from wa.store.database import Store
 from wa.times import describe, format_duration, from_iso, to_iso
@@ -38,7 +39,16 @@ class Block:
 def pause(store: Store, now: datetime) -> None:
     """Stop all sending; pending rows stay pending."""
     with store.write():
-        store.set_state("paused", {**store.state().get("paused", {}), "at": to_iso(now)})
+        before = store.state().get("paused")
+        store.set_state("paused", {**(before or {}), "at": to_iso(now)})
+        if before is None:
+            _tell(store, "paused", None, now)
+
+
+def _tell(store: Store, reason: str, until: datetime | None, now: datetime) -> None:
+    """Tell programs that sending stops, until a moment or (None) until the user lets it go on."""
+    data = {"status": "paused", "reason": reason, "until": to_iso(until) if until else None}
+    log.add(store, "queue", now, data)
 
 
 def resume(store: Store, now: datetime) -> int:
@@ -218,6 +228,7 @@ def brake(store: Store, now: datetime) -> None:
     before = store.state().get("brake")
     seconds = min(BRAKE_MOST, before["seconds"] * 2) if before else BRAKE_FIRST
     store.set_state("brake", {"at": to_iso(now), "seconds": seconds})
+    _tell(store, "brake", now + timedelta(seconds=seconds), now)
 
 
 def release_brake(store: Store) -> None:
@@ -227,5 +238,7 @@ def release_brake(store: Store) -> None:
 
 def ban(store: Store, now: datetime, seconds: int) -> None:
     """Store the end of a ban of `seconds`: no process connects before."""
+    until = now + timedelta(seconds=seconds)
     with store.write():
-        store.set_state("ban", {"until": to_iso(now + timedelta(seconds=seconds))})
+        store.set_state("ban", {"until": to_iso(until)})
+        _tell(store, "ban", until, now)

@@ -15,6 +15,7 @@ from wa.jids import check_recipient
 from wa.people import recipients
 from wa.people.recipients import Recipient
 from wa.queue import checks, place
+from wa.record.events import log
 from wa.record.names import our_name_of, their_name_of
 from wa.settings import end_of_grace
 from wa.store.database import Row, Store
@@ -25,6 +26,8 @@ from wa.zones import wall_of
 STATUSES = ("draft", "pending", "held", "sending", "sent", "failed", "unknown", "cancelled", "missed")
 OPEN = ("draft", "pending", "held")
 """The statuses of rows that are not sent, and can still be changed."""
+TOLD = ("sent", "failed", "missed", "unknown")
+"""The statuses in which an attempt ends; programs are told of them."""
 FIRST_DUE = "first due "
 """How the note of a row that is sent at another time than it was made for begins; its time (ISO) follows."""
 COLUMNS = (
@@ -225,12 +228,20 @@ def update(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
 
 
 def change(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
-    """Change columns of a row, in the caller's transaction."""
+    """Change columns of a row, and tell of a status in TOLD, in the caller's transaction."""
     columns = ", ".join(f"{name} = :{name}" for name in changes)
     store.execute(
         f"UPDATE scheduled_messages SET {columns}, updated_at = :updated_at WHERE id = :id",
         {**changes, "updated_at": to_iso(now), "id": row_id},
     )
+    if changes.get("status") in TOLD:
+        tell(store, row_id, now)
+
+
+def tell(store: Store, row_id: str, now: datetime) -> None:
+    """Tell those who read the log of events what became of a row, in the caller's transaction."""
+    row = get(store, row_id)
+    log.add(store, "queue", now, row, chat=row["to_jid"], message_id=row["message_id"], row_id=row_id)
 
 
 def clamp_claims(store: Store, now: datetime) -> None:
@@ -287,11 +298,13 @@ def doubt(store: Store, made_before: str, now: datetime) -> int:
 
     Another copy of the home may have sent them. Return their number.
     """
-    changed = store.execute(
+    doubted = store.rows(
         "UPDATE scheduled_messages SET status = 'unknown', error_code = 'restored', error_message = :why,"
         " wait_until = NULL, updated_at = :now"
         " WHERE (status = 'pending' OR (status = 'held' AND series_id IS NOT NULL))"
-        " AND scheduled_at <= :now AND created_at < :before",
+        " AND scheduled_at <= :now AND created_at < :before RETURNING id",
         {"why": "another copy of this home may have sent it", "now": to_iso(now), "before": made_before},
     )
-    return changed.rowcount
+    for row in doubted:
+        tell(store, row["id"], now)
+    return len(doubted)

@@ -99,7 +99,8 @@ def claim(store: Store, now: datetime, settings: Settings, scope: Scope) -> Clai
         if pacing.blocked(store, now, settings) is not None:
             return None
         before = store.conn.total_changes
-        while store.conn.total_changes - before < 100:  # a short transaction even if a thousand were missed
+        # A short transaction even if a thousand were missed, each of which is a row changed and one told.
+        while store.conn.total_changes - before < 200:
             if scope is Scope.ALL and (row := queued.held_too_long(store, now)):
                 why = f"it was held until its grace ended {row['expires_at']}"
                 end(store, row["id"], now, status="missed", error_code="held", error_message=why)

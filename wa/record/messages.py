@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +51,6 @@ SAME_MADE_UP = (
 """SQL for the id of the message with a made-up id that the message with these values is."""
 EDIT = "edit"
 """The value of `unavailable` for a message whose newest text this device cannot read; the older one stays."""
-CHANGES = 2**20
-"""More changes than there are between two messages; see `next_change`."""
 PAD = "\n\n"
 """The end of each text in the search index, so that its last two characters begin a trigram too."""
 ROW = (
@@ -123,13 +121,18 @@ def conversation(
         " ORDER BY m.timestamp DESC, m.id DESC LIMIT :limit",
         {**params, "chat": chat, "limit": limit},
     )
-    for row in found:
+    return with_reactions(store, found)[::-1]
+
+
+def with_reactions(store: Store, rows: list[Row]) -> list[Row]:
+    """Add to messages the reactions to each."""
+    for row in rows:
         row["reactions"] = store.rows(
             "SELECT sender, emoji, timestamp FROM reactions"
             " WHERE chat_jid = ? AND message_id = ? AND emoji != ''",
-            [chat, row["message_id"]],
+            [row["chat_jid"], row["message_id"]],
         )
-    return found[::-1]
+    return rows
 
 
 def live_after(store: Store, cursor: int) -> list[Row]:
@@ -138,26 +141,6 @@ def live_after(store: Store, cursor: int) -> list[Row]:
         store,
         f"SELECT {ROW} FROM messages m WHERE m.id > ? AND m.source = 'live' ORDER BY m.id LIMIT {BATCH}",
         [cursor],
-    )
-
-
-def awaited(store: Store) -> set[int]:
-    """Return the ids of rows that stand for a message which may still come, at most the newest 200."""
-    found = store.execute(
-        "SELECT id FROM messages INDEXED BY messages_unavailable"
-        " WHERE unavailable IS NOT NULL AND unavailable != ? ORDER BY id DESC LIMIT 200",
-        [EDIT],
-    )
-    return {number for (number,) in found}
-
-
-def came(store: Store, numbers: Collection[int]) -> list[Row]:
-    """Return those of these rows, which stood for messages, whose message has come live."""
-    return shown(
-        store,
-        f"SELECT {ROW} FROM messages m WHERE m.id IN (SELECT value FROM json_each(?))"
-        " AND m.unavailable IS NULL AND m.deleted_at IS NULL AND m.source = 'live' ORDER BY m.id",
-        [json.dumps(list(numbers))],
     )
 
 
@@ -199,31 +182,6 @@ def like_made_up(store: Store, events: Sequence[MessageReceived]) -> list[Messag
         event
         for event in events
         if near[event.chat_jid] or (near[event.chat_jid] == 0 and event.message_type == "system")
-    ]
-
-
-def next_change(store: Store) -> int:
-    """Return the place of a change that happens now, among the messages and the changes before it.
-
-    The changes after the message with the id N have places from N * CHANGES on.
-    """
-    places = (
-        store.value("SELECT max(changed) FROM messages WHERE changed IS NOT NULL"),
-        store.value("SELECT max(changed) FROM reactions WHERE changed IS NOT NULL"),
-    )
-    return max(newest_id(store) * CHANGES, *(1 + (place or 0) for place in places))
-
-
-def changed_after(store: Store, cursor: int) -> list[Row]:
-    """Return the next messages that were edited or deleted behind a place, in order."""
-    found = shown(
-        store,
-        f"SELECT {ROW}, m.changed FROM messages m WHERE m.changed > ? ORDER BY m.changed LIMIT {BATCH}",
-        [cursor],
-    )
-    return [
-        {"event": "deleted" if row["deleted_at"] else "edited", "row_id": row.pop("id"), **row}
-        for row in found
     ]
 
 

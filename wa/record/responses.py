@@ -5,15 +5,9 @@ Functions that write join the caller's transaction.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from wa.jids import is_group
-from wa.record import messages
-from wa.record.messages import CHANGES, live_after, next_change, shown
-from wa.record.names import name_of
-from wa.store.database import BATCH, Row, Store
+from wa.store.database import Row, Store
 from wa.store.rewrites import join_chats
-from wa.times import to_iso
 
 _FROM = "FROM receipts r WHERE r.message_id = messages.message_id"
 _MEMBERS = (
@@ -70,64 +64,37 @@ def counted(store: Store, rows: list[Row]) -> list[Row]:
     return rows
 
 
-def react(store: Store, key: Row, emoji: str, timestamp: int, changed: int | None = None) -> None:
-    """Store a person's newest reaction to a message; an empty one takes it back.
+def react(store: Store, key: Row, emoji: str, timestamp: int) -> bool:
+    """Store a person's newest reaction to a message; an empty one takes it back. Return whether it changed.
 
-    `key` holds chat_jid, message_id and sender; `timestamp` is in Unix seconds, and `changed` the place of
-    this change among those that a listener tells (`messages.next_change`).
+    `key` holds chat_jid, message_id and sender; `timestamp` is in Unix seconds.
     """
-    store.execute(
-        "INSERT INTO reactions (chat_jid, message_id, sender, emoji, timestamp, changed) VALUES"
-        " (:chat_jid, :message_id, :sender, :emoji, :timestamp, iif(:emoji = '', NULL, :changed))"
-        " ON CONFLICT DO UPDATE SET emoji = excluded.emoji, timestamp = excluded.timestamp,"
-        " changed = iif(excluded.emoji = emoji, changed, coalesce(:changed, changed))"
+    before = store.value(
+        "SELECT emoji FROM reactions WHERE chat_jid = :chat_jid AND message_id = :message_id"
+        " AND sender = :sender",
+        key,
+    )
+    written = store.execute(
+        "INSERT INTO reactions (chat_jid, message_id, sender, emoji, timestamp) VALUES"
+        " (:chat_jid, :message_id, :sender, :emoji, :timestamp)"
+        " ON CONFLICT DO UPDATE SET emoji = excluded.emoji, timestamp = excluded.timestamp"
         " WHERE excluded.timestamp >= timestamp",
-        {**key, "emoji": emoji, "timestamp": timestamp, "changed": changed},
+        {**key, "emoji": emoji, "timestamp": timestamp},
     )
+    return bool(written.rowcount) and (before or "") != emoji
 
 
-def _reactions_after(store: Store, cursor: int) -> list[Row]:
-    """Return the next reactions that changed behind a place, in order, each with the message's text."""
-    return shown(
-        store,
-        "SELECT 'reaction' AS event, r.chat_jid, r.message_id, m.id AS row_id, r.sender, r.emoji,"
-        " r.timestamp, r.changed, m.content, m.message_type, m.deleted_at, m.details, m.unavailable,"
-        f" {name_of('r.chat_jid')} AS chat_name, {name_of('r.sender')} AS sender_name,"
-        " EXISTS (SELECT 1 FROM device d WHERE r.sender IN (d.jid, d.lid)) AS is_from_me"
-        " FROM reactions r LEFT JOIN messages m ON m.chat_jid = r.chat_jid AND m.message_id = r.message_id"
-        f" WHERE r.changed > ? ORDER BY r.changed LIMIT {BATCH}",
-        [cursor],
-    )
+def add_receipt(store: Store, receipt: Row) -> bool:
+    """Store that a recipient's device received, read or played a message. Return whether that is new.
 
-
-def told_after(store: Store, place: int) -> list[tuple[int, Row]]:
-    """Return what a listener tells next behind a place, in order: live messages, and changes of any.
-
-    Each comes with its own place. A change is told once, as it is then: `event` is `edited`, `deleted` or
-    `reaction`; a message has no `event`.
+    `receipt` holds chat_jid, message_id, recipient, kind, and at (ISO text).
     """
-    with store.savepoint():  # all of it at one moment
-        found = [
-            [(row["id"] * CHANGES - 1, row) for row in live_after(store, (place + 1) // CHANGES)],
-            [(row.pop("changed"), row) for row in messages.changed_after(store, place)],
-            [(row.pop("changed"), row) for row in _reactions_after(store, place)],
-        ]
-    full = [rows[-1][0] for rows in found if len(rows) == BATCH]  # behind that, there may be more of its kind
-    told = [each for rows in found for each in rows if each[0] <= min(full, default=each[0])]
-    return sorted(told, key=lambda each: each[0])
-
-
-def place_of(store: Store, number: int | None) -> int:
-    """Return the place behind the message with the id `number`; for None, behind all there is."""
-    if number is not None:
-        return min(number * CHANGES, 2**63) - 1
-    return next_change(store) - 1
-
-
-def add_receipt(store: Store, chat: str, message_id: str, recipient: str, kind: str, at: datetime) -> None:
-    """Store that a recipient's device received, read or played a message, unless that is stored."""
-    row = {"chat_jid": chat, "message_id": message_id, "recipient": recipient, "kind": kind, "at": to_iso(at)}
-    store.insert("receipts", row, ignore=True)
+    written = store.execute(
+        "INSERT INTO receipts (chat_jid, message_id, recipient, kind, at)"
+        " VALUES (:chat_jid, :message_id, :recipient, :kind, :at) ON CONFLICT DO NOTHING",
+        receipt,
+    )
+    return bool(written.rowcount)
 
 
 def rename_sender(store: Store, lid: str, pn: str) -> None:
@@ -146,5 +113,5 @@ def _rename(store: Store, column: str, lid: str, pn: str) -> None:
         renamed = {
             name: pn if row[name] == lid else row[name] for name in ("chat_jid", "message_id", "sender")
         }
-        react(store, renamed, row["emoji"], row["timestamp"], row["changed"])
+        react(store, renamed, row["emoji"], row["timestamp"])
     store.execute(f"DELETE FROM reactions WHERE {column} = ?", [lid])

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from wa.jids import is_group
 from wa.record import chats, messages, search_index
+from wa.record.events import log, told
 from wa.record.messages import SILENT, Place, find, is_stand_in, moment, newest_id
 from wa.record.names import canonical, may_be_of_one
 from wa.record.responses import RECENT, STATUS
@@ -36,8 +37,15 @@ _WRITTEN = (
 
 
 def record(store: Store, event: MessageReceived, source: str, now: datetime) -> int | None:
-    """Store a message; return its id, or None if it was stored already. Raise as `record_many`."""
-    return newest_id(store) if record_many(store, [event], source, now) else None
+    """Store a message; return its id, or None if it was stored already. Raise as `record_many`.
+
+    A live one is told; the caller calls `told.complete` when it has written the rest.
+    """
+    if not record_many(store, [event], source, now):
+        return None
+    number, chat = newest_id(store), canonical(store, event.chat_jid)
+    told.tell(store, "message", {"id": number, "chat_jid": chat, "message_id": event.message_id}, source, now)
+    return number
 
 
 def record_many(store: Store, events: Sequence[MessageReceived], source: str, now: datetime) -> int:
@@ -68,7 +76,7 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
         chats.count_new(store, before, now)
         store.execute(f"UPDATE messages SET status = {STATUS} WHERE id > ? AND is_from_me", [before])
     for row in came:
-        _fill(store, row)
+        _fill(store, row, now)
     return new
 
 
@@ -110,17 +118,10 @@ def record_early(
     """
     done_at = to_iso(moment(at))
     row = {
-        "chat_jid": chat,
-        "message_id": message_id,
-        "sender": by,
-        "content": text,
-        "timestamp": at,
-        "status": "early",
-        "edited_at": done_at if text is not None else None,
-        "deleted_at": done_at if text is None else None,
-        "source": "history",
-        "created_at": to_iso(now),
-    }
+        "chat_jid": chat, "message_id": message_id, "sender": by, "content": text, "timestamp": at,
+        "status": "early", "edited_at": done_at if text is not None else None,
+        "deleted_at": done_at if text is None else None, "source": "history", "created_at": to_iso(now),
+    }  # fmt: skip
     chats.ensure(store, chat, now)
     search_index.add(store, store.insert("messages", row))
 
@@ -141,7 +142,7 @@ def _take_early(store: Store, found: Row, row: Row) -> Row:
     return {name: found[name] for name in changed} | ({"unavailable": None} if found["deleted_at"] else {})
 
 
-def _fill(store: Store, row: Row) -> None:
+def _fill(store: Store, row: Row, now: datetime) -> None:
     """Put a message that has come after all in the place of the row that stands for it.
 
     The row keeps its id, its time, and whether it was read: perhaps it was read on the phone, which had
@@ -162,6 +163,9 @@ def _fill(store: Store, row: Row) -> None:
         replace_text(store, found, row["content"])
     change(store, found["id"], {name: row[name] for name in names})
     chats.count_unread(store, row["chat_jid"])
+    told.tell(
+        store, "message", found, "live" if "live" in (row["source"], found["source"]) else "history", now
+    )
 
 
 def take_away(store: Store, chat: str, message_id: str) -> None:
@@ -224,6 +228,7 @@ def delete(store: Store, row: Row, at: datetime) -> None:
     gone |= {"deleted_at": to_iso(at), "status": status_of({**row, "deleted_at": at})}
     change(store, row["id"], gone)
     chats.count_unread(store, row["chat_jid"])
+    log.forget_text(store, row["chat_jid"], row["message_id"], at)
 
 
 def change(store: Store, number: int | None, columns: Row) -> None:
@@ -288,4 +293,5 @@ def replace_text(store: Store, row: Row, text: str | None) -> None:
 def remove(store: Store, row: Row) -> None:
     """Remove a row, as `messages.find` returned it."""
     search_index.remove(store, row["id"])
+    log.drop(store, row["id"])
     store.execute("DELETE FROM messages WHERE id = ?", [row["id"]])

@@ -24,6 +24,7 @@ from wa.store.database import Store
 MODULES = [
     "wa.store.device",
     "wa.record.names",
+    "wa.record.events.log",
     "wa.record.responses",
     "wa.record.polls",
     "wa.record.chats",

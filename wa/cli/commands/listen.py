@@ -11,7 +11,8 @@ from wa.cli.context import App
 from wa.cli.options import Json, app_of
 from wa.cli.show import change_line, message_line
 from wa.queue import rows as queue
-from wa.record import messages, responses
+from wa.record.events import told
+from wa.store.database import Row
 from wa.times import parse_duration
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def listen(
 
     A second listener prints what the first one records, and takes over within
     two seconds when the first ends. --json prints one JSON object a line: a
-    message is its row; a reaction, an edit and a deletion have "event".
+    message is its row; edits, deletions, reactions, receipts and the state of
+    the connection have "event".
 
     Example: wa listen --for 10m --json
     """
@@ -57,18 +59,19 @@ def listen(
 
 
 class _Feed:
-    """The output of `wa listen`: live messages and changes once any process has stored them, and warnings."""
+    """The output of `wa listen`: what the log of events tells, whatever process writes it, and warnings."""
 
     def __init__(self, app: App, since: int | None) -> None:
         self._app = app
-        self._place = responses.place_of(app.store, since)
-        self._awaited = messages.awaited(app.store)
+        self._since = since
+        self._place = told.place_of(app.store, since)
         self._version = -1
+        self._is_lost = False
         self._last_state: str | None = None
         self._unknown = 0
 
     def print_new(self, owner: Owner | None) -> None:
-        """Print new messages; `hold.serve` calls this after each event."""
+        """Print what is new; `hold.serve` calls this after each event."""
         from wa.connection.hold import describe_owner
 
         state = describe_owner(owner)
@@ -78,24 +81,30 @@ class _Feed:
         if (version := self._app.store.version()) == self._version:
             return
         self._version = version
-        self._print_awaited()
-        while told := responses.told_after(self._app.store, self._place):
-            for place, row in told:
-                line = change_line if "event" in row else message_line
-                self._app.out.event(row, line(self._app, row))
+        if self._since is not None:
+            for row in told.before_the_log(self._app.store, self._since):
+                self._print(row)
+            self._since = None
+        while found := told.after(self._app.store, self._place):
+            for place, row in found:
+                self._print(row)
                 self._place = place
         self._warn()
 
-    def _print_awaited(self) -> None:
-        """Print messages that could not be read at first, and have come now.
+    def _print(self, row: Row) -> None:
+        """Print one line of the log; for people, receipts and the connection are left out.
 
-        Such a message has the id of the row that stood for it, so only a listener that runs prints it.
+        Of the connection, a program is told when it is lost, and when it is back.
         """
-        awaited = messages.awaited(self._app.store)
-        if gone := self._awaited - awaited:
-            for row in messages.came(self._app.store, gone):
-                self._app.out.event(row, message_line(self._app, row))
-        self._awaited = awaited
+        event = row.get("event")
+        if event == "connection":
+            was_lost, self._is_lost = self._is_lost, row["state"] == "offline"
+            if not (was_lost or self._is_lost):
+                return
+        if self._app.json:
+            self._app.out.event(row, "")
+        elif event not in ("receipt", "connection"):
+            self._app.out.event(row, (change_line if event else message_line)(self._app, row))
 
     def _warn(self) -> None:
         unknown = queue.counts(self._app.store).get("unknown", 0)

@@ -21,6 +21,7 @@ from wa.record import (
     responses,
     write,
 )
+from wa.record.events import told
 from wa.record.names import canonical
 from wa.store import device
 from wa.store.database import Row, Store
@@ -52,7 +53,16 @@ log = logging.getLogger(__name__)
 
 
 def apply_event(store: Store, event: Event, now: datetime, source: str = "live") -> None:
-    """Record one event, in the caller's transaction; `source` says how it came, as in `messages`."""
+    """Record one event, and what is told of it, in the caller's transaction.
+
+    `source` says how it came, as in `messages`; of the past, nothing is told.
+    """
+    _record(store, event, now, source)
+    if source == "live":
+        told.complete(store)
+
+
+def _record(store: Store, event: Event, now: datetime, source: str) -> None:
     if isinstance(event, MessageReceived):
         _message(store, event, now, source)
     elif isinstance(event, OtherVersion):
@@ -64,7 +74,7 @@ def apply_event(store: Store, event: Event, now: datetime, source: str = "live")
     elif isinstance(event, Deleted):
         _delete(store, event, now, source)
     elif isinstance(event, Reacted):
-        _react(store, event, source)
+        _react(store, event, now, source)
     elif isinstance(event, Sealed):
         _seal(store, event, source)
     elif isinstance(event, Voted):
@@ -72,7 +82,7 @@ def apply_event(store: Store, event: Event, now: datetime, source: str = "live")
     elif isinstance(event, OptionAdded):
         _add_option(store, event, now, source)
     elif isinstance(event, ReceiptReceived):
-        _receipt(store, event, now)
+        _receipt(store, event, now, source)
     elif isinstance(event, ChatRead):
         reads.read_elsewhere(store, event, now)
     elif isinstance(event, JidMapped):
@@ -177,7 +187,7 @@ def _edit(store: Store, event: Edited, now: datetime, source: str) -> None:
         if event.details:
             details = {**json.loads(found["details"] or "{}"), **event.details}
             write.change(store, found["id"], {"details": json.dumps(details, ensure_ascii=False)})
-        _tell(store, found, source)
+        told.tell(store, "edited", found, source, now)
 
 
 def _delete(store: Store, event: Deleted, now: datetime, source: str) -> None:
@@ -189,13 +199,7 @@ def _delete(store: Store, event: Deleted, now: datetime, source: str) -> None:
         write.record_early(store, chat, event.message_id, None, event.timestamp, now, by)
     elif not found["deleted_at"] and _may_change(store, event, chat, found):
         write.delete(store, found, messages.moment(event.timestamp))
-        _tell(store, found, source)
-
-
-def _tell(store: Store, found: Row, source: str) -> None:
-    """Let listeners tell a live change of a message."""
-    if source == "live":
-        write.change(store, found["id"], {"changed": messages.next_change(store)})
+        told.tell(store, "deleted", found, source, now)
 
 
 def _seal(store: Store, event: Sealed, source: str) -> None:
@@ -239,23 +243,28 @@ def _notice(store: Store, notice: MessageReceived, text: str, now: datetime, sou
         write.replace_text(store, found, text)
 
 
-def _react(store: Store, event: Reacted, source: str) -> None:
+def _react(store: Store, event: Reacted, now: datetime, source: str) -> None:
     """Store a person's newest reaction to a message; an empty one removes it."""
     key = {
         "chat_jid": canonical(store, event.chat_jid),
         "message_id": event.message_id,
         "sender": canonical(store, event.sender),
     }
-    changed = messages.next_change(store) if source == "live" else None
-    responses.react(store, key, event.emoji, event.timestamp, changed)
+    if responses.react(store, key, event.emoji, event.timestamp) and source == "live":
+        told.reacted(store, key, now)
 
 
-def _receipt(store: Store, event: ReceiptReceived, now: datetime) -> None:
+def _receipt(store: Store, event: ReceiptReceived, now: datetime, source: str) -> None:
     chat, recipient = canonical(store, event.chat_jid), canonical(store, event.recipient)
-    at = messages.moment(event.timestamp)
+    at = to_iso(messages.moment(event.timestamp))
     for message_id in event.message_ids:
-        responses.add_receipt(store, chat, message_id, recipient, event.kind, at)
+        receipt = {
+            "chat_jid": chat, "message_id": message_id, "recipient": recipient, "kind": event.kind, "at": at,
+        }  # fmt: skip
+        is_new = responses.add_receipt(store, receipt)
         write.update_status(store, chat, message_id)
+        if is_new and source == "live":
+            told.received(store, receipt, now)
     outcomes.prove_sent(store, event.message_ids, now)
 
 

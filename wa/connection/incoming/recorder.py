@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -15,7 +16,8 @@ from wa.connection.apply import apply_batch
 from wa.connection.spool import Spool
 from wa.errors import WaError
 from wa.record import merge_chats
-from wa.store.database import Store
+from wa.record.events import log as log_of_events
+from wa.store.database import Row, Store
 from wa.store.files import storage_error
 from wa.store.open import fault_of
 from wa.store.paths import Home
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 BUSY_SECONDS = 1.0
 """Seconds that one attempt waits for another program's lock, so that a request to stop waits no longer."""
 RETRY_SECONDS = 0.2
+PRUNE_SECONDS = 3600.0
+"""Seconds after which the log of events is pruned again."""
 GIVE_UP_SECONDS = 120.0
 """Seconds after which the process ends because it cannot store anything."""
 HELD_BACK_SECONDS, PAUSE_SECONDS, GIVE_WAY = 0.2, 0.03, 0.002
@@ -92,6 +96,9 @@ class Recorder:
         self._arrived = threading.Event()
         self._ending, self._cut = threading.Event(), threading.Event()
         self._last = 0.0
+        self._lines: deque[Row] = deque()
+        self._line: str | None = None
+        self._next_prune = 0.0
         self._unwritten_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="applier", daemon=True)
 
@@ -105,6 +112,16 @@ class Recorder:
         self._last = time.monotonic()
         self._arrived.set()
         log.debug("received %s: %d bytes", kind, len(payload))  # not the bytes: they hold secrets
+
+    def tell_line(self, state: str, reason: str | None) -> None:
+        """Tell programs that the line to WhatsApp is `connected`, `offline` or, when the owner ends, `none`.
+
+        An attempt that fails while it is offline is not told.
+        """
+        if state != self._line:
+            self._line = state
+            self._lines.append({"state": state, "reason": reason})
+            self._arrived.set()
 
     def seconds_unwritten(self) -> float:
         """Return for how many seconds events have waited in memory; 0 while the spool can be written."""
@@ -166,17 +183,26 @@ class Recorder:
             patience.insist(lambda: merge_chats.join_split_chats(store, self._now()), self._cut)
             is_last = False
             while not is_last:
-                self._arrived.wait()
+                self._arrived.wait(PRUNE_SECONDS)
                 self._arrived.clear()
                 is_last = self._ending.is_set()
                 while patience.insist(partial(self._record, store), self._cut):
                     self._wake()
+                if time.monotonic() >= self._next_prune and not is_last:
+                    self._next_prune = time.monotonic() + PRUNE_SECONDS
+                    patience.insist(lambda: log_of_events.prune(store, self._now()), self._cut)
         finally:
             store.close()
 
     def _record(self, store: Store) -> int:
         if self._cut.is_set():
             return 0
+        if lines := list(self._lines):
+            with store.write(durable=False):
+                for data in lines:
+                    log_of_events.add(store, "connection", self._now(), data)
+            for _ in lines:
+                self._lines.popleft()
         self._give_way()
         goes_on = not self._ending.is_set()
         return apply_batch(store, self.spool, self._reader, self._now(), with_history=goes_on)

@@ -14,6 +14,7 @@ from wa.connection.incoming import waiting
 from wa.connection.incoming.events import apply_event, wrote
 from wa.errors import WaError
 from wa.record import messages, names
+from wa.record.events import told
 from wa.store.database import Row, Store
 from wa.whatsapp.events import Event
 from wa.whatsapp.transport import Reader
@@ -41,6 +42,7 @@ def _settle(store: Store, row: Row, events: list[Event] | None, now: datetime) -
         with store.savepoint():
             if events is None:
                 _leave_closed(store, row, now)
+                told.complete(store)
                 return
             waiting.clear(store, row)
             for event in events:

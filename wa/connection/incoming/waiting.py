@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from wa.record import write
-from wa.record.messages import EDIT, LAST_SECOND, find, is_stand_in, moment, next_change
+from wa.record.events import told
+from wa.record.messages import EDIT, LAST_SECOND, find, is_stand_in, moment
 from wa.record.names import canonical, may_be_of_one
 from wa.store.database import Row, Store
 from wa.store.rewrites import join_chats
@@ -105,8 +106,8 @@ def show_closed(store: Store, row: Row, now: datetime) -> None:
     elif found is not None and not found["deleted_at"] and not is_stand_in(found):
         edited_at = to_iso(moment(row["timestamp"]))
         if (found["edited_at"] or "") < edited_at:
-            told = {"changed": next_change(store)} if row["source"] == "live" else {}
-            write.change(store, found["id"], {"edited_at": edited_at, "unavailable": EDIT, **told})
+            write.change(store, found["id"], {"edited_at": edited_at, "unavailable": EDIT})
+            told.tell(store, "edited", found, row["source"], now)
 
 
 def clear(store: Store, row: Row) -> None:

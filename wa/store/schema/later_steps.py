@@ -1,4 +1,4 @@
-"""The steps from the seventeenth on: new ones are added here."""
+"""The steps from the sixteenth on: new ones are added here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,44 @@ from wa.store.schema.early_steps import run
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
+
+
+def m0016_sealed(db: Database) -> None:
+    """Secrets of messages, the sealed messages that wait for one, and votes in polls."""
+    run(
+        db,
+        """
+ALTER TABLE messages ADD COLUMN secret BLOB;
+CREATE TABLE sealed (
+    id INTEGER PRIMARY KEY,
+    chat_jid TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    timestamp INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    target_id TEXT NOT NULL,
+    author TEXT NOT NULL,
+    iv BLOB NOT NULL,
+    payload BLOB NOT NULL,
+    is_from_me INTEGER NOT NULL,
+    said_at INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    is_due INTEGER NOT NULL,
+    UNIQUE (chat_jid, message_id)
+);
+CREATE INDEX sealed_due ON sealed (id) WHERE is_due;
+CREATE INDEX sealed_target ON sealed (target_id);
+CREATE TABLE poll_votes (
+    chat_jid TEXT NOT NULL,
+    poll_id TEXT NOT NULL,
+    voter TEXT NOT NULL,
+    choices TEXT NOT NULL,
+    said_at INTEGER NOT NULL,
+    PRIMARY KEY (chat_jid, poll_id, voter)
+) WITHOUT ROWID;
+CREATE INDEX poll_votes_voter ON poll_votes (voter);
+""",
+    )
 
 
 def m0017_series(db: Database) -> None:
@@ -134,5 +172,31 @@ def m0023_people(db: Database) -> None:
         """
 CREATE INDEX reactions_sender ON reactions (sender);
 CREATE INDEX group_members_member ON group_members (member_jid)
+""",
+    )
+
+
+def m0024_events(db: Database) -> None:
+    """The log of what listeners, streams and hooks are told, in place of the order of changes."""
+    run(
+        db,
+        """
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    type TEXT NOT NULL,
+    chat_jid TEXT,
+    message_id TEXT,
+    row_id,
+    at TEXT NOT NULL,
+    data TEXT
+);
+CREATE INDEX events_message ON events (chat_jid, message_id) WHERE chat_jid IS NOT NULL;
+CREATE INDEX events_row ON events (row_id) WHERE type = 'message';
+CREATE INDEX events_at ON events (at);
+CREATE INDEX events_open ON events (id) WHERE data IS NULL;
+DROP INDEX messages_changed;
+ALTER TABLE messages DROP COLUMN changed;
+DROP INDEX reactions_changed;
+ALTER TABLE reactions DROP COLUMN changed
 """,
     )

@@ -1,4 +1,4 @@
-"""All steps in their order, the ninth to the sixteenth themselves, and how they are applied."""
+"""All steps in their order, the ninth to the fifteenth themselves, and how they are applied."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from wa.store.schema.early_steps import (
     run,
 )
 from wa.store.schema.later_steps import (
+    m0016_sealed,
     m0017_series,
     m0018_files,
     m0019_birthdays,
@@ -24,7 +25,8 @@ from wa.store.schema.later_steps import (
     m0021_fetch,
     m0022_members,
     m0023_people,
-)
+    m0024_events,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -228,49 +230,11 @@ UPDATE jobs SET recipients_failed = 0, recipients_sent = (
     )
 
 
-def m0016_sealed(db: Database) -> None:
-    """Secrets of messages, the sealed messages that wait for one, and votes in polls."""
-    run(
-        db,
-        """
-ALTER TABLE messages ADD COLUMN secret BLOB;
-CREATE TABLE sealed (
-    id INTEGER PRIMARY KEY,
-    chat_jid TEXT NOT NULL,
-    message_id TEXT NOT NULL,
-    sender TEXT NOT NULL,
-    timestamp INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    target_id TEXT NOT NULL,
-    author TEXT NOT NULL,
-    iv BLOB NOT NULL,
-    payload BLOB NOT NULL,
-    is_from_me INTEGER NOT NULL,
-    said_at INTEGER NOT NULL,
-    source TEXT NOT NULL,
-    is_due INTEGER NOT NULL,
-    UNIQUE (chat_jid, message_id)
-);
-CREATE INDEX sealed_due ON sealed (id) WHERE is_due;
-CREATE INDEX sealed_target ON sealed (target_id);
-CREATE TABLE poll_votes (
-    chat_jid TEXT NOT NULL,
-    poll_id TEXT NOT NULL,
-    voter TEXT NOT NULL,
-    choices TEXT NOT NULL,
-    said_at INTEGER NOT NULL,
-    PRIMARY KEY (chat_jid, poll_id, voter)
-) WITHOUT ROWID;
-CREATE INDEX poll_votes_voter ON poll_votes (voter);
-""",
-    )
-
-
 STEPS = (
     m0001_messages, m0002_queue, m0003_people, m0004_whatsapp, m0005_backups, m0006_damaged_history,
     m0007_stuck, m0008_wall_times, m0009_details, m0010_drafts, m0011_unavailable, m0012_unread,
     m0013_people, m0014_calls, m0015_jobs, m0016_sealed, m0017_series, m0018_files,
-    m0019_birthdays, m0020_changes, m0021_fetch, m0022_members, m0023_people,
+    m0019_birthdays, m0020_changes, m0021_fetch, m0022_members, m0023_people, m0024_events,
 )  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""

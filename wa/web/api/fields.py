@@ -28,7 +28,7 @@ class Body(BaseModel):
 def _digits(value: Any) -> Any:
     """Return a number written in plain digits; other texts stay, and are refused."""
     if isinstance(value, str):
-        if value.isascii() and value.isdigit() and len(value) <= 9:
+        if value.isascii() and value.isdigit() and len(value) <= 18:
             return int(value)
         raise ValueError("a whole number in digits")
     return value
@@ -41,6 +41,7 @@ def _yes_or_no(value: Any) -> Any:
     return value
 
 
+Number = Annotated[int, BeforeValidator(_digits), Field(ge=0)]
 Limit = Annotated[int, BeforeValidator(_digits), Query(ge=1, le=MOST_ROWS, description="At most this many.")]
 Flag = Annotated[bool, BeforeValidator(_yes_or_no)]
 Before = Annotated[str | None, Query(description="Only messages before this time.")]

@@ -1,0 +1,1 @@
+"""The log of what happened, for those who are told of it: listeners, streams, hooks."""

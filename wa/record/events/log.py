@@ -1,0 +1,114 @@
+"""The table `events`: a line for each thing that is told, in the order in which it was recorded.
+
+Ids only grow and none is used twice, so an id is the place of a reader in the log. A line holds what is told
+of it as JSON, as it was at that moment. Functions that write join the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from wa.as_json import public, to_json
+from wa.store.database import BATCH, Row, Store
+from wa.store.rewrites import join_chats
+from wa.times import to_iso
+
+TYPES = ("message", "edited", "deleted", "reaction", "receipt", "queue", "connection")
+KEPT = timedelta(days=7)
+"""The age at which a line is deleted."""
+
+
+def add(
+    store: Store,
+    kind: str,
+    now: datetime,
+    data: Row | None,
+    *,
+    chat: str | None = None,
+    message_id: str | None = None,
+    row_id: int | str | None = None,
+) -> None:
+    """Add a line. `row_id` is the id of the message, or of the row of the queue, that it is about.
+
+    Without `data`, the line is about a message that is still being written: `told.complete` fills it in.
+    """
+    text = None if data is None else to_json(public(data))
+    row = {
+        "type": kind, "chat_jid": chat, "message_id": message_id, "row_id": row_id, "at": to_iso(now),
+        "data": text,
+    }  # fmt: skip
+    store.insert("events", row)
+
+
+def fill(store: Store, found: Iterable[tuple[int, Row]]) -> None:
+    """Fill in lines, as (id, data); remove those that are left without data, for their message is gone."""
+    texts = [(to_json(public(data)), number) for number, data in found]
+    store.conn.executemany("UPDATE events SET data = ? WHERE id = ?", texts)
+    store.execute("DELETE FROM events INDEXED BY events_open WHERE data IS NULL")
+
+
+def drop(store: Store, number: int) -> None:
+    """Remove the lines that tell of the message with this id, which is removed: it is a double of another."""
+    store.execute("DELETE FROM events WHERE type = 'message' AND row_id = ?", [number])
+
+
+def forget_text(store: Store, chat: str, message_id: str, deleted_at: datetime) -> None:
+    """Remove from the log what a message said, once it is deleted for everyone."""
+    store.execute(
+        "UPDATE events SET data = json_remove(json_replace(data,"
+        " '$.content', NULL, '$.details', NULL, '$.deleted_at', ?), '$.poll')"
+        " WHERE chat_jid = ? AND message_id = ? AND data IS NOT NULL",
+        [to_iso(deleted_at), chat, message_id],
+    )
+
+
+def after(
+    store: Store, place: int, limit: int = BATCH, *, types: Collection[str] = (), chat: str | None = None
+) -> list[Row]:
+    """Return the next lines behind a place, in order: all columns, with `data` as JSON text.
+
+    Without `types`, of every type; with `chat`, of one chat alone.
+    """
+    where, params = "id > :place", {"place": place, "limit": limit, "chat": chat}
+    if types:
+        names = {f"type{number}": name for number, name in enumerate(types)}
+        where += f" AND type IN ({', '.join(f':{name}' for name in names)})"
+        params |= names
+    if chat is not None:
+        where += (
+            " AND +chat_jid = :chat"  # by id, and not by the index of chats, which would have to be sorted
+        )
+    return store.rows(f"SELECT * FROM events WHERE {where} ORDER BY id LIMIT :limit", params)
+
+
+def newest(store: Store) -> int:
+    """Return the place behind all lines that there are or were; 0 if there never was one."""
+    return int(store.value("SELECT seq FROM sqlite_sequence WHERE name = 'events'") or 0)
+
+
+def oldest(store: Store) -> int | None:
+    """Return the id of the oldest line that is kept; None if there is none."""
+    number: int | None = store.value("SELECT min(id) FROM events")
+    return number
+
+
+def prune(store: Store, now: datetime) -> None:
+    """Delete lines older than KEPT, in short transactions of its own."""
+    sql = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? LIMIT ?)"
+    deleted = BATCH
+    while deleted == BATCH:
+        with store.write(durable=False):
+            deleted = store.execute(sql, [to_iso(now - KEPT), BATCH]).rowcount
+
+
+def event_of(row: Row, *, late: bool) -> str:
+    """Return a line as the JSON object that programs get: type, id, at, late, data."""
+    head: dict[str, Any] = {"type": row["type"], "id": row["id"], "at": row["at"], "late": late}
+    return f'{to_json(head)[:-1]}, "data": {row["data"]}}}'
+
+
+@join_chats.part
+def _join_events(store: Store, lid: str, pn: str) -> None:
+    store.execute("UPDATE events SET chat_jid = ? WHERE chat_jid = ?", [pn, lid])

@@ -1,0 +1,130 @@
+"""What is told of messages: how it gets into the log of events, and how a listener reads it there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from wa.record import messages
+from wa.record.events import log
+from wa.record.messages import ROW, moment, shown
+from wa.record.names import name_of
+from wa.store.database import Row, Store
+from wa.times import from_iso
+
+HEARD = tuple(kind for kind in log.TYPES if kind != "queue")
+"""The types that a listener tells."""
+LATE = timedelta(minutes=15)
+"""An event that is handed over longer after it happened is late."""
+
+
+def tell(store: Store, kind: str, row: Row, source: str, now: datetime) -> None:
+    """Tell that a message came, or was edited or deleted, if that came live; `complete` fills the line in.
+
+    `row` holds chat_jid, message_id, and the id.
+    """
+    if source == "live":
+        chat, message_id = row["chat_jid"], row["message_id"]
+        log.add(store, kind, now, None, chat=chat, message_id=message_id, row_id=row["id"])
+
+
+def complete(store: Store) -> None:
+    """Fill in the lines about messages that the caller's transaction has added, now that it has written them.
+
+    Each then holds the row of its message, as `wa read --json` shows it.
+    """
+    if store.value("SELECT 1 FROM events INDEXED BY events_open WHERE data IS NULL LIMIT 1") is None:
+        return
+    found = shown(
+        store,
+        f"SELECT {ROW}, e.id AS line FROM events e INDEXED BY events_open JOIN messages m ON m.id = e.row_id"
+        " WHERE e.data IS NULL",
+    )
+    log.fill(store, [(row.pop("line"), row) for row in messages.with_reactions(store, found)])
+
+
+def reacted(store: Store, key: Row, now: datetime) -> None:
+    """Tell of a person's reaction, or that it was taken back. `key` holds chat_jid, message_id and sender."""
+    (row,) = shown(
+        store,
+        "SELECT r.chat_jid, r.message_id, m.id AS row_id, r.sender, r.emoji,"
+        " r.timestamp, m.content, m.message_type, m.deleted_at, m.details, m.unavailable,"
+        f" {name_of('r.chat_jid')} AS chat_name, {name_of('r.sender')} AS sender_name,"
+        " EXISTS (SELECT 1 FROM device d WHERE r.sender IN (d.jid, d.lid)) AS is_from_me"
+        " FROM reactions r LEFT JOIN messages m ON m.chat_jid = r.chat_jid AND m.message_id = r.message_id"
+        " WHERE r.chat_jid = :chat_jid AND r.message_id = :message_id AND r.sender = :sender",
+        key,
+    )
+    log.add(
+        store, "reaction", now, row, chat=row["chat_jid"], message_id=row["message_id"], row_id=row["row_id"]
+    )
+
+
+def received(store: Store, receipt: Row, now: datetime) -> None:
+    """Tell of a receipt for a message of ours; one for a message that is not here is not told."""
+    about = store.row(
+        "SELECT id, status FROM messages WHERE chat_jid = :chat_jid AND message_id = :message_id"
+        " AND is_from_me",
+        receipt,
+    )
+    if about is not None:
+        data = {"row_id": about["id"], **receipt, "status": about["status"]}
+        names = {"chat": receipt["chat_jid"], "message_id": receipt["message_id"], "row_id": about["id"]}
+        log.add(store, "receipt", now, data, **names)
+
+
+def is_late(row: Row, now: datetime) -> bool:
+    """Return whether what a line of the log tells happened more than LATE ago.
+
+    A message that waited on the server while the line was down is late when it is recorded.
+    """
+    at = from_iso(row["at"])
+    if row["type"] == "message":
+        at = min(at, moment(json.loads(row["data"])["timestamp"]))
+    return now - at > LATE
+
+
+# ── For a listener ──────────────────────────────────────────────────────────────────────────────────
+
+
+def place_of(store: Store, since: int | None) -> int:
+    """Return the place in the log behind the message with the id `since`; None: behind all there is."""
+    newest = log.newest(store)
+    if since is None:
+        return newest
+    told = "SELECT min(id) FROM events INDEXED BY events_row WHERE type = 'message' AND row_id"
+    number = store.value(f"{told} = ?", [since])
+    if number is None:  # it was no live message, or is no longer in the log
+        following = store.value(f"{told} > ?", [since])
+        number = newest if following is None else following - 1
+    return int(number)
+
+
+def before_the_log(store: Store, since: int) -> Iterator[Row]:
+    """Yield the live messages behind the id `since` that the log does not hold any more, in order."""
+    while rows := messages.live_after(store, since):
+        since = rows[-1]["id"]
+        held = store.execute(
+            "SELECT row_id FROM events INDEXED BY events_row"
+            " WHERE type = 'message' AND row_id BETWEEN ? AND ?",
+            [rows[0]["id"], since],
+        )
+        known = {number for (number,) in held}
+        yield from (row for row in rows if row["id"] not in known)
+
+
+def after(store: Store, place: int) -> list[tuple[int, Row]]:
+    """Return what a listener tells next behind a place: each line's place, and its row.
+
+    A message is its row. Anything else has `event`, its type, and `row_id`, the id of the message.
+    """
+    found = []
+    for line in log.after(store, place, types=HEARD):
+        row = json.loads(line["data"])
+        if line["type"] in ("edited", "deleted"):
+            row = {"row_id": row.pop("id"), **row}
+        elif line["type"] == "connection":
+            row["at"] = line["at"]
+        found.append((line["id"], row if line["type"] == "message" else {"event": line["type"], **row}))
+    return found
