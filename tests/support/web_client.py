@@ -109,15 +109,19 @@ class Client:
         }
         waiting = list(pieces if pieces is not None else [data])
         got: list[Any] = []
+        streamed = asyncio.Event()
 
         async def receive() -> Any:
             if waiting:
                 piece = waiting.pop(0)
                 return {"type": "http.request", "body": piece, "more_body": bool(waiting)}
-            return await asyncio.Event().wait()  # the client stays
+            await streamed.wait()  # the client stays, until it has the first piece of a stream
+            return {"type": "http.disconnect"}
 
         async def send(message: Any) -> None:
             got.append(message)
+            if got[1:] and any(b"text/event-stream" in value for _, value in got[0]["headers"]):
+                streamed.set()
 
         answering: Callable[..., Awaitable[None]] = self.guard
         await answering(scope, receive, send)

@@ -46,6 +46,16 @@ def unapproved(store: Store, created_from: str, since: datetime) -> int:
     return int(store.value(sql, {"first": first, "created_from": created_from, "since": to_iso(since)}))
 
 
+def has_file(store: Store, path: str, since: datetime) -> bool:
+    """Return whether a row that was made since then, or a series, has a file of the home."""
+    first = str(int(since.timestamp() * 1000))
+    sql = (
+        "SELECT 1 FROM scheduled_messages WHERE id >= ? AND media_path = ?"
+        " UNION ALL SELECT 1 FROM series WHERE media_path = ?"
+    )
+    return store.value(sql, [first, path, path]) is not None
+
+
 def last_sent(store: Store) -> datetime | None:
     """Return when the message that was tried last of all that were sent went out; None if none did."""
     sql = (

@@ -12,7 +12,7 @@ from wa.errors import WaError
 from wa.jids import check_recipient, show_jid
 from wa.people import recipients
 from wa.people.recipients import Recipient
-from wa.queue import checks, rows, states
+from wa.queue import attention, checks, rows, states
 from wa.record.names import canonical
 from wa.settings import Settings, end_of_grace
 from wa.store.database import Row, Store
@@ -177,7 +177,7 @@ def sweep_uploads(store: Store) -> None:
             if kept is not None:
                 made = datetime.fromtimestamp(left.stat().st_ctime, timezone.utc)
                 path = kept.relative_to(home.path).as_posix()
-                if not rows.has_file(store, path, made - _CLOCKS_DIFFER):
+                if not attention.has_file(store, path, made - _CLOCKS_DIFFER):
                     kept.unlink()
             left.unlink()
 

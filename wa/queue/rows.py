@@ -128,16 +128,6 @@ def _new_id(store: Store, now: datetime) -> str:
     return new
 
 
-def has_file(store: Store, path: str, since: datetime) -> bool:
-    """Return whether a row that was made since then, or a series, has a file of the home."""
-    first = str(int(since.timestamp() * 1000))
-    sql = (
-        "SELECT 1 FROM scheduled_messages WHERE id >= ? AND media_path = ?"
-        " UNION ALL SELECT 1 FROM series WHERE media_path = ?"
-    )
-    return store.value(sql, [first, path, path]) is not None
-
-
 def is_immediate(store: Store, row_id: str) -> bool:
     """Return whether a row is to be sent at once, and was not given a time."""
     return bool(store.value("SELECT is_immediate FROM scheduled_messages WHERE id = ?", [row_id]))

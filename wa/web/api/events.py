@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from wa.connection.context import Context
+from wa.connection.programs import asked
 from wa.connection.programs.work import Work
 from wa.errors import WaError
 from wa.record.events import log, told
@@ -48,6 +49,7 @@ class Tail:
             raise Refused(429, "too-many-requests", f"{MOST_STREAMS} streams are open", hint, 5)
         self._streams += 1
         if self._look is None or self._look.done():
+            self.grown = asyncio.Event()  # of the loop that runs now
             self._look = asyncio.create_task(self._watch())
 
     def leave(self) -> None:
@@ -70,8 +72,10 @@ class Tail:
 class Stream(StreamingResponse):
     """A stream of events; its place among the others is free when it ends, however it ends."""
 
+    media_type = "text/event-stream"
+
     def __init__(self, tail: Tail, lines: AsyncGenerator[str, None]) -> None:
-        super().__init__(lines, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        super().__init__(lines, headers={"X-Accel-Buffering": "no"})
         self._tail, self._lines = tail, lines
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,10 +137,7 @@ def _types(text: str | None) -> list[str]:
 
 
 _IN_WORDS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "For each event `id`, `event` (its type) and `data`: type, id, at, late, data.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
+    200: {"description": "For each event `id`, `event` (its type) and `data`: type, id, at, late, data."}
 }
 
 
@@ -144,7 +145,13 @@ def add_to(paths: FastAPI, work: Work) -> None:
     """Add the endpoint /events."""
     tail = Tail(work)
 
-    @paths.get("/api/v1/events", summary="What happens, as it happens", responses=_IN_WORDS)
+    @paths.get(
+        "/api/v1/events",
+        summary="What happens, as it happens",
+        status_code=200,
+        response_class=Stream,
+        responses=_IN_WORDS,
+    )
     async def events(
         types: Annotated[str | None, Query(description="Only these types: `message,queue`.")] = None,
         chat: Annotated[str | None, Query(description="Only what is of this chat.")] = None,
@@ -160,7 +167,7 @@ def add_to(paths: FastAPI, work: Work) -> None:
         behind = since if last_event_id is None else last_event_id
 
         def begin(context: Context) -> tuple[int, int, str | None]:
-            jid = None if chat is None else fields.chat_of(context, chat).jid
+            jid = None if chat is None else asked.chat(context, chat).jid
             return *_start(context, behind), jid
 
         # The place is found before the answer begins, so that no event behind it is left out.

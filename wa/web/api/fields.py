@@ -41,7 +41,7 @@ def _yes_or_no(value: Any) -> Any:
     return value
 
 
-Number = Annotated[int, BeforeValidator(_digits), Field(ge=0)]
+Number = Annotated[int, Field(ge=0), BeforeValidator(_digits)]
 Limit = Annotated[int, BeforeValidator(_digits), Query(ge=1, le=MOST_ROWS, description="At most this many.")]
 Flag = Annotated[bool, BeforeValidator(_yes_or_no)]
 Before = Annotated[str | None, Query(description="Only messages before this time.")]
