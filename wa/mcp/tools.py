@@ -160,7 +160,7 @@ class Tools:
         message: Annotated[str, Field(description="The id of one message, to read its whole text.")] = "",
         offset: Offset = 0,
     ) -> answers.Queue:
-        """List the queue by time: drafts, what waits to be sent, what was sent, what went wrong."""
+        """List the queue: what is not settled by time, what was sent or went wrong newest first."""
 
         def act(context: Context) -> answers.Queue:
             store = context.store
@@ -169,7 +169,8 @@ class Tools:
                 return answers.Queue([shown.queued(context, row, offset, LONG)], None)
             chosen = attention.UNSETTLED if not status else rows.STATUSES if status == "all" else (status,)
             after = attention.from_cursor(cursor) if cursor else None
-            found, last = attention.page(store, chosen, limit, after)
+            has_ended = bool(status) and status not in attention.UNSETTLED
+            found, last = attention.page(store, chosen, limit, after, newest_first=has_ended)
             there = [shown.queued(context, row) for row in found]
             return answers.Queue(there, attention.as_cursor(last) if last else None)
 
