@@ -6,6 +6,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
+from for_each import for_each
 
 from wa.birthdays import age_at, age_on, birthday_in, fuller, in_words, is_same_day, next_date, read_birthday
 
@@ -30,17 +31,17 @@ WITHOUT_YEAR = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", WHOLE)
+@for_each("text", WHOLE)
 def test_a_birthday_with_its_year_is_read(text: str) -> None:
     assert read_birthday(text, TODAY) == "1985-01-15"
 
 
-@pytest.mark.parametrize("text", WITHOUT_YEAR)
+@for_each("text", WITHOUT_YEAR)
 def test_a_birthday_without_a_year_is_read(text: str) -> None:
     assert read_birthday(text, TODAY) == "--01-15"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "reason"),
     [
         ("0000-00-00", "no day or no month"),
@@ -106,7 +107,7 @@ def test_every_day_of_a_leap_year_is_read_as_it_is_written_in_every_form() -> No
             assert read_birthday(text, TODAY) == f"--{day:%m-%d}", text
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("birthday", "today", "next_one", "age", "present"),
     [
         ("1985-11-28", date(2026, 11, 28), date(2026, 11, 28), 41, 41),
@@ -135,7 +136,7 @@ def test_birthdays_are_shown_in_words_and_compared_as_far_as_they_are_known() ->
     assert not is_same_day("--01-15", "--01-16")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("notes", "birthday"),
     [
         ("Birthday: Jan 15", "--01-15"),

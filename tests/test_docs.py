@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import FakeClock
+from for_each import for_each
 
 from wa import settings
 from wa.errors import EXIT_OF_CODE, ExitStatus
@@ -76,7 +77,7 @@ def test_the_walk_finds_the_commands():
     assert len(LEAVES) >= 25
 
 
-@pytest.mark.parametrize("path", CONTEXTS)
+@for_each("path", CONTEXTS)
 def test_a_command_has_help(path):
     ctx = CONTEXTS[path]
     assert help_texts.summary(ctx), "no help"
@@ -84,7 +85,7 @@ def test_a_command_has_help(path):
         assert getattr(param, "help", None), f"{param.name} has no help"
 
 
-@pytest.mark.parametrize("path", LEAVES)
+@for_each("path", LEAVES)
 def test_a_command_has_an_example_of_itself(path):
     examples = help_texts.examples(CONTEXTS[path])
     assert examples, "no `Example:` line"
@@ -92,7 +93,7 @@ def test_a_command_has_an_example_of_itself(path):
         assert help_texts.parse(example) == path
 
 
-@pytest.mark.parametrize("path", CONTEXTS)
+@for_each("path", CONTEXTS)
 def test_the_list_of_commands_cuts_no_summary_off(path):
     assert not re.search(r"^  \S+  .*\.\.\.$", help_texts.help_text(CONTEXTS[path]), re.MULTILINE)
 
@@ -110,7 +111,7 @@ def test_the_readme_is_short():
     assert len(README.splitlines()) <= 200
 
 
-@pytest.mark.parametrize("name", PAGES)
+@for_each("name", PAGES)
 def test_command_lines_in_code_blocks_are_real(name):
     for line in code_lines(PAGES[name]):
         for words in wa_commands(line):
@@ -123,7 +124,7 @@ def test_there_are_command_lines_in_code_blocks():
     assert {name for name, found in calls.items() if any(found)} >= {"README.md", "docs/messages.md"}
 
 
-@pytest.mark.parametrize("name", PAGES)
+@for_each("name", PAGES)
 def test_commands_named_in_the_text_are_real(name):
     text = re.sub(r"^(```).*?^```|^\| to \|.*?^$", "", PAGES[name], flags=re.MULTILINE | re.DOTALL)
     for quoted in re.findall(r"`(wa [a-z][^`\n]*)`", text):
@@ -224,7 +225,7 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("name", PAGES)
+@for_each("name", PAGES)
 def test_links_lead_somewhere(name):
     for target in re.findall(r"\]\(([^)]+)\)", PAGES[name]):
         path, _, anchor = target.partition("#")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from for_each import for_each
 
 from wa.errors import WaError
 from wa.jids import (
@@ -22,7 +23,7 @@ REEM = "447700900123"
 REEM_JID = f"{REEM}@s.whatsapp.net"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "jid"),
     [
         (REEM_JID, REEM_JID),
@@ -39,7 +40,7 @@ def test_a_text_is_read_as_a_jid(text: str, jid: str | None) -> None:
     assert parse_jid(text) == jid
 
 
-@pytest.mark.parametrize("text", ["reem@example.com", "reem@s.whatsapp.net", "12@g.us", "@lid"])
+@for_each("text", ["reem@example.com", "reem@s.whatsapp.net", "12@g.us", "@lid"])
 def test_a_text_with_an_at_sign_that_is_no_jid_is_refused(text: str) -> None:
     with pytest.raises(WaError) as caught:
         parse_jid(text)
@@ -67,7 +68,7 @@ def test_a_person_s_jid_is_shown_as_a_number() -> None:
     assert show_jid(REEM_JID) == f"+{REEM}"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("jid", "name", "shown"),
     [
         (REEM_JID, "Reem", "Reem"),

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from for_each import for_each
 
 import wa
 
@@ -64,8 +65,19 @@ def name_of(path: Path) -> str:
 
 PACKAGES = {name_of(path) for path in ROOT.rglob("__init__.py")}
 SOURCES = {name_of(path): path.read_text(encoding="utf-8") for path in sorted(ROOT.rglob("*.py"))}
-TREES = {name: ast.parse(source) for name, source in SOURCES.items()}
 MODULES = sorted(set(SOURCES) - PACKAGES)
+
+
+class Trees(dict[str, ast.Module]):
+    """The modules parsed, each when a test first looks at it: collecting the tests takes no time for that."""
+
+    def __missing__(self, module: str) -> ast.Module:
+        """Parse a module and keep its tree."""
+        self[module] = ast.parse(SOURCES[module])
+        return self[module]
+
+
+TREES = Trees()
 
 
 def part_of(module: str) -> str:
@@ -102,7 +114,7 @@ def test_every_module_belongs_to_a_layer():
     assert {part_of(module) for module in MODULES} <= set(LEVEL)
 
 
-@pytest.mark.parametrize("module", MODULES)
+@for_each("module", MODULES)
 def test_no_import_runs_up(module):
     found = upward(module, TREES[module])
     assert not found, f"{module} imports from above: {sorted(found)}"
@@ -154,14 +166,14 @@ def test_no_imports_run_in_a_circle():
         walk(module, ())
 
 
-@pytest.mark.parametrize("module", sorted(f"wa.{name}" for name in PLAIN))
+@for_each("module", sorted(f"wa.{name}" for name in PLAIN))
 def test_plain_modules_do_no_input_or_output(module):
     assert not set(imports(TREES[module])) & WITH_I_O
     opened = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.Name) and node.id == "open"]
     assert not opened
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if LEVEL[part_of(name)] < LEVEL["cli"]])
+@for_each("module", [name for name in MODULES if LEVEL[part_of(name)] < LEVEL["cli"]])
 def test_nothing_below_the_commands_prints_or_knows_their_context(module):
     used = set(imports(TREES[module]))
     assert not used & {"typer", "rich"}
@@ -192,7 +204,7 @@ def database_use(tree: ast.AST) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if part_of(name) in ("cli", "web", "mcp")])
+@for_each("module", [name for name in MODULES if part_of(name) in ("cli", "web", "mcp")])
 def test_no_sql_in_commands(module):
     assert database_use(TREES[module]) == []
     assert "sqlite3" not in set(imports(TREES[module])) or module == "wa.cli.main"  # it explains its errors
@@ -222,10 +234,10 @@ def tables() -> set[str]:
 def writers() -> dict[str, set[str]]:
     """Return the modules that write to each table, by table."""
     found: dict[str, set[str]] = defaultdict(set)
-    for module, tree in TREES.items():
+    for module in SOURCES:
         if module in CARRIES_A_STORE_OVER:
             continue
-        for node in ast.walk(tree):
+        for node in ast.walk(TREES[module]):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 for table in WRITES.findall(node.value):
                     found[table].add(module)
@@ -240,7 +252,7 @@ def writers() -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("table", sorted(tables()))
+@for_each("table", sorted(tables()))
 def test_one_module_owns_the_writes_of_a_table(table):
     assert len(writers().get(table, set())) <= 1, f"{table}: {sorted(writers()[table])}"
 
@@ -250,7 +262,7 @@ def is_too_long(module: str, source: str) -> bool:
     return len(source.splitlines()) > (400 if module in ONE_THING else LONGEST)
 
 
-@pytest.mark.parametrize("module", MODULES)
+@for_each("module", MODULES)
 def test_no_module_is_too_long(module):
     assert not is_too_long(module, SOURCES[module])
 
@@ -261,18 +273,18 @@ def test_a_module_that_is_too_long_is_found():
     assert set(ONE_THING) <= set(MODULES)
 
 
-@pytest.mark.parametrize("package", sorted(PACKAGES - WIDE))
+@for_each("package", sorted(PACKAGES - WIDE))
 def test_no_package_is_too_wide(package):
     inside = [name for name in MODULES if name.rpartition(".")[0] == package]
     assert len(inside) <= MOST_MODULES, inside
 
 
-@pytest.mark.parametrize("package", sorted(PACKAGES - {"wa"}))
+@for_each("package", sorted(PACKAGES - {"wa"}))
 def test_a_package_s_init_holds_a_docstring_alone(package):
     assert len(TREES[package].body) == 1
 
 
-@pytest.mark.parametrize("module", sorted(SOURCES))
+@for_each("module", sorted(SOURCES))
 def test_one_package_alone_knows_the_library_for_whatsapp(module):
     assert "neonize" not in set(imports(TREES[module])) or module.startswith("wa.whatsapp.neonize.")
 
@@ -281,7 +293,7 @@ CLOCK = re.compile(r"\b(datetime\.now|datetime\.utcnow|datetime\.today|date\.tod
 READS_THE_CLOCK = "wa.connection.context"
 
 
-@pytest.mark.parametrize("module", MODULES)
+@for_each("module", MODULES)
 def test_only_the_context_reads_the_clock(module):
     used = [
         ast.unparse(node)
@@ -303,7 +315,7 @@ def test_sql_does_not_read_the_clock_either():
         assert not re.search(r"CURRENT_TIMESTAMP|'now'|unixepoch\(\)", source), module
 
 
-@pytest.mark.parametrize("module", sorted(SOURCES))
+@for_each("module", sorted(SOURCES))
 def test_every_module_says_what_it_is(module):
     assert ast.get_docstring(TREES[module])
 

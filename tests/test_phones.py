@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from for_each import for_each
 
 from wa.errors import WaError
 from wa.phones import known_region, parse_phone, read_numbers
@@ -10,7 +11,7 @@ from wa.phones import known_region, parse_phone, read_numbers
 REEM = "447700900123"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "region", "digits"),
     [
         ("+44 7700 900123", None, REEM),
@@ -72,7 +73,7 @@ LANDLINE = "442079460123"
 OTHER = "447700900124"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "rest",
     [
         "p12", "P12", "p12p3", "pp12", " p 12", "w12", "W 12", "p12w34", ",12", ",,12", ";12", ";;,;12",
@@ -85,7 +86,7 @@ OTHER = "447700900124"
         "/4", "/24",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize(("text", "region"), [("+44 7700 900123", None), ("07700900123", "GB")])
+@for_each(("text", "region"), [("+44 7700 900123", None), ("07700900123", "GB")])
 def test_what_follows_a_number_does_not_become_part_of_it(text: str, region: str | None, rest: str) -> None:
     assert [number for number, _ in read_numbers(text + rest, region)] == [REEM]
 
@@ -96,15 +97,13 @@ def test_a_pause_after_a_number_of_any_length_ends_it() -> None:
         assert read_numbers(f"+49-30-23125012{rest}", None) == [("493023125012", None)], rest
 
 
-@pytest.mark.parametrize(
-    "code", ["*31#", "#31#", "*31# ", "* 31 #", "#31#*31#", "**31#", "*67", "*67 ", "*82-"]
-)
+@for_each("code", ["*31#", "#31#", "*31# ", "* 31 #", "#31#*31#", "**31#", "*67", "*67 ", "*82-"])
 def test_a_service_code_before_a_number_is_left_out(code: str) -> None:
     assert [number for number, _ in read_numbers(f"{code}+447700900123", None)] == [REEM]
     assert [number for number, _ in read_numbers(f"{code}07700 900123", "GB")] == [REEM]
 
 
-@pytest.mark.parametrize("between", [
+@for_each("between", [
     " / ", "/", " or ", " OR ", " oder ", " ou ", " или ", " and ", "\n", "\r\n", "\t", " | ", " & ", " ::: ",
     ", Home: ", " (work), mobile ", ";Fax ", "  ", " - ",
 ])  # fmt: skip
@@ -124,13 +123,13 @@ def test_a_whole_number_behind_a_comma_and_a_space_is_another_number(between: st
         assert [number for number, _ in found] == [LANDLINE], rest
 
 
-@pytest.mark.parametrize("between", [", ", ";", " ", "+", " +", "; "])
+@for_each("between", [", ", ";", " ", "+", " +", "; "])
 def test_a_plus_begins_another_number(between: str) -> None:
     found = read_numbers(f"+{LANDLINE}{between}+{REEM} / +{OTHER}".replace("++", "+"), None)
     assert [number for number, _ in found] == [LANDLINE, REEM, OTHER]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "region", "digits"),
     [
         ("030/23125012", "DE", "493023125012"),
@@ -144,7 +143,7 @@ def test_slashes_inside_a_number_do_not_end_it(text: str, region: str | None, di
     assert read_numbers(text, region) == [(digits, None)]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "region", "digits"),
     [
         ("tel:+44-20-7946-0123;ext=102", None, LANDLINE),
@@ -166,7 +165,7 @@ def test_a_number_is_read_in_every_writing(text: str, region: str | None, digits
     assert [number for number, _ in read_numbers(text, region)] == [digits]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "reason"),
     [
         ("*100#", "service code"),
@@ -194,7 +193,7 @@ def test_what_may_have_been_a_second_number_is_named() -> None:
         assert (number, warning is not None and "only +447700900123" in warning) == (REEM, True), text
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "what"),
     [
         ("+447700900123p12", "a pause"),
@@ -213,6 +212,6 @@ def test_more_than_a_number_is_refused_when_typed(text: str, what: str) -> None:
     assert "447700900123" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("text", ["Nadia p12", "007 p 1", "10 p.m.", "#1 fan"])
+@for_each("text", ["Nadia p12", "007 p 1", "10 p.m.", "#1 fan"])
 def test_a_name_is_no_number_with_a_pause(text: str) -> None:
     assert parse_phone(text, "GB") is None

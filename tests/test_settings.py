@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
+from for_each import for_each
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +36,7 @@ NIGHT = QuietHours(time(22), time(8))
 NAP = QuietHours(time(13), time(15))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("quiet", "zone", "moment", "end"),
     [
         (NIGHT, LONDON, "2026-11-21 21:59:59", None),
@@ -72,9 +73,7 @@ def test_parse_quiet_hours_reads_a_span(text: str) -> None:
     assert parse_quiet_hours(text) == NIGHT
 
 
-@pytest.mark.parametrize(
-    "text", ["", "22:00", "22-08", "22:00-24:00", "25:00-08:00", "08:00-08:00", "8:00-08:00", "a-b"]
-)
+@for_each("text", ["", "22:00", "22-08", "22:00-24:00", "25:00-08:00", "08:00-08:00", "8:00-08:00", "a-b"])
 def test_a_text_that_is_not_a_span_is_refused(text: str) -> None:
     with pytest.raises(WaError, match="is not a span between two different times of day") as caught:
         parse_quiet_hours(text)

@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
+from for_each import for_each
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -133,13 +134,13 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), FORMS)
+@for_each(("text", "expected"), FORMS)
 def test_each_form_of_a_time_is_read(text: str, expected: str) -> None:
     assert wall(text) == expected
 
 
-@pytest.mark.parametrize(("text", "expected"), FORMS)
-@pytest.mark.parametrize("zone", [NEW_YORK, KOLKATA, LORD_HOWE], ids=str)
+@for_each(("text", "expected"), FORMS)
+@for_each("zone", [NEW_YORK, KOLKATA, LORD_HOWE])
 def test_a_form_means_the_same_on_every_wall_clock(text: str, expected: str, zone: ZoneInfo) -> None:
     if "+" in text or "-05" in text or text.lower().endswith("z"):
         assert parse_when(text, NOW, zone) == parse_when(text, NOW, LONDON)
@@ -166,9 +167,9 @@ def test_the_day_is_that_of_the_zone() -> None:
 WEEK = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
-@pytest.mark.parametrize("zone", ZONES, ids=str)
-@pytest.mark.parametrize("today", range(7))
-@pytest.mark.parametrize("named", range(7))
+@for_each("zone", ZONES)
+@for_each("today", range(7))
+@for_each("named", range(7))
 def test_a_weekday_is_the_first_after_today(zone: ZoneInfo, today: int, named: int) -> None:
     noon = datetime.combine(date(2026, 11, 16 + today), time(12))
     now = resolve_wall(noon, zone)
@@ -178,8 +179,8 @@ def test_a_weekday_is_the_first_after_today(zone: ZoneInfo, today: int, named: i
         assert parse_when(f"{name} 14:00", now, zone) == expected
 
 
-@pytest.mark.parametrize("today", range(7))
-@pytest.mark.parametrize("named", range(7))
+@for_each("today", range(7))
+@for_each("named", range(7))
 def test_looking_back_a_weekday_is_the_last_before_today(today: int, named: int) -> None:
     now = utc(f"2026-11-{16 + today} 12:00")
     days = (today - named) % 7 or 7
@@ -190,7 +191,7 @@ def test_looking_back_a_weekday_is_the_last_before_today(today: int, named: int)
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("2020-01-01 10:00", "Wed 2020-01-01 10:00:00"),
@@ -224,7 +225,7 @@ def test_looking_back_reads_the_past(text: str, expected: str) -> None:
     assert wall(text, past=True) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("now", "text", "expected"),
     [
         ("2096-02-29 12:00", "29 feb 10:00", "2104-02-29"),
@@ -269,7 +270,7 @@ CLOCK_CHANGES = [
 ]
 
 
-@pytest.mark.parametrize(("zone", "typed", "expected"), CLOCK_CHANGES)
+@for_each(("zone", "typed", "expected"), CLOCK_CHANGES)
 def test_wall_times_before_and_after_a_clock_change_are_read(
     zone: ZoneInfo, typed: str, expected: str
 ) -> None:
@@ -281,7 +282,7 @@ def test_wall_times_before_and_after_a_clock_change_are_read(
     assert [parse_when(form, now, zone) for form in forms] == [utc(expected)] * len(forms)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("zone", "now", "text", "expected"),
     [
         (LONDON, "2026-03-28 12:00", "in 1 day", "2026-03-29 11:00"),
@@ -304,7 +305,7 @@ def test_days_keep_wall_time_and_hours_elapse(zone: ZoneInfo, now: str, text: st
     assert parse_when(text, utc(now), zone) == utc(expected)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "said"),
     [
         ("", '"" was not understood'),
@@ -381,7 +382,7 @@ def test_a_refusal_gives_the_reason(text: str, said: str) -> None:
     assert said in refusal(text).message
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "message", "hint"),
     [
         (
@@ -404,7 +405,7 @@ def test_a_refusal_gives_the_reason(text: str, said: str) -> None:
         ("29/02", "was read as 29 February, but", '"29 February 10:00"'),
     ],
 )
-@pytest.mark.parametrize("past", [False, True])
+@for_each("past", [False, True])
 def test_a_month_in_digits_is_refused(text: str, message: str, hint: str, past: bool) -> None:
     error = refusal(text, past=past)
     assert message in error.message
@@ -414,7 +415,7 @@ def test_a_month_in_digits_is_refused(text: str, message: str, hint: str, past: 
             assert parse_when(form, NOW, LONDON) > NOW
 
 
-@pytest.mark.parametrize("text", ["soon", "tonight", "next friday", "2020-01-01 10:00", "in 5", "fri 99:00"])
+@for_each("text", ["soon", "tonight", "next friday", "2020-01-01 10:00", "in 5", "fri 99:00"])
 def test_the_forms_in_a_hint_can_be_typed(text: str) -> None:
     forms = (refusal(text).hint or "").split('"')[1::2]
     prefix = "fri " if text.startswith("fri") else ""
@@ -422,26 +423,26 @@ def test_the_forms_in_a_hint_can_be_typed(text: str) -> None:
     assert all(parse_when(prefix + form, NOW, LONDON) > NOW for form in forms)
 
 
-@pytest.mark.parametrize("text", ["soon", "tonight", "tomorrow 9", "in -5 minutes", "31 feb", "9999-12-31"])
+@for_each("text", ["soon", "tonight", "tomorrow 9", "in -5 minutes", "31 feb", "9999-12-31"])
 def test_looking_back_refuses_the_same_texts(text: str) -> None:
     refusal(text, past=True)
 
 
-@pytest.mark.parametrize("zone", ZONES, ids=str)
-@pytest.mark.parametrize("text", ["18:30", "tomorrow 9am", "friday 14:00", "29 feb 10:00", "in 2 days"])
+@for_each("zone", ZONES)
+@for_each("text", ["18:30", "tomorrow 9am", "friday 14:00", "29 feb 10:00", "in 2 days"])
 def test_a_time_after_the_year_9999_is_refused(text: str, zone: ZoneInfo) -> None:
     with pytest.raises(WaError, match="outside the years|does not exist"):
         parse_when(text, utc("9999-12-31 23:59"), zone)
 
 
-@pytest.mark.parametrize("zone", ZONES, ids=str)
-@pytest.mark.parametrize("text", ["18:30", "yesterday 9am", "friday 14:00", "29 feb 10:00", "2 days ago"])
+@for_each("zone", ZONES)
+@for_each("text", ["18:30", "yesterday 9am", "friday 14:00", "29 feb 10:00", "2 days ago"])
 def test_a_time_before_the_year_1_is_refused(text: str, zone: ZoneInfo) -> None:
     with pytest.raises(WaError, match="outside the years|does not exist"):
         parse_when(text, utc("0001-01-01 00:00"), zone, past=True)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("zone", "moment", "now", "expected"),
     [
         (LONDON, "2026-12-24 10:00", "2026-11-21 09:00", "Thu 24 Dec 2026 10:00 Europe/London, in 33 days"),
@@ -482,7 +483,7 @@ def test_describe_shows_day_time_zone_and_distance(
     assert describe(utc(moment), zone, utc(now)) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("away", "expected"),
     [
         (timedelta(0), "now"),
@@ -510,7 +511,7 @@ def test_distance_is_told_in_words(away: timedelta, expected: str) -> None:
     assert distance(NOW + away, NOW) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("90s", timedelta(seconds=90)),
@@ -527,7 +528,7 @@ def test_a_duration_is_read(text: str, expected: timedelta) -> None:
     assert parse_duration(text) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "",
@@ -553,7 +554,7 @@ def test_a_text_that_is_not_a_duration_is_refused(text: str) -> None:
     assert '"90s"' in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("d", "expected"),
     [
         (timedelta(hours=6), "6h"),
@@ -570,7 +571,7 @@ def test_format_duration(d: timedelta, expected: str) -> None:
     assert format_duration(d) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("2026-12-24T10:00:00.000Z", utc("2026-12-24 10:00")),
@@ -584,7 +585,7 @@ def test_from_iso_reads_a_moment_in_utc(text: str, expected: datetime) -> None:
     assert from_iso(text).tzinfo is UTC
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "",
@@ -606,12 +607,12 @@ def test_to_iso_cuts_and_does_not_round() -> None:
     assert to_iso(moment) == "2026-12-24T09:59:59.999Z"
 
 
-@pytest.mark.parametrize("name", ["Europe/London", "America/New_York", "Asia/Kolkata", "UTC"])
+@for_each("name", ["Europe/London", "America/New_York", "Asia/Kolkata", "UTC"])
 def test_load_zone_reads_a_name(name: str) -> None:
     assert load_zone(name) is ZoneInfo(name)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "name",
     [
         "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta, timezone
 
-import pytest
+from for_each import for_each
 
 from wa.backup.names import moment_of, name_at, newest_first
 from wa.backup.retention import removable
@@ -123,7 +123,7 @@ def test_five_hundred_days_of_backups_are_kept_as_the_rule_says():
     assert folder.steps > 3000
 
 
-@pytest.mark.parametrize("seed", range(60))
+@for_each("seed", range(60))
 def test_any_set_of_backups_is_pruned_as_the_rule_says(seed):
     chance = random.Random(seed)
     folder = Folder(seed, utc(2028, 3, 1, 0, 30) + timedelta(hours=chance.randint(-9000, 9000)), 1)
@@ -177,7 +177,7 @@ def test_weeks_follow_iso_8601_at_the_end_of_the_year():
     assert gone == [january[0], may[0]]  # that of Tuesday to Monday stay as days
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@for_each("name", FOREIGN)
 def test_a_name_that_is_not_ours_is_left_alone(name):
     ours = {f"whatsapp_20260101_{hour:02d}0000.db.zst" for hour in range(24)}
     assert moment_of(name) is None

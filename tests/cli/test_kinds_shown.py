@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import REEM, REEM_JID, FakeClock
+from for_each import for_each
 
 from wa.cli.terminal import hanging
 from wa.record import messages, write
@@ -103,7 +104,7 @@ def test_the_search_index_follows_details_through_every_change(store: Store, wa:
     assert check(store) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "shown"),
     [
         ("one", "one"),

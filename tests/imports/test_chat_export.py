@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 
 import pytest
+from for_each import for_each
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -105,7 +106,7 @@ WRITTEN = [
 ]
 
 
-@pytest.mark.parametrize(("head", "at"), WRITTEN)
+@for_each(("head", "at"), WRITTEN)
 def test_the_time_of_a_message_is_read_in_each_form(head: str, at: str) -> None:
     (message,) = parse(f"{head}Nadia: Happy new year!")
     assert (message.at, message.sender, message.content.text) == (
@@ -121,11 +122,9 @@ AM_PM += (
 )
 
 
-@pytest.mark.parametrize("pair", AM_PM.split("|"))
-@pytest.mark.parametrize("space", ["", " ", NBSP, NNBSP, f" {RLM}"])
-@pytest.mark.parametrize(
-    "form", ["3/5/2023, {time}{space}{word} - N: x", "[3/5/2023 {word}{space}{time}:07] N: x"]
-)
+@for_each("pair", AM_PM.split("|"))
+@for_each("space", ["", " ", NBSP, NNBSP, f" {RLM}"])
+@for_each("form", ["3/5/2023, {time}{space}{word} - N: x", "[3/5/2023 {word}{space}{time}:07] N: x"])
 def test_am_and_pm_are_read_in_each_language(pair: str, space: str, form: str) -> None:
     hours = []
     for word in pair.split("~") if "~" in pair else pair.split():
@@ -135,7 +134,7 @@ def test_am_and_pm_are_read_in_each_language(pair: str, space: str, form: str) -
     assert hours == [8, 20]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "line",
     [
         "",
@@ -161,7 +160,7 @@ def test_a_line_that_only_looks_like_a_header_begins_no_message(line: str) -> No
     assert header_of(line) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     "line",
     [
         "32/12/2023",
@@ -185,7 +184,7 @@ def chat(*days: str, form: str = "{}, 10:15 - Nadia: text {}") -> str:
     return "\n".join(form.format(day, number) for number, day in enumerate(days))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("days", "order", "first"),
     [
         (["13/04/2023"], "dmy", "2023-04-13"),
@@ -213,7 +212,7 @@ def test_the_date_order_is_that_of_the_whole_file(days: list[str], order: str, f
     assert parse(text)[0].at.date() == date.fromisoformat(first)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("days", "shown", "hint"),
     [
         (
@@ -250,7 +249,7 @@ def test_the_date_order_of_the_option_is_used(order: str, first: str) -> None:
     assert parse(chat("03/04/2023"), order=order)[0].at.date() == date.fromisoformat(first)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("days", "order", "line"),
     [
         (["03/04/2023", "13/04/2023"], "mdy", "line 2 (13/04/2023, 10:15)"),
@@ -277,7 +276,7 @@ def test_notices_do_not_decide_the_date_order() -> None:
 # ── Senders ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("rest", "sender", "text"),
     [
         ("Nadia: text", "Nadia", "text"),
@@ -331,14 +330,14 @@ OMITTED_ON_ANDROID = """<Media omitted>|<Medien ausgeschlossen>|<Multimedia omit
 <pominięto multimedia>|<Média vynechány>|<media utelämnat>|<Media tidak disertakan>"""
 
 
-@pytest.mark.parametrize("phrase", [each.strip() for each in OMITTED_ON_ANDROID.split("|")])
+@for_each("phrase", [each.strip() for each in OMITTED_ON_ANDROID.split("|")])
 def test_omitted_media_of_android_are_of_kind_other(phrase: str) -> None:
     assert told(phrase) == ("other", None, None)
     assert told(f"{phrase}\nA caption\nof two lines") == ("other", "A caption\nof two lines", None)
     assert told(f"Look: {phrase}")[0] == "text"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("kind", "phrases"),
     [
         (
@@ -376,7 +375,7 @@ def test_omitted_media_of_an_iphone_have_their_kind(kind: str, phrases: str) -> 
         assert told(phrase) == ("text", phrase, None), phrase
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "found"),
     [
         ("IMG-20231231-WA0001.jpg (file attached)", ("image", None, "IMG-20231231-WA0001.jpg")),
@@ -418,7 +417,7 @@ def test_the_kind_and_text_of_an_android_message_are_read(text: str, found: tupl
     assert told(text, files=("KNOWN.jpg", "KNOWN")) == found
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "found"),
     [
         (f"{LRM}Nadia added Adam", ("system", "Nadia added Adam", None)),
@@ -441,7 +440,7 @@ Questo messaggio è stato eliminato|Esta mensagem foi apagada|Mensagem apagada|D
 Bu mesaj silindi|تم حذف هذه الرسالة|הודעה זו נמחקה|यह मैसेज डिलीट कर दिया गया है|此訊息已刪除|このメッセージは削除されました。|이 메시지는 삭제되었습니다"""
 
 
-@pytest.mark.parametrize("phrase", [each.strip() for each in DELETED.split("|")])
+@for_each("phrase", [each.strip() for each in DELETED.split("|")])
 def test_deleted_messages_have_no_text(phrase: str) -> None:
     for text in (phrase, f"{LRM}{phrase}", f"{phrase} "):
         found = content_of(text, is_iphone=False)
@@ -453,7 +452,7 @@ EDITED = """This message was edited|Diese Nachricht wurde bearbeitet|Se editó e
 Questo messaggio è stato modificato|Mensagem editada|Dit bericht is bewerkt|Bu mesaj düzenlendi"""
 
 
-@pytest.mark.parametrize("phrase", [each.strip() for each in EDITED.split("|")])
+@for_each("phrase", [each.strip() for each in EDITED.split("|")])
 def test_edited_messages_are_marked_and_keep_their_text(phrase: str) -> None:
     for text in (f"Hello\nagain <{phrase}>", f"Hello\nagain {LRM}<{phrase}>"):
         found = content_of(text, is_iphone=True)
@@ -467,7 +466,7 @@ def test_edited_messages_are_marked_and_keep_their_text(phrase: str) -> None:
     assert not content_of(f"<{phrase}> they said", is_iphone=True).is_edited
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "kind"),
     [
         ("IMG-20231231-WA0001.jpeg", "image"), ("photo.HEIC", "image"), ("00000001-PHOTO-2023.png", "image"),
@@ -480,7 +479,7 @@ def test_the_extension_tells_the_kind_of_a_file(name: str, kind: str) -> None:
     assert kind_of_file(name) == kind
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("one", "other"),
     [
         ("Hello ", "Hello"),
@@ -561,16 +560,14 @@ def test_a_message_that_is_too_long_is_skipped_and_reported(rest: list[str]) -> 
     assert isinstance(ok, Message)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "Hello\nyou\n", "\x00\x01\x02", "31/12/2023\n", "99/99/9999, 10:15 - Nadia: x"]
-)
+@for_each("text", ["", "Hello\nyou\n", "\x00\x01\x02", "31/12/2023\n", "99/99/9999, 10:15 - Nadia: x"])
 def test_a_text_without_a_message_is_refused(text: str) -> None:
     error = refusal(text)
     assert error.code == "bad-data"
     assert "chat.txt" in error.message
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "found"),
     [
         ("WhatsApp Chat with Nadia Sample.txt", ["Nadia Sample"]),
@@ -651,7 +648,7 @@ def test_no_text_makes_the_reader_raise(rest: list[str]) -> None:
     assert list(read(lines, form_of(*lines)))
 
 
-@pytest.mark.parametrize(
+@for_each(
     "line",
     [
         "1/1/2023" + " " * 60_000,

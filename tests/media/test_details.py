@@ -13,6 +13,7 @@ import time
 import imageio_ffmpeg
 import pytest
 from conftest import wait_for
+from for_each import for_each
 from hypothesis import given
 from hypothesis import strategies as st
 from linked import is_running
@@ -268,7 +269,7 @@ def test_an_mp3_has_its_length(put, no_ffmpeg, data, seconds):
     assert details_of(put(data)) == Details(seconds=seconds)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("header", "length"),
     [
         (b"\xff\xfb\x90\x64", 417),

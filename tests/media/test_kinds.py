@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from for_each import for_each
 from hypothesis import example, given
 from hypothesis import strategies as st
 from media_samples import OOXML, SAMPLES, bad_files, zipped
@@ -86,7 +87,7 @@ def test_a_truncated_file_has_a_kind(put, no_ffmpeg, name):
         details.of_file(path, Kind(kind, SAMPLES[name][2]))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("mimetype", "kind", "extension"),
     [
         ("image/jpeg", "image", ".jpg"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
-import pytest
+from for_each import for_each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +14,7 @@ from wa.media import names
 pytest_plugins = ["media_fixture"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "made"),
     [
         ("report.pdf", "report.pdf"),
@@ -70,7 +70,7 @@ def test_a_fallback_and_an_extension_are_made_safe_too():
     assert names.safe_name("a", "b", ".tar.gz\n") == "a"
 
 
-@pytest.mark.parametrize("letter", ["a", "é", "報", "👍"])
+@for_each("letter", ["a", "é", "報", "👍"])
 def test_long_names_are_cut_at_a_character(letter):
     made = names.safe_name(letter * 300 + ".pdf", "x", ".bin")
     assert made.endswith(".pdf")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock
+from for_each import for_each
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -323,9 +324,9 @@ def test_after_chats_were_joined_a_message_is_found_once(store, say, put, way):
 # ── Snippets ──────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("at", [0, 1, 30, 69, 70, 71, 500, 5_000, 9_990])
-@pytest.mark.parametrize("filler", ["x", "ß", "İ", "ﬁ", "ﷺ", "é", "e\u0301", "天", "👍", "가", " y"])
-@pytest.mark.parametrize("needle", ["needle", "nadel straße", "ﷺ", "天气"])
+@for_each("at", [0, 1, 30, 69, 70, 71, 500, 5_000, 9_990])
+@for_each("filler", ["x", "ß", "İ", "ﬁ", "ﷺ", "é", "e\u0301", "天", "👍", "가", " y"])
+@for_each("needle", ["needle", "nadel straße", "ﷺ", "天气"])
 def test_a_snippet_shows_the_hit(filler, at, needle):
     word = fold(needle.split()[0])
     text = filler * at + needle + filler * 300

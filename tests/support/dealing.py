@@ -35,8 +35,10 @@ LONGEST_FIRST = {
     "test_packaging": True,
     "test_never_twice": False,
     "test_help_examples": True,
+    "test_layers": True,
+    "test_docs": True,
 }
-"""The slowest files, and whether their tests share an expensive fixture: a device, a server."""
+"""The slowest files, and whether their tests share something expensive: a device, a server, parsed files."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

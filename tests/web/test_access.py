@@ -6,6 +6,7 @@ import hmac
 from typing import Any
 
 import pytest
+from for_each import for_each
 
 from wa.errors import WaError
 from wa.web import access
@@ -37,7 +38,7 @@ def refused(function: Any, *args: Any) -> int:
 # ── Settings ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("host", "values", "names"),
     [
         ("0.0.0.0", {}, "API_SECRET"),
@@ -61,7 +62,7 @@ def test_settings_that_would_let_others_in_are_refused(host, values, names):
     assert "nineteen" not in str(caught.value)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "localhost", "::1"])
+@for_each("host", ["127.0.0.1", "127.8.9.1", "localhost", "::1"])
 def test_without_a_secret_the_machine_alone_is_served(host):
     assert parse_config({"API_SECRET": "  "}, host).secret is None
 
@@ -73,13 +74,13 @@ def test_the_secret_is_not_in_what_is_printed_of_the_settings():
 # ── Addresses ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("address", ["192.0.2.7", "10.9.8.7", "::ffff:10.1.2.3", "2001:db8::5"])
+@for_each("address", ["192.0.2.7", "10.9.8.7", "::ffff:10.1.2.3", "2001:db8::5"])
 def test_an_address_on_the_list_may(address):
     rules = config(API_ALLOWED_IPS="192.0.2.7, 10.0.0.0/8 2001:db8::/32")
     access.check_address(rules, access.caller_of(rules, address, headers()))
 
 
-@pytest.mark.parametrize("address", ["192.0.2.8", "2001:db9::5", "::1", "127.0.0.1", None, "nonsense"])
+@for_each("address", ["192.0.2.8", "2001:db9::5", "::1", "127.0.0.1", None, "nonsense"])
 def test_any_other_address_may_not(address):
     rules = config(API_ALLOWED_IPS="192.0.2.7,10.0.0.0/8,2001:db8::/32")
     assert refused(access.check_address, rules, access.caller_of(rules, address, headers())) == 403
@@ -92,7 +93,7 @@ def test_a_forwarded_address_counts_from_nobody_but_the_proxy(hops):
     assert (str(found.address), found.scheme) == ("203.0.113.5", "http")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("hops", "address"),
     [
         ("192.0.2.7", "192.0.2.7"),
@@ -119,14 +120,12 @@ def test_a_proxy_that_names_no_client_is_the_client():
 # ── Host and Origin ─────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    "host", ["localhost", "localhost:3002", "LOCALHOST:1", "127.0.0.1:3002", "[::1]:3002", "192.0.2.1"]
-)
+@for_each("host", ["localhost", "localhost:3002", "LOCALHOST:1", "127.0.0.1:3002", "[::1]:3002", "192.0.2.1"])
 def test_the_bound_address_and_this_machine_are_our_hosts(host):
     access.check_host(config(), headers(host=host), ["192.0.2.1"])
 
 
-@pytest.mark.parametrize(
+@for_each(
     "host",
     ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "localhost:x", "a b", "[::2]"],
 )
@@ -147,7 +146,7 @@ def test_the_hosts_of_the_settings_are_the_only_ones():
     assert refused(access.check_host, rules, headers(host="localhost"), ["127.0.0.1"]) == 403
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("host", "origin", "scheme"),
     [
         ("localhost:3002", "http://localhost:3002", "http"),
@@ -161,8 +160,8 @@ def test_our_own_page_is_no_foreign_origin(host, origin, scheme):
         assert access.check_origin(caller(scheme=scheme), headers(host=host, origin=origin), method)
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-@pytest.mark.parametrize(
+@for_each("method", ["GET", "POST", "DELETE"])
+@for_each(
     "origin",
     [
         "https://evil.example",
@@ -202,7 +201,7 @@ def test_the_right_secret(given):
     assert access.is_secret(config(), access.given_secret(headers(**given)))
 
 
-@pytest.mark.parametrize(
+@for_each(
     "given",
     [
         {"x_api_secret": ""},

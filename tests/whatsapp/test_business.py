@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+from for_each import for_each
 from relay.trust import installed_neonize
 
 from wa.whatsapp.neonize.decoding.kinds import flows
@@ -43,7 +44,7 @@ PIX = {"type": "pix_static_code", "pix_static_code": {"merchant_name": "The shop
 ROWS = [{"title": "Tea", "description": "Hot", "id": "1"}, {"title": "Juice", "id": "2"}]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("buttons", "shown"),
     [
         ([flow("cta_url", display_text="Track it", url="https://example.com/t/1",
@@ -105,7 +106,7 @@ def test_an_interactive_message_has_header_body_footer_offer_and_cards() -> None
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("field", "value", "shown"),
     [
         ("templateMessage", {"hydratedTemplate": {"hydratedContentText": "482913 is yours",
@@ -160,7 +161,7 @@ def test_half_a_character_is_no_text_that_can_be_stored() -> None:
     assert flows.answers('{"tea": "hot \\ud83c\\udf75 \\udf75"}') == "tea: hot \U0001f375 ?"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("amount", "parts", "currency", "shown"),
     [
         (4500, 1000, "GBP", "GBP 4.50"),

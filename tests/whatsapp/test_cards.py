@@ -6,7 +6,7 @@ import importlib
 import sys
 from typing import Any
 
-import pytest
+from for_each import for_each
 from relay.trust import installed_neonize
 
 from wa.whatsapp.neonize.decoding.kinds import cards
@@ -25,7 +25,7 @@ def card(*fields: str, version: str = "3.0") -> str:
 NADIA = card("FN:Nadia", "TEL;waid=447700900456:+44 7700 900456")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "vcard", "shown", "numbers"),
     [
         ("Nadia", NADIA, "Nadia +44 7700 900456", ["447700900456"]),

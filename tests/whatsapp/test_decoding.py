@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from for_each import for_each
 from relay.trust import installed_neonize
 
 from wa.record.messages import LAST_SECOND, TYPES
@@ -128,7 +129,7 @@ def with_unknown(content: Any) -> Any:
 # ── JIDs ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("given", "expected"),
     [
         (jid(REEM, device=12), REEM),
@@ -163,8 +164,8 @@ PEER = {
 OWN = source(ME, me=True)
 
 
-@pytest.mark.parametrize("name", PEER)
-@pytest.mark.parametrize("wrapper", [None, "deviceSentMessage", "ephemeralMessage"])
+@for_each("name", PEER)
+@for_each("wrapper", [None, "deviceSentMessage", "ephemeralMessage"])
 def test_messages_between_our_devices_are_secret(name, wrapper):
     content = Message(protocolMessage=Protocol(**{name: PEER[name]}))
     if wrapper:
@@ -180,7 +181,7 @@ def test_an_unknown_message_between_our_devices_is_secret():
     assert not decoding.is_secret(message(content, OWN))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("content", "expected"),
     [
         (Message(senderKeyDistributionMessage=KEYS), True),
@@ -224,7 +225,7 @@ FLOW = {"buttons": [{"name": "cta_url"}]}
 TIMER = {"type": Protocol.EPHEMERAL_SETTING, "ephemeralExpiration": 604_800}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("field", "value", "kind", "content"),
     [
         ("conversation", "Hello ✓", "text", "Hello ✓"),
@@ -351,7 +352,7 @@ def test_a_text_that_is_not_utf_8_is_read():
     assert received(content).content == "a�b"
 
 
-@pytest.mark.parametrize("name", [name for name in WRAPPERS if name != "editedMessage"])
+@for_each("name", [name for name in WRAPPERS if name != "editedMessage"])
 def test_the_message_inside_a_wrapper_is_decoded(name):
     picture = Message(imageMessage={"caption": "Inside", "contextInfo": {"stanzaID": "3A00"}})
     event = received(Message(**{name: {"message": {"ephemeralMessage": {"message": picture}}}}))
@@ -359,7 +360,7 @@ def test_the_message_inside_a_wrapper_is_decoded(name):
     assert Message.FromString(event.raw) == picture
 
 
-@pytest.mark.parametrize("name", REPLIES)
+@for_each("name", REPLIES)
 def test_a_reply_names_the_quoted_message(name):
     content = Message()
     getattr(content, name).contextInfo.stanzaID = "3A00"
@@ -411,8 +412,8 @@ def contents(field: Any) -> Iterator[Any]:
         yield content
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
-@pytest.mark.parametrize("where", [source(), source(GROUP, ME, me=True)], ids=["theirs", "ours"])
+@for_each("field", FIELDS)
+@for_each("where", [source(), source(GROUP, ME, me=True)])
 def test_no_message_is_lost(field, where):
     event = message(where=where)
     for content in contents(field):
@@ -442,7 +443,7 @@ BETTER = {"caption": "the cake", "fileLength": 4000, "contextInfo": {"pairedMedi
 MOVING = {"associationType": "MOTION_PHOTO", "parentMessageKey": {"ID": "3A00"}}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("content", "of"),
     [
         (
@@ -528,7 +529,7 @@ def test_an_edit_may_remove_a_caption():
     assert decode(edit(editedMessage=Message(imageMessage={}))) == [Edited(REEM, "3A00", "", AT + 2, REEM)]
 
 
-@pytest.mark.parametrize(("said", "expected"), [(0, AT), (-5, AT), (AT * 1000 - 60_000, AT - 60),
+@for_each(("said", "expected"), [(0, AT), (-5, AT), (AT * 1000 - 60_000, AT - 60),
                                                 (2**62, AT), (AT * 2000, AT + 86_400)])  # fmt: skip
 def test_an_edit_from_a_phone_with_a_wrong_clock_does_not_outdate_later_edits(said, expected):
     assert decode(edit(at=said))[0].timestamp == expected
@@ -564,7 +565,7 @@ def test_a_reaction_is_that_of_the_sender(emoji):
 # ── Hidden ids ────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("where", "expected"),
     [
         (source(REEM_LID, alt=REEM), [JidMapped(REEM_LID, REEM)]),
@@ -653,7 +654,7 @@ def test_an_unknown_hidden_id_is_asked_for_once():
     assert len(decoding.message_events(message(text(), source(ADAM_LID)), phone_of)) == 1
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("where", "chat"),
     [
         (source("status@broadcast", REEM), "status@broadcast"),
@@ -676,15 +677,15 @@ def receipt(kind: str, where: Any, at: int = AT) -> Any:
                      Type=N.Receipt.ReceiptType.Value(kind))  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["DELIVERED", "INACTIVE", "READ", "PLAYED", "SENDER", "RETRY"])
-@pytest.mark.parametrize("at", [AT, AT * 1000 + 7])
+@for_each("kind", ["DELIVERED", "INACTIVE", "READ", "PLAYED", "SENDER", "RETRY"])
+@for_each("at", [AT, AT * 1000 + 7])
 def test_a_receipt_has_its_reader_and_time(kind, at):
     events = decoding.receipt_events(receipt(kind, source(GROUP, REEM_LID, alt=REEM), at), NOBODY.get)
     expected = ReceiptReceived(GROUP, ("3A01", "3A02"), REEM_LID, kind.lower(), AT)
     assert events == [JidMapped(REEM_LID, REEM), expected]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("kind", "me", "expected"),
     [
         ("READ_SELF", True, [ChatRead(REEM, ("3A01", "3A02"))]),
@@ -793,7 +794,7 @@ def told(*messages: Any, chat: str = REEM, own: str | None = ME) -> list[Event]:
 STUBS = Web.WebMessageInfo.StubType
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("given", "chat", "expected"),
     [
         (past(text(), pushName="Reem"), REEM,
@@ -823,7 +824,7 @@ def test_messages_of_the_history_are_decoded(given, chat, expected):
     assert told(given, chat=chat) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("stub", "params", "content"),
     [
         ("GROUP_CREATE", ["Walks"], "Created the group: Walks"),
@@ -843,7 +844,7 @@ def test_system_messages_of_the_history_are_decoded(stub, params, content):
     assert replace(event, details=None) == MessageReceived(GROUP, "3A01", ADAM, AT, content, "system")
 
 
-@pytest.mark.parametrize("stub", [value for value in STUBS.values() if value])
+@for_each("stub", [value for value in STUBS.values() if value])
 def test_every_system_message_is_read(stub):
     assert len(told(past(messageStubType=stub, messageStubParameters=["a", "b"]))) == 1
 
@@ -910,7 +911,7 @@ def test_a_part_of_the_history_gives_hidden_ids_and_names_first():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("kind", "expected"),
     [
         ("INITIAL_BOOTSTRAP", "bootstrap"),
@@ -929,7 +930,7 @@ def test_each_type_of_history_part_has_its_kind(kind, expected):
     assert (found.kind, found.progress) == (expected, None)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("ending", "expected"),
     [
         ({}, False),

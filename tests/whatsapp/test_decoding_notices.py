@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from for_each import for_each
 from test_decoding import (
     ADAM,
     ADAM_LID,
@@ -61,7 +62,7 @@ NAMES = "@100200300400, @500600700800"
 DEEP = '{"id": ' + "[" * 2000
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fields", "stub", "params", "words"),
     [
         ({"Name": N.GroupName(Name="Walks {0}")}, "GROUP_CHANGE_SUBJECT", ["Walks {0}"],
@@ -173,7 +174,7 @@ def test_a_group_that_we_come_into_is_told(fields, words, at):
 # ── Timers ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("seconds", "words"),
     [
         (0, "off"),
@@ -200,7 +201,7 @@ def test_the_timer_of_a_group_is_set():
 # ── Calls ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("log", "me", "words"),
     [
         ({"callOutcome": "MISSED"}, False, "Missed voice call"),
@@ -222,7 +223,7 @@ def test_a_phone_s_line_about_a_call_says_what_became_of_it(log, me, words):
     assert in_group.content == "Missed group voice call"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("stub", "words"),
     [
         ("CALL_MISSED_VOICE", "Missed voice call"),
@@ -248,7 +249,7 @@ def step(kind: Any, caller: str = ADAM_LID, *children: str, group: str = "", **m
     return kind(basicCallMeta=N.BasicCallMeta(callCreatorAlt=jid(ADAM), **meta), data=data, **more)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("kind", "event", "expected"),
     [
         ("call-offer", step(N.CallOffer), CallTold("CALL1", ADAM_LID, ADAM_LID, "offer", AT)),

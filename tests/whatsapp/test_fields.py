@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 import pytest
+from for_each import for_each
 from relay.trust import installed_neonize
 
 from wa.connection.incoming.events import apply_event
@@ -236,7 +237,7 @@ def live(content: Any) -> list[Event]:
     return decoding.message_events(arriving(content), lambda _: None)
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@for_each("name", FIELDS)
 def test_history_and_wrapped_messages_are_read_as_messages_that_arrive(name: str) -> None:
     content = example_of(name)
     expected = live(content)
@@ -250,9 +251,7 @@ def test_history_and_wrapped_messages_are_read_as_messages_that_arrive(name: str
         assert live(wrapped) == expected
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in FIELDS if TABLE[name][1].kind in ("text", "image", "contact")]
-)
+@for_each("name", [name for name in FIELDS if TABLE[name][1].kind in ("text", "image", "contact")])
 def test_an_edit_has_the_text_that_the_message_would_have(name: str) -> None:
     edit = Message(protocolMessage={"type": "MESSAGE_EDIT", "key": KEY, "editedMessage": example_of(name)})
     (event,) = live(edit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from for_each import for_each
 from test_decoding import (
     AT,
     E2E,
@@ -39,7 +40,7 @@ def about(**fields):
     return E2E.ContextInfo(**fields)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("context", "expected"),
     [
         ({"expiration": DAY, "ephemeralSettingTimestamp": AT - 9}, [(DAY, AT - 9)]),
@@ -51,7 +52,7 @@ def about(**fields):
         ({"stanzaID": "Q"}, []),
     ],
 )
-@pytest.mark.parametrize("field", ["extendedTextMessage", "imageMessage", "audioMessage", "contactMessage"])
+@for_each("field", ["extendedTextMessage", "imageMessage", "audioMessage", "contactMessage"])
 def test_a_message_carries_the_timer_of_its_chat(field, context, expected):
     message = Message()
     getattr(message, field).contextInfo.CopyFrom(about(**context))
@@ -165,7 +166,7 @@ def test_what_may_be_seen_once_is_quoted_without_the_way_to_it():
     assert (found.viewOnce, found.mediaKey, found.directPath, found.URL) == (True, b"", "", "")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("kind", "text", "details", "expected"),
     [
         ("text", "Hello", None, {"conversation": "Hello"}),

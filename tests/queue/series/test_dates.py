@@ -9,6 +9,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
+from for_each import for_each
 
 from wa.queue.series.dates import Plan, dates, moment, number_before
 from wa.queue.series.rules import parse
@@ -141,7 +142,7 @@ def test_there_are_at_least_sixty_rules():
     assert len(RULES) >= 60
 
 
-@pytest.mark.parametrize("text", RULES)
+@for_each("text", RULES)
 def test_the_dates_of_ten_years_are_those_of_an_independent_reckoning(text):
     plan, expected = Plan(parse(text), FIRST, last=LAST), reckoned(text)
     assert list(dates(plan, FIRST)) == expected
@@ -149,7 +150,7 @@ def test_the_dates_of_ten_years_are_those_of_an_independent_reckoning(text):
         assert list(dates(plan, since)) == [d for d in expected if d >= since]
 
 
-@pytest.mark.parametrize("text", RULES)
+@for_each("text", RULES)
 def test_until_count_and_except_leave_out_what_they_should(text):
     expected = reckoned(text)
     rule, middle = parse(text), date(2031, 5, 31)
@@ -283,7 +284,7 @@ RFC: list[tuple[str, date, dict[str, object], list[date], bool]] = [
 """Every example that is daily or rarer and needs our parts alone; without a WKST that changes nothing."""
 
 
-@pytest.mark.parametrize(("text", "first", "ends", "expected", "whole"), RFC)
+@for_each(("text", "first", "ends", "expected", "whole"), RFC)
 def test_the_examples_of_rfc_5545(text, first, ends, expected, whole):
     found = list(islice(dates(Plan(parse(text), first, **ends), first), len(expected) + 1))
     assert found[: len(expected)] == expected

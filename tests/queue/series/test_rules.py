@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from for_each import for_each
 
 from wa.errors import WaError
 from wa.queue.series.dates import Plan, dates, skipped
@@ -50,7 +51,7 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("text", WORDS)
+@for_each("text", WORDS)
 def test_a_rule_is_read_and_shown_in_words(text):
     rrule, words = WORDS[text]
     rule = parse(text)
@@ -58,9 +59,7 @@ def test_a_rule_is_read_and_shown_in_words(text):
     assert parse(rrule) == rule
 
 
-@pytest.mark.parametrize(
-    "text", [words for _, words in WORDS.values() if "," not in words and " if" not in words]
-)
+@for_each("text", [words for _, words in WORDS.values() if "," not in words and " if" not in words])
 def test_the_words_of_a_plain_rule_can_be_typed(text):
     if " of " not in text and "2nd last" not in text:
         assert in_words(parse(text)) == text
@@ -118,7 +117,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("text", REFUSED)
+@for_each("text", REFUSED)
 def test_a_rule_outside_the_grammar_is_refused(text):
     with pytest.raises(WaError) as error:
         parse(text)
@@ -138,14 +137,14 @@ NEVER = [
 ]
 
 
-@pytest.mark.parametrize("text", NEVER)
+@for_each("text", NEVER)
 def test_the_search_for_a_date_of_a_rule_that_never_happens_ends(text):
     # Monday the 30th of November, in an odd year
     first = date(2037, 11, 30)
     assert next(dates(Plan(parse(text), first), first), None) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "first", "words"),
     [
         ("month", date(2026, 12, 31), "months without a day 31"),
