@@ -26,6 +26,8 @@ from typing import Any
 
 from fork_server import MOST_FILES, MOST_VARIABLES, module_path, receive
 
+SERVERS = ("wa.web.", "wa.mcp.")
+"""Packages of long-running servers, whose libraries would double the memory that each fork has to copy."""
 WARM = (
     "rich.console",
     "rich.table",
@@ -69,11 +71,11 @@ MESSAGES = (
 
 
 def warm_up() -> None:
-    """Import all of `wa` and its late imports, and the parts of neonize that do not need its library."""
+    """Import `wa` but for its servers, its late imports, and what of neonize does not need its library."""
     import wa
 
     ours = [each.name for each in pkgutil.walk_packages(wa.__path__, "wa.") if each.name != "wa.__main__"]
-    for name in [*ours, *WARM, *RELAY_NEEDS]:
+    for name in [*(name for name in ours if not name.startswith(SERVERS)), *WARM, *RELAY_NEEDS]:
         importlib.import_module(name)
     if module_path(os.environ):
         for name in NEONIZE_NEEDS:
