@@ -10,6 +10,8 @@ from typing import Any
 
 from wa.times import to_iso
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
+_HARMFUL = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MOMENTS = {"timestamp": "at", "last_message_time": "last_message_at"}
 """Columns with Unix seconds, and the names under which their moments stand beside them as ISO text."""
 _FLAGS = ("is_from_me", "is_group", "is_favorite", "last_is_from_me")
@@ -17,12 +19,10 @@ _FLAGS = ("is_from_me", "is_group", "is_favorite", "last_is_from_me")
 
 def to_json(value: Any) -> str:
     """Return a value as one line of JSON in which no character can harm a terminal."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return re.sub(
-        "[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]",
-        lambda match: f"\\u{ord(match[0]):04x}",
-        text,
-    )
+    text = _ENCODER.encode(value)
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _HARMFUL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def public(row: Mapping[str, Any]) -> dict[str, Any]:

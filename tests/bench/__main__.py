@@ -11,7 +11,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import backing, footprint, history, importing, searching, second_client, sending, whatsapp
+from bench import (
+    backing,
+    footprint,
+    history,
+    http_api,
+    importing,
+    searching,
+    second_client,
+    sending,
+    whatsapp,
+)
 from bench.table import Row, render
 from wa.store.paths import Home
 
@@ -21,6 +31,7 @@ SECTIONS = (
     "search",
     "memory",
     "send",
+    "http",
     "queue",
     "lateness",
     "importing",
@@ -28,7 +39,7 @@ SECTIONS = (
     "whatsapp",
     "baileys",
 )
-ON_HISTORY = {"history", "start", "search", "memory", "send"}
+ON_HISTORY = {"history", "start", "search", "memory", "send", "http"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ class Sizes:
     incoming: int = 10_000
     outgoing: int = 1_000
     beside: int = 2_000
+    requests: int = 2_000
 
 
 QUICK = Sizes(
@@ -62,6 +74,7 @@ QUICK = Sizes(
     incoming=300,
     outgoing=50,
     beside=100,
+    requests=80,
 )
 
 
@@ -81,6 +94,7 @@ def measure(scratch: Path, sizes: Sizes, only: set[str]) -> Iterator[Row]:
         "search": lambda: searching.measure(big, sizes.searches, tell),
         "memory": lambda: footprint.memory(big, tell),
         "send": lambda: sending.beside_listener(big, sizes.runs, tell),
+        "http": lambda: http_api.measure(big, scratch, sizes.requests, max(sizes.runs, 5), tell),
         "queue": lambda: sending.pace(scratch, sizes.queue, tell),
         "lateness": lambda: sending.lateness(scratch, sizes.scheduled, sizes.scheduled_seconds, tell),
         "importing": lambda: importing.measure(scratch, sizes.chats_bytes, sizes.cards, tell),

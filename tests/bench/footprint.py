@@ -64,10 +64,10 @@ def memory(home: Home, tell: Callable[[str], None]) -> list[Row]:
         tell(f"memory: {command}")
         with running([WA, command], home.path) as pid:
             time.sleep(IDLE_SECONDS)
-            modules, ours = _imported(home.path, command), _megabytes(pid)
+            modules, ours = _imported(home.path, command), megabytes(pid)
         with running([sys.executable, "-c", LOAD, *modules], home.path) as pid:
             time.sleep(IDLE_SECONDS)
-            floor = _megabytes(pid)
+            floor = megabytes(pid)
         rows += _report(command, ours, floor)
     return rows
 
@@ -101,7 +101,7 @@ def _imported(home: Path, command: str) -> list[str]:
     return [name for name in dict.fromkeys(found) if name != "imported"]
 
 
-def _megabytes(pid: int) -> dict[str, float]:
+def megabytes(pid: int) -> dict[str, float]:
     """Return RSS and PSS of a process in MB, as the kernel counts them."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return {kind.lower(): int(size) / 1024 for kind, size in re.findall(r"^(Rss|Pss): +(\d+)", text, re.M)}

@@ -28,6 +28,11 @@ def at_most(what: str, ours: float, floor: float, goal: float, unit: str = "ms")
     return Row(what, show(ours, unit), show(floor, unit), f"{ratio:.2f}", f"≤ {goal:g} ×", ratio <= goal)
 
 
+def at_least(what: str, ours: float, floor: float, ratio: float, goal: float) -> Row:
+    """Return a row where more is better; `ratio` is the median of the rounds' ratios."""
+    return Row(what, show(ours, ""), show(floor, ""), f"{ratio:.2f}", f"≥ {goal:g} ×", ratio >= goal)
+
+
 def show(value: float, unit: str) -> str:
     """Return a number with its significant digits."""
     digits = 0 if value >= 100 else 1 if value >= 10 else 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from wa.web.config import LOOPBACK_NAMES, Address, Config, as_address
@@ -49,11 +49,13 @@ class Headers:
     """The headers of a request; names are in lower case."""
 
     def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        self._pairs = [(name.lower(), value) for name, value in pairs]
+        self._values: dict[bytes, list[bytes]] = {}
+        for name, value in pairs:
+            self._values.setdefault(name.lower(), []).append(value)
 
-    def all(self, name: bytes) -> list[bytes]:
+    def all(self, name: bytes) -> Sequence[bytes]:
         """Return the values of all headers of a name, in order."""
-        return [value for each, value in self._pairs if each == name]
+        return self._values.get(name, ())
 
     def text(self, name: bytes) -> str | None:
         """Return the value of a header, None without it. Several are joined by a comma, as HTTP says."""

@@ -46,7 +46,7 @@ def make_application(work: Work, health: Health) -> FastAPI:
     made.add_exception_handler(RequestValidationError, _on_invalid)
     _add_open(made, work, health)
     _add_operations(made, work, health)
-    for part in (schedule, messages, contacts, jobs, series, templates, events, media):
+    for part in (messages, schedule, contacts, jobs, series, templates, events, media):
         part.add_to(made, work)
     site.add_to(made, work)
     known: list[bytes] = []

@@ -19,7 +19,7 @@ from wa.web.config import Config
 from wa.web.guard import Guard
 from wa.web.health import Health
 
-GRACE_SECONDS = 2
+GRACE_SECONDS = 1
 """Seconds that requests may take to end after a signal."""
 
 

@@ -26,6 +26,9 @@ from wa.zones import choose_rules
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _ENDS_WITH = {signal.SIGTERM: 0, signal.SIGINT: 130}
 
+_ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
+"""For glibc: with an arena for each thread, the server takes 3 MB more."""
+
 
 def become(
     bound: socket.socket,
@@ -52,7 +55,8 @@ def become(
     for descriptor in (outlet, bound.fileno()):
         os.set_inheritable(descriptor, True)
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the server has its handlers
-    os.execv(sys.executable, [sys.executable, "-m", __name__, str(outlet)])  # noqa: S606
+    environment = {**os.environ, **_ONE_ARENA}
+    os.execve(sys.executable, [sys.executable, "-m", __name__, str(outlet)], environment)  # noqa: S606
 
 
 def main() -> None:

@@ -47,14 +47,18 @@ class Pool:
         """Return what `act` returns. Raise as it does, and WaError `in-use` if its turn did not come."""
         future: Future[T] = Future()
         self._waiting.put((future, act))
-        waiting = asyncio.wrap_future(future)
-        waiting.add_done_callback(_look_at_error)
         # No wait_for: up to Python 3.11 it forgets that it is cancelled when the work is done at that moment.
-        done, _ = await asyncio.wait({waiting}, timeout=TURN_SECONDS)
-        if not done and future.cancel():
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(TURN_SECONDS, future.cancel)  # it cancels what has not begun
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if timer.when() > loop.time():
+                raise
             hint = "nothing was done; try again"
-            raise WaError("in-use", "too many requests wait for the store", hint)
-        return await waiting
+            raise WaError("in-use", "too many requests wait for the store", hint) from None
+        finally:
+            timer.cancel()
 
     def stop(self, deadline: float) -> None:
         """End the threads when they have done what waits; the deadline leaves them to the process's end."""
@@ -98,12 +102,6 @@ class Pool:
             store = open_store_for(self._home, self._settings.transport)
             store.keep_small()
             return Context(self._home, self._settings, store, self._now)
-
-
-def _look_at_error(done: asyncio.Future[Any]) -> None:
-    """Take note of an error, for who waited for it may be gone; Python would print it."""
-    if not done.cancelled():
-        done.exception()
 
 
 class Work:

@@ -185,6 +185,8 @@ def _content(path: str, method: str, first: str) -> Schema:
         return {"content": {"text/plain": {"schema": {"type": "string"}}}}
     if path == "/media/{id}":
         return {"content": {"*/*": {}}}
+    if path == "/api/v1/events":
+        return {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
     schema = _OF_PATH.get(f"{method.upper()} {path}")
     if schema is None:
         row = ref(_OF_FIRST[first])

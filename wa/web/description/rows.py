@@ -48,7 +48,7 @@ _SERIES = (
 )
 _SERIES_STATUS = {"status": _one_of("active", "held", "ended")}
 _MESSAGE = (
-    "id# chat_jid message_id sender? content? timestamp# is_from_me! status? quoted_id? edited_at?"
+    "id# chat_jid message_id sender? content? timestamp# at is_from_me! status? quoted_id? edited_at?"
     " deleted_at? media_path? details{}? unavailable? source created_at chat_name? sender_name?"
 )
 _JOB = (
@@ -82,11 +82,11 @@ SCHEMAS = {
     "Message": _row(
         f"{_MESSAGE} receipts{{}}?",
         message_type=_one_of(*TYPES),
-        reactions=listed(_row("sender? emoji timestamp#?")),
+        reactions=listed(_row("sender? emoji timestamp#? at?")),
     ),
     "FoundMessage": _row(f"{_MESSAGE} snippet", message_type=_one_of(*TYPES)),
     "Chat": _row(
-        "id name? is_group! unread_count# last_message_time#? last_message? last_is_from_me!"
+        "id name? is_group! unread_count# last_message_time#? last_message_at? last_message? last_is_from_me!"
         " last_message_type? last_deleted_at? last_unavailable? last_details{} created_at updated_at"
         " last_mentions[]"
     ),
