@@ -148,16 +148,17 @@ def save(
     wanted = list(dict.fromkeys(checked_phone(each, region) for each in phones))
     with store.write():
         row = contacts.get(store, number)
-        gone = [each["phone"] for each in row["phones"] if each["phone"] not in wanted]
-        edit(store, number, now, region=region, phones=wanted[::-1], without=gone, today=today, **changes)
+        gone = [f"+{each['phone']}" for each in row["phones"] if each["phone"] not in wanted]
+        new = [f"+{each}" for each in reversed(wanted)]  # whole numbers, whatever the region
+        edit(store, number, now, region=region, phones=new, without=gone, today=today, **changes)
         for column, words in (("aliases", aliases), ("tags", tags)):
             given = [word for word in map(tidy, words) if fold_name(word)]
             kept = {fold_name(word) for word in given}
             known = {fold_name(word) for word in row[column]}
             if dropped := [word for word in row[column] if fold_name(word) not in kept]:
                 change_words(store, number, column, dropped, now, remove=True)
-            if new := [word for word in given if fold_name(word) not in known]:
-                change_words(store, number, column, new, now)
+            if added := [word for word in given if fold_name(word) not in known]:
+                change_words(store, number, column, added, now)
         set_favorite(store, number, is_favorite, now)
     return contacts.get(store, number)
 

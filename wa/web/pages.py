@@ -40,7 +40,7 @@ def without_session(headers: Headers, method: str, path: str, body: bytes) -> An
     where = f"/login?next={quote(back)}"
     if is_script and (method == "GET" or (headers.text(b"hx-source") or "").endswith("#form")):
         told = render.part("alert.html", 401, text=_ENDED, link=where)
-        return Answer(401, told.body, {"HX-Retarget": "#alert", "HX-Reswap": "innerHTML"}, render.HTML)
+        return Answer(401, told.body, render.TO_ALERT, render.HTML)
     if is_script:
         return Answer(401, b"", {"HX-Redirect": where}, render.HTML)
     if method == "GET":

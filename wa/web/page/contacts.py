@@ -156,7 +156,7 @@ def _wrong(context: Context, form: Form) -> tuple[dict[str, str], list[str]]:
     given = [each for each in form.all("phone") if each.strip()]
     for place, text in enumerate(given):
         try:
-            phones.append(checked_phone(text, context.settings.region))
+            phones.append("+" + checked_phone(text, context.settings.region))
         except WaError as error:
             errors[f"phone-{place}"] = said(error)
     checks: dict[str, Callable[[], object]] = {

@@ -15,7 +15,7 @@ from wa.times import from_iso
 from wa.web.access import Refused
 from wa.web.answers import Answer, status_of
 from wa.web.page import render
-from wa.web.page.render import HTML, Typed, View, part, said
+from wa.web.page.render import HTML, TO_ALERT, Typed, View, part, said
 
 _OF_A_BLOCK = {"paused": "paused", "brake": "braked", "ban": "braked"}
 
@@ -32,12 +32,7 @@ def trouble(error: WaError | Refused, view: View, fields: Mapping[str, list[str]
     status = error.status if isinstance(error, Refused) else status_of(error)
     if view.is_part:
         told = part("alert.html", text=said(error), link=None)
-        return Answer(
-            status if status >= 500 else 200,
-            told.body,
-            {"HX-Retarget": "#alert", "HX-Reswap": "innerHTML"},
-            HTML,
-        )
+        return Answer(status if status >= 500 else 200, told.body, TO_ALERT, HTML)
     typed = [(name, Typed(text)) for name, texts in (fields or {}).items() for text in texts]
     can_repeat = fields is not None and status in (500, 503)
     values = {

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 HTML = "text/html; charset=utf-8"
+TO_ALERT = {"HX-Retarget": "#alert", "HX-Reswap": "innerHTML", "HX-Reselect": ".note"}
+"""Headers with which an answer to a script is shown above the screen, which stays as it is."""
 THEMES = {"light": "Light", "dark": "Dark"}
 """The themes that one can choose; without a choice it is the device's."""
 THEME_COOKIE = "wa_theme"

@@ -56,12 +56,16 @@ document.addEventListener("focusout", (event) => { if (event.target.matches("[ro
 document.addEventListener("htmx:after:swap", (event) => {
   const input = event.detail.ctx.sourceElement;
   if (input.matches("[role=combobox]")) {
+    const asked = new URL(event.detail.ctx.request.action, location).searchParams.get("q");
+    if (asked !== input.value) listOf(input).replaceChildren();  // an answer that comes late
     mark(input, null);                                    // the option that was marked is gone
     show(input, document.activeElement === input);
+    if (asked !== input.value) return;
     const found = optionsOf(input).length;
     document.getElementById(input.dataset.heard).textContent = found ? `${found} found` : "Nobody found";
   }
   if (input.matches("#form")) document.querySelector("#form [aria-invalid=true]")?.focus();
+  if (input.matches(".do")) input.querySelector(".outcome p")?.focus();
   prepare();
 });
 
@@ -97,6 +101,8 @@ document.addEventListener("input", (event) => {
   if (field.matches("[data-count]")) count(field);
   if (field.matches("[role=combobox]")) {                 // what was chosen is no longer what is written
     document.getElementById(field.dataset.value).value = "";
+    listOf(field).replaceChildren();                      // what was found was found for another text
+    show(field, false);
     tell(field, "Choose one of the list, or write all of a number.");
   }
 });
@@ -113,11 +119,14 @@ document.addEventListener("change", (event) => {
   if (field.id === "theme") field.form.requestSubmit();
 });
 function prepare() {
-  for (const button of document.querySelectorAll(".without-script")) button.hidden = true;
+  for (const button of document.querySelectorAll(".without-script")) button.classList.add("gone");
   for (const field of document.querySelectorAll("[data-count]")) count(field);
   for (const field of document.querySelectorAll("[data-instead]")) takePlace(field);
 }
-document.addEventListener("DOMContentLoaded", prepare);
+document.addEventListener("DOMContentLoaded", () => {
+  prepare();
+  document.querySelector("[data-first]")?.focus();
+});
 
 // ── What happens meanwhile ───────────────────────────────────────────────────────────────────────────
 // The server tells it as a stream. A row that is shown says what became of it where it stands, and what
