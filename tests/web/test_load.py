@@ -1,9 +1,12 @@
-"""The API under load, beside the process that sends and another writer."""
+"""The API under load, with streams of events open, beside the process that sends and another writer."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import re
+import selectors
+import socket
 import threading
 import time
 from pathlib import Path
@@ -21,6 +24,7 @@ READS_A_SECOND = 200
 POSTS_A_SECOND = 20
 LONGEST = 0.1
 MOST_MEGABYTES = 60
+STREAMS = 20
 
 
 def memory_of(pid):
@@ -52,6 +56,33 @@ class Caller(threading.Thread):
         connection.close()
 
 
+class Streams(threading.Thread):
+    """Read events from many connections; note the ids that each has got."""
+
+    def __init__(self, port, number):
+        super().__init__(daemon=True)
+        self.ids = [[] for _ in range(number)]
+        self.is_over = threading.Event()
+        self._chosen = selectors.DefaultSelector()
+        request = f"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nX-API-Secret: {SECRET}\r\n\r\n"
+        for each in range(number):
+            line = socket.create_connection(("127.0.0.1", port), timeout=30)
+            line.sendall(request.encode())
+            assert line.recv(4096).startswith(b"HTTP/1.1 200")
+            self._chosen.register(line, selectors.EVENT_READ, (each, bytearray()))
+
+    def run(self):
+        while not self.is_over.is_set():
+            for key, _ in self._chosen.select(0.2):
+                number, rest = key.data
+                rest += key.fileobj.recv(65_536)
+                whole, _, left = bytes(rest).rpartition(b"\n")
+                rest[:] = left
+                self.ids[number] += [int(each) for each in re.findall(rb"^id: (\d+)$", whole, re.MULTILINE)]
+        for key in list(self._chosen.get_map().values()):
+            key.fileobj.close()
+
+
 def posts(first, step):
     """Return requests that queue messages, each twice with its key."""
     for number in range(first, SECONDS * POSTS_A_SECOND, step):
@@ -72,6 +103,8 @@ def test_a_minute_of_load(spawn, home, wa, record_property):
     for path in READS:
         server.ask("GET", path)
     before = memory_of(server.process.pid)
+    streams = Streams(server.port, STREAMS)
+    streams.start()
     readers = [
         Caller(
             server.port,
@@ -109,6 +142,13 @@ def test_a_minute_of_load(spawn, home, wa, record_property):
     number = SECONDS * POSTS_A_SECOND
     wait_for(lambda: len(delivered(home)) == number, timeout=120, what="the messages")
     assert len(set(delivered(home))) == number
+    told = Store(home).value("SELECT count(*) FROM events WHERE type = 'queue'")
+    wait_for(lambda: all(len(ids) >= told for ids in streams.ids), what="the events")
+    streams.is_over.set()
+    streams.join()
+    assert told >= number
+    for ids in streams.ids:
+        assert ids == sorted(set(ids)) == streams.ids[0]
     assert p99 < LONGEST
     assert after < before + 5
     assert after < MOST_MEGABYTES

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -100,6 +101,7 @@ def test_sigterm_ends_it_with_requests_of_every_kind_open(serve, home):
         f"{head.format('/api/v1/messages', 'application/json')}Content-Length: 100\r\n\r\n{{",
         f"{head.format('/api/v1/messages', kind)}Content-Length: 1000000\r\n\r\n{part}",
         "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n",
+        *[f"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nX-API-Secret: {SECRET}\r\n\r\n"] * 20,
     )
     with contextlib.ExitStack() as stack:
         for text in texts:
@@ -234,45 +236,69 @@ def test_the_curl_lines_of_the_docs_work(serve, wa):
     ]
 
 
-def test_a_kill_during_posts_loses_nothing_that_was_answered(serve, store):
-    kill_during_posts(serve, store, rounds=1)
+def test_a_kill_during_posts_loses_nothing_that_was_answered(serve, home, store):
+    kill_during_posts(serve, home, store, seed=1)
 
 
 @pytest.mark.soak
-def test_many_kills_during_posts_lose_nothing_that_was_answered(serve, store):
-    kill_during_posts(serve, store, rounds=20)
+@pytest.mark.parametrize("seed", range(2, 22))
+def test_many_kills_during_posts_lose_nothing_that_was_answered(serve, home, store, seed):
+    kill_during_posts(serve, home, store, seed)
 
 
-def kill_during_posts(serve, store, rounds):
-    """Kill the server during 50 POSTs: what was answered is there, the rest at most once with its key."""
-    for number in range(rounds):
-        server = serve()
-        answered, unanswered = [], []
-        for each in range(50):
-            key = f"{number}-{each}"
-            body = {"to": REEM, "text": key, "at": "2030-12-24 10:00"}
-            if each == 10:
-                delay = f"sleep 0.0{number % 5 * 3:02}"
-                killer = subprocess.Popen(["sh", "-c", f"{delay}; kill -9 {server.process.pid}"])
-            try:
-                status, row = server.ask("POST", "/api/v1/schedule", body, Idempotency_Key=key)
-                assert status == 201
-                answered.append((key, row["id"]))
-            except (OSError, http.client.HTTPException):
-                unanswered.append((key, body))
-        killer.wait()
-        server.process.finish()
-        assert answered
-        assert unanswered
-        found = {
-            row["idempotency_key"]: row["id"]
-            for row in store.rows("SELECT id, idempotency_key FROM scheduled_messages")
-        }
-        assert all(found.get(key) == row_id for key, row_id in answered)
-        server = serve()
-        for key, body in unanswered:
-            status, row = server.ask("POST", "/api/v1/schedule", body, Idempotency_Key=key)
-            assert status == (200 if key in found else 201)
-        server.process.kill()
-        sql = "SELECT count(*), count(DISTINCT idempotency_key) FROM scheduled_messages"
-        assert store.execute(sql).fetchone() == (50 * (number + 1),) * 2
+def kill_during_posts(serve, home, store, seed):
+    """Kill the server during 50 POSTs, some with a file: what was answered is there, the rest at most once.
+
+    Repeated with their keys, all are there, once each, and so are their files.
+    """
+    chosen = random.Random(seed)
+    server = serve()
+    after, delay = chosen.randrange(5, 35), chosen.uniform(0, 0.03)
+    answered, asked = {}, {}
+    killer = None
+    for number in range(50):
+        key = f"key-{number}"
+        asked[key] = {"to": REEM, "text": key, "at": "2030-12-24 10:00"}
+        if number == after:
+            killer = subprocess.Popen(["sh", "-c", f"sleep {delay:.3f}; kill -9 {server.process.pid}"])
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            status, row = post_with_key(server, key, asked[key], with_file=number % 3 == 0)
+            assert status == 201
+            answered[key] = row["id"]
+    killer.wait()
+    server.process.finish()
+    assert len(answered) >= after
+    sql = "SELECT idempotency_key AS key, id, media_path FROM scheduled_messages"
+    found = {row["key"]: row["id"] for row in store.rows(sql)}
+    assert len(found) == store.value("SELECT count(*) FROM scheduled_messages")
+    assert answered.items() <= found.items()
+    assert len(found) <= len(answered) + 1
+    server = serve()
+    for number, (key, body) in enumerate(asked.items()):
+        status, row = post_with_key(server, key, body, with_file=number % 3 == 0)
+        assert status == (200 if key in found else 201)
+        assert row["id"] == found.get(key, row["id"])
+    server.process.kill()
+    rows = store.rows(sql)
+    assert len({row["key"] for row in rows}) == len(rows) == 50
+    files = {row["media_path"] for row in rows if row["media_path"]}
+    kept = {f"media/upload/{each.name}" for each in (home.media / "upload").iterdir()}
+    assert len(files) == 17
+    assert files == kept
+
+
+def post_with_key(server, key, body, *, with_file):
+    """Schedule a message, with a file of its own or without; return status and row."""
+    if not with_file:
+        return server.ask("POST", "/api/v1/schedule", body, Idempotency_Key=key)
+    parts = [f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{body[name]}' for name in body]
+    parts.append(f'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n{key * 20_000}')
+    form = "\r\n".join([*parts, "--b--\r\n"]).encode()
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
+    head = {"X-API-Secret": SECRET, "Idempotency-Key": key, "Content-Type": "multipart/form-data; boundary=b"}
+    try:
+        connection.request("POST", "/api/v1/schedule", form, head)
+        reply = connection.getresponse()
+        return reply.status, json.loads(reply.read())
+    finally:
+        connection.close()
