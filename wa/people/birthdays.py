@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 from wa.birthdays import age_on, birthday_in, in_words, next_date
 from wa.people.contacts import read
@@ -24,8 +25,11 @@ def upcoming(store: Store, today: date, days: int) -> list[Row]:
 
     Each row has `date` (ISO), `weekday`, `in_days`, and `age`, which is None where the year is not known.
     """
+    near = {f"{today + timedelta(ahead):%m-%d}" for ahead in range(min(days, 366) + 1)}
+    near.add("02-29")  # in other years, another day
     found = []
-    for row in with_birthday(store):
+    where = "WHERE c.birthday IS NOT NULL AND substr(c.birthday, -5) IN (SELECT value FROM json_each(?))"
+    for row in read(store, where, [json.dumps(sorted(near))]):
         day = next_date(row["birthday"], today)
         ahead = (day - today).days
         if ahead <= days:

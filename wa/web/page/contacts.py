@@ -37,8 +37,10 @@ def screen(context: Context, view: View, query: Form) -> Answer:
         "soon": [],
     }
     after = _number(query["after"])
-    listed = iter(search(store, words)) if words.strip() else contacts.listing(store)
-    found = list(islice(listed, after, after + _PAGE + 1))
+    if words.strip():
+        found = search(store, words)[after : after + _PAGE + 1]
+    else:
+        found = contacts.page(store, _PAGE + 1, after)
     values["rows"] = [_row(row) for row in found[:_PAGE]]
     values["more"] = after + _PAGE if len(found) > _PAGE else None
     if not words.strip() and not after:
