@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import configparser
+import http.client
 import json
 import os
 import shlex
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import tempfile
@@ -20,6 +22,7 @@ import pytest
 from conftest import REEM, WA, Result, is_owned, wait_for
 from crontab import unescaped_by_cron
 from npm import npm_folder
+from web_client import SECRET
 
 from wa.store.locks import lock_holder
 from wa.store.paths import Home
@@ -249,6 +252,46 @@ def test_pm2_makes_backups_with_awkward_paths(spawn, tmp_path, pm2):
     assert pm2.app()["pm2_env"]["restart_time"] == 0
 
 
+def free_port() -> int:
+    """Return a port that was free a moment ago; `wa service` prints one, which may not be."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def answers(port: int, path: str = "/api/v1/status", secret: str = SECRET) -> int:
+    """Return the status of an answer of the HTTP API, 0 without an answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path, headers={"X-API-Secret": secret})
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+def test_pm2_keeps_the_api_beside_the_scheduler(spawn, tmp_path, pm2):
+    program, home, port = awkward_program(tmp_path), tmp_path / f"home {AWKWARD}", free_port()
+    home.mkdir(mode=0o700)
+    (home / ".env").write_text(f"WA_TRANSPORT=loopback\nAPI_SECRET={SECRET}\n")
+    made = spawn("service", "pm2", "--serve", program=[program], WA_HOME=str(home)).finish()
+    assert (made.code, "API_SECRET" in made.err) == (0, False), made.err
+    path = tmp_path / "ecosystem.config.js"
+    path.write_text(made.out.replace('"serve"]', f'"serve", "--port", "{port}"]'), encoding="utf-8")
+    pm2("start", str(path))
+    wait_for(lambda: answers(port) == 200, what="the API")
+    wait_for(lambda: answers(port, "/health") == 200, what="the scheduler")
+    before = pm2.pid("wa-serve")
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: pm2.pid("wa-serve") not in (0, before), what="another")
+    wait_for(lambda: answers(port) == 200, what="the API again")
+    pid = pm2.pid("wa-serve")
+    pm2("stop", "wa-serve")
+    assert not is_alive(pid)
+    assert pm2.app("wa-serve")["pm2_env"]["exit_code"] == 130  # PM2 stops with SIGINT
+    assert pm2.app()["pm2_env"]["restart_time"] == 0
+
+
 # ── cron ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -305,6 +348,28 @@ def test_the_crontab_lines_work_with_home_alone_in_the_environment(wa, spawn, tm
     assert stat.S_IMODE((home / "cron.log").stat().st_mode) == 0o600
     (check,) = [each for each in wa("doctor", "--json", **there).json if each["name"] == "home"]
     assert "cron.log" not in check["message"]
+
+
+def test_the_crontab_line_of_the_api_works(wa, spawn, tmp_path):
+    home, port = tmp_path / f"home {AWKWARD}", free_port()
+    home.mkdir(mode=0o700)
+    (home / ".env").write_text("WA_TRANSPORT=loopback\n")
+    made = spawn(
+        "service", "cron", "--serve", program=[awkward_program(tmp_path)], WA_HOME=str(home)
+    ).finish()
+    assert "there is no API_SECRET" in made.err
+    (line,) = [line for line in made.out.splitlines() if line.startswith("@reboot ")]
+    command = unescaped_by_cron(line.removeprefix("@reboot "))
+    command = command.replace(" serve >", f" serve --port {port} >")
+    server = spawn("-i", f"HOME={tmp_path}", "/bin/sh", "-c", f"{command} & echo $!", program=["env"])
+    pid = int(server.popen.stdout.readline())
+    try:
+        wait_for(lambda: answers(port, "/ping") == 200, what="the API")
+        assert answers(port) == 401
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not is_alive(pid), what="its end")
+    assert (home / "cron.log").read_text() == ""
 
 
 @pytest.mark.parametrize(
@@ -365,6 +430,16 @@ def test_the_unit_has_the_needed_settings(units):
     assert unit["Install"]["WantedBy"] == "default.target"
 
 
+def test_the_unit_of_the_api_has_the_needed_settings(units):
+    unit = parsed(units / "wa-serve.service")
+    service = unit["Service"]
+    assert service["ExecStart"].endswith(" serve")
+    assert (service["Restart"], service["RestartPreventExitStatus"]) == ("always", "2")
+    assert int(service["TimeoutStopSec"]) >= 6
+    assert service["StandardOutput"] == "null"  # a link that logs in
+    assert unit["Install"]["WantedBy"] == "default.target"
+
+
 def test_the_backup_s_units_have_the_needed_settings(units):
     service, timer = parsed(units / "wa-backup.service"), parsed(units / "wa-backup.timer")
     assert service["Service"]["ExecStart"].endswith(" backup")
@@ -387,7 +462,7 @@ def test_systemd_accepts_the_units(units, tmp_path):
         text=True,
         check=False,
     )
-    complaints = [line for line in found.stderr.splitlines() if "wa.service" in line or "wa-backup" in line]
+    complaints = [line for line in found.stderr.splitlines() if "wa.service" in line or "wa-" in line]
     assert complaints == []
     assert found.returncode == 0, found.stderr
 

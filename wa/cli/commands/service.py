@@ -78,6 +78,8 @@ def service(
             f"warning: {', '.join(missing)} {verb} from this environment and may be missing where"
             f" {manager.value} runs wa: put {pronoun} into {sources.home_file}"
         )
+    if serve and not sources.values.get("API_SECRET", "").strip():
+        app.out.note(f"warning: there is no API_SECRET, so programs are not let in: put one into {home}/.env")
     app.out.note("type next:")
     for step in steps:
         app.out.note(f"  {step}")
