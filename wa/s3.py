@@ -34,7 +34,7 @@ class Bucket:
 
         storage = self._storage
         with self._explained():
-            return boto3.session.Session().client(
+            return boto3.client(  # of the one session, which reads the files about S3 once
                 "s3",
                 endpoint_url=storage.endpoint,
                 region_name=region,
