@@ -90,9 +90,26 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made.store
 
 
+@pytest.fixture
+def home_at(empty_store: Path) -> Callable[[Path], Home]:
+    """Make a home with an empty store at a path, a tenth of the work that its first command would have."""
+
+    def make(path: Path) -> Home:
+        made = Home(path)
+        path.mkdir(mode=0o700)
+        shutil.copyfile(empty_store, made.store)
+        made.store.chmod(0o600)
+        return made
+
+    return make
+
+
 @pytest.fixture(autouse=True)
 def home(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    home_at: Callable[[Path], Home],
 ) -> Home:
     """A WA_HOME on loopback that holds an empty store, with no pause between two sends.
 
@@ -106,12 +123,8 @@ def home(
     monkeypatch.setenv("WA_SEND_SPACING", "0")
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
-    made = Home(tmp_path / "home")
-    if not request.node.get_closest_marker("no_home"):
-        made.path.mkdir(mode=0o700)
-        shutil.copyfile(empty_store, made.store)
-        made.store.chmod(0o600)
-    return made
+    path = tmp_path / "home"
+    return Home(path) if request.node.get_closest_marker("no_home") else home_at(path)
 
 
 @pytest.fixture

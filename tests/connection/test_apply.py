@@ -24,7 +24,6 @@ from wa.record.search import Filter
 from wa.store.condition import check
 from wa.store.database import BATCH
 from wa.store.open import open_store
-from wa.store.paths import Home
 from wa.whatsapp.events import (
     ChatRead,
     Deleted,
@@ -630,16 +629,14 @@ EVENTS = [
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(st.integers(0, len(EVENTS) - 1), max_size=60), st.integers(1, 9), st.booleans())
-def test_any_order_and_number_of_events_stores_each_message_once(home, order, batch, all_of_them):
+def test_any_order_and_number_of_events_stores_each_message_once(home, home_at, order, batch, all_of_them):
     """Each message is in its chat once, is found once, and the number of unread messages is right."""
     if all_of_them:
         rest = [number for number in range(len(EVENTS)) if number not in order]
         random.Random(batch).shuffle(rest)
         order = [*order, *rest]
     with tempfile.TemporaryDirectory(dir=home.path.parent) as path:
-        place = Home(Path(path) / "home")
-        place.prepare()
-        store = open_store(place)
+        store = open_store(home_at(Path(path) / "home"))
         for start in range(0, len(order), batch):
             spooled.append_all(store, [(str(number), b"") for number in order[start : start + batch]], NOW)
             spooled.record_all(store, lambda kind, payload: [EVENTS[int(kind)]], NOW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,11 @@ def test_all_real_files_are_present() -> None:
 
 
 @pytest.mark.parametrize("path", READABLE, ids=lambda path: path.stem)
-def test_a_real_file_is_read(wa: Wa, tmp_path: Path, path: Path) -> None:
+def test_a_real_file_is_read(wa: Wa, tmp_path: Path, home_at: Callable[[Path], Home], path: Path) -> None:
     last = len(path.read_bytes().splitlines()) + 1
     for region in ("DE", "US", None):
         options = ["--region", region] if region else []
-        own = {"WA_HOME": str(tmp_path / f"home-{region}")}
+        own = {"WA_HOME": str(home_at(tmp_path / f"home-{region}").path)}
         result = wa("contacts", "import-vcf", str(path), *options, "--json", **own)
         assert result.code in (0, 8), result.err
         assert "Traceback" not in result.err

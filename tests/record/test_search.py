@@ -21,7 +21,6 @@ from wa.record.search import Filter, snippet
 from wa.store.condition import check
 from wa.store.fold import fold
 from wa.store.open import open_store
-from wa.store.paths import Home
 from wa.whatsapp.events import Deleted, Edited, JidMapped, MessageReceived
 
 NOW = FakeClock()()
@@ -487,7 +486,7 @@ def brute_force(store, query, limit):
     limit=st.integers(1, 15),
 )
 def test_every_search_plan_finds_what_reading_every_message_finds(
-    home, monkeypatch, texts, queries, parts, times, scan, candidates, limit
+    home, home_at, monkeypatch, texts, queries, parts, times, scan, candidates, limit
 ):
     for text_number, start, length in parts:  # queries taken from the texts
         if text_number < len(texts) and texts[text_number][start : start + length].split():
@@ -495,9 +494,7 @@ def test_every_search_plan_finds_what_reading_every_message_finds(
     with tempfile.TemporaryDirectory(dir=home.path.parent) as path, monkeypatch.context() as patch:
         patch.setattr(search, "SCAN", scan)
         patch.setattr(search, "CANDIDATES", candidates)
-        place = Home(Path(path) / "home")
-        place.prepare()
-        store = open_store(place)
+        store = open_store(home_at(Path(path) / "home"))
         with store.write(durable=False):
             for number, text in enumerate(texts):
                 event = MessageReceived(REEM_JID, str(number), REEM_JID, AT + times[number], text)
