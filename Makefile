@@ -3,7 +3,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types docs docs-check assets bench soak clean
+.PHONY: help demo demo-web test check lint types docs docs-check assets bench soak clean
 # The tests come last in `make check`, also with -j.
 .NOTPARALLEL:
 # Without compiled files each of the tests' processes would compile wa, and each worker all tests.
@@ -41,6 +41,15 @@ $(READY): $(INSTALLED)
 
 demo: $(INSTALLED)  ## the main job in ten seconds, on a stand-in for WhatsApp
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
+
+WEB := $(VENV)/.web
+$(WEB): $(INSTALLED)
+	@rm -f $@
+	@{ $(INSTALL) --editable '.[web]' && touch $@; } $(SHOW)
+	@test -e $@ || { tail -n 20 $(LOG) >&2; exit 1; }
+
+demo-web: $(WEB)  ## the web page on the stand-in, with somebody who writes, until Ctrl-C
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo_web.sh
 
 test: $(READY)  ## all tests but the long ones
 	@$(BIN)/python -m pytest -q -n 5

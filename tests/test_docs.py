@@ -235,7 +235,7 @@ def test_links_lead_somewhere(name):
 
 
 def test_every_page_is_linked_from_the_readme():
-    linked = set(re.findall(r"\]\((docs/[\w.-]+)", README))
+    linked = set(re.findall(r"\]\((docs/[\w-]+\.md)", README))
     assert linked == {name for name in PAGES if name.startswith("docs/")}
 
 

@@ -196,7 +196,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!document.body.dataset.events) return;
   watch();
   document.addEventListener("visibilitychange", watch);
-  if (document.getElementById("talk") && !location.hash && !location.search) scrollTo(0, document.documentElement.scrollHeight);
+  if (document.getElementById("talk") && ["", "#answer"].includes(location.hash) && !location.search) scrollTo(0, document.documentElement.scrollHeight);
 });
 addEventListener("pagehide", () => stream?.close());
 
