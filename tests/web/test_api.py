@@ -275,6 +275,39 @@ def test_the_queue_is_read_page_by_page_while_it_changes(api, wa, store):
     assert api("GET", "/api/v1/contacts?limit=1").header("next-cursor") == "1"
 
 
+def test_every_list_has_pages(api, wa):
+    for number in range(5):
+        wa("loopback", "say", f"44770090080{number}", f"Saturday {number}", "--id", f"A{number}")
+        wa("loopback", "say", REEM, f"Sunday {number}", "--id", f"B{number}")
+        api("POST", "/api/v1/contacts", {"name": f"Zoe {number}", "tag": ["team"], "favorite": number > 2})
+        api("PUT", f"/api/v1/templates/t{number}", {"text": "Hello"})
+        api("POST", "/api/v1/jobs", {"to": [REEM], "part": [{"text": "x"}], "at": FAR})
+        api("POST", "/api/v1/schedule", {"to": REEM, "text": f"{number}", "at": FAR, "every": "week"})
+    own(system_now, lambda: len(api("GET", "/api/v1/messages/search?q=day").json) == 10)
+    lists = [
+        each for each, methods in api("GET", "/openapi.json").json["paths"].items()
+        if any(one["name"] == "cursor" for one in methods.get("get", {}).get("parameters", []))
+    ]  # fmt: skip
+    assert len(lists) == 8
+    for path in lists:
+        more = {"/api/v1/messages": "&chat=sister", "/api/v1/messages/search": "&q=day"}.get(path, "")
+        whole = api("GET", f"{path}?limit=200{more}")
+        assert whole.header("next-cursor") is None
+        seen, cursor = [], ""
+        while cursor is not None:
+            reply = api("GET", f"{path}?limit=2{more}{cursor and f'&cursor={quote(cursor)}'}")
+            assert len(reply.json) <= 2
+            seen += reply.json if path != "/api/v1/messages" else reply.json[::-1]
+            cursor = reply.header("next-cursor")
+        assert len(seen) >= 5, path
+        assert seen == (whole.json if path != "/api/v1/messages" else whole.json[::-1]), path
+        for wrong in ("nonsense", "-", "9" * 30):
+            assert api("GET", f"{path}?cursor={wrong}{more}").code == "usage", (path, wrong)
+    found = api("GET", "/api/v1/contacts?q=zoe&tag=team&favorites=true").json
+    assert [row["name"] for row in found] == ["Zoe 3", "Zoe 4"]
+    assert api("GET", "/api/v1/contacts?q=zoe&tag=none").json == []
+
+
 # ── Bad input ───────────────────────────────────────────────────────────────────────────────────────
 
 SECRET_TEXT = "do-not-repeat-this"

@@ -11,19 +11,18 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from wa.connection.context import Context
-from wa.connection.programs import agents, asked, sending
+from wa.connection.programs import agents, asked, cursors, sending
 from wa.connection.programs.agents import Allowed, Made
 from wa.connection.programs.work import Work
 from wa.connection.status import line_of
-from wa.mcp import answers, cursors, shown
+from wa.mcp import answers, shown
 from wa.mcp.shown import LONG
-from wa.people import contacts, edit, recipients
-from wa.people.search import search as search_contacts
+from wa.people import edit, recipients
+from wa.people.search import narrowed
 from wa.queue import attention, rows
 from wa.record import chats, messages
 from wa.record.search import Filter, find_in_chat, search
 from wa.store.database import Row
-from wa.store.fold import fold
 
 LONGEST_WAIT = 30.0
 
@@ -138,14 +137,8 @@ class Tools:
         """Find contacts, the best match first; without a query list them all, favourites first."""
 
         def act(context: Context) -> answers.Contacts:
-            store, start = context.store, cursors.number(cursor)
-            found = search_contacts(store, query) if query else contacts.listing(store)
-            kept = (
-                row
-                for row in found
-                if (row["is_favorite"] or not favorites)
-                and (not tag or fold(tag.strip()) in map(fold, row["tags"]))
-            )
+            start = cursors.number(cursor)
+            kept = narrowed(context.store, query or None, tag or None, favorites=favorites)
             page = list(islice(kept, start, start + limit + 1))
             there = [shown.contact(row, notes_offset) for row in page[:limit]]
             return answers.Contacts(there, str(start + limit) if len(page) > limit else None)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from itertools import islice
 
 from wa.jids import jid_of_phone
-from wa.people.contacts import read
+from wa.people.contacts import listing, read
 from wa.record.chats import named_groups
 from wa.store.database import Row, Store
-from wa.store.fold import fold_name
+from wa.store.fold import fold, fold_name
 
 _MOST_WORDS = 30
 _TYPO_FROM = 5
@@ -47,6 +48,18 @@ def search(store: Store, text: str) -> list[Row]:
         near = [number for number, *names in rows if _is_nearly(fold_name(" ".join(names)), words)]
         return list(read(store, "WHERE c.id IN (SELECT value FROM json_each(?))", [json.dumps(near)]))
     return [row for _, row in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def narrowed(store: Store, text: str | None, tag: str | None, *, favorites: bool) -> Iterable[Row]:
+    """Return the contacts that `search` finds, or all for None; of these those with a tag, and favourites."""
+    if text is None:
+        return listing(store, tag, favorites=favorites)
+    wanted = None if tag is None else fold(tag.strip())
+    return (
+        row
+        for row in search(store, text)
+        if (row["is_favorite"] or not favorites) and (wanted is None or wanted in map(fold, row["tags"]))
+    )
 
 
 def suggestions(store: Store, text: str, limit: int) -> list[Row]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from itertools import islice
 from typing import Annotated
 
 from fastapi import FastAPI, Query
@@ -12,12 +11,12 @@ from starlette.responses import Response
 
 from wa.connection.context import Context
 from wa.connection.programs.work import Work
-from wa.people import contacts, edit, recipients
-from wa.people.search import search as find_contacts
+from wa.people import edit, recipients
+from wa.people.search import narrowed
 from wa.store.database import Row
-from wa.web.answers import Answer, answer, listed
+from wa.web.answers import Answer, answer
 from wa.web.api import fields
-from wa.web.api.fields import Body, Flag, Limit, Words
+from wa.web.api.fields import Body, Cursor, Flag, Limit, Words
 
 
 class Add(Body):
@@ -129,15 +128,10 @@ def add_to(paths: FastAPI, work: Work) -> None:
         tag: str | None = None,
         favorites: Flag = False,
         limit: Limit = 50,
-        cursor: Annotated[int, Query(ge=0, le=1_000_000, description="How many to leave out.")] = 0,
+        cursor: Cursor = "",
     ) -> Response:
         def act(context: Context) -> Answer:
-            store = context.store
-            found = (
-                contacts.listing(store, tag, favorites=favorites) if q is None else find_contacts(store, q)
-            )
-            page = list(islice(found, cursor, cursor + limit + 1))
-            return listed(page[:limit], str(cursor + limit) if len(page) > limit else None)
+            return fields.page(narrowed(context.store, q, tag, favorites=favorites), limit, cursor)
 
         return await fields.read(work, act)
 

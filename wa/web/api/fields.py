@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import Header, Query
@@ -11,10 +12,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import Response
 
 from wa.connection.context import Context
+from wa.connection.programs import cursors
 from wa.connection.programs.work import Act, Work
 from wa.errors import WaError
 from wa.queue.templates import words
-from wa.web.answers import Answer, answer
+from wa.store.database import Row
+from wa.web.answers import Answer, answer, listed
 
 MOST_ROWS = 200
 
@@ -44,6 +47,9 @@ def _yes_or_no(value: Any) -> Any:
 Number = Annotated[int, Field(ge=0), BeforeValidator(_digits)]
 Limit = Annotated[int, BeforeValidator(_digits), Query(ge=1, le=MOST_ROWS, description="At most this many.")]
 Flag = Annotated[bool, BeforeValidator(_yes_or_no)]
+Cursor = Annotated[
+    str, Query(max_length=300, description="The `Next-Cursor` of the page before; without, the first page.")
+]
 Before = Annotated[str | None, Query(description="Only messages before this time.")]
 After = Annotated[str | None, Query(description="Only messages at this time or later.")]
 Key = Annotated[
@@ -93,6 +99,13 @@ def words_of(context: Context, body: WithText, *, has_file: bool) -> words.Words
     if body.set:
         raise WaError("usage", "set gives fields of a template", "name one as template")
     return words.Words(body.text or "", None, {})
+
+
+def page(found: Iterable[Row], limit: int, cursor: str) -> Answer:
+    """Return a page of rows; its cursor says how many are on the pages before."""
+    start = cursors.number(cursor)
+    rows = list(islice(found, start, start + limit + 1))
+    return listed(rows[:limit], str(start + limit) if len(rows) > limit else None)
 
 
 def key_of(header: str | None, body: str | None) -> str:

@@ -21,9 +21,9 @@ from wa.queue.jobs import control, make, people, plan, sources, table
 from wa.queue.jobs import show as job_rows
 from wa.store.database import Row
 from wa.times import parse_duration, parse_when, to_iso
-from wa.web.answers import Answer, answer, listed
+from wa.web.answers import Answer, answer
 from wa.web.api import fields
-from wa.web.api.fields import Body, BodyKey, Key, Limit, Text, Words
+from wa.web.api.fields import Body, BodyKey, Cursor, Key, Limit, Text, Words
 
 _Status = Literal["draft", "pending", "running", "paused", "completed", "failed", "cancelled"]
 _After = Annotated[int, Query(ge=0, le=10_000_000, description="Leave the first recipients out.")]
@@ -99,8 +99,11 @@ def add_to(paths: FastAPI, work: Work) -> None:
     """Add the endpoints under /jobs."""
 
     @paths.get("/api/v1/jobs", summary="The jobs, the newest last")
-    async def list_(status: _Status | None = None) -> Response:
-        return await fields.read(work, lambda context: listed(table.listing(context.store, status)))
+    async def list_(status: _Status | None = None, limit: Limit = 200, cursor: Cursor = "") -> Response:
+        def act(context: Context) -> Answer:
+            return fields.page(table.listing(context.store, status), limit, cursor)
+
+        return await fields.read(work, act)
 
     @paths.post("/api/v1/jobs", summary="Add a job", status_code=201)
     async def add(body: Add, key: Key = None) -> Response:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wa.connection.context import Context
-from wa.connection.programs import asked, sending
+from wa.connection.programs import asked, cursors, sending
 from wa.connection.programs.work import Work
 from wa.media.uploads import Upload
 from wa.queue import compose, waiting
@@ -22,7 +22,7 @@ from wa.record.search import search as search_messages
 from wa.store.database import Row
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
-from wa.web.api.fields import After, Before, BodyKey, Flag, Key, Limit, To
+from wa.web.api.fields import After, Before, BodyKey, Cursor, Flag, Key, Limit, To
 from wa.web.api.route import file_of
 
 LONGEST_WAIT = 30
@@ -66,28 +66,37 @@ def outcome(row: Row, key: str, *, is_new: bool) -> Answer:
     return answer(row, 200 if not is_new else 202 if is_queued else 201, Idempotency_Key=key)
 
 
-def read_chat(context: Context, chat: str, limit: int, before: str | None, after: str | None) -> Answer:
-    """Return the newest messages of a chat."""
-    jid = asked.chat(context, chat).jid
-    found = messages.conversation(context.store, jid, limit, *asked.span(context, before, after))
-    return listed(responses.counted(context.store, found))
+def read_chat(
+    context: Context, chat: str, limit: int, before: str | None, after: str | None, cursor: str
+) -> Answer:
+    """Return the newest messages of a chat; the cursor leads to older ones."""
+    jid, span = asked.chat(context, chat).jid, asked.span(context, before, after)
+    found = messages.conversation(context.store, jid, limit + 1, *span, cursors.place(cursor))
+    shown = responses.counted(context.store, found[-limit:])
+    return listed(shown, cursors.of_message(shown[0]) if len(found) > limit else None)
 
 
 def add_to(paths: FastAPI, work: Work) -> None:
     """Add the endpoints under /messages and /chats."""
 
     @paths.get("/api/v1/chats", summary="The chats, newest message first")
-    async def chats(limit: Limit = 20, unread: Flag = False, channels: Flag = False) -> Response:
+    async def chats(
+        limit: Limit = 20, unread: Flag = False, channels: Flag = False, cursor: Cursor = ""
+    ) -> Response:
         def act(context: Context) -> Answer:
-            return listed(chat_list.listing(context.store, limit, unread_only=unread, channels=channels))
+            after = cursors.chat(cursor)
+            found = chat_list.listing(
+                context.store, limit + 1, unread_only=unread, channels=channels, after=after
+            )
+            return listed(found[:limit], cursors.of_chat(found[limit - 1]) if len(found) > limit else None)
 
         return await fields.read(work, act)
 
     @paths.get("/api/v1/messages", summary="The newest messages of a chat, oldest first")
     async def conversation(
-        chat: str, limit: Limit = 50, before: Before = None, after: After = None
+        chat: str, limit: Limit = 50, before: Before = None, after: After = None, cursor: Cursor = ""
     ) -> Response:
-        return await fields.read(work, lambda context: read_chat(context, chat, limit, before, after))
+        return await fields.read(work, lambda context: read_chat(context, chat, limit, before, after, cursor))
 
     @paths.get("/api/v1/messages/search", summary="Messages with all words of q, newest first")
     async def search(
@@ -98,6 +107,7 @@ def add_to(paths: FastAPI, work: Work) -> None:
         before: Before = None,
         after: After = None,
         limit: Limit = 50,
+        cursor: Cursor = "",
     ) -> Response:
         def act(context: Context) -> Answer:
             first, last = asked.span(context, before, after)
@@ -107,8 +117,10 @@ def add_to(paths: FastAPI, work: Work) -> None:
                 before=first,
                 after=last,
                 message_type=kind,
+                up_to=cursors.place(cursor),
             )
-            return listed(search_messages(context.store, q, narrowed, limit))
+            found = search_messages(context.store, q, narrowed, limit + 1)
+            return listed(found[:limit], cursors.of_message(found[limit - 1]) if len(found) > limit else None)
 
         return await fields.read(work, act)
 

@@ -15,9 +15,9 @@ from wa.connection.programs import asked
 from wa.connection.programs.work import Work
 from wa.queue.series import change, occurrences, table
 from wa.store.database import Row, Store
-from wa.web.answers import Answer, answer, listed
+from wa.web.answers import Answer, answer
 from wa.web.api import fields
-from wa.web.api.fields import Body, Flag, Words
+from wa.web.api.fields import Body, Cursor, Flag, Limit, Words
 
 
 class Change(Body):
@@ -41,9 +41,10 @@ def add_to(paths: FastAPI, work: Work) -> None:
     """Add the endpoints under /series."""
 
     @paths.get("/api/v1/series", summary="The series; with ended those that have ended too")
-    async def list_(ended: Flag = False) -> Response:
+    async def list_(ended: Flag = False, limit: Limit = 200, cursor: Cursor = "") -> Response:
         def act(context: Context) -> Answer:
-            return listed(_shown(context, row) for row in table.listing(context.store, ended=ended))
+            found = table.listing(context.store, ended=ended)
+            return fields.page((_shown(context, row) for row in found), limit, cursor)
 
         return await fields.read(work, act)
 

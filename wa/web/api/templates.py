@@ -11,9 +11,9 @@ from starlette.responses import Response
 from wa.connection.context import Context
 from wa.connection.programs.work import Work
 from wa.queue.templates import table
-from wa.web.answers import Answer, answer, listed
+from wa.web.answers import Answer, answer
 from wa.web.api import fields
-from wa.web.api.fields import Body
+from wa.web.api.fields import Body, Cursor, Limit
 
 
 class Put(Body):
@@ -26,8 +26,10 @@ def add_to(paths: FastAPI, work: Work) -> None:
     """Add the endpoints under /templates."""
 
     @paths.get("/api/v1/templates", summary="The templates, by name")
-    async def list_() -> Response:
-        return await fields.read(work, lambda context: listed(table.listing(context.store)))
+    async def list_(limit: Limit = 200, cursor: Cursor = "") -> Response:
+        return await fields.read(
+            work, lambda context: fields.page(table.listing(context.store), limit, cursor)
+        )
 
     @paths.get("/api/v1/templates/{name}", summary="One template")
     async def show(name: str) -> Response:

@@ -1,4 +1,4 @@
-"""The cursors of pages: made for an agent, and read when it hands one back.
+"""The cursors of pages: made for a program, and read when it hands one back.
 
 The functions that read one raise WaError `usage` for a text that no page gave.
 """
