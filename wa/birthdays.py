@@ -14,7 +14,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
-from wa.times import MONTHS, WEEKDAYS, quoted
+from wa.times import MONTHS, quoted
 
 _FIRST_YEAR = 1850
 """The first year that is believed; earlier ones are placeholders of programs."""
@@ -97,11 +97,6 @@ def in_words(text: str) -> str:
     return _shown(stored(text))
 
 
-def day_in_words(day: date) -> str:
-    """Return a day as `Fri 15 Jan 2027`."""
-    return f"{WEEKDAYS[day.weekday()][:3]} {day.day} {MONTHS[day.month - 1][:3]} {day.year}"
-
-
 def fuller(one: str, other: str) -> str:
     """Return the one of two stored birthdays that has a year, else the first."""
     return other if stored(one).year is None and stored(other).year else one
@@ -119,15 +114,17 @@ def is_same_day(one: str, other: str) -> bool:
 
 def next_date(birthday: str, today: date) -> date:
     """Return the next date, from `today` on, on which a stored birthday is: 28 February for the 29th."""
+    found = _in_year(birthday, today.year)
+    return found if found >= today else _in_year(birthday, today.year + 1)
+
+
+def _in_year(birthday: str, year: int) -> date:
+    """Return the date of a stored birthday in a year."""
     month, day, _ = stored(birthday)
-    for year in (today.year, today.year + 1):
-        try:
-            found = date(year, month, day)
-        except ValueError:
-            found = date(year, month, 28)
-        if found >= today:
-            break
-    return found
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return date(year, month, 28)
 
 
 def age_on(birthday: str, day: date) -> int | None:
@@ -138,8 +135,8 @@ def age_on(birthday: str, day: date) -> int | None:
 
 def age_at(birthday: str, today: date) -> int | None:
     """Return the age that somebody has today, None where the year is not known."""
-    month, day, year = stored(birthday)
-    return None if year is None else today.year - year - ((today.month, today.day) < (month, day))
+    year = stored(birthday).year
+    return None if year is None else today.year - year - (today < _in_year(birthday, today.year))
 
 
 def typed_birthday(text: str, today: date) -> str:

@@ -36,6 +36,14 @@ def test_every_field_is_filled_in_and_what_is_filled_in_is_no_template(wa, home)
     assert said == "Reem {name} 100%s|Reem|sis|447700900123|2026-11-20|12:00|Friday|28|Rome|{x}|}{"
 
 
+def test_who_was_born_on_29_february_is_a_year_older_on_the_28th_of_other_years_alone(wa):
+    assert wa("contacts", "add", "Adam", ADAM, "--birthday", "2000-02-29").code == 0
+    assert wa("template", "add", "age", "{age}").code == 0
+    for day, age in {"2027-02-27": 26, "2027-02-28": 27, "2028-02-28": 27, "2028-02-29": 28}.items():
+        row = wa("schedule", "add", ADAM, "--at", f"{day} 10:00", "--template", "age", "--json").json
+        assert row["message"] == str(age), day
+
+
 @pytest.mark.parametrize(
     "text", ["{", "}", "{}", "{a.b}", "{a[0]}", "{a!r}", "{a:>9}", "{0}", "{ a}", "{{a}", "", " "]
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 
-from wa.birthdays import stored
+from wa.birthdays import age_at
 from wa.errors import WaError
 from wa.jids import show_jid
 from wa.people import contacts
@@ -37,14 +37,9 @@ def values_for(store: Store, to: Recipient, local: datetime) -> dict[str, str]:
 
 
 def _age(birthday: str | None, day: date) -> str:
-    """Return the age on a day, "" where it is not known. In other years, 28 February stands for the 29th."""
-    if birthday is None or (born := stored(birthday)).year is None:
-        return ""
-    month, number = born.month, born.day
-    if (month, number) == (2, 29):
-        number = 28
-    age = day.year - born.year - ((day.month, day.day) < (month, number))
-    return str(age) if age >= 0 else ""
+    """Return the age on a day, "" where it is not known and before the birth."""
+    age = None if birthday is None else age_at(birthday, day)
+    return "" if age is None or age < 0 else str(age)
 
 
 def text_for(
