@@ -1,4 +1,4 @@
-"""Other people's texts made harmless: without characters that could rewrite what stands beside them."""
+"""Texts for people: other people's made harmless, and numbers of things."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ def clean(text: str) -> str:
 def one_line(text: object) -> str:
     """Return a text cleaned and on a single line."""
     return _BREAKS.sub(" ", clean("" if text is None else str(text)))
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words: `1 message`, `2 messages`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

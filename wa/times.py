@@ -12,11 +12,11 @@ from datetime import date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
+from wa.texts import counted
 
 UTC = timezone.utc
 _SECOND = timedelta(seconds=1)
 _YEARS = range(1000, 9999)
-_LONGEST = timedelta(days=36525)  # 100 years
 _EXAMPLES = 'Type for example "18:30", "tomorrow 9am", "in 2 hours", "fri 14:00" or "2026-12-25 10:00".'
 _NAMES = (
     "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
@@ -91,7 +91,7 @@ def _read(words: str, shown: str, now: datetime, zone: ZoneInfo, past: bool) -> 
         reading = f'{shown} was read as the day "{found["named"]}"'
         raise WaError("usage", f"{reading}, which does not exist", _EXAMPLES)
     if text is None and not past and days[0] >= today:
-        message = f"{shown} was read as {_day_text(days[0])} in {zone}, without a time of day"
+        message = f"{shown} was read as {day_in_words(days[0])} in {zone}, without a time of day"
         raise WaError("usage", message, f'Add a time: "{shown[1:-1]} 10:00".')
     if found["iso"] and (offset := _OFFSET.fullmatch(text or "")):
         ahead = timedelta(hours=int(offset[3] or 0), minutes=int(offset[4] or 0))
@@ -165,7 +165,7 @@ def _existing(years: Iterable[int], month: int, day: int) -> list[date]:
 
 
 def _clock_on(day: date, text: str, shown: str) -> time:
-    reading = f"{shown} was read as a time on {_day_text(day)}"
+    reading = f"{shown} was read as a time on {day_in_words(day)}"
     if text == "midnight":
         hint = 'Type "00:00" for the start of that day, or "00:00" and the day after for its end.'
         raise WaError("usage", f"{reading}, but its midnight can be read in two ways: start or end", hint)
@@ -217,7 +217,8 @@ def describe(moment: datetime, zone: ZoneInfo, now: datetime) -> str:
     return f"{_wall_text(moment, zone)}, {distance(moment, now.astimezone(zone))}"
 
 
-def _day_text(day: date) -> str:
+def day_in_words(day: date) -> str:
+    """Return a day as `Fri 15 Jan 2027`."""
     return f"{WEEKDAYS[day.weekday()][:3]} {day.day} {MONTHS[day.month - 1][:3]} {day.year}"
 
 
@@ -227,7 +228,7 @@ def _wall_text(moment: datetime, zone: ZoneInfo) -> str:
     precision = "seconds" if local.second else "minutes"
     twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
     clock = (local if twice else local.replace(tzinfo=None)).isoformat(timespec=precision)[11:]
-    return f"{_day_text(local)} {clock} {zone}"
+    return f"{day_in_words(local)} {clock} {zone}"
 
 
 def distance(moment: datetime, now: datetime) -> str:
@@ -242,8 +243,7 @@ def distance(moment: datetime, now: datetime) -> str:
     count, unit = next((pair for pair in sizes if pair[0]), (abs(seconds), "second"))
     if not count:
         return "now"
-    amount = f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"in {amount}" if seconds > 0 else f"{amount} ago"
+    return f"in {counted(count, unit)}" if seconds > 0 else f"{counted(count, unit)} ago"
 
 
 def parse_duration(text: str) -> timedelta:
@@ -256,7 +256,7 @@ def parse_duration(text: str) -> timedelta:
         length = sum(_span_parts(span), timedelta()) if span else timedelta()
     except OverflowError:
         length = timedelta.max
-    if not timedelta() < length <= _LONGEST:
+    if not timedelta() < length <= timedelta(days=36525):  # 100 years
         hint = 'Type a number above zero and s, m, h, d or w: "90s", "15m", "6h", "2d", "1w", "1h30m".'
         raise WaError("usage", f"{quoted(text)} is not a usable duration", hint)
     return length

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wa.cli.context import App
 from wa.cli.show import note_what_keeps, who
-from wa.texts import one_line
+from wa.texts import counted, one_line
 from wa.times import describe, from_iso, load_zone, to_iso
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def make(app: App, wish: Wish, given: Iterable[Given], *, dry_run: bool, ask: bo
     people = freeze(app.store, app.settings, app.context.me, given, wish, now)
     if people.doubles:
         again = "is named more than once, and gets" if people.doubles == 1 else "are named again, and get"
-        app.out.note(f"{_number(people.doubles, 'recipient')} {again} each message once")
+        app.out.note(f"{counted(people.doubles, 'recipient')} {again} each message once")
     if ask and not app.out.on_terminal:
         raise WaError(
             "usage", f"this goes to {_persons(len(people.rows))}", "--yes sends it without a question"
@@ -67,17 +67,13 @@ def _rehearse(app: App, wish: Wish, people: Any) -> None:
         app.out.streamed(plan, "parts", rows)
         return
     app.out.table(rows, _COLUMNS, lambda row: _cells(app, row), "nobody")
-    number, parts = _number(len(people.rows), "recipient"), _number(len(wish.parts), "part")
+    number, parts = counted(len(people.rows), "recipient"), counted(len(wish.parts), "part")
     app.out.note(f"{number}, {parts} each; over on {describe(from_iso(last), wish.zone, now)}")
     if clock.stalls_at:
         app.out.note(
             f"but it pauses on {describe(clock.stalls_at, wish.zone, now)}: quiet hours or the daily limit"
             " keep it for longer than its grace; --grace gives it more"
         )
-
-
-def _number(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _persons(number: int) -> str:

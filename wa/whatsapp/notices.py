@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from wa.jids import GROUP_SERVER, LID_SERVER, USER_SERVER
+from wa.texts import counted
 
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 _CALLS = {
@@ -31,8 +32,7 @@ def disappearing(seconds: int) -> str:
     if not seconds:
         return "Disappearing messages: off"
     size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
-    count = seconds // size
-    return f"Disappearing messages: {count} {unit}{'s' if count > 1 else ''}"
+    return f"Disappearing messages: {counted(seconds // size, unit)}"
 
 
 def call(about: dict[str, Any]) -> str:

@@ -30,8 +30,8 @@ def birthdays(
 
     Example: wa contacts birthdays --days 366
     """
-    from wa.birthdays import day_in_words
     from wa.people.birthdays import offers, upcoming
+    from wa.times import day_in_words
 
     app = app_of(ctx)
     day = today(app)

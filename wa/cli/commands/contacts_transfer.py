@@ -13,7 +13,7 @@ from wa.cli.context import App
 from wa.cli.options import Json, app_of
 from wa.cli.output import array
 from wa.errors import ExitStatus, WaError
-from wa.texts import clean, one_line
+from wa.texts import clean, counted, one_line
 
 if TYPE_CHECKING:
     from wa.people.report import Report
@@ -122,7 +122,7 @@ def _report(app: App, report: Report, *, dry_run: bool) -> None:
     row = report.row()
     counts = ", ".join(f"{row[kind]} {kind}" for kind in ("added", "updated", "unchanged", "skipped"))
     if row["birthdays"]:
-        counts += f", {row['birthdays']} birthday{'s' * (row['birthdays'] != 1)}"
+        counts += f", {counted(row['birthdays'], 'birthday')}"
     app.out.result(row, counts + (" (nothing was written)" if dry_run else ""))
     if row["birthdays_in_notes"]:
         app.out.note("hint: notes tell birthdays that are not stored: `wa contacts birthdays` shows them")

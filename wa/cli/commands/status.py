@@ -12,7 +12,7 @@ from wa.connection.status import Status, status_of
 from wa.jids import phone_of_jid
 from wa.queue import pacing
 from wa.store.locks import describe_holder
-from wa.texts import one_line
+from wa.texts import counted, one_line
 from wa.times import format_duration, from_iso
 
 commands = typer.Typer()
@@ -54,7 +54,7 @@ def _troubles(found: Status) -> Iterator[tuple[str, str]]:
     """Yield what wants the user, and what to do about it."""
     values = found.values
     if number := values["overdue"]:
-        text = f"{number} message{'' if number == 1 else 's'} should have gone out by now"
+        text = f"{counted(number, 'message')} should have gone out by now"
         yield "overdue", f"{text}: {'; '.join(found.overdue)}" if found.overdue else text
     for status, number in values["unseen"].items():
         yield status, f"{number} not sent; `wa schedule list --status {status}` shows them"

@@ -32,6 +32,7 @@ from wa.settings import Settings
 from wa.store.database import Store
 from wa.store.open import bind_store
 from wa.store.wake import wake_owner
+from wa.texts import counted
 
 _BATCH = 100
 """Records in one transaction, so that a listener at the same time does not wait long."""
@@ -76,10 +77,9 @@ def migrate(
             waiting = f"{run.scheduled.pending} still to be sent, so sending is paused"
             note(f"{waiting}: stop the old scheduler, then `wa resume`")
         if run.jobs.unfinished and not dry_run:
-            number = run.jobs.unfinished
-            came = "1 unfinished job" if number == 1 else f"{number} unfinished jobs"
+            came = f"{counted(run.jobs.unfinished, 'unfinished job')} came in paused"
             note(
-                f"{came} came in paused: stop the old scheduler, settle with `wa schedule resolve` what"
+                f"{came}: stop the old scheduler, settle with `wa schedule resolve` what"
                 " `wa schedule list --status unknown` shows, then `wa jobs resume ID` goes on"
             )
     return run.reports

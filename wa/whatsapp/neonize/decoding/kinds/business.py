@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from wa.texts import counted
 from wa.whatsapp.neonize.decoding.fields import labelled, lines, text_of
 from wa.whatsapp.neonize.decoding.kinds import flows
 from wa.whatsapp.neonize.decoding.kinds.money import price
@@ -152,4 +153,4 @@ def _joined(parts: Iterable[str]) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}" if number else ""
+    return counted(number, noun) if number else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from wa.texts import counted
 from wa.whatsapp.neonize.decoding.fields import Content, id_of, known, labelled, lines, text_of
 from wa.whatsapp.neonize.decoding.kinds import business, cards, files, payments, places
 from wa.whatsapp.neonize.decoding.kinds.plain import plain_text
@@ -60,7 +61,7 @@ def _sticker_pack(part: Any) -> Content:
 
 def _album(part: Any) -> Content:
     counts = ((part.expectedImageCount, "picture"), (part.expectedVideoCount, "video"))
-    shown = [f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in counts if number]
+    shown = [counted(number, noun) for number, noun in counts if number]
     return Content("system", labelled("Album", ", ".join(shown)))
 
 
