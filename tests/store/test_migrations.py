@@ -288,6 +288,20 @@ def test_every_step_says_what_it_brings():
             {},
             id="m0023_people",
         ),
+        pytest.param(
+            24,
+            ({*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, *JOBS, *SERIES} - {"spool"})
+            | {"shared_numbers", "calls", "sealed", "poll_votes"},
+            {"events": "id type chat_jid message_id row_id at data"},
+            id="m0024_events",
+        ),
+        pytest.param(
+            25,
+            ({*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, *JOBS, *SERIES} - {"spool"})
+            | {"shared_numbers", "calls", "sealed", "poll_votes", "events"},
+            {"hooks": "id name exec webhook secret events status cursor", "scheduled_messages": "hook_id"},
+            id="m0025_hooks",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

@@ -28,6 +28,9 @@ from wa.store.open import open_store_for
 from wa.store.paths import Home
 from wa.zones import RULES, choose_rules, rules
 
+HOOK = "WA_HOOK"
+"""The variable in which a hook's program finds its hook and event, as ID:EVENT."""
+
 
 @dataclass
 class App:
@@ -107,9 +110,11 @@ class App:
     def context(self) -> Context:
         """The context for functions below the commands."""
         settings, home = self.settings, self.home
+        hook = self.environ.get(HOOK, "").partition(":")[0]
         return Context(
-            home, settings, self.store, self.now, self._note, self._keep_descriptors, self.out.error
-        )
+            home, settings, self.store, self.now, self._note, self._keep_descriptors, self.out.error,
+            int(hook) if hook.isdecimal() else None,
+        )  # fmt: skip
 
     @property
     def serving(self) -> Context:

@@ -56,12 +56,14 @@ COMMANDS = {
     "service": "service",
     "serve": "serve",
     "mcp": "mcp",
+    "hooks": "hooks",
     "migrate-s3": "migrate_s3",
     "db": "db",
     "loopback": "loopback",
 }
 # The modules with further commands of a group.
 FURTHER = {"jobs": ["jobs_add"], "schedule": ["schedule_change", "schedule_birthdays"]}
+FURTHER["hooks"] = ["hooks_change"]
 FURTHER["contacts"] = ["contacts_change", "contacts_birthdays", "contacts_transfer"]
 
 

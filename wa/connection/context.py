@@ -57,6 +57,8 @@ class Context:
     note: Callable[[str], None] = _ignore
     before_library: Callable[[], None] = _do_nothing
     on_fatal: Callable[[WaError], None] = _keep_silent
+    hook_id: int | None = None
+    """The hook whose program runs this command: what it sends counts as that hook's reply."""
 
     @cached_property
     def transport(self) -> Transport:

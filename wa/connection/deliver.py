@@ -51,11 +51,16 @@ def send_parts(
 ) -> None:
     """Queue and send one message after the other. Call `tell` with each row as soon as it is sent or queued.
 
-    Each may take `wait` seconds; with None, a message is only queued, and so is a `draft`, and one that its
-    key names as scheduled for later. Raise as `rows.enqueue` does, and a WaError when a message was not
-    sent: it will not be sent later unless the code is `unknown-outcome` or `still-queued`.
+    Each may take `wait` seconds; with None, a message is only queued, as is a `draft`, or one whose key is of
+    a message for later. Raise as `rows.enqueue` does, and a WaError for one that was not sent: it will not be
+    sent later unless the code is `unknown-outcome` or `still-queued`.
     """
     held: list[BaseException] = []
+    queue: Callable[..., Row] = queue_now
+    if context.hook_id is not None:
+        from wa.hooks import replies
+
+        queue = replies.queue_as(context.hook_id, context.store, to, context.now())
     for number, part in enumerate(parts):
         if held:
             raise KeyboardInterrupt
@@ -64,7 +69,7 @@ def send_parts(
 
         def add(part: Part = part) -> tuple[Row, None]:
             grace = context.settings.grace
-            return queue_now(context.store, to, part, context.now(), grace=grace, key=key, draft=draft), None
+            return queue(context.store, to, part, context.now(), grace=grace, key=key, draft=draft), None
 
         _deliver(context, add, None if draft else wait, tell, held)
 
@@ -285,9 +290,7 @@ def send_due(context: Context) -> list[str]:
 
 def _is_quiet(context: Context) -> bool:
     """Return whether no row is being sent, and none could be sent by waiting for the spacing."""
-    if rows.sending_ids(context.store):
-        return False
-    return _nothing_to_send(context)
+    return not rows.sending_ids(context.store) and _nothing_to_send(context)
 
 
 def _nothing_to_send(context: Context) -> bool:

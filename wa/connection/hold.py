@@ -25,6 +25,9 @@ STANDBY_SECONDS = 0.25
 LAST_SECONDS = 2.0
 """Seconds after a request to stop for which the reader of the output may keep the process waiting."""
 
+SERVE_HOOKS = ("listen", "listen --no-send", "run-scheduler")
+"""The commands that serve the hooks while they own the connection."""
+
 T = TypeVar("T")
 Watch = Callable[["Owner | None"], T]
 
@@ -79,12 +82,25 @@ def serve(
         while not stopped.is_set() and not until(None):
             if lock.acquire():
                 owner = Owner(context.home, context.settings, transport, context.now, lock, command, scope)
-                owner.run(lambda running: stopped.is_set() or until(running), teller.look)
+                with _hooks(context, command):
+                    owner.run(lambda running: stopped.is_set() or until(running), teller.look)
                 break
             teller.look(None)
             stopped.wait(every)
     if asked:
         raise asked[0]
+
+
+@contextmanager
+def _hooks(context: Context, command: str) -> Iterator[None]:
+    """Serve the hooks while the block runs, if this command stays: a short owner only writes events down."""
+    if command not in SERVE_HOOKS:
+        yield
+        return
+    from wa.hooks.runner import Runner
+
+    with Runner(context.home, context.settings, context.now):
+        yield
 
 
 class _Teller:

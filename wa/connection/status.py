@@ -9,6 +9,7 @@ from typing import Any
 from wa.backup import history as backup
 from wa.connection import spool
 from wa.connection.context import Context
+from wa.hooks import table as hooks
 from wa.queue import attention, pacing
 from wa.queue import rows as queue
 from wa.queue.jobs import table as jobs
@@ -130,6 +131,7 @@ def status_of(context: Context) -> Status:
         "overdue": attention.overdue(store, now),
         "unseen": attention.unseen(store, counts),
         "paused_jobs": jobs.paused_with_reason(store),
+        "resting_hooks": hooks.resting(store),
         "renumbered": attention.renumbered(store),
         "spool": spool.count(store),
         "last_message_at": to_iso(messages.moment(newest)) if newest is not None else None,

@@ -38,6 +38,8 @@ MODULES = [
     "wa.queue.series.restore",
     "wa.queue.series.followed",
     "wa.queue.templates.table",
+    "wa.hooks.table",
+    "wa.hooks.deliveries",
     "wa.backup.history",
     "wa.connection.incoming.waiting",
 ]

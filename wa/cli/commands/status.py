@@ -69,6 +69,11 @@ def _troubles(found: Status) -> Iterator[tuple[str, str]]:
     for job in values["paused_jobs"]:
         title, job_id = one_line(job["title"]), job["id"]
         yield "job", f"{title} is paused: {job['error_message']}; `wa jobs resume {job_id}` lets it go on"
+    for hook in values["resting_hooks"]:
+        yield (
+            "hook",
+            f"{hook['name']} rests: {hook['reason']}; `wa hooks resume {hook['name']}` lets it go on",
+        )
     if values["spool"]:
         note = f", {len(found.stuck)} of them cannot be read: {found.stuck[0]}" if found.stuck else ""
         yield "spool", f"{values['spool']} events wait to be recorded{note}"

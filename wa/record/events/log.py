@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wa.as_json import public, to_json
+from wa.errors import WaError
 from wa.store.database import BATCH, Row, Store
 from wa.store.rewrites import join_chats
 from wa.times import to_iso
@@ -18,6 +19,14 @@ from wa.times import to_iso
 TYPES = ("message", "edited", "deleted", "reaction", "receipt", "queue", "connection")
 KEPT = timedelta(days=7)
 """The age at which a line is deleted."""
+
+
+def types_of(text: str) -> list[str]:
+    """Return the types in a text, which has commas between them. Raise WaError `usage` for an unknown one."""
+    found = [each.strip() for each in text.split(",")]
+    if unknown := [each for each in found if each not in TYPES]:
+        raise WaError("usage", f"there are no events of the type {unknown[0]!r}", ", ".join(TYPES))
+    return found
 
 
 def add(
@@ -81,6 +90,11 @@ def after(
             " AND +chat_jid = :chat"  # by id, and not by the index of chats, which would have to be sorted
         )
     return store.rows(f"SELECT * FROM events WHERE {where} ORDER BY id LIMIT :limit", params)
+
+
+def get(store: Store, number: int) -> Row | None:
+    """Return a line, None if it is not kept."""
+    return store.row("SELECT * FROM events WHERE id = ?", [number])
 
 
 def newest(store: Store) -> int:

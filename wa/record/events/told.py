@@ -74,15 +74,15 @@ def received(store: Store, receipt: Row, now: datetime) -> None:
         log.add(store, "receipt", now, data, **names)
 
 
-def is_late(row: Row, now: datetime) -> bool:
-    """Return whether what a line of the log tells happened more than LATE ago.
+def is_late(row: Row, now: datetime, age: timedelta = LATE) -> bool:
+    """Return whether what a line of the log tells happened longer ago than `age`.
 
     A message that waited on the server while the line was down is late when it is recorded.
     """
     at = from_iso(row["at"])
     if row["type"] == "message":
         at = min(at, moment(json.loads(row["data"])["timestamp"]))
-    return now - at > LATE
+    return now - at > age
 
 
 # ── For a listener ──────────────────────────────────────────────────────────────────────────────────

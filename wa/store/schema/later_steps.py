@@ -200,3 +200,60 @@ DROP INDEX reactions_changed;
 ALTER TABLE reactions DROP COLUMN changed
 """,
     )
+
+
+def m0025_hooks(db: Database) -> None:
+    """Programs and web addresses that hear of events, what became of each event, and whose reply a row is."""
+    run(
+        db,
+        """
+CREATE TABLE hooks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    exec TEXT,
+    webhook TEXT,
+    secret TEXT,
+    events TEXT NOT NULL DEFAULT '["message"]',
+    chats TEXT NOT NULL DEFAULT '[]',
+    senders TEXT NOT NULL DEFAULT '[]',
+    groups TEXT NOT NULL DEFAULT 'no' CHECK (groups IN ('no', 'also', 'only')),
+    own INTEGER NOT NULL DEFAULT 0,
+    reply_to_strangers INTEGER NOT NULL DEFAULT 0,
+    timeout REAL NOT NULL,
+    max_age REAL NOT NULL,
+    is_draft INTEGER NOT NULL DEFAULT 0,
+    allow_http INTEGER NOT NULL DEFAULT 0,
+    status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'paused', 'resting')),
+    reason TEXT,
+    cursor INTEGER NOT NULL,
+    missed INTEGER NOT NULL DEFAULT 0,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    CHECK ((exec IS NULL) != (webhook IS NULL))
+);
+CREATE TABLE hook_deliveries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    hook_id INTEGER NOT NULL REFERENCES hooks (id) ON DELETE CASCADE,
+    event_id INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    chat_jid TEXT,
+    status TEXT NOT NULL CHECK (status IN ('running', 'waiting', 'done', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    starts INTEGER NOT NULL DEFAULT 0,
+    first_at TEXT NOT NULL,
+    next_at TEXT,
+    error TEXT,
+    output TEXT,
+    row_id TEXT,
+    event TEXT,
+    updated_at TEXT NOT NULL,
+    UNIQUE (hook_id, event_id)
+);
+CREATE INDEX hook_deliveries_open ON hook_deliveries (hook_id, event_id)
+    WHERE status IN ('running', 'waiting');
+CREATE INDEX hook_deliveries_failed ON hook_deliveries (hook_id, id) WHERE status = 'failed';
+CREATE INDEX hook_deliveries_old ON hook_deliveries (updated_at);
+ALTER TABLE scheduled_messages ADD COLUMN hook_id INTEGER;
+CREATE INDEX queue_hook ON scheduled_messages (hook_id, to_jid, created_at) WHERE hook_id IS NOT NULL
+""",
+    )

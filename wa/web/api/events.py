@@ -129,13 +129,6 @@ async def _lines(
                 yield ": still here\n\n"
 
 
-def _types(text: str | None) -> list[str]:
-    found = [] if text is None else [each.strip() for each in text.split(",")]
-    if unknown := [each for each in found if each not in log.TYPES]:
-        raise WaError("usage", f"there are no events of the type {unknown[0]!r}", ", ".join(log.TYPES))
-    return found
-
-
 _IN_WORDS: dict[int | str, dict[str, Any]] = {
     200: {"description": "For each event `id`, `event` (its type) and `data`: type, id, at, late, data."}
 }
@@ -163,7 +156,7 @@ def add_to(paths: FastAPI, work: Work) -> None:
             Header(alias="Last-Event-ID", description="As since, which it comes before; browsers send it."),
         ] = None,
     ) -> Response:
-        wanted = _types(types)
+        wanted = [] if types is None else log.types_of(types)
         behind = since if last_event_id is None else last_event_id
 
         def begin(context: Context) -> tuple[int, int, str | None]:

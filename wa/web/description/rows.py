@@ -105,6 +105,7 @@ SCHEMAS = {
         "account{}? owner{}? connection connection_since? connection_reason? sending sending_note? queue{}"
         " overdue# unseen{} renumbered# spool# last_message_at? last_backup_at? in_the_future[]",
         paused_jobs=listed({"type": "object"}),
+        resting_hooks=listed({"type": "object"}),
     ),
     "Health": _row(
         "timestamp healthy! connected! pendingMessages#? pendingJobs#? problems[]",

@@ -1,0 +1,398 @@
+"""Hooks end to end: what a program prints is the reply, what an address gets is signed and in order."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered, wait_for
+from receiver import receiving
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from wa.connection.context import system_now
+from wa.connection.incoming.events import apply_event
+from wa.hooks import deliveries, replies, table, webhook
+from wa.record.events import log
+from wa.settings import parse_settings
+from wa.store.database import BATCH
+from wa.whatsapp.events import MessageReceived
+
+NOW = FakeClock()()
+GROUP = "120363000000000001@g.us"
+ECHO = "import json, sys; event = json.load(sys.stdin); print('you said', event['data']['content'])"
+SETTINGS = parse_settings({"WA_TRANSPORT": "loopback", "WA_TZ": "UTC"}, lambda: "UTC")
+
+
+@pytest.fixture
+def receiver():
+    with receiving() as made:
+        yield made
+
+
+@pytest.fixture
+def bot(tmp_path, wa):
+    """Add a hook whose program is Python source; return its name."""
+
+    def add(source=ECHO, *options, name="bot"):
+        path = tmp_path / f"{name}.py"
+        path.write_text(source, encoding="utf-8")
+        made = wa("hooks", "add", name, "--exec", f"{sys.executable} {path}", *options, "--json")
+        assert made.code == 0, made.err
+        return name
+
+    return add
+
+
+@pytest.fixture
+def contact(wa):
+    assert wa("contacts", "add", "Reem Sample", REEM).code == 0
+
+
+def put(store, *texts, chat=REEM_JID, sender=None, now=None, **fields):
+    """Record live messages."""
+    now = now or system_now()
+    for text in texts:
+        with store.write():
+            at = int(now.timestamp())
+            said = MessageReceived(chat, f"id {text}", sender or chat, at, text, **fields)
+            apply_event(store, said, now)
+
+
+def outcomes(wa, name="bot"):
+    """Return what became of the events of a hook, the oldest first."""
+    return wa("hooks", "show", name, "--json").json["deliveries"][::-1]
+
+
+def settled(wa, count, name="bot"):
+    """Wait until so many events of a hook have an outcome; return these."""
+    wait_for(lambda: sum(each["status"] in ("done", "failed") for each in outcomes(wa, name)) >= count)
+    return outcomes(wa, name)
+
+
+# ── Programs ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_a_program_prints_is_the_reply(wa, spawn, bot, contact, home, store):
+    bot()
+    spawn("run-scheduler", WA_SEND_SPACING="0")
+    wa("loopback", "say", REEM, "good morning")
+    wait_for(lambda: delivered(home) == ["you said good morning"])
+    (row,) = store.rows("SELECT * FROM scheduled_messages")
+    assert (row["to_jid"], row["created_from"], row["hook_id"]) == (REEM_JID, "hook", 1)
+    (outcome,) = settled(wa, 1)
+    assert (outcome["status"], outcome["row_id"], outcome["error"]) == ("done", row["id"], None)
+    hook = table.get(store, "bot")
+    assert hook["cursor"] >= outcome["event_id"]
+
+
+def test_strangers_groups_and_what_wa_sent_get_no_reply(wa, spawn, bot, contact, home, store):
+    bot()
+    spawn("run-scheduler", WA_SEND_SPACING="0")
+    wa("loopback", "say", ADAM, "from a stranger")
+    wa("loopback", "say", REEM, "in a group", "--group", GROUP)
+    wa("send", REEM, "by us", "--no-wait")
+    wa("loopback", "say", REEM, "last")
+    wait_for(lambda: "you said last" in delivered(home))
+    assert sorted(delivered(home)) == ["by us", "you said last"]
+    told = {each["error"] for each in settled(wa, 2)}
+    assert told == {None, "the sender is no contact: --reply-to-strangers answers strangers"}
+
+
+def test_who_is_heard_is_chosen(wa, spawn, bot, contact, store, home):
+    bot(ECHO, "--reply-to-strangers", name="all")
+    bot(ECHO, "--groups", "only", name="groups")
+    bot(ECHO, "--chat", REEM, name="chat")
+    bot(ECHO, "--from", REEM, "--groups", "also", name="person")
+    bot(ECHO, "--events", "queue,connection", name="other")
+    put(store, "one")
+    put(store, "two", chat=ADAM_JID)
+    put(store, "three", chat=GROUP, sender=REEM_JID)
+    put(store, "four", chat="status@broadcast", sender=REEM_JID)
+    spawn("run-scheduler", WA_SEND_SPACING="0")
+    wait_for(lambda: all(table.get(store, name)["cursor"] >= 0 for name in ("all",)))
+    heard = {}
+    ids = {row["id"]: row["message_id"] for row in store.rows("SELECT id, message_id FROM events")}
+
+    def all_heard():
+        for name in ("all", "groups", "chat", "person"):
+            heard[name] = [ids[each["event_id"]] for each in outcomes(wa, name) if each["status"] == "done"]
+        return [len(each) for each in heard.values()] == [2, 1, 1, 2]
+
+    wait_for(all_heard)
+    assert heard == {
+        "all": ["id one", "id two"],
+        "groups": ["id three"],
+        "chat": ["id one"],
+        "person": ["id one", "id three"],
+    }
+    wait_for(lambda: {each["type"] for each in outcomes(wa, "other")} == {"queue", "connection"})
+    assert all(each["row_id"] is None for each in outcomes(wa, "other"))
+
+
+def test_a_late_message_and_a_hook_that_proposes_make_drafts(wa, spawn, bot, contact, store):
+    bot()
+    put(store, "three days ago", now=system_now() - timedelta(days=3))
+    bot(ECHO, "--draft", "--since", "0", name="shy")
+    put(store, "now")
+    spawn("run-scheduler", WA_SEND_SPACING="0")
+    wait_for(lambda: store.value("SELECT count(*) FROM scheduled_messages") == 4)
+    found = dict(store.execute("SELECT idempotency_key, status = 'draft' FROM scheduled_messages"))
+    assert found == {"hook:1:1": 1, "hook:1:2": 0, "hook:2:1": 1, "hook:2:2": 1}
+
+
+def test_two_bots_rest_after_ten_replies(wa, spawn, bot, contact, home, store):
+    """The other bot is the loop below: it answers whatever it gets."""
+    bot()
+    spawn("run-scheduler", WA_SEND_SPACING="0")
+    for number in range(11):
+        wa("loopback", "say", REEM, f"turn {number}")
+        settled(wa, number + 1)
+    wait_for(lambda: len(delivered(home)) == 10)
+    hook = table.get(store, "bot")
+    assert (hook["status"], hook["reason"][:32]) == ("resting", "it sent 10 messages to one chat ")
+    assert "wa hooks resume bot" in wa("status").out
+    assert wa("status", "--json").json["resting_hooks"] == [{"name": "bot", "reason": hook["reason"]}]
+    assert wa("hooks", "resume", "bot").code == 0
+    assert table.get(store, "bot")["status"] == "active"
+
+
+def test_a_program_that_calls_send_is_counted_too(wa, contact, store, bot):
+    bot()
+    for number in range(10):
+        assert wa("send", REEM, f"text {number}", "--no-wait", WA_HOOK="1:5").code == 0
+    refused = wa("send", REEM, "one more", "--no-wait", "--json", WA_HOOK="1:5")
+    assert (refused.code, refused.error["code"]) == (5, "rate-limit-exceeded")
+    assert table.get(store, "bot")["status"] == "resting"
+    assert wa("send", ADAM, "to somebody else", "--no-wait").code == 0
+    assert store.value("SELECT count(*) FROM scheduled_messages WHERE hook_id = 1") == 10
+
+
+def test_a_second_run_changes_no_reply_that_is_there(store, wa, bot, contact):
+    """A run whose outcome was not noted is repeated; the model prints another text then."""
+    hook = table.get(store, bot())
+    put(store, "hello")
+    (line,) = log.after(store, 0)
+    message = json.loads(line["data"])
+    with store.write():
+        first = replies.reply(store, SETTINGS, hook, 1, message, "one", system_now(), late=False)
+        again = replies.reply(store, SETTINGS, hook, 1, message, "another", system_now(), late=False)
+    assert first == again
+    assert [row["message"] for row in store.rows("SELECT message FROM scheduled_messages")] == ["one"]
+
+
+def test_what_a_program_did_not_take_is_kept_and_tried_again_on_request(wa, spawn, bot, contact, home, store):
+    flag = home.path / "flag"
+    bot(f"import os, sys\nif not os.path.exists({str(flag)!r}): sys.exit('not yet')\nprint('now')")
+    spawn("run-scheduler", WA_SEND_SPACING="0")
+    wa("loopback", "say", REEM, "hello")
+    (outcome,) = settled(wa, 1)
+    assert (outcome["status"], outcome["error"]) == ("failed", "it ended with exit code 1: not yet")
+    assert wa("hooks", "list", "--json").json[0]["failed"] == 1
+    flag.touch()
+    with store.write():
+        log.prune(store, system_now() + timedelta(days=30))  # it is handed over from what was kept
+    assert wa("hooks", "retry", "bot", "--json").json == {"name": "bot", "retried": 1}
+    wait_for(lambda: store.value("SELECT message FROM scheduled_messages") == "now")
+    assert store.value("SELECT status FROM scheduled_messages") == "draft", "it is late"
+
+
+def test_a_paused_hook_hears_of_all_when_it_goes_on(wa, spawn, bot, contact, home, store):
+    bot()
+    wa("hooks", "pause", "bot")
+    spawn("run-scheduler", WA_SEND_SPACING="0")
+    wa("loopback", "say", REEM, "first")
+    wa("loopback", "say", REEM, "second")
+    wait_for(lambda: store.value("SELECT count(*) FROM messages") == 2)
+    assert outcomes(wa) == []
+    wa("hooks", "resume", "bot")
+    wait_for(lambda: delivered(home) == ["you said first", "you said second"])
+
+
+# ── Web addresses ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_address_gets_each_event_signed_and_in_order(wa, spawn, receiver, store):
+    made = wa("hooks", "add", "web", "--webhook", receiver.url, "--events", "message,reaction", "--json")
+    secret = made.json["secret"]
+    put(store, *(f"text {number}" for number in range(20)))
+    spawn("run-scheduler")
+    wait_for(lambda: len(receiver.posted) == 20)
+    assert receiver.texts == [f"text {number}" for number in range(20)]
+    headers, body = receiver.posted[0]
+    event = Webhook(secret).verify(body, headers)
+    assert (event["type"], event["id"], event["late"]) == ("message", 1, False)
+    assert headers["webhook-id"] == "evt_1"
+    for wrong in (
+        (Webhook(table.new_secret()), body, headers),
+        (Webhook(secret), body + b" ", headers),
+        (Webhook(secret), body, {**headers, "webhook-timestamp": "1"}),
+    ):
+        with pytest.raises(WebhookVerificationError):
+            wrong[0].verify(*wrong[1:])
+    assert "secret" not in wa("hooks", "show", "web", "--json").json
+    assert wa("hooks", "show", "web", "--secret", "--json").json["secret"] == secret
+
+
+def test_a_chat_whose_events_are_refused_delays_no_other(wa, spawn, receiver, store, monkeypatch):
+    receiver.answer = lambda event: 500 if event["data"]["chat_jid"] == ADAM_JID else 200
+    wa("hooks", "add", "web", "--webhook", receiver.url)
+    put(store, "a1", "a2", chat=ADAM_JID)
+    put(store, "r1", "r2")
+    spawn("run-scheduler")
+    wait_for(lambda: receiver.texts == ["a1", "r1", "r2"])
+    first = outcomes(wa, "web")[0]
+    assert (first["status"], first["error"], first["attempts"]) == ("waiting", "it answered 500", 1)
+    assert table.get(store, "web")["cursor"] == 0, "it is not ahead of what was taken"
+    receiver.answer = lambda event: 200
+    wait_for(lambda: receiver.texts == ["a1", "r1", "r2", "a1", "a2"], timeout=20)
+    wait_for(lambda: table.get(store, "web")["cursor"] >= 4)
+
+
+def test_gone_pauses_and_a_redirect_is_not_followed(wa, spawn, receiver, store):
+    wa("hooks", "add", "web", "--webhook", receiver.url)
+    receiver.answer, receiver.location = (lambda event: 302), f"{receiver.url}/elsewhere"
+    put(store, "one")
+    spawn("run-scheduler")
+    wait_for(lambda: [each["error"] for each in outcomes(wa, "web")] == ["it answered 302"])
+    assert len(receiver.posted) == 1
+    receiver.answer, receiver.location = (lambda event: 410), None
+    wait_for(lambda: table.get(store, "web")["status"] == "paused", timeout=20)
+    assert table.get(store, "web")["reason"] == "the receiver is gone (410)"
+
+
+def test_the_signature_is_that_of_the_convention():
+    """The example of the convention's own document."""
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    body = b'{"test": 2432232314}'
+    found = webhook.signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+    assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+# ── The commands ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--exec", "bot", "--webhook", "https://example.org"],
+        ["--exec", "bot 'unclosed"],
+        ["--webhook", "http://example.org/hook"],
+        ["--webhook", "https://user:password@example.org/hook"],
+        ["--webhook", "ftp://example.org"],
+        ["--webhook", "example.org"],
+        ["--webhook", "https://example.org:port/"],
+        ["--exec", "bot", "--events", "message,nothing"],
+        ["--exec", "bot", "--groups", "maybe"],
+        ["--exec", "bot", "--timeout", "soon"],
+    ],
+)
+def test_what_makes_no_hook_is_usage(wa, options):
+    refused = wa("hooks", "add", "bot", *options, "--json")
+    assert (refused.code, refused.error["code"]) == (2, "usage")
+    assert "password" not in refused.error["message"].replace("a password", "")
+    assert wa("hooks", "list", "--json").json == []
+
+
+def test_hooks_are_listed_edited_and_removed(wa, bot):
+    bot()
+    assert wa("hooks", "add", "bot", "--exec", "true", "--json").error["code"] == "usage"
+    edited = wa("hooks", "edit", "bot", "--timeout", "90s", "--events", "message,edited", "--own", "--json")
+    assert (edited.json["timeout"], edited.json["events"], edited.json["own"]) == (
+        90.0,
+        ["message", "edited"],
+        True,
+    )
+    assert wa("hooks", "edit", "bot", "--webhook", "https://example.org", "--json").error["code"] == "usage"
+    assert wa("hooks", "test", "bot").out == "it would reply: you said Hello, this is a sample\n"
+    assert wa("hooks", "remove", "bot").code == 0
+    for command in ("show", "edit", "remove", "pause", "resume", "retry", "test"):
+        assert wa("hooks", command, "bot", "--json").error["code"] == "not-found"
+
+
+def test_what_was_deleted_before_it_was_heard_is_counted(wa, spawn, receiver, store):
+    wa("hooks", "add", "web", "--webhook", receiver.url)
+    put(store, *(f"old {number}" for number in range(3)), now=NOW - timedelta(days=30))
+    put(store, "new")
+    log.prune(store, system_now())
+    spawn("run-scheduler")
+    wait_for(lambda: receiver.texts == ["new"])
+    assert table.get(store, "web")["missed"] == 3
+    assert "3 events were deleted" in wa("hooks", "show", "web").out
+
+
+def test_outcomes_are_kept_for_a_week_and_failures_until_they_are_tried(store, wa, bot):
+    hook = table.get(store, bot())
+    old = system_now() - timedelta(days=8)
+    with store.write():
+        for number in range(BATCH + 2):
+            line = {"id": number, "type": "message", "chat_jid": REEM_JID}
+            row = deliveries.begin(store, hook["id"], line, old)
+            deliveries.end(store, row, old, "failed" if number == 1 else "done", event="{}")
+    deliveries.prune(store, system_now())
+    assert [row["event_id"] for row in deliveries.recent(store, hook["id"], 10)] == [1]
+
+
+def test_a_restored_backup_hands_nothing_over_again(store, wa, spawn, receiver):
+    """What a hook heard since the backup was made, it does not hear again; what waited is set aside."""
+    wa("hooks", "add", "web", "--webhook", receiver.url)
+    wa("hooks", "add", "removed", "--exec", "true")
+    put(store, "before")
+    assert wa("backup").code == 0
+    wa("hooks", "remove", "removed")
+    wa("hooks", "add", "later", "--exec", "true")
+    receiver.answer = lambda event: 503 if event["data"]["content"] == "waits" else 200
+    owner = spawn("run-scheduler")
+    put(store, "heard")
+    put(store, "waits", chat=ADAM_JID)
+    wait_for(lambda: sorted(receiver.texts) == ["before", "heard", "waits"])
+    wait_for(lambda: [each["status"] for each in outcomes(wa, "web")][-1] == "waiting")
+    owner.popen.terminate()
+    assert owner.finish().code == 0
+    newest = log.newest(store)
+    assert wa("backup", "restore", "latest").code == 0
+    hooks = {hook["name"]: hook["cursor"] for hook in table.listing(store)}
+    assert hooks == {"web": hooks["web"], "removed": newest}
+    assert [each["status"] for each in outcomes(wa, "web")] == ["done", "done", "failed"]
+    receiver.answer = lambda event: 200
+    spawn("run-scheduler")
+    put(store, "new")
+    wait_for(lambda: receiver.texts[3:] == ["new"])
+    assert wa("hooks", "retry", "web", "--json").json["retried"] == 1
+    wait_for(lambda: receiver.texts[3:] == ["new", "waits"])
+
+
+@pytest.mark.soak
+def test_twenty_thousand_events_wait_for_a_receiver_that_is_down(store, wa, spawn, receiver):
+    """The listener's memory stays flat, another hook hears at once; then all come in order."""
+    receiver.answer = lambda event: 503
+    wa("hooks", "add", "web", "--webhook", receiver.url)
+    with receiving() as other:
+        wa("hooks", "add", "other", "--webhook", other.url)
+        owner = spawn("run-scheduler")
+        wait_for(lambda: memory_of(owner.pid) > 0)
+        put(store, "first")
+        wait_for(lambda: receiver.posted)
+        wait_for(lambda: other.texts == ["first"])
+        before = memory_of(owner.pid)
+        now = system_now()
+        with store.write():
+            for number in range(20_000):
+                said = MessageReceived(REEM_JID, f"M{number}", REEM_JID, int(now.timestamp()), str(number))
+                apply_event(store, said, now)
+        wait_for(lambda: len(other.posted) == 20_001, 300, "the other hook's events")
+        assert memory_of(owner.pid) < before + 8
+        receiver.answer, receiver.posted[:] = (lambda event: 200), []
+        wait_for(lambda: len(receiver.posted) == 20_001, 600, "all events")
+        assert receiver.texts == ["first", *map(str, range(20_000))]
+        assert memory_of(owner.pid) < before + 8
+
+
+def memory_of(pid):
+    """Return the megabytes of a process that are in memory."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024

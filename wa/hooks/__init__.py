@@ -1,0 +1,1 @@
+"""Programs and web addresses that hear of events."""

@@ -1,0 +1,95 @@
+"""Replies of hooks: rows of the queue, each with a key of its own, and how many of them there may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from wa.errors import WaError
+from wa.hooks import table
+from wa.jids import is_group, phone_of_jid
+from wa.people import contacts, recipients
+from wa.people.recipients import Recipient
+from wa.queue import compose, rows
+from wa.queue.compose import Part
+from wa.settings import Settings
+from wa.store.database import Row, Store
+from wa.times import to_iso
+
+MOST = ((10, timedelta(minutes=10)), (60, timedelta(days=1)))
+"""The most replies of a hook in one chat within a time; one more, and the hook rests."""
+
+
+def key_of(hook_id: int, event_id: int) -> str:
+    """Return the key of the one reply to an event."""
+    return f"hook:{hook_id}:{event_id}"
+
+
+def reply(
+    store: Store, settings: Settings, hook: Row, event_id: int, message: Row, text: str, now: datetime, *,
+    late: bool,
+) -> tuple[str | None, str | None]:  # fmt: skip
+    """Queue what a program printed as the reply to a message, in the caller's transaction.
+
+    Return the id of its row, or None and why there is none. A reply that is there already stands, whatever a
+    second run printed. What is late, or of a hook that proposes, is a draft.
+    """
+    key = key_of(hook["id"], event_id)
+    first = store.value("SELECT id FROM scheduled_messages WHERE idempotency_key = ?", [key])
+    if first is not None:
+        return str(first), None
+    chat, sender = message["chat_jid"], message["sender"]
+    if message["unavailable"] is not None:
+        return None, "the message was not there yet, so nothing is said about it"
+    if not hook["reply_to_strangers"] and not message["is_from_me"] and _is_stranger(store, sender):
+        return None, "the sender is no contact: --reply-to-strangers answers strangers"
+    if why := too_many(store, hook["id"], chat, now):
+        table.rest(store, hook["id"], why, now)
+        return None, why
+    to = Recipient(chat, None if is_group(chat) else phone_of_jid(chat), recipients.name_for(store, chat))
+    try:
+        draft = bool(hook["is_draft"]) or late
+        row = queue(
+            hook["id"], store, to, Part(text, None, None), now, grace=settings.grace, key=key, draft=draft
+        )
+    except WaError as error:  # a text that is too long, an address that nothing is sent to
+        return None, error.message
+    return str(row["id"]), None
+
+
+def _is_stranger(store: Store, sender: str) -> bool:
+    phone = phone_of_jid(sender)
+    return phone is None or contacts.by_phone(store, phone) is None
+
+
+def queue(hook_id: int, store: Store, to: Recipient, part: Part, now: datetime, **how: Any) -> Row:
+    """Add a message of a hook, or of a command of its program, as `compose.queue_now` does."""
+    row = compose.queue_now(store, to, part, now, **how, created_from="hook")
+    if store.value("SELECT 1 FROM hooks WHERE id = ?", [hook_id]):
+        with store.write():
+            rows.change(store, row["id"], now, hook_id=hook_id)
+    return row
+
+
+def queue_as(hook_id: int, store: Store, to: Recipient, now: datetime) -> Callable[..., Row]:
+    """Return what queues the messages of a command that a hook's program runs; they count as its replies.
+
+    Raise WaError `rate-limit-exceeded` for one too many, after which the hook rests.
+    """
+    if why := too_many(store, hook_id, to.jid, now):
+        with store.write():
+            table.rest(store, hook_id, why, now)
+        raise WaError("rate-limit-exceeded", f"the hook rests: {why}", "`wa hooks resume` lets it go on")
+    return partial(queue, hook_id)
+
+
+def too_many(store: Store, hook_id: int, chat: str, now: datetime) -> str | None:
+    """Return why a hook may not send one more message to a chat now; None if it may."""
+    queued = "SELECT count(*) FROM scheduled_messages WHERE hook_id = ? AND to_jid = ? AND created_at > ?"
+    for most, span in MOST:
+        if store.value(queued, [hook_id, chat, to_iso(now - span)]) >= most:
+            shown = "10 minutes" if span < timedelta(days=1) else "a day"
+            return f"it sent {most} messages to one chat within {shown}: it may be talking to another program"
+    return None

@@ -1,0 +1,97 @@
+"""Posting an event to a web address, signed as the Standard Webhooks convention says.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: the signature is
+the base64 of HMAC-SHA256 over `id.timestamp.body`, with the bytes of the secret as key.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import ipaddress
+import urllib.error
+import urllib.request
+from datetime import datetime
+from http.client import HTTPException, HTTPResponse
+from typing import Any
+from urllib.parse import urlsplit
+
+from wa.errors import WaError
+from wa.hooks.program import Result
+
+_MOST_ANSWER = 64 * 1024
+"""Bytes of an answer that are read; nothing in it matters."""
+_GONE = 410
+
+
+def check(address: str, *, allow_http: bool) -> str:
+    """Return a web address. Raise WaError `usage` for one that events should not go to."""
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise WaError("usage", "that is no web address", "https://example.org/hook") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise WaError("usage", "a webhook is an address that begins with https://", None)
+    if parts.username is not None or parts.password is not None:
+        hint = "the receiver knows us by the signature: `wa hooks show NAME --secret`"
+        raise WaError("usage", "the address has a password in it, which would be logged", hint)
+    if parts.scheme == "http" and not allow_http and not _is_loopback(host):
+        hint = "use https://, or --allow-http within a network that you trust"
+        raise WaError("usage", f"messages would cross the network to {host} in the clear", hint)
+    return address
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def signature(secret: str, number: str, seconds: int, body: bytes) -> str:
+    """Return the signature of a body that is sent at a time in Unix seconds, under an id."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = b".".join((number.encode(), str(seconds).encode(), body))
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """An answer that names another address is a refusal: events go where the user said."""
+
+    def redirect_request(self, *args: Any, **how: Any) -> None:
+        """Return None: it is not followed."""
+
+
+def post(address: str, secret: str, event_id: int, event: str, seconds: float, now: datetime) -> Result:
+    """Post an event; it is taken if the answer is a 2xx. One attempt takes at most so many seconds."""
+    number, body = f"evt_{event_id}", event.encode()
+    at = int(now.timestamp())
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "wa",
+        "webhook-id": number,
+        "webhook-timestamp": str(at),
+        "webhook-signature": signature(secret, number, at, body),
+    }
+    request = urllib.request.Request(address, body, headers, method="POST")  # noqa: S310
+    handlers: list[Any] = [_NoRedirects]
+    if _is_loopback(urlsplit(address).hostname or ""):
+        handlers.append(urllib.request.ProxyHandler({}))
+    try:
+        with urllib.request.build_opener(*handlers).open(request, timeout=seconds) as answer:
+            return _taken(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            is_gone = error.code == _GONE
+            return Result(error=f"it answered {error.code}", again=not is_gone, gone=is_gone)
+    except (OSError, HTTPException, ValueError) as error:
+        why = getattr(error, "reason", None) or error
+        return Result(error=f"it was not reached: {why}"[:300], again=True)
+
+
+def _taken(answer: HTTPResponse) -> Result:
+    answer.read(_MOST_ANSWER)
+    if 200 <= answer.status < 300:
+        return Result()
+    return Result(error=f"it answered {answer.status}", again=True)
