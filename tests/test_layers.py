@@ -188,7 +188,17 @@ def test_nothing_below_the_commands_prints_or_knows_their_context(module):
 
 
 SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA|WITH|VACUUM|BEGIN)\s+[\w*(]")
-DATABASE_CALLS = {"execute", "executemany", "executescript", "rows", "row", "value", "insert", "write"}
+DATABASE_CALLS = {
+    "execute",
+    "executemany",
+    "executescript",
+    "rows",
+    "row",
+    "value",
+    "insert",
+    "update",
+    "write",
+}
 
 
 def database_use(tree: ast.AST) -> list[str]:
@@ -244,7 +254,7 @@ def writers() -> dict[str, set[str]]:
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "insert"
+                and node.func.attr in ("insert", "update")
                 and node.args
                 and isinstance(node.args[0], ast.Constant)
             ):

@@ -135,9 +135,7 @@ def insert(store: Store, person: Person, now: datetime) -> int:
 
 def update(store: Store, number: int, changes: Row, now: datetime) -> None:
     """Change columns of a contact."""
-    columns = ", ".join(f"{name} = :{name}" for name in (*changes, "updated_at"))
-    params = {**changes, "updated_at": to_iso(now), "id": number}
-    store.execute(f"UPDATE contacts SET {columns} WHERE id = :id", params)
+    store.update("contacts", number, {**changes, "updated_at": to_iso(now)})
 
 
 def settle(store: Store, number: int) -> None:

@@ -219,11 +219,7 @@ def update(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
 
 def change(store: Store, row_id: str, now: datetime, **changes: Any) -> None:
     """Change columns of a row, and tell of a status in TOLD, in the caller's transaction."""
-    columns = ", ".join(f"{name} = :{name}" for name in changes)
-    store.execute(
-        f"UPDATE scheduled_messages SET {columns}, updated_at = :updated_at WHERE id = :id",
-        {**changes, "updated_at": to_iso(now), "id": row_id},
-    )
+    store.update("scheduled_messages", row_id, {**changes, "updated_at": to_iso(now)})
     if changes.get("status") in TOLD:
         tell(store, row_id, now)
 

@@ -189,6 +189,11 @@ class Store:
         cursor = self.execute(f"INSERT INTO {table} ({names}) VALUES ({marks}) {otherwise}", row)
         return cursor.lastrowid if cursor.rowcount else None
 
+    def update(self, table: str, row_id: int | str, changes: Row) -> None:
+        """Change columns of the row with that id."""
+        columns = ", ".join(f"{name} = :{name}" for name in changes)
+        self.execute(f"UPDATE {table} SET {columns} WHERE id = :id", {**changes, "id": row_id})
+
     def state(self) -> dict[str, Any]:
         """Return all values of the table `state`, by key: small facts that outlive a process."""
         return {key: json.loads(value) for key, value in self.execute("SELECT key, value FROM state")}

@@ -243,11 +243,7 @@ def remove_recipients(store: Store, job_id: str) -> None:
 
 def update(store: Store, job_id: str, now: datetime, **changes: Any) -> None:
     """Change columns of a job."""
-    columns = ", ".join(f"{name} = :{name}" for name in changes)
-    store.execute(
-        f"UPDATE jobs SET {columns}, updated_at = :updated_at WHERE id = :id",
-        {**changes, "updated_at": to_iso(now), "id": job_id},
-    )
+    store.update("jobs", job_id, {**changes, "updated_at": to_iso(now)})
 
 
 def replace_from(store: Store, known: str, job_id: str, columns: str, people: str) -> None:

@@ -66,11 +66,7 @@ def listing(store: Store, *, ended: bool) -> Iterator[Row]:
 
 def update(store: Store, series_id: str, now: datetime, **changes: Any) -> None:
     """Change columns of a series."""
-    columns = ", ".join(f"{name} = :{name}" for name in changes)
-    store.execute(
-        f"UPDATE series SET {columns}, updated_at = :updated_at WHERE id = :id",
-        {**changes, "updated_at": to_iso(now), "id": series_id},
-    )
+    store.update("series", series_id, {**changes, "updated_at": to_iso(now)})
 
 
 def set_template_text(store: Store, name: str, text: str, now: datetime) -> None:
