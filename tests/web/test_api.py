@@ -139,7 +139,7 @@ def test_a_message_is_queued_at_once_and_waited_for_if_asked(api, home):
     try:
         sent = api("POST", "/api/v1/messages?wait=30", body, idempotency_key="m")
         assert (sent.status, sent.json["status"]) == (200, "sent")
-        new = api("POST", "/api/v1/messages?wait=30", {"to": "sister", "text": "Next"})
+        new = api("POST", "/api/v1/messages", {"to": "sister", "text": "Next", "wait": 30})
         assert (new.status, new.json["status"], new.json["created_from"]) == (201, "sent", "api")
     finally:
         done.set()
@@ -323,6 +323,9 @@ BAD_BODIES = [
     b'{"to": "me", "text": "x", "at": "2030-12-24", "count": "2", "every": "day"}',
     b'{"to": "me", "text": "x", "at": "2030-12-24", "count": 1' + b"0" * 5000 + b', "every": "day"}',
     b'{"to": "me", "text": "x", "at": "2030-12-24", "draft": 1}',
+    b'{"to": "me", "text": "x", "at": "2030-12-24", "text": "do-not-repeat-this"}',
+    b'{"to": "me", "template": "x", "at": "2030-12-24", "set": {"a": "1", "a": "2"}}',
+    b'{"to": "me", "text": "x", "at": "2030-12-24", "nonsense": -Infinity}',
     b'{"to": "me", "text": "\\ud800", "at": "2030-12-24"}',
     b'{"to": "me", "text": "", "at": "2030-12-24"}',
     b'{"to": "me", "text": "do-not-repeat-this", "at": ["do-not-repeat-this"]}',
@@ -352,6 +355,8 @@ def test_bad_parameters_are_400(api):
         assert api("GET", path).status == 400, path
     assert api("POST", "/api/v1/messages?wait=31", {"to": "me", "text": "x"}).status == 400
     assert api("POST", "/api/v1/messages?wait=nan", {"to": "me", "text": "x"}).status == 400
+    for wait in (31, -1, "1", True):
+        assert api("POST", "/api/v1/messages", {"to": "me", "text": "x", "wait": wait}).status == 400
     nobody = api("POST", "/api/v1/messages", {"to": "nobody", "text": "x"})
     assert (nobody.status, nobody.code) == (404, "recipient-not-found")
     status = api("POST", "/api/v1/messages", {"to": "status@broadcast", "text": "x"})

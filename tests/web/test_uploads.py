@@ -81,7 +81,8 @@ def test_a_file_is_kept_and_sent(api, home):
     assert path.parent.stat().st_mode & 0o777 == 0o700
     again = post(api, SCHEDULE, form(PNG, "other.png", to=REEM, text="Look\nhere", at=FAR, key="k"))
     assert (again.status, again.json["id"]) == (200, row["id"])
-    sent = post(api, MESSAGES, form(PNG, to=ADAM), idempotency_key="m")
+    assert post(api, MESSAGES, form(PNG, to=ADAM, wait="nan")).status == 400
+    sent = post(api, MESSAGES, form(PNG, to=ADAM, wait="0.1"), idempotency_key="m")
     assert (sent.status, sent.json["message"]) == (202, "")
     own(system_now, lambda: delivered(home) == [""])
     assert kept(home) == [path.name]
@@ -240,7 +241,6 @@ def test_a_form_that_comes_too_slowly_is_408(api, home, monkeypatch):
         await api.guard(scope, receive, send)
         return got[0]["status"]
 
-    monkeypatch.setattr(bodies, "LINGER_SECONDS", 0.1)
     assert asyncio.run(ask()) == 408
     assert kept(home) == []
 

@@ -65,10 +65,6 @@ class Guard:
             if message["type"] == "http.response.start":
                 begun = True
                 message = {**message, "headers": [*_marked(message["headers"]), *cookies]}
-            elif not message.get("more_body") and not body.is_read:
-                await send({**message, "more_body": True})
-                await body.drop()
-                message = {**message, "body": b""}
             await send(message)
 
         cookies: list[tuple[bytes, bytes]] = []
@@ -82,7 +78,6 @@ class Guard:
         except (Refused, WaError) as error:
             await respond(send_marked, pages.failed(body.headers, scope["path"], error))
         except asyncio.CancelledError:  # the server ends, and has waited long enough
-            body.is_read = True  # it is not waited for
             if not begun:
                 await respond(send_marked, failed(Refused(503, "in-use", "the server ends", "try again")))
         except Exception as error:

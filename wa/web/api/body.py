@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
 from typing import Any
 
 from wa.media.uploads import MOST_BYTES as UPLOAD_BYTES
@@ -24,9 +22,6 @@ BODY_SECONDS = 30.0
 """Seconds in which the body of a request must have come, or the next piece of a file."""
 SLOWEST = 16 * 1024
 """The fewest bytes a second in which a file must come, on average."""
-LINGER_SECONDS = 2.0
-"""Seconds for which the rest of a refused body is read and dropped: a client sees the answer once it has
-written the body."""
 
 
 class Body:
@@ -86,14 +81,6 @@ class Body:
         if self._size > self._most:
             raise too_large(self._most)
         return message
-
-    async def drop(self) -> None:
-        """Read what is left, for a short while."""
-        until = time.monotonic() + LINGER_SECONDS
-        self._most, self._size = sys.maxsize, 0
-        with suppress(Refused):
-            while not self.is_read:
-                await self._next(until)
 
 
 def too_large(most: int) -> Refused:

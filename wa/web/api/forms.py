@@ -63,6 +63,11 @@ def _value(name: str, texts: list[str], kind: Any) -> Any:
     kinds = (kind, *get_args(kind))
     if bool in kinds:
         return {"true": True, "false": False}.get(text, text)
+    if float in kinds:
+        try:
+            return float(text)
+        except ValueError:
+            return text
     if int in kinds and text.isascii() and text.isdigit() and len(text) < 10:
         return int(text)
     return text

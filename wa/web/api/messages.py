@@ -30,7 +30,10 @@ _Type = Literal[
     "text", "image", "video", "audio", "voice", "document", "sticker", "location", "contact", "poll",
     "reaction", "system", "other",
 ]  # fmt: skip
-_Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT, allow_inf_nan=False, description="Seconds to wait.")]
+_Wait = Annotated[
+    float | None,
+    Query(ge=0, le=LONGEST_WAIT, allow_inf_nan=False, description="Seconds to wait until it is sent."),
+]
 
 
 class Send(fields.WithText):
@@ -40,6 +43,9 @@ class Send(fields.WithText):
     reply_to: Annotated[str | None, Field(description="The id of the message to quote.")] = None
     key: BodyKey = None
     draft: bool = False
+    wait: Annotated[
+        float | None, Field(ge=0, le=LONGEST_WAIT, allow_inf_nan=False, description="As the parameter wait.")
+    ] = None
 
 
 def queue(
@@ -125,8 +131,8 @@ def add_to(paths: FastAPI, work: Work) -> None:
         return await fields.read(work, act)
 
     @paths.post("/api/v1/messages", summary="Send a message now", status_code=202)
-    async def send(request: Request, body: Send, wait: _Wait = 0, key: Key = None) -> Response:
+    async def send(request: Request, body: Send, wait: _Wait = None, key: Key = None) -> Response:
         chosen = fields.key_of(key, body.key)
         row, is_new = await work.write(partial(queue, body=body, key=chosen, file=file_of(request)))
-        row = await sending.settled(work, row, wait)
+        row = await sending.settled(work, row, (body.wait if wait is None else wait) or 0)
         return fields.reply(outcome(row, chosen, is_new=is_new))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,6 +23,25 @@ PREFIX = "/api/"
 _HINT = "/openapi.json describes what is taken"
 _MOST_PARAMETERS = 100
 _FILE = "wa.file"
+
+
+class _Request(Request):
+    """A request whose JSON names every field once, and has numbers that are numbers."""
+
+    async def json(self) -> Any:
+        """Return the body. Raise HTTPException and ValueError."""
+        return json.loads(await self.body(), object_pairs_hook=_named_once, parse_constant=_no_number)
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise HTTPException(400, "body: a field is given twice")
+    return found
+
+
+def _no_number(word: str) -> NoReturn:
+    raise HTTPException(400, f"body: {word} is no number")
 
 
 class Route(APIRoute):
@@ -46,7 +67,7 @@ class Route(APIRoute):
             if takes_none and (await request.body()).strip() not in (b"", b"{}"):
                 raise WaError("usage", "body: nothing is taken here", _HINT)
             if not self.takes_a_file or not forms.is_form(request):
-                return await answer(request)
+                return await answer(_Request(request.scope, request.receive, request._send))
             async with forms.reading(request, request.app.state.home) as form:
                 return await answer(_as_json(request, form.as_json(model), form.file))
 
