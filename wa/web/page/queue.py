@@ -69,6 +69,8 @@ def screen(context: Context, view: View, query: Form) -> Answer:
 
 def one_part(context: Context, view: View, name: str, query: Form) -> Answer:
     """Return one part of the queue, a page of it."""
+    if name not in SECTIONS:
+        raise WaError("not-found", "there is no such part of the queue")
     after = attention.from_cursor(query["after"]) if query["after"] else None
     found = _part(context, name, _ON_A_PAGE, after, rows.counts(context.store))
     return frame.page(context, view, "queue_part.html", title=found["title"], tab="queue", part=found)

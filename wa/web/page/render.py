@@ -49,6 +49,8 @@ class View:
     theme: str | None = None
     is_part: bool = False
     """Whether a script of the page asked, which puts a part of a screen in its place."""
+    since: int = 0
+    """The place in the log of events behind which things happen that the screen does not show yet."""
 
 
 @cache

@@ -131,7 +131,7 @@ document.addEventListener("DOMContentLoaded", () => {
 // ── What happens meanwhile ───────────────────────────────────────────────────────────────────────────
 // The server tells it as a stream. A row that is shown says what became of it where it stands, and what
 // is not shown is only announced: nothing moves under the reader's eyes.
-let stream = null, place = null;
+let stream = null, place = document.body.dataset.since ?? 0;
 const soon = {};
 function later(name, act) {
   clearTimeout(soon[name]);
@@ -175,7 +175,7 @@ async function readOn() {
   if (isAtEnd) scrollTo(0, document.documentElement.scrollHeight);
 }
 function listen() {
-  stream = new EventSource(document.body.dataset.events + (place ? `?since=${place}` : ""));
+  stream = new EventSource(`${document.body.dataset.events}?since=${place}`);
   for (const type of ["queue", "message", "edited", "deleted", "reaction", "receipt", "connection"]) {
     stream.addEventListener(type, (event) => {
       place = event.lastEventId;

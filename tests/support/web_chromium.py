@@ -1,0 +1,131 @@
+"""A real browser for the page: Debian's Chromium, with a log of all that it says and asks for."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from npm import npm_folder
+from web_client import SECRET
+
+CHROMIUM = "/usr/bin/chromium"
+SIZES = {"phone": (390, 844), "desk": (1280, 800)}
+_SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const each of list.getEntries()) if (!each.hadRecentInput) window.shifts.push(
+    [each.value, ...each.sources.map((source) => source.node?.outerHTML?.slice(0, 200) ?? "text")]);
+}).observe({ type: "layout-shift", buffered: true });
+"""
+QUIET = ("Failed to load resource: net::ERR_INCOMPLETE_CHUNKED_ENCODING",)
+
+
+@dataclass
+class Site:
+    """A home of its own, `wa serve` and `wa run-scheduler` on it, and a browser."""
+
+    home: Path
+    env: dict[str, str]
+    url: str
+    browser: Any
+    said: list[str] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
+
+    def wa(self, *args: str) -> Any:
+        """Run a command on the home; return its JSON, if it prints any."""
+        ran = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "wa", *args], env=self.env, capture_output=True, text=True, check=True
+        )
+        return json.loads(ran.stdout) if "--json" in args else ran.stdout
+
+    @contextmanager
+    def page(self, size: str = "phone", scheme: str = "light", **more: Any) -> Iterator[Any]:
+        """Open a page that is logged in; what it says on the console, or asks of others, is a failure."""
+        width, height = SIZES[size]
+        context = self.browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB", **more
+        )
+        context.set_default_timeout(10_000)
+        context.on("request", lambda request: self.asked.add(request.url))
+        context.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        context.on("weberror", lambda error: self.said.append(str(error.error)))
+        context.add_init_script(_SHIFTS)
+        page = context.new_page()
+        page.goto(self.url + "/login")
+        page.get_by_label("Secret").fill(SECRET)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(self.url + "/")
+        try:
+            yield page
+        finally:
+            context.close()
+        said, self.said = [each for each in self.said if not each.endswith(QUIET)], []
+        assert not said, said
+        hosts = {urlsplit(url).netloc for url in self.asked if not url.startswith("data:")}
+        assert hosts == {urlsplit(self.url).netloc}
+
+
+def shifts(page: Any) -> list[Any]:
+    """Return what has moved on a page without the user's doing since it was loaded, and by how much."""
+    found: list[Any] = page.evaluate("window.shifts")
+    return found
+
+
+def violations(page: Any) -> list[str]:
+    """Return what axe-core finds wrong with a page."""
+    if not page.evaluate("typeof axe !== 'undefined'"):
+        page.evaluate((npm_folder("axe") / "node_modules/axe-core/axe.min.js").read_text())
+    found = page.evaluate("axe.run().then((found) => found.violations)")
+    return [
+        f"{each['id']}: {node['html'][:150]} {node.get('failureSummary', '')}"
+        for each in found
+        for node in each["nodes"]
+    ]
+
+
+@contextmanager
+def site_with_browser(folder: Path) -> Iterator[Site]:
+    """Serve a home in a folder, with somebody who sends, and start a browser. Skip the test without one."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip("Chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(("WA_", "B2_", "API_"))}
+    home = folder / "home"
+    env = {
+        **kept, "WA_HOME": str(home), "WA_TRANSPORT": "loopback", "WA_TZ": "Europe/London",
+        "WA_SEND_SPACING": "0", "WA_REGION": "GB", "API_SECRET": SECRET,
+    }  # fmt: skip
+    wa = shutil.which("wa", path=str(Path(sys.executable).parent))
+    assert wa is not None
+    begun = []
+    try:
+        for args in (["serve", "--port", "0"], ["run-scheduler"]):
+            out = subprocess.PIPE if args[0] == "serve" else subprocess.DEVNULL
+            begun.append(
+                subprocess.Popen([wa, *args], env=env, stdout=out, stderr=subprocess.DEVNULL, text=True)  # noqa: S603
+            )
+        assert begun[0].stdout is not None
+        found = re.search(r"http://\S+", begun[0].stdout.readline())
+        assert found
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=CHROMIUM, args=["--no-sandbox"] if os.getuid() == 0 else []
+            )
+            yield Site(home, env, found[0], browser)
+            browser.close()
+    finally:
+        for process in begun:
+            process.terminate()
+            process.communicate()

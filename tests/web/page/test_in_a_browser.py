@@ -1,0 +1,245 @@
+"""The page in Chromium: what a person does with it, by mouse and by keyboard alone, while things happen."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+import pytest
+from conftest import ADAM, REEM, REEM_JID, wait_for
+from web_chromium import shifts, site_with_browser, violations
+
+NADIA = "15550100"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    with site_with_browser(tmp_path_factory.mktemp("page")) as made:
+        made.wa("contacts", "add", "Reem Sample", REEM, "--alias", "sister", "--tag", "family")
+        made.wa("contacts", "add", "Adam <b>Sample</b>", ADAM, "--alias", "brother")
+        made.wa("loopback", "say", REEM, 'Which book? <img src=x onerror="alert(1)">')
+        made.wa("template", "add", "greeting", "Hello {first}, see you in {place}")
+        yield made
+
+
+def rows(site, *status):
+    return site.wa("schedule", "list", "--json", *(("--status", *status) if status else ()))
+
+
+def test_a_message_is_scheduled_by_an_alias_and_seen_to_go_out(site):
+    with site.page() as page:
+        page.get_by_role("link", name="Schedule", exact=True).click()
+        page.get_by_label("To", exact=True).fill("sist")
+        page.locator("#people").get_by_text("Reem Sample").wait_for()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        assert page.locator("#goes").text_content() == "Goes to +44 7700 900123"
+        page.get_by_label("Text", exact=True).fill("See you soon")
+        page.get_by_label("When").fill("next blue moon")
+        page.get_by_text("was not understood").wait_for()
+        page.get_by_label("When").fill("in 3 seconds")
+        page.get_by_text("in 3 seconds", exact=False).wait_for()
+        page.get_by_text("Sent once.").wait_for()
+        page.get_by_role("button", name="Schedule", exact=True).dblclick()
+        page.wait_for_url("**/?said=added*")
+        waiting = page.get_by_role("region", name="Waiting")
+        waiting.get_by_text("See you soon").wait_for()
+        waiting.get_by_text(re.compile("(Sent|Delivered) · [0-9]")).wait_for()
+        assert shifts(page) == []
+        assert len([row for row in rows(site, "all") if row["message"] == "See you soon"]) == 1
+        page.reload()
+        page.get_by_role("region", name="Sent").get_by_text("See you soon").wait_for()
+
+
+def test_a_draft_is_approved_and_what_may_have_been_sent_is_settled(site):
+    site.wa("schedule", "add", "sister", "Shall I?", "--at", "2030-12-24 10:00", "--draft")
+    for text in ("Did it?", "Did it not?", "And again?"):
+        site.wa("schedule", "add", "brother", text, "--at", "2030-12-24 10:00")
+    store = sqlite3.connect(site.home / "wa.db", isolation_level=None)
+    store.execute("UPDATE scheduled_messages SET status = 'unknown' WHERE message LIKE 'Did it%'")
+    store.execute("UPDATE scheduled_messages SET status = 'unknown' WHERE message = 'And again?'")
+    store.close()
+    with site.page("desk") as page:
+        drafts = page.get_by_role("region", name="Drafts")
+        assert "+44 7700 900123" in drafts.inner_text()
+        height = drafts.bounding_box()["height"]
+        drafts.get_by_role("button", name="Approve").dblclick()
+        drafts.get_by_text("Approved: it goes out Tue 24 Dec 2030").wait_for()
+        assert drafts.bounding_box()["height"] == height
+        needs = page.get_by_role("region", name="Needs you")
+        for text, button, word in (
+            ("Did it?", "It arrived", "Settled: it arrived"),
+            ("Did it not?", "It did not arrive", "Settled: it did not arrive"),
+        ):
+            row = needs.get_by_role("listitem").filter(has_text=text)
+            row.get_by_role("button", name=button).click()
+            row.get_by_text(word).wait_for()
+        row = needs.get_by_role("listitem").filter(has_text="And again?")
+        row.locator("summary").click()
+        row.get_by_role("button", name="Send it again").dblclick()
+        row.get_by_text("It is on its way again").wait_for()
+        wait_for(lambda: "And again?" in [row["message"] for row in rows(site, "sent")])
+        assert shifts(page) == []
+    found = {row["message"]: row["status"] for row in rows(site, "all")}
+    assert [found[each] for each in ("Shall I?", "Did it?", "Did it not?", "And again?")] == [
+        "pending", "sent", "failed", "sent",
+    ]  # fmt: skip
+
+
+def test_a_contact_is_found_changed_and_made_a_favourite(site):
+    with site.page() as page:
+        page.get_by_role("link", name="Contacts").click()
+        page.get_by_label("Search name, number, alias, tag").type("broth")
+        page.get_by_role("link", name="Reem Sample").wait_for(state="detached")
+        page.get_by_role("link", name="Adam <b>Sample</b>").click()
+        page.get_by_label("Birthday").fill("31 feb")
+        page.get_by_label("Notes").fill("Likes books")
+        page.get_by_role("button", name="Save").click()
+        page.locator("#birthday-wrong").wait_for()
+        assert page.get_by_label("Notes").input_value() == "Likes books"
+        page.get_by_label("Birthday").fill("15 jan 1985")
+        page.get_by_role("button", name="Save").click()
+        page.wait_for_url("**saved=yes")
+        page.get_by_role("button", name="Make a favourite").click()
+        page.get_by_role("button", name="No longer a favourite").wait_for()
+    (adam,) = site.wa("contacts", "search", "brother", "--json")
+    assert (adam["birthday"], adam["notes"], adam["is_favorite"]) == ("1985-01-15", "Likes books", True)
+
+
+def test_a_chat_is_searched_read_and_answered_while_somebody_writes(site):
+    with site.page("desk", "dark") as page:
+        page.get_by_role("link", name="Chats").click()
+        page.get_by_label("Search all messages").fill("which boo")
+        page.get_by_role("link", name="Which book?").click()
+        page.get_by_text('Which book? <img src=x onerror="alert(1)">').first.wait_for()
+        page.goto(f"{site.url}/chats/{REEM_JID}")
+        page.get_by_label("Write to").fill("The blue one")
+        page.get_by_role("button", name="Send").click()
+        talk = page.locator("#talk")
+        talk.get_by_text("The blue one").wait_for()
+        talk.locator("li", has_text="The blue one").get_by_text(re.compile("Sent|Delivered")).wait_for()
+        site.wa("loopback", "say", REEM, "Good, that one")
+        talk.get_by_text("Good, that one").wait_for()
+        assert shifts(page) == []
+    sent = [row for row in rows(site, "sent") if row["message"] == "The blue one"]
+    assert len(sent) == 1
+
+
+def test_the_keyboard_alone_is_enough(site):
+    def reach(page, name):
+        """Press Tab until a control has the focus, as everybody sees."""
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            focused = page.evaluate(
+                "(() => { const at = document.activeElement;"
+                " const label = at.labels?.[0]?.textContent ?? at.ariaLabel ?? at.textContent;"
+                " return [label.trim(), getComputedStyle(at).outlineStyle]; })()"
+            )
+            if focused[0].startswith(name):
+                assert focused[1] == "solid", name
+                return
+        raise AssertionError(f"{name} is not reached")
+
+    with site.page() as page:
+        reach(page, "Skip to the content")
+        page.keyboard.press("Enter")
+        reach(page, "New message")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/schedule")
+        reach(page, "To")
+        page.keyboard.type("brother")
+        page.locator("#people").get_by_text("Adam").wait_for()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Escape")
+        page.locator("#people").wait_for(state="hidden")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        reach(page, "Text")
+        page.keyboard.type("By keys")
+        reach(page, "When")
+        page.keyboard.type("24 dec 10:00")
+        reach(page, "Repeat")
+        page.keyboard.press("e")
+        reach(page, "More")
+        page.keyboard.press("Enter")
+        reach(page, "Another rule")
+        page.keyboard.type("last friday")
+        reach(page, "Save as draft")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/?said=draft*")
+        reach(page, "Delete")
+        page.keyboard.press("Enter")
+        page.get_by_text("Cancelled: it does not go out.").wait_for()
+        assert page.evaluate("document.activeElement.textContent").startswith("Cancelled")
+        page.goto(site.url + "/contacts/new")
+        reach(page, "Name")
+        page.keyboard.type("Nadia")
+        reach(page, "Another number")
+        page.keyboard.type("+1 555 0100")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**saved=yes")
+    assert site.wa("contacts", "show", "Nadia", "--json")["phone"] == NADIA
+
+
+def test_a_server_that_restarts_or_a_session_that_ends_loses_nothing(site):
+    with site.page() as page:
+        page.goto(site.url + "/schedule?to=" + REEM)
+        page.get_by_label("Text", exact=True).fill("Kept")
+        page.get_by_label("When").fill("2030-12-24 10:00")
+        page.route("**/schedule", lambda route: route.abort())
+        page.get_by_role("button", name="Schedule", exact=True).click()
+        page.get_by_text("The server does not answer.").wait_for()
+        page.unroute("**/schedule")
+        cookies = page.context.cookies()
+        page.context.clear_cookies()
+        page.get_by_role("button", name="Schedule", exact=True).click()
+        page.get_by_text("Your session has ended").wait_for()
+        page.context.add_cookies(cookies)
+        page.get_by_role("button", name="Schedule", exact=True).click()
+        page.wait_for_url("**/?said=added*")
+        page.context.clear_cookies()
+        page.get_by_role("link", name="Contacts").click()
+        page.wait_for_url("**/login?next=/contacts")
+        expected = ("net::ERR_FAILED", "status of 401 (Unauthorized)", "htmx:error: Failed to fetch")
+        site.said = [each for each in site.said if not any(known in each for known in expected)]
+    assert len([row for row in rows(site) if row["message"] == "Kept"]) == 1
+
+
+def screens(site):
+    """Return the paths of all screens."""
+    site.wa("schedule", "add", "sister", "A draft", "--at", "2030-12-24 10:00", "--draft")
+    row = site.wa(
+        "schedule", "add", "sister", "Rent", "--at", "2030-12-24 10:00", "--every", "month", "--json"
+    )
+    job = site.wa(
+        "jobs", "add", "--title", "Party", "--tag", "family", "--part", "Come", "--at", "in 2 hours", "--json"
+    )
+    number = site.wa("contacts", "show", "sister", "--json")["id"]
+    return [
+        "/", "/schedule", "/schedule?template=greeting&q=sister&at=never&rule=x", f"/queue/{row['id']}/edit",
+        "/queue/all/sent", "/queue/all/cancelled", "/chats", "/chats?q=book", f"/chats/{REEM_JID}",
+        f"/chats/{REEM_JID}?q=nothing", "/contacts", f"/contacts/{number}", "/contacts/new", "/jobs",
+        f"/jobs/{job['id']}", f"/series/{row['series_id']}", "/nothing", "/login",
+    ]  # fmt: skip
+
+
+QUICK = {("phone", "light"): slice(0, None, 2), ("desk", "dark"): slice(1, None, 2)}
+ALL = {(size, scheme): slice(None) for size in ("phone", "desk") for scheme in ("light", "dark")}
+
+
+@pytest.mark.parametrize(
+    "looks", [pytest.param(QUICK, id="each"), pytest.param(ALL, id="all", marks=pytest.mark.soak)]
+)
+def test_nobody_is_kept_out(site, looks):
+    """On each screen, axe-core finds nothing, nothing is too wide, and nothing moves after it loads."""
+    paths = screens(site)
+    for (size, scheme), part in looks.items():
+        with site.page(size, scheme) as page:
+            for path in paths[part]:
+                page.goto(site.url + path)
+                page.wait_for_load_state()
+                assert violations(page) == [], (size, scheme, path)
+                width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+                assert width <= 0, (size, path)
+                assert shifts(page) == [], (size, path)
+            site.said = [each for each in site.said if not each.endswith("status of 404 (Not Found)")]
