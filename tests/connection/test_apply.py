@@ -64,13 +64,7 @@ def receipt(kind, message_id="A", recipient=REEM_JID, **fields):
 @pytest.fixture
 def put(store):
     """Record events, each in a transaction of its own."""
-
-    def record(*events):
-        for event in events:
-            with store.write():
-                apply.apply_event(store, event, NOW)
-
-    return record
+    return spooled.applier(store, NOW)
 
 
 @pytest.fixture

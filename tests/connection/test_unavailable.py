@@ -11,7 +11,6 @@ import pytest
 import spooled
 from conftest import ADAM_JID, REEM, REEM_JID, FakeClock
 
-from wa.connection.incoming.events import apply_event
 from wa.record import chats, merge_chats, messages, search, write
 from wa.record.search import Filter
 from wa.store.condition import check
@@ -20,7 +19,6 @@ from wa.whatsapp.events import (
     ChatRead,
     Deleted,
     Edited,
-    Event,
     History,
     HistoryChat,
     JidMapped,
@@ -52,13 +50,7 @@ def came(message_id: str = "A", **fields: Any) -> MessageReceived:
 @pytest.fixture
 def put(store: Store) -> Put:
     """Record live events, each in a transaction of its own."""
-
-    def record(*events: Event) -> None:
-        for event in events:
-            with store.write():
-                apply_event(store, event, NOW)
-
-    return record
+    return spooled.applier(store, NOW)
 
 
 def by_history(store: Store, *events: MessageReceived) -> None:

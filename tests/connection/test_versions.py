@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import spooled
 from conftest import REEM, REEM_JID, FakeClock
 from query_plans import plans
 
-from wa.connection.incoming.events import apply_event
 from wa.record import messages
 from wa.store.database import Row, Store
-from wa.whatsapp.events import Deleted, Edited, Event, MessageReceived, OtherVersion
+from wa.whatsapp.events import Deleted, Edited, MessageReceived, OtherVersion
 
 NOW = FakeClock()()
 AT = 1_795_000_000
@@ -25,13 +25,7 @@ Put = Callable[..., None]
 @pytest.fixture
 def put(store: Store) -> Put:
     """Record live events, each in a transaction of its own."""
-
-    def record(*events: Event) -> None:
-        for event in events:
-            with store.write():
-                apply_event(store, event, NOW)
-
-    return record
+    return spooled.applier(store, NOW)
 
 
 def picture(

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
+import spooled
 from conftest import ADAM_JID, REEM_JID, FakeClock
 
-from wa.connection.incoming.events import apply_event, keep_account
+from wa.connection.incoming.events import keep_account
 from wa.queue import outcomes
 from wa.store.database import Store
 from wa.whatsapp.events import (
     Account,
-    Event,
     GroupChanged,
     GroupInfo,
     JidMapped,
@@ -38,13 +37,7 @@ def put(store: Store) -> Put:
     """Apply events as the owner does; we are a linked account."""
     with store.write():
         keep_account(store, Account(ME, MY_LID, "Me"), NOW)
-
-    def record(*events: Event, now: Any = NOW) -> None:
-        for event in events:
-            with store.write():
-                apply_event(store, event, now)
-
-    return record
+    return spooled.applier(store, NOW)
 
 
 def ours(message_id: str = "A", after: int = 0) -> MessageReceived:

@@ -60,6 +60,17 @@ def append_all(store: Store, events: Iterable[tuple[str, bytes]], now: datetime)
             spool.append(kind, payload, now)
 
 
+def applier(store: Store, now: datetime) -> Callable[..., None]:
+    """Return what records live events, each in a transaction of its own, without the spool."""
+
+    def put(*events: Event, now: datetime = now) -> None:
+        for event in events:
+            with store.write():
+                apply.apply_event(store, event, now)
+
+    return put
+
+
 def putter(store: Store, now: datetime) -> Callable[..., None]:
     """Return what applies events through the spool, as the owner does, each in a record of its own."""
     kinds: dict[str, Event] = {}
