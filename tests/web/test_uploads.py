@@ -395,6 +395,11 @@ def test_a_file_is_shown_or_saved_by_its_content(api, home, store):
         shown = reply.header("content-disposition").partition(";")[0]
         assert shown == ("attachment" if kind is None else "inline"), name
         assert reply.header("content-type").startswith(kind or "application/octet-stream"), name
+    named = message_with(
+        store, "media/j.jpg", message_id="named", details='{"file_name": "../Re\\"port\\u202e.pdf"}'
+    )
+    shown = api("GET", f"/media/{named}").header("content-disposition")
+    assert shown == 'attachment; filename="Re_port.pdf"'
     number = message_with(store, "media/a.jpg", message_id="again")
     part = api("GET", f"/media/{number}", range="bytes=2-5")
     assert (part.status, part.body) == (206, picture("JPEG")[2:6])

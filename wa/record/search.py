@@ -173,11 +173,16 @@ def with_file(store: Store, number: int) -> Row:
     return row
 
 
-def kept_file(store: Store, number: int) -> str | None:
-    """Return the path (in the home) of the file of a message that is not deleted; None without one."""
-    sql = "SELECT media_path FROM messages WHERE id = ? AND deleted_at IS NULL"
-    path: str | None = store.value(sql, [number])
-    return path
+def kept_file(store: Store, number: int) -> Row | None:
+    """Return media_path (in the home) and file_name, the sender's, of a message that is not deleted.
+
+    None without a file that is in the home.
+    """
+    return store.row(
+        "SELECT media_path, details ->> '$.file_name' AS file_name FROM messages"
+        " WHERE id = ? AND deleted_at IS NULL AND media_path IS NOT NULL",
+        [number],
+    )
 
 
 def snippet(text: str, words: Sequence[str], width: int = 70) -> str:

@@ -179,7 +179,8 @@ class _Reader:
             raise WaError("usage", "a part of the form has no name", "let a library write the form")
         self._name = _text("a name", name)
         self._is_file = b"filename" in options
-        self._file_name = options.get(b"filename", b"").decode("utf-8", "replace")
+        # %22 is how browsers and curl write a quote there (HTML, 4.10.22.8)
+        self._file_name = options.get(b"filename", b"").decode("utf-8", "replace").replace("%22", '"')
         self._data.clear()
         if self._is_file != (self._name == FILE):
             raise WaError("usage", f"body.{self._name}: a form has its file, and that alone, as `{FILE}`")

@@ -13,6 +13,7 @@ from wa.connection.context import Context
 from wa.connection.programs.work import Work
 from wa.errors import WaError
 from wa.media.kinds import kind_of
+from wa.media.names import safe_name
 from wa.record.search import kept_file
 from wa.store.paths import Home
 
@@ -34,15 +35,16 @@ def inside(home: Home, stored: str) -> Path | None:
         return None
 
 
-def _file_of(context: Context, number: str) -> tuple[Path, str]:
-    """Return path and type of the file of a message. Raise WaError `not-found`."""
+def _file_of(context: Context, number: str) -> tuple[Path, str, str]:
+    """Return path, type and name of the file of a message. Raise WaError `not-found`."""
     stored = None
     if number.isascii() and number.isdigit() and int(number[:20]) <= _HIGHEST:
         stored = kept_file(context.store, int(number))
-    path = inside(context.home, stored) if stored else None
-    if path is None:
+    path = inside(context.home, stored["media_path"]) if stored else None
+    if stored is None or path is None:
         raise WaError("not-found", "there is no such file", "`wa download` fetches the files of a chat")
-    return path, kind_of(path, "unnamed").mimetype
+    name = safe_name(stored["file_name"], path.name, path.suffix)
+    return path, kind_of(path, "unnamed").mimetype, name
 
 
 def add_to(paths: FastAPI, work: Work) -> None:
@@ -50,12 +52,12 @@ def add_to(paths: FastAPI, work: Work) -> None:
 
     @paths.get("/media/{id}", summary="The file of a message")
     async def show(id: str) -> Response:  # noqa: A002
-        path, kind = await work.read(lambda context: _file_of(context, id))
+        path, kind, name = await work.read(lambda context: _file_of(context, id))
         is_shown = kind in _SHOWN
         return FileResponse(
             path,
             media_type=kind if is_shown else "application/octet-stream",
-            filename=path.name,
+            filename=name,
             content_disposition_type="inline" if is_shown else "attachment",
             headers={"content-security-policy": "sandbox"},
         )
