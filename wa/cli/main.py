@@ -45,6 +45,7 @@ COMMANDS = {
     "groups": "chats",
     "read": "read",
     "download": "download",
+    "export": "export",
     "search": "search",
     "schedule": "schedule",
     "template": "template",

@@ -57,14 +57,13 @@ _TO = typer.Argument(
 )
 To = Annotated[str, _TO]
 MaybeTo = Annotated[str | None, _TO]
-Chat = Annotated[
-    str,
-    typer.Argument(
-        metavar="CHAT",
-        help="A name, a phone number, a JID, or me.",
-        autocompletion=lambda ctx, incomplete: complete_contact(ctx, incomplete),
-    ),
-]
+_CHAT = typer.Argument(
+    metavar="CHAT",
+    help="A name, a phone number, a JID, or me.",
+    autocompletion=lambda ctx, incomplete: complete_contact(ctx, incomplete),
+)
+Chat = Annotated[str, _CHAT]
+MaybeChat = Annotated[str | None, _CHAT]
 
 
 Before = Annotated[str | None, typer.Option(metavar="T", help="Only messages before this time.")]

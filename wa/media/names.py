@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -62,6 +63,16 @@ def free_name(folder: Path, name: str) -> Path:
     """Return a path that does not exist yet: `name.ext`, else `name (2).ext` and so on."""
     if name in ("", ".", "..") or "/" in name or "\0" in name:
         raise ValueError(f"{name!r} is not the name of a file")
+    return next(folder / each for each in _numbered(name) if not os.path.lexists(folder / each))
+
+
+def free_among(taken: set[str], name: str) -> str:
+    """Return a name as `free_name` does, and add it to the names that are taken; case makes no difference."""
+    found = next(each for each in _numbered(name) if each.casefold() not in taken)
+    taken.add(found.casefold())
+    return found
+
+
+def _numbered(name: str) -> Iterator[str]:
     stem, suffix = os.path.splitext(name)
-    names = (name if number == 1 else f"{stem} ({number}){suffix}" for number in count(1))
-    return next(folder / each for each in names if not os.path.lexists(folder / each))
+    return (name if number == 1 else f"{stem} ({number}){suffix}" for number in count(1))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import filecmp
+import os
+import shutil
+import stat
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from wa.media.kinds import extension_for
 from wa.media.names import free_name, safe_name
@@ -22,12 +28,27 @@ def keep(home: Home, data: bytes, mimetype: str, message_type: str, at: datetime
     return str(write_new(home.media, name, data).relative_to(home.path))
 
 
+def inside(home: Home, stored: str) -> Path | None:
+    """Return the path of a stored file; None if it is not there, a link, or not in the folder of files."""
+    path = home.path / stored
+    try:
+        if path.resolve(strict=True) != home.media.resolve() / path.relative_to(home.media):
+            return None
+        return path if stat.S_ISREG(os.lstat(path).st_mode) else None
+    except (OSError, ValueError):
+        return None
+
+
 def write_new(folder: Path, name: str, data: bytes) -> Path:
     """Write a file under the name that `free_name` finds; return its path. Raise WaError `storage-error`."""
+    return _put_new(folder, name, lambda part: part.write(data))
+
+
+def _put_new(folder: Path, name: str, fill: Callable[[BinaryIO], object]) -> Path:
     with explained(folder):
         make_folder(folder)
         with part_file(folder) as part:
-            part.write(data)
+            fill(part)
             while True:
                 path = free_name(folder, name)
                 with suppress(FileExistsError):  # another process was faster: the next name
@@ -43,13 +64,13 @@ def check_folder(folder: Path) -> None:
         raise storage_error(error, folder) from error
 
 
-def copy_to(path: Path, folder: Path) -> Path:
-    """Copy a file into a folder unless it is in it; return its path. Raise WaError `storage-error`."""
-    try:
-        data = path.read_bytes()
-        there = folder / path.name
-        if there.is_file() and there.read_bytes() == data:
+def copy_to(path: Path, folder: Path, name: str | None = None) -> Path:
+    """Copy a file into a folder, by its name or another one, unless it is in it under that name.
+
+    Return the path of the copy. Raise WaError `storage-error`.
+    """
+    there = folder / (name or path.name)
+    with explained(folder), path.open("rb") as source:
+        if there.is_file() and filecmp.cmp(path, there, shallow=False):
             return there
-    except OSError as error:
-        raise storage_error(error, folder) from error
-    return write_new(folder, path.name, data)
+        return _put_new(folder, there.name, lambda part: shutil.copyfileobj(source, part, 1024**2))

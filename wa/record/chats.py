@@ -161,6 +161,17 @@ def move_up(store: Store, chat: str, timestamp: int) -> None:
     )
 
 
+def bring_up(store: Store, chat: str, now: datetime) -> None:
+    """Bring a chat up to date with its messages: the time of the last one, and the count of unread ones."""
+    ensure(store, chat, now)
+    store.execute(
+        "UPDATE chats SET last_message_time = (SELECT timestamp FROM messages WHERE chat_jid = :chat"
+        f" AND {SHOWN} ORDER BY timestamp DESC LIMIT 1), updated_at = :at WHERE id = :chat",
+        {"chat": chat, "at": to_iso(now)},
+    )
+    count_unread(store, chat)
+
+
 def ephemeral(store: Store, chat: str) -> tuple[int, int | None]:
     """Return after how many seconds a chat's messages disappear, 0 for never, and when that was set."""
     row = store.row("SELECT ephemeral, ephemeral_at FROM chats WHERE id = ?", [chat])

@@ -51,6 +51,8 @@ SAME_MADE_UP = (
 """SQL for the id of the message with a made-up id that the message with these values is."""
 EDIT = "edit"
 """The value of `unavailable` for a message whose newest text this device cannot read; the older one stays."""
+COUNTED = "counted"
+"""The name in `details` of the counts of receipts that came with an imported message of ours."""
 PAD = "\n\n"
 """The end of each text in the search index, so that its last two characters begin a trigram too."""
 ROW = (
@@ -73,6 +75,8 @@ def shown(store: Store, sql: str, params: Params = ()) -> list[Row]:
     for row in found:
         if row["details"] is not None:
             row["details"] = json.loads(row["details"])
+            if row["details"].pop(COUNTED, None):
+                row["details"] = row["details"] or None
             if people := mentioned(row):
                 row["content"] = with_numbers(store, row["content"] or "", people)
                 row["details"]["mentions"] = [canonical(store, jid) for jid in people]
@@ -183,6 +187,33 @@ def like_made_up(store: Store, events: Sequence[MessageReceived]) -> list[Messag
         for event in events
         if near[event.chat_jid] or (near[event.chat_jid] == 0 and event.message_type == "system")
     ]
+
+
+def is_stored(store: Store, chat: str, message_id: str) -> bool:
+    """Return whether a message is stored under this id."""
+    sql = "SELECT 1 FROM messages WHERE chat_jid = ? AND message_id = ?"
+    return store.value(sql, [chat, message_id]) is not None
+
+
+def is_free(store: Store, number: int) -> bool:
+    """Return whether no message has the id `number`."""
+    return store.value("SELECT 1 FROM messages WHERE id = ?", [number]) is None
+
+
+def has_like(store: Store, row: Row) -> bool:
+    """Return whether a message is stored with a made-up id."""
+    return store.value(SAME_MADE_UP, row) is not None
+
+
+def alike(store: Store, row: Row, late: int) -> list[int]:
+    """Return the ids of messages with the same text, that were sent up to `late` seconds after a message."""
+    found = store.execute(
+        "SELECT id FROM messages INDEXED BY messages_by_chat WHERE chat_jid = :chat_jid"
+        " AND timestamp BETWEEN :timestamp - 1 AND :timestamp + :late AND is_from_me = :is_from_me"
+        " AND coalesce(content, '') = coalesce(:content, '')",
+        {**row, "late": late},
+    )
+    return [number for (number,) in found]
 
 
 def newest_id(store: Store) -> int:

@@ -57,14 +57,14 @@ def words(poll: Row | None, choices: Sequence[str]) -> str:
     """Return a vote in words, with the options that it is for."""
     if not choices:
         return "Took back a vote"
-    names = {_digest(name): name for name in (options_of(poll) if poll else ())}
+    names = {digest(name): name for name in (options_of(poll) if poll else ())}
     return "Voted: " + ", ".join(names.get(each, UNKNOWN) for each in choices)
 
 
 def tally(store: Store, poll: Row) -> Row:
     """Return a poll's question and options, each with its voters, and the voters for unknown options."""
     options = options_of(poll)
-    voters: dict[str, list[str]] = {_digest(name): [] for name in options}
+    voters: dict[str, list[str]] = {digest(name): [] for name in options}
     unknown: list[str] = []
     cast = store.rows(
         "SELECT voter, choices FROM poll_votes WHERE chat_jid = ? AND poll_id = ? ORDER BY said_at, voter",
@@ -72,12 +72,12 @@ def tally(store: Store, poll: Row) -> Row:
     )
     for each in cast:
         chosen = dict.fromkeys(json.loads(each["choices"]))
-        for digest in chosen:
-            voters.get(digest, unknown).append(each["voter"])
+        for choice in chosen:
+            voters.get(choice, unknown).append(each["voter"])
     return {
         "question": question_of(poll),
         "options": [
-            {"name": name, "votes": len(voters[_digest(name)]), "voters": voters[_digest(name)]}
+            {"name": name, "votes": len(voters[digest(name)]), "voters": voters[digest(name)]}
             for name in options
         ],
         "unknown_votes": len(unknown),
@@ -100,5 +100,6 @@ def _rename(store: Store, column: str, lid: str, pn: str) -> None:
     store.execute(f"DELETE FROM poll_votes WHERE {column} = ?", [lid])
 
 
-def _digest(option: str) -> str:
+def digest(option: str) -> str:
+    """Return the form in which a vote names an option."""
     return sha256(option.encode("utf-8", "replace")).hexdigest()

@@ -5,7 +5,10 @@ Functions that write join the caller's transaction.
 
 from __future__ import annotations
 
+import json
+
 from wa.jids import is_group
+from wa.record.messages import COUNTED
 from wa.store.database import Row, Store
 from wa.store.rewrites import join_chats
 
@@ -56,12 +59,23 @@ def counted(store: Store, rows: list[Row]) -> list[Row]:
     sql = (
         f"SELECT (SELECT count(*) FROM {_MEMBERS} AND {_by('g.member_jid', _DELIVERED)}) AS delivered,"
         f" (SELECT count(*) FROM {_MEMBERS} AND {_by('g.member_jid', _READ)}) AS read,"
-        f" (SELECT count(*) FROM {_MEMBERS}) AS members FROM messages WHERE id = ?"
+        f" (SELECT count(*) FROM {_MEMBERS}) AS members, details ->> '$.{COUNTED}' AS kept"
+        " FROM messages WHERE id = ?"
     )
     for row in rows:
         is_ours = row["is_from_me"] and is_group(row["chat_jid"])
-        row["receipts"] = store.row(sql, [row["id"]]) if is_ours else None
+        row["receipts"] = _with_kept(store.row(sql, [row["id"]])) if is_ours else None
     return rows
+
+
+def _with_kept(found: Row | None) -> Row | None:
+    """Return the counts of receipts; of an imported message, those that came with it if they are higher."""
+    kept = found.pop("kept") if found else None
+    return (
+        found
+        if found is None or kept is None
+        else {name: max(found[name], at) for name, at in json.loads(kept).items()}
+    )
 
 
 def react(store: Store, key: Row, emoji: str, timestamp: int) -> bool:

@@ -86,22 +86,21 @@ def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple
         raise ValueError(f"{event.timestamp} is not a time in Unix seconds")
     unread = source == "live" and chats.is_unread(event)
     return (
-        canonical(store, event.chat_jid),
-        event.message_id,
-        canonical(store, event.sender),
-        event.content,
-        event.timestamp,
-        event.is_from_me,
-        event.message_type,
-        "sent" if event.is_from_me else "received" if unread else "read",
-        event.quoted_id,
-        event.raw,
-        None if event.details is None else json.dumps(event.details, ensure_ascii=False),
-        event.unavailable,
-        event.secret,
-        source,
-        at,
-    )
+        canonical(store, event.chat_jid), event.message_id, canonical(store, event.sender), event.content,
+        event.timestamp, event.is_from_me, event.message_type,
+        "sent" if event.is_from_me else "received" if unread else "read", event.quoted_id, event.raw,
+        None if event.details is None else json.dumps(event.details, ensure_ascii=False), event.unavailable,
+        event.secret, source, at,
+    )  # fmt: skip
+
+
+def put_back(store: Store, rows: Sequence[Row]) -> None:
+    """Store the rows of messages that were exported, none of which is stored, each with its id if it has one.
+
+    The caller then brings the chats up to date.
+    """
+    for row in rows:
+        search_index.add(store, store.insert("messages", row))
 
 
 def status_of(row: Row) -> str:
@@ -179,8 +178,11 @@ def take_away(store: Store, chat: str, message_id: str) -> None:
 # ── Messages whose id was made up ───────────────────────────────────────────────────────────────────
 
 
-def fill_in_id(store: Store, row: Row) -> None:
-    """Copy id, sender, time and type of a new message to the same message with a made-up id, if stored."""
+def fill_in_id(store: Store, row: Row) -> bool:
+    """Copy id, sender, time and type of a new message to the same message with a made-up id.
+
+    Return whether there is one.
+    """
     filled = store.rows(
         "UPDATE messages SET message_id = :message_id, sender = :sender, timestamp = :timestamp,"
         " message_type = CASE message_type WHEN 'other' THEN coalesce(:message_type, 'other')"
@@ -194,6 +196,7 @@ def fill_in_id(store: Store, row: Row) -> None:
     if filled:
         search_index.add_details(store, filled[0]["id"])
         chats.move_up(store, row["chat_jid"], row["timestamp"])
+    return bool(filled)
 
 
 # ── Changes ─────────────────────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ import typer
 
 from wa.cli.options import Chat, Json, app_of, chat_of
 from wa.cli.show import shown_time
-from wa.errors import ExitStatus
+from wa.errors import ExitStatus, WaError
 from wa.jids import show_jid
 from wa.record import history_sync, names
 
@@ -108,7 +108,9 @@ def fetch(
 @history.command(name="import")
 def import_(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .txt or .zip file of Export chat.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .txt or .zip of Export chat, or a .jsonl of wa export.")
+    ],
     chat: Annotated[
         str | None,
         typer.Option(metavar="C", help="The chat it belongs to; by default the file's name tells."),
@@ -124,7 +126,7 @@ def import_(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Import a chat from a file of WhatsApp's own "Export chat".
+    """Import an "Export chat" of WhatsApp, or a `wa export`.
 
     The same file, or a later export of the same chat, may be imported again: the
     command recognises messages that are stored already.
@@ -132,23 +134,32 @@ def import_(
     Example: wa history import "WhatsApp Chat with Nadia Sample.txt"
     """
     from wa.imports.export_chat.importer import import_chat
+    from wa.imports.json_lines.importer import import_lines, is_json_lines
     from wa.people.skipped import lines_of
 
     app = app_of(ctx)
-    found = import_chat(
-        app.store,
-        file,
-        app.now(),
-        chat=chat,
-        me=me,
-        date_order=date_order,
-        zone=app.settings.zone,
-        region=app.settings.region,
-        own_jid=app.context.me,
-        dry_run=dry_run,
-        progress=app.out.progress,
-    )
-    name = show_jid(found["chat_jid"], found["chat_name"])
+    if is_json_lines(file):
+        if chat or me or date_order:
+            raise WaError(
+                "usage", f"{file} names its chats itself", "leave --chat, --me and --date-order out"
+            )
+        found = import_lines(app.store, file, app.now(), dry_run=dry_run, progress=app.out.progress)
+        name = str(file)
+    else:
+        found = import_chat(
+            app.store,
+            file,
+            app.now(),
+            chat=chat,
+            me=me,
+            date_order=date_order,
+            zone=app.settings.zone,
+            region=app.settings.region,
+            own_jid=app.context.me,
+            dry_run=dry_run,
+            progress=app.out.progress,
+        )
+        name = show_jid(found["chat_jid"], found["chat_name"])
     app.out.result(
         found,
         f"{name}: {found['read']} messages read, {found['added']} added,"

@@ -7,11 +7,15 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from wa.imports.export_chat.phrases import ATTACHED, DELETED, EDITED, ENCRYPTED, OMITTED, plain
+from wa.texts import clean
 
 MARKS = "\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 """Invisible marks around names and before notices, which set the direction of writing."""
 _GENERATED = "\u200e"
 """The mark that an iPhone puts before text that nobody typed."""
+TYPED = "\u034f"
+"""A character without a shape (combining grapheme joiner) that `writing` puts around a text, and before
+further lines, that somebody typed and that look like something else."""
 _LONGEST_PHRASE = 300
 _NO_MARKS = str.maketrans("", "", MARKS)
 _ANDROID_FILE = re.compile(r"(?P<file>[^\n]+) \((?P<word>[^\n]+)\)")
@@ -61,6 +65,8 @@ def content_of(raw: str, *, is_iphone: bool, files: Container[str] = ()) -> Cont
         return replace(
             content_of(before.rstrip(MARKS + " \n"), is_iphone=is_iphone, files=files), is_edited=True
         )
+    if raw.startswith(TYPED):
+        return Content(raw.removeprefix(TYPED).removesuffix(TYPED))
     text = raw.strip().lstrip(MARKS).rstrip()
     if not text:
         return Content(None, "other")
@@ -136,12 +142,15 @@ def kind_of_file(name: str) -> str:
 
 
 def comparable(text: str | None) -> str:
-    """Return a text for comparison, without parts that an export changes: marks, outer spaces, mentions."""
+    """Return a text for comparison, without parts that an export changes: marks, outer spaces, mentions.
+
+    An export of ours has no control characters.
+    """
     if not text:
         return ""
     if "@" in text:
         text = _MENTION.sub("@", text)
-    return text.translate(_NO_MARKS).replace("\r\n", "\n").strip()
+    return clean(text.translate(_NO_MARKS)).strip()
 
 
 def unmarked(text: str) -> str:

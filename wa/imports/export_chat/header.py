@@ -18,7 +18,8 @@ _FIRST_DAY = date(2009, 1, 1)
 """The earliest date of a message: WhatsApp began in 2009."""
 _BUDDHIST = 543
 """Years by which Thailand's calendar is ahead."""
-_LONGEST_NAME = 100
+LONGEST_NAME = 100
+"""The most characters of a sender's name."""
 _NO_HALF, _NO_TIME = 24, -1
 
 _GAP = rf"[\s{MARKS}]{{0,4}}"
@@ -151,7 +152,7 @@ def sender_of(rest: str, known: Collection[str]) -> tuple[str | None, str]:
     name = " ".join(unmarked(name).split())
     if name.startswith("~"):
         name = f"~ {name[1:].strip()}"
-    if not colon or not name or len(name) > _LONGEST_NAME or _is_quoting(name):
+    if not colon or not name or len(name) > LONGEST_NAME or is_quoting(name):
         return None, bare
     return name, text
 
@@ -159,6 +160,6 @@ def sender_of(rest: str, known: Collection[str]) -> tuple[str | None, str]:
 _OPEN_QUOTE = re.compile(r"[“„«「『][^”“»」』]*$")
 
 
-def _is_quoting(name: str) -> bool:
+def is_quoting(name: str) -> bool:
     """Return whether the colon is inside quotation marks: `Nadia changed the subject to "A: B"`."""
     return bool(name.count('"') % 2 or _OPEN_QUOTE.search(name))

@@ -204,7 +204,7 @@ def identify(
     ]
     if asked is not None:
         return Participants(people, chat, _asked(people, names, asked, file), members)
-    shown = {fold_name(each) for each in (*titles, name_of_chat(store, chat, []) or "")}
+    shown = {_loosely(each) for each in (*titles, name_of_chat(store, chat, []) or "")} - {""}
     me = _me(people, chat, shown, names)
     if me is None:
         raise WaError(
@@ -222,7 +222,7 @@ def _me(people: People, chat: str, shown: set[str], names: Counter[str]) -> set[
     own = people.own_among(names)
     if is_group(chat):
         return own or None
-    them = {name for name in names if fold_name(bare_name(name)) in shown or chat in people.called(name)}
+    them = {name for name in names if _loosely(bare_name(name)) in shown or chat in people.called(name)}
     if own:
         return own if not own & them else None
     rest = set(names) - them

@@ -141,7 +141,7 @@ visitekaartje weggelaten|карточка контакта отсутствуе�
 kontaktkort uteslutet|kontaktkort udeladt|kontaktkort sløyfet|kartu kontak tidak disertakan
 """,
     "location": """
-live location shared|Live-Standort wird geteilt|ubicación en tiempo real compartida
+live location shared|location shared|Live-Standort wird geteilt|ubicación en tiempo real compartida
 localisation en direct partagée|posizione attuale condivisa|localização atual compartilhada
 live locatie gedeeld|геоданные отправлены|mevcut konum paylaşıldı|تمت مشاركة الموقع المباشر
 משתף מיקום בשידור חי

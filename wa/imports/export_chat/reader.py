@@ -17,7 +17,7 @@ from datetime import date, datetime, timedelta
 from itertools import combinations
 
 from wa.errors import WaError
-from wa.imports.export_chat.content import MARKS, Content, content_of, is_notice
+from wa.imports.export_chat.content import MARKS, TYPED, Content, content_of, is_notice
 from wa.imports.export_chat.header import Header, Style, day_of, header_of, sender_of
 
 ORDERS = ("dmy", "mdy", "ymd")
@@ -197,7 +197,7 @@ def read(lines: Iterable[str], form: FileFormat, files: Container[str] = ()) -> 
                 )
             size += len(line)
             if size <= 2 * LONGEST:
-                parts.append(line.rstrip("\r\n"))
+                parts.append(line.removeprefix(TYPED).rstrip("\r\n"))
     if begun:
         yield _message(begun, parts, size, form, files)
 

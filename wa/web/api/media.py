@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -14,25 +12,14 @@ from wa.connection.programs.work import Work
 from wa.errors import WaError
 from wa.media.kinds import kind_of
 from wa.media.names import safe_name
+from wa.media.received import inside
 from wa.record.search import kept_file
-from wa.store.paths import Home
 
 _SHOWN = (
     "image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4", "audio/mp4", "audio/mpeg", "audio/ogg",
     "audio/ogg; codecs=opus", "application/ogg",
 )  # fmt: skip
 _HIGHEST = 2**63 - 1
-
-
-def inside(home: Home, stored: str) -> Path | None:
-    """Return the path of a stored file; None if it is not there, a link, or not in the folder of files."""
-    path = home.path / stored
-    try:
-        if path.resolve(strict=True) != home.media.resolve() / path.relative_to(home.media):
-            return None
-        return path if stat.S_ISREG(os.lstat(path).st_mode) else None
-    except (OSError, ValueError):
-        return None
 
 
 def _file_of(context: Context, number: str) -> tuple[Path, str, str]:

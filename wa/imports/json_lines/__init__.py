@@ -1,0 +1,1 @@
+"""The import of messages in JSON Lines, which `wa export` writes."""

@@ -1,0 +1,1 @@
+"""The export of messages to files: as JSON Lines, as a table, as a page."""
