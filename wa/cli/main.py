@@ -30,38 +30,14 @@ from wa.cli.terminal import paragraphs
 from wa.errors import ExitStatus, Terminated, WaError
 from wa.store.open import explain, is_damaged
 
+_NAMES = (
+    "link unlink status doctor pause resume listen send chats unread groups read download export search"
+    " schedule template run-scheduler jobs contacts history backup service serve mcp hooks"
+    " migrate-s3 db loopback"
+)
+_BESIDE = {"unlink": "link", "resume": "pause", "unread": "chats", "groups": "chats"}
 # The module of each command, so that only the module of the command that runs is loaded.
-COMMANDS = {
-    "link": "link",
-    "unlink": "link",
-    "status": "status",
-    "doctor": "doctor",
-    "pause": "pause",
-    "resume": "pause",
-    "listen": "listen",
-    "send": "send",
-    "chats": "chats",
-    "unread": "chats",
-    "groups": "chats",
-    "read": "read",
-    "download": "download",
-    "export": "export",
-    "search": "search",
-    "schedule": "schedule",
-    "template": "template",
-    "run-scheduler": "run_scheduler",
-    "jobs": "jobs",
-    "contacts": "contacts",
-    "history": "history",
-    "backup": "backup",
-    "service": "service",
-    "serve": "serve",
-    "mcp": "mcp",
-    "hooks": "hooks",
-    "migrate-s3": "migrate_s3",
-    "db": "db",
-    "loopback": "loopback",
-}
+COMMANDS = {name: _BESIDE.get(name, name.replace("-", "_")) for name in _NAMES.split()}
 # The modules with further commands of a group.
 FURTHER = {"jobs": ["jobs_add"], "schedule": ["schedule_change", "schedule_birthdays"]}
 FURTHER["hooks"] = ["hooks_change"]
