@@ -30,8 +30,9 @@ from wa.store.paths import Home
 
 MOST_BYTES = LIMITS["document"]
 """The most bytes of an upload."""
-_LOOK_AFTER = 8 * 1024 * 1024
-"""Bytes after which the room on the disk is looked at again: other uploads may come in at the same time."""
+_STEP = 8 * 1024 * 1024
+"""Bytes after which the file is synced, so that no wait for a slow disk is long, and the room on the disk is
+looked at again, for other uploads may come in at the same time."""
 
 
 class Upload:
@@ -48,9 +49,10 @@ class Upload:
     def write(self, piece: bytes) -> None:
         """Add bytes to the file. Raise WaError `storage-error` when the disk is full, or nearly."""
         with explained(self._folder):
-            if self.size // _LOOK_AFTER != (self.size + len(piece)) // _LOOK_AFTER:
-                need_room(self._folder, 0, "an upload")
             self._part.write(piece)
+            if self.size // _STEP != (self.size + len(piece)) // _STEP:
+                need_room(self._folder, 0, "an upload")
+                self._sync()
         self._digest.update(piece)
         self.size += len(piece)
 
@@ -62,8 +64,7 @@ class Upload:
         name = safe_name(name, "file", "")
         check_size(name, self.size)
         with explained(self._folder):
-            self._part.flush()
-            os.fsync(self._part.fileno())
+            self._sync()
             path = Path(self._part.name)
             kind = kind_of(path, name)
             extension = extension_for(kind.mimetype, kind.name)
@@ -73,6 +74,10 @@ class Upload:
                 "media_type": kind_for_sending(path, name).name,
                 "file_name": name,
             }
+
+    def _sync(self) -> None:
+        self._part.flush()
+        os.fsync(self._part.fileno())
 
     @property
     def _folder(self) -> Path:
