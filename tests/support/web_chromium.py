@@ -24,8 +24,9 @@ SIZES = {"phone": (390, 844), "desk": (1280, 800)}
 _SHIFTS = """
 window.shifts = [];
 new PerformanceObserver((list) => {
+  const shown = (node) => (node?.outerHTML ?? node?.parentElement?.outerHTML ?? "gone").slice(0, 200);
   for (const each of list.getEntries()) if (!each.hadRecentInput) window.shifts.push(
-    [each.value, ...each.sources.map((source) => source.node?.outerHTML?.slice(0, 200) ?? "text")]);
+    [each.value, ...each.sources.map((source) => shown(source.node))]);
 }).observe({ type: "layout-shift", buffered: true });
 """
 QUIET = ("Failed to load resource: net::ERR_INCOMPLETE_CHUNKED_ENCODING",)

@@ -79,6 +79,9 @@ def test_a_draft_is_approved_and_what_may_have_been_sent_is_settled(site):
         row.get_by_role("button", name="Send it again").dblclick()
         row.get_by_text("It is on its way again").wait_for()
         wait_for(lambda: "And again?" in [row["message"] for row in rows(site, "sent")])
+        site.wa("send", "sister", "From elsewhere")
+        page.get_by_role("link", name="The queue has changed. Show it anew").click()
+        page.get_by_text("From elsewhere").wait_for()
         assert shifts(page) == []
     found = {row["message"]: row["status"] for row in rows(site, "all")}
     assert [found[each] for each in ("Shall I?", "Did it?", "Did it not?", "And again?")] == [
@@ -117,7 +120,7 @@ def test_a_chat_is_searched_read_and_answered_while_somebody_writes(site):
         page.get_by_role("button", name="Send").click()
         talk = page.locator("#talk")
         talk.get_by_text("The blue one").wait_for()
-        talk.locator("li", has_text="The blue one").get_by_text(re.compile("Sent|Delivered")).wait_for()
+        talk.locator("li", has_text="The blue one").get_by_text("✓✓ Delivered").wait_for()
         site.wa("loopback", "say", REEM, "Good, that one")
         talk.get_by_text("Good, that one").wait_for()
         assert shifts(page) == []
@@ -203,6 +206,26 @@ def test_a_server_that_restarts_or_a_session_that_ends_loses_nothing(site):
         expected = ("net::ERR_FAILED", "status of 401 (Unauthorized)", "htmx:error: Failed to fetch")
         site.said = [each for each in site.said if not any(known in each for known in expected)]
     assert len([row for row in rows(site) if row["message"] == "Kept"]) == 1
+
+
+def test_a_file_is_checked_before_it_is_uploaded_and_sent_with_the_form(site, tmp_path):
+    small, large = tmp_path / "small.pdf", tmp_path / "large.bin"
+    small.write_bytes(b"%PDF-1.4 made up")
+    with large.open("wb") as file:
+        file.truncate(101 * 1024 * 1024)
+    with site.page() as page:
+        page.goto(f"{site.url}/schedule?to={REEM}")
+        page.get_by_label("File").set_input_files(large)
+        page.get_by_text("This file has 101.0 MB; up to 100 MB can be sent.").wait_for()
+        page.get_by_label("When").fill("never")
+        page.get_by_role("button", name="Schedule", exact=True).click()
+        page.get_by_label("File").set_input_files(small)
+        page.get_by_role("button", name="Schedule", exact=True).click()
+        page.locator("#at-wrong").wait_for()  # what was large has not gone out
+        page.get_by_label("When").fill("2030-12-24 10:00")
+        page.get_by_role("button", name="Schedule", exact=True).click()  # the file is still chosen
+        page.wait_for_url("**/?said=added*")
+    assert "small.pdf" in [row["file_name"] for row in rows(site)]
 
 
 def screens(site):

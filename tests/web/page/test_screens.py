@@ -112,6 +112,9 @@ def test_a_chat_is_read_searched_and_answered(browser, wa, home):
     newer = browser.open(f"/chats/{REEM_JID}/newer?after={after}")
     assert "one more" in newer.text
     assert "Yes please" not in newer.text
+    told = wa("read", "sister", "1", "--json").json[0]["message_id"]
+    assert browser.open(f"/chats/{REEM_JID}/one?id={told}").text.startswith("Reem Sample one more Answer")
+    assert browser.open(f"/chats/{REEM_JID}/one?id=none").status == 404
     browser.open(f"/chats/{REEM_JID}")
     browser.press("Count as read, and tell nobody")
     assert wa("unread", "--json").json == []

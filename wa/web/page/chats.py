@@ -164,6 +164,17 @@ def newer(context: Context, chat: str, query: Form) -> Answer:
     return render.part("newer.html", talk=talk, jid=jid, last=_cursor(found[-1] if found else None))
 
 
+def one(context: Context, chat: str, query: Form) -> Answer:
+    """Return a message as it is now, for the place where it stands."""
+    store = context.store
+    jid = canonical(store, asked.recipient(context, chat).jid)
+    found = messages.about(store, jid, query["id"])
+    if found is None:
+        raise WaError("not-found", "this message is gone", "load the page again")
+    talk = _talk(context, responses.counted(store, messages.with_reactions(store, [found])))
+    return render.part("talk.html", talk=[{**talk[0], "day": None}], jid=jid)
+
+
 def _talk(context: Context, found: list[Row]) -> list[dict[str, Any]]:
     """Return messages as they are shown; the first of each day has the day."""
     zone, now = context.settings.zone, context.now()
@@ -190,6 +201,7 @@ def _message(context: Context, row: Row) -> dict[str, Any]:
         "iso": f"{at:%Y-%m-%dT%H:%MZ}",
         "clock": f"{at.astimezone(context.settings.zone):%H:%M}",
         "is_edited": bool(row["edited_at"]) and not row["deleted_at"],
+        "is_to_many": row["receipts"] is not None,
         "word": _word(row) if row["is_from_me"] else None,
         "reactions": " ".join(each["emoji"] for each in row["reactions"]),
         "quote": _quote(context, about),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 from typing import Any
 
@@ -69,7 +70,10 @@ def screen(context: Context, view: View, query: Form) -> Answer:
 def _head(context: Context, job: Row) -> dict[str, Any]:
     counts = show.counts(context.store, job)
     total = sum(counts.values())
-    told = [f"{number} {_PARTS[status][0].lower()}" for status, number in counts.items() if status != "sent"]
+    words: Counter[str] = Counter()
+    for status, number in counts.items():
+        words[_PARTS[status][0].lower()] += number
+    told = [f"{number} {word}" for word, number in words.items() if word != "sent"]
     when = render.when(from_iso(job["created_at"]), context.settings.zone, context.now())
     return {
         "id": job["id"],

@@ -32,6 +32,8 @@ THEMES = {"light": "Light", "dark": "Dark"}
 THEME_COOKIE = "wa_theme"
 LONGEST_SHOWN = 20_000
 """The most characters of a text that one row shows."""
+_LONGEST_NAME = 80
+"""The most characters of a name in the middle of a sentence."""
 _FOR_TERMINALS = re.compile(r"`|--[a-z]")
 """What marks a hint as one about the command line."""
 
@@ -67,7 +69,9 @@ def _templates() -> Environment:
         finalize=_harmless,
     )
     made.globals.update(asset=static.address, most=MAX_TEXT, themes=THEMES)
-    made.filters.update(line=one_line, number=number, address=address, short=shortened, url=in_path)
+    made.filters.update(
+        line=one_line, brief=brief, number=number, address=address, short=shortened, url=in_path
+    )
     return made
 
 
@@ -122,6 +126,12 @@ def shortened(text: str | None) -> str:
     """Return a text, cut where it would make the page slow."""
     text = text or ""
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({len(text):,} characters)"
+
+
+def brief(name: str) -> str:
+    """Return a name for the middle of a sentence, on one line and cut where it is no name any more."""
+    name = one_line(name)
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
 
 
 def in_path(text: str) -> str:

@@ -71,6 +71,7 @@ def prefilled(context: Context, query: Form) -> Form:
         fields.update(to=[row["to_jid"]], text=[row["message"]])
     if fields.get("to"):
         person = asked.recipient(context, fields["to"][0])
+        fields["to"] = [person.jid]
         fields["q"] = [one_line(person.name or render.address(person.jid))]
     return Form(fields)
 

@@ -119,6 +119,7 @@ def add_to(paths: FastAPI, work: Work) -> None:
     on_get("/chats", lambda c, v, query, where: chats.screen(c, v, query))
     on_get("/chats/{chat}", lambda c, v, query, where: chats.conversation(c, v, where["chat"], query))
     on_get("/chats/{chat}/newer", lambda c, v, query, where: chats.newer(c, where["chat"], query))
+    on_get("/chats/{chat}/one", lambda c, v, query, where: chats.one(c, where["chat"], query))
     on_post("/chats/{chat}", lambda c, v, form, where: chats.act(c, v, where["chat"], form))
 
     on_get("/contacts", lambda c, v, query, where: contacts.screen(c, v, query))

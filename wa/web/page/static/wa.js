@@ -138,9 +138,9 @@ function later(name, act) {
   soon[name] = setTimeout(act, 300);
 }
 const refresh = (element) => { if (element) htmx.trigger(element, "fresh"); };
-function announce() {
+function announce(what) {
   const news = document.getElementById("news"), link = news?.querySelector("a");
-  if (!link?.hidden) return;
+  if (news?.dataset.of !== what || !link.hidden) return;
   link.hidden = false;
   link.textContent = `${news.dataset.news} ${link.textContent}`;
 }
@@ -152,26 +152,33 @@ function onQueue(row) {
     shown.dataset.s = row.status;
     refresh(shown);
   } else if (job && job.dataset.job === row.job_id) later("job", () => refresh(job));
-  else if (!shown) announce();
+  else if (!shown) announce("queue");
   const waiting = document.getElementById("waiting");
   if (waiting?.dataset.row === row.id && row.status === "sent") waiting.dataset.gone = "true";
-  else if (waiting?.dataset.row === row.id) announce();
+  else if (waiting?.dataset.row === row.id && !["pending", "sending"].includes(row.status)) announce("answer");
 }
 function onMessage(message) {
   const talk = document.getElementById("talk");
   if (talk?.dataset.newer && message.chat_jid === talk.dataset.chat) later("talk", readOn);
-  else if (document.querySelector("[data-chats]")) announce();
+  else announce("message");
+}
+function onChange(told) {                                 // an edit, a deletion, a reaction, a receipt
+  const talk = document.getElementById("talk"), id = "c" + (told.row_id ?? told.id);
+  if (talk?.dataset.chat !== told.chat_jid || !document.getElementById(id)) return;
+  const where = `${talk.dataset.path}/one?id=${encodeURIComponent(told.message_id)}`;
+  later(id, () => htmx.ajax("GET", where, { target: "#" + id, swap: "outerMorph" }));
 }
 async function readOn() {
   const talk = document.getElementById("talk");
   const isAtEnd = innerHeight + scrollY > document.documentElement.scrollHeight - 80;
-  await htmx.ajax("GET", `${talk.dataset.newer}?after=${encodeURIComponent(talk.dataset.after)}`, { target: "#talk", swap: "beforeend" });
+  const answer = await fetch(`${talk.dataset.newer}?after=${encodeURIComponent(talk.dataset.after)}`, { headers: { "HX-Request": "true" } });
+  if (!answer.ok) return;
+  const text = await answer.text(), waiting = document.getElementById("waiting");
+  if (waiting?.dataset.gone) waiting.remove();            // at once, so that what comes in its place does not move
+  talk.insertAdjacentHTML("beforeend", text);
   const last = talk.querySelector(".last");
   if (last) talk.dataset.after = last.dataset.after;
   last?.remove();
-  const waiting = document.getElementById("waiting");
-  if (waiting?.dataset.gone) waiting.remove();
-  else if (waiting) talk.append(waiting);
   if (isAtEnd) scrollTo(0, document.documentElement.scrollHeight);
 }
 function listen() {
@@ -182,7 +189,8 @@ function listen() {
       const told = JSON.parse(event.data).data;
       if (type === "queue") onQueue(told);
       else if (type === "message") onMessage(told);
-      else if (type === "connection") later("line", () => refresh(document.getElementById("line")));
+      else if (type !== "connection") onChange(told);
+      else later("line", () => refresh(document.getElementById("line")));
     });
   }
 }
