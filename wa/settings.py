@@ -31,6 +31,7 @@ NAMES = (
     "B2_REGION",
     "WA_BACKUP_RECIPIENT",
     "WA_BACKUP_IDENTITY",
+    "WA_ALERT",
     "API_SECRET",
     "API_ALLOWED_IPS",
     "API_TRUSTED_PROXY",
@@ -94,6 +95,8 @@ class Settings:
     daily_limit: int | None
     grace: timedelta
     quiet_hours: QuietHours | None
+    alert: str | None
+    """Where notices go: `me`, a web address or a command line."""
 
 
 def parse_settings(values: Mapping[str, str], system_zone: Callable[[], str]) -> Settings:
@@ -111,6 +114,7 @@ def parse_settings(values: Mapping[str, str], system_zone: Callable[[], str]) ->
         daily_limit=_limit("WA_DAILY_LIMIT", given.get("WA_DAILY_LIMIT")),
         grace=_grace(given.get("WA_GRACE", "6h")),
         quiet_hours=_quiet_hours(given.get("WA_QUIET_HOURS")),
+        alert=given.get("WA_ALERT"),
     )
 
 

@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -68,6 +68,7 @@ def serve(
     from wa.connection.owner import Owner  # here, for what only asks or queues does without it
 
     transport, lock = context.transport, FileLock(context.home.session_lock)
+    hooks = _hooks(context, command)
     asked: list[BaseException] = []
     stopped = threading.Event()
     owner: Owner | None = None
@@ -82,7 +83,7 @@ def serve(
         while not stopped.is_set() and not until(None):
             if lock.acquire():
                 owner = Owner(context.home, context.settings, transport, context.now, lock, command, scope)
-                with _hooks(context, command):
+                with hooks:
                     owner.run(lambda running: stopped.is_set() or until(running), teller.look)
                 break
             teller.look(None)
@@ -91,16 +92,13 @@ def serve(
         raise asked[0]
 
 
-@contextmanager
-def _hooks(context: Context, command: str) -> Iterator[None]:
-    """Serve the hooks while the block runs, if this command stays: a short owner only writes events down."""
+def _hooks(context: Context, command: str) -> AbstractContextManager[object]:
+    """Return what serves the hooks in a block, if this command stays: others only write events down."""
     if command not in SERVE_HOOKS:
-        yield
-        return
+        return nullcontext()
     from wa.hooks.runner import Runner
 
-    with Runner(context.home, context.settings, context.now):
-        yield
+    return Runner(context.home, context.settings, context.now)
 
 
 class _Teller:

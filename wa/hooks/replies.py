@@ -16,6 +16,7 @@ from wa.queue import compose, rows
 from wa.queue.compose import Part
 from wa.settings import Settings
 from wa.store.database import Row, Store
+from wa.store.device import own_jid
 from wa.times import to_iso
 
 MOST = ((10, timedelta(minutes=10)), (60, timedelta(days=1)))
@@ -37,9 +38,8 @@ def reply(
     second run printed. What is late, or of a hook that proposes, is a draft.
     """
     key = key_of(hook["id"], event_id)
-    first = store.value("SELECT id FROM scheduled_messages WHERE idempotency_key = ?", [key])
-    if first is not None:
-        return str(first), None
+    if (first := _with_key(store, key)) is not None:
+        return first, None
     chat, sender = message["chat_jid"], message["sender"]
     if message["unavailable"] is not None:
         return None, "the message was not there yet, so nothing is said about it"
@@ -56,6 +56,27 @@ def reply(
         )
     except WaError as error:  # a text that is too long, an address that nothing is sent to
         return None, error.message
+    return str(row["id"]), None
+
+
+def _with_key(store: Store, key: str) -> str | None:
+    found: str | None = store.value("SELECT id FROM scheduled_messages WHERE idempotency_key = ?", [key])
+    return found
+
+
+def notify(
+    store: Store, settings: Settings, hook: Row, event_id: int, text: str, now: datetime
+) -> tuple[str | None, str | None]:
+    """Queue a notice to oneself, in the caller's transaction. Return as `reply` does."""
+    key, me = key_of(hook["id"], event_id), own_jid(store)
+    if (first := _with_key(store, key)) is not None:
+        return first, None
+    if me is None:
+        return None, "no account is linked"
+    if why := too_many(store, hook["id"], me, now):
+        return None, why
+    to, part = Recipient(me, phone_of_jid(me), None), Part(text, None, None)
+    row = queue(hook["id"], store, to, part, now, grace=settings.grace, key=key)
     return str(row["id"]), None
 
 

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from wa.hooks import deliveries, program, table
+from wa.hooks import alert, deliveries, program, table
 from wa.hooks.worker import LOOK_SECONDS, Worker
+from wa.record.events import log as events
 from wa.settings import Settings
 from wa.store.database import Store
 from wa.store.paths import Home
@@ -18,16 +19,24 @@ from wa.store.paths import Home
 log = logging.getLogger(__name__)
 
 PRUNE_SECONDS = 3600.0
+LAST_SECONDS = 5.0
+"""Seconds for which events are still handed over after the connection ended with an error."""
 WATCH_SECONDS = 0.1
 """Seconds between two looks whether the store has changed."""
 
 
 class Runner:
-    """The workers of all hooks, for as long as this process owns the connection."""
+    """The workers of all hooks, for as long as this process owns the connection.
+
+    Raise WaError `bad-setting` for a value of WA_ALERT that fits nothing.
+    """
 
     def __init__(self, home: Home, settings: Settings, now: Callable[[], datetime]) -> None:
+        if settings.alert is not None:
+            alert.columns(settings.alert)
         self._home, self._settings, self._now = home, settings, now
         self._workers: dict[int, Worker] = {}
+        self._newest = -1
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="hooks", daemon=True)
 
@@ -35,7 +44,12 @@ class Runner:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:  # what ended the connection is an event too
+            end = time.monotonic() + LAST_SECONDS
+            time.sleep(3 * WATCH_SECONDS)  # until that event is seen
+            while time.monotonic() < end and not self._are_idle():
+                time.sleep(WATCH_SECONDS)
         self._ending.set()
         self._thread.join(LOOK_SECONDS)
         for worker in self._workers.values():
@@ -50,20 +64,28 @@ class Runner:
             store = Store(self._home, busy_seconds=LOOK_SECONDS)
         except (OSError, sqlite3.Error):
             return
-        seen, pruned = -1, -PRUNE_SECONDS
+        seen, pruned, is_synced = -1, -PRUNE_SECONDS, False
         try:
             while not self._ending.wait(WATCH_SECONDS):
                 try:
                     if time.monotonic() - pruned > PRUNE_SECONDS:
                         deliveries.prune(store, self._now())
                         pruned = time.monotonic()
+                    if not is_synced:
+                        alert.sync(store, self._settings, self._now())
+                        is_synced = True
                     if (version := store.version()) != seen:
                         self._follow(store)
                         seen = version
+                    self._newest = events.newest(store)
                 except sqlite3.OperationalError as error:
                     log.info("the hooks cannot be read: %s", error)
         finally:
             store.close()
+
+    def _are_idle(self) -> bool:
+        """Return whether all events are handed over that could be."""
+        return all(worker.is_done_up_to(self._newest) for worker in self._workers.values())
 
     def _follow(self, store: Store) -> None:
         found = {row["id"]: row for row in table.listing(store)}

@@ -20,7 +20,7 @@ from wa.times import to_iso
 TIMEOUT, MAX_AGE = 30.0, 15 * 60.0
 """Seconds that one run may take, and after which an event is late, unless a hook says otherwise."""
 _LISTS = ("events", "chats", "senders")
-_FLAGS = ("own", "reply_to_strangers", "is_draft", "allow_http")
+_FLAGS = ("own", "reply_to_strangers", "is_draft", "allow_http", "is_alert")
 
 
 def new_secret() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from wa.hooks import alert
 from wa.jids import is_apart, is_group
 from wa.record.names import canonical
 from wa.store.database import Row, Store
@@ -11,6 +12,8 @@ from wa.store.database import Row, Store
 
 def is_wanted(store: Store, hook: Row, line: Row) -> bool:
     """Return whether a hook hears of a line of the log; its type is one that the hook names."""
+    if hook["is_alert"]:
+        return alert.is_worth_it(hook, line, json.loads(line["data"]))
     chat = line["chat_jid"]
     if chat is None:
         return not hook["chats"] and not hook["senders"]

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from wa.hooks import deliveries, program, replies, table, wanted, webhook
+from wa.hooks import alert, deliveries, program, replies, table, wanted, webhook
 from wa.hooks.program import Result
 from wa.record.events import log as events
 from wa.record.events import told
@@ -81,6 +81,11 @@ class Worker:
         self.hook["status"] = hook["status"]
         self._work.set()
         return True
+
+    def is_done_up_to(self, newest: int) -> bool:
+        """Return whether all events up to a place are handed over, or are to be handed over later."""
+        left = any(each.is_running or each.not_before is None for each in list(self._known.values()))
+        return self.hook["status"] != "active" or (self._read_to >= newest and not left)
 
     def stop(self) -> None:
         """Ask for the end: programs that run are ended, and their events handed over again later."""
@@ -209,7 +214,9 @@ class Worker:
     def _hand_over(self, number: int, known: _Known) -> None:
         hook = self.hook
         try:
-            if hook["exec"]:
+            if self._is_to_myself:
+                result = Result(alert.words(self._settings, json.loads(known.text)["data"], self._now()))
+            elif hook["exec"]:
                 extra = {"WA_HOOK": f"{hook['id']}:{number}", "WA_HOME": str(self._home.path)}
                 result = program.run(hook["exec"], known.text, hook["timeout"], extra, self._ending)
             else:
@@ -226,13 +233,7 @@ class Worker:
         """Note the outcome of an attempt, the reply and the place of the hook, in one transaction."""
         known, now, hook = self._known[number], self._now(), self.hook
         with store.write():
-            row_id, why = None, result.error
-            if why is None and hook["exec"] and known.delivery["type"] == "message" and result.output.strip():
-                event = json.loads(known.text)
-                row_id, why = replies.reply(
-                    store, self._settings, hook, number, event["data"], result.output.strip(), now,
-                    late=known.is_late,
-                )  # fmt: skip
+            row_id, why = self._answer(store, number, known, result, now)
             again = self._again_at(known, now) if result.again else None
             if again is not None:
                 kept = known.text if known.is_old else None
@@ -251,6 +252,25 @@ class Worker:
             del self._known[number]
         if row_id is not None:
             wake_owner(self._home.socket)
+
+    def _answer(
+        self, store: Store, number: int, known: _Known, result: Result, now: datetime
+    ) -> tuple[str | None, str | None]:
+        """Queue what a program printed for a message. Return the id of the row, or None and why not."""
+        hook, text = self.hook, result.output.strip()
+        if result.error is not None or not text:
+            return None, result.error
+        if self._is_to_myself:
+            return replies.notify(store, self._settings, hook, number, text, now)
+        if not hook["exec"] or known.delivery["type"] != "message" or hook["is_alert"]:
+            return None, None
+        message, late = json.loads(known.text)["data"], known.is_late
+        return replies.reply(store, self._settings, hook, number, message, text, now, late=late)
+
+    @property
+    def _is_to_myself(self) -> bool:
+        """Whether what it hears becomes a message to oneself."""
+        return not self.hook["exec"] and not self.hook["webhook"]
 
     def _again_at(self, known: _Known, now: datetime) -> datetime | None:
         """Return when an event is handed over again; None when that was tried for long enough."""

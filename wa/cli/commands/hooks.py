@@ -10,7 +10,7 @@ import typer
 from wa.cli.context import App
 from wa.cli.options import Json, app_of, recipient
 from wa.errors import WaError
-from wa.hooks import deliveries, program, table
+from wa.hooks import alert, deliveries, program, table
 from wa.hooks import webhook as addresses
 from wa.record.events import log
 from wa.store.database import Row
@@ -113,6 +113,8 @@ def add(
     Example: wa hooks add bot --exec "python3 bot.py" --from nadia
     """
     app = app_of(ctx)
+    if name == alert.NAME:
+        raise WaError("usage", f"the setting {name} makes the hook of this name", "choose another")
     if (exec_ is None) == (webhook is None):
         raise WaError("usage", "a hook is a program or an address", "give --exec or --webhook")
     values = _values(
@@ -144,10 +146,15 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
             _status(row),
             ", ".join(row["events"]),
             row["failed"],
-            row["exec"] or row["webhook"],
+            _what(row),
         ],
         "no hooks",
     )
+
+
+def _what(row: Mapping[str, Any]) -> str:
+    """Return what hears of the events."""
+    return str(row["exec"] or row["webhook"] or "a message to oneself")
 
 
 def _status(row: Mapping[str, Any]) -> str:
@@ -173,7 +180,7 @@ def show(
     if app.json:
         app.out.result({**row, "deliveries": found}, "")
         return
-    app.out.line(f"{name}: {row['exec'] or row['webhook']}")
+    app.out.line(f"{name}: {_what(row)}")
     app.out.line(
         f"{_status(row)}; hears of {', '.join(row['events'])}; has heard up to event {row['cursor']}"
     )

@@ -223,13 +223,14 @@ CREATE TABLE hooks (
     max_age REAL NOT NULL,
     is_draft INTEGER NOT NULL DEFAULT 0,
     allow_http INTEGER NOT NULL DEFAULT 0,
+    is_alert INTEGER NOT NULL DEFAULT 0,
     status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'paused', 'resting')),
     reason TEXT,
     cursor INTEGER NOT NULL,
     missed INTEGER NOT NULL DEFAULT 0,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
-    CHECK ((exec IS NULL) != (webhook IS NULL))
+    CHECK ((exec IS NULL) != (webhook IS NULL) OR is_alert)
 );
 CREATE TABLE hook_deliveries (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
