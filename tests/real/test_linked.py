@@ -421,7 +421,7 @@ def test_messages_that_came_without_a_listener_are_printed_in_order(alone, adam,
     ids = adam.send_many(reem, [f"while away {number}" for number in range(40)])
     listener = alone.listen()
     listener.event(lambda event: event["message_id"] == ids[-1])
-    assert [event["message_id"] for event in listener.events] == ids
+    assert [message["message_id"] for message in listener.messages] == ids
     assert listener.stop().code == 0
     assert contents(alone.chat(adam)) == [f"while away {number}" for number in range(40)]
 

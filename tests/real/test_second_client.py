@@ -375,7 +375,7 @@ def test_nothing_is_lost_or_doubled_when_the_relay_restarts(client, own_relay, s
         rows = device.json("schedule", "list", "--status", "all")
         assert {row["message_id"] for row in rows if row["status"] == "sent"} == {*baileys.received()}
         listener.event(lambda event: event["message_id"] == written[-1])
-        assert [row["message_id"] for row in listener.events if not row["is_from_me"]] == written
+        assert [row["message_id"] for row in listener.messages if not row["is_from_me"]] == written
     finally:
         device.end()
 

@@ -64,10 +64,22 @@ class Command:
         """Return the complete lines of stdout; each has to be a JSON object."""
         return [json.loads(line) for line in self.out.splitlines(keepends=True) if line.endswith("\n")]
 
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """Return the messages that a listener has printed, without edits, receipts and other events."""
+        return [each for each in self.events if "event" not in each]
+
     def event(self, check: Callable[[dict[str, Any]], Any], timeout: float = CONNECTS_WITHIN) -> Any:
-        """Wait for the first JSON object on stdout that passes the check; return it."""
+        """Wait for the first JSON object on stdout that passes the check and has its keys; return it."""
+
+        def passes(event: dict[str, Any]) -> Any:
+            try:
+                return check(event)
+            except KeyError:  # a line of another kind
+                return False
+
         what = f"the line wanted of `{' '.join(self.popen.args[1:])}`"
-        return self.wait(lambda: next(filter(check, self.events), None), what, timeout)
+        return self.wait(lambda: next(filter(passes, self.events), None), what, timeout)
 
     def says(self, text: str, timeout: float = CONNECTS_WITHIN) -> None:
         """Wait until this text is on stderr."""

@@ -92,7 +92,7 @@ def cross(scene: Scene, baileys: Baileys, to: Person, count: int) -> None:
     told = {"old counter": repeated(scene) & {*ids}, "refused": refused(scene) & {*ids}}
     assert len(lost) <= most, {why: len(found) for why, found in told.items()}
     expected = [each for each in ids if each not in lost]
-    lines = [event["message_id"] for event in scene.listening().events]
+    lines = [message["message_id"] for message in scene.listening().messages]
     assert [lines.count(each) for each in expected] == [1] * len(expected)
     texts = {row["message_id"]: row["content"] for row in scene.device.json("read", to.number, "500")}
     assert [texts.get(each) for each in ids if each in expected] == [
@@ -102,7 +102,7 @@ def cross(scene: Scene, baileys: Baileys, to: Person, count: int) -> None:
 
 def printed(scene: Scene) -> set[str]:
     """Return the ids of the messages that `wa listen` has printed."""
-    return {event["message_id"] for event in scene.listening().events}
+    return {message["message_id"] for message in scene.listening().messages}
 
 
 def unreadable(scene: Scene, ids: Iterable[str]) -> set[str]:
