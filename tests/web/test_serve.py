@@ -119,10 +119,10 @@ def test_sigterm_ends_it_with_requests_of_every_kind_open(serve, home):
 
 
 def test_a_locked_store_does_not_keep_it(serve, store):
-    server = serve()
     status = []
     body = {"to": REEM, "text": "Hi", "at": "2030-12-24 10:00"}
     with store.write():
+        server = serve()
         asked = threading.Thread(
             target=lambda: status.append(server.ask("POST", "/api/v1/schedule", body, Idempotency_Key="k")[0])
         )

@@ -171,15 +171,14 @@ def sweep_uploads(store: Store) -> None:
     """Remove what a killed server left of uploads: half a file, or a whole one without a row."""
     from wa.media import uploads
 
-    home = store.home
-    with store.write():  # no other process gives an upload its name meanwhile
-        for left, kept in uploads.left_behind(home):
-            if kept is not None:
-                made = datetime.fromtimestamp(left.stat().st_ctime, timezone.utc)
-                path = kept.relative_to(home.path).as_posix()
+    for left, kept in list(uploads.left_behind(store.home)):
+        if kept is not None:
+            with store.write():  # no other process gives an upload this name meanwhile
+                made = datetime.fromtimestamp(kept.stat().st_mtime, timezone.utc)
+                path = kept.relative_to(store.home.path).as_posix()
                 if not attention.has_file(store, path, made - _CLOCKS_DIFFER):
                     kept.unlink()
-            left.unlink()
+        left.unlink(missing_ok=True)
 
 
 def edit(
