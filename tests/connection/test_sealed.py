@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from wa.connection.incoming import sealed as opening
 from wa.connection.incoming.events import apply_event
 from wa.errors import WaError
 from wa.record import merge_chats, messages, search, write
+from wa.record.events import log
 from wa.record.search import Filter
 from wa.store.condition import check
 from wa.store.database import Row, Store
@@ -488,6 +490,9 @@ def test_votes_before_their_poll_wait_and_then_count(talk: Talk) -> None:
     talk.says(poll(), chat=GROUP, message_id="M9")
     assert (talk.row(cast)["content"], counts(talk, "M9")) == ("Voted: Soup", {"Pizza": 0, "Soup": 1})
     assert talk.found("Voted in") == []
+    told_of = [json.loads(line["data"]) for line in log.after(talk.store, 0, types=["message"])]
+    heard = [data["content"] for data in told_of if data["message_id"] == cast]
+    assert heard == ["Voted in a poll", "Voted: Soup"]
 
 
 def test_a_vote_that_stays_closed_says_for_which_poll(talk: Talk) -> None:

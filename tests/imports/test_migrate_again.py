@@ -13,8 +13,11 @@ import pytest
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, Process, Result, delivered, wait_for
 from vcard_cases import card, import_file
 
+from wa.connection.incoming.events import apply_event
+from wa.record.events import log
 from wa.store.database import Store
 from wa.store.paths import Home
+from wa.whatsapp.events import MessageReceived
 
 Record = dict[str, Any]
 Run = Callable[..., Result]
@@ -384,3 +387,14 @@ def test_a_run_ended_by_sigterm_is_completed_by_the_next(
     assert wa("migrate-s3", "--from", str(folder)).code == 0
     assert wa("migrate-s3", "--from", str(folder), WA_HOME=str(tmp_path / "whole")).code == 0
     assert legacy_data.essence(store.home.store) == legacy_data.essence(tmp_path / "whole" / "wa.db")
+
+
+def test_a_message_that_stood_for_one_of_the_old_tool_is_told_again(migrate, store):
+    with store.write():
+        said = MessageReceived(REEM_JID, "3EB0A", REEM_JID, AT, "Waiting", unavailable="waiting")
+        apply_event(store, said, CLOCK())
+    key = {"id": "3EB0A", "fromMe": False}
+    old = {"message": "Here it is", "timestamp": AT, "rawMessage": {"key": key}}
+    migrate(chats={"chats": {REEM_JID: {"id": REEM_JID, "messages": [old]}}})
+    told_of = [json.loads(line["data"])["content"] for line in log.after(store, 0)]
+    assert told_of == ["Waiting", "Here it is"]

@@ -664,7 +664,7 @@ def _count(sql, changed):
 @pytest.mark.parametrize("batches", [1, 4, 10])
 def test_a_join_that_was_killed_is_finished_by_the_next_run(store, split, batches):
     for _ in range(batches):
-        merge_chats.move_some(store, LID, REEM_JID)
+        merge_chats.move_some(store, LID, REEM_JID, NOW)
     assert store.value("SELECT count(*) FROM chats") == 2
     merge_chats.join_split_chats(store, NOW)
     _check_joined(store)
@@ -693,7 +693,7 @@ def test_messages_stored_while_a_join_is_under_way_are_neither_lost_nor_doubled(
     """Another connection records messages between two batches."""
     other = Store(home)
     for number in range(4):
-        merge_chats.move_some(store, LID, REEM_JID)
+        merge_chats.move_some(store, LID, REEM_JID, NOW)
         with other.write():
             apply.apply_event(other, hidden(f"N{number}", "meanwhile"), NOW)
             apply.apply_event(other, hidden(f"H{4_990 + number}", "again"), NOW)

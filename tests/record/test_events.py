@@ -44,6 +44,11 @@ def says(message_id: str, text: str = "Hello", **fields: Any) -> MessageReceived
     return MessageReceived(REEM_JID, message_id, REEM_JID, AT, text, **fields)
 
 
+def hides(text: str = "Hello", **fields: Any) -> MessageReceived:
+    """Return the message A by Reem's hidden id."""
+    return MessageReceived(LID, "A", LID, AT, text, **fields)
+
+
 def put(store: Store, *events: Any, source: str = "live") -> None:
     """Record events, each in a transaction of its own."""
     for event in events:
@@ -130,6 +135,42 @@ def test_what_was_deleted_for_everyone_leaves_the_log(store):
     assert "another secret" not in text
     assert "a secret" not in text
     assert "no secret" in text
+
+
+def test_a_receipt_that_comes_before_its_message_is_told_behind_it(store):
+    row_id = queued(store)
+    with store.write():
+        rows.update(store, row_id, NOW, status="unknown", message_id="ours")
+    put(
+        store, *(ReceiptReceived(REEM_JID, ("ours",), REEM_JID, kind, AT) for kind in ("delivered", "sender"))
+    )
+    found = [(kind, data["status"]) for kind, _, data in lines(store)]
+    assert found == [
+        ("queue", "unknown"),
+        ("queue", "sent"),
+        ("message", "delivered"),
+        ("receipt", "delivered"),
+    ]
+
+
+def test_what_was_deleted_before_it_came_is_not_kept(store):
+    put(
+        store,
+        Edited(REEM_JID, "A", "one", AT + 1, REEM_JID),
+        Edited(REEM_JID, "A", "two", AT + 2, REEM_JID),
+        Deleted(REEM_JID, "A", AT + 3, REEM_JID),
+        says("A", "secret", details={"file_name": "secret.pdf"}, raw=b"secret", secret=b"s" * 32),
+    )
+    ((kind, row_id, data),) = lines(store)
+    assert (kind, data["content"], data["details"], bool(data["deleted_at"])) == ("message", None, None, True)
+    row = store.row("SELECT content, details, raw_proto, secret FROM messages WHERE id = ?", [row_id])
+    assert row == dict.fromkeys(("content", "details", "raw_proto", "secret"))
+
+
+def test_an_edit_that_comes_first_is_told_with_its_message(store):
+    edits = [Edited(REEM_JID, "A", text, AT + at, REEM_JID) for at, text in enumerate(("one", "two"))]
+    put(store, *edits, says("A", "none"))
+    assert [(kind, data["content"]) for kind, _, data in lines(store)] == [("message", "two")]
 
 
 def test_a_call_is_told_when_its_line_is_written(store):
@@ -240,6 +281,55 @@ def test_lines_of_a_hidden_id_follow_to_the_number(store):
     merge_chats.join_split_chats(store, NOW)
     assert [each["chat_jid"] for each in log.after(store, 0)] == [REEM_JID]
     assert any(part.__module__ == log.__name__ for part in join_chats.parts())
+
+
+IN_BOTH_CHATS: dict[str, tuple[list[Any], list[Any], list[tuple[str, str | None]]]] = {
+    # what each chat has of one message before they are joined, and what is told of it in the end
+    "both live": ([says("A")], [hides()], [("message", "Hello")]),
+    "history first": ([("history", says("A"))], [hides()], [("message", "Hello")]),
+    "history later": ([hides()], [("history", says("A"))], [("message", "Hello")]),
+    "a stand-in first": (
+        [says("A", "Waiting", unavailable="waiting")],
+        [hides()],
+        [("message", "Waiting"), ("message", "Hello")],
+    ),
+    "a stand-in later": ([hides()], [says("A", "Waiting", unavailable="waiting")], [("message", "Hello")]),
+    "filled by the history": (
+        [hides(text="Waiting", unavailable="waiting")],
+        [("history", says("A"))],
+        [("message", "Waiting"), ("message", "Hello")],
+    ),
+    "edited": (
+        [hides()],
+        [Edited(REEM_JID, "A", "new", AT + 1, REEM_JID)],
+        [("message", "Hello"), ("edited", "new")],
+    ),
+    "deleted": (
+        [hides()],
+        [Deleted(REEM_JID, "A", AT + 1, REEM_JID)],
+        [("message", None), ("deleted", None)],
+    ),
+    "deleted in one of both": (
+        [hides(), says("A")],
+        [Deleted(REEM_JID, "A", AT + 1, REEM_JID)],
+        [("message", None), ("deleted", None)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IN_BOTH_CHATS)
+def test_a_message_that_two_chats_of_one_person_have_is_told_once_and_never_lost(store, case):
+    first, later, expected = IN_BOTH_CHATS[case]
+    for event in [*first, *later]:
+        source, event = event if isinstance(event, tuple) else ("live", event)
+        put(store, event, source=source)
+    put(store, JidMapped(LID, REEM_JID))
+    merge_chats.join_split_chats(store, NOW)
+    (row,) = store.rows("SELECT id, chat_jid FROM messages")
+    found = lines(store)
+    assert [(kind, data["content"]) for kind, _, data in found] == expected
+    assert {(row_id, data["id"]) for _, row_id, data in found} == {(row["id"], row["id"])}
+    assert {each["chat_jid"] for each in log.after(store, 0)} == {REEM_JID}
 
 
 @pytest.mark.parametrize(("ago", "late"), [(14, False), (16, True)])

@@ -147,6 +147,12 @@ def test_the_past_is_not_heard(store, put):
     assert heard(store) == [("reaction", "A", "❤")]
 
 
+def test_what_the_history_brings_after_all_is_heard_again(store, put):
+    put(says("A", "Waiting", unavailable="waiting"))
+    put(History("recent", 100, (HistoryChat(REEM_JID, None, (says("A"),), True),)))
+    assert [row["content"] for _, row in told.after(store, 0)] == ["Waiting", "see you at ten"]
+
+
 def test_more_changes_than_one_query_returns_are_told_in_order(store, put):
     count = BATCH + 5
     put(says("A"), *(says(f"M{number}") for number in range(count)))

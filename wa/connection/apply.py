@@ -115,6 +115,7 @@ def _apply_history(store: Store, part: Part, reader: Reader, now: datetime) -> i
             position += 1
             if time.monotonic() > deadline:
                 break
+        told.complete(store)  # what could not be read at first may be in it
         if position < len(steps):
             part.set_place(store, offset, position)
         else:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from wa.record import chats, messages, names, polls, responses, write
+from wa.record.events import log, told
 from wa.store.database import BATCH, Row, Store
 from wa.store.rewrites import join_chats
+from wa.times import from_iso
 
 _CONTENT = ("raw_proto", "secret", "quoted_id", "media_path")
 """The columns that a row of a message lacks if it came in a way that does not bring them."""
@@ -37,14 +39,14 @@ def join_split_chats(store: Store, now: datetime) -> None:
     split = store.rows("SELECT lid, pn FROM jid_aliases WHERE lid IN (SELECT id FROM chats)")
     for alias in split:
         lid, pn = alias["lid"], alias["pn"]
-        while move_some(store, lid, pn):
+        while move_some(store, lid, pn, now):
             pass
         with store.write(durable=False):
             chats.ensure(store, pn, now)
             join_chats.run(store, lid, pn)
 
 
-def move_some(store: Store, lid: str, pn: str) -> bool:
+def move_some(store: Store, lid: str, pn: str, now: datetime) -> bool:
     """Move some messages from the chat of a hidden id to the phone JID's; return whether more may be left.
 
     A message that both chats have keeps one of its two rows. This is a transaction of its own.
@@ -57,11 +59,12 @@ def move_some(store: Store, lid: str, pn: str) -> bool:
                 _unite_made_up(store, row, pn, used)
             twin = messages.find(store, pn, row["message_id"])
             if twin is not None:
-                _merge_doubles(store, row, twin)
+                _merge_doubles(store, row, twin, now=now)
             sender = pn if row["sender"] == lid else row["sender"]
             write.change(store, row["id"], {"chat_jid": pn, "sender": sender})
             if row["is_from_me"]:
                 write.update_status(store, pn, row["message_id"])
+        told.complete(store)
         return len(batch) == BATCH
 
 
@@ -83,9 +86,10 @@ def _unite_made_up(store: Store, row: Row, pn: str, used: set[str]) -> None:
         write.change(store, row["id"], {"message_id": like_id})
 
 
-def _merge_doubles(store: Store, *doubles: Row) -> None:
+def _merge_doubles(store: Store, *doubles: Row, now: datetime) -> None:
     """Keep the older of two rows of one message, with the newest text and all known fields of both."""
     kept, gone = sorted(doubles, key=lambda row: (row["status"] == "early", row["id"]))
+    was = dict(kept)
     known, more = (
         store.row(f"SELECT {', '.join(_CONTENT)} FROM messages WHERE id = ?", [row["id"]]) or {}
         for row in (kept, gone)
@@ -98,6 +102,7 @@ def _merge_doubles(store: Store, *doubles: Row) -> None:
         content = {}
     newer = gone if (gone["edited_at"] or "") > (kept["edited_at"] or "") else kept
     deleted_at = kept["deleted_at"] or gone["deleted_at"]
+    _hand_on(store, was, gone, now)
     write.remove(store, gone)
     write.replace_text(store, kept, None if deleted_at else newer["content"])
     status = write.status_of({**kept, "deleted_at": deleted_at})
@@ -109,3 +114,21 @@ def _merge_doubles(store: Store, *doubles: Row) -> None:
         "deleted_at": deleted_at,
     }
     write.change(store, kept["id"], changed)
+    if gone["status"] == "early" and deleted_at and not was["deleted_at"]:
+        told.tell(store, "deleted", was, was["source"], now)
+    elif gone["status"] == "early" and not deleted_at and newer is gone:
+        told.tell(store, "edited", was, was["source"], now)
+    if deleted_at:
+        for row in doubles:
+            log.forget_text(store, row["chat_jid"], row["message_id"], from_iso(deleted_at))
+
+
+def _hand_on(store: Store, kept: Row, gone: Row, now: datetime) -> None:
+    """Let what is told of a double be told of the row that is kept; that the message came is told once."""
+    is_filled = messages.is_stand_in(kept) and not messages.is_stand_in(gone)
+    is_known = log.is_told(store, gone["id"])
+    if is_known and log.is_told(store, kept["id"]) and not is_filled:
+        log.drop(store, gone["id"])
+    elif is_filled and not is_known and gone["status"] != "early":
+        told.tell(store, "message", kept, kept["source"], now)
+    log.hand_on(store, gone, kept["id"])

@@ -32,26 +32,26 @@ _WRITTEN = (
     "chat_jid", "message_id", "sender", "content", "timestamp", "is_from_me", "message_type", "status",
     "quoted_id", "raw_proto", "details", "unavailable", "secret", "source", "created_at",
 )  # fmt: skip
+_GONE = ("raw_proto", "details", "unavailable", "secret")
+"""The columns that a tombstone lacks, beside its text."""
 
 # ── New messages ────────────────────────────────────────────────────────────────────────────────────
 
 
 def record(store: Store, event: MessageReceived, source: str, now: datetime) -> int | None:
-    """Store a message; return its id, or None if it was stored already. Raise as `record_many`.
-
-    A live one is told; the caller calls `told.complete` when it has written the rest.
-    """
+    """Store a message; return its id, or None if it was stored already. Raise as `record_many`."""
     if not record_many(store, [event], source, now):
         return None
     number, chat = newest_id(store), canonical(store, event.chat_jid)
-    told.tell(store, "message", {"id": number, "chat_jid": chat, "message_id": event.message_id}, source, now)
+    told.came(store, {"id": number, "chat_jid": chat, "message_id": event.message_id}, source, now)
     return number
 
 
 def record_many(store: Store, events: Sequence[MessageReceived], source: str, now: datetime) -> int:
     """Store messages, each once, in their order; return how many were new.
 
-    One statement writes all, for they may be thousands. Raise ValueError for a time that no datetime holds.
+    One statement writes all, for they may be thousands. Callers end with `told.complete`: the past may bring
+    a live message too. Raise ValueError for a time that no datetime holds.
     """
     if source not in ("migration", "import"):
         for event in messages.like_made_up(store, events):
@@ -136,9 +136,10 @@ def _provisional(store: Store, row: Row) -> Row | None:
 def _take_early(store: Store, found: Row, row: Row) -> Row:
     """Remove the row of `record_early`; return its text and times if the message's sender made the change."""
     remove(store, found)
-    is_theirs = found["sender"] in (row["sender"], row["chat_jid"]) or not is_group(row["chat_jid"])
-    changed = ("content", "edited_at", "deleted_at") if is_theirs else ()
-    return {name: found[name] for name in changed} | ({"unavailable": None} if found["deleted_at"] else {})
+    if found["sender"] not in (row["sender"], row["chat_jid"]) and is_group(row["chat_jid"]):
+        return {}
+    gone = dict.fromkeys(_GONE) if found["deleted_at"] else {}
+    return {name: found[name] for name in ("content", "edited_at", "deleted_at")} | gone
 
 
 def _fill(store: Store, row: Row, now: datetime) -> None:
@@ -162,9 +163,8 @@ def _fill(store: Store, row: Row, now: datetime) -> None:
         replace_text(store, found, row["content"])
     change(store, found["id"], {name: row[name] for name in names})
     chats.count_unread(store, row["chat_jid"])
-    told.tell(
-        store, "message", found, "live" if "live" in (row["source"], found["source"]) else "history", now
-    )
+    source = "live" if "live" in (row["source"], found["source"]) else "history"
+    told.tell(store, "message", found, source, now)
 
 
 def take_away(store: Store, chat: str, message_id: str) -> None:
@@ -225,7 +225,7 @@ def edit_poll(store: Store, row: Row, question: str, options: Sequence[str]) -> 
 def delete(store: Store, row: Row, at: datetime) -> None:
     """Turn a message, as `messages.find` returned it, into a tombstone without text, deleted at `at`."""
     replace_text(store, row, None)
-    gone: Row = dict.fromkeys(("raw_proto", "details", "unavailable", "secret"))
+    gone: Row = dict.fromkeys(_GONE)
     if version := json.loads(row["details"] or "{}").get("version_id"):
         gone["details"] = json.dumps({"version_id": version})  # its deletion is on the way too
     gone |= {"deleted_at": to_iso(at), "status": status_of({**row, "deleted_at": at})}

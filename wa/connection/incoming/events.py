@@ -241,6 +241,7 @@ def _notice(store: Store, notice: MessageReceived, text: str, now: datetime, sou
         write.record(store, replace(notice, content=text), source, now)
     elif found["content"] != text and waiting.is_notice(store, found, vars(notice), notice.quoted_id):
         write.replace_text(store, found, text)
+        told.tell(store, "message", found, source, now)
 
 
 def _react(store: Store, event: Reacted, now: datetime, source: str) -> None:

@@ -18,6 +18,7 @@ from wa.imports.wajs.json_stream import Event, Unreadable, elements, inside, nex
 from wa.imports.wajs.messages import OldMessage, jid_of, read_message
 from wa.imports.wajs.report import FileReport
 from wa.record import chats, names, write
+from wa.record.events import told
 from wa.record.names import canonical
 from wa.store.database import BATCH, Row, Store
 from wa.store.device import own_jid
@@ -119,7 +120,9 @@ class ChatImport:
         for sender, name in {(each.sender, each.push_name) for each in found if not each.is_from_me}:
             if name:
                 names.add_name(self._store, canonical(self._store, sender), name)
-        return write.record_many(self._store, new, "migration", self._now) if new else 0
+        count = write.record_many(self._store, new, "migration", self._now) if new else 0
+        told.complete(self._store)
+        return count
 
     def _new_events(self, chat: str, named: str, found: list[OldMessage]) -> list[MessageReceived]:
         """Return the messages of a batch whose signatures are not stored yet."""

@@ -63,6 +63,21 @@ def drop(store: Store, number: int) -> None:
     store.execute("DELETE FROM events WHERE type = 'message' AND row_id = ?", [number])
 
 
+def hand_on(store: Store, gone: Row, kept: int) -> None:
+    """Let the lines about a message, a row with id, chat_jid and message_id, be about its double `kept`."""
+    store.execute(
+        "UPDATE events SET row_id = :kept, data = json_replace(data, '$.id', :kept, '$.row_id', :kept)"
+        " WHERE chat_jid = :chat_jid AND message_id = :message_id AND row_id = :id",
+        {"kept": kept, "chat_jid": gone["chat_jid"], "message_id": gone["message_id"], "id": gone["id"]},
+    )
+
+
+def is_told(store: Store, number: int) -> bool:
+    """Return whether a line tells that the message with this id came."""
+    sql = "SELECT 1 FROM events WHERE type = 'message' AND row_id = ? LIMIT 1"
+    return store.value(sql, [number]) is not None
+
+
 def forget_text(store: Store, chat: str, message_id: str, deleted_at: datetime) -> None:
     """Remove from the log what a message said, once it is deleted for everyone."""
     store.execute(

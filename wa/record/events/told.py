@@ -15,6 +15,8 @@ from wa.times import from_iso
 
 HEARD = tuple(kind for kind in log.TYPES if kind != "queue")
 """The types that a listener tells."""
+KINDS = ("delivered", "inactive", "read", "played")
+"""The kinds of receipts that are told: `inactive` is delivered to a device that is not in use."""
 LATE = timedelta(minutes=15)
 """An event that is handed over longer after it happened is late."""
 
@@ -22,11 +24,22 @@ LATE = timedelta(minutes=15)
 def tell(store: Store, kind: str, row: Row, source: str, now: datetime) -> None:
     """Tell that a message came, or was edited or deleted, if that came live; `complete` fills the line in.
 
-    `row` holds chat_jid, message_id, and the id.
+    `row` holds chat_jid, message_id, and the id. What changes a message that has not arrived is told with it.
     """
-    if source == "live":
+    if source == "live" and row.get("status") != "early":
         chat, message_id = row["chat_jid"], row["message_id"]
         log.add(store, kind, now, None, chat=chat, message_id=message_id, row_id=row["id"])
+
+
+def came(store: Store, row: Row, source: str, now: datetime) -> None:
+    """Tell that a message came, as `tell`, and of the receipts that came before it, if it is ours."""
+    tell(store, "message", row, source, now)
+    if source == "live":
+        sql = (
+            "SELECT * FROM receipts WHERE message_id = :message_id AND chat_jid = :chat_jid ORDER BY at, kind"
+        )
+        for receipt in store.rows(sql, row):
+            received(store, receipt, now)
 
 
 def complete(store: Store) -> None:
@@ -62,7 +75,9 @@ def reacted(store: Store, key: Row, now: datetime) -> None:
 
 
 def received(store: Store, receipt: Row, now: datetime) -> None:
-    """Tell of a receipt for a message of ours; one for a message that is not here is not told."""
+    """Tell of a receipt of a kind in KINDS for a message of ours; `came` tells it if that is not here yet."""
+    if receipt["kind"] not in KINDS:
+        return
     about = store.row(
         "SELECT id, status FROM messages WHERE chat_jid = :chat_jid AND message_id = :message_id"
         " AND is_from_me",
