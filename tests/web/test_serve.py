@@ -217,6 +217,9 @@ def test_the_curl_lines_of_the_docs_work(serve, wa):
     found = subprocess.run(
         ["sh", "-c", script], env=env, cwd=ROOT, capture_output=True, text=True, check=True
     )
+    (stream,) = re.findall(r"^\$ (curl -sN .*)$", HTTP, re.MULTILINE)
+    told = subprocess.run(["sh", "-c", f"{stream} -m 1"], env=env, capture_output=True, text=True)
+    assert (told.returncode, told.stdout.partition("\n")[0]) == (28, ": the events follow")  # it stays open
     codes = re.findall(r"^\d{3}$", found.stdout, re.MULTILINE)
     assert codes == [
         "503",
