@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -18,6 +20,9 @@ from urllib.parse import urlsplit
 import pytest
 from npm import npm_folder
 from web_client import SECRET
+
+from wa.cli.context import App
+from wa.cli.main import run
 
 CHROMIUM = "/usr/bin/chromium"
 SIZES = {"phone": (390, 844), "desk": (1280, 800)}
@@ -42,20 +47,26 @@ class Site:
     browser: Any
     said: list[str] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)
+    state: Any = None
+    """The cookies of a browser that has logged in."""
 
     def wa(self, *args: str) -> Any:
         """Run a command on the home; return its JSON, if it prints any."""
-        ran = subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "wa", *args], env=self.env, capture_output=True, text=True, check=True
-        )
-        return json.loads(ran.stdout) if "--json" in args else ran.stdout
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.closing(App(environ=self.env)) as app:
+            assert run(args, app) == 0, args
+        return json.loads(out.getvalue()) if "--json" in args else out.getvalue()
 
     @contextmanager
     def page(self, size: str = "phone", scheme: str = "light", **more: Any) -> Iterator[Any]:
         """Open a page that is logged in; what it says on the console, or asks of others, is a failure."""
         width, height = SIZES[size]
         context = self.browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB", **more
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            locale="en-GB",
+            storage_state=self.state,
+            **more,
         )
         context.set_default_timeout(10_000)
         context.on("request", lambda request: self.asked.add(request.url))
@@ -63,10 +74,12 @@ class Site:
         context.on("weberror", lambda error: self.said.append(str(error.error)))
         context.add_init_script(_SHIFTS)
         page = context.new_page()
-        page.goto(self.url + "/login")
-        page.get_by_label("Secret").fill(SECRET)
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_url(self.url + "/")
+        page.goto(self.url + "/")
+        if self.state is None:
+            page.get_by_label("Secret").fill(SECRET)
+            page.get_by_role("button", name="Log in").click()
+            page.get_by_role("heading", name="Queue").wait_for()
+            self.state = context.storage_state()
         try:
             yield page
         finally:

@@ -10,7 +10,7 @@ from wa.web import answers
 from wa.web.access import Headers, Refused
 from wa.web.answers import Answer
 from wa.web.page import forms, frame, render, static
-from wa.web.page.render import Typed, View
+from wa.web.page.render import View
 
 STATIC = static.PREFIX
 """How the paths of the files begin that the form to log in needs too."""
@@ -45,11 +45,8 @@ def without_session(headers: Headers, method: str, path: str, body: bytes) -> An
         return Answer(401, b"", {"HX-Redirect": where}, render.HTML)
     if method == "GET":
         return Answer(303, b"", {"Location": where}, render.HTML)
-    try:
-        typed = forms.read(body).fields
-    except WaError:
-        typed = {}
-    repeat = [(name, Typed(text)) for name, texts in typed.items() for text in texts]
+    form, file = forms.read_body(body, headers.text(b"content-type") or "")
+    repeat = frame.repeated(form, file)
     values = {"title": "The session has ended", "tab": None, "back": back, "repeat": repeat}
     return frame.page(None, _view(headers, path), "ended.html", 401, **values)
 

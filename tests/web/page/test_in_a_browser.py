@@ -208,6 +208,21 @@ def test_a_server_that_restarts_or_a_session_that_ends_loses_nothing(site):
     assert len([row for row in rows(site) if row["message"] == "Kept"]) == 1
 
 
+def test_without_scripts_a_message_is_scheduled_and_a_draft_approved(site):
+    with site.page(java_script_enabled=False) as page:
+        page.get_by_role("button", name="New message").first.click()
+        page.get_by_label("To", exact=True).fill("brother")
+        page.get_by_label("Text", exact=True).fill("Without scripts")
+        page.get_by_label("or pick it").fill("2030-12-24T10:00")
+        page.get_by_role("button", name="Save as draft").click()
+        page.get_by_text("Kept as a draft.").wait_for()
+        draft = page.get_by_role("listitem").filter(has_text="Without scripts")
+        assert "+44 7700 900456" in draft.inner_text()
+        draft.get_by_role("button", name="Approve").click()
+        page.get_by_text("Approved: it goes out Tue 24 Dec 2030").wait_for()
+    assert [row["status"] for row in rows(site) if row["message"] == "Without scripts"] == ["pending"]
+
+
 def test_a_file_is_checked_before_it_is_uploaded_and_sent_with_the_form(site, tmp_path):
     small, large = tmp_path / "small.pdf", tmp_path / "large.bin"
     small.write_bytes(b"%PDF-1.4 made up")

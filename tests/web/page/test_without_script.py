@@ -177,7 +177,7 @@ def test_the_front_page_tells_strangers_nothing(browser):
     assert browser.api("GET", "/", secret=None, accept="application/json").json["name"] == "wa"
 
 
-def test_a_file_is_sent_with_the_form(browser, wa, home):
+def test_a_file_is_sent_with_the_form(browser, wa, store, monkeypatch):
     for text, name, content in (
         ("See", "a &b;.pdf", b"%PDF-1.4 made up"),
         ("", "b.txt", b"plain"),
@@ -201,4 +201,18 @@ def test_a_file_is_sent_with_the_form(browser, wa, home):
     page = browser.send_file("/schedule", fields, "c.pdf", b"%PDF-1.4")
     assert (page.status, dict(page.form("Schedule").fields)["text"]) == (422, "Kept")
     assert "Choose the file again: c.pdf" in page.text
+    # without a session, and with a store in use: all is kept but the file, which no browser fills in again
+    fields.update(text="Once\nmore", at=FAR)
+    browser.send("/logout", [])
+    page = browser.send_file("/schedule", fields, "d.pdf", b"%PDF-1.4")
+    assert page.status == 401
+    kept = dict(page.form("Send it again").fields)
+    assert {name: kept[name] for name in fields} == fields
+    assert "Choose the file again: d.pdf" in page.text
+    browser = Browser(browser.api)
+    monkeypatch.setattr(work, "LOCK_SECONDS", 0.1)
+    with store.write():
+        page = browser.send_file("/schedule", fields, "d.pdf", b"%PDF-1.4")
+    assert dict(page.form("Try again").fields)["text"] == "Once\nmore"
+    assert "Choose the file again: d.pdf" in page.text
     assert browser.open("/nothing").reply.header("content-type") == "text/html; charset=utf-8"

@@ -9,7 +9,7 @@ from typing import Any
 from wa.connection.context import Context
 from wa.connection.programs import asked
 from wa.errors import WaError
-from wa.jids import is_group, show_jid
+from wa.jids import is_group, is_person_or_group, show_jid
 from wa.people.said import said, said_last
 from wa.queue import rows
 from wa.record import chats, messages, reads, responses
@@ -117,7 +117,7 @@ def conversation(
 ) -> Answer:
     """Return the messages of a chat, oldest first, with the form to answer."""
     store = context.store
-    jid, before = canonical(store, asked.recipient(context, chat).jid), _message_place(query["before"])
+    jid, before = _jid(context, chat), _message_place(query["before"])
     found = messages.conversation(store, jid, _MESSAGES + 1, up_to=before or messages.END)
     talk = _talk(context, responses.counted(store, found[-_MESSAGES:]))
     quoted = messages.about(store, jid, query["reply_to"]) if query["reply_to"] else None
@@ -130,6 +130,7 @@ def conversation(
         "name": show_jid(jid, name),
         "address": render.address(jid, name),
         "is_group": is_group(jid),
+        "can_answer": is_person_or_group(jid),
         "talk": talk,
         "earlier": f"{first['timestamp']}~{first['id']}" if first and len(found) > _MESSAGES else None,
         "is_old": before is not None,
@@ -147,6 +148,17 @@ def conversation(
     return frame.page(context, view, "chat.html", status, **values)
 
 
+def _jid(context: Context, text: str) -> str:
+    """Return the chat that a path names, also one in which nothing was said yet."""
+    try:
+        found = asked.chat(context, text)
+    except WaError as error:
+        if error.code != "not-found":
+            raise
+        found = asked.recipient(context, text)
+    return canonical(context.store, found.jid)
+
+
 def _cursor(row: Row | None) -> str:
     return f"{row['timestamp']}~{row['id']}" if row else "0~0"
 
@@ -155,7 +167,7 @@ def newer(context: Context, chat: str, query: Form) -> Answer:
     """Return the messages behind a place, to be put under those that are shown."""
     store = context.store
     jid, after = (
-        canonical(store, asked.recipient(context, chat).jid),
+        _jid(context, chat),
         _message_place(query["after"]) or (0, 0),
     )
     found = messages.conversation(store, jid, _MESSAGES)
@@ -167,7 +179,7 @@ def newer(context: Context, chat: str, query: Form) -> Answer:
 def one(context: Context, chat: str, query: Form) -> Answer:
     """Return a message as it is now, for the place where it stands."""
     store = context.store
-    jid = canonical(store, asked.recipient(context, chat).jid)
+    jid = _jid(context, chat)
     found = messages.about(store, jid, query["id"])
     if found is None:
         raise WaError("not-found", "this message is gone", "load the page again")

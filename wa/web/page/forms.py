@@ -5,6 +5,9 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from io import BytesIO
+from typing import Any
 from urllib.parse import parse_qs
 
 from wa.errors import WaError
@@ -55,6 +58,33 @@ def read(encoded: bytes) -> Form:
     except ValueError:
         raise WaError("usage", "the form cannot be read", "go back to the page and send it again") from None
     return Form(fields)
+
+
+def read_body(body: bytes, content_type: str) -> tuple[Form, str | None]:
+    """Return the form in a whole body, and the name of its file; an empty form if it cannot be read."""
+    try:
+        if not content_type.lower().startswith("multipart/form-data"):
+            return read(body), None
+        from python_multipart import parse_form
+        from python_multipart.exceptions import FormParserError
+    except WaError:
+        return Form({}), None
+    fields: dict[str, list[str]] = {}
+    names: list[str] = []
+
+    def on_field(field: Any) -> None:
+        name, text = (field.field_name or b"").decode("utf-8", "replace"), field.value or b""
+        fields.setdefault(name, []).append(text.decode("utf-8", "replace"))
+
+    with suppress(FormParserError):
+        headers = {"Content-Type": content_type.encode("latin-1"), "Content-Length": str(len(body)).encode()}
+        parse_form(
+            headers,
+            BytesIO(body),
+            on_field,
+            lambda file: names.append((file.file_name or b"").decode("utf-8", "replace")),
+        )
+    return Form(fields), next(filter(None, names), None)
 
 
 def new_key() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +14,8 @@ from wa.times import from_iso
 from wa.web.access import Refused
 from wa.web.answers import Answer, status_of
 from wa.web.page import render
-from wa.web.page.render import HTML, TO_ALERT, Typed, View, part, said
+from wa.web.page.forms import Form
+from wa.web.page.render import HTML, TO_ALERT, View, part, said
 
 _OF_A_BLOCK = {"paused": "paused", "brake": "braked", "ban": "braked"}
 
@@ -27,21 +27,24 @@ def page(context: Context | None, view: View, name: str, status: int = 200, /, *
     return part(name, status, view=view, line=line_of_screen(context) if context else None, **values)
 
 
-def trouble(error: WaError | Refused, view: View, fields: Mapping[str, list[str]] | None = None) -> Answer:
-    """Return the screen for an error. `fields` are those of a form, which can be sent again from there."""
+def trouble(
+    error: WaError | Refused, view: View, form: Form | None = None, file: str | None = None
+) -> Answer:
+    """Return the screen for an error. A form can be sent again from there, with its file by that name."""
     status = error.status if isinstance(error, Refused) else status_of(error)
     if view.is_part:
         told = part("alert.html", text=said(error), link=None)
         return Answer(status if status >= 500 else 200, told.body, TO_ALERT, HTML)
-    typed = [(name, Typed(text)) for name, texts in (fields or {}).items() for text in texts]
-    can_repeat = fields is not None and status in (500, 503)
-    values = {
-        "title": "It did not work",
-        "tab": "",
-        "text": said(error),
-        "repeat": typed if can_repeat else None,
-    }
-    return page(None, view, "trouble.html", status, **values)
+    can_repeat = form is not None and status in (500, 503)
+    values = {"title": "It did not work", "tab": "", "text": said(error)}
+    repeat = repeated(form, file) if form and can_repeat else None
+    return page(None, view, "trouble.html", status, repeat=repeat, **values)
+
+
+def repeated(form: Form, file: str | None) -> dict[str, Any]:
+    """Return what a screen needs to send a form again; of a file, a browser keeps nothing but its name."""
+    fields = [(name, text) for name in form for text in form.all(name)]
+    return {"fields": fields, "file": file}
 
 
 # ── The status line ─────────────────────────────────────────────────────────────────────────────────

@@ -41,6 +41,11 @@ _ACTS = {
     "draft": ("approve", "cancel"), "pending": ("pause", "cancel"), "running": ("pause", "cancel"),
     "paused": ("resume", "cancel"), "completed": ("retry",), "failed": ("retry",), "cancelled": (),
 }  # fmt: skip
+_DONE = {
+    "approve": ("pending", "running"), "pause": (), "cancel": (), "resume": ("pending", "running"),
+    "retry": ("pending", "running"),
+}  # fmt: skip
+"""By verb: the statuses in which a second click finds the job; the other verbs may be repeated."""
 _LABELS = {
     "approve": "Let it begin", "pause": "Pause", "resume": "Go on", "retry": "Try the failed ones again",
     "cancel": "Cancel the rest",
@@ -130,25 +135,34 @@ def _part(context: Context, part: Row) -> dict[str, Any]:
 
 
 def act(context: Context, view: View, job_id: str, form: Form) -> Answer:
-    """Do with a job what a button says."""
-    from wa.connection import ask
-
-    store, now, verb = context.store, context.now(), form["do"]
-    found = jobs.find(store, job_id)
-    if verb == "approve" and (draft := control.draft_of(store, found)):
-        states.approve(store, draft, now, at_once=_is_past(context, draft))
-    elif verb == "pause":
-        ask.pause_job(context, found)
-    elif verb == "cancel":
-        ask.cancel_job(context, found)
-    elif verb == "resume":
-        control.resume(store, found, now)
-    elif verb == "retry":
-        control.retry(store, found, now)
-    else:
-        raise WaError("wrong-state", "this cannot be done with the job any more", "look at it again")
+    """Do with a job what a button says; a second click finds it done."""
+    found = jobs.find(context.store, job_id)
+    try:
+        _move(context, found, form["do"])
+    except WaError as error:
+        status = jobs.head(context.store, found)["status"]
+        if error.code != "wrong-state" or status not in _DONE.get(form["do"], ()):
+            raise
     context.wake_owner()
     return render.moved(view, f"/jobs/{render.in_path(found)}")
+
+
+def _move(context: Context, job_id: str, verb: str) -> None:
+    from wa.connection import ask
+
+    store, now = context.store, context.now()
+    if verb == "approve" and (draft := control.draft_of(store, job_id)):
+        states.approve(store, draft, now, at_once=_is_past(context, draft))
+    elif verb == "pause":
+        ask.pause_job(context, job_id)
+    elif verb == "cancel":
+        ask.cancel_job(context, job_id)
+    elif verb == "resume":
+        control.resume(store, job_id, now)
+    elif verb == "retry":
+        control.retry(store, job_id, now)
+    else:
+        raise WaError("wrong-state", "this cannot be done with the job any more", "look at it again")
 
 
 def _is_past(context: Context, row_id: str) -> bool:

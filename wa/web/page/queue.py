@@ -120,7 +120,7 @@ def act(context: Context, view: View, row_id: str, form: Form) -> Answer:
     context.wake_owner()
     if view.is_part:
         after = shown(context, rows.get(store, row_id))
-        return render.part("outcome.html", text=_words(_SAID[verb], after))
+        return render.part("outcome.html", text=_words(_SAID[verb], after), status=after["status"])
     return render.moved(view, "/", said=verb, id=row_id)
 
 

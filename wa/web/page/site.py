@@ -63,7 +63,7 @@ async def post(work: Work, request: Request, act: Screen, *, waits: bool = False
         pool = work.read if waits else work.write
         return reply(await pool(lambda context: act(context, _from_here(context, view), form)))
     except (WaError, Refused) as error:
-        return reply(frame.trouble(error, view, form.fields))
+        return reply(frame.trouble(error, view, form))
 
 
 async def front(work: Work, request: Request, *, is_admitted: bool) -> Response:
@@ -151,13 +151,13 @@ async def _add(work: Work, request: Request) -> Response:
     """Queue what the form of `schedule` asks for, with its file if it has one."""
     if not uploads.is_form(request):
         return await post(work, request, schedule.add)
-    view, form = view_of(request), Form({})
+    view, form, name = view_of(request), Form({}), None
     try:
         async with uploads.reading(request, work.home) as given:
-            form = Form(given.texts)
+            form, name = Form(given.texts), given.file.columns["file_name"] if given.file else None
             return reply(await work.write(lambda context: schedule.add(context, view, form, given.file)))
     except (WaError, Refused) as error:
-        return reply(frame.trouble(error, view, form.fields))
+        return reply(frame.trouble(error, view, form, name))
 
 
 def _save_contact(done: Done, context: Context, view: View, form: Form, text: str) -> Answer:

@@ -65,7 +65,11 @@ document.addEventListener("htmx:after:swap", (event) => {
     document.getElementById(input.dataset.heard).textContent = found ? `${found} found` : "Nobody found";
   }
   if (input.matches("#form")) document.querySelector("#form [aria-invalid=true]")?.focus();
-  if (input.matches(".do")) input.querySelector(".outcome p")?.focus();
+  const outcome = input.matches(".do") && input.querySelector(".outcome p");
+  if (outcome) {
+    outcome.focus();
+    input.closest("[data-row]").dataset.s = outcome.dataset.s;  // the stream tells this too
+  }
   prepare();
 });
 
