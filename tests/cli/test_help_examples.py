@@ -35,6 +35,7 @@ wa loopback say sister "Yes, on Saturday at ten"
 wa loopback say omar "Dinner at eight" --group Family
 wa template add birthday "Happy birthday, {first}!"
 wa backup
+wa hooks add bot --exec cat
 """
 """The commands with which a user makes a home in which the examples work."""
 QUEUED = {

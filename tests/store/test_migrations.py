@@ -302,6 +302,13 @@ def test_every_step_says_what_it_brings():
             {"hooks": "id name exec webhook secret events status cursor", "scheduled_messages": "hook_id"},
             id="m0025_hooks",
         ),
+        pytest.param(
+            26,
+            ({*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, *JOBS, *SERIES} - {"spool"})
+            | {"shared_numbers", "calls", "sealed", "poll_votes", "events", "hooks", "hook_deliveries"},
+            {"chat_sessions": "session_id user_jid chat_jid context created_at expires_at last_activity"},
+            id="m0026_sessions",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

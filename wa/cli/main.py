@@ -32,7 +32,7 @@ from wa.store.open import explain, is_damaged
 
 _NAMES = (
     "link unlink status doctor pause resume listen send chats unread groups read download export search"
-    " schedule template run-scheduler jobs contacts history backup service serve mcp hooks"
+    " schedule template run-scheduler jobs contacts history backup service serve mcp hooks sessions"
     " migrate-s3 db loopback"
 )
 _BESIDE = {"unlink": "link", "resume": "pause", "unread": "chats", "groups": "chats"}

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from wa.hooks import alert, deliveries, program, table
+from wa.hooks import alert, deliveries, program, sessions, table
 from wa.hooks.worker import LOOK_SECONDS, Worker
 from wa.record.events import log as events
 from wa.settings import Settings
@@ -70,6 +70,7 @@ class Runner:
                 try:
                     if time.monotonic() - pruned > PRUNE_SECONDS:
                         deliveries.prune(store, self._now())
+                        sessions.prune(store, self._now())
                         pruned = time.monotonic()
                     if not is_synced:
                         alert.sync(store, self._settings, self._now())

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from wa.hooks import alert, deliveries, program, replies, table, wanted, webhook
+from wa.as_json import to_json
+from wa.hooks import alert, deliveries, program, replies, sessions, table, wanted, webhook
 from wa.hooks.program import Result
 from wa.record.events import log as events
 from wa.record.events import told
@@ -200,6 +201,8 @@ class Worker:
         about = line or {"id": number, "type": json.loads(known.text)["type"], "chat_jid": known.chat or None}
         with store.write(durable=False):
             known.delivery = deliveries.begin(store, self.hook["id"], about, now)
+            if line is not None and line["type"] == "message" and self.hook["session"] != sessions.OFF:
+                self._add_session(store, known, now)
             if known.delivery["starts"] > STARTS:
                 why = f"wa itself ended {STARTS} times while this was handed over"
                 deliveries.end(store, known.delivery, now, "failed", error=why, event=known.text)
@@ -210,6 +213,14 @@ class Worker:
         known.is_running = True
         threading.Thread(target=self._hand_over, args=(number, known), daemon=True).start()
         return True
+
+    def _add_session(self, store: Store, known: _Known, now: datetime) -> None:
+        """Add the conversation so far to an event, in the caller's transaction."""
+        event = json.loads(known.text)
+        row = sessions.say(store, self.hook, event["data"], now, self._settings.zone)
+        if row is not None:
+            event["data"]["session"] = sessions.handed_out(row)
+            known.text = to_json(event)
 
     def _hand_over(self, number: int, known: _Known) -> None:
         hook = self.hook

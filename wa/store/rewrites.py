@@ -40,6 +40,7 @@ MODULES = [
     "wa.queue.templates.table",
     "wa.hooks.table",
     "wa.hooks.deliveries",
+    "wa.hooks.sessions",
     "wa.backup.history",
     "wa.connection.incoming.waiting",
 ]

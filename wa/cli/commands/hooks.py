@@ -10,7 +10,7 @@ import typer
 from wa.cli.context import App
 from wa.cli.options import Json, app_of, recipient
 from wa.errors import WaError
-from wa.hooks import alert, deliveries, program, table
+from wa.hooks import alert, deliveries, program, sessions, table
 from wa.hooks import webhook as addresses
 from wa.record.events import log
 from wa.store.database import Row
@@ -44,6 +44,10 @@ Timeout = Annotated[str | None, typer.Option(metavar="D", help="How long one run
 MaxAge = Annotated[
     str | None, typer.Option(metavar="D", help="What is older when it is handed over is late: 15m.")
 ]
+Session = Annotated[
+    str | None,
+    typer.Option(metavar="MODE", help="Add the talk so far: time:02:00, duration:24h, same_day, off."),
+]
 Draft = Annotated[bool | None, typer.Option("--draft/--no-draft", help="Replies are drafts to approve.")]
 AllowHttp = Annotated[bool | None, typer.Option("--allow-http/--https-only", help="Allow http:// anywhere.")]
 
@@ -58,6 +62,7 @@ def _values(
     groups: str | None,
     timeout: str | None,
     max_age: str | None,
+    session: str | None,
     **flags: bool | None,
 ) -> Row:
     """Return the columns that options give. Raise WaError `usage`."""
@@ -77,6 +82,9 @@ def _values(
         found["chats"] = [recipient(app, each).jid for each in chats]
     if senders:
         found["senders"] = [recipient(app, each).jid for each in senders]
+    if session is not None:
+        sessions.parse(session)
+        found["session"] = session
     for name, text in (("timeout", timeout), ("max_age", max_age)):
         if text is not None:
             found[name] = parse_duration(text).total_seconds()
@@ -97,6 +105,7 @@ def add(
     reply_to_strangers: Strangers = None,
     timeout: Timeout = None,
     max_age: MaxAge = None,
+    session: Session = None,
     draft: Draft = None,
     allow_http: AllowHttp = None,
     since: Annotated[
@@ -110,7 +119,7 @@ def add(
     a program prints for a message is sent as the reply. By default it hears of
     messages from people, and not from groups.
 
-    Example: wa hooks add bot --exec "python3 bot.py" --from nadia
+    Example: wa hooks add answers --exec "python3 bot.py" --from nadia
     """
     app = app_of(ctx)
     if name == alert.NAME:
@@ -118,7 +127,7 @@ def add(
     if (exec_ is None) == (webhook is None):
         raise WaError("usage", "a hook is a program or an address", "give --exec or --webhook")
     values = _values(
-        app, exec_, webhook, events, chat, from_, groups, timeout, max_age, own=own,
+        app, exec_, webhook, events, chat, from_, groups, timeout, max_age, session, own=own,
         reply_to_strangers=reply_to_strangers, is_draft=draft, allow_http=allow_http,
     )  # fmt: skip
     row = table.add(app.store, name, values, app.now(), since=since)
@@ -214,6 +223,7 @@ def edit(
     reply_to_strangers: Strangers = None,
     timeout: Timeout = None,
     max_age: MaxAge = None,
+    session: Session = None,
     draft: Draft = None,
     allow_http: AllowHttp = None,
     as_json: Json = False,
@@ -227,7 +237,7 @@ def edit(
     if (exec_ is not None and row["webhook"]) or (webhook is not None and row["exec"]):
         raise WaError("usage", "a program stays a program, an address an address", "add another hook")
     values = _values(
-        app, exec_, webhook, events, chat, from_, groups, timeout, max_age, own=own,
+        app, exec_, webhook, events, chat, from_, groups, timeout, max_age, session, own=own,
         reply_to_strangers=reply_to_strangers, is_draft=draft,
         allow_http=row["allow_http"] if allow_http is None else allow_http,
     )  # fmt: skip

@@ -258,3 +258,27 @@ ALTER TABLE scheduled_messages ADD COLUMN hook_id INTEGER;
 CREATE INDEX queue_hook ON scheduled_messages (hook_id, to_jid, created_at) WHERE hook_id IS NOT NULL
 """,
     )
+
+
+def m0026_sessions(db: Database) -> None:
+    """Conversations of people with a hook, for as long as they last."""
+    run(
+        db,
+        """
+ALTER TABLE hooks ADD COLUMN session TEXT NOT NULL DEFAULT 'off';
+CREATE TABLE chat_sessions (
+    session_id TEXT NOT NULL,
+    hook INTEGER NOT NULL REFERENCES hooks (id) ON DELETE CASCADE,
+    user_jid TEXT NOT NULL,
+    chat_jid TEXT NOT NULL,
+    context TEXT NOT NULL DEFAULT '[]',
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    last_activity TEXT NOT NULL,
+    replies_to TEXT NOT NULL,
+    PRIMARY KEY (hook, user_jid, chat_jid)
+);
+CREATE INDEX chat_sessions_chat ON chat_sessions (chat_jid);
+CREATE INDEX chat_sessions_user ON chat_sessions (user_jid)
+""",
+    )
