@@ -31,7 +31,7 @@ from wa.errors import ExitStatus, Terminated, WaError
 from wa.store.open import explain, is_damaged
 
 _NAMES = (
-    "link unlink status doctor pause resume listen send chats unread groups read download export search"
+    "link unlink status doctor pause resume listen send chats unread groups read download export search stats"
     " schedule template run-scheduler jobs contacts history backup service serve mcp hooks sessions"
     " migrate-s3 db loopback"
 )

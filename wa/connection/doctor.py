@@ -160,7 +160,7 @@ def _place(source: str) -> str:
 
 def _database(subject: Subject) -> str:
     condition.verify(subject.store)
-    return f"{condition.stats(subject.store)['messages']:,} messages, no damage"
+    return f"{messages.count(subject.store):,} messages, no damage"
 
 
 def _records(subject: Subject) -> str:

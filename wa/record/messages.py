@@ -221,6 +221,11 @@ def newest_id(store: Store) -> int:
     return store.value("SELECT max(id) FROM messages") or 0
 
 
+def count(store: Store) -> int:
+    """Return the number of messages."""
+    return int(store.value("SELECT count(*) FROM messages"))
+
+
 def newest_time(store: Store) -> int | None:
     """Return the time of the newest message, in Unix seconds."""
     newest: int | None = store.value("SELECT max(timestamp) FROM messages")

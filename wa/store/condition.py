@@ -9,8 +9,6 @@ from wa.errors import WaError
 from wa.store.database import Store
 from wa.store.schema.steps import SEARCH_INDEXES
 
-_COUNTED = ("contacts", "chats", "messages", "reactions", "receipts", "scheduled_messages", "stuck")
-
 _OF_AN_INDEX = re.compile(r"ok$|row \d+ missing from index |wrong # of entries in index ")
 _FEATURES = {
     "full-text search": "CREATE VIRTUAL TABLE temp.a USING fts5 (x, tokenize='trigram case_sensitive 1')",
@@ -44,13 +42,6 @@ def is_locked(store: Store, seconds: float) -> bool:
         if "locked" not in str(error):
             raise
         return True
-
-
-def stats(store: Store) -> dict[str, int]:
-    """Return the number of rows of each table, and the size of the file in bytes."""
-    found = {table: int(store.value(f"SELECT count(*) FROM {table}")) for table in _COUNTED}
-    found["size_bytes"] = store.home.store.stat().st_size
-    return found
 
 
 def check(store: Store) -> list[str]:

@@ -17,13 +17,20 @@ commands.add_typer(db, name="db")
 
 @db.command()
 def stats(ctx: typer.Context, as_json: Json = False) -> None:
-    """Show how much is stored.
+    """Show how much is stored: rows and bytes of each table, the files.
 
     Example: wa db stats
     """
+    from wa.record.figures.stored import stored
+
     app = app_of(ctx)
-    found = condition.stats(app.store)
-    app.out.result(found, "\n".join(f"{name:<20} {count:>12,}" for name, count in found.items()))
+    found = stored(app.store, app.now())
+    if app.json:
+        app.out.result(found, "")
+        return
+    lines = {name: count for name, count in found.items() if not isinstance(count, dict)}
+    lines |= {f"  {name}": table["rows"] for name, table in found["tables"].items() if table["rows"]}
+    app.out.line("\n".join(f"{name:<24} {count:>14,}" for name, count in lines.items()))
 
 
 @db.command()
