@@ -25,10 +25,11 @@ def serve(
     ] = 3002,
     as_json: Json = False,
 ) -> None:
-    """Serve the HTTP API, beside whatever holds the connection.
+    """Serve the HTTP API and the web page.
 
-    It needs the extra `web`. It sends nothing itself: `wa run-scheduler` or `wa listen`
-    does. Without API_SECRET it serves this machine alone, and prints a link for a browser.
+    It needs the extra `web`, and runs beside whatever holds the connection. It sends nothing
+    itself: `wa run-scheduler` or `wa listen` does. Without API_SECRET it serves this machine
+    alone, and prints a link for a browser.
 
     Example: wa serve --port 3002
     """

@@ -67,7 +67,7 @@ def line_of_screen(context: Context) -> StatusLine:
     store, settings, now = context.store, context.settings, context.now()
     line, block = line_of(context.home, now), pacing.blocked(store, now, settings)
     first = attention.page(store, ("pending",), 1)[0]
-    more = f"next {render.when(from_iso(first[0]['scheduled_at']), settings.zone, now)}" if first else ""
+    more = f"next {_clock(context, from_iso(first[0]['scheduled_at']), now)}" if first else ""
     since = f" since {_clock(context, from_iso(line.since), now)}" if line.since else ""
     nobody = line.nobody_sends(scheduled=True)
     if block and block.reason == "paused":

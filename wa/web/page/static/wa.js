@@ -187,6 +187,12 @@ async function readOn() {
 }
 function listen() {
   stream = new EventSource(`${document.body.dataset.events}?since=${place}`);
+  stream.onerror = () => {
+    if (stream?.readyState !== EventSource.CLOSED) return; // the browser connects again by itself
+    stream = null;                                        // it was refused: the session has ended, or too many are open
+    refresh(document.getElementById("line"));             // which says the former
+    setTimeout(watch, 60000);
+  };
   for (const type of ["queue", "message", "edited", "deleted", "reaction", "receipt", "connection"]) {
     stream.addEventListener(type, (event) => {
       place = event.lastEventId;
