@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -221,11 +222,15 @@ def test_a_row_that_cannot_be_stored_takes_its_file_along(api, home, store, monk
 def test_a_form_that_comes_too_slowly_is_408(api, home, monkeypatch):
     monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
 
-    async def ask():
-        waiting = [{"type": "http.request", "body": form(PNG)[:200], "more_body": True}]
+    async def ask(drips):
+        """Send the beginning of a form, and then nothing, or a byte now and then."""
+        began = time.monotonic()
+        waiting = [form(PNG)[:200]]
 
         async def receive():
-            return waiting.pop() if waiting else await asyncio.sleep(60)
+            assert time.monotonic() - began < 20
+            await asyncio.sleep(0 if waiting else 0.05 if drips else 60)
+            return {"type": "http.request", "body": waiting.pop() if waiting else b"x", "more_body": True}
 
         got = []
 
@@ -241,8 +246,9 @@ def test_a_form_that_comes_too_slowly_is_408(api, home, monkeypatch):
         await api.guard(scope, receive, send)
         return got[0]["status"]
 
-    assert asyncio.run(ask()) == 408
-    assert kept(home) == []
+    for drips in (False, True):
+        assert asyncio.run(ask(drips)) == 408
+        assert kept(home) == []
 
 
 # ── A server of its own process ─────────────────────────────────────────────────────────────────────
