@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered, wait_for
+from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered, is_owned, wait_for
 from receiver import receiving
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
@@ -396,3 +397,43 @@ def memory_of(pid):
     """Return the megabytes of a process that are in memory."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+
+# ── A hook of one listener ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_listener_has_a_hook_of_its_own_while_it_runs(wa, spawn, contact, home, store, tmp_path):
+    path = tmp_path / "bot.py"
+    path.write_text(ECHO, encoding="utf-8")
+    owner = spawn("run-scheduler", WA_SEND_SPACING="0")
+    wait_for(lambda: is_owned(home))
+    beside = spawn("listen", "--exec", f"{sys.executable} {path}")
+    wait_for(lambda: [row["name"] for row in table.listing(store)] == [f"listen {beside.pid}"])
+    wa("loopback", "say", REEM, "good morning")
+    wait_for(lambda: delivered(home) == ["you said good morning"])
+    beside.signal(signal.SIGTERM)
+    assert beside.finish().code == 0
+    assert table.listing(store) == []
+    killed = spawn("listen", "--exec", f"{sys.executable} {path}")
+    wait_for(lambda: table.listing(store))
+    killed.kill()
+    wa("loopback", "say", REEM, "anybody there?")
+    owner.kill()
+    spawn("run-scheduler", WA_SEND_SPACING="0")
+    wait_for(lambda: table.listing(store) == [], what="the end of the hook of a listener that was killed")
+    assert delivered(home) == ["you said good morning"]
+
+
+def test_a_listener_posts_to_an_address(wa, spawn, receiver, store):
+    listener = spawn("listen", "--webhook", receiver.url)
+    wait_for(lambda: table.listing(store))
+    put(store, "one", "two")
+    wait_for(lambda: receiver.texts == ["one", "two"])
+    listener.signal(signal.SIGTERM)
+    assert listener.finish().code == 0
+    for options in (
+        ["--exec", "x", "--webhook", receiver.url],
+        ["--webhook", "http://example.org"],
+        ["--exec", "'"],
+    ):
+        assert wa("listen", *options, "--json").error["code"] == "usage"

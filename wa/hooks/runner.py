@@ -13,7 +13,7 @@ from wa.hooks import alert, deliveries, program, sessions, table
 from wa.hooks.worker import LOOK_SECONDS, Worker
 from wa.record.events import log as events
 from wa.settings import Settings
-from wa.store.database import Store
+from wa.store.database import Row, Store
 from wa.store.paths import Home
 
 log = logging.getLogger(__name__)
@@ -28,13 +28,17 @@ WATCH_SECONDS = 0.1
 class Runner:
     """The workers of all hooks, for as long as this process owns the connection.
 
+    With `own`, of the one hook of this id alone, which belongs to this process.
     Raise WaError `bad-setting` for a value of WA_ALERT that fits nothing.
     """
 
-    def __init__(self, home: Home, settings: Settings, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, home: Home, settings: Settings, now: Callable[[], datetime], own: int | None = None
+    ) -> None:
         if settings.alert is not None:
             alert.columns(settings.alert)
         self._home, self._settings, self._now = home, settings, now
+        self._own = own
         self._workers: dict[int, Worker] = {}
         self._newest = -1
         self._ending = threading.Event()
@@ -72,7 +76,8 @@ class Runner:
                         deliveries.prune(store, self._now())
                         sessions.prune(store, self._now())
                         pruned = time.monotonic()
-                    if not is_synced:
+                    if not is_synced and self._own is None:
+                        table.remove_left(store)
                         alert.sync(store, self._settings, self._now())
                         is_synced = True
                     if (version := store.version()) != seen:
@@ -88,8 +93,12 @@ class Runner:
         """Return whether all events are handed over that could be."""
         return all(worker.is_done_up_to(self._newest) for worker in self._workers.values())
 
+    def _is_served(self, row: Row) -> bool:
+        return row["holder"] is None if self._own is None else row["id"] == self._own
+
     def _follow(self, store: Store) -> None:
         found = {row["id"]: row for row in table.listing(store)}
+        found = {number: row for number, row in found.items() if self._is_served(row)}
         for gone in [number for number in self._workers if number not in found]:
             self._workers.pop(gone).stop()
         for number, row in found.items():

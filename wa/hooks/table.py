@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import secrets
 from datetime import datetime
 from typing import Any
@@ -91,6 +92,18 @@ def remove(store: Store, name: str) -> Row:
     with store.write():
         store.execute("DELETE FROM hooks WHERE id = ?", [row["id"]])
     return row
+
+
+def remove_left(store: Store) -> None:
+    """Remove the hooks of listeners that were killed."""
+    for row in store.rows("SELECT id, holder FROM hooks WHERE holder IS NOT NULL"):
+        try:
+            os.kill(row["holder"], 0)
+        except ProcessLookupError:
+            with store.write():
+                store.execute("DELETE FROM hooks WHERE id = ?", [row["id"]])
+        except PermissionError:  # it is there, and somebody else's
+            continue
 
 
 def pass_to(store: Store, hook_id: int, place: int) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +13,7 @@ import typer
 from wa.cli.context import App
 from wa.cli.options import Json, app_of
 from wa.cli.show import change_line, message_line
+from wa.errors import WaError
 from wa.queue import rows as queue
 from wa.record.events import told
 from wa.store.database import Row
@@ -30,6 +34,11 @@ def listen(
     duration: Annotated[
         str | None, typer.Option("--for", metavar="D", help="Stop after 90s, 15m, 6h …")
     ] = None,
+    exec_: Annotated[
+        str | None,
+        typer.Option("--exec", metavar="CMD", help="Run this for each message; what it prints is the reply."),
+    ] = None,
+    webhook: Annotated[str | None, typer.Option(metavar="URL", help="Post each message there.")] = None,
     no_send: Annotated[bool, typer.Option("--no-send", help="Do not send scheduled messages.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -40,6 +49,9 @@ def listen(
     message is its row; edits, deletions, reactions, receipts and the state of
     the connection have "event".
 
+    --exec and --webhook are a hook for as long as this runs; it may run beside
+    others. `wa hooks add` makes one that stays.
+
     Example: wa listen --for 10m --json
     """
     from wa.connection import hold
@@ -48,14 +60,39 @@ def listen(
     app = app_of(ctx)
     feed = _Feed(app, since)
     end = None if duration is None else time.monotonic() + parse_duration(duration).total_seconds()
-    hold.serve(
-        app.serving,
-        "listen --no-send" if no_send else "listen",
-        Scope.UNSCHEDULED if no_send else Scope.ALL,
-        until=lambda owner: end is not None and time.monotonic() >= end,
-        tick=feed.print_new,
-        every=hold.STANDBY_SECONDS,
-    )
+    with _own_hook(app, exec_, webhook):
+        hold.serve(
+            app.serving,
+            "listen --no-send" if no_send else "listen",
+            Scope.UNSCHEDULED if no_send else Scope.ALL,
+            until=lambda owner: end is not None and time.monotonic() >= end,
+            tick=feed.print_new,
+            every=hold.STANDBY_SECONDS,
+        )
+
+
+@contextmanager
+def _own_hook(app: App, command: str | None, address: str | None) -> Iterator[None]:
+    """Serve a hook of this listener's own while it runs."""
+    if command is None and address is None:
+        yield
+        return
+    from wa.hooks import program, table, webhook
+    from wa.hooks.runner import Runner
+
+    if command is not None and address is not None:
+        raise WaError("usage", "a hook is a program or an address", "give --exec or --webhook")
+    if command is not None:
+        program.split(command)
+    if address is not None:
+        webhook.check(address, allow_http=False)
+    values = {"exec": command, "webhook": address, "holder": os.getpid()}
+    row = table.add(app.store, f"listen {os.getpid()}", values, app.now())
+    try:
+        with Runner(app.home, app.settings, app.now, row["id"]):
+            yield
+    finally:
+        table.remove(app.store, row["name"])
 
 
 class _Feed:

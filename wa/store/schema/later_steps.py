@@ -261,11 +261,12 @@ CREATE INDEX queue_hook ON scheduled_messages (hook_id, to_jid, created_at) WHER
 
 
 def m0026_sessions(db: Database) -> None:
-    """Conversations of people with a hook, for as long as they last."""
+    """Conversations of people with a hook, for as long as they last; hooks of one listener, by its pid."""
     run(
         db,
         """
 ALTER TABLE hooks ADD COLUMN session TEXT NOT NULL DEFAULT 'off';
+ALTER TABLE hooks ADD COLUMN holder INTEGER;
 CREATE TABLE chat_sessions (
     session_id TEXT NOT NULL,
     hook INTEGER NOT NULL REFERENCES hooks (id) ON DELETE CASCADE,
