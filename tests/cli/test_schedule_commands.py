@@ -634,7 +634,7 @@ def test_once_beside_a_listener_waits_while_the_listener_sends(wa, home, spawn, 
 
 
 def test_once_beside_a_listener_reports_an_outcome_that_became_unknown_there(wa, home, spawn, store):
-    for name, value in (("ack-timeout", "0.5"), ("ack-lost", "on"), ("receipts", "off")):
+    for name, value in (("ack-timeout", "1.5"), ("ack-lost", "on"), ("receipts", "off")):
         wa("loopback", "fault", name, value)
     spawn("listen")
     wait_for(lambda: is_owned(home))
