@@ -43,12 +43,35 @@ class Site:
 
     home: Path
     env: dict[str, str]
-    url: str
-    browser: Any
+    url: str = ""
+    browser: Any = None
+    running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)
     state: Any = None
     """The cookies of a browser that has logged in."""
+
+    def start(self, command: str, *args: str) -> subprocess.Popen[str]:
+        """Start `wa COMMAND ARGS`, until `stop`."""
+        wa = shutil.which("wa", path=str(Path(sys.executable).parent))
+        out = subprocess.PIPE if command == "serve" else subprocess.DEVNULL
+        self.running[command] = subprocess.Popen(
+            [str(wa), command, *args], env=self.env, stdout=out, stderr=subprocess.DEVNULL, text=True
+        )
+        return self.running[command]
+
+    def serve(self, port: int) -> None:
+        """Start the server, and wait until it listens."""
+        said = self.start("serve", "--port", str(port)).stdout
+        found = re.search(r"http://\S+", said.readline()) if said else None
+        assert found
+        self.url = found[0]
+
+    def stop(self, command: str) -> None:
+        """End what `start` has started."""
+        process = self.running.pop(command)
+        process.terminate()
+        process.communicate()
 
     def wa(self, *args: str) -> Any:
         """Run a command on the home; return its JSON, if it prints any."""
@@ -121,25 +144,15 @@ def site_with_browser(folder: Path) -> Iterator[Site]:
         **kept, "WA_HOME": str(home), "WA_TRANSPORT": "loopback", "WA_TZ": "Europe/London",
         "WA_SEND_SPACING": "0", "WA_REGION": "GB", "API_SECRET": SECRET,
     }  # fmt: skip
-    wa = shutil.which("wa", path=str(Path(sys.executable).parent))
-    assert wa is not None
-    begun = []
+    made = Site(home, env)
     try:
-        for args in (["serve", "--port", "0"], ["run-scheduler"]):
-            out = subprocess.PIPE if args[0] == "serve" else subprocess.DEVNULL
-            begun.append(
-                subprocess.Popen([wa, *args], env=env, stdout=out, stderr=subprocess.DEVNULL, text=True)  # noqa: S603
-            )
-        assert begun[0].stdout is not None
-        found = re.search(r"http://\S+", begun[0].stdout.readline())
-        assert found
+        made.start("run-scheduler")
+        made.serve(0)
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=CHROMIUM, args=["--no-sandbox"] if os.getuid() == 0 else []
-            )
-            yield Site(home, env, found[0], browser)
-            browser.close()
+            no_sandbox = ["--no-sandbox"] if os.getuid() == 0 else []
+            made.browser = playwright.chromium.launch(executable_path=CHROMIUM, args=no_sandbox)
+            yield made
+            made.browser.close()
     finally:
-        for process in begun:
-            process.terminate()
-            process.communicate()
+        for name in list(made.running):
+            made.stop(name)
