@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import sys
+import threading
+import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,10 +21,11 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from wa.connection.context import system_now
 from wa.connection.incoming.events import apply_event
 from wa.hooks import deliveries, replies, table, webhook
+from wa.hooks.worker import Worker, _Known
 from wa.record.events import log
 from wa.settings import parse_settings
 from wa.store.database import BATCH
-from wa.whatsapp.events import MessageReceived
+from wa.whatsapp.events import Deleted, JidMapped, MessageReceived
 
 NOW = FakeClock()()
 GROUP = "120363000000000001@g.us"
@@ -213,6 +218,53 @@ def test_a_paused_hook_hears_of_all_when_it_goes_on(wa, spawn, bot, contact, hom
     wait_for(lambda: delivered(home) == ["you said first", "you said second"])
 
 
+def test_a_contact_whose_hidden_id_is_known_by_now_is_answered(store, wa, bot, contact):
+    hook, lid = table.get(store, bot()), "100000000000123@lid"
+    put(store, "hello", chat=lid)
+    message = json.loads(log.after(store, 0)[0]["data"])
+    with store.write():
+        apply_event(store, JidMapped(lid, REEM_JID), system_now())
+        row_id, why = replies.reply(store, SETTINGS, hook, 1, message, "hi", system_now(), late=False)
+    assert why is None
+    assert store.value("SELECT to_jid FROM scheduled_messages WHERE id = ?", [row_id]) == REEM_JID
+
+
+def test_a_run_that_another_process_repeats_notes_nothing(store, wa, bot, contact):
+    hook = table.get(store, bot())
+    put(store, "hello")
+    (line,) = log.after(store, 0)
+    with store.write():
+        first = deliveries.begin(store, hook["id"], line, system_now())
+        assert deliveries.is_current(store, first)
+        second = deliveries.begin(store, hook["id"], line, system_now())
+        assert not deliveries.is_current(store, first)
+        deliveries.end(store, second, system_now(), "done")
+        assert not deliveries.is_current(store, second)
+
+
+def test_the_text_of_a_deleted_message_is_not_kept_for_another_try(store, wa, bot):
+    hook, second = (table.get(store, bot(name=name)) for name in ("first", "second"))
+    put(store, "a secret")
+    (line,) = log.after(store, 0)
+    text = log.event_of(line, late=False)
+    with store.write():
+        row = deliveries.begin(store, hook["id"], line, system_now())
+        other = deliveries.begin(store, second["id"], line, system_now())
+        deliveries.end(store, row, system_now(), "failed", event=text)
+        said = Deleted(REEM_JID, "id a secret", int(system_now().timestamp()), REEM_JID)
+        apply_event(store, said, system_now())
+        assert other["status"] == "running"
+    for each in (row, other):
+        now = json.loads(deliveries.text_now(store, each["hook_id"], 1, text))
+        assert (now["data"]["content"], bool(now["data"]["deleted_at"])) == (None, True)
+
+
+def test_a_wait_that_a_clock_set_back_made_long_is_over(store, wa, home, bot):
+    worker = Worker(home, SETTINGS, system_now, table.get(store, bot()))
+    waits = [timedelta(days=-1), timedelta(minutes=5), timedelta(days=365)]
+    assert [worker._is_due(_Known(REEM_JID, system_now() + wait)) for wait in waits] == [True, False, True]
+
+
 # ── Web addresses ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -236,6 +288,28 @@ def test_an_address_gets_each_event_signed_and_in_order(wa, spawn, receiver, sto
             wrong[0].verify(*wrong[1:])
     assert "secret" not in wa("hooks", "show", "web", "--json").json
     assert wa("hooks", "show", "web", "--secret", "--json").json["secret"] == secret
+
+
+@pytest.mark.parametrize("answer", ["HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 100 Continue\r\n\r\n"])
+def test_a_receiver_that_answers_without_end_is_left(answer):
+    """The timeout of a socket begins anew with each byte."""
+    ended = threading.Event()
+
+    def serve() -> None:
+        with listening.accept()[0] as talk, suppress(OSError):
+            talk.sendall(answer.encode())
+            while not ended.wait(0.05):
+                talk.sendall(answer[-30:].encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        address, begin = f"http://127.0.0.1:{listening.getsockname()[1]}/", time.monotonic()
+        result = webhook.post(address, table.new_secret(), 1, "{}", 0.5, NOW)
+        assert (result.error, result.again) == ("it was not reached: timed out", True)
+        assert time.monotonic() - begin < 5
+        ended.set()
+        thread.join()
 
 
 def test_a_chat_whose_events_are_refused_delays_no_other(wa, spawn, receiver, store, monkeypatch):

@@ -46,6 +46,18 @@ def test_an_event_larger_than_a_pipe_arrives_whole(script):
     assert run(command, event=event).output.strip() == str(len(event.encode()))
 
 
+def test_a_program_that_closes_its_output_gets_the_whole_event(script, tmp_path):
+    event, path = json.dumps({"data": "ü" * 300_000}), tmp_path / "size"
+    source = f"""
+import os, sys, time
+os.close(1), os.close(2)
+time.sleep(0.3)
+open({str(path)!r}, "w").write(str(len(sys.stdin.buffer.read())))
+"""
+    assert run(script(source), event=event).error is None
+    assert path.read_text() == str(len(event.encode()))
+
+
 @pytest.mark.parametrize(
     ("source", "error", "again"),
     [

@@ -5,8 +5,10 @@ Functions that write join the caller's transaction.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
+from wa.record.events import log
 from wa.store import rewrites
 from wa.store.database import BATCH, Row, Store
 from wa.times import to_iso
@@ -46,6 +48,28 @@ def end(store: Store, row: Row, now: datetime, status: str, **columns: object) -
     }  # fmt: skip
     marks = ", ".join(f"{name} = :{name}" for name in changed)
     store.execute(f"UPDATE hook_deliveries SET {marks} WHERE id = :id", {**changed, "id": row["id"]})
+
+
+def is_current(store: Store, row: Row) -> bool:
+    """Return whether a delivery, as `begin` returned it, is still the one that runs.
+
+    Another process may have begun it again since, or the hook be removed.
+    """
+    sql = "SELECT 1 FROM hook_deliveries WHERE id = ? AND attempts = ? AND status = 'running'"
+    return store.value(sql, [row["id"], row["attempts"]]) is not None
+
+
+def text_now(store: Store, hook_id: int, event_id: int, text: str) -> str:
+    """Return an event that is handed over as `text`, without what its message said if that was deleted since.
+
+    An event that was set aside is kept with its delivery.
+    """
+    sql = "SELECT event FROM hook_deliveries WHERE hook_id = ? AND event_id = ?"
+    kept: str | None = store.value(sql, [hook_id, event_id])
+    line = log.get(store, event_id) if kept is None else None
+    if line is not None and json.loads(line["data"]).get("deleted_at"):
+        return log.event_of(line, late=json.loads(text)["late"])
+    return kept or text
 
 
 def settled_behind(store: Store, hook_id: int, place: int) -> set[int]:
@@ -119,6 +143,16 @@ def prune(store: Store, now: datetime) -> None:
     while deleted == BATCH:
         with store.write(durable=False):
             deleted = store.execute(sql, [to_iso(now - KEPT), BATCH]).rowcount
+
+
+@rewrites.message_deleted.part
+def _forget_text(store: Store, chat: str, message_id: str, deleted_at: datetime) -> None:
+    store.execute(
+        f"UPDATE hook_deliveries SET event = {log.without_text('event', '$.data')}"
+        " WHERE hook_id IN (SELECT id FROM hooks) AND event IS NOT NULL"
+        " AND event_id IN (SELECT id FROM events WHERE chat_jid = :chat AND message_id = :message)",
+        {"at": to_iso(deleted_at), "chat": chat, "message": message_id},
+    )
 
 
 @rewrites.carry_over.part

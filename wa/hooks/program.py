@@ -95,7 +95,7 @@ def _talk(
         for pipe in (stdin, stdout, stderr):
             os.set_blocking(pipe.fileno(), False)
             waiting.register(pipe, selectors.EVENT_WRITE if pipe is stdin else selectors.EVENT_READ)
-        while any(key.fileobj is not stdin for key in waiting.get_map().values()):
+        while waiting.get_map():  # a program may close its output and still read
             for key, _ in waiting.select(0.05):
                 if key.fileobj is stdin:
                     rest = rest[_written(key.fd, rest) :]

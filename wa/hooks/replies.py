@@ -14,6 +14,7 @@ from wa.people import contacts, recipients
 from wa.people.recipients import Recipient
 from wa.queue import compose, rows
 from wa.queue.compose import Part
+from wa.record.names import canonical
 from wa.settings import Settings
 from wa.store.database import Row, Store
 from wa.store.device import own_jid
@@ -40,7 +41,8 @@ def reply(
     key = key_of(hook["id"], event_id)
     if (first := _with_key(store, key)) is not None:
         return first, None
-    chat, sender = message["chat_jid"], message["sender"]
+    # The phone JID of a hidden id may be known since the event was written.
+    chat, sender = canonical(store, message["chat_jid"]), canonical(store, message["sender"])
     if message["unavailable"] is not None:
         return None, "the message was not there yet, so nothing is said about it"
     if not hook["reply_to_strangers"] and not message["is_from_me"] and _is_stranger(store, sender):

@@ -91,7 +91,7 @@ class Runner:
 
     def _are_idle(self) -> bool:
         """Return whether all events are handed over that could be."""
-        return all(worker.is_done_up_to(self._newest) for worker in self._workers.values())
+        return all(worker.is_done_up_to(self._newest) for worker in list(self._workers.values()))
 
     def _is_served(self, row: Row) -> bool:
         return row["holder"] is None if self._own is None else row["id"] == self._own

@@ -9,18 +9,19 @@ from __future__ import annotations
 import base64
 import hmac
 import ipaddress
+import socket
+import threading
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from datetime import datetime
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
 from wa.errors import WaError
 from wa.hooks.program import Result
 
-_MOST_ANSWER = 64 * 1024
-"""Bytes of an answer that are read; nothing in it matters."""
 _GONE = 410
 
 
@@ -56,6 +57,58 @@ def signature(secret: str, number: str, seconds: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
+class _Deadline:
+    """The end of one attempt, which cuts its connections: the timeout of a socket is for each byte."""
+
+    def __init__(self, seconds: float) -> None:
+        self._opened: list[socket.socket] = []
+        self.has_passed = False
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Deadline:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _cut(self) -> None:
+        self.has_passed = True
+        for each in self._opened:
+            with suppress(OSError):
+                socket.socket.shutdown(each, socket.SHUT_RDWR)
+
+    def add(self, opened: socket.socket) -> None:
+        """Watch a connection. Raise TimeoutError if it is too late for it."""
+        self._opened.append(opened)
+        if self.has_passed:
+            raise TimeoutError("timed out")
+
+    def handler(self) -> urllib.request.BaseHandler:
+        """Return what opens connections for urllib, over HTTP and HTTPS."""
+        deadline = self
+
+        class Plain(HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                deadline.add(self.sock)
+
+        class Secure(HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                deadline.add(self.sock)
+
+        class Opens(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+            def http_open(self, request: urllib.request.Request) -> HTTPResponse:
+                return self.do_open(Plain, request)
+
+            def https_open(self, request: urllib.request.Request) -> HTTPResponse:
+                return self.do_open(Secure, request)
+
+        return Opens()
+
+
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """An answer that names another address is a refusal: events go where the user said."""
 
@@ -75,23 +128,20 @@ def post(address: str, secret: str, event_id: int, event: str, seconds: float, n
         "webhook-signature": signature(secret, number, at, body),
     }
     request = urllib.request.Request(address, body, headers, method="POST")  # noqa: S310
-    handlers: list[Any] = [_NoRedirects]
+    deadline = _Deadline(seconds)
+    handlers: list[Any] = [_NoRedirects, deadline.handler()]
     if _is_loopback(urlsplit(address).hostname or ""):
         handlers.append(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=seconds) as answer:
-            return _taken(answer)
+        opener = urllib.request.build_opener(*handlers)
+        with deadline, opener.open(request, timeout=seconds):
+            if not deadline.has_passed:  # it is a 2xx: nothing behind its head matters
+                return Result()
+            raise TimeoutError
     except urllib.error.HTTPError as error:
         with error:
             is_gone = error.code == _GONE
             return Result(error=f"it answered {error.code}", again=not is_gone, gone=is_gone)
     except (OSError, HTTPException, ValueError) as error:
-        why = getattr(error, "reason", None) or error
+        why = "timed out" if deadline.has_passed else getattr(error, "reason", None) or error
         return Result(error=f"it was not reached: {why}"[:300], again=True)
-
-
-def _taken(answer: HTTPResponse) -> Result:
-    answer.read(_MOST_ANSWER)
-    if 200 <= answer.status < 300:
-        return Result()
-    return Result(error=f"it answered {answer.status}", again=True)

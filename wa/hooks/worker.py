@@ -76,8 +76,9 @@ class Worker:
         self._thread.start()
 
     def follow(self, hook: Row) -> bool:
-        """Look at the log soon. Return False if the hook was edited, and wants another worker."""
-        if any(self.hook[name] != hook[name] for name in hook if name not in _MOVING):
+        """Look at the log soon. Return False if another worker has to: the hook was edited, or this died."""
+        is_edited = any(self.hook[name] != hook[name] for name in hook if name not in _MOVING)
+        if is_edited or not self._thread.is_alive():
             return False
         self.hook["status"] = hook["status"]
         self._work.set()
@@ -130,17 +131,20 @@ class Worker:
         while len(self._known) < MOST_KNOWN and self._read_on(store):
             pass
         self._try_failed_again(store)
-        running = sum(each.is_running for each in self._known.values())
+        running, begun = sum(each.is_running for each in self._known.values()), set[str]()
         most = AT_ONCE if self.hook["exec"] else 1
-        begun = set()
         for number, each in list(self._known.items()):
             if running >= most:
                 return
             is_first = each.chat not in begun
             begun.add(each.chat)
-            is_due = each.not_before is None or each.not_before <= self._now()
-            if is_first and not each.is_running and is_due:
+            if is_first and not each.is_running and self._is_due(each):
                 running += self._begin(store, number, each)
+
+    def _is_due(self, known: _Known) -> bool:
+        """Return whether an event may be handed over; at a time too far away too: the clock was set back."""
+        now, at = self._now(), known.not_before
+        return at is None or not now < at <= now + AGAIN_MOST
 
     # ── Reading ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -175,12 +179,11 @@ class Worker:
             self._known[found["event_id"]] = again
 
     def _pass(self, store: Store, done: int | None = None) -> None:
-        """Note that the hook is done with all events before the first that is left, in the transaction.
-
-        `done` is an event that the hook is done with once the transaction is committed.
-        """
+        """Note that the hook is done with `done`, and all before the first that is left."""
         left = [number for number in self._known if number > self.hook["cursor"] and number != done]
-        table.pass_to(store, self.hook["id"], min(left) - 1 if left else self._read_to)
+        place = min(left) - 1 if left else self._read_to
+        table.pass_to(store, self.hook["id"], place)
+        self.hook["cursor"] = max(place, self.hook["cursor"])
 
     # ── Handing over ────────────────────────────────────────────────────────────────────────────────
 
@@ -198,6 +201,7 @@ class Worker:
             return False
         else:
             known.is_late = True
+            known.text = deliveries.text_now(store, self.hook["id"], number, known.text)
         about = line or {"id": number, "type": json.loads(known.text)["type"], "chat_jid": known.chat or None}
         with store.write(durable=False):
             known.delivery = deliveries.begin(store, self.hook["id"], about, now)
@@ -244,16 +248,21 @@ class Worker:
         """Note the outcome of an attempt, the reply and the place of the hook, in one transaction."""
         known, now, hook = self._known[number], self._now(), self.hook
         with store.write():
+            if not deliveries.is_current(store, known.delivery):  # another worker has taken over
+                self._ending.set()
+                known.is_running = False
+                return
             row_id, why = self._answer(store, number, known, result, now)
             again = self._again_at(known, now) if result.again else None
             if again is not None:
-                kept = known.text if known.is_old else None
+                kept = deliveries.text_now(store, hook["id"], number, known.text) if known.is_old else None
                 at = to_iso(again)
                 deliveries.end(store, known.delivery, now, "waiting", error=why, next_at=at, event=kept)
             else:
+                kept = deliveries.text_now(store, hook["id"], number, known.text) if result.error else None
                 deliveries.end(
                     store, known.delivery, now, "failed" if result.error else "done", error=why,
-                    output=result.output or None, row_id=row_id, event=known.text if result.error else None,
+                    output=result.output or None, row_id=row_id, event=kept,
                 )  # fmt: skip
                 self._pass(store, number)
             if result.gone:

@@ -13,7 +13,7 @@ from typing import Any
 from wa.as_json import public, to_json
 from wa.errors import WaError
 from wa.store.database import BATCH, Row, Store
-from wa.store.rewrites import join_chats
+from wa.store.rewrites import join_chats, message_deleted
 from wa.times import to_iso
 
 TYPES = ("message", "edited", "deleted", "reaction", "receipt", "queue", "connection")
@@ -81,11 +81,17 @@ def is_told(store: Store, number: int) -> bool:
 def forget_text(store: Store, chat: str, message_id: str, deleted_at: datetime) -> None:
     """Remove from the log what a message said, once it is deleted for everyone."""
     store.execute(
-        "UPDATE events SET data = json_remove(json_replace(data,"
-        " '$.content', NULL, '$.details', NULL, '$.deleted_at', ?), '$.poll')"
-        " WHERE chat_jid = ? AND message_id = ? AND data IS NOT NULL",
-        [to_iso(deleted_at), chat, message_id],
+        f"UPDATE events SET data = {without_text('data', '$')}"
+        " WHERE chat_jid = :chat AND message_id = :message AND data IS NOT NULL",
+        {"at": to_iso(deleted_at), "chat": chat, "message": message_id},
     )
+    message_deleted.run(store, chat, message_id, deleted_at)
+
+
+def without_text(column: str, root: str) -> str:
+    """Return SQL for JSON without what a message said, which is at a path; `:at` is when it was deleted."""
+    paths = f"'{root}.content', NULL, '{root}.details', NULL, '{root}.deleted_at', :at"
+    return f"json_remove(json_replace({column}, {paths}), '{root}.poll', '{root}.session')"
 
 
 def after(
