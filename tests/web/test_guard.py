@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -189,6 +191,15 @@ def test_a_wrong_login_says_so_and_counts(api):
         assert (reply.status, reply.header("set-cookie")) == (401, None)
     assert login(api).status == 429
     assert api("GET", "/api/v1/chats").status == 429
+
+
+def test_logins_whose_bodies_come_late_are_counted_too(api):
+    async def guess():
+        form = {"raw": b"secret=wrong", "secret": None, "origin": ORIGIN}
+        return await asyncio.gather(*(api.ask("POST", "/login", **form) for _ in range(30)))
+
+    statuses = Counter(reply.status for reply in asyncio.run(guess()))
+    assert statuses == {401: 10, 429: 20}
 
 
 def test_a_login_comes_from_our_own_page(api):

@@ -171,8 +171,8 @@ class Guard:
             raise Refused(405, "method-not-allowed", "this path takes GET and POST")
         if not cookie_counts:
             raise Refused(403, "forbidden", "the form comes from no page", "log in with a browser")
-        self._throttle.check(caller, time.monotonic())
         form = await body.read(MOST_LOGIN_BYTES)
+        self._throttle.check(caller, time.monotonic())  # behind the body, whose sender decides when it comes
         given, then = pages.field(form, "secret"), pages.own_path(pages.field(form, "next"))
         if given is None or not access.is_secret(self._config, given.encode("utf-8", "replace")):
             self._throttle.note_wrong(caller, time.monotonic())

@@ -49,8 +49,10 @@ def run(
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
-    # What it would write without a configuration: that requests were cut off, and faults, which `guard` logs.
-    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+    # What they would write without a configuration: that requests were cut off, or are no forms, which the
+    # answer says, and faults, which `guard` logs.
+    for name in ("uvicorn", "python_multipart"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
     try:
         server.run([bound])
     finally:
