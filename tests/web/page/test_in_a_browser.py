@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from conftest import ADAM, REEM, REEM_JID, wait_for
+from PIL import Image
 from web_chromium import shifts, site_with_browser, violations
 
 NADIA = "15550100"
@@ -208,6 +209,26 @@ def test_a_server_that_restarts_or_a_session_that_ends_loses_nothing(site):
         expected = ("net::ERR_", "status of 401 (Unauthorized)", "htmx:error: Failed to fetch")
         site.said = [each for each in site.said if not any(known in each for known in expected)]
     assert len([row for row in rows(site) if row["message"] == "Kept"]) == 1
+
+
+def test_pictures_are_shown_and_what_could_be_a_page_is_saved(site, tmp_path):
+    Image.new("RGB", (40, 30), "teal").save(tmp_path / "a.png")
+    script = "<script>document.title = 'taken over'</script>"
+    (tmp_path / "b.html").write_text(f"<!doctype html>{script}")
+    (tmp_path / "c.svg").write_text(f'<svg xmlns="http://www.w3.org/2000/svg">{script}</svg>')
+    for path in sorted(tmp_path.glob("*.*")):
+        site.wa("send", "brother", "--file", str(path))
+    with site.page(accept_downloads=True) as page:
+        page.goto(f"{site.url}/chats/{ADAM}@s.whatsapp.net#answer")
+        picture = page.get_by_role("img", name="Picture")
+        wait_for(lambda: picture.evaluate("(it) => it.complete && it.naturalWidth") == 40)
+        assert picture.count() == 1
+        for name in ("b.html", "c.svg"):
+            with page.expect_download() as saved:
+                page.get_by_role("link", name=f"Open {name}").click()
+            assert saved.value.suggested_filename == name
+        assert page.title() == "Adam <b>Sample</b> · wa"
+        assert shifts(page) == []
 
 
 def test_without_scripts_a_message_is_scheduled_and_a_draft_approved(site):

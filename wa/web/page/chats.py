@@ -191,7 +191,7 @@ def _talk(context: Context, found: list[Row]) -> list[dict[str, Any]]:
     """Return messages as they are shown; the first of each day has the day."""
     zone, now = context.settings.zone, context.now()
     days = [render.day(moment(row["timestamp"]), zone, now) for row in found]
-    is_new = [True, *(one != other for one, other in pairwise(days))]
+    is_new = [one != other for one, other in pairwise(["", *days])]
     return [
         {**_message(context, row), "day": day if new else None}
         for row, day, new in zip(found, days, is_new, strict=True)
@@ -201,6 +201,7 @@ def _talk(context: Context, found: list[Row]) -> list[dict[str, Any]]:
 def _message(context: Context, row: Row) -> dict[str, Any]:
     kind, details = row["message_type"], row["details"] or {}
     is_there = bool(row["media_path"]) and not row["deleted_at"]
+    is_bare = is_there and kind in _PICTURES and not row["content"]
     at = moment(row["timestamp"])
     about = messages.about(context.store, row["chat_jid"], row["quoted_id"]) if row["quoted_id"] else None
     return {
@@ -209,7 +210,7 @@ def _message(context: Context, row: Row) -> dict[str, Any]:
         "is_own": bool(row["is_from_me"]),
         "is_notice": kind == "system",
         "who": show_jid(row["sender"], row["sender_name"]),
-        "text": said(context.store, row, lambda moment: _time(context, moment)),
+        "text": "" if is_bare else said(context.store, row, lambda moment: _time(context, moment)),
         "iso": f"{at:%Y-%m-%dT%H:%MZ}",
         "clock": f"{at.astimezone(context.settings.zone):%H:%M}",
         "is_edited": bool(row["edited_at"]) and not row["deleted_at"],

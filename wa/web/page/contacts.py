@@ -36,7 +36,7 @@ def screen(context: Context, view: View, query: Form) -> Answer:
         "favourites": [],
         "soon": [],
     }
-    after = _number(query["after"])
+    after = query.number("after")
     if words.strip():
         found = search(store, words)[after : after + _PAGE + 1]
     else:
@@ -49,10 +49,6 @@ def screen(context: Context, view: View, query: Form) -> Answer:
         ]
         values["soon"] = [_birthday(row) for row in birthdays.upcoming(store, _today(context), _SOON)]
     return frame.page(context, view, "contacts.html", **values)
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
 
 
 def _today(context: Context) -> date:
@@ -95,7 +91,7 @@ def form_screen(
         "row": row,
         "form": given,
         "phones": [*phones, ""],
-        "main": _number(given["main"]),
+        "main": given.number("main"),
         "errors": errors or {},
         "key": given.key,
         "zone": str(context.settings.zone),
@@ -173,5 +169,5 @@ def _wrong(context: Context, form: Form) -> tuple[dict[str, str], list[str]]:
             check()
         except WaError as error:
             errors[name] = said(error)
-    main = _number(form["main"])
+    main = form.number("main")
     return errors, phones[main : main + 1] + phones[:main] + phones[main + 1 :]

@@ -41,6 +41,11 @@ class Form(Mapping[str, str]):
         """Return all values of a field, in order."""
         return [Typed(text) for text in self.fields.get(name, [])]
 
+    def number(self, name: str) -> int:
+        """Return a field as a number of rows to leave out; 0 for what is none."""
+        text = self[name]
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
+
     @property
     def key(self) -> str:
         """The key that the form was made with, a new one if it has none."""

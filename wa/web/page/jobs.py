@@ -57,7 +57,7 @@ def screen(context: Context, view: View, query: Form) -> Answer:
     store = context.store
     at, mark, job_id = query["before"].partition("~")
     found = jobs.newest(store, _JOBS + 1, (at, job_id) if mark else None)
-    after = int(query["after"]) if query["after"].isascii() and query["after"].isdigit() else 0
+    after = query.number("after")
     listed = list(islice(series.listing(store, ended=False), after, after + _SERIES + 1))
     last = found[_JOBS - 1] if len(found) > _JOBS else None
     values = {
@@ -98,7 +98,7 @@ def one_job(context: Context, view: View, job_id: str, query: Form) -> Answer:
     """Return a job: its progress, what can be done, and what each recipient got or gets."""
     store, settings, now = context.store, context.settings, context.now()
     job = jobs.head(store, jobs.find(store, job_id))
-    size, after = len(job["message_parts"]), int(query["after"]) if query["after"].isdigit() else 0
+    size, after = len(job["message_parts"]), query.number("after")
     found = list(islice(show.parts(store, settings, job, now, after=after - 1), (_RECIPIENTS + 1) * size))
     head = _head(context, job)
     end = show.expected_end(store, settings, job, now) if head["total"] <= _ENDS_KNOWN else None
