@@ -1,4 +1,4 @@
-"""Search: ours beside hand-written SQL that knows how common the word is."""
+"""Search beside hand-written SQL that knows how common the word is; figures beside a bare GROUP BY."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable
 from statistics import median
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bench import corpus
 from bench.table import Row, at_most
+from wa.record import messages
+from wa.record.figures import exchange
 from wa.record.messages import ROW
 from wa.record.search import Filter, search
 from wa.store.database import Store
@@ -43,6 +46,13 @@ _INDEX = (
     f" ORDER BY h.timestamp DESC, h.id DESC LIMIT {LIMIT}) ORDER BY m.timestamp DESC, m.id DESC"
 )
 _TERMS = "SELECT term FROM messages_terms WHERE term >= ? AND term < ?"
+
+_BY_MONTH = (
+    "SELECT strftime('%Y-%m', timestamp, 'unixepoch', 'localtime'), is_from_me, status, count(*)"
+    " FROM messages GROUP BY 1, 2, 3"
+)
+ROUNDS = 5
+FIGURES_GOAL = 3.0
 
 Query = Callable[[], list[Any]]
 
@@ -79,9 +89,26 @@ def measure(home: Home, runs: int, tell: Callable[[str], None]) -> list[Row]:
         floors = (by_newest(conn, word), by_index(conn, word))
         ours, floor = _compare(lambda word=word: search(store, word, Filter(), LIMIT), floors, runs)  # type: ignore[misc]
         rows.append(at_most(f"search in {count:,}: {what}, p50", ours * 1000, floor * 1000, GOAL))
+    tell("figures")
+    rows.append(_figures(store, conn, count))
     conn.close()
     store.close()
     return rows
+
+
+def _figures(store: Store, conn: sqlite3.Connection, count: int) -> Row:
+    """Compare the figures of all messages with the counting alone."""
+    zone, now = ZoneInfo("Europe/London"), messages.moment(corpus.NEWEST)
+    days = corpus.SPAN // 86_400 + 1
+    pairs = [
+        (
+            _seconds(lambda: [exchange.figures(store, now, zone, days=days, by="month")]),
+            _seconds(lambda: conn.execute(_BY_MONTH).fetchall()),
+        )
+        for _ in range(ROUNDS)
+    ]
+    ours, floor = (median(each) * 1000 for each in zip(*pairs, strict=True))
+    return at_most(f"wa stats of {count:,} messages, by month", ours, floor, FIGURES_GOAL)
 
 
 def _compare(ours: Query, floors: tuple[Query, Query], runs: int) -> tuple[float, float]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 import zipfile
 from datetime import datetime
 from html.parser import HTMLParser
@@ -14,6 +19,7 @@ from pathlib import Path
 import pytest
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, WA, FakeClock, wait_for
 from query_plans import plans
+from web_chromium import chromium
 
 from wa.connection import apply
 from wa.record import polls, write
@@ -28,10 +34,13 @@ from wa.whatsapp.events import Deleted, Edited, GroupInfo, MessageReceived, Name
 
 NOW = FakeClock()()
 AT = 1_795_000_000
+ISO = "2026-11-20T12:00:00.000Z"
 GROUP = "1203630000000000001@g.us"
 ME = "447700900999@s.whatsapp.net"
 SARA = "447700900777@s.whatsapp.net"
-JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 40
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 HARMFUL = [
     "=1+1", "+1", "-1", "@SUM(A1)", "\ttab", "\rreturn",
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "javascript:alert(1)", "\x1b[31mred\x1b[0m",
@@ -100,8 +109,8 @@ def lived_in(store, put, home):
             polls.vote(store, vote, [polls.digest(each) for each in chosen], AT * 1000 + number)
         home.media.mkdir()
         (home.media / "evil.html").write_bytes(b"<script>alert(1)</script>")
-        (home.media / "look.jpg").write_bytes(JPEG)
-        for message_id, name in (("I1", "look.jpg"), ("V1", "evil.html")):
+        (home.media / "look.png").write_bytes(PNG)
+        for message_id, name in (("I1", "look.png"), ("V1", "evil.html")):
             number = store.value("SELECT id FROM messages WHERE message_id = ?", [message_id])
             write.attach_files(store, [(number, f"media/{name}", None)])
     return store
@@ -146,7 +155,7 @@ def test_lines_are_what_read_prints_and_come_back_as_the_same(wa, lived_in, anot
     assert (report["read"], report["added"], report["media"]) == (len(lines), len(lines), {"taken": 2})
     assert wa("export", "--all", "--out", "again.jsonl").code == 0
     assert Path("again.jsonl").read_text() == whole.read_text()
-    assert (home.media / "look.jpg").read_bytes() == JPEG
+    assert (home.media / "look.png").read_bytes() == PNG
     names = ("id", "name", "unread_count", "last_message_time")
     assert [[each[name] for name in names] for each in wa("unread", "--json").json] == [
         [each[name] for name in names] for each in unread
@@ -187,14 +196,16 @@ def test_a_message_from_an_older_import_is_the_same_message(wa, store, another):
     assert wa("history", "import", "made-up.jsonl", "--json").json["added"] == 0
 
 
+NESTED = json.loads("[" * 500 + "]" * 500)
 BAD = {
     "message_type": ["reaction", "?", None, 1], "timestamp": [-1, 1e300, "1", True, None, 10**30],
     "message_id": ["", None, 5, "x" * 1000], "chat_jid": ["", "nobody", None, "a b@c", "a\n@c"],
-    "sender": [None, "", "\ud800"], "content": [5, ["x"], "\ud800"], "is_from_me": [None, "no", 2],
+    "sender": [None, "", "\ud800"], "content": [5, ["x"], "\ud800", "a\0b"], "is_from_me": [None, "no", 2],
     "status": ["weird"], "edited_at": ["yesterday", 5], "created_at": [None, "x"],
     "id": [0.5, None, -1, 2**63],
     "details": [[], {"seconds": "7"}, {"mentions": "all"}, {"call": 1}, {"cards": [1]}, {"size": {}},
-                {"file_name": 5}, {"poll": {}}, {"starts_at": "soon"}, {"counted": {"read": 5}}],
+                {"file_name": 5}, {"poll": {}}, {"x": float("nan")}, {"x": NESTED}, {"x": "\ud800"},
+                {"starts_at": "soon"}, {"counted": {"read": 5}}],
     "media_path": ["/etc/passwd", "../x", "media/../session.db", "session.db", "media", 5, "media/a\0b"],
     "reactions": [5, [{}], [{"sender": 1, "emoji": "x", "timestamp": 1}]],
     "poll": [{"options": [{}]}, {"options": [], "unknown_votes": -1}], "source": ["mine", None],
@@ -247,13 +258,13 @@ def test_a_group_with_its_files_is_a_zip_in_which_each_sender_is_another(wa, liv
     assert wa("export", REEM, "--out", "WhatsApp Chat - Reem.zip", "--media").code == 0
     names = zipfile.ZipFile("WhatsApp Chat - Reem.zip").namelist()
     assert names[0] == "WhatsApp Chat with Reem_ sister.txt"
-    assert [re.sub("[0-9]+", "", each) for each in names[1:]] == ["-image.jpg", "PTT--voice.bin"]
+    assert [re.sub("[0-9]+", "", each) for each in names[1:]] == ["-image.png", "PTT--voice.bin"]
     lived_in.close()
     home = another()
     taken = wa("history", "import", "WhatsApp Chat - Reem.zip", "--chat", REEM, "--json").json
     assert taken["media"] == {"taken": 2, "missing": 0, "omitted": 0}
     kept = {each.read_bytes() for each in (home.media / "import").iterdir()}
-    assert kept == {JPEG, b"<script>alert(1)</script>"}
+    assert kept == {PNG, b"<script>alert(1)</script>"}
     result = wa(
         "history", "import", "WhatsApp Chat - Walks.zip", "--chat", GROUP, "--me", "Lea", "--json"
     ).json
@@ -306,15 +317,42 @@ def test_a_page_has_no_markup_but_ours(wa, lived_in):
     links = [given["href"] for tag, given in found if tag == "a"]
     assert links[:2] == ['https://example.com/?a=1&b="2"'.partition('"')[0], "http://example.org/x"]
     sources = [given["src"] for tag, given in found if "src" in given]
-    assert [re.sub("[0-9]+", "", each) for each in sources] == ["./all-media/-image.jpg"]
+    assert [re.sub("[0-9]+", "", each) for each in sources] == ["./all-media/-image.png"]
     assert re.sub("[0-9]+", "", links[-1]) == "./all-media/-voice.bin"
-    assert Path(sources[0]).read_bytes() == JPEG
+    assert Path(sources[0]).read_bytes() == PNG
     assert {oct(each.stat().st_mode)[-3:] for each in Path("all-media").iterdir()} == {"600"}
     policy = next(given["content"] for tag, given in found if given.get("http-equiv"))
     assert policy == page.POLICY
     assert policy.startswith("default-src 'none'; img-src 'self' data:; media-src 'self'")
     assert "unsafe" not in policy
     assert '<blockquote dir="auto">=1+1</blockquote>' in text
+
+
+def test_a_browser_shows_the_page_and_asks_nobody_for_anything(wa, lived_in):
+    wa("export", "--all", "--out", "all.html", "--media")
+    said, asked = [], []
+    with chromium() as browser:
+        for scheme, ground in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 23, 28)")):
+            context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 844})
+            context.on("console", lambda message: said.append(message.text))
+            context.on("weberror", lambda error: said.append(str(error.error)))
+            context.on("dialog", lambda dialog: said.append(dialog.message))
+            context.on("request", lambda request: asked.append(request.url))
+            opened = context.new_page()
+            opened.goto(Path("all.html").resolve().as_uri())
+            opened.get_by_text("<script>alert(1)</script>", exact=True).wait_for()
+            assert opened.evaluate("getComputedStyle(document.body).backgroundColor") == ground
+            assert opened.evaluate("document.documentElement.scrollWidth") <= 390
+            picture = opened.locator("img")
+            picture.scroll_into_view_if_needed()
+            opened.wait_for_function("document.querySelector('img').naturalWidth === 1")
+            assert opened.locator("article:visible").count() == opened.locator("article").count() > 40
+            opened.get_by_label("Search").fill("OWE you")
+            opened.get_by_text("1 of ").wait_for()
+            assert opened.locator("article:visible p").all_inner_texts() == [TYPED[10]]
+            context.close()
+    assert said == []
+    assert {url.partition(":")[0] for url in asked} == {"file"}
 
 
 # ── Files ───────────────────────────────────────────────────────────────────────────────────────────
@@ -336,6 +374,44 @@ def test_nothing_is_overwritten_without_force(wa, lived_in):
     assert [each.name for each in Path().iterdir() if each.name.startswith(".")] == []
 
 
+@pytest.mark.soak
+def test_a_million_messages_take_little_memory(tmp_path):
+    home = Home(tmp_path / "large")
+    home.prepare()
+    store = open_store(home)
+    with store.write(durable=False):
+        store.execute(
+            "INSERT INTO chats (id, name, created_at, updated_at) VALUES (?1, 'Reem', ?2, ?2)",
+            [REEM_JID, ISO],
+        )
+        store.execute(
+            "INSERT INTO messages (chat_jid, message_id, sender, content, timestamp, status, created_at)"
+            " WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < 999999)"
+            " SELECT ?1, '3EB0' || i, ?1, 'Message ' || i || ' of somebody', ?2 + i, 'read', ?3 FROM c",
+            [REEM_JID, AT - 10**7, ISO],
+        )
+    store.close()
+    env = {**os.environ, "WA_HOME": str(home.path)}
+    for name in ("x.jsonl", "x.csv", "x.html", "x.txt"):
+        assert peak(["export", "--all" if name != "x.txt" else REEM, "--out", name], env) < 120
+        assert Path(name).read_bytes().count(b"Message ") >= 10**6
+    assert peak(["history", "import", "x.jsonl"], {**env, "WA_HOME": str(tmp_path / "again")}) < 120
+
+
+def peak(args, env):
+    """Run `wa` to its end; return its highest memory in megabytes. A small process starts it."""
+    code = "import os, subprocess, sys; process = subprocess.Popen(sys.argv[1:]);"
+    code += (
+        "_, status, used = os.wait4(process.pid, 0); print(os.waitstatus_to_exitcode(status), used.ru_maxrss)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, WA, *args], capture_output=True, text=True, check=True, env=env
+    )
+    status, kilobytes = run.stdout.split()[-2:]
+    assert status == "0", run
+    return int(kilobytes) / 1024
+
+
 @pytest.mark.parametrize("name", ["x.jsonl", "x.zip", "x.html"])
 def test_a_full_disk_leaves_nothing_half_written(spawn, lived_in, name):
     lived_in.close()
@@ -347,12 +423,23 @@ def test_a_full_disk_leaves_nothing_half_written(spawn, lived_in, name):
     assert list(Path().iterdir()) == []
 
 
-def test_a_kill_leaves_nothing_under_the_final_name(spawn, lived_in):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_an_end_half_way_leaves_nothing_under_the_final_name(spawn, lived_in, number):
+    with lived_in.write():
+        lived_in.execute(
+            "INSERT INTO messages (chat_jid, message_id, sender, content, timestamp, status, created_at)"
+            " WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < 9999)"
+            " SELECT ?1, 'K' || i, ?1, 'Message', ?2 + i, 'read', ?3 FROM c",
+            [REEM_JID, AT, ISO],
+        )
     lived_in.close()
-    process = spawn("export", "--all", "--out", "x.html", "--media", program=[WA])
-    wait_for(lambda: list(Path().glob(f"{part_path(Path(), '*').name}")) or process.popen.poll() is not None)
-    process.kill()
-    assert not Path("x.html").exists() or Path("x.html").read_text().endswith("</html>\n")
+    process = spawn("export", "--all", "--out", "x.html", "--media")
+    parts = part_path(Path(), "*").name
+    wait_for(lambda: len(list(Path().glob(parts))) == 2, what="a part of the page beside one of the folder")
+    process.signal(number)
+    assert process.finish().code in (-9, 130, 0)
+    assert [path.name for path in Path().iterdir() if not path.match(parts)] == []
+    assert number == signal.SIGKILL or list(Path().iterdir()) == []
 
 
 def test_what_is_asked_for_wrongly_is_said(wa, lived_in, tmp_path):

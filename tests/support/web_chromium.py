@@ -132,12 +132,23 @@ def violations(page: Any) -> list[str]:
 
 
 @contextmanager
-def site_with_browser(folder: Path) -> Iterator[Site]:
-    """Serve a home in a folder, with somebody who sends, and start a browser. Skip the test without one."""
+def chromium() -> Iterator[Any]:
+    """Start a browser. Skip the test without one."""
     if not Path(CHROMIUM).exists():
         pytest.skip("Chromium is not installed")
     from playwright.sync_api import sync_playwright
 
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"] if os.getuid() == 0 else []
+        )
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def site_with_browser(folder: Path) -> Iterator[Site]:
+    """Serve a home in a folder, with somebody who sends, and start a browser. Skip the test without one."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("WA_", "B2_", "API_"))}
     home = folder / "home"
     env = {
@@ -148,11 +159,8 @@ def site_with_browser(folder: Path) -> Iterator[Site]:
     try:
         made.start("run-scheduler")
         made.serve(0)
-        with sync_playwright() as playwright:
-            no_sandbox = ["--no-sandbox"] if os.getuid() == 0 else []
-            made.browser = playwright.chromium.launch(executable_path=CHROMIUM, args=no_sandbox)
+        with chromium() as made.browser:
             yield made
-            made.browser.close()
     finally:
         for name in list(made.running):
             made.stop(name)

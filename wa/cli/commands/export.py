@@ -72,7 +72,8 @@ def export(
     with _progress(app, job, chat or "all chats"):
         found = _write(app, job, form, out, with_media=media, replacing=force)
     if found is not None:
-        told = f"{found['messages']} messages of {found['chats']} chats written to {out}"
+        chats = f"{found['chats']} chat{'s' * (found['chats'] != 1)}"
+        told = f"{found['messages']} messages of {chats} written to {out}"
         app.out.result(found, told)
         if media and found["media"]["missing"]:
             app.out.note(f"{found['media']['missing']} files are not here: `wa download` fetches them")

@@ -70,7 +70,7 @@ def _row(given: Row) -> Row:
     counts = _take(given, "receipts", _maybe(_is_counts))
     if counts and any(counts.values()):
         details = {**(details or {}), COUNTED: {name: counts[name] for name in _COUNTS}}
-    return row | {"details": None if details is None else json.dumps(details, ensure_ascii=False)}
+    return row | {"details": None if details is None else _as_json(details)}
 
 
 def _take(given: Row, name: str, check: Callable[[Any], bool], otherwise: Any = None) -> Any:
@@ -79,7 +79,7 @@ def _take(given: Row, name: str, check: Callable[[Any], bool], otherwise: Any = 
     try:
         if check(value):
             return value
-    except (TypeError, KeyError, WaError, UnicodeError):
+    except (TypeError, KeyError, ValueError, WaError):
         pass
     raise Unusable(f"{_BAD}{name}")
 
@@ -96,8 +96,8 @@ def _list_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 def _is_text(value: Any, longest: int = _LONGEST_TEXT) -> bool:
-    """Return whether a value is text that the store can hold: lone surrogates are none."""
-    return isinstance(value, str) and len(value) <= longest and bool(value.encode() or True)
+    """Return whether a value is text that the store can hold. Raise ValueError for lone surrogates."""
+    return isinstance(value, str) and len(value.encode()) <= longest and "\0" not in value
 
 
 def _is_id(value: Any) -> bool:
@@ -179,8 +179,21 @@ _DETAILS: dict[str, Callable[[Any], bool]] = {
 """The details that code reads; others are only shown."""
 
 
+def _is_flat(value: Any, depth: int = 20) -> bool:
+    """Return whether a value is nested so little that SQLite, too, can read it as JSON."""
+    if not isinstance(value, (dict, list)):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(_is_flat(each, depth - 1) for each in inner)
+
+
+def _as_json(details: Row) -> str:
+    """Return details as JSON. Raise ValueError for a number that JSON does not have."""
+    return json.dumps(details, ensure_ascii=False, allow_nan=False)
+
+
 def _are_details(value: Any) -> bool:
-    is_small = isinstance(value, dict) and _is_text(json.dumps(value, ensure_ascii=False))
+    is_small = isinstance(value, dict) and _is_flat(value) and _is_text(_as_json(value))
     return (
         is_small
         and COUNTED not in value

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from operator import add
 from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -53,7 +54,15 @@ def figures(
     period = Period.of(now, zone, days)
     first, end = int(period.begin().timestamp()), int(period.end().timestamp())
     tally = tallied(store, chat, max(first, 0), end, people=by in ("person", "tag"))
-    all_counts = _sum(tally.by_quarter.values())
+    by_hour, by_day = _by_clock(tally, period)
+    if by == "person":
+        rows = _by_person(store, tally)
+    elif by == "tag":
+        rows = _by_tag(store, tally)
+    elif by == "hour":
+        rows = _by_name(enumerate(by_hour), by)
+    else:
+        rows = _by_name(((_NAMES[by](day), counts) for day, counts in by_day.items()), by)
     return {
         "chat_jid": chat,
         "chat_name": stored_name(store, chat) if chat else None,
@@ -61,25 +70,28 @@ def figures(
         "from": to_iso(period.begin()),
         "to": to_iso(period.end()),
         "timezone": str(zone),
-        **_named(all_counts),
+        **_named(_sum(by_hour)),
         "median_seconds": {
             "delivery": _median(tally.to_delivery),
             "reading": _median(tally.to_reading),
             "answer": _median(tally.to_answer),
         },
-        "busiest_hours": _busiest(tally, zone),
+        "busiest_hours": _busiest(by_hour),
         **_waiting(store, tally),
         "scheduled": _scheduled(store, chat, to_iso(period.begin()), to_iso(period.end())),
         "by": by,
-        "rows": _groups(store, tally, period, by),
+        "rows": rows,
     }
+
+
+def _add(total: Counts, counts: Counts) -> None:
+    total[:] = map(add, total, counts)
 
 
 def _sum(all_counts: Iterable[Counts]) -> Counts:
     total = none()
     for counts in all_counts:
-        for number, count in enumerate(counts):
-            total[number] += count
+        _add(total, counts)
     return total
 
 
@@ -91,22 +103,29 @@ def _median(seconds: array[int]) -> int | None:
     return round(median(seconds)) if seconds else None
 
 
-def _busiest(tally: Tally, zone: ZoneInfo) -> list[Row]:
-    """Return the hours of the day with most messages, sent and received, the busiest first."""
-    messages: Counter[int] = Counter()
+def _by_clock(tally: Tally, period: Period) -> tuple[list[Counts], dict[date, Counts]]:
+    """Return the counts of each hour of the day, and of each day."""
+    by_hour, by_day = [none() for _ in range(24)], {day: none() for day in period.days}
     for quarter, counts in tally.by_quarter.items():
-        messages[_local(quarter, zone).hour] += counts[SENT] + counts[RECEIVED]
-    found = sorted(messages.items(), key=lambda pair: (-pair[1], pair[0]))[:_BUSIEST]
-    return [{"hour": hour, "messages": count} for hour, count in found]
+        local = moment(quarter * QUARTER).astimezone(period.zone)
+        _add(by_hour[local.hour], counts)
+        _add(by_day[local.date()], counts)
+    return by_hour, by_day
 
 
-def _local(quarter: int, zone: ZoneInfo) -> datetime:
-    return moment(quarter * QUARTER).astimezone(zone)
+def _busiest(by_hour: list[Counts]) -> list[Row]:
+    """Return the hours of the day with most messages, sent and received, the busiest first."""
+    found = [(-counts[SENT] - counts[RECEIVED], hour) for hour, counts in enumerate(by_hour)]
+    return [{"hour": hour, "messages": -count} for count, hour in sorted(found)[:_BUSIEST] if count]
 
 
 def _waiting(store: Store, tally: Tally) -> Row:
     """Return who wrote last and has no answer, the one who waits longest first, and how many these are."""
-    found = [(each.waits_since, jid, each.waiting) for jid, each in tally.chats.items() if each.waits_since]
+    found = [
+        (each.waits_since, jid, each.waiting)
+        for jid, each in tally.chats.items()
+        if each.is_direct and each.waiting
+    ]
     return {
         "waiting_count": len(found),
         "waiting": [
@@ -133,37 +152,23 @@ def _scheduled(store: Store, chat: str | None, first: str, end: str) -> dict[str
     return dict(found.fetchall())
 
 
-def _groups(store: Store, tally: Tally, period: Period, by: str) -> list[Row]:
-    """Return the counts of each day, week, month, hour of the day, person or tag."""
-    if by == "person":
-        return _by_person(store, tally)
-    if by == "tag":
-        return _by_tag(store, tally)
-    name_of = _NAMES[by]
-    names: Iterable[Any] = (
-        range(24) if by == "hour" else dict.fromkeys(name_of(_at(day)) for day in period.days)
-    )
-    found = {name: none() for name in names}
-    for quarter, counts in tally.by_quarter.items():
-        name = name_of(_local(quarter, period.zone))
-        found[name] = _sum([found[name], counts])
-    return [{by: name, **_named(counts)} for name, counts in found.items()]
+def _by_name(counts: Iterable[tuple[Any, Counts]], by: str) -> list[Row]:
+    """Return a row for each name, in the order in which the names first come."""
+    found: defaultdict[Any, Counts] = defaultdict(none)
+    for name, each in counts:
+        _add(found[name], each)
+    return [{by: name, **_named(each)} for name, each in found.items()]
 
 
-def _at(day: date) -> datetime:
-    return datetime.combine(day, time())
-
-
-def _week(at: datetime) -> str:
-    year, week, _ = at.isocalendar()
+def _week(day: date) -> str:
+    year, week, _ = day.isocalendar()
     return f"{year}-W{week:02}"
 
 
-_NAMES: dict[str, Callable[[datetime], Any]] = {
-    "day": lambda at: at.date().isoformat(),
+_NAMES: dict[str, Callable[[date], str]] = {
+    "day": date.isoformat,
     "week": _week,
-    "month": lambda at: f"{at:%Y-%m}",
-    "hour": lambda at: at.hour,
+    "month": lambda day: f"{day:%Y-%m}",
 }
 
 
@@ -172,7 +177,7 @@ def _people(store: Store, tally: Tally) -> dict[str, Counts]:
     found: defaultdict[str, Counts] = defaultdict(none)
     for jid, counts in tally.by_person.items():
         known = canonical(store, jid)
-        found[known] = _sum([found[known], counts])
+        _add(found[known], counts)
     return found
 
 
@@ -198,8 +203,6 @@ def _by_tag(store: Store, tally: Tally) -> list[Row]:
             " WHERE c.tags != '[]'"
         )
     }
-    found: defaultdict[str | None, Counts] = defaultdict(none)
-    for jid, counts in _people(store, tally).items():
-        for tag in tags.get(phone_of_jid(jid) or "") or [None]:
-            found[tag] = _sum([found[tag], counts])
-    return _most_first([{"tag": tag, **_named(counts)} for tag, counts in found.items()])
+    people = _people(store, tally).items()
+    of_people = [(tags.get(phone_of_jid(jid) or "") or [None], counts) for jid, counts in people]
+    return _most_first(_by_name(((tag, counts) for own, counts in of_people for tag in own), "tag"))

@@ -27,7 +27,9 @@ def stored(store: Store, now: datetime) -> Row:
         "size_bytes": size,
         "total_messages": tables["messages"]["rows"],
         "messages_by_chat": dict(by_chat.fetchall()),
-        "active_sessions": _active_sessions(store, tables, now),
+        "active_sessions": int(
+            store.value("SELECT count(*) FROM chat_sessions WHERE expires_at > ?", [to_iso(now)])
+        ),
         "database_size_bytes": size,
         "database_size_mb": round(size / 1024**2, 2),
         "wal_size_bytes": _size_of(store.home.store.with_name(f"{store.home.store.name}-wal")),
@@ -65,12 +67,6 @@ def _sizes(store: Store) -> dict[str, int] | None:
     except sqlite3.OperationalError:
         return None
     return dict(found.fetchall())
-
-
-def _active_sessions(store: Store, tables: Row, now: datetime) -> int:
-    if "chat_sessions" not in tables:
-        return 0
-    return int(store.value("SELECT count(*) FROM chat_sessions WHERE expires_at > ?", [to_iso(now)]))
 
 
 def _size_of(path: Path) -> int:

@@ -13,21 +13,27 @@ from collections import defaultdict
 from wa.jids import is_apart, is_group, is_person_or_group
 from wa.store.database import Store
 from wa.store.device import own_jid
-from wa.times import from_iso
 
 COUNTS = ("sent", "delivered", "read", "played", "answered", "received")
-SENT, _DELIVERED, _READ, _PLAYED, _ANSWERED, RECEIVED = range(len(COUNTS))
+SENT, _PLAYED, _ANSWERED, RECEIVED = 0, 3, 4, 5
 QUARTER = 900
 """Seconds. The offsets of all zones are whole quarters of an hour, so a quarter is of one hour and day."""
+_STEP = (
+    "CASE WHEN NOT m.is_from_me THEN 0 WHEN m.status = 'read' THEN 3 WHEN m.status = 'delivered' THEN 2"
+    " ELSE 1 END"
+)
+"""SQL for how many of the first three counts a message belongs to; 0 for one of others."""
+_READ_AT = "min(CASE WHEN r.kind IN ('read', 'played') THEN r.at END)"
 _RECEIPTS = (
-    "CASE WHEN m.is_from_me AND m.chat_jid NOT LIKE '%@g.us' THEN (SELECT min(r.at) || '|'"
-    " || coalesce(min(CASE WHEN r.kind IN ('read', 'played') THEN r.at END), '') || '|'"
-    " || iif(max(r.kind = 'played'), 'played', '') FROM receipts r WHERE r.message_id = m.message_id"
+    "CASE WHEN m.is_from_me AND m.status IN ('delivered', 'read') AND m.chat_jid NOT LIKE '%@g.us' THEN"
+    " (SELECT (strftime('%s', min(r.at)) - m.timestamp) || '|'"
+    f" || coalesce(strftime('%s', {_READ_AT}) - m.timestamp, '')"
+    " || '|' || iif(max(r.kind = 'played'), 'played', '') FROM receipts r WHERE r.message_id = m.message_id"
     " AND r.kind IN ('delivered', 'inactive', 'read', 'played')) END"
 )
-"""SQL for when a message of ours was first delivered and first read, as ISO texts, and if it was played."""
+"""SQL for the seconds to delivery and to reading of a message of ours to one person, and if it was played."""
 _SQL = (
-    f"SELECT m.chat_jid, m.sender, m.timestamp, m.is_from_me, m.status, {_RECEIPTS}"
+    f"SELECT m.chat_jid, {{sender}}, m.timestamp, {_STEP}, {_RECEIPTS}"
     " FROM messages m INDEXED BY {index} WHERE {where} m.timestamp >= :first AND m.timestamp < :end"
     " AND m.message_type NOT IN ('reaction', 'system') AND m.status IS NOT 'early'"
     " ORDER BY m.timestamp, m.id"
@@ -47,9 +53,10 @@ class _Chat:
         """Whether it is with one person."""
         self.unanswered: list[tuple[int, Counts, Counts]] = []
         """Our messages since theirs: the time, and the counts that an answer belongs to."""
-        self.waits_since: int | None = None
-        """The time of their first message since ours."""
         self.waiting = 0
+        """The number of their messages since ours."""
+        self.waits_since = 0
+        """The time of the first of these."""
 
 
 class Tally:
@@ -69,60 +76,63 @@ def none() -> Counts:
 
 
 def tallied(store: Store, chat: str | None, first: int, end: int, *, people: bool) -> Tally:
-    """Read the messages of a span of Unix seconds, once and in order; with `people`, count by person too."""
-    tally, me, nobody = Tally(), own_jid(store), none()
+    """Read the messages of a span of Unix seconds, once and in order; with `people`, count by person too.
+
+    There may be millions: the loop does little for each, and nothing for what is not asked for.
+    """
+    tally, me = Tally(), own_jid(store)
     chats, by_quarter, by_person = tally.chats, tally.by_quarter, tally.by_person
     index, where = ("messages_by_chat", "m.chat_jid = :chat AND") if chat else ("messages_by_time", "")
-    sql = _SQL.format(index=index, where=where)
+    sql = _SQL.format(sender="m.sender" if people else "NULL", index=index, where=where)
     found = store.execute(sql, {"chat": chat, "first": first, "end": end})
-    for jid, sender, at, is_ours, status, receipts in found:
+    quarter, person = none(), none()
+    end_of_quarter = 0
+    for jid, sender, at, step, receipts in found:
         within = chats.get(jid)
         if within is None:
             within = chats[jid] = _Chat(jid, me)
         if within.is_apart:
             continue
-        quarter = by_quarter[at // QUARTER]
-        person = by_person[jid if is_ours or within.is_direct else sender] if people else nobody
-        if is_ours:
-            for number in _told(tally, at, status, receipts):
+        if at >= end_of_quarter:
+            quarter = by_quarter[at // QUARTER]
+            end_of_quarter = (at // QUARTER + 1) * QUARTER
+        if people:
+            person = by_person[jid if step or within.is_direct else sender]
+        if step:
+            for number in range(step):
                 quarter[number] += 1
                 person[number] += 1
+            if receipts:
+                _receive(tally, receipts, quarter, person)
             if within.is_direct:
                 within.unanswered.append((at, quarter, person))
-                within.waits_since, within.waiting = None, 0
+                within.waiting = 0
         else:
             quarter[RECEIVED] += 1
             person[RECEIVED] += 1
-            if within.is_direct:
+            if within.unanswered:
                 _answer(tally, within, at)
+            if not within.waiting:
+                within.waits_since = at
+            within.waiting += 1
     return tally
 
 
-def _told(tally: Tally, at: int, status: str, receipts: str | None) -> tuple[int, ...]:
-    """Return which of the counts a message of ours belongs to; note how long its receipts took."""
-    if not receipts:
-        return _OF_STATUS.get(status, (SENT,))
+def _receive(tally: Tally, receipts: str, quarter: Counts, person: Counts) -> None:
+    """Note how long the receipts of a message took, and that it was played."""
     delivered, read, played = receipts.split("|")
-    tally.to_delivery.append(max(_seconds(delivered) - at, 0))
-    if not read:
-        return _OF_STATUS.get(status, _OF_STATUS["delivered"])
-    tally.to_reading.append(max(_seconds(read) - at, 0))
-    return (*_OF_STATUS["read"], _PLAYED) if played else _OF_STATUS["read"]
-
-
-_OF_STATUS = {"delivered": (SENT, _DELIVERED), "read": (SENT, _DELIVERED, _READ)}
-
-
-def _seconds(iso: str) -> int:
-    return int(from_iso(iso).timestamp())
+    tally.to_delivery.append(max(int(delivered), 0))
+    if read:
+        tally.to_reading.append(max(int(read), 0))
+    if played:
+        quarter[_PLAYED] += 1
+        person[_PLAYED] += 1
 
 
 def _answer(tally: Tally, chat: _Chat, at: int) -> None:
-    """Note that the other person wrote: all messages of ours before are answered, and this one waits."""
+    """Note that the other person wrote: all messages of ours before are answered."""
     for sent_at, quarter, person in chat.unanswered:
         tally.to_answer.append(at - sent_at)
         quarter[_ANSWERED] += 1
         person[_ANSWERED] += 1
     chat.unanswered.clear()
-    chat.waits_since = at if chat.waits_since is None else chat.waits_since
-    chat.waiting += 1
