@@ -19,13 +19,14 @@ _SHOWN = (
     "image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4", "audio/mp4", "audio/mpeg", "audio/ogg",
     "audio/ogg; codecs=opus", "application/ogg",
 )  # fmt: skip
-_HIGHEST = 2**63 - 1
+_DIGITS = 19
+"""Fewer digits than this fit into SQLite's integers."""
 
 
 def _file_of(context: Context, number: str) -> tuple[Path, str, str]:
     """Return path, type and name of the file of a message. Raise WaError `not-found`."""
     stored = None
-    if number.isascii() and number.isdigit() and int(number[:20]) <= _HIGHEST:
+    if number.isascii() and number.isdigit() and len(number) < _DIGITS:
         stored = kept_file(context.store, int(number))
     path = inside(context.home, stored["media_path"]) if stored else None
     if stored is None or path is None:
