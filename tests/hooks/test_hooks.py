@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -257,6 +258,26 @@ def test_the_text_of_a_deleted_message_is_not_kept_for_another_try(store, wa, bo
     for each in (row, other):
         now = json.loads(deliveries.text_now(store, each["hook_id"], 1, text))
         assert (now["data"]["content"], bool(now["data"]["deleted_at"])) == (None, True)
+
+
+def test_what_is_not_settled_holds_the_place_of_its_hook_also_after_a_fault(store, home, bot):
+    """The transaction that would have moved it is rolled back, as on a full disk."""
+    hook = table.get(store, bot())
+    put(store, "one", "two")
+    worker = Worker(home, SETTINGS, system_now, hook)
+    while worker._read_on(store):
+        pass
+
+    def fail() -> None:
+        with store.write():
+            worker._pass(store, 1)
+            raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(sqlite3.OperationalError):
+        fail()
+    with store.write():
+        worker._pass(store, 2)
+    assert table.get(store, hook["name"])["cursor"] == 0
 
 
 def test_a_wait_that_a_clock_set_back_made_long_is_over(store, wa, home, bot):

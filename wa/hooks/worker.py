@@ -66,7 +66,7 @@ class Worker:
         self.hook = dict(hook)
         self._home, self._settings, self._now = home, settings, now
         self._known: dict[int, _Known] = {}
-        self._read_to = hook["cursor"]
+        self._read_to = self._noted_to = hook["cursor"]
         self._results: deque[tuple[int, Result]] = deque()
         self._work, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"hook {hook['name']}", daemon=True)
@@ -166,7 +166,7 @@ class Worker:
                 self._known[line["id"]] = _Known(line["chat_jid"] or "", from_iso(at) if at else None)
         is_full = len(lines) == MOST_KNOWN
         self._read_to = lines[-1]["id"] if is_full else max(newest, self._read_to, *(e["id"] for e in lines))
-        if not self._known and self._read_to - hook["cursor"] >= LAZY:
+        if not self._known and self._read_to - self._noted_to >= LAZY:
             with store.write(durable=False):
                 self._pass(store)
         return is_full
@@ -180,10 +180,10 @@ class Worker:
 
     def _pass(self, store: Store, done: int | None = None) -> None:
         """Note that the hook is done with `done`, and all before the first that is left."""
-        left = [number for number in self._known if number > self.hook["cursor"] and number != done]
+        left = [number for number, each in self._known.items() if not each.is_old and number != done]
         place = min(left) - 1 if left else self._read_to
         table.pass_to(store, self.hook["id"], place)
-        self.hook["cursor"] = max(place, self.hook["cursor"])
+        self._noted_to = max(place, self._noted_to)
 
     # ── Handing over ────────────────────────────────────────────────────────────────────────────────
 
@@ -197,7 +197,7 @@ class Worker:
         elif not known.text:  # deleted before it could be handed over
             del self._known[number]
             with store.write():
-                table.note_missed(store, self.hook["id"], self.hook["cursor"], 1)
+                table.note_missed(store, self.hook["id"], 0, 1)
             return False
         else:
             known.is_late = True
