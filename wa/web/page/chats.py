@@ -208,6 +208,7 @@ def _message(context: Context, row: Row) -> dict[str, Any]:
         "id": row["id"],
         "message_id": row["message_id"],
         "is_own": bool(row["is_from_me"]),
+        "is_of_many": is_group(row["chat_jid"]),
         "is_notice": kind == "system",
         "who": show_jid(row["sender"], row["sender_name"]),
         "text": "" if is_bare else said(context.store, row, lambda moment: _time(context, moment)),

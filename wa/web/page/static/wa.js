@@ -214,6 +214,8 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!document.body.dataset.events) return;
   watch();
   document.addEventListener("visibilitychange", watch);
+});
+addEventListener("load", () => {                          // after the browser has gone to what the address names
   if (document.getElementById("talk") && ["", "#answer"].includes(location.hash) && !location.search) scrollTo(0, document.documentElement.scrollHeight);
 });
 addEventListener("pagehide", () => stream?.close());
