@@ -15,9 +15,11 @@ from conftest import ADAM_JID, REEM, REEM_JID, wait_for
 from test_serve import Server
 from web_client import SECRET
 
-from wa.connection.context import system_now
+from wa.connection.context import Context, system_now
 from wa.connection.incoming.events import apply_event
 from wa.record.events import log
+from wa.settings import parse_settings
+from wa.web.api import events
 from wa.web.api.events import MOST_STREAMS
 from wa.whatsapp.events import MessageReceived
 
@@ -138,6 +140,18 @@ def test_a_stream_is_told_how_many_events_it_missed(serve, stream, store):
     late = stream(server, last=10**6)
     put(store, "B")
     assert late.next(1) == [(7, "B")]
+
+
+def test_of_large_events_a_stream_holds_few(store, home):
+    with store.write():
+        for _ in range(10):
+            log.add(store, "connection", system_now(), {"state": "x" * 50_000})
+    settings = parse_settings({"WA_TRANSPORT": "loopback", "WA_TZ": "UTC"}, lambda: "UTC")
+    place, seen = 0, []
+    while place < 10:
+        texts, place = events._next(Context(home, settings, store), place, (), None)
+        seen.append(len(texts))
+    assert seen == [2] * 5
 
 
 def test_what_is_no_place_and_no_type_is_refused(serve, stream):

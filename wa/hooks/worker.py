@@ -28,8 +28,8 @@ from wa.times import from_iso, to_iso
 
 log = logging.getLogger(__name__)
 
-MOST_KNOWN = 500
-"""Events that a worker knows of and has not handed over; it reads on when there are fewer."""
+MOST_KNOWN, AT_A_TIME = 500, 100
+"""Events that a worker knows of and has not handed over; when there are fewer, it reads on, so many lines."""
 AT_ONCE = 4
 """Programs of one hook that run at a time, each for another chat; a web address gets one event at a time."""
 STARTS = 3
@@ -157,14 +157,14 @@ class Worker:
             with store.write():
                 table.note_missed(store, hook["id"], first - 1, first - 1 - self._read_to)
             self._read_to = first - 1
-        lines = events.after(store, self._read_to, MOST_KNOWN, types=hook["events"])
+        lines = events.after(store, self._read_to, AT_A_TIME, types=hook["events"])
         settled = deliveries.settled_behind(store, hook["id"], self._read_to) if lines else set()
         again = deliveries.waiting(store, hook["id"]) if lines else {}
         for line in lines:
             if line["id"] not in settled and wanted.is_wanted(store, hook, line):
                 at = again.get(line["id"])
                 self._known[line["id"]] = _Known(line["chat_jid"] or "", from_iso(at) if at else None)
-        is_full = len(lines) == MOST_KNOWN
+        is_full = len(lines) == AT_A_TIME
         self._read_to = lines[-1]["id"] if is_full else max(newest, self._read_to, *(e["id"] for e in lines))
         if not self._known and self._read_to - self._noted_to >= LAZY:
             with store.write(durable=False):

@@ -27,8 +27,8 @@ LOOK_SECONDS = 0.2
 """Seconds between two looks at the log, one for all streams."""
 COMMENT_SECONDS = 15.0
 """Seconds of silence after which a comment shows both ends that the other is there."""
-AT_ONCE = 100
-"""Lines that a stream holds in memory."""
+AT_ONCE, MOST_CHARACTERS = 100, 64 * 1024
+"""Lines that a stream holds in memory at most; after so many characters of text it holds no more."""
 
 
 class Tail:
@@ -100,10 +100,14 @@ def _start(context: Context, since: int | None) -> tuple[int, int]:
 def _next(context: Context, place: int, types: Sequence[str], chat: str | None) -> tuple[list[str], int]:
     """Return the next lines behind a place as text, and the place behind them."""
     newest = log.newest(context.store)
+    texts: list[str] = []
     found = log.after(context.store, place, AT_ONCE, types=types, chat=chat)
-    texts = [_text(row, context) for row in found]
-    seen = [row["id"] for row in found]
-    return texts, seen[-1] if len(found) == AT_ONCE else max(newest, place, *seen)
+    for row in found:
+        texts.append(_text(row, context))
+        place = row["id"]
+        if sum(map(len, texts)) >= MOST_CHARACTERS:
+            return texts, place
+    return texts, place if len(found) == AT_ONCE else max(newest, place)
 
 
 def _text(row: Row, context: Context) -> str:
