@@ -14,6 +14,7 @@ PARTS = 8
 LONGEST_FIRST = {
     "test_backup_kills": True,
     "test_linked_ends": True,
+    "test_in_a_browser": True,
     "test_link": True,
     "test_neonize_transport": False,
     "test_backup": True,
