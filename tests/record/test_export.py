@@ -7,12 +7,13 @@ import csv
 import io
 import json
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
 import zipfile
-from datetime import datetime
+from datetime import date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from query_plans import plans
 from web_chromium import chromium
 
 from wa.connection import apply
+from wa.imports.export_chat.reader import Survey, read
 from wa.record import polls, write
 from wa.record.export import forms, page
 from wa.record.export.job import Job
@@ -29,6 +31,7 @@ from wa.store.condition import check
 from wa.store.files import part_path
 from wa.store.open import open_store
 from wa.store.paths import Home
+from wa.texts import clean
 from wa.times import load_zone
 from wa.whatsapp.events import Deleted, Edited, GroupInfo, MessageReceived, Named, Reacted, ReceiptReceived
 
@@ -253,6 +256,41 @@ def test_a_text_is_read_back_by_the_import(wa, lived_in, another):
     assert [bool(each["edited_at"]) for each in after] == [bool(each["edited_at"]) for each in before]
 
 
+WORDS = [
+    "Hello", "\n", " ", "\u200e", "\u034f", "[2026-11-20, 12:00:00] A: x", "image omitted", "<Media omitted>",
+    "This message was deleted.", "<This message was edited>", "<attached: a.jpg>", ": ",
+    "a.jpg (file attached)", "POLL:", "OPTION: x (2 votes)", "20/11/2026, 12:00 - B: y",
+    "\t", "مرحبا", "“", "\u200f", "\u2028", "•", "🎂",
+]  # fmt: skip
+NAMES = [
+    "Nadia", ": ", ":", '"', "“", "~", " ", "\u200e", "[2026-11-20, 12:00:00]", "A", " - ", "very long " * 12,
+]  # fmt: skip
+
+
+def test_whatever_is_typed_and_whoever_types_it_is_read_back(wa, store, put):
+    chance = random.Random(17)  # noqa: S311
+    people = [f"4477009{number:05}@s.whatsapp.net" for number in range(60)]
+    put(*(Named(jid, "".join(chance.choices(NAMES, k=chance.randint(1, 4)))) for jid in people))
+    typed = []
+    for number in range(1500):
+        text = "".join(chance.choices(WORDS, k=chance.randint(1, 6)))
+        kind = chance.choice(["text", "text", "image", "voice", "document", "other", "location"])
+        jid, message_id = chance.choice(people), f"{number}"
+        put(MessageReceived(GROUP, message_id, jid, AT + number, text, kind))
+        edited = chance.random() < 0.2
+        if edited:
+            put(Edited(GROUP, message_id, text, AT + number))
+        typed.append((jid, kind, clean(text), edited))
+    lines = [f"{line}\n" for line in wa("export", GROUP, "--format", "txt").out.split("\n")[:-1]]
+    found = list(read(lines, Survey(lines, "x", date(2026, 11, 23)).form(None)))
+    assert len(found) == len(typed)
+    names = {}
+    for each, (jid, kind, text, edited) in zip(found, typed, strict=True):
+        assert (each.content.kind, each.content.text, each.content.is_edited) == (kind, text, edited)
+        assert names.setdefault(each.sender, jid) == jid
+    assert len(names) == len({jid for jid, *_ in typed})
+
+
 def test_a_group_with_its_files_is_a_zip_in_which_each_sender_is_another(wa, lived_in, another):
     assert wa("export", GROUP, "--out", "WhatsApp Chat - Walks.zip", "--media").code == 0
     assert wa("export", REEM, "--out", "WhatsApp Chat - Reem.zip", "--media").code == 0
@@ -345,11 +383,12 @@ def test_a_browser_shows_the_page_and_asks_nobody_for_anything(wa, lived_in):
             assert opened.evaluate("document.documentElement.scrollWidth") <= 390
             picture = opened.locator("img")
             picture.scroll_into_view_if_needed()
-            opened.wait_for_function("document.querySelector('img').naturalWidth === 1")
+            wait_for(lambda opened=opened: opened.evaluate("document.querySelector('img').naturalWidth"))
             assert opened.locator("article:visible").count() == opened.locator("article").count() > 40
             opened.get_by_label("Search").fill("OWE you")
             opened.get_by_text("1 of ").wait_for()
             assert opened.locator("article:visible p").all_inner_texts() == [TYPED[10]]
+            assert opened.locator("h2:visible").count() == 1
             context.close()
     assert said == []
     assert {url.partition(":")[0] for url in asked} == {"file"}

@@ -66,7 +66,7 @@ def content_of(raw: str, *, is_iphone: bool, files: Container[str] = ()) -> Cont
             content_of(before.rstrip(MARKS + " \n"), is_iphone=is_iphone, files=files), is_edited=True
         )
     if raw.startswith(TYPED):
-        return Content(raw.removeprefix(TYPED).removesuffix(TYPED))
+        return Content(_as_typed(raw))
     text = raw.strip().lstrip(MARKS).rstrip()
     if not text:
         return Content(None, "other")
@@ -159,4 +159,9 @@ def unmarked(text: str) -> str:
 
 
 def _caption(text: str) -> str | None:
-    return text.strip().strip(MARKS).strip() or None
+    text = text.strip()
+    return (_as_typed(text) if text.startswith(TYPED) else text.strip(MARKS).strip()) or None
+
+
+def _as_typed(text: str) -> str:
+    return text.removeprefix(TYPED).removesuffix(TYPED)

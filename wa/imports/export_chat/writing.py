@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 
 from wa.errors import WaError
-from wa.imports.export_chat.content import TYPED, Content, content_of, unmarked
+from wa.imports.export_chat.content import TYPED, content_of, unmarked
 from wa.imports.export_chat.header import LONGEST_NAME, header_of, is_quoting
 from wa.jids import phone_of_jid, show_jid
 from wa.media.names import free_among, safe_name
@@ -79,7 +79,7 @@ class Names:
 
 def _readable(name: str) -> str:
     """Return a name without what would end it early: marks, and quotation marks that stand alone."""
-    name = " ".join(unmarked(one_line(name)).split())[:LONGEST_NAME]
+    name = " ".join(unmarked(one_line(name)).split())[: LONGEST_NAME - 10]
     while is_quoting(name):
         name = name.translate(dict.fromkeys(map(ord, '"“„«「『')))
     return name.strip()
@@ -112,16 +112,24 @@ def _body(row: Row, file: str | None) -> str:
     if row["deleted_at"]:
         return _MARK + _DELETED
     said = clean(row["content"] or "")
-    kind = row["message_type"]
+    kind, ending = row["message_type"], f" {_MARK}{_EDITED}" * bool(row["edited_at"])
     if kind == "poll" and row.get("poll") and len(row["poll"]["options"]) > 1:
-        body = _poll(row["poll"])
-    elif file is not None:
-        body = f"{_MARK}<attached: {file}>\n{said}".rstrip("\n")
-    elif kind in (*FILES, *_OMITTED):
-        body = f"{_MARK}{_OMITTED.get(kind, f'{kind} omitted')}\n{said}".rstrip("\n")
-    else:
-        body = said if content_of(said, is_iphone=True) == Content(said) else f"{TYPED}{said}{TYPED}"
-    return f"{body} {_MARK}{_EDITED}" if row["edited_at"] else body
+        return _poll(row["poll"]) + ending
+    if file is not None:
+        return _with_typed(f"{_MARK}<attached: {file}>", said, ending)
+    if kind in (*FILES, *_OMITTED):
+        return _with_typed(f"{_MARK}{_OMITTED.get(kind, f'{kind} omitted')}", said, ending)
+    return _with_typed("", said, ending)
+
+
+def _with_typed(phrase: str, said: str, ending: str) -> str:
+    """Return a phrase of WhatsApp's and what somebody typed, if there are, so that both are read back."""
+    if not said:
+        return phrase + ending
+    before = f"{phrase}\n" * bool(phrase)
+    found = content_of(before + said + ending, is_iphone=True)
+    is_plain = (found.text, found.is_edited, found.kind != "text") == (said, bool(ending), bool(phrase))
+    return before + (said if is_plain else f"{TYPED}{said}{TYPED}") + ending
 
 
 def _poll(poll: Row) -> str:

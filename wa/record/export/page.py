@@ -57,6 +57,8 @@ function search() {
     hits += fits;
   }
   for (const day of document.querySelectorAll("h3")) day.hidden = words.length > 0;
+  for (const chat of document.querySelectorAll("section"))
+    chat.hidden = words.length > 0 && !chat.querySelector("article:not([hidden])");
   count.textContent = words.length ? `${hits} of ${all.length}` : "";
 }
 box.addEventListener("input", () => { clearTimeout(waits); waits = setTimeout(search, 150); });
@@ -95,7 +97,7 @@ def page(job: Job) -> Iterator[str]:
         parts: list[str] = []
         for number, row in enumerate(rows):
             if number == 0:
-                parts.append(f"<h2>{_text(show_jid(chat, row['chat_name']))}</h2>\n")
+                parts.append(f"<section><h2>{_text(show_jid(chat, row['chat_name']))}</h2>\n")
             at = job.time(row)
             if at.date() != day:
                 day = at.date()
@@ -104,7 +106,7 @@ def page(job: Job) -> Iterator[str]:
             if len(parts) >= BATCH:
                 yield "".join(parts)
                 parts.clear()
-        yield "".join(parts)
+        yield "".join(parts) + "</section>\n"
     yield f"</main>\n<script>{_SCRIPT}</script>\n</body>\n</html>\n"
 
 
