@@ -166,6 +166,13 @@ def test_edits_and_deletions_change_it_and_a_second_hand_over_does_not(store):
         assert talk(found) == [("user", "one, edited"), ("user", "three")]
 
 
+def test_what_was_deleted_leaves_it_at_once(store):
+    say(store, hook_of(store), "a secret", NOW)
+    with store.write():
+        apply_event(store, Deleted(REEM_JID, "A", int(NOW.timestamp()) + 1, REEM_JID), NOW)
+    assert store.value("SELECT context FROM chat_sessions") == "[]"
+
+
 def test_a_reply_joins_when_it_is_sent(store, wa):
     hook = hook_of(store)
     say(store, hook, "one", NOW, "A")

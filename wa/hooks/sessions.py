@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from wa.errors import WaError
 from wa.store.database import Row, Store
 from wa.store.device import own_jid
-from wa.store.rewrites import Restore, carry_over, join_chats
+from wa.store.rewrites import Restore, carry_over, join_chats, message_deleted
 from wa.times import from_iso, parse_duration, resolve_wall, to_iso
 
 MOST_ENTRIES, MOST_BYTES = 50, 64 * 1024
@@ -203,6 +203,17 @@ def prune(store: Store, now: datetime) -> None:
     """Delete the sessions whose time is over; a transaction of its own."""
     with store.write(durable=False):
         store.execute("DELETE FROM chat_sessions WHERE expires_at < ?", [to_iso(now)])
+
+
+@message_deleted.part
+def _forget(store: Store, chat: str, message_id: str, deleted_at: datetime) -> None:
+    """Remove what a message said from the conversations that it is in, in the transaction."""
+    for row in store.rows("SELECT rowid AS number, context FROM chat_sessions WHERE chat_jid = ?", [chat]):
+        context = json.loads(row["context"])
+        left = [each for each in context if each.get("id") != message_id]
+        if len(left) < len(context):
+            text = json.dumps(left, ensure_ascii=False)
+            store.execute("UPDATE chat_sessions SET context = ? WHERE rowid = ?", [text, row["number"]])
 
 
 @join_chats.part

@@ -135,7 +135,7 @@ carry_over: Rewrite[[Restore]] = Rewrite()
 A message that went out since the backup was made must not go out again.
 """
 
-message_deleted: Rewrite[[Store, str, str, datetime]] = Rewrite(["wa.hooks.deliveries"])
+message_deleted: Rewrite[[Store, str, str, datetime]] = Rewrite(["wa.hooks.deliveries", "wa.hooks.sessions"])
 """Forget what a message said that was deleted for everyone: `….run(store, chat, message_id, deleted_at)`."""
 
 row_changed: Rewrite[[Store, str, datetime]] = Rewrite(["wa.queue.jobs.chain"])
