@@ -333,6 +333,18 @@ def test_a_receiver_that_answers_without_end_is_left(answer):
         thread.join()
 
 
+def test_the_end_of_wa_does_not_wait_for_an_answer():
+    ending, begin = webhook.Ending(), time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        threading.Timer(0.2, ending.set).start()
+        for _ in range(2):  # one that runs, and one that would begin
+            result = webhook.post(address, table.new_secret(), 1, "{}", 30, NOW, ending)
+            assert (result.error, result.again) == ("it was not reached: wa ended", True)
+    assert time.monotonic() - begin < 10
+    assert not ending.running
+
+
 def test_a_chat_whose_events_are_refused_delays_no_other(wa, spawn, receiver, store, monkeypatch):
     receiver.answer = lambda event: 500 if event["data"]["chat_jid"] == ADAM_JID else 200
     wa("hooks", "add", "web", "--webhook", receiver.url)

@@ -57,24 +57,45 @@ def signature(secret: str, number: str, seconds: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
+class Ending(threading.Event):
+    """The end of a hook, or of wa; when it is set, it cuts the attempts that run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running: set[_Deadline] = set()
+
+    def set(self) -> None:
+        """Set it."""
+        super().set()
+        for each in self.running.copy():
+            each.cut("wa ended")
+
+
 class _Deadline:
     """The end of one attempt, which cuts its connections: the timeout of a socket is for each byte."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, ending: Ending) -> None:
         self._opened: list[socket.socket] = []
-        self.has_passed = False
-        self._timer = threading.Timer(seconds, self._cut)
+        self._ending = ending
+        self.passed: str | None = None
+        """Why it has passed, if it has."""
+        self._timer = threading.Timer(seconds, self.cut, ["timed out"])
         self._timer.daemon = True
 
     def __enter__(self) -> _Deadline:
         self._timer.start()
+        self._ending.running.add(self)
+        if self._ending.is_set():
+            self.cut("wa ended")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
+        self._ending.running.discard(self)
 
-    def _cut(self) -> None:
-        self.has_passed = True
+    def cut(self, why: str) -> None:
+        """End the attempt."""
+        self.passed = self.passed or why
         for each in self._opened:
             with suppress(OSError):
                 socket.socket.shutdown(each, socket.SHUT_RDWR)
@@ -82,8 +103,8 @@ class _Deadline:
     def add(self, opened: socket.socket) -> None:
         """Watch a connection. Raise TimeoutError if it is too late for it."""
         self._opened.append(opened)
-        if self.has_passed:
-            raise TimeoutError("timed out")
+        if self.passed:
+            raise TimeoutError(self.passed)
 
     def handler(self) -> urllib.request.BaseHandler:
         """Return what opens connections for urllib, over HTTP and HTTPS."""
@@ -116,8 +137,19 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """Return None: it is not followed."""
 
 
-def post(address: str, secret: str, event_id: int, event: str, seconds: float, now: datetime) -> Result:
-    """Post an event; it is taken if the answer is a 2xx. One attempt takes at most so many seconds."""
+def post(
+    address: str,
+    secret: str,
+    event_id: int,
+    event: str,
+    seconds: float,
+    now: datetime,
+    ending: Ending | None = None,
+) -> Result:
+    """Post an event; it is taken if the answer is a 2xx.
+
+    One attempt takes at most so many seconds, or until `ending` is set.
+    """
     number, body = f"evt_{event_id}", event.encode()
     at = int(now.timestamp())
     headers = {
@@ -128,14 +160,14 @@ def post(address: str, secret: str, event_id: int, event: str, seconds: float, n
         "webhook-signature": signature(secret, number, at, body),
     }
     request = urllib.request.Request(address, body, headers, method="POST")  # noqa: S310
-    deadline = _Deadline(seconds)
+    deadline = _Deadline(seconds, ending or Ending())
     handlers: list[Any] = [_NoRedirects, deadline.handler()]
     if _is_loopback(urlsplit(address).hostname or ""):
         handlers.append(urllib.request.ProxyHandler({}))
     try:
         opener = urllib.request.build_opener(*handlers)
         with deadline, opener.open(request, timeout=seconds):
-            if not deadline.has_passed:  # it is a 2xx: nothing behind its head matters
+            if not deadline.passed:  # it is a 2xx: nothing behind its head matters
                 return Result()
             raise TimeoutError
     except urllib.error.HTTPError as error:
@@ -143,5 +175,5 @@ def post(address: str, secret: str, event_id: int, event: str, seconds: float, n
             is_gone = error.code == _GONE
             return Result(error=f"it answered {error.code}", again=not is_gone, gone=is_gone)
     except (OSError, HTTPException, ValueError) as error:
-        why = "timed out" if deadline.has_passed else getattr(error, "reason", None) or error
+        why = deadline.passed or getattr(error, "reason", None) or error
         return Result(error=f"it was not reached: {why}"[:300], again=True)

@@ -68,7 +68,7 @@ class Worker:
         self._known: dict[int, _Known] = {}
         self._read_to = self._noted_to = hook["cursor"]
         self._results: deque[tuple[int, Result]] = deque()
-        self._work, self._ending = threading.Event(), threading.Event()
+        self._work, self._ending = threading.Event(), webhook.Ending()
         self._thread = threading.Thread(target=self._run, name=f"hook {hook['name']}", daemon=True)
 
     def start(self) -> None:
@@ -235,9 +235,8 @@ class Worker:
                 extra = {"WA_HOOK": f"{hook['id']}:{number}", "WA_HOME": str(self._home.path)}
                 result = program.run(hook["exec"], known.text, hook["timeout"], extra, self._ending)
             else:
-                result = webhook.post(
-                    hook["webhook"], hook["secret"], number, known.text, hook["timeout"], self._now()
-                )
+                to, seconds = (hook["webhook"], hook["secret"]), hook["timeout"]
+                result = webhook.post(*to, number, known.text, seconds, self._now(), self._ending)
         except Exception as error:  # a bug of ours is an outcome too
             log.exception("hook %s", hook["name"])
             result = Result(error=f"{type(error).__name__}: {error}")
