@@ -411,6 +411,7 @@ def test_nothing_is_overwritten_without_force(wa, lived_in):
     assert wa("export", REEM, "--out", "y.html", "--media", "--force").code == 0
     assert len(list(Path("y-media").iterdir())) == 2
     assert [each.name for each in Path().iterdir() if each.name.startswith(".")] == []
+    assert wa("export", REEM, "--out", "/dev/null").code == 0  # a device is not replaced
 
 
 @pytest.mark.soak

@@ -89,18 +89,18 @@ def write_file(path: Path, pieces: Iterable[str], *, replacing: bool = True) -> 
     A link stays a link, and a pipe or a terminal is written to directly. Raise WaError
     `storage-error`, and FileExistsError when the file exists and `replacing` is not set.
     """
-    if replacing:
-        path = path.resolve()
-    elif os.path.lexists(path):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         data = (piece.encode() for piece in pieces)
-        if replacing and path.exists() and not path.is_file():
+        if replacing and is_stream(path):
             with path.open("wb") as file:
                 file.writelines(data)
             return
+        if replacing:
+            path = path.resolve()
+        elif os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with part_file(path.parent) as part:
             part.writelines(data)
             put(part, path, replacing=replacing)
@@ -108,6 +108,11 @@ def write_file(path: Path, pieces: Iterable[str], *, replacing: bool = True) -> 
         raise
     except OSError as error:
         raise storage_error(error, path) from error
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether a path is a pipe, a terminal or another device: writing to it replaces nothing."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def make_folder(folder: Path) -> None:

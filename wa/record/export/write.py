@@ -10,7 +10,7 @@ from wa.errors import WaError
 from wa.record.export.files import Copies, folder_of
 from wa.record.export.job import Job
 from wa.store.database import Row
-from wa.store.files import write_file
+from wa.store.files import is_stream, write_file
 
 Form = Callable[[Job], Iterator[str]]
 """Yields the text of an export in pieces."""
@@ -22,6 +22,7 @@ def to_file(job: Job, form: Form, out: Path, *, with_media: bool, replacing: boo
     An error or a kill leaves what was there before, and nothing half-written.
     """
     folder = folder_of(out)
+    replacing = replacing or (is_stream(out) and not with_media)
     if not replacing:
         check_free(out, *([folder] if with_media else []))
     if not with_media:
