@@ -23,15 +23,18 @@ _STEP = (
     " ELSE 1 END"
 )
 """SQL for how many of the first three counts a message belongs to; 0 for one of others."""
+_LONGEST = 2**30
+"""Seconds, more than 30 years: two times and a flag fit into one integer, which is quicker than columns."""
 _READ_AT = "min(CASE WHEN r.kind IN ('read', 'played') THEN r.at END)"
 _RECEIPTS = (
     "CASE WHEN m.is_from_me AND m.status IN ('delivered', 'read') AND m.chat_jid NOT LIKE '%@g.us' THEN"
-    " (SELECT (strftime('%s', min(r.at)) - m.timestamp) || '|'"
-    f" || coalesce(strftime('%s', {_READ_AT}) - m.timestamp, '')"
-    " || '|' || iif(max(r.kind = 'played'), 'played', '') FROM receipts r WHERE r.message_id = m.message_id"
+    f" (SELECT min(max(strftime('%s', min(r.at)) - m.timestamp, 0), {_LONGEST - 1})"
+    f" + {_LONGEST} * coalesce(min(max(strftime('%s', {_READ_AT}) - m.timestamp, 0) + 1, {_LONGEST - 1}), 0)"
+    f" + {_LONGEST**2} * max(r.kind = 'played') FROM receipts r WHERE r.message_id = m.message_id"
     " AND r.kind IN ('delivered', 'inactive', 'read', 'played')) END"
 )
-"""SQL for the seconds to delivery and to reading of a message of ours to one person, and if it was played."""
+"""SQL for the receipts of a message of ours to one person, in one integer: the seconds to delivery, those to
+reading and one more (0: not read), and whether it was played."""
 _SQL = (
     f"SELECT m.chat_jid, {{sender}}, m.timestamp, {_STEP}, {_RECEIPTS}"
     " FROM messages m INDEXED BY {index} WHERE {where} m.timestamp >= :first AND m.timestamp < :end"
@@ -102,7 +105,7 @@ def tallied(store: Store, chat: str | None, first: int, end: int, *, people: boo
             for number in range(step):
                 quarter[number] += 1
                 person[number] += 1
-            if receipts:
+            if receipts is not None:
                 _receive(tally, receipts, quarter, person)
             if within.is_direct:
                 within.unanswered.append((at, quarter, person))
@@ -118,15 +121,14 @@ def tallied(store: Store, chat: str | None, first: int, end: int, *, people: boo
     return tally
 
 
-def _receive(tally: Tally, receipts: str, quarter: Counts, person: Counts) -> None:
+def _receive(tally: Tally, receipts: int, quarter: Counts, person: Counts) -> None:
     """Note how long the receipts of a message took, and that it was played."""
-    delivered, read, played = receipts.split("|")
-    tally.to_delivery.append(max(int(delivered), 0))
-    if read:
-        tally.to_reading.append(max(int(read), 0))
-    if played:
-        quarter[_PLAYED] += 1
-        person[_PLAYED] += 1
+    tally.to_delivery.append(receipts % _LONGEST)
+    if read := receipts // _LONGEST % _LONGEST:
+        tally.to_reading.append(read - 1)
+        if receipts >= _LONGEST**2:
+            quarter[_PLAYED] += 1
+            person[_PLAYED] += 1
 
 
 def _answer(tally: Tally, chat: _Chat, at: int) -> None:
