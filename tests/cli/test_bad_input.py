@@ -340,7 +340,7 @@ def test_a_key_stands_for_one_message(refused, wa):
         ["send", REEM, "-5"],
         ["schedule", "edit", "x"],
         ["schedule", "list", "--status"],
-        ["listen", "--exec", "true"],
+        ["listen", "--exec", "true", "--webhook", "https://example.org"],
         ["run-scheduler", "--twice"],
         ["loopback", "fault", "gravity", "off"],
     ],

@@ -40,8 +40,11 @@ def test_the_wheel_holds_the_package_alone(wheel):
     modules = {f"wa/{path.relative_to(ROOT / 'wa')}" for path in (ROOT / "wa").rglob("*.py")}
     templates = {f"wa/cli/templates/{path.name}" for path in (ROOT / "wa/cli/templates").iterdir()}
     assert {"wa/cli/templates/wa.service", "wa/cli/templates/ecosystem.config.js"} <= templates
+    page = [each for name in ("templates", "static") for each in (ROOT / "wa/web/page" / name).rglob("*")]
+    assets = {f"wa/{path.relative_to(ROOT / 'wa')}" for path in page if path.is_file()}
+    assert {"wa/web/page/templates/base.html", "wa/web/page/static/wa.css"} <= assets
     found = {name for name in wheel.namelist() if name.startswith("wa/")}
-    assert found == modules | templates | {"wa/py.typed"}
+    assert found == modules | templates | assets | {"wa/py.typed"}
 
 
 def test_the_wheel_installs_the_command(wheel):

@@ -305,3 +305,9 @@ def post_with_key(server, key, body, *, with_file):
         return reply.status, json.loads(reply.read())
     finally:
         connection.close()
+
+
+def test_settings_that_are_too_long_are_refused(wa):
+    allowed = ",".join(f"10.0.{number // 256}.{number % 256}" for number in range(8000))
+    refused = wa("serve", "--port", "0", "--json", API_SECRET=SECRET, API_ALLOWED_IPS=allowed)
+    assert (refused.code, refused.error["code"]) == (2, "bad-setting")

@@ -84,7 +84,7 @@ class Runner:
                         self._follow(store)
                         seen = version
                     self._newest = events.newest(store)
-                except sqlite3.OperationalError as error:
+                except sqlite3.Error as error:  # of a damaged store, the owner tells
                     log.info("the hooks cannot be read: %s", error)
         finally:
             store.close()

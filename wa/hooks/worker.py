@@ -116,8 +116,9 @@ class Worker:
                 except sqlite3.OperationalError as error:  # locked or full: what is not noted comes again
                     log.info("hook %s waits for the store: %s", self.hook["name"], error)
                 self._work.wait(LOOK_SECONDS)
-        except Exception:
-            log.exception("hook %s has stopped", self.hook["name"])
+        except Exception as error:  # the runner begins it again
+            log.warning("hook %s has stopped: %s", self.hook["name"], error)
+            log.info("it stopped here", exc_info=True)
         finally:
             store.close()
 
@@ -238,7 +239,7 @@ class Worker:
                 to, seconds = (hook["webhook"], hook["secret"]), hook["timeout"]
                 result = webhook.post(*to, number, known.text, seconds, self._now(), self._ending)
         except Exception as error:  # a bug of ours is an outcome too
-            log.exception("hook %s", hook["name"])
+            log.info("hook %s", hook["name"], exc_info=True)
             result = Result(error=f"{type(error).__name__}: {error}")
         self._results.append((number, result))
         self._work.set()

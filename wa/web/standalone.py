@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from wa.connection.context import system_now
+from wa.errors import WaError
 from wa.settings import NAMES, Settings, parse_settings
 from wa.store.paths import Home
 from wa.web.access import Link
@@ -24,6 +25,8 @@ from wa.web.config import parse_config
 from wa.zones import choose_rules
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+MOST_BYTES = 60_000
+"""The most bytes of what a server is told; a pipe takes no more at once (pipe(7))."""
 _ENDS_WITH = {signal.SIGTERM: 0, signal.SIGINT: 130}
 
 _ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
@@ -39,7 +42,10 @@ def become(
     key: str | None,
     verbose: int,
 ) -> NoReturn:
-    """Replace this process by a server on a socket. The store is closed; `values` are settings as text."""
+    """Replace this process by a server on a socket. The store is closed; `values` are settings as text.
+
+    Raise WaError `bad-setting` if they are longer than MOST_BYTES.
+    """
     known = {name: values[name] for name in NAMES if name in values}
     given = {
         "socket": bound.fileno(),
@@ -49,8 +55,13 @@ def become(
         "link": key,
         "verbose": verbose,
     }
+    data = json.dumps(given).encode()
+    if len(data) > MOST_BYTES:
+        bound.close()
+        hint = "API_ALLOWED_IPS takes networks too, such as 192.0.2.0/24"
+        raise WaError("bad-setting", "the settings of the API are too long", hint)
     outlet, inlet = os.pipe()
-    os.write(inlet, json.dumps(given).encode())
+    os.write(inlet, data)
     os.close(inlet)
     for descriptor in (outlet, bound.fileno()):
         os.set_inheritable(descriptor, True)

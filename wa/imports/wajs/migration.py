@@ -38,6 +38,7 @@ _BATCH = 100
 """Records in one transaction, so that a listener at the same time does not wait long."""
 _JOBS = 4
 """Jobs in one transaction: each may have hundreds of rows."""
+_NOT_READ = ("series", "events")
 _REHEARSED = (*contacts.TABLES, "scheduled_messages", "jobs", "job_recipients", "state")
 
 Take = Callable[[str | int, Any, Complain], bool]
@@ -104,7 +105,7 @@ class _Run:
 
     def take(self, source: Source, names: list[str], progress: Progress) -> None:
         """Import the files; `reports` has the counts, also after an error."""
-        with self._store.rehearse(*_REHEARSED, empty=["series"]) if self._dry_run else nullcontext():
+        with self._store.rehearse(*_REHEARSED, empty=_NOT_READ) if self._dry_run else nullcontext():
             for name in names:
                 self._take_file(source, name, progress)
 
