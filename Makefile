@@ -52,7 +52,7 @@ demo-web: $(WEB)  ## the web page on the stand-in, with somebody who writes, unt
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo_web.sh
 
 test: $(READY)  ## all tests but the long ones
-	@$(BIN)/python -m pytest -q -n 4
+	@$(BIN)/python -m pytest -q -n 5
 
 lint: $(READY)  ## ruff and codespell
 	$(BIN)/ruff check .

@@ -84,6 +84,7 @@ class Owner:
         self._heart = Heartbeat(lock, command, scope.name.lower(), to_iso(now()))
         self._scope = scope
         self._recorder = Recorder(home, transport, now, lambda: self._socket.wake(), self._failed)
+        self._recorder.tells_line = scope is not Scope.WAITED
         self._store = Store(home, busy_seconds=BUSY_SECONDS)
         self._mark_store = Store(home, any_thread=True, busy_seconds=BUSY_SECONDS)
         self._socket = WakeSocket(home.socket)
@@ -92,10 +93,9 @@ class Owner:
         self._signals: deque[Signal] = deque()
         self.connected = False
         self._connect_at: float | None = 0.0
-        self._failed_connects = 0
         self.trouble: str | None = None
         self._stopping, self._cut, self._held = threading.Event(), threading.Event(), threading.Event()
-        self._is_let_go = False
+        self._is_let_go, self._failed_connects = False, 0
         self._error: BaseException | None = None
         self._send_work, self._request_work = threading.Event(), threading.Event()
         self._sender = threading.Thread(

@@ -96,6 +96,8 @@ class Recorder:
         self._arrived = threading.Event()
         self._ending, self._cut = threading.Event(), threading.Event()
         self._last = 0.0
+        self.tells_line = True
+        """Whether programs are told of the line: an owner that sends one message and ends is no news."""
         self._lines: deque[Row] = deque()
         self._line: str | None = None
         self._next_prune = 0.0
@@ -118,7 +120,7 @@ class Recorder:
 
         An attempt that fails while it is offline is not told.
         """
-        if state != self._line:
+        if self.tells_line and state != self._line:
             self._line = state
             self._lines.append({"state": state, "reason": reason})
             self._arrived.set()

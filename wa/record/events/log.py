@@ -131,11 +131,11 @@ def oldest(store: Store) -> int | None:
 
 def prune(store: Store, now: datetime) -> None:
     """Delete lines older than KEPT, in short transactions of its own."""
+    old = to_iso(now - KEPT)
     sql = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? LIMIT ?)"
-    deleted = BATCH
-    while deleted == BATCH:
+    while store.value("SELECT 1 FROM events WHERE at < ? LIMIT 1", [old]) is not None:
         with store.write(durable=False):
-            deleted = store.execute(sql, [to_iso(now - KEPT), BATCH]).rowcount
+            store.execute(sql, [old, BATCH])
 
 
 def event_of(row: Row, *, late: bool) -> str:
