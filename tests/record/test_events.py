@@ -205,6 +205,8 @@ def test_a_message_that_was_sent_is_told_with_its_row_in_one_transaction(store):
         "queue", row_id, "sent", "3EB0AA",
     )  # fmt: skip
     assert (message[0], message[2]["message_id"], message[2]["is_from_me"]) == ("message", "3EB0AA", True)
+    put(store, Deleted(REEM_JID, "3EB0AA", AT + 2, None))
+    assert [(kind, data.get("message")) for kind, _, data in lines(store, "queue")] == [("queue", None)]
 
 
 def test_a_change_that_is_rolled_back_is_not_told(store):

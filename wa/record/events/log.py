@@ -90,7 +90,8 @@ def forget_text(store: Store, chat: str, message_id: str, deleted_at: datetime) 
 
 def without_text(column: str, root: str) -> str:
     """Return SQL for JSON without what a message said, which is at a path; `:at` is when it was deleted."""
-    paths = f"'{root}.content', NULL, '{root}.details', NULL, '{root}.deleted_at', :at"
+    texts = ", ".join(f"'{root}.{name}', NULL" for name in ("content", "details", "message"))
+    paths = f"{texts}, '{root}.deleted_at', :at"
     return f"json_remove(json_replace({column}, {paths}), '{root}.poll', '{root}.session')"
 
 
