@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
@@ -34,9 +35,16 @@ Watch = Callable[["Owner | None"], T]
 
 @contextmanager
 def stop_signals(stop: Callable[[BaseException], None]) -> Iterator[None]:
-    """Call `stop` for SIGTERM and Ctrl-C during the block, instead of ending at once."""
+    """Call `stop` once for SIGTERM or Ctrl-C during the block, instead of ending at once.
+
+    A second signal may come in the midst of the first: `stop` would wait for a lock that it holds itself.
+    """
+    told: list[int] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
+        if told:
+            return
+        told.append(number)
         stop(KeyboardInterrupt() if number == signal.SIGINT else Terminated())
 
     if threading.current_thread() is not threading.main_thread():
@@ -87,7 +95,7 @@ def serve(
                     owner.run(lambda running: stopped.is_set() or until(running), teller.look)
                 break
             teller.look(None)
-            stopped.wait(every)
+            time.sleep(every)  # and not `stopped.wait`, whose lock a signal would find held
     if asked:
         raise asked[0]
 
