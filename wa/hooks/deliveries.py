@@ -46,8 +46,7 @@ def end(store: Store, row: Row, now: datetime, status: str, **columns: object) -
         "error": None, "next_at": None, "event": None, "starts": 0, **columns, "status": status,
         "updated_at": to_iso(now),
     }  # fmt: skip
-    marks = ", ".join(f"{name} = :{name}" for name in changed)
-    store.execute(f"UPDATE hook_deliveries SET {marks} WHERE id = :id", {**changed, "id": row["id"]})
+    store.update("hook_deliveries", row["id"], changed)
 
 
 def is_current(store: Store, row: Row) -> bool:

@@ -80,10 +80,8 @@ def public(row: Row) -> Row:
 
 def change(store: Store, hook_id: int, now: datetime, **changes: Any) -> None:
     """Change columns of a hook, in the caller's transaction if there is one."""
-    columns = {**_stored(changes), "updated_at": to_iso(now)}
-    marks = ", ".join(f"{name} = :{name}" for name in columns)
     with store.write():
-        store.execute(f"UPDATE hooks SET {marks} WHERE id = :id", {**columns, "id": hook_id})
+        store.update("hooks", hook_id, {**_stored(changes), "updated_at": to_iso(now)})
 
 
 def remove(store: Store, name: str) -> Row:
