@@ -57,6 +57,7 @@ def test_a_notice_to_oneself_causes_none(wa, store, spawn, home):
     (text,) = delivered(home)
     assert text.startswith("wa: the message to Reem Sample of ")
     assert text.endswith("was not sent (failed): it was refused")
+    assert wa("hooks", "test", alert.NAME, "--json").error["code"] == "usage"
     (notice,) = store.rows("SELECT * FROM scheduled_messages WHERE created_from = 'hook'")
     hook = table.get(store, alert.NAME)
     with store.write():
