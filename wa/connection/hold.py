@@ -128,6 +128,9 @@ class _Teller:
     def look(self, owner: Owner | None) -> None:
         """Have `tick(owner)` called soon: once for all the calls that come before it."""
         self._owner = owner
+        self._wake()
+
+    def _wake(self) -> None:
         self._work.set()
         if self._tick is not None and self._thread.ident is None:
             self._thread.start()
@@ -151,7 +154,7 @@ class _Teller:
         if error is not None:
             self._stopped.set()
         self._is_last = True
-        self._work.set()
+        self._wake()
         while self._thread.is_alive() and not self._stopped.is_set():
             self._thread.join(LOOK_SECONDS)
         if self._thread.is_alive():

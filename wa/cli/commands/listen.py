@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,13 +61,19 @@ def listen(
 
     app = app_of(ctx)
     feed = _Feed(app, since)
-    end = None if duration is None else time.monotonic() + parse_duration(duration).total_seconds()
+    length = math.inf if duration is None else parse_duration(duration).total_seconds()
+
+    @cache
+    def end() -> float:
+        """Return when to stop, reckoned from the first call: on a slow machine, loading takes a second."""
+        return time.monotonic() + length
+
     with _own_hook(app, exec_, webhook):
         hold.serve(
             app.serving,
             "listen --no-send" if no_send else "listen",
             Scope.UNSCHEDULED if no_send else Scope.ALL,
-            until=lambda owner: end is not None and time.monotonic() >= end,
+            until=lambda owner: time.monotonic() >= end(),
             tick=feed.print_new,
             every=hold.STANDBY_SECONDS,
         )
