@@ -14,15 +14,14 @@ from conftest import REEM_JID, FakeClock, wait_for
 
 from wa.connection.context import system_now
 from wa.connection.incoming.events import apply_event
-from wa.hooks import program, sample, table, webhook
+from wa.hooks import bursts, program, sample, table, webhook
 from wa.queue import pacing
 from wa.record.events import log
 from wa.whatsapp.events import MessageReceived, Reacted, ReceiptReceived
 
 DOCS = (Path(__file__).parents[2] / "docs/hooks.md").read_text(encoding="utf-8")
-SAMPLES = {
-    each["type"]: each for each in map(json.loads, re.findall(r"^```json\n(.*?)^```", DOCS, re.M | re.S))
-}
+ALL_SAMPLES = [json.loads(each) for each in re.findall(r"^```json\n(.*?)^```", DOCS, re.M | re.S)]
+SEVERAL, SAMPLES = ALL_SAMPLES[0], {each["type"]: each for each in ALL_SAMPLES[1:]}
 PROGRAMS = re.findall(r"^```(?:python|sh)\n(.*?)^```", DOCS, re.M | re.S)
 NOW = FakeClock()()
 AT = int(NOW.timestamp())
@@ -46,6 +45,15 @@ def test_the_samples_have_the_form_of_real_events(store):
         assert list(shown) == list(real[kind])
         assert list(shown["data"]) == list(real[kind]["data"]), kind
     assert list(json.loads(sample.message(NOW))["data"]) == list(SAMPLES["message"]["data"])
+    lines = log.after(store, 0, types=["message"])
+    several = json.loads(bursts.event_of(store, lines[0]["id"], lines, late=False))
+    for real_one in (several, json.loads(sample.message(NOW, several=True))):
+        assert list(SEVERAL) == list(real_one)
+        assert list(SEVERAL["data"]) == list(real_one["data"])
+        shown = [*SEVERAL["data"]["messages"], *real_one["data"]["messages"]]
+        assert {tuple(each) for each in shown} == {tuple(SAMPLES["message"]["data"])}
+        newest = {name: each for name, each in SEVERAL["data"].items() if name != "messages"}
+        assert newest == SEVERAL["data"]["messages"][-1]
 
 
 @pytest.mark.parametrize(

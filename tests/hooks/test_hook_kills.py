@@ -12,6 +12,7 @@ import pytest
 from conftest import REEM, delivered, is_owned, wait_for
 from receiver import receiving
 
+from wa.connection.context import system_now
 from wa.hooks import table
 from wa.record.events import log
 
@@ -49,6 +50,11 @@ def stored(store):
     return [row["id"] for row in rows if not json.loads(row["data"])["is_from_me"]]
 
 
+def by_id(events):
+    """Return each event once."""
+    return {event["id"]: event for event in events}
+
+
 @pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.soak) for n in range(2, 7))])
 def test_a_program_replies_at_most_once_and_every_event_reaches_it(home, store, wa, spawn, tmp_path, seed):
     rounds, each = (6, 4) if seed == 1 else (20, 5)
@@ -83,13 +89,15 @@ def test_a_program_replies_at_most_once_and_every_event_reaches_it(home, store, 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.soak) for n in range(2, 7))])
 def test_an_address_gets_every_event_at_least_once_and_in_order_of_its_chat(home, store, wa, spawn, seed):
     rounds, each = (5, 10) if seed == 1 else (20, 20)
-    with receiving() as receiver:
+    with receiving() as receiver, receiving() as settling:
         assert wa("hooks", "add", "web", "--webhook", receiver.url).code == 0
+        table.add(store, "slow", {"webhook": settling.url, "settle": 0.1}, system_now())
         kill_owners(home, wa, spawn, seed, rounds, each)
         last = spawn("run-scheduler")
         wait_for(lambda: {event["id"] for event in receiver.events} >= set(stored(store)), 60)
         assert wa("loopback", "say", REEM, "the last").code == 0
         wait_for(lambda: receiver.texts[-1:] == ["the last"])
+        wait_for(lambda: "the last" in settling.texts)
         last.popen.terminate()
         assert last.finish().code == 0
         assert {event["id"] for event in receiver.events} == set(stored(store))
@@ -99,3 +107,9 @@ def test_an_address_gets_every_event_at_least_once_and_in_order_of_its_chat(home
             if event["id"] not in seen:
                 seen.append(event["id"])
         assert all(seen == sorted(seen) for seen in chats.values())
+        together = {}
+        for event in settling.events:
+            said = [each["message_id"] for each in event["data"]["messages"]]
+            assert together.setdefault(event["id"], said) == said, "an id that comes again holds the same"
+        heard = Counter(each for said in together.values() for each in said)
+        assert heard == Counter(event["data"]["message_id"] for event in by_id(receiver.events).values())

@@ -22,7 +22,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from wa.connection.context import system_now
 from wa.connection.incoming.events import apply_event
 from wa.hooks import deliveries, replies, table, webhook
-from wa.hooks.worker import Worker, _Known
+from wa.hooks.serving.backlog import Backlog, Known, is_due
 from wa.record.events import log
 from wa.settings import parse_settings
 from wa.store.database import BATCH
@@ -260,30 +260,32 @@ def test_the_text_of_a_deleted_message_is_not_kept_for_another_try(store, wa, bo
         assert (now["data"]["content"], bool(now["data"]["deleted_at"])) == (None, True)
 
 
-def test_what_is_not_settled_holds_the_place_of_its_hook_also_after_a_fault(store, home, bot):
+def test_what_is_not_settled_holds_the_place_of_its_hook_also_after_a_fault(store, bot):
     """The transaction that would have moved it is rolled back, as on a full disk."""
     hook = table.get(store, bot())
     put(store, "one", "two")
-    worker = Worker(home, SETTINGS, system_now, hook)
-    while worker._read_on(store):
-        pass
+    backlog = Backlog(hook)
+    backlog.fill(store, system_now())
 
     def fail() -> None:
         with store.write():
-            worker._pass(store, 1)
+            backlog.pass_on(store, 1)
             raise sqlite3.OperationalError("disk I/O error")
 
     with pytest.raises(sqlite3.OperationalError):
         fail()
     with store.write():
-        worker._pass(store, 2)
+        backlog.pass_on(store, 2)
     assert table.get(store, hook["name"])["cursor"] == 0
 
 
-def test_a_wait_that_a_clock_set_back_made_long_is_over(store, wa, home, bot):
-    worker = Worker(home, SETTINGS, system_now, table.get(store, bot()))
+def test_a_wait_that_a_clock_set_back_made_long_is_over():
     waits = [timedelta(days=-1), timedelta(minutes=5), timedelta(days=365)]
-    assert [worker._is_due(_Known(REEM_JID, system_now() + wait)) for wait in waits] == [True, False, True]
+    assert [is_due(Known(REEM_JID, system_now() + wait), system_now()) for wait in waits] == [
+        True,
+        False,
+        True,
+    ]
 
 
 # ── Web addresses ───────────────────────────────────────────────────────────────────────────────────

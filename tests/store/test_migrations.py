@@ -309,6 +309,14 @@ def test_every_step_says_what_it_brings():
             {"chat_sessions": "session_id user_jid chat_jid context created_at expires_at last_activity"},
             id="m0026_sessions",
         ),
+        pytest.param(
+            27,
+            ({*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, *JOBS, *SERIES} - {"spool"})
+            | {"shared_numbers", "calls", "sealed", "poll_votes", "events", "hooks", "hook_deliveries"}
+            | {"chat_sessions"},
+            {"hooks": "settle", "hook_deliveries": "folded_into"},
+            id="m0027_settle",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

@@ -22,6 +22,8 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if len(body) < int(self.headers["Content-Length"]):  # the sender was killed
+                    return
                 outer.posted.append(({name.lower(): text for name, text in self.headers.items()}, body))
                 self.send_response(outer.answer(json.loads(body)))
                 if outer.location:

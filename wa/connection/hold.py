@@ -104,7 +104,7 @@ def _hooks(context: Context, command: str) -> AbstractContextManager[object]:
     """Return what serves the hooks in a block, if this command stays: others only write events down."""
     if command not in SERVE_HOOKS:
         return nullcontext()
-    from wa.hooks.runner import Runner
+    from wa.hooks.serving.runner import Runner
 
     return Runner(context.home, context.settings, context.now)
 

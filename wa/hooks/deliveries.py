@@ -6,8 +6,11 @@ Functions that write join the caller's transaction.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from wa.as_json import to_json
+from wa.hooks import bursts
 from wa.record.events import log
 from wa.store import rewrites
 from wa.store.database import BATCH, Row, Store
@@ -16,25 +19,35 @@ from wa.times import to_iso
 KEPT = timedelta(days=7)
 """The time for which it is kept what became of an event; what failed is kept until it is tried again."""
 _OPEN = "status IN ('running', 'waiting')"
-_COLUMNS = "event_id, type, chat_jid, status, attempts, first_at, next_at, error, output, row_id, updated_at"
+_COLUMNS = (
+    "event_id, type, chat_jid, status, attempts, first_at, next_at, error, output, row_id, folded_into,"
+    " updated_at"
+)
 
 
-def begin(store: Store, hook_id: int, line: Row, now: datetime) -> Row:
-    """Note that a hook is being handed a line of the log. Return the row.
+def begin(store: Store, hook_id: int, line: Row, now: datetime, folded: Sequence[int] = ()) -> Row:
+    """Note that a hook is being handed a line of the log, with these later ones in it. Return the row.
 
-    Its `attempts` are all, and its `starts` those since the last that came to an end.
+    Its `attempts` are all, and its `starts` those since the last that came to an end. The lines that are
+    handed over in it have rows of their own, which name it and follow it.
     """
-    found = store.rows(
+    sql = (
         "INSERT INTO hook_deliveries (hook_id, event_id, type, chat_jid, status, attempts, starts, first_at,"
-        " updated_at) VALUES (:hook_id, :event_id, :type, :chat_jid, 'running', 1, 1, :now, :now)"
-        " ON CONFLICT (hook_id, event_id) DO UPDATE SET status = 'running', attempts = attempts + 1,"
-        " starts = starts + 1, next_at = NULL, updated_at = excluded.updated_at RETURNING *",
-        {
-            "hook_id": hook_id, "event_id": line["id"], "type": line["type"], "chat_jid": line["chat_jid"],
-            "now": to_iso(now),
-        },
-    )  # fmt: skip
-    return found[0]
+        " updated_at, folded_into)"
+        " VALUES (:hook_id, :event_id, :type, :chat_jid, 'running', 1, 1, :now, :now, :folded_into)"
+        " ON CONFLICT (hook_id, event_id) DO UPDATE SET status = 'running',"
+        " attempts = attempts + 1, starts = starts + 1, next_at = NULL, updated_at = excluded.updated_at,"
+        " folded_into = excluded.folded_into RETURNING *"
+    )
+    values = {
+        "hook_id": hook_id, "event_id": line["id"], "type": line["type"], "chat_jid": line["chat_jid"],
+        "now": to_iso(now), "folded_into": None,
+    }  # fmt: skip
+    (row,) = store.rows(sql, values)
+    for number in folded:
+        store.execute(sql, {**values, "event_id": number, "folded_into": line["id"]}).fetchall()
+    _follow(store, row)
+    return row
 
 
 def end(store: Store, row: Row, now: datetime, status: str, **columns: object) -> None:
@@ -47,6 +60,17 @@ def end(store: Store, row: Row, now: datetime, status: str, **columns: object) -
         "updated_at": to_iso(now),
     }  # fmt: skip
     store.update("hook_deliveries", row["id"], changed)
+    _follow(store, row)
+
+
+def _follow(store: Store, row: Row) -> None:
+    """Let the rows of the events that were handed over in another be as the row of that."""
+    names = "status, attempts, error, updated_at"
+    store.execute(
+        f"UPDATE hook_deliveries SET ({names}) = (SELECT {names} FROM hook_deliveries WHERE id = :id)"
+        " WHERE hook_id = :hook_id AND folded_into = :event_id",
+        {name: row[name] for name in ("id", "hook_id", "event_id")},
+    )
 
 
 def is_current(store: Store, row: Row) -> bool:
@@ -65,6 +89,8 @@ def text_now(store: Store, hook_id: int, event_id: int, text: str) -> str:
     """
     sql = "SELECT event FROM hook_deliveries WHERE hook_id = ? AND event_id = ?"
     kept: str | None = store.value(sql, [hook_id, event_id])
+    if kept is None and "messages" in json.loads(text)["data"]:
+        return bursts.without_deleted(store, text)
     line = log.get(store, event_id) if kept is None else None
     if line is not None and json.loads(line["data"]).get("deleted_at"):
         return log.event_of(line, late=json.loads(text)["late"])
@@ -80,14 +106,17 @@ def settled_behind(store: Store, hook_id: int, place: int) -> set[int]:
     return {number for (number,) in found}
 
 
-def waiting(store: Store, hook_id: int) -> dict[int, str]:
-    """Return when (ISO text) the events are tried again that a hook did not take, by their ids."""
-    found = store.execute(
-        "SELECT event_id, next_at FROM hook_deliveries INDEXED BY hook_deliveries_open"
-        f" WHERE hook_id = ? AND {_OPEN} AND next_at IS NOT NULL",
+def begun(store: Store, hook_id: int) -> dict[int, Row]:
+    """Return the events that a hook was handed and has not taken yet, by their ids.
+
+    Each has `next_at`, when it is tried again (ISO text), and `folded_into`, the event that it is part of.
+    """
+    found = store.rows(
+        "SELECT event_id, next_at, folded_into FROM hook_deliveries INDEXED BY hook_deliveries_open"
+        f" WHERE hook_id = ? AND {_OPEN}",
         [hook_id],
     )
-    return dict(found.fetchall())
+    return {row["event_id"]: row for row in found}
 
 
 def recent(store: Store, hook_id: int, limit: int) -> list[Row]:
@@ -100,18 +129,23 @@ def recent(store: Store, hook_id: int, limit: int) -> list[Row]:
 
 def failed(store: Store, hook_id: int) -> int:
     """Return how many events were set aside because a hook did not take them."""
-    sql = "SELECT count(*) FROM hook_deliveries INDEXED BY hook_deliveries_failed"
-    return int(store.value(f"{sql} WHERE hook_id = ? AND status = 'failed'", [hook_id]))
+    sql = (
+        "SELECT count(*) FROM hook_deliveries INDEXED BY hook_deliveries_failed"
+        " WHERE hook_id = ? AND status = 'failed' AND folded_into IS NULL"
+    )
+    return int(store.value(sql, [hook_id]))
 
 
 def take_up(store: Store, hook_id: int, now: datetime) -> None:
     """Set aside again the events that were being tried again when the process before this one ended."""
-    store.execute(
+    found = store.rows(
         "UPDATE hook_deliveries INDEXED BY hook_deliveries_open"
         " SET status = 'failed', next_at = coalesce(next_at, ?)"
-        f" WHERE hook_id = ? AND {_OPEN} AND event IS NOT NULL",
+        f" WHERE hook_id = ? AND {_OPEN} AND event IS NOT NULL RETURNING *",
         [to_iso(now), hook_id],
     )
+    for row in found:
+        _follow(store, row)
 
 
 def next_failed(store: Store, hook_id: int, now: datetime) -> Row | None:
@@ -146,12 +180,17 @@ def prune(store: Store, now: datetime) -> None:
 
 @rewrites.message_deleted.part
 def _forget_text(store: Store, chat: str, message_id: str, deleted_at: datetime) -> None:
-    store.execute(
-        f"UPDATE hook_deliveries SET event = {log.without_text('event', '$.data')}"
-        " WHERE hook_id IN (SELECT id FROM hooks) AND event IS NOT NULL"
-        " AND event_id IN (SELECT id FROM events WHERE chat_jid = :chat AND message_id = :message)",
-        {"at": to_iso(deleted_at), "chat": chat, "message": message_id},
+    lines = "SELECT id FROM events WHERE chat_jid = :chat AND message_id = :message"
+    found = store.rows(
+        "SELECT id, event FROM hook_deliveries WHERE (hook_id, event_id) IN"
+        " (SELECT hook_id, coalesce(folded_into, event_id) FROM hook_deliveries"
+        f" WHERE hook_id IN (SELECT id FROM hooks) AND event_id IN ({lines})) AND event IS NOT NULL",
+        {"chat": chat, "message": message_id},
     )
+    for row in found:
+        event = json.loads(row["event"])
+        bursts.forget(event["data"], message_id, to_iso(deleted_at))
+        store.update("hook_deliveries", row["id"], {"event": to_json(event)})
 
 
 @rewrites.carry_over.part
@@ -166,11 +205,24 @@ def _carry_over(restore: rewrites.Restore) -> None:
         f"INSERT INTO main.hook_deliveries ({columns}) SELECT {columns} FROM {known}.hook_deliveries"
         f" WHERE hook_id IN (SELECT h.id FROM main.hooks h JOIN {known}.hooks k USING (id, name))"
     )
-    event = (
-        "SELECT json_object('type', e.type, 'id', e.id, 'at', e.at, 'late', json('true'),"
-        f" 'data', json(e.data)) FROM {known}.events e WHERE e.id = event_id"
+    store = Store.over(db)
+    left = store.rows(
+        f"SELECT d.*, h.settle FROM main.hook_deliveries d JOIN main.hooks h ON h.id = d.hook_id "
+        f" WHERE d.{_OPEN} AND folded_into IS NULL"
     )
-    db.execute(
-        f"UPDATE main.hook_deliveries SET status = 'failed', next_at = NULL, error = 'a backup was restored',"
-        f" event = coalesce(event, ({event})) WHERE {_OPEN}"
-    )
+    for row in left:
+        lines = store.rows(
+            f"SELECT e.* FROM {known}.events e JOIN main.hook_deliveries m ON m.event_id = e.id"
+            " WHERE m.hook_id = :hook_id AND :event_id IN (m.event_id, m.folded_into) ORDER BY e.id",
+            row,
+        )
+        event = row["event"] or (_kept(row, lines) if lines else None)
+        end(store, row, restore.now, "failed", error="a backup was restored", event=event)
+
+
+def _kept(row: Row, lines: list[Row]) -> str:
+    """Return the event that a delivery of these lines of the log hands over, late."""
+    if row["settle"] and row["type"] == "message":
+        said = [json.loads(line["data"]) for line in lines]
+        return bursts.text_of(row["event_id"], lines[-1]["at"], said, late=True)
+    return log.event_of(lines[0], late=True)

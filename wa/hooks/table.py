@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from wa.errors import WaError
+from wa.hooks import bursts
 from wa.record.events import log
 from wa.store import rewrites
 from wa.store.database import Row, Store
@@ -32,7 +33,7 @@ def new_secret() -> str:
 def add(store: Store, name: str, values: Row, now: datetime, *, since: int | None = None) -> Row:
     """Add a hook; it hears what happens behind the event `since`, without that from now on. Return it.
 
-    Raise WaError `usage` for a name that is taken.
+    Raise WaError `usage` for a name that is taken, and for a pause that it cannot wait for.
     """
     with store.write():
         if store.value("SELECT 1 FROM hooks WHERE name = ?", [name]):
@@ -47,6 +48,7 @@ def add(store: Store, name: str, values: Row, now: datetime, *, since: int | Non
             "created_at": to_iso(now),
             "updated_at": to_iso(now),
         }
+        bursts.check(row.get("settle", 0.0), row["max_age"])
         store.insert("hooks", row)
     return get(store, name)
 

@@ -10,12 +10,14 @@ import typer
 from wa.cli.context import App
 from wa.cli.options import Json, app_of, recipient
 from wa.errors import WaError
-from wa.hooks import alert, deliveries, program, sessions, table
+from wa.hooks import alert, bursts, deliveries, program, sessions, table
 from wa.hooks import webhook as addresses
 from wa.record.events import log
 from wa.store.database import Row
 from wa.times import from_iso, parse_duration
 
+_NONE = ("0", "0s")
+"""Texts for no time at all."""
 commands = typer.Typer()
 hooks = typer.Typer(help="Programs and addresses that hear of what happens.")
 commands.add_typer(hooks, name="hooks")
@@ -44,6 +46,10 @@ Timeout = Annotated[str | None, typer.Option(metavar="D", help="How long one run
 MaxAge = Annotated[
     str | None, typer.Option(metavar="D", help="What is older when it is handed over is late: 15m.")
 ]
+Settle = Annotated[
+    str | None,
+    typer.Option(metavar="D", help="One event for what a person writes with pauses under D: 5s; 0 for none."),
+]
 Session = Annotated[
     str | None,
     typer.Option(metavar="MODE", help="Add the talk so far: time:02:00, duration:24h, same_day, off."),
@@ -62,6 +68,7 @@ def _values(
     groups: str | None,
     timeout: str | None,
     max_age: str | None,
+    settle: str | None,
     session: str | None,
     **flags: bool | None,
 ) -> Row:
@@ -88,6 +95,8 @@ def _values(
     for name, text in (("timeout", timeout), ("max_age", max_age)):
         if text is not None:
             found[name] = parse_duration(text).total_seconds()
+    if settle is not None:
+        found["settle"] = 0.0 if settle.strip() in _NONE else parse_duration(settle).total_seconds()
     return found
 
 
@@ -105,6 +114,7 @@ def add(
     reply_to_strangers: Strangers = None,
     timeout: Timeout = None,
     max_age: MaxAge = None,
+    settle: Settle = None,
     session: Session = None,
     draft: Draft = None,
     allow_http: AllowHttp = None,
@@ -127,7 +137,7 @@ def add(
     if (exec_ is None) == (webhook is None):
         raise WaError("usage", "a hook is a program or an address", "give --exec or --webhook")
     values = _values(
-        app, exec_, webhook, events, chat, from_, groups, timeout, max_age, session, own=own,
+        app, exec_, webhook, events, chat, from_, groups, timeout, max_age, settle, session, own=own,
         reply_to_strangers=reply_to_strangers, is_draft=draft, allow_http=allow_http,
     )  # fmt: skip
     row = table.add(app.store, name, values, app.now(), since=since)
@@ -166,6 +176,13 @@ def _what(row: Mapping[str, Any]) -> str:
     return str(row["exec"] or row["webhook"] or "a message to oneself")
 
 
+def _outcome(each: Mapping[str, Any]) -> str:
+    """Return what came of an event, or the event in which it was handed over."""
+    if each["folded_into"]:
+        return f"with event {each['folded_into']}"
+    return str(each["error"] or (f"reply {each['row_id']}" if each["row_id"] else each["output"] or ""))
+
+
 def _status(row: Mapping[str, Any]) -> str:
     return f"{row['status']}: {row['reason']}" if row["reason"] else str(row["status"])
 
@@ -193,6 +210,8 @@ def show(
     app.out.line(
         f"{_status(row)}; hears of {', '.join(row['events'])}; has heard up to event {row['cursor']}"
     )
+    if row["settle"]:
+        app.out.line(f"waits {row['settle']:g} s for what a person writes next")
     if row["missed"]:
         app.out.line(f"{row['missed']} events were deleted before it could hear of them")
     if secret and row["secret"]:
@@ -203,7 +222,7 @@ def show(
         lambda each: [
             each["event_id"], each["type"], each["status"], each["attempts"],
             app.out.time(from_iso(each["updated_at"])),
-            each["error"] or (f"reply {each['row_id']}" if each["row_id"] else each["output"] or ""),
+            _outcome(each),
         ],
         "it has heard of nothing yet",
     )  # fmt: skip
@@ -223,6 +242,7 @@ def edit(
     reply_to_strangers: Strangers = None,
     timeout: Timeout = None,
     max_age: MaxAge = None,
+    settle: Settle = None,
     session: Session = None,
     draft: Draft = None,
     allow_http: AllowHttp = None,
@@ -237,10 +257,12 @@ def edit(
     if (exec_ is not None and row["webhook"]) or (webhook is not None and row["exec"]):
         raise WaError("usage", "a program stays a program, an address an address", "add another hook")
     values = _values(
-        app, exec_, webhook, events, chat, from_, groups, timeout, max_age, session, own=own,
+        app, exec_, webhook, events, chat, from_, groups, timeout, max_age, settle, session, own=own,
         reply_to_strangers=reply_to_strangers, is_draft=draft,
         allow_http=row["allow_http"] if allow_http is None else allow_http,
     )  # fmt: skip
+    merged = {**row, **values}
+    bursts.check(merged["settle"], merged["max_age"])
     table.change(app.store, row["id"], app.now(), **values)
     row = table.get(app.store, name)
     app.out.result(table.public(row), f"{name} hears of {', '.join(row['events'])}")

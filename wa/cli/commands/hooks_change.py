@@ -74,7 +74,7 @@ def try_(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
     row = table.get(app.store, name)
     if not (row["exec"] or row["webhook"]):
         raise WaError("usage", f"{name} is a message to yourself: there is nothing to try", None)
-    event = sample.message(app.now())
+    event = sample.message(app.now(), several=bool(row["settle"]))
     if row["exec"]:
         extra = {"WA_HOOK": f"{row['id']}:0", "WA_HOME": str(app.home.path)}
         result = program.run(row["exec"], event, row["timeout"], extra, threading.Event())

@@ -86,7 +86,7 @@ def _own_hook(app: App, command: str | None, address: str | None) -> Iterator[No
         yield
         return
     from wa.hooks import program, table, webhook
-    from wa.hooks.runner import Runner
+    from wa.hooks.serving.runner import Runner
 
     if command is not None and address is not None:
         raise WaError("usage", "a hook is a program or an address", "give --exec or --webhook")

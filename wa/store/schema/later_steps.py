@@ -283,3 +283,15 @@ CREATE INDEX chat_sessions_chat ON chat_sessions (chat_jid);
 CREATE INDEX chat_sessions_user ON chat_sessions (user_jid)
 """,
     )
+
+
+def m0027_settle(db: Database) -> None:
+    """Seconds for which a hook waits for what a person writes next, and the event that holds another."""
+    run(
+        db,
+        """
+ALTER TABLE hooks ADD COLUMN settle REAL NOT NULL DEFAULT 0;
+ALTER TABLE hook_deliveries ADD COLUMN folded_into INTEGER;
+CREATE INDEX hook_deliveries_folded ON hook_deliveries (hook_id, folded_into) WHERE folded_into IS NOT NULL
+""",
+    )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from wa.hooks import alert, deliveries, program, sessions, table
-from wa.hooks.worker import LOOK_SECONDS, Worker
+from wa.hooks.serving.worker import LOOK_SECONDS, Worker
 from wa.record.events import log as events
 from wa.settings import Settings
 from wa.store.database import Row, Store

@@ -1,0 +1,1 @@
+"""Serving the hooks: a worker for each, and what each has yet to hear."""
