@@ -192,15 +192,19 @@ def test_the_forms_of_a_time_are_read():
     from datetime import datetime, timezone
     from zoneinfo import ZoneInfo
 
-    from wa.times import parse_when
+    from wa.when import parse_when
 
     now = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
+    looking_back = PAGES["docs/messages.md"].partition("Besides, there are")[2].partition("\n\n")[0]
+    back = re.findall("`(.+?)`", looking_back)
+    assert all(parse_when(form, now, ZoneInfo("Europe/London"), past=True) < now for form in back)
+    assert "last week" in back
     forms = [
         each for row in table(SCHEDULING, "| form | examples |") for each in re.findall("`(.+?)`", row[1])
     ]
     assert len(forms) >= 12
     for form in forms:
-        assert parse_when(form, now, ZoneInfo("Europe/London")) > now
+        assert parse_when(form, now, ZoneInfo("Europe/London")) >= now
 
 
 def test_the_faults_are_explained():

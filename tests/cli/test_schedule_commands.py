@@ -138,6 +138,39 @@ def test_add_reads_the_time_in_the_contacts_zone(wa, reem, store, clock):
     assert result.json["timezone"] == "Asia/Kolkata"
 
 
+def test_a_zone_in_the_time_is_that_of_the_row(wa, reem, store, clock):
+    at = ("--at", "25 dec 10:00 America/New_York")
+    row = wa("schedule", "add", REEM, "Hi", *at, "--tz", "Asia/Tokyo", "--json", now=clock).json
+    assert (row["scheduled_at"], row["timezone"]) == ("2026-12-25T15:00:00.000Z", "America/New_York")
+    row = wa("schedule", "edit", row["id"], "--at", "26 dec 10:00 Asia/Kolkata", "--json", now=clock).json
+    assert (row["scheduled_at"], row["timezone"]) == ("2026-12-26T04:30:00.000Z", "Asia/Kolkata")
+    row = wa("schedule", "edit", row["id"], "--tz", "UTC", "--json", now=clock).json
+    assert (row["scheduled_at"], row["timezone"]) == ("2026-12-26T10:00:00.000Z", "UTC")
+    row = wa("schedule", "add", REEM, "Hi", *at, "--every", "week", "--json", now=clock).json
+    assert (row["scheduled_at"], row["timezone"]) == ("2026-12-25T15:00:00.000Z", "America/New_York")
+    series = row["series_id"]
+    error = wa("schedule", "edit", series, "--at", "1 jan 10:00 UTC", "--json", now=clock).error
+    assert error["code"] == "usage"
+    with store.write():
+        store.execute("UPDATE contacts SET timezone = 'Asia/Kolkata'")
+    error = wa("schedule", "add", "reem", "Hi", *at, "--tz", "contact", "--json", now=clock).error
+    assert error["code"] == "usage"
+    assert "America/New_York" in error["message"]
+    assert "Asia/Kolkata" in error["message"]
+
+
+def test_a_time_that_a_clock_change_moves_is_said(wa, clock):
+    skipped = "skips 01:30 on Sun 28 Mar 2027: 02:00 is meant"
+    added = wa("schedule", "add", REEM, "Hi", "--at", "2027-03-28 01:30", now=clock)
+    assert skipped in added.err
+    assert "Sun 28 Mar 2027 02:00 Europe/London" in added.out
+    [row] = everything(wa, clock)
+    assert wa("schedule", "edit", row["id"], "--at", "2027-03-28 03:00", now=clock).err == ""
+    assert skipped in wa("schedule", "edit", row["id"], "--at", "2027-03-28 01:30", now=clock).err
+    twice = wa("schedule", "add", REEM, "Hi", "--at", "2027-10-31 01:30", now=clock).err
+    assert "shows 01:30 twice on Sun 31 Oct 2027: the first is meant" in twice
+
+
 def test_add_keeps_the_wall_clock_across_a_clock_change(wa):
     summer = FakeClock("2026-10-20T12:00:00")
     row = wa("schedule", "add", REEM, "Hi", "--at", "1 nov 09:00", "--json", now=summer).json

@@ -13,7 +13,6 @@ from wa.cli.completion import complete_contact
 from wa.cli.context import App
 from wa.errors import WaError
 from wa.people import recipients
-from wa.times import parse_when
 
 SENDING = ("send", "schedule", "jobs")
 """Commands that SIGTERM ends with 130, and not with 0: that would say that the message is sent, or queued."""
@@ -66,8 +65,10 @@ Chat = Annotated[str, _CHAT]
 MaybeChat = Annotated[str | None, _CHAT]
 
 
-Before = Annotated[str | None, typer.Option(metavar="T", help="Only messages before this time.")]
-After = Annotated[str | None, typer.Option(metavar="T", help="Only messages at this time or later.")]
+Before = Annotated[
+    str | None, typer.Option(metavar="T", help='Only messages before this time: "last week" …')
+]
+After = Annotated[str | None, typer.Option(metavar="T", help='Only messages since then: "2 days ago" …')]
 
 
 def finite(value: float) -> float:
@@ -121,6 +122,8 @@ def read_text(text: str | None) -> str:
 
 def span(app: App, before: str | None, after: str | None) -> tuple[datetime | None, datetime | None]:
     """Return the moments for --before and --after."""
+    from wa.when import parse_when
+
     now, zone = app.now(), app.settings.zone
     first, last = (
         None if text is None else parse_when(text, now, zone, past=True) for text in (before, after)

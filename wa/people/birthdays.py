@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from wa.birthdays import age_on, birthday_in, in_words, next_date
+from wa.people.birthday_texts import age_on, birthday_in, in_words, next_date
 from wa.people.contacts import read
 from wa.store.database import Row, Store
 from wa.store.fold import fold

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
-from wa.birthdays import typed_birthday
 from wa.errors import WaError
 from wa.people import contacts
+from wa.people.birthday_texts import typed_birthday
 from wa.people.person import Person, checked_name, checked_phone, united
 from wa.people.recipients import expect_free
 from wa.store.database import Row, Store

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
-from wa.birthdays import birthday_in, fuller, in_words, is_same_day, read_birthday
 from wa.media.vcard import Card, Problem, Tel
 from wa.people import contacts
+from wa.people.birthday_texts import birthday_in, fuller, in_words, is_same_day, read_birthday
 from wa.people.person import Person, additions, mobiles_differ, names_agree
 from wa.people.report import SHOWN, Report
 from wa.phones import read_numbers

@@ -26,7 +26,7 @@ class Person:
     notes: str | None = None
     timezone: str | None = None
     birthday: str | None = None
-    """As `wa.birthdays` stores it."""
+    """As `wa.people.birthday_texts` stores it."""
     is_named: bool = True
     """False where the name is only a number."""
     is_chosen: bool = False
@@ -91,7 +91,7 @@ def additions(row: Row, person: Person, *, keep_name: bool) -> Row:
     if person.timezone and not row["timezone"]:
         changes["timezone"] = person.timezone
     if person.birthday:
-        from wa.birthdays import fuller  # most commands need no birthdays
+        from wa.people.birthday_texts import fuller  # most commands need no birthdays
 
         if (better := fuller(row["birthday"] or person.birthday, person.birthday)) != row["birthday"]:
             changes["birthday"] = better

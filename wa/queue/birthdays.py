@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from datetime import datetime, time
 from itertools import islice
 
-from wa.birthdays import stored
 from wa.errors import WaError
+from wa.people.birthday_texts import stored
 from wa.people.birthdays import with_birthday
 from wa.people.recipients import Recipient, resolve
 from wa.queue import rows, states
@@ -27,7 +27,8 @@ from wa.store.database import Row, Store
 from wa.store.open import bind_store
 from wa.store.rewrites import merge_contacts
 from wa.store.wake import wake_owner
-from wa.times import from_iso, load_zone, quoted, read_clock, to_iso
+from wa.times import from_iso, load_zone, quoted, to_iso
+from wa.when import read_time_of_day
 
 _BATCH = 25
 """Contacts in one transaction, so that it is short."""
@@ -57,7 +58,7 @@ def schedule(
     Raise WaError `usage` for a time that is none and, with their names, for people who lack a field,
     before anything is stored; `not-found` for an unknown template.
     """
-    clock = read_clock(" ".join(at.lower().split()))
+    clock = read_time_of_day(at)
     if clock is None:
         raise WaError("usage", f"{quoted(at)} is not a time of day", 'type for example "09:00" or "9am"')
     wish = _Wish(store, settings, templates.get(store, template), clock, now, draft=draft)

@@ -19,7 +19,8 @@ from wa.store.database import Row, Store
 from wa.store.open import bind_store
 from wa.store.paths import Home
 from wa.store.wake import wake_owner
-from wa.times import describe, from_iso, load_zone, parse_when, resolve_wall, to_iso
+from wa.times import describe, from_iso, load_zone, quoted, resolve_wall, to_iso
+from wa.when import When, read_when
 
 _CLOCKS_DIFFER = timedelta(days=1)
 """How far the clock of the disk may be from ours."""
@@ -194,9 +195,10 @@ def edit(
 ) -> Row:
     """Change a row that is not sent yet, and wake the owner of the connection. Return the row.
 
-    `at` is read in the zone `tz` (`contact`: the recipient's); without it, in the zone in which the row's
-    time was given. `tz` alone keeps the wall time. A row for another recipient gives up the zone of the one
-    before for that of the settings. Raise as `states.edit` does, and WaError `usage` if nothing is to change.
+    `at` is read in the zone that it names, or `tz` (`contact`: the recipient's); without both, in the zone
+    in which the row's time was given. `tz` alone keeps the wall time. A row for another recipient gives up
+    the zone of the one before for that of the settings. Raise as `states.edit` does, and WaError `usage` if
+    nothing is to change.
     """
     row = rows.get(store, row_id)
     changes: Row = {}
@@ -217,7 +219,10 @@ def edit(
         zone = zone_for(store, to or _recipient_of(row), tz, zone)
         changes.update(timezone=str(zone), zone_of_contact=tz == "contact")
     if at is not None:
-        changes.update(new_time(row, parse_when(at, now, zone), settings.grace))
+        when = read_at(at, now, zone, of_contact=tz == "contact")
+        if when.zone.key != zone.key:
+            changes.update(timezone=str(when.zone), zone_of_contact=False)
+        changes.update(new_time(row, when.moment, settings.grace))
     elif tz is not None:
         wall = from_iso(row["scheduled_at"]).astimezone(zone_of(row, settings)).replace(tzinfo=None)
         moment = resolve_wall(wall, zone)
@@ -234,6 +239,18 @@ def edit(
     row = states.edit(store, row_id, now, changes)
     wake_owner(store.home.socket)
     return row
+
+
+def read_at(text: str, now: datetime, zone: ZoneInfo, *, of_contact: bool = False) -> When:
+    """Return the time that a text means in `zone`, or in the zone that it names.
+
+    Raise as `read_when` does, and WaError `usage` if it names another zone than that `of_contact`.
+    """
+    when = read_when(text, now, zone)
+    if of_contact and when.zone.key != zone.key:
+        message = f"{quoted(text)} names {when.zone}, and the zone of the contact is {zone}"
+        raise WaError("usage", message, "give one of the two")
+    return when
 
 
 def _recipient_of(row: Row) -> Recipient:

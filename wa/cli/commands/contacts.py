@@ -185,7 +185,7 @@ def _birthday(app: App, row: Mapping[str, Any]) -> str | None:
     """Return a birthday as `15 January 1985 (41 years old)`."""
     if not row["birthday"]:
         return None
-    from wa.birthdays import age_at, in_words
+    from wa.people.birthday_texts import age_at, in_words
 
     age = age_at(row["birthday"], today(app))
     return in_words(row["birthday"]) + (f" ({age} years old)" if age else "")

@@ -80,8 +80,8 @@ def merge(
 
     Example: wa contacts merge "Omar Sample" 447700900201
     """
-    from wa.birthdays import in_words, is_same_day
     from wa.people import edit
+    from wa.people.birthday_texts import in_words, is_same_day
 
     app = app_of(ctx)
     row, gone = find(app, who, exact=True), find(app, other, exact=True)

@@ -12,7 +12,8 @@ from wa.cli import job_output
 from wa.cli.context import App
 from wa.cli.options import Draft, Json, app_of, finite, read_text
 from wa.errors import WaError
-from wa.times import parse_duration, parse_when
+from wa.times import parse_duration
+from wa.when import parse_when
 
 commands = typer.Typer()
 

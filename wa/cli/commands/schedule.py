@@ -30,7 +30,8 @@ from wa.cli.show import note_what_keeps, when_due, who
 from wa.errors import WaError
 from wa.queue import attention, compose
 from wa.queue import rows as queue
-from wa.times import from_iso, parse_duration, parse_when, to_iso
+from wa.times import from_iso, parse_duration, to_iso
+from wa.when import read_when
 
 Every = Annotated[
     str | None,
@@ -92,40 +93,42 @@ def add(
     words = Words.typed(app, text, template, set_)
     lateness = None if grace is None else parse_duration(grace)
     if every is None:
-        moment = parse_when(at, now, zone)
-        said = words.said_to(app, person, moment.astimezone(zone))
+        when = compose.read_at(at, now, zone, of_contact=tz == "contact")
+        said = words.said_to(app, person, when.moment.astimezone(when.zone))
         if dry_run:
-            return words.preview(app, person, said, zone, [to_iso(moment)])
+            return words.preview(app, person, said, when.zone, [to_iso(when.moment)])
         row = compose.schedule(
             app.store,
             app.settings,
             person,
             said,
-            moment,
+            when.moment,
             now,
-            zone=zone,
+            zone=when.zone,
             of_contact=tz == "contact",
             grace=lateness,
             file=file,
             key=key,
             draft=draft,
         )
+        if remark := when.remark():
+            app.out.note(remark)
     else:
         from wa.queue.series import create, table
 
-        when = create.timing(
+        timing = create.timing(
             every, at, now, zone, until=until, count=count, without=without or (), of_contact=tz == "contact"
         )
-        times = create.times(when, now)
-        said = words.said_to(app, person, times[0].astimezone(zone))
+        times = create.times(timing, now)
+        said = words.said_to(app, person, times[0].astimezone(timing.zone))
         if dry_run:
-            return words.preview(app, person, said, zone, [to_iso(each) for each in times])
+            return words.preview(app, person, said, timing.zone, [to_iso(each) for each in times])
         row = create.schedule(
             app.store,
             app.settings,
             person,
             words.text,
-            when,
+            timing,
             now,
             grace=lateness,
             file=file,
@@ -256,6 +259,8 @@ def edit(
         raise WaError("usage", "--every, --until, --count and --except are of a series", "give --series")
     else:
         row = compose.edit(app.store, app.settings, str(row_id), now, text=text, at=at, tz=tz, to=person)
+        if at is not None and (remark := read_when(at, now, compose.zone_of(row, app.settings)).remark()):
+            app.out.note(remark)
     app.out.result(*described(app, row))
 
 

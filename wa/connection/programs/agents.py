@@ -15,7 +15,6 @@ from wa.people.recipients import Recipient
 from wa.queue import attention, checks, compose, rows, states
 from wa.record.search import find_in_chat
 from wa.store.database import Row
-from wa.times import parse_when
 
 MADE_BY = "mcp"
 """The value of `created_from` for the rows of agents."""
@@ -74,7 +73,7 @@ def schedule(
     store, settings, now = context.store, context.settings, context.now()
     person = asked.recipient(context, to)
     zone = compose.zone_for(store, person, tz, settings.zone)
-    moment = parse_when(at, now, zone)
+    when = compose.read_at(at, now, zone, of_contact=tz == "contact")
     draft = _Draft(context, person, allowed, allowed.schedule)
 
     def make() -> Row:
@@ -83,9 +82,9 @@ def schedule(
             settings,
             person,
             text,
-            moment,
+            when.moment,
             now,
-            zone=zone,
+            zone=when.zone,
             key=key,
             draft=draft(),
             of_contact=tz == "contact",

@@ -7,7 +7,7 @@ from datetime import datetime
 from wa.connection.context import Context
 from wa.people import recipients
 from wa.people.recipients import Recipient
-from wa.times import parse_when
+from wa.when import parse_when
 
 
 def recipient(context: Context, to: str) -> Recipient:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from wa.birthdays import read_birthday
 from wa.imports.wajs.fields import Complain, Skip, a_list, an_object, text, texts
 from wa.jids import phone_in
+from wa.people.birthday_texts import read_birthday
 from wa.people.from_cards import import_person
 from wa.people.person import Person
 from wa.phones import read_numbers

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from wa.errors import WaError
 from wa.queue.jobs.sources import Given, Part, bad_line
 from wa.store.files import storage_error
-from wa.times import parse_when
+from wa.when import parse_when
 
 _MOST_BYTES = 64 * 1024 * 1024
 """The largest file that is read, in bytes."""

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
 from wa.jids import check_recipient
@@ -20,7 +21,8 @@ from wa.queue.series.dates import Plan, dates, moment, number_before
 from wa.queue.series.rules import parse
 from wa.settings import Settings
 from wa.store.database import Row, Store
-from wa.times import load_zone, read_clock
+from wa.times import load_zone, quoted
+from wa.when import When, read_time_of_day, read_when
 
 
 def find(store: Store, text: str, *, series: bool = False) -> tuple[str | None, str | None]:
@@ -197,8 +199,8 @@ def _timing(
     zone, old = load_zone(series["timezone"]), table.plan_of(series)
     starts = datetime.fromisoformat(series["starts_at_local"])
     if at is not None:
-        clock = read_clock(" ".join(at.lower().split()))
-        starts = datetime.combine(starts, clock) if clock else create.read_start(at, now, zone)
+        clock = read_time_of_day(at)
+        starts = datetime.combine(starts, clock) if clock else create.wall_of(_when(at, now, zone))
     create.check_count(count)
     end = (
         create.read_until(until, now, zone).isoformat(timespec="milliseconds")
@@ -238,6 +240,14 @@ def _timing(
         "without": json.dumps(sorted(each.isoformat() for each in days)),
         "current": day.isoformat(),
     }
+
+
+def _when(at: str, now: datetime, zone: ZoneInfo) -> When:
+    when = read_when(at, now, zone)
+    if when.zone.key != zone.key:
+        message = f"{quoted(at)} names {when.zone}, and the zone of the series is {zone}"
+        raise WaError("usage", message, "--tz gives the series another zone")
+    return when
 
 
 def _next_free(

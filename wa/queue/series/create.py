@@ -22,7 +22,8 @@ from wa.settings import Settings
 from wa.store.database import Row, Store
 from wa.store.open import bind_store
 from wa.store.wake import wake_owner
-from wa.times import describe, format_duration, load_zone, parse_when, quoted, read_clock
+from wa.times import describe, format_duration, load_zone, quoted
+from wa.when import When, parse_when
 
 _TYPED_AGAIN = ("message", "template", "rrule", "timezone", "count")
 """The columns that a command must repeat to be answered with the series of its key."""
@@ -74,7 +75,8 @@ def timing(
     Raise WaError `usage` for what is refused: a rule that never happens, an end before the beginning.
     """
     rule = rules.parse(every)
-    starts = read_start(at, now, zone)
+    when = compose.read_at(at, now, zone, of_contact=of_contact)
+    starts, zone = wall_of(when), when.zone
     plan = Plan(rule, starts.date(), without=read_days(without, now, zone))
     check_count(count)
     end = None if until is None else read_until(until, now, zone)
@@ -98,15 +100,9 @@ def times(when: Timing, now: datetime) -> list[datetime]:
     return [moment(day, when.clock, when.zone) for day in islice(following, occurrences.SHOWN)]
 
 
-def read_start(text: str, now: datetime, zone: ZoneInfo) -> datetime:
-    """Return the wall-clock time that a text means, also one that does not exist on its day."""
-    wall = parse_when(text, now, zone).astimezone(zone).replace(tzinfo=None)
-    words = text.lower().replace("t", " ").split()
-    typed = next((clock for n in (2, 1) if (clock := read_clock(" ".join(words[-n:])))), None)
-    day = wall.date()
-    if typed and typed < wall.time() and moment(day, typed, zone) == moment(day, wall.time(), zone):
-        return datetime.combine(day, typed)
-    return wall
+def wall_of(when: When) -> datetime:
+    """Return the wall-clock time of a time that was read, also one that the clock skips on its day."""
+    return when.wall or when.moment.astimezone(when.zone).replace(tzinfo=None)
 
 
 def read_until(text: str, now: datetime, zone: ZoneInfo) -> datetime:

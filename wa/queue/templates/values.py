@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 
-from wa.birthdays import age_at
 from wa.errors import WaError
 from wa.jids import show_jid
 from wa.people import contacts
+from wa.people.birthday_texts import age_at
 from wa.people.recipients import Recipient
 from wa.queue import checks
 from wa.queue.templates.fields import fill, missing, names_in

@@ -20,10 +20,11 @@ from wa.errors import WaError
 from wa.queue.jobs import control, make, people, plan, sources, table
 from wa.queue.jobs import show as job_rows
 from wa.store.database import Row
-from wa.times import parse_duration, parse_when, to_iso
+from wa.times import parse_duration, to_iso
 from wa.web.answers import Answer, answer
 from wa.web.api import fields
 from wa.web.api.fields import Body, BodyKey, Cursor, Key, Limit, Text, Words
+from wa.when import parse_when
 
 _Status = Literal["draft", "pending", "running", "paused", "completed", "failed", "cancelled"]
 _After = Annotated[int, Query(ge=0, le=10_000_000, description="Leave the first recipients out.")]

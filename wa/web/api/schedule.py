@@ -21,7 +21,7 @@ from wa.media.uploads import Upload
 from wa.queue import attention, compose, outcomes, pacing, rows, states
 from wa.queue.series import create
 from wa.store.database import Row, Store
-from wa.times import parse_duration, parse_when
+from wa.times import parse_duration
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
 from wa.web.api.fields import Body, BodyKey, Key, Limit, To, When, Words
@@ -108,10 +108,10 @@ def make(
     elif body.until or body.count is not None or body.without:
         raise WaError("usage", "until, count and except are for a series", "give every too")
     else:
-        moment = parse_when(body.at, now, zone)
-        said = words.filled(context.store, person, moment.astimezone(zone))
-        options.update(zone=zone, of_contact=body.tz == "contact")
-        add_row = partial(compose.schedule, store, settings, person, said, moment, now, **options)
+        at = compose.read_at(body.at, now, zone, of_contact=body.tz == "contact")
+        said = words.filled(context.store, person, at.moment.astimezone(at.zone))
+        options.update(zone=at.zone, of_contact=body.tz == "contact")
+        add_row = partial(compose.schedule, store, settings, person, said, at.moment, now, **options)
     row, is_new = once(store, key, add_row, file)
     context.wake_owner()
     return shown(context, row), is_new

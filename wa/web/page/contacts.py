@@ -7,10 +7,10 @@ from datetime import date
 from itertools import islice
 from typing import Any
 
-from wa.birthdays import in_words, typed_birthday
 from wa.connection.context import Context
 from wa.errors import WaError
 from wa.people import birthdays, contacts, edit
+from wa.people.birthday_texts import in_words, typed_birthday
 from wa.people.person import checked_name, checked_phone
 from wa.people.search import search
 from wa.store.database import Row

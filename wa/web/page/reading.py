@@ -19,7 +19,7 @@ from wa.queue.series.rules import in_words
 from wa.queue.templates import table as templates
 from wa.queue.templates.values import text_for, values_for
 from wa.store.database import Row
-from wa.times import describe, parse_duration, parse_when
+from wa.times import describe, parse_duration
 from wa.web.answers import Answer
 from wa.web.page import render
 from wa.web.page.forms import Form
@@ -41,6 +41,8 @@ class Wish:
     has_file: bool = False
     to: Recipient | None = None
     zone: ZoneInfo | None = None
+    remark: str | None = None
+    """What a change of the clock does to the time."""
     moment: datetime | None = None
     timing: create.Timing | None = None
     text: str | None = None
@@ -93,7 +95,9 @@ def read_time(context: Context, wish: Wish) -> None:
     if not wish.at or wish.zone is None:
         return
     at, found = wish.at, wish.zone
-    wish.moment = wish.read("at", lambda: parse_when(at, now, found))
+    when = wish.read("at", lambda: compose.read_at(at, now, found, of_contact=name == "contact"))
+    if when is not None:
+        wish.moment, wish.zone, wish.remark = when.moment, when.zone, when.remark()
     count = _count(wish)
     if wish.moment and wish.every and "count" not in wish.errors:
         until = wish.form["until"].strip() or None
@@ -181,7 +185,10 @@ def time(context: Context, form: Form) -> Answer:
         times = create.times(wish.timing, now)
         moment, then = times[0], [render.day(each, zone, now) for each in times[1:]]
         rule = f"every {in_words(wish.timing.plan.rule)}"
-    return render.part("reading.html", text=describe(moment, zone, now), then=then, rule=rule, error=None)
+    text = describe(moment, zone, now)
+    if wish.remark and not wish.timing:
+        text += f": {wish.remark}"
+    return render.part("reading.html", text=text, then=then, rule=rule, error=None)
 
 
 def preview(context: Context, form: Form) -> Answer:

@@ -13,13 +13,14 @@ from wa.people.recipients import Recipient
 from wa.queue import attention, checks, compose, rows
 from wa.queue.templates import table as templates
 from wa.texts import one_line
-from wa.times import from_iso, parse_when
+from wa.times import from_iso
 from wa.web.answers import Answer, status_of
 from wa.web.api import messages, schedule
 from wa.web.page import frame, reading, render
 from wa.web.page.forms import Form, new_key
 from wa.web.page.render import View, said
 from wa.web.page.rows import shown
+from wa.when import parse_when
 
 RULES = (
     ("", "Never"),

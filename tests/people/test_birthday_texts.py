@@ -8,7 +8,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from for_each import for_each
 
-from wa.birthdays import age_at, age_on, birthday_in, fuller, in_words, is_same_day, next_date, read_birthday
+from wa.people.birthday_texts import (
+    age_at,
+    age_on,
+    birthday_in,
+    fuller,
+    in_words,
+    is_same_day,
+    next_date,
+    read_birthday,
+)
 
 TODAY = date(2026, 11, 28)
 WHOLE = [
