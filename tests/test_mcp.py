@@ -189,7 +189,9 @@ def test_what_an_agent_sends_is_a_draft_until_a_person_approves_it(tmp_path, wa,
 def test_with_allow_it_sends_to_contacts(tmp_path, wa, store, home, spawn):
     owner = spawn("run-scheduler")
     wa("loopback", "say", "Adam", "Hello all", "--group", "Family")
-    with agent(tmp_path, "--allow", "send") as ask:
+    assert wa("hooks", "add", "bot", "--exec", "true").code == 0
+    assert wa("hooks", "pause", "bot").code == 0
+    with agent(tmp_path, "--allow", "send", WA_HOOK="1:1") as ask:  # a hook's program has started it
         sent = ask("send_message", to="sister", text="Now", idempotency_key="k1")
         assert (sent["status"], sent["is_new"], sent["error"]) == ("sent", True, None)
         again = ask("send_message", to="+44 7700 900123", text="Now", idempotency_key="k1")
@@ -220,6 +222,8 @@ def test_with_allow_it_sends_to_contacts(tmp_path, wa, store, home, spawn):
         wait_for(lambda: "unknown" in statuses(store))
         assert ask("send_message", to="Adam", text="Maybe", idempotency_key="k5").code == "unknown-outcome"
     assert delivered(home) == ["Now", "Re", "Maybe"]
+    found = store.rows("SELECT DISTINCT hook_id, created_from FROM scheduled_messages")
+    assert found == [{"hook_id": 1, "created_from": "mcp"}], "what it sends counts as the hook's replies"
     owner.signal(signal.SIGTERM)
     owner.finish()
 

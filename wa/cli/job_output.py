@@ -43,7 +43,16 @@ def make(app: App, wish: Wish, given: Iterable[Given], *, dry_run: bool, ask: bo
     if ask and not typer.confirm(f"Send it to {_persons(len(people.rows))}?", err=True):
         app.out.note("nothing is sent")
         return
-    job, is_new = jobs.create(app.store, app.settings, wish, people, now)
+    app.context.counting(row["to_jid"] for row in people.rows)
+    job, is_new = jobs.create(
+        app.store,
+        app.settings,
+        wish,
+        people,
+        now,
+        created_from=app.context.made_from("cli"),
+        hook_id=app.context.hook_id,
+    )
     if not is_new:
         app.out.note("the key has this job already; nothing was added")
     app.out.result(table.whole(app.store, job["id"]), headline(app, job, len(people.rows)))

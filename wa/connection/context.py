@@ -5,7 +5,7 @@ A command gets its context from its `App`; an HTTP handler, a hook or a job make
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from wa.errors import WaError
 from wa.settings import Settings
-from wa.store.database import Store
+from wa.store.database import Row, Store
 from wa.store.device import linked_account
 from wa.store.open import bind_store
 from wa.store.paths import Home
@@ -87,6 +87,21 @@ class Context:
     def bind(self) -> None:
         """Record that the home belongs to its transport; called for the first message to send."""
         bind_store(self.store, self.settings.transport)
+
+    def made_from(self, usual: str) -> str:
+        """Return the `created_from` of what is made here: `usual`, or that of a hook's program."""
+        return usual if self.hook_id is None else "hook"
+
+    def counting(self, to: Iterable[str], key: str | None = None) -> Callable[[Row], Row]:
+        """Return a function that counts a new row as a reply, if a hook's program asks for it here.
+
+        `to` are the JIDs that it goes to. Raise as `replies.counting` does.
+        """
+        if self.hook_id is None:
+            return lambda row: row
+        from wa.hooks import replies
+
+        return replies.counting(self.store, self.hook_id, to, self.now(), key)
 
     @property
     def me(self) -> str | None:

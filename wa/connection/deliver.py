@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wa.connection.context import Context
 from wa.connection.hold import serve, stop_signals
@@ -56,11 +56,8 @@ def send_parts(
     sent later unless the code is `unknown-outcome` or `still-queued`.
     """
     held: list[BaseException] = []
-    queue: Callable[..., Row] = queue_now
-    if context.hook_id is not None:
-        from wa.hooks import replies
-
-        queue = replies.queue_as(context.hook_id, context.store, to, context.now())
+    counted = context.counting([to.jid], key)
+    how: Any = {"key": key, "draft": draft, "created_from": context.made_from("cli")}
     for number, part in enumerate(parts):
         if held:
             raise KeyboardInterrupt
@@ -69,7 +66,7 @@ def send_parts(
 
         def add(part: Part = part) -> tuple[Row, None]:
             grace = context.settings.grace
-            return queue(context.store, to, part, context.now(), grace=grace, key=key, draft=draft), None
+            return counted(queue_now(context.store, to, part, context.now(), grace=grace, **how)), None
 
         _deliver(context, add, None if draft else wait, tell, held)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from wa.errors import WaError
@@ -22,6 +21,10 @@ from wa.times import to_iso
 
 MOST = ((10, timedelta(minutes=10)), (60, timedelta(days=1)))
 """The most replies of a hook in one chat within a time; one more, and the hook rests."""
+
+
+CREATED_FROM = "hook"
+"""The value of `created_from` for what a hook, or its program, sends."""
 
 
 def key_of(hook_id: int, event_id: int) -> str:
@@ -88,24 +91,38 @@ def _is_stranger(store: Store, sender: str) -> bool:
 
 
 def queue(hook_id: int, store: Store, to: Recipient, part: Part, now: datetime, **how: Any) -> Row:
-    """Add a message of a hook, or of a command of its program, as `compose.queue_now` does."""
-    row = compose.queue_now(store, to, part, now, **how, created_from="hook")
-    if store.value("SELECT 1 FROM hooks WHERE id = ?", [hook_id]):
-        with store.write():
-            rows.change(store, row["id"], now, hook_id=hook_id)
+    """Add a message of a hook, in the caller's transaction, as `compose.queue_now` does."""
+    row = compose.queue_now(store, to, part, now, **how, created_from=CREATED_FROM)
+    rows.change(store, row["id"], now, hook_id=hook_id)
     return row
 
 
-def queue_as(hook_id: int, store: Store, to: Recipient, now: datetime) -> Callable[..., Row]:
-    """Return what queues the messages of a command that a hook's program runs; they count as its replies.
+def counting(
+    store: Store, hook_id: int, to: Iterable[str], now: datetime, key: str | None
+) -> Callable[[Row], Row]:
+    """Return a function that counts a new row as a reply of the hook whose program asks for it.
 
-    Raise WaError `rate-limit-exceeded` for one too many, after which the hook rests.
+    `to` are the JIDs that the program writes to, and `key` is the key that it gave. Raise WaError
+    `rate-limit-exceeded` for one message too many, after which the hook rests.
     """
-    if why := too_many(store, hook_id, to.jid, now):
-        with store.write():
-            table.rest(store, hook_id, why, now)
+    status = store.value("SELECT status FROM hooks WHERE id = ?", [hook_id])
+    if status is None or (key is not None and _with_key(store, key) is not None):
+        return lambda row: row
+    why = "it rests already" if status == "resting" else None
+    for jid in to:
+        why = why or too_many(store, hook_id, jid, now)
+    if why is not None:
+        if status != "resting":
+            with store.write():
+                table.rest(store, hook_id, why, now)
         raise WaError("rate-limit-exceeded", f"the hook rests: {why}", "`wa hooks resume` lets it go on")
-    return partial(queue, hook_id)
+
+    def count(row: Row) -> Row:
+        with store.write():
+            rows.change(store, row["id"], now, hook_id=hook_id)
+        return row
+
+    return count
 
 
 def too_many(store: Store, hook_id: int, chat: str, now: datetime) -> str | None:

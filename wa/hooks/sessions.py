@@ -95,8 +95,8 @@ def say(store: Store, hook: Row, message: Row, now: datetime, zone: ZoneInfo) ->
             "session_id": number, **key, "context": [], "created_at": at,
             "expires_at": to_iso(mode.end(now, zone)), "last_activity": at, "replies_to": at,
         }  # fmt: skip
-    context = _current(store, row) + _replies(store, row)
-    if all(each.get("id") != message["message_id"] for each in context):  # it may be handed over again
+    context, is_gone = _current(store, row) + _replies(store, row), bool(message["deleted_at"])
+    if not is_gone and all(each.get("id") != message["message_id"] for each in context):  # it may come again
         context.append({"role": "user", "content": message["content"] or "", "id": message["message_id"]})
     row |= {"context": _cut(context), "last_activity": to_iso(now), "replies_to": to_iso(now)}
     stored = {**row, "context": json.dumps(row["context"], ensure_ascii=False)}

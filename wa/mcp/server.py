@@ -84,13 +84,17 @@ class Server(MCPServer[Any]):
         )
 
 
-def run(home: Home, settings: Settings, now: Callable[[], datetime], allowed: Allowed) -> None:
+def run(
+    home: Home, settings: Settings, now: Callable[[], datetime], allowed: Allowed, hook_id: int | None = None
+) -> None:
     """Serve until the client closes stdin, or a signal raises an exception here.
+
+    With `hook_id`, what is sent counts as replies of that hook, whose program has started this.
 
     The protocol runs on a thread of its own: reading stdin cannot be interrupted, waiting for a thread can.
     """
     logging.getLogger().addHandler(logging.NullHandler())  # otherwise the library logs to stderr by itself
-    work = Work(home, settings, now)
+    work = Work(home, settings, now, hook_id)
     faults: list[BaseException] = []
 
     def serve() -> None:

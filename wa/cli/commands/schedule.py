@@ -92,11 +92,13 @@ def add(
     now = app.now()
     words = Words.typed(app, text, template, set_)
     lateness = None if grace is None else parse_duration(grace)
+    made_from = app.context.made_from("cli")
     if every is None:
         when = compose.read_at(at, now, zone, of_contact=tz == "contact")
         said = words.said_to(app, person, when.moment.astimezone(when.zone))
         if dry_run:
             return words.preview(app, person, said, when.zone, [to_iso(when.moment)])
+        counted = app.context.counting([person.jid], key)
         row = compose.schedule(
             app.store,
             app.settings,
@@ -110,6 +112,7 @@ def add(
             file=file,
             key=key,
             draft=draft,
+            created_from=made_from,
         )
         if remark := when.remark():
             app.out.note(remark)
@@ -123,6 +126,7 @@ def add(
         said = words.said_to(app, person, times[0].astimezone(timing.zone))
         if dry_run:
             return words.preview(app, person, said, timing.zone, [to_iso(each) for each in times])
+        counted = app.context.counting([person.jid], key)
         row = create.schedule(
             app.store,
             app.settings,
@@ -136,9 +140,11 @@ def add(
             draft=draft,
             template=words.template,
             fields=words.given,
+            created_from=made_from,
         )
         for remark in create.remarks(table.get(app.store, row["series_id"]), now):
             app.out.note(remark)
+    counted(row)
     app.out.result(*described(app, row))
     note_what_keeps(app, row, scheduled=True)
     return None

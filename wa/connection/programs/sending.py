@@ -49,9 +49,10 @@ def queue(
             created_from=created_from,
         )
         checks.check_decided(row)
-        return row
+        return counted(row)
 
     context.bind()
+    counted = context.counting([to.jid], key)
     row, is_new = once(store, key, make, file)
     context.wake_owner()
     return row, is_new

@@ -34,8 +34,16 @@ Act = Callable[[Context], T]
 class Pool:
     """Threads that take turns with the requests of one kind."""
 
-    def __init__(self, home: Home, settings: Settings, now: Callable[[], datetime], threads: int) -> None:
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        now: Callable[[], datetime],
+        threads: int,
+        hook_id: int | None = None,
+    ) -> None:
         self._home = home
+        self._hook_id = hook_id
         self._settings = settings
         self._now = now
         self._waiting: SimpleQueue[tuple[Future[Any], Act[Any]] | None] = SimpleQueue()
@@ -101,21 +109,24 @@ class Pool:
                 )
             store = open_store_for(self._home, self._settings.transport)
             store.keep_small()
-            return Context(self._home, self._settings, store, self._now)
+            return Context(self._home, self._settings, store, self._now, hook_id=self._hook_id)
 
 
 class Work:
     """The pools of a server: what reads is not kept waiting by what writes.
 
-    There is one thread that writes, for the store takes one transaction at a time.
+    There is one thread that writes, for the store takes one transaction at a time. With `hook_id`, all that
+    it sends counts as replies of that hook, whose program has started it.
     """
 
-    def __init__(self, home: Home, settings: Settings, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, home: Home, settings: Settings, now: Callable[[], datetime], hook_id: int | None = None
+    ) -> None:
         self.home = home
         self.settings = settings
         self.now = now
         self._readers = Pool(home, settings, now, READERS)
-        self._writer = Pool(home, settings, now, 1)
+        self._writer = Pool(home, settings, now, 1, hook_id)
 
     async def read(self, act: Act[T]) -> T:
         """Do work that changes nothing, or waits for something other than the store."""

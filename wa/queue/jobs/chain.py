@@ -162,6 +162,7 @@ def new_row(job: Row, person: Row, part: int) -> Row:
         "file_name": made.get("fileName"),
         "timezone": job["timezone"],
         "created_from": "job",
+        "hook_id": job["config"].get("hookId"),
         "job_id": job["id"],
         "recipient_index": person["number"],
         "part_index": part,

@@ -55,10 +55,12 @@ def create(
     now: datetime,
     *,
     created_from: str = "cli",
+    hook_id: int | None = None,
 ) -> tuple[Row, bool]:
     """Store a job and the row of its first message, and wake the owner of the connection.
 
-    Return the job without its recipients, and whether it is new: with a key that a job has, it is that one.
+    With `hook_id`, its messages count as replies of that hook. Return the job without its recipients, and
+    whether it is new: with a key that a job has, it is that one.
     Raise WaError `usage` for a key used with other recipients, parts or time, and `wrong-state` when its job
     will not go on.
     """
@@ -90,7 +92,7 @@ def create(
                 "created_from": created_from,
                 "timezone": str(wish.zone),
                 "idempotency_key": wish.key,
-                "config": wish.config,
+                "config": wish.config if hook_id is None else {**wish.config, "hookId": hook_id},
                 "message_parts": parts,
                 "recipients": [row["to_jid"] for row in people.rows],
             },

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Header, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -20,6 +21,7 @@ from wa.store.database import Row
 from wa.web.answers import Answer, answer, listed
 
 MOST_ROWS = 200
+T = TypeVar("T")
 
 
 class Body(BaseModel):
@@ -56,6 +58,14 @@ Key = Annotated[
     str | None,
     Header(alias="Idempotency-Key", description="The same key never makes a second one.", max_length=255),
 ]
+Hook = Annotated[
+    str | None,
+    Header(
+        alias="X-Wa-Hook",
+        description="From a hook's program, its `WA_HOOK`: what is sent counts as the hook's reply.",
+        pattern=r"^[0-9]{1,15}(:[0-9]{1,15})?$",
+    ),
+]
 BodyKey = Annotated[str | None, Field(max_length=255, description="As the header Idempotency-Key.")]
 To = Annotated[str, Field(description="A name or alias, a phone number, a JID, or me.")]
 Text = Annotated[str, Field(description="The text.")]
@@ -74,6 +84,14 @@ class WithText(Body):
 def reply(given: Answer) -> Response:
     """Return an answer as the framework's response."""
     return Response(given.body, given.status, dict(given.headers), given.kind)
+
+
+def as_hook(act: Act[T], hook: str | None) -> Act[T]:
+    """Return the work of a request, for the hook whose program makes it, if one does."""
+    if hook is None:
+        return act
+    number = int(hook.partition(":")[0])
+    return lambda context: act(replace(context, hook_id=number))
 
 
 async def read(work: Work, act: Act[Answer]) -> Response:

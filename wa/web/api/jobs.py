@@ -23,7 +23,7 @@ from wa.store.database import Row
 from wa.times import parse_duration, to_iso
 from wa.web.answers import Answer, answer
 from wa.web.api import fields
-from wa.web.api.fields import Body, BodyKey, Cursor, Key, Limit, Text, Words
+from wa.web.api.fields import Body, BodyKey, Cursor, Hook, Key, Limit, Text, Words
 from wa.when import parse_when
 
 _Status = Literal["draft", "pending", "running", "paused", "completed", "failed", "cancelled"]
@@ -77,7 +77,11 @@ def _add(context: Context, body: Add, key: str) -> Answer:
         body.set,
     )
     frozen = people.freeze(store, settings, context.me, given, wish, now)
-    job, is_new = make.create(store, settings, wish, frozen, now, created_from="api")
+    context.counting((row["to_jid"] for row in frozen.rows), None)
+    made_from = context.made_from("api")
+    job, is_new = make.create(
+        store, settings, wish, frozen, now, created_from=made_from, hook_id=context.hook_id
+    )
     return answer(table.whole(store, job["id"]), 201 if is_new else 200, Idempotency_Key=key)
 
 
@@ -107,9 +111,9 @@ def add_to(paths: FastAPI, work: Work) -> None:
         return await fields.read(work, act)
 
     @paths.post("/api/v1/jobs", summary="Add a job", status_code=201)
-    async def add(body: Add, key: Key = None) -> Response:
+    async def add(body: Add, key: Key = None, hook: Hook = None) -> Response:
         chosen = fields.key_of(key, body.key)
-        return await fields.write(work, lambda context: _add(context, body, chosen))
+        return await fields.write(work, fields.as_hook(lambda context: _add(context, body, chosen), hook))
 
     @paths.get("/api/v1/jobs/{id}", summary="One job: its counts, and what each recipient got or gets")
     async def show(id: str, limit: Limit = 50, after: _After = 0) -> Response:  # noqa: A002

@@ -22,7 +22,7 @@ from wa.record.search import search as search_messages
 from wa.store.database import Row
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
-from wa.web.api.fields import After, Before, BodyKey, Cursor, Flag, Key, Limit, To
+from wa.web.api.fields import After, Before, BodyKey, Cursor, Flag, Hook, Key, Limit, To
 from wa.web.api.route import file_of
 
 LONGEST_WAIT = 30
@@ -59,7 +59,13 @@ def queue(
     said = words.filled(context.store, person, context.now().astimezone(context.settings.zone))
     part = compose.one_part(context.home, said, file.columns if file else None, quoted_id=quoted)
     row, is_new = sending.queue(
-        context, person, part, key, created_from=created_from, is_draft=lambda: body.draft, file=file
+        context,
+        person,
+        part,
+        key,
+        created_from=context.made_from(created_from),
+        is_draft=lambda: body.draft,
+        file=file,
     )
     return sending.shown(context, row), is_new
 
@@ -131,8 +137,11 @@ def add_to(paths: FastAPI, work: Work) -> None:
         return await fields.read(work, act)
 
     @paths.post("/api/v1/messages", summary="Send a message now", status_code=202)
-    async def send(request: Request, body: Send, wait: _Wait = None, key: Key = None) -> Response:
+    async def send(
+        request: Request, body: Send, wait: _Wait = None, key: Key = None, hook: Hook = None
+    ) -> Response:
         chosen = fields.key_of(key, body.key)
-        row, is_new = await work.write(partial(queue, body=body, key=chosen, file=file_of(request)))
+        act = partial(queue, body=body, key=chosen, file=file_of(request))
+        row, is_new = await work.write(fields.as_hook(act, hook))
         row = await sending.settled(work, row, (body.wait if wait is None else wait) or 0)
         return fields.reply(outcome(row, chosen, is_new=is_new))

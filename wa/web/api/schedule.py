@@ -24,7 +24,7 @@ from wa.store.database import Row, Store
 from wa.times import parse_duration
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
-from wa.web.api.fields import Body, BodyKey, Key, Limit, To, When, Words
+from wa.web.api.fields import Body, BodyKey, Hook, Key, Limit, To, When, Words
 from wa.web.api.route import file_of
 
 _Status = Literal[
@@ -87,7 +87,7 @@ def make(
         "grace": None if body.grace is None else parse_duration(body.grace),
         "key": key,
         "draft": body.draft,
-        "created_from": created_from,
+        "created_from": context.made_from(created_from),
         "file": file.columns if file else None,
     }
     add_row: Callable[[], Row]
@@ -112,7 +112,8 @@ def make(
         said = words.filled(context.store, person, at.moment.astimezone(at.zone))
         options.update(zone=at.zone, of_contact=body.tz == "contact")
         add_row = partial(compose.schedule, store, settings, person, said, at.moment, now, **options)
-    row, is_new = once(store, key, add_row, file)
+    counted = context.counting([person.jid], key)
+    row, is_new = once(store, key, lambda: counted(add_row()), file)
     context.wake_owner()
     return shown(context, row), is_new
 
@@ -139,9 +140,11 @@ def add_to(paths: FastAPI, work: Work) -> None:
         return await fields.read(work, lambda context: listing(context, status, limit, cursor))
 
     @paths.post("/api/v1/schedule", summary="Queue a message for later, or a series", status_code=201)
-    async def add_(request: Request, body: Add, key: Key = None) -> Response:
+    async def add_(request: Request, body: Add, key: Key = None, hook: Hook = None) -> Response:
         chosen, file = fields.key_of(key, body.key), file_of(request)
-        return await fields.write(work, lambda context: add(context, body, chosen, file))
+        return await fields.write(
+            work, fields.as_hook(lambda context: add(context, body, chosen, file), hook)
+        )
 
     @paths.get("/api/v1/schedule/{id}", summary="One message of the queue")
     async def show(id: str) -> Response:  # noqa: A002

@@ -1,0 +1,80 @@
+"""What a hook's program sends by a command or a call counts as the hook's reply, and is braked as that."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import ADAM_JID, REEM, REEM_JID
+from web_client import serving
+
+from wa.hooks import table
+from wa.hooks.replies import MOST
+
+FAR = "2030-12-24 10:00"
+
+
+@pytest.fixture
+def api(wa):
+    wa("contacts", "add", "Reem Sample", REEM, "--tag", "family")
+    with serving() as client:
+        yield client
+
+
+def test_every_way_of_a_program_is_counted_and_one_too_many_is_refused(api, wa, store):
+    for name in ("bot", "other"):
+        assert wa("hooks", "add", name, "--exec", "true").code == 0
+
+    def call(path, body, hook="1:5", **headers):
+        return api("POST", f"/api/v1/{path}", body, **({"x_wa_hook": hook} if hook else {}), **headers)
+
+    now = {"to": REEM, "text": "Hi"}
+    later = {**now, "at": FAR}
+    job = {"to": [REEM, ADAM_JID], "part": [{"text": "Part"}], "gap": "1s"}
+    ways = (
+        lambda: call("messages", now).status == 202,
+        lambda: call("schedule", later).status == 201,
+        lambda: call("schedule", {**later, "every": "week"}).status == 201,
+        lambda: call("jobs", {**job, "to": [REEM]}).status == 201,
+        lambda: wa("send", REEM, "Hi", "--no-wait", WA_HOOK="1:5").code == 0,
+        lambda: wa("send", "--tag", "family", "Hi", "--yes", WA_HOOK="1:5").code == 0,
+        lambda: wa("schedule", "add", REEM, "Hi", "--at", FAR, WA_HOOK="1:5").code == 0,
+        lambda: wa("schedule", "add", REEM, "Hi", "--at", FAR, "--every", "day", WA_HOOK="1:5").code == 0,
+        lambda: wa("jobs", "add", "--to", REEM, "--part", "Hi", WA_HOOK="1").code == 0,
+        lambda: call("messages", now, idempotency_key="tenth").status == 202,
+    )
+    counted = "SELECT count(*) FROM scheduled_messages WHERE hook_id = 1"
+    for number, way in enumerate(ways, 1):
+        assert way(), number
+        assert store.value(counted) == number
+    assert number == MOST[0][0]
+    made = store.rows("SELECT DISTINCT created_from FROM scheduled_messages")
+    assert {row["created_from"] for row in made} == {"hook", "job", "series"}
+    repeated = call("messages", now, idempotency_key="tenth")
+    assert (repeated.status, table.get(store, "bot")["status"]) == (200, "active"), "it is there already"
+    refused = call("messages", now)
+    assert (refused.status, refused.code) == (429, "rate-limit-exceeded")
+    assert table.get(store, "bot")["status"] == "resting"
+    for path, body in (("schedule", later), ("schedule", {**later, "every": "week"}), ("jobs", job)):
+        assert call(path, body).code == "rate-limit-exceeded"
+    for command in (
+        ["jobs", "add", "--to", REEM, "--part", "Hi"],
+        ["schedule", "add", REEM, "x", "--at", FAR],
+    ):
+        assert wa(*command, "--json", WA_HOOK="1:6").error["code"] == "rate-limit-exceeded"
+    assert call("messages", {**now, "to": ADAM_JID}).code == "rate-limit-exceeded", "it rests"
+    assert store.value(counted) == number
+    assert call("messages", now, hook="2:7").status == 202, "another hook"
+    assert call("messages", now, hook=None).status == 202, "no hook"
+    assert call("messages", now, hook="9:1").status == 202, "a hook that was removed"
+    for wrong in ("bot", "1:", "-1:2", "1:2:3", "", "1" * 30):
+        assert api("POST", "/api/v1/messages", now, x_wa_hook=wrong).status == 400, wrong
+
+
+def test_a_job_counts_for_each_that_it_goes_to(api, wa, store):
+    assert wa("hooks", "add", "bot", "--exec", "true").code == 0
+    body = {"to": [REEM_JID, ADAM_JID], "part": [{"text": "Part"}], "gap": "1s"}
+    assert api("POST", "/api/v1/jobs", body, x_wa_hook="1:5").status == 201
+    (row,) = store.rows("SELECT to_jid, hook_id, created_from FROM scheduled_messages")
+    assert row == {"to_jid": REEM_JID, "hook_id": 1, "created_from": "job"}
+    assert wa("run-scheduler", "--once").code == 0
+    found = store.rows("SELECT to_jid, hook_id FROM scheduled_messages ORDER BY id")
+    assert found == [{"to_jid": REEM_JID, "hook_id": 1}, {"to_jid": ADAM_JID, "hook_id": 1}]
