@@ -230,7 +230,7 @@ def test_sql_in_a_command_is_found(source):
 WRITES = re.compile(
     r"\b(?:INSERT(?:\s+OR\s+\w+)?\s+INTO|REPLACE\s+INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM)\s+(?:main\.)?([a-z_]+)\b"
 )
-SCHEMA = tuple(f"wa.store.schema.{name}" for name in ("early_steps", "steps", "later_steps"))
+SCHEMA = tuple(f"wa.store.schema.{name}" for name in ("early_steps", "steps", "later_steps", "newer_steps"))
 CARRIES_A_STORE_OVER = (*SCHEMA, "wa.backup.carry_over", "wa.backup.replace", "wa.backup.snapshot")
 
 

@@ -133,6 +133,8 @@ def test_an_example_works_when_it_is_pasted(paste, spawn, home, path, line):
     if "a1b2c3" in line:
         assert paste("wa migrate-s3 --from backups/").code == 0
         assert paste("wa resume").code == 0
+    if path == "wa db restore-archive":
+        assert paste("wa db prune --older-than 0d --yes").code == 0
     if path in BY_HAND:
         with closing(Store(home)) as store, store.write():
             rows.update(store, row["id"], system_now(), status=BY_HAND[path])

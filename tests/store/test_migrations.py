@@ -317,6 +317,14 @@ def test_every_step_says_what_it_brings():
             {"hooks": "settle", "hook_deliveries": "folded_into"},
             id="m0027_settle",
         ),
+        pytest.param(
+            28,
+            ({*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, *JOBS, *SERIES} - {"spool"})
+            | {"shared_numbers", "calls", "sealed", "poll_votes", "events", "hooks", "hook_deliveries"}
+            | {"chat_sessions"},
+            {"pruned": "chat key timestamp sender text flags", "spent": "made id idempotency_key row"},
+            id="m0028_retention",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

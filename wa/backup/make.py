@@ -11,6 +11,7 @@ from wa.backup.names import free_moment, name_at, names_at
 from wa.backup.packing import digest, pack
 from wa.backup.retention import remove_old
 from wa.errors import Terminated, WaError
+from wa.record.retention.archive import home_id
 from wa.store.database import Row, Store
 from wa.store.files import storage_error
 from wa.whatsapp.neonize import session_db as session
@@ -32,6 +33,7 @@ def make_backup(backups: Backups, store: Store, *, with_session: bool = False) -
         for run in history.running(store):
             _end_early(backups, store, run["id"], run["name"], "interrupted", "it was killed")
         backups.look()
+        home_id(store)  # an archive that is made later is of the home that this backup restores
         made = _make(backups, store, parts, with_session)
         trouble, damaged = backups.trouble, list[str]()
         if trouble is None:

@@ -40,7 +40,7 @@ _BESIDE = {"unlink": "link", "resume": "pause", "unread": "chats", "groups": "ch
 COMMANDS = {name: _BESIDE.get(name, name.replace("-", "_")) for name in _NAMES.split()}
 # The modules with further commands of a group.
 FURTHER = {"jobs": ["jobs_add"], "schedule": ["schedule_change", "schedule_birthdays"]}
-FURTHER["hooks"] = ["hooks_change"]
+FURTHER |= {"hooks": ["hooks_change"], "db": ["db_prune"]}
 FURTHER["contacts"] = ["contacts_change", "contacts_birthdays", "contacts_transfer"]
 
 

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -125,6 +126,21 @@ def rest(store: Store, hook_id: int, reason: str, now: datetime) -> None:
 def resting(store: Store) -> list[Row]:
     """Return name and reason of the hooks that rest, for `status`."""
     return store.rows("SELECT name, reason FROM hooks WHERE status = 'resting' ORDER BY name")
+
+
+@rewrites.still_needed.part
+def _keep_unheard(store: Store, rows: Sequence[Row], needed: set[int]) -> None:
+    """Keep messages of which something was told that a hook has not heard yet."""
+    place = store.value("SELECT min(cursor) FROM hooks")
+    if place is None or place >= log.newest(store):
+        return
+    sql = (
+        "SELECT 1 FROM events WHERE chat_jid = :chat_jid AND message_id = :message_id AND id > :place LIMIT 1"
+    )
+    for row in rows:
+        key = {"chat_jid": row["chat_jid"], "message_id": row["message_id"], "place": place}
+        if store.value(sql, key) is not None:
+            needed.add(row["id"])
 
 
 @rewrites.carry_over.part

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from wa.record import chats, messages, names, polls, responses, write
 from wa.record.events import log, told
+from wa.record.retention import ledger
 from wa.store.database import BATCH, Row, Store
 from wa.store.rewrites import join_chats
 from wa.times import from_iso
@@ -24,6 +25,7 @@ def map_lid(store: Store, lid: str, pn: str) -> None:
         responses.rename_sender(store, lid, pn)
         polls.rename_voter(store, lid, pn)
         chats.rename_member(store, lid, pn)
+        ledger.rename(store, lid, pn)
 
 
 def is_split(store: Store, lid: str) -> bool:
@@ -57,6 +59,9 @@ def move_some(store: Store, lid: str, pn: str, now: datetime) -> bool:
         for row in batch:
             if has_made_up:
                 _unite_made_up(store, row, pn, used)
+            if ledger.has(store, pn, row["message_id"]):
+                write.remove(store, row)
+                continue
             twin = messages.find(store, pn, row["message_id"])
             if twin is not None:
                 _merge_doubles(store, row, twin, now=now)

@@ -84,6 +84,12 @@ def tally(store: Store, poll: Row) -> Row:
     }
 
 
+def forget(store: Store, rows: Sequence[Row]) -> None:
+    """Remove the votes in polls, rows with chat_jid and message_id."""
+    keys = [(row["chat_jid"], row["message_id"]) for row in rows]
+    store.conn.executemany("DELETE FROM poll_votes WHERE chat_jid = ? AND poll_id = ?", keys)
+
+
 def rename_voter(store: Store, lid: str, pn: str) -> None:
     """Replace a hidden id by the phone JID as a voter."""
     _rename(store, "voter", lid, pn)

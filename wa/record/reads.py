@@ -14,6 +14,7 @@ from wa.jids import is_person_or_group
 from wa.record import chats, history_sync, write
 from wa.record.messages import END, SILENT, Place, end_of
 from wa.record.names import canonical, forms
+from wa.record.retention import ledger
 from wa.store.database import Store
 from wa.store.rewrites import join_chats
 from wa.times import to_iso
@@ -64,7 +65,7 @@ def _place(store: Store, chat: str, message_id: str) -> Place | None:
         "SELECT timestamp, id FROM messages WHERE chat_jid = ? AND message_id = ? AND status != 'early'",
         [chat, message_id],
     )
-    return (row["timestamp"], row["id"]) if row else None
+    return (row["timestamp"], row["id"]) if row else ledger.place_of(store, chat, message_id)
 
 
 def _read_to(store: Store, chat: str, place: Place) -> None:

@@ -6,6 +6,7 @@ Functions that write join the caller's transaction.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from wa.jids import is_group
 from wa.record.messages import COUNTED
@@ -109,6 +110,13 @@ def add_receipt(store: Store, receipt: Row) -> bool:
         receipt,
     )
     return bool(written.rowcount)
+
+
+def forget(store: Store, rows: Sequence[Row]) -> None:
+    """Remove reactions to messages, and receipts of them; rows with chat_jid and message_id."""
+    keys = [(row["chat_jid"], row["message_id"]) for row in rows]
+    store.conn.executemany("DELETE FROM reactions WHERE chat_jid = ? AND message_id = ?", keys)
+    store.conn.executemany("DELETE FROM receipts WHERE chat_jid = ? AND message_id = ?", keys)
 
 
 def rename_sender(store: Store, lid: str, pn: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from wa.errors import WaError
@@ -42,6 +43,16 @@ def remove(store: Store, number: int) -> None:
     _insert(store, _text_of(store, number), number, "'delete'")
 
 
+def remove_many(store: Store, numbers: Sequence[int]) -> None:
+    """Remove the texts of the messages with these ids, in the caller's transaction."""
+    store.execute(
+        f"INSERT INTO messages_fts (messages_fts, rowid, folded) SELECT 'delete', id, {_TEXT} || ?"
+        " FROM messages WHERE id IN (SELECT value FROM json_each(?))"
+        " AND EXISTS (SELECT 1 FROM messages_fts_docsize d WHERE d.id = messages.id)",
+        [PAD, json.dumps(list(numbers))],
+    )
+
+
 @contextmanager
 def changing(store: Store, number: int | None) -> Iterator[None]:
     """Replace the text of a message that the block changes, in the caller's transaction."""
@@ -73,6 +84,11 @@ def _insert(store: Store, text: str, number: int | None, command: str = "NULL") 
             f"INSERT INTO messages_fts (messages_fts, rowid, folded) VALUES ({command}, ?, ?)",
             [number, text + PAD],
         )
+
+
+def shrink(store: Store) -> None:
+    """Write the index anew without what was removed; it holds the write lock for as long as that takes."""
+    store.execute("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
 
 
 def repair(store: Store) -> list[str]:

@@ -22,6 +22,7 @@ from wa.record.events import log, told
 from wa.record.messages import SILENT, Place, find, is_stand_in, moment, newest_id
 from wa.record.names import canonical, may_be_of_one
 from wa.record.responses import RECENT, STATUS
+from wa.record.retention import ledger
 from wa.store.database import Row, Store
 from wa.times import to_iso
 
@@ -48,11 +49,12 @@ def record(store: Store, event: MessageReceived, source: str, now: datetime) -> 
 
 
 def record_many(store: Store, events: Sequence[MessageReceived], source: str, now: datetime) -> int:
-    """Store messages, each once, in their order; return how many were new.
+    """Store messages that were not pruned, each once, in their order; return how many were new.
 
     One statement writes all, for they may be thousands. Callers end with `told.complete`: the past may bring
     a live message too. Raise ValueError for a time that no datetime holds.
     """
+    events = ledger.without_pruned(store, events, source)
     if source not in ("migration", "import"):
         for event in messages.like_made_up(store, events):
             fill_in_id(store, dict(zip(_WRITTEN, _row_of(store, event, source, ""), strict=True)))
@@ -165,14 +167,6 @@ def _fill(store: Store, row: Row, now: datetime) -> None:
     chats.count_unread(store, row["chat_jid"])
     source = "live" if "live" in (row["source"], found["source"]) else "history"
     told.tell(store, "message", found, source, now)
-
-
-def take_away(store: Store, chat: str, message_id: str) -> None:
-    """Remove the row that stands for a message, if there is one: the message is none that people read."""
-    found = find(store, chat, message_id)
-    if found is not None and is_stand_in(found):
-        remove(store, found)
-        chats.count_unread(store, chat)
 
 
 # ── Messages whose id was made up ───────────────────────────────────────────────────────────────────
@@ -298,3 +292,9 @@ def remove(store: Store, row: Row) -> None:
     search_index.remove(store, row["id"])
     log.drop(store, row["id"])
     store.execute("DELETE FROM messages WHERE id = ?", [row["id"]])
+
+
+def remove_many(store: Store, numbers: Sequence[int]) -> None:
+    """Remove the messages with these ids. What is told of them stays in the log of events."""
+    search_index.remove_many(store, numbers)
+    store.conn.executemany("DELETE FROM messages WHERE id = ?", [(each,) for each in numbers])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from wa.errors import WaError
 from wa.store.database import Store
+from wa.store.locks import FileLock, describe_holder, lock_holder
 from wa.store.schema.steps import SEARCH_INDEXES
 
 _OF_AN_INDEX = re.compile(r"ok$|row \d+ missing from index |wrong # of entries in index ")
@@ -83,3 +86,16 @@ def verify(store: Store) -> None:
     """Check the database from end to end. Raise WaError `corrupt` when it has a fault."""
     if problems := check(store):
         raise fault(store, problems)
+
+
+@contextmanager
+def alone(store: Store) -> Iterator[None]:
+    """Run a block while no process holds the connection. Raise WaError `in-use` when one does."""
+    lock = FileLock(store.home.session_lock)
+    if not lock.acquire():
+        holder = describe_holder(lock_holder(store.home.session_lock) or {})
+        raise WaError("in-use", f"{holder} is at work on the store", "stop it for as long as this takes")
+    try:
+        yield
+    finally:
+        lock.release()

@@ -72,6 +72,16 @@ class Home:
         return self.path / "backup.lock"
 
     @property
+    def archive(self) -> Path:
+        """The directory of the archives with what was pruned."""
+        return self.path / "archive"
+
+    @property
+    def prune_lock(self) -> Path:
+        """The lock for pruning, and for restoring what was pruned."""
+        return self.path / "prune.lock"
+
+    @property
     def socket(self) -> Path:
         """The datagram socket on which any process wakes the owner of the connection."""
         return self.path / "wa.sock"

@@ -13,13 +13,13 @@ all modules in `MODULES` first, so that no part is missed; a module that is not 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
 from typing import Generic, ParamSpec
 
-from wa.store.database import Store
+from wa.store.database import Row, Store
 
 MODULES = [
     "wa.store.device",
@@ -31,6 +31,8 @@ MODULES = [
     "wa.record.history_sync",
     "wa.record.reads",
     "wa.record.calls",
+    "wa.record.retention.ledger",
+    "wa.record.retention.archive",
     "wa.people.contacts",
     "wa.queue.jobs.table",
     "wa.queue.birthdays",
@@ -107,6 +109,19 @@ class Restore:
             )
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """A table of which old rows are archived and removed. The order of shelves is that of their removal."""
+
+    table: str
+    pages: Callable[[Store, int], Iterator[list[Row]]]
+    """Yields its old rows, so many at a time."""
+    remove: Callable[[Store, list[Row]], int]
+    """Removes rows that are what they were, in the caller's transaction; returns their number."""
+    put_back: Callable[[Store, Row], bool]
+    """Stores a row again, in the caller's transaction; returns whether it was not there."""
+
+
 join_chats: Rewrite[[Store, str, str]] = Rewrite()
 """Join two chats that turned out to be with one person: `join_chats.run(store, lid, pn)`.
 
@@ -137,6 +152,17 @@ A message that went out since the backup was made must not go out again.
 
 message_deleted: Rewrite[[Store, str, str, datetime]] = Rewrite(["wa.hooks.deliveries", "wa.hooks.sessions"])
 """Forget what a message said that was deleted for everyone: `….run(store, chat, message_id, deleted_at)`."""
+
+still_needed: Rewrite[[Store, Sequence[Row], set[int]]] = Rewrite(
+    ["wa.queue.retired.needs", "wa.hooks.table"]
+)
+"""Of these messages, add the ids of those that may not be pruned yet to a set: `….run(store, rows, ids)`."""
+
+file_needed: Rewrite[[Store, str, set[str]]] = Rewrite(["wa.queue.retired.needs"])
+"""Add the path of a file to a set if it is still to be sent: `….run(store, path, found)`."""
+
+old_rows: Rewrite[[Store, list[Shelf], str]] = Rewrite(["wa.queue.retired.shelves"])
+"""Add the tables, with rows that were done with before a moment (ISO text), to a list."""
 
 row_changed: Rewrite[[Store, str, datetime]] = Rewrite(["wa.queue.jobs.chain"])
 """Follow a row of the queue that changed its status: `row_changed.run(store, row_id, now)`.

@@ -1,4 +1,4 @@
-"""db stats|check: the figures and the integrity of the store."""
+"""wa db: the figures, the integrity and the size of the store."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from wa.record import search_index
 from wa.store import condition
 
 commands = typer.Typer()
-db = typer.Typer(help="The database: figures and integrity.")
+db = typer.Typer(help="The database: figures, integrity, what is kept of it.")
 commands.add_typer(db, name="db")
 
 
 @db.command()
 def stats(ctx: typer.Context, as_json: Json = False) -> None:
-    """Show how much is stored: rows and bytes of each table, the files.
+    """Show rows and bytes of each table, and of the files.
 
     Example: wa db stats
     """
@@ -56,3 +56,20 @@ def check(
     found = search_index.repair(app.store)
     text = f"repaired: {'; '.join(found)}" if found else "ok; there was nothing to repair"
     app.out.result({"ok": True, "repaired": found}, text)
+
+
+@db.command()
+def vacuum(ctx: typer.Context, as_json: Json = False) -> None:
+    """Give the space of what was removed back to the disk.
+
+    It takes about as much free space as the database has, and nothing else
+    can be stored meanwhile. No listener or scheduler may run.
+
+    Example: wa db vacuum
+    """
+    from wa.record.retention.vacuum import vacuum as vacuum_store
+
+    app = app_of(ctx)
+    before, after = vacuum_store(app.store)
+    found = {"size_before_bytes": before, "size_bytes": after}
+    app.out.result(found, f"{before / 1e6:,.1f} MB before, {after / 1e6:,.1f} MB now")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from wa.connection.incoming import versions, waiting
+from wa.connection.incoming.pruned import is_of_pruned
 from wa.jids import is_group
 from wa.queue import outcomes
 from wa.record import (
@@ -23,6 +24,7 @@ from wa.record import (
 )
 from wa.record.events import told
 from wa.record.names import canonical
+from wa.record.retention import ledger
 from wa.store import device
 from wa.store.database import Row, Store
 from wa.times import to_iso
@@ -65,10 +67,12 @@ def apply_event(store: Store, event: Event, now: datetime, source: str = "live")
 def _record(store: Store, event: Event, now: datetime, source: str) -> None:
     if isinstance(event, MessageReceived):
         _message(store, event, now, source)
+    elif is_of_pruned(store, event):
+        return
     elif isinstance(event, OtherVersion):
         _add_version(store, event, now, source)
     elif isinstance(event, NothingToShow):
-        write.take_away(store, canonical(store, event.chat_jid), event.message_id)
+        waiting.take_away(store, canonical(store, event.chat_jid), event.message_id)
     elif isinstance(event, Edited):
         _edit(store, event, now, source)
     elif isinstance(event, Deleted):
@@ -214,7 +218,8 @@ def _vote(store: Store, event: Voted, now: datetime, source: str) -> None:
     notice = event.notice
     chat, poll_id = canonical(store, notice.chat_jid), notice.quoted_id or ""
     key = {"chat_jid": chat, "poll_id": poll_id, "voter": canonical(store, notice.sender)}
-    polls.vote(store, key, event.choices, event.said_at)
+    if not ledger.has(store, chat, poll_id):
+        polls.vote(store, key, event.choices, event.said_at)
     _notice(store, notice, polls.words(messages.about(store, chat, poll_id), event.choices), now, source)
 
 
@@ -262,6 +267,8 @@ def _receipt(store: Store, event: ReceiptReceived, now: datetime, source: str) -
         receipt = {
             "chat_jid": chat, "message_id": message_id, "recipient": recipient, "kind": event.kind, "at": at,
         }  # fmt: skip
+        if ledger.has(store, chat, message_id):
+            continue
         is_new = responses.add_receipt(store, receipt)
         write.update_status(store, chat, message_id)
         if is_new and source == "live":

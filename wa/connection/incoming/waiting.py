@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from wa.record import write
+from wa.record import chats, write
 from wa.record.events import told
 from wa.record.messages import EDIT, LAST_SECOND, find, is_stand_in, moment
 from wa.record.names import canonical, may_be_of_one
@@ -119,6 +119,14 @@ def clear(store: Store, row: Row) -> None:
     is_marked = about is not None and (about["unavailable"], about["edited_at"]) == (EDIT, marked_at)
     if row["kind"] in _EDITS and about is not None and is_marked:
         write.change(store, about["id"], {"edited_at": None, "unavailable": None})
+
+
+def take_away(store: Store, chat: str, message_id: str) -> None:
+    """Remove the row that stands for a message, if there is one: the message is none that people read."""
+    found = find(store, chat, message_id)
+    if found is not None and is_stand_in(found):
+        write.remove(store, found)
+        chats.count_unread(store, chat)
 
 
 def is_notice(store: Store, found: Row, about: Row, quoted_id: str | None) -> bool:

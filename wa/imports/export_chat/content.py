@@ -7,17 +7,14 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from wa.imports.export_chat.phrases import ATTACHED, DELETED, EDITED, ENCRYPTED, OMITTED, plain
-from wa.texts import clean
+from wa.texts import MARKS, unmarked
 
-MARKS = "\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
-"""Invisible marks around names and before notices, which set the direction of writing."""
 _GENERATED = "\u200e"
 """The mark that an iPhone puts before text that nobody typed."""
 TYPED = "\u034f"
 """A character without a shape (combining grapheme joiner) that `writing` puts around a text, and before
 further lines, that somebody typed and that look like something else."""
 _LONGEST_PHRASE = 300
-_NO_MARKS = str.maketrans("", "", MARKS)
 _ANDROID_FILE = re.compile(r"(?P<file>[^\n]+) \((?P<word>[^\n]+)\)")
 _OLD_FILE = re.compile(r"(?P<file>[^\n<>]+) <(?P<word>[^\n<>:]+)>")
 _IPHONE_FILE = re.compile(r"<(?P<word>[^\n<>:：]{1,40})[:：]\s{0,4}(?P<file>[^\n<>]{1,300})>")
@@ -31,7 +28,6 @@ _POLL = re.compile(
 )
 """`POLL:`, the question, and the options, each with its votes."""
 _EXTENSION = re.compile(r"\.(\w{1,10})$")
-_MENTION = re.compile(r"@(?:\u2068[^\u2069\n]*\u2069|\+?[0-9]{7,20}(?![0-9]))")
 _KIND_OF_EXTENSION = {
     extension: kind
     for kind, extensions in {
@@ -139,23 +135,6 @@ def kind_of_file(name: str) -> str:
         return "voice"
     extension = _EXTENSION.search(unmarked(name))
     return _KIND_OF_EXTENSION.get(extension[1].lower() if extension else "", "document")
-
-
-def comparable(text: str | None) -> str:
-    """Return a text for comparison, without parts that an export changes: marks, outer spaces, mentions.
-
-    An export of ours has no control characters.
-    """
-    if not text:
-        return ""
-    if "@" in text:
-        text = _MENTION.sub("@", text)
-    return clean(text.translate(_NO_MARKS)).strip()
-
-
-def unmarked(text: str) -> str:
-    """Return a text without invisible marks."""
-    return text.translate(_NO_MARKS)
 
 
 def _caption(text: str) -> str | None:

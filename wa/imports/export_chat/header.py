@@ -11,8 +11,8 @@ from datetime import date, time
 from functools import lru_cache
 from typing import NamedTuple
 
-from wa.imports.export_chat.content import MARKS, unmarked
 from wa.imports.export_chat.phrases import half_of_day, is_filler
+from wa.texts import MARKS, unmarked
 
 _FIRST_DAY = date(2009, 1, 1)
 """The earliest date of a message: WhatsApp began in 2009."""

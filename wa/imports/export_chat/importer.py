@@ -20,7 +20,6 @@ from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
 from wa.imports.export_chat.archive import Export, Unusable, opened
-from wa.imports.export_chat.content import comparable
 from wa.imports.export_chat.match import Item, Matcher, Stored, made_up_ids
 from wa.imports.export_chat.participants import Participants, People, find_chat, identify, name_of_chat
 from wa.imports.export_chat.reader import ORDERS, FileFormat, Message, NoMessage, Survey, read
@@ -29,6 +28,7 @@ from wa.jids import phone_in
 from wa.people.skipped import Skipped
 from wa.record import chats, messages, names, write
 from wa.store.database import BATCH, Row, Store
+from wa.texts import comparable
 from wa.times import resolve_wall, to_iso
 from wa.whatsapp.events import MessageReceived
 
@@ -165,15 +165,16 @@ class _Importer:
                 numbers = self._add([item for item, row in zip(items, rows, strict=True) if row is None])
                 matcher.exclude(number for number in numbers if number)
                 for item, row in zip(items, rows, strict=True):
-                    if row and item.message.content.is_edited and not (row.is_edited or row.is_deleted):
+                    is_changed = row and (row.is_edited or row.is_deleted or row.is_pruned)
+                    if row and item.message.content.is_edited and not is_changed:
                         self._edit(item, row)
             self.report.added += len(numbers) - numbers.count(None)
         new = iter(numbers)
         places = [(row.number, row.media_path) if row else (next(new), None) for row in rows]
         self._take_files(
             (item.message, number, path)
-            for item, (number, path) in zip(items, places, strict=True)
-            if item.message.content.file
+            for item, (number, path), row in zip(items, places, rows, strict=True)
+            if item.message.content.file and not (row and row.is_pruned)
         )
 
     def _item(self, message: Message) -> Item:

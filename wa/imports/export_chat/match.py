@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from wa.imports.export_chat.content import comparable
 from wa.imports.export_chat.reader import Message
 from wa.jids import is_group, phone_of_jid
 from wa.record.messages import MADE_UP
+from wa.record.retention import ledger
 from wa.store.database import Store
+from wa.texts import comparable
 
 OF_A_MINUTE, OF_A_SECOND = f"{MADE_UP}min-", f"{MADE_UP}sec-"
 """The beginnings of made-up ids, for times to the minute and times to the second."""
@@ -54,10 +55,21 @@ class Stored:
     is_edited: bool
     is_deleted: bool
     media_path: str | None
+    digest: int | None = None
+    """A digest of the text of a message that was pruned, of which the ledger has no more."""
     is_free: bool = True
 
     def __post_init__(self) -> None:
-        self.text = comparable(self.content)
+        self.text = comparable(self.content) if self.digest is None else "…" * bool(self.digest)
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether the message is not stored any more, and is not to be stored again."""
+        return self.digest is not None
+
+    def says(self, text: str) -> bool:
+        """Return whether its text is the same as one that `comparable` returned."""
+        return self.text == text if self.digest is None else self.digest == ledger.digest_of(text)
 
 
 class Matcher:
@@ -107,7 +119,17 @@ class Matcher:
             " AND NOT EXISTS (SELECT 1 FROM matched WHERE matched.id = m.id)",
             [json.dumps(starts), self._chat, self._early + self._late],
         )
-        return [Stored(number, time, bool(mine), *rest) for number, time, mine, *rest in rows]
+        found = [Stored(number, time, bool(mine), *rest) for number, time, mine, *rest in rows]
+        pruned = ledger.near(self._store, self._chat, starts, self._early + self._late)
+        is_matched = "SELECT 1 FROM matched WHERE id = ?"
+        return found + [
+            Stored(
+                each.key, each.timestamp, each.is_mine, each.sender, None, each.kind, each.is_edited,
+                each.is_deleted, None, each.text,
+            )
+            for each in pruned
+            if each.kind != "reaction" and self._store.value(is_matched, [each.key]) is None
+        ]  # fmt: skip
 
     def _best(
         self, item: Item, near: dict[tuple[int, bool], list[Stored]], fits: Callable[[Item, Stored], bool]
@@ -146,7 +168,7 @@ def _is_alike(item: Item, row: Stored) -> bool:
     content = item.message.content
     if (content.kind == "system") != (row.kind == "system") or content.is_deleted != row.is_deleted:
         return False
-    return item.text == row.text and (
+    return row.says(item.text) and (
         bool(item.text) or content.is_deleted or "text" not in (content.kind, row.kind)
     )
 
@@ -177,6 +199,8 @@ def made_up_ids(store: Store, chat: str, items: Sequence[Item], *, has_seconds: 
                 "SELECT count(*) FROM messages WHERE chat_jid = ? AND message_id > ? AND message_id < ?",
                 [chat, f"{base}-", f"{base}."],
             )
+        while ledger.has(store, chat, f"{base}-{used[base]}"):
+            used[base] += 1
         ids.append(f"{base}-{used[base]}")
         used[base] += 1
     return ids

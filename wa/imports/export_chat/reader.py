@@ -17,8 +17,9 @@ from datetime import date, datetime, timedelta
 from itertools import combinations
 
 from wa.errors import WaError
-from wa.imports.export_chat.content import MARKS, TYPED, Content, content_of, is_notice
+from wa.imports.export_chat.content import TYPED, Content, content_of, is_notice
 from wa.imports.export_chat.header import Header, Style, day_of, header_of, sender_of
+from wa.texts import MARKS
 
 ORDERS = ("dmy", "mdy", "ymd")
 """The orders that day, month and year of a date may have."""

@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 
 from wa.errors import WaError
-from wa.imports.export_chat.content import TYPED, content_of, unmarked
+from wa.imports.export_chat.content import TYPED, content_of
 from wa.imports.export_chat.header import LONGEST_NAME, header_of, is_quoting
 from wa.jids import phone_of_jid, show_jid
 from wa.media.names import free_among, safe_name
@@ -28,7 +28,7 @@ from wa.store.database import Row
 from wa.store.device import last_account
 from wa.store.files import explained, part_file, put
 from wa.store.fold import fold_name
-from wa.texts import clean, one_line
+from wa.texts import clean, one_line, unmarked
 
 _MARK = "\u200e"
 """The mark that an iPhone puts before text that nobody typed."""

@@ -24,6 +24,7 @@ from wa.people.skipped import Skipped
 from wa.record import chats, messages, names, polls, responses, write
 from wa.record.events import log
 from wa.record.export.files import folder_of, name_of
+from wa.record.retention import ledger
 from wa.store.database import BATCH, Row, Store
 from wa.store.files import explained
 
@@ -122,12 +123,13 @@ class _Importer:
 
     def _is_here(self, row: Row, matched: set[int]) -> bool:
         """Return whether a message is stored; under a made-up id, it then gets its own."""
-        if messages.is_stored(self.store, row["chat_jid"], row["message_id"]):
+        chat, message_id = row["chat_jid"], row["message_id"]
+        if messages.is_stored(self.store, chat, message_id) or ledger.has(self.store, chat, message_id):
             return True
         if not row["message_id"].startswith(messages.MADE_UP):
             return (
                 write.fill_in_id(self.store, row) if not self.is_dry else messages.has_like(self.store, row)
-            )
+            ) or ledger.has_like(self.store, row, is_dry=self.is_dry)
         late = (
             59
             if row["message_id"].startswith(OF_A_MINUTE)
@@ -135,7 +137,7 @@ class _Importer:
             if row["message_id"].startswith(OF_A_SECOND)
             else 0
         )
-        found = messages.alike(self.store, row, late)
+        found = [*messages.alike(self.store, row, late), *ledger.alike(self.store, row, late)]
         number = next((each for each in found if each not in matched), None)
         matched.update([] if number is None else [number])
         return number is not None

@@ -20,6 +20,7 @@ from wa.imports.wajs.report import FileReport
 from wa.record import chats, names, write
 from wa.record.events import told
 from wa.record.names import canonical
+from wa.record.retention import ledger
 from wa.store.database import BATCH, Row, Store
 from wa.store.device import own_jid
 from wa.whatsapp.events import MessageReceived
@@ -127,11 +128,15 @@ class ChatImport:
     def _new_events(self, chat: str, named: str, found: list[OldMessage]) -> list[MessageReceived]:
         """Return the messages of a batch whose signatures are not stored yet."""
         stored, changed = self._stored(chat, found)
+        pruned, changed_before = self._pruned(chat, found)
+        changed += changed_before
         new = []
         for message, ordinal in zip(found, self._ordinals(found), strict=True):
-            if message.message_id is None and ordinal < stored[message.signature]:
+            at, is_mine, text = message.signature
+            known = stored[message.signature] + pruned[at, is_mine, ledger.digest_of(text)]
+            if message.message_id is None and ordinal < known:
                 continue  # it is stored from another source, or an earlier run
-            when = message.signature[:2]
+            when = at, is_mine
             if message.message_id is None and changed[when] > self._matched[when]:
                 self._matched[when] += 1  # it was edited or deleted since
                 continue
@@ -169,6 +174,16 @@ class ChatImport:
         same = Counter((time, bool(mine), text) for time, mine, text, is_changed in rows if not is_changed)
         return same, Counter((time, bool(mine)) for time, mine, _, is_changed in rows if is_changed)
 
+    def _pruned(
+        self, chat: str, found: list[OldMessage]
+    ) -> tuple[Counter[tuple[int, bool, int]], Counter[tuple[int, bool]]]:
+        """Return what `_stored` returns of pruned messages, with digests of their texts."""
+        times = sorted({each.timestamp for each in found if each.message_id is None})
+        near = ledger.near(self._store, chat, times, 0)
+        changed = [each for each in near if each.is_edited or each.is_deleted]
+        same = Counter((each.timestamp, each.is_mine, each.text) for each in near if each not in changed)
+        return same, Counter((each.timestamp, each.is_mine) for each in changed)
+
     def _count_new(self, new: list[MessageReceived]) -> int:
         """Return the number of these messages that a run other than a dry run would write."""
         pairs = [
@@ -178,6 +193,7 @@ class ChatImport:
                 "SELECT 1 FROM messages WHERE chat_jid = ? AND message_id = ?",
                 [each.chat_jid, each.message_id],
             )
+            and not ledger.has(self._store, each.chat_jid, each.message_id)
         ]
         sql = "INSERT OR IGNORE INTO counted VALUES (?, ?)"
         return self._store.conn.executemany(sql, pairs).rowcount if pairs else 0

@@ -1,4 +1,4 @@
-"""The steps from the sixteenth on: new ones are added here."""
+"""The sixteenth to the twenty-seventh step."""
 
 from __future__ import annotations
 

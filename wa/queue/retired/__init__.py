@@ -1,0 +1,1 @@
+"""Old rows of the queue: what still needs a message, what goes to an archive, and keys that stay used."""

@@ -1,0 +1,253 @@
+"""Pruning: old messages go to an archive, which is checked, and are then removed from the store.
+
+A message is removed only if it still is what the archive holds of it, with its reactions and receipts; one
+that was changed meanwhile stays for the next time. So it is in the store or in an archive that opens, or in
+both, whenever the process is killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from wa.errors import WaError
+from wa.record import chats, polls, responses, write
+from wa.record.messages import START, moment
+from wa.record.retention import archive, files, ledger, lines
+from wa.store.database import Row, Store
+from wa.store.locks import FileLock
+from wa.store.rewrites import Shelf, old_rows, still_needed
+from wa.times import to_iso
+
+BATCH = 250
+"""Rows that are read, or removed, at once."""
+_MOST_BYTES = 1_000_000
+"""The bytes of lines behind which no further row joins a batch."""
+
+
+def _no_pause() -> None:
+    """Go on at once."""
+
+
+@dataclass
+class Pruning:
+    """A run: what it is to prune, and what it has pruned so far."""
+
+    store: Store
+    before: datetime
+    """Messages that were sent before this moment are pruned."""
+    now: datetime
+    chat: str | None = None
+    with_archive: bool = True
+    with_files: bool = False
+    old: datetime | None = None
+    """Rows of other tables that were done with before this moment are pruned; none of them if None."""
+    advance: Callable[[int], object] = lambda count: None
+    """Called with the number of rows handled since the last call; each is handled up to twice."""
+    pause: Callable[[], None] = _no_pause
+    """Called between two batches; what it raises ends the run."""
+    messages: int = field(default=0, init=False)
+    size: int = field(default=0, init=False)
+    rows: dict[str, int] = field(default_factory=dict, init=False)
+    kept: int = field(default=0, init=False)
+    first: int | None = field(default=None, init=False)
+    last: int | None = field(default=None, init=False)
+    of_chats: set[str] = field(default_factory=set, init=False)
+    removed_files: files.Removed = field(default_factory=files.Removed, init=False)
+
+    def run(self) -> Row:
+        """Prune, and return the report. Raise WaError `in-use` and `storage-error`."""
+        lock = FileLock(self.store.home.prune_lock)
+        if not lock.acquire():
+            raise WaError("in-use", "another wa process is pruning, or restoring an archive", "wait for it")
+        try:
+            archive.remove_left(self.store.home)
+            files.remove_left(self.store)
+            path = self._archive() if self.with_archive else None
+            if path is not None:
+                self._forget_counts()
+                self._remove_archived(path)
+            elif not self.with_archive:
+                self._remove_all()
+            return self.report() | {"archive": str(path) if path else None}
+        finally:
+            lock.release()
+
+    def rehearse(self) -> Row:
+        """Return what `run` would report, without its archive; nothing is written."""
+        for _ in self._lines():
+            pass
+        return self.report()
+
+    def total(self) -> int:
+        """Return the number of messages that are old enough, for a progress bar."""
+        of_chat = "" if self.chat is None else "chat_jid = :chat AND "
+        sql = f"SELECT count(*) FROM messages WHERE {of_chat}timestamp < :before"
+        return int(self.store.value(sql, {"before": self._seconds, "chat": self.chat}))
+
+    def report(self) -> Row:
+        """Return what was pruned."""
+        first, last = (None if at is None else to_iso(moment(at)) for at in (self.first, self.last))
+        return {
+            "before": to_iso(self.before),
+            "chat_jid": self.chat,
+            "messages": self.messages,
+            "chats": len(self.of_chats),
+            "first_at": first,
+            "last_at": last,
+            "size_bytes": self.size,
+            "kept": self.kept,
+            "rows": self.rows,
+            "files": self.removed_files.count,
+            "files_bytes": self.removed_files.size,
+        }
+
+    @property
+    def _seconds(self) -> float:
+        return self.before.timestamp()
+
+    # ── What is old enough ──────────────────────────────────────────────────────────────────────────
+
+    def _lines(self) -> Iterator[str]:
+        """Yield the lines of all that is old enough and not needed any more, and count it."""
+        for page in self._pages():
+            for row in page:
+                line = lines.of_message(self.store, row)
+                self._count(row, len(line))
+                yield line
+            self.advance(len(page))
+            self.pause()
+        for shelf in self._shelves():
+            for rows in shelf.pages(self.store, BATCH):
+                for row in rows:
+                    line = lines.of_row(shelf.table, row)
+                    self.rows[shelf.table] = self.rows.get(shelf.table, 0) + 1
+                    self.size += len(line)
+                    yield line
+                self.pause()
+
+    def _shelves(self) -> list[Shelf]:
+        found: list[Shelf] = []
+        if self.old is not None and self.chat is None:
+            old_rows.run(self.store, found, to_iso(self.old))
+        return found
+
+    def _pages(self) -> Iterator[list[Row]]:
+        """Yield the messages that are old enough and not needed any more, the oldest first."""
+        place = START
+        of_chat = "" if self.chat is None else "chat_jid = :chat AND "
+        sql = (
+            f"SELECT * FROM messages WHERE {of_chat}timestamp < :before AND (timestamp, id) > (:time, :id)"
+            " ORDER BY timestamp, id LIMIT :limit"
+        )
+        params = {"before": self._seconds, "chat": self.chat, "limit": BATCH}
+        while page := self.store.rows(sql, {**params, "time": place[0], "id": place[1]}):
+            place = (page[-1]["timestamp"], page[-1]["id"])
+            needed = _needed(self.store, page)
+            self.kept += len(needed)
+            yield [row for row in page if row["id"] not in needed]
+
+    def _count(self, row: Row, size: int) -> None:
+        at = row["timestamp"]
+        self.messages += 1
+        self.size += size
+        self.of_chats.add(row["chat_jid"])
+        self.first = at if self.first is None else min(self.first, at)
+        self.last = at if self.last is None else max(self.last, at)
+
+    def _forget_counts(self) -> None:
+        """Begin to count anew: what was changed since it was archived is not removed."""
+        self.messages = self.size = 0
+        self.first = self.last = None
+        self.rows, self.of_chats = {}, set()
+
+    # ── Archiving and removing ──────────────────────────────────────────────────────────────────────
+
+    def _archive(self) -> Path | None:
+        head = {
+            "home": archive.home_id(self.store),
+            "made_at": to_iso(self.now),
+            "before": to_iso(self.before),
+            "chat_jid": self.chat,
+        }
+        return archive.write(self.store.home, head, self._lines(), self.now)
+
+    def _remove_archived(self, path: Path) -> None:
+        """Remove what an archive holds, unless it was changed since."""
+        shelves = {shelf.table: shelf for shelf in self._shelves()}
+        for kind, batch in _batches(archive.read(path)):
+            if kind == lines.MESSAGE:
+                self._remove_messages({lines.parsed(line)["id"]: line for line in batch})
+            else:
+                self._remove_rows(shelves[kind], [lines.parsed(line) for line in batch])
+            self.advance(len(batch))
+            self.pause()
+
+    def _remove_all(self) -> None:
+        """Remove what is old enough, without an archive."""
+        for page in self._pages():
+            self._remove_messages(dict.fromkeys(row["id"] for row in page))
+            self.advance(2 * len(page))
+            self.pause()
+        for shelf in self._shelves():
+            for rows in shelf.pages(self.store, BATCH):
+                self._remove_rows(shelf, rows)
+                self.pause()
+
+    def _remove_messages(self, archived: dict[int, bytes | None]) -> None:
+        """Remove messages that are what their lines say, or that have None in place of a line."""
+        store = self.store
+        with store.write(durable=False):
+            rows = [row for number in archived if (row := _by_id(store, number))]
+            needed = _needed(store, rows)
+            gone = []
+            for row in rows:
+                line = lines.of_message(store, row)
+                if row["id"] not in needed and archived[row["id"]] in (None, line.encode() + b"\n"):
+                    gone.append(row)
+                    self._count(row, len(line))
+            ledger.add(store, gone)
+            responses.forget(store, gone)
+            polls.forget(store, gone)
+            write.remove_many(store, [row["id"] for row in gone])
+            for chat in {row["chat_jid"] for row in gone if row["status"] == "received"}:
+                chats.count_unread(store, chat)
+            if self.with_files:
+                files.note(store, [row["media_path"] for row in gone if row["media_path"]])
+        if self.with_files:
+            files.remove_noted(store, self.removed_files)
+
+    def _remove_rows(self, shelf: Shelf, rows: list[Row]) -> None:
+        """Remove rows of another table that are what they were."""
+        with self.store.write(durable=False):
+            removed = shelf.remove(self.store, rows)
+        self.rows[shelf.table] = self.rows.get(shelf.table, 0) + removed
+
+
+def _by_id(store: Store, number: int) -> Row | None:
+    return store.row("SELECT * FROM messages WHERE id = ?", [number])
+
+
+def _needed(store: Store, rows: Sequence[Row]) -> set[int]:
+    """Return the ids of the messages that somebody still needs."""
+    found: set[int] = set()
+    still_needed.run(store, rows, found)
+    return found
+
+
+def _batches(found: Iterator[bytes]) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield runs of lines of one type, with the type, each of which is removed in one transaction."""
+    batch: list[bytes] = []
+    kind, size = "", 0
+    for line in found:
+        its_kind = line[9 : line.index(b'"', 9)].decode()
+        if batch and (its_kind != kind or len(batch) == BATCH or size > _MOST_BYTES):
+            yield kind, batch
+            batch, size = [], 0
+        kind = its_kind
+        batch.append(line)
+        size += len(line)
+    if batch:
+        yield kind, batch

@@ -1,0 +1,147 @@
+"""Restoring an archive: its messages are stored again as they were, and leave the ledger.
+
+The whole file is checked first. What is stored already stays; so a restore that was killed goes on when it is
+run again, and one that is repeated changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from wa.errors import WaError
+from wa.record import chats, messages, polls, responses, write
+from wa.record.names import canonical
+from wa.record.retention import archive, ledger, lines
+from wa.store.database import BATCH, Row, Store
+from wa.store.locks import FileLock
+from wa.store.paths import Home
+from wa.store.rewrites import Shelf, old_rows
+from wa.times import to_iso
+
+
+def find(home: Home, text: str) -> Path:
+    """Return the archive that a text names: a path, the name of one in WA_HOME/archive, or `latest`.
+
+    Raise WaError `not-found`.
+    """
+    if text == "latest":
+        newest = max(home.archive.glob("pruned_*.jsonl.gz"), default=None)
+        if newest is None:
+            raise WaError("not-found", f"there is no archive in {home.archive}", "`wa db prune` makes them")
+        return newest
+    inside = home.archive / text
+    return inside if inside.exists() and not Path(text).exists() else Path(text)
+
+
+@dataclass
+class Restoring:
+    """A run: what it has restored so far."""
+
+    store: Store
+    path: Path
+    now: datetime
+    advance: Callable[[int], object] = lambda count: None
+    """Called with the number of lines restored since the last call."""
+    read: int = field(default=0, init=False)
+    restored: int = field(default=0, init=False)
+    rows: dict[str, int] = field(default_factory=dict, init=False)
+    _columns: dict[str, list[str]] = field(default_factory=dict, init=False)
+    _shelves: dict[str, Shelf] = field(default_factory=dict, init=False)
+
+    def check(self) -> int:
+        """Return the number of rows in the archive. Raise WaError `bad-data` for one that is not whole."""
+        found: list[Shelf] = []
+        old_rows.run(self.store, found, to_iso(self.now))
+        self._shelves = {shelf.table: shelf for shelf in found}
+        count = 0
+        for line in archive.read(self.path, archive.home_id(self.store)):
+            self._parsed(line)
+            count += 1
+        return count
+
+    def run(self) -> Row:
+        """Restore an archive that was checked, and return the report. Raise WaError `in-use`."""
+        lock = FileLock(self.store.home.prune_lock)
+        if not lock.acquire():
+            raise WaError("in-use", "another wa process is pruning, or restoring an archive", "wait for it")
+        try:
+            batch: list[Row] = []
+            for line in archive.read(self.path, archive.home_id(self.store)):
+                batch.append(self._parsed(line))
+                if len(batch) == BATCH // 2:
+                    self._take(batch)
+                    batch = []
+            self._take(batch)
+        finally:
+            lock.release()
+        return {
+            "archive": str(self.path),
+            "messages": self.restored,
+            "already_there": self.read - self.restored,
+            "rows": self.rows,
+        }
+
+    def _parsed(self, line: bytes) -> Row:
+        """Return what a line holds. Raise Unusable for a line that cannot be stored here."""
+        try:
+            found = lines.parsed(line)
+            kind = found["type"]
+            table = "messages" if kind == lines.MESSAGE else self._shelves[kind].table
+            row, _ = lines.taken_apart(found)
+            unknown = set(row) - set(self._columns_of(table))
+        except (ValueError, KeyError, TypeError) as error:
+            raise archive.Unusable(self.path, "a line of it holds no row of ours") from error
+        if unknown:
+            raise archive.Unusable(self.path, f"there is no column {min(unknown)} here")
+        return found
+
+    def _columns_of(self, table: str) -> list[str]:
+        if table not in self._columns:
+            names = self.store.rows(f"SELECT name FROM pragma_table_info('{table}')")
+            self._columns[table] = [each["name"] for each in names]
+        return self._columns[table]
+
+    def _take(self, batch: list[Row]) -> None:
+        with self.store.write(durable=False):
+            touched: set[str] = set()
+            for found in batch:
+                if found["type"] == lines.MESSAGE:
+                    self.read += 1
+                    if chat := self._take_message(*lines.taken_apart(found)):
+                        touched.add(chat)
+                else:
+                    row, _ = lines.taken_apart(found)
+                    is_new = self._shelves[found["type"]].put_back(self.store, row)
+                    self.rows[found["type"]] = self.rows.get(found["type"], 0) + is_new
+            for chat in touched:
+                chats.bring_up(self.store, chat, self.now)
+        self.advance(len(batch))
+
+    def _take_message(self, row: Row, answers: dict[str, list[Row]]) -> str | None:
+        """Store a message unless it is stored; return its chat if it was not."""
+        store = self.store
+        row["chat_jid"] = canonical(store, row["chat_jid"])
+        row["sender"] = canonical(store, row["sender"])
+        key = {name: row[name] for name in ("chat_jid", "message_id")}
+        stored = messages.find(store, row["chat_jid"], row["message_id"])
+        if stored is None:
+            self.restored += 1
+            if not messages.is_free(store, row["id"]):
+                del row["id"]  # with a new number, a live message would be news to a listener
+                row["source"] = "import" if row["source"] == "live" else row["source"]
+            write.put_back(store, [row])
+            ledger.remove(store, [row])
+        for each in answers["reactions"]:
+            sender = canonical(store, each["sender"])
+            responses.react(store, key | {"sender": sender}, each["emoji"], each["timestamp"])
+        for each in answers["receipts"]:
+            responses.add_receipt(store, key | {name: each[name] for name in ("recipient", "kind", "at")})
+        for each in answers["votes"]:
+            voter = {"voter": canonical(store, each["voter"]), "poll_id": row["message_id"]}
+            choices = json.loads(each["choices"])
+            polls.vote(store, {"chat_jid": row["chat_jid"], **voter}, choices, each["said_at"])
+        return str(row["chat_jid"]) if stored is None else None

@@ -1,0 +1,53 @@
+"""The steps from the twenty-eighth on: new ones are added here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wa.store.schema.early_steps import run
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+
+def m0028_retention(db: Database) -> None:
+    """What was pruned: messages that must not come back, keys and dates that must not be used again."""
+    run(
+        db,
+        """
+CREATE TABLE pruned_people (
+    number INTEGER PRIMARY KEY,
+    jid TEXT NOT NULL
+);
+CREATE INDEX pruned_people_jid ON pruned_people (jid);
+CREATE TABLE pruned (
+    chat INTEGER NOT NULL,
+    key INTEGER NOT NULL,
+    timestamp INTEGER,
+    sender INTEGER,
+    text INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    PRIMARY KEY (chat, key)
+) WITHOUT ROWID;
+CREATE INDEX pruned_by_time ON pruned (chat, timestamp) WHERE timestamp IS NOT NULL;
+CREATE INDEX pruned_made_up ON pruned (chat, timestamp) WHERE flags & 16;
+CREATE TABLE spent (
+    made TEXT NOT NULL CHECK (made IN ('message', 'series', 'job')),
+    id TEXT NOT NULL,
+    idempotency_key TEXT,
+    row TEXT NOT NULL,
+    PRIMARY KEY (made, id),
+    UNIQUE (made, idempotency_key)
+) WITHOUT ROWID;
+CREATE TABLE spent_dates (
+    series_id TEXT NOT NULL,
+    occurrence TEXT NOT NULL,
+    PRIMARY KEY (series_id, occurrence)
+) WITHOUT ROWID;
+CREATE INDEX messages_media ON messages (media_path) WHERE media_path IS NOT NULL;
+CREATE INDEX queue_media ON scheduled_messages (media_path) WHERE media_path IS NOT NULL;
+CREATE INDEX queue_quoted ON scheduled_messages (quoted_id) WHERE quoted_id IS NOT NULL;
+CREATE INDEX series_media ON series (media_path) WHERE media_path IS NOT NULL;
+CREATE INDEX series_ended ON series (updated_at) WHERE status = 'ended'
+""",
+    )
