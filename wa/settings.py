@@ -32,6 +32,7 @@ NAMES = (
     "WA_BACKUP_RECIPIENT",
     "WA_BACKUP_IDENTITY",
     "WA_ALERT",
+    "WA_RETENTION",
     "API_SECRET",
     "API_ALLOWED_IPS",
     "API_TRUSTED_PROXY",
@@ -97,6 +98,8 @@ class Settings:
     quiet_hours: QuietHours | None
     alert: str | None
     """Where notices go: `me`, a web address or a command line."""
+    retention: timedelta | None
+    """The age at which messages are pruned, once a day."""
 
 
 def parse_settings(values: Mapping[str, str], system_zone: Callable[[], str]) -> Settings:
@@ -115,6 +118,7 @@ def parse_settings(values: Mapping[str, str], system_zone: Callable[[], str]) ->
         grace=_grace(given.get("WA_GRACE", "6h")),
         quiet_hours=_quiet_hours(given.get("WA_QUIET_HOURS")),
         alert=given.get("WA_ALERT"),
+        retention=_retention(given.get("WA_RETENTION")),
     )
 
 
@@ -224,6 +228,15 @@ def _grace(value: str) -> timedelta:
         return parse_duration(value)
     except WaError:
         raise bad_setting("WA_GRACE", value, "a duration such as 90s, 15m, 6h, 2d or 1w") from None
+
+
+def _retention(value: str | None) -> timedelta | None:
+    if value is None:
+        return None
+    with suppress(WaError):
+        if (length := parse_duration(value)) >= timedelta(days=1):
+            return length
+    raise bad_setting("WA_RETENTION", value, "a duration of a day or more, such as 90d or 52w")
 
 
 def parse_quiet_hours(text: str) -> QuietHours:

@@ -7,12 +7,12 @@ import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from conftest import ADAM_JID, REEM_JID, FakeClock
+from conftest import ADAM_JID, REEM_JID, FakeClock, own
 
 from wa.connection.apply import _record_step
 from wa.connection.incoming.events import apply_event
 from wa.record import messages
-from wa.record.retention import ledger
+from wa.record.retention import daily, ledger
 from wa.store.condition import check
 from wa.whatsapp.events import Deleted, Edited, MessageReceived, Reacted, ReceiptReceived, Voted
 
@@ -148,3 +148,29 @@ def test_nothing_brings_back_what_was_pruned(wa, filled, clock, tmp_path):
     assert everything(filled) == left
     record(filled, said(7, OLD), source="history")  # it was never here
     assert messages.is_stored(filled, REEM_JID, "M7")
+
+
+def test_an_owner_prunes_once_a_day(wa, filled, clock, monkeypatch):
+    monkeypatch.setattr(daily, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(daily, "LOOK_SECONDS", 0.01)
+    monkeypatch.setenv("WA_RETENTION", "90d")
+
+    def stored():
+        return [row["message_id"] for row in filled.rows("SELECT message_id FROM messages ORDER BY id")]
+
+    own(clock, lambda: stored() == ["M8", "M9"])
+    assert len(list(filled.home.archive.iterdir())) == 1
+    record(filled, said(10, OLD, chat=ADAM_JID))
+    clock.advance(hours=23)
+    own(clock, lambda: filled.state()["retention"]["at"])
+    assert "M10" in stored()
+    clock.advance(hours=1)
+    own(clock, lambda: stored() == ["M8", "M9"])
+
+
+def test_a_clock_a_year_ahead_does_not_prune_everything(wa, filled, clock, monkeypatch):
+    clock.advance(days=365)
+    length = timedelta(days=90)
+    believed = daily.believed_now(filled, clock(), length)
+    assert believed == messages.moment(NEW + 1) + timedelta(days=30)
+    assert daily.believed_now(filled, clock(), timedelta(days=7)) - timedelta(days=7) < messages.moment(NEW)

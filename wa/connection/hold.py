@@ -76,7 +76,7 @@ def serve(
     from wa.connection.owner import Owner  # here, for what only asks or queues does without it
 
     transport, lock = context.transport, FileLock(context.home.session_lock)
-    hooks = _hooks(context, command)
+    hooks, keeper = _hooks(context, command), _keeper(context, command)
     asked: list[BaseException] = []
     stopped = threading.Event()
     owner: Owner | None = None
@@ -91,7 +91,7 @@ def serve(
         while not stopped.is_set() and not until(None):
             if lock.acquire():
                 owner = Owner(context.home, context.settings, transport, context.now, lock, command, scope)
-                with hooks:
+                with hooks, keeper:
                     owner.run(lambda running: stopped.is_set() or until(running), teller.look)
                 break
             teller.look(None)
@@ -107,6 +107,15 @@ def _hooks(context: Context, command: str) -> AbstractContextManager[object]:
     from wa.hooks.serving.runner import Runner
 
     return Runner(context.home, context.settings, context.now)
+
+
+def _keeper(context: Context, command: str) -> AbstractContextManager[object]:
+    """Return what prunes old messages once a day in a block, if this command stays and the user wants it."""
+    if command not in SERVE_HOOKS or context.settings.retention is None:
+        return nullcontext()
+    from wa.record.retention.daily import Keeper
+
+    return Keeper(context.home, context.settings.retention, context.now)
 
 
 class _Teller:

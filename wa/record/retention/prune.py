@@ -48,6 +48,7 @@ class Pruning:
     """Called with the number of rows handled since the last call; each is handled up to twice."""
     pause: Callable[[], None] = _no_pause
     """Called between two batches; what it raises ends the run."""
+    batch: int = BATCH
     messages: int = field(default=0, init=False)
     size: int = field(default=0, init=False)
     rows: dict[str, int] = field(default_factory=dict, init=False)
@@ -120,7 +121,7 @@ class Pruning:
             self.advance(len(page))
             self.pause()
         for shelf in self._shelves():
-            for rows in shelf.pages(self.store, BATCH):
+            for rows in shelf.pages(self.store, self.batch):
                 for row in rows:
                     line = lines.of_row(shelf.table, row)
                     self.rows[shelf.table] = self.rows.get(shelf.table, 0) + 1
@@ -142,7 +143,7 @@ class Pruning:
             f"SELECT * FROM messages WHERE {of_chat}timestamp < :before AND (timestamp, id) > (:time, :id)"
             " ORDER BY timestamp, id LIMIT :limit"
         )
-        params = {"before": self._seconds, "chat": self.chat, "limit": BATCH}
+        params = {"before": self._seconds, "chat": self.chat, "limit": self.batch}
         while page := self.store.rows(sql, {**params, "time": place[0], "id": place[1]}):
             place = (page[-1]["timestamp"], page[-1]["id"])
             needed = _needed(self.store, page)
@@ -177,7 +178,7 @@ class Pruning:
     def _remove_archived(self, path: Path) -> None:
         """Remove what an archive holds, unless it was changed since."""
         shelves = {shelf.table: shelf for shelf in self._shelves()}
-        for kind, batch in _batches(archive.read(path)):
+        for kind, batch in _batches(archive.read(path), self.batch):
             if kind == lines.MESSAGE:
                 self._remove_messages({lines.parsed(line)["id"]: line for line in batch})
             else:
@@ -192,7 +193,7 @@ class Pruning:
             self.advance(2 * len(page))
             self.pause()
         for shelf in self._shelves():
-            for rows in shelf.pages(self.store, BATCH):
+            for rows in shelf.pages(self.store, self.batch):
                 self._remove_rows(shelf, rows)
                 self.pause()
 
@@ -237,13 +238,13 @@ def _needed(store: Store, rows: Sequence[Row]) -> set[int]:
     return found
 
 
-def _batches(found: Iterator[bytes]) -> Iterator[tuple[str, list[bytes]]]:
+def _batches(found: Iterator[bytes], most: int) -> Iterator[tuple[str, list[bytes]]]:
     """Yield runs of lines of one type, with the type, each of which is removed in one transaction."""
     batch: list[bytes] = []
     kind, size = "", 0
     for line in found:
         its_kind = line[9 : line.index(b'"', 9)].decode()
-        if batch and (its_kind != kind or len(batch) == BATCH or size > _MOST_BYTES):
+        if batch and (its_kind != kind or len(batch) == most or size > _MOST_BYTES):
             yield kind, batch
             batch, size = [], 0
         kind = its_kind

@@ -1,0 +1,107 @@
+"""Pruning once a day, while a process owns the connection: WA_RETENTION.
+
+It gives way to sending and receiving: after each small batch it rests for longer than the batch took.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from wa.errors import WaError
+from wa.record.messages import moment
+from wa.record.retention.prune import Pruning
+from wa.record.retention.span import YEAR
+from wa.store.database import Store
+from wa.store.open import explained
+from wa.store.paths import Home
+from wa.times import format_duration, from_iso, to_iso
+
+log = logging.getLogger(__name__)
+
+FIRST_SECONDS = 2.0
+"""Seconds after the start before the first look: what waited on the server comes first."""
+LOOK_SECONDS = 600.0
+"""Seconds between two looks whether a day is over."""
+DAY = timedelta(hours=24)
+BUSY_SECONDS = 5.0
+BATCH = 100
+"""Rows that are read, or removed, at once."""
+REST = 4
+"""How many times as long as its last batch took it rests, and at least REST_SECONDS."""
+REST_SECONDS = 0.01
+MOST_AHEAD = timedelta(days=30)
+_KEY = "retention"
+
+
+class _Ended(Exception):
+    """The process is about to end."""
+
+
+class Keeper:
+    """A context in which messages older than `length` are pruned once a day, on a thread of its own."""
+
+    def __init__(self, home: Home, length: timedelta, now: Callable[[], datetime]) -> None:
+        self._home, self._length, self._now = home, length, now
+        self._ending = threading.Event()
+        self._since = 0.0
+        self._thread = threading.Thread(target=self._watch, name="retention", daemon=True)
+
+    def __enter__(self) -> Keeper:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join(BUSY_SECONDS)
+
+    def _watch(self) -> None:
+        seconds = FIRST_SECONDS
+        while not self._ending.wait(seconds):
+            seconds = LOOK_SECONDS
+            try:
+                with explained(self._home):
+                    store = Store(self._home, busy_seconds=BUSY_SECONDS)
+                    try:
+                        self._look(store)
+                    finally:
+                        store.close()
+            except _Ended:
+                return
+            except WaError as error:
+                log.warning("nothing more was pruned: %s", error.message)
+
+    def _look(self, store: Store) -> None:
+        """Prune if the last time is a day ago, or was with another setting."""
+        now, length = self._now(), format_duration(self._length)
+        last = store.state().get(_KEY)
+        if last and last["older_than"] == length and now - DAY < from_iso(last["at"]) <= now:
+            return
+        believed = believed_now(store, now, self._length)
+        store.keep_small()
+        run = Pruning(store, believed - self._length, now, old=believed - YEAR, pause=self._rest, batch=BATCH)
+        self._since = time.monotonic()
+        if (found := run.run())["archive"]:
+            log.info("pruned %s messages into %s", found["messages"], found["archive"])
+        with store.write(durable=False):
+            store.set_state(_KEY, {"at": to_iso(now), "older_than": length})
+
+    def _rest(self) -> None:
+        took = time.monotonic() - self._since
+        if self._ending.wait(max(REST_SECONDS, REST * took)):
+            raise _Ended
+        self._since = time.monotonic()
+
+
+def believed_now(store: Store, now: datetime, length: timedelta) -> datetime:
+    """Return the moment from which ages are counted: now, unless the newest message is too far behind it.
+
+    WhatsApp's server dates what arrives: a clock that is a year ahead must not prune everything. So the
+    newest messages stay, over half of `length` at least, even if none has come for long.
+    """
+    sql = "SELECT timestamp FROM messages INDEXED BY messages_by_time{} ORDER BY timestamp DESC LIMIT 1"
+    newest = store.value(sql.format(" WHERE NOT is_from_me")) or store.value(sql.format(""))
+    return now if newest is None else min(now, moment(newest) + min(length / 2, MOST_AHEAD))
