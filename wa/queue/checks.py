@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 from wa.errors import WaError
+from wa.queue.retired import spent
 from wa.record.names import canonical
 from wa.store.database import Row, Store
 from wa.times import from_iso
@@ -35,11 +36,13 @@ def check_key(store: Store, first: Row, row: Row) -> None:
     first row that will not be sent. Both rows have `is_immediate`.
     """
     key, row_id = first["idempotency_key"], first["id"]
-    is_other = first["message"] != row["message"] or not same_file(first, row)
+    is_other = not spent.is_text(first["message"], row["message"]) or not same_file(first, row)
     if is_other or canonical(store, first["to_jid"]) != canonical(store, row["to_jid"]):
         raise _used_otherwise(first, "recipient or message")
     if not row["is_immediate"] and not _same_time(first, row):
         raise _used_otherwise(first, f"time, {first['scheduled_at']}")
+    if first["status"] != "sent":
+        spent.check_not_spent(first)
     if first["status"] in ("failed", "missed", "cancelled"):
         why = f": {first['error_message']}" if first["error_message"] else ""
         anew = "another key sends it anew"
@@ -57,7 +60,8 @@ def same_file(first: Row, row: Row) -> bool:
 
 def expect_unused(store: Store, table: str, key: str) -> None:
     """Raise WaError `usage` for a key that a table of the queue has: of a message, or of a series."""
-    if other := store.value(f"SELECT id FROM {table} WHERE idempotency_key = ?", [key]):
+    sql = f"SELECT id FROM {table} WHERE idempotency_key = ?"
+    if other := store.value(sql, [key]) or (spent.by_key(store, table, key, sql) or {}).get("id"):
         raise _used_otherwise({"id": other, "idempotency_key": key}, "message")
 
 
@@ -90,7 +94,7 @@ def once(store: Store, key: str, make: Callable[[], Made]) -> tuple[Made, bool]:
         " UNION ALL SELECT 1 FROM series WHERE idempotency_key = :key"
     )
     with store.write():
-        is_new = store.value(sql, {"key": key}) is None
+        is_new = store.value(sql, {"key": key}) is None and not spent.is_used(store, key)
         return make(), is_new
 
 

@@ -15,6 +15,7 @@ from wa.jids import check_recipient
 from wa.people import recipients
 from wa.people.recipients import Recipient
 from wa.queue import checks, place
+from wa.queue.retired import spent
 from wa.record.events import log
 from wa.record.names import our_name_of, their_name_of
 from wa.settings import end_of_grace
@@ -40,6 +41,8 @@ COLUMNS = (
     f" CASE WHEN to_jid LIKE '%@g.us' THEN coalesce({their_name_of('to_jid')}, contact_name)"
     f" ELSE coalesce({our_name_of('to_jid')}, contact_name, {their_name_of('to_jid')}) END AS contact_name"
 )
+_QUEUE = "scheduled_messages"
+_PRIVATE = ("is_immediate", "is_spent")
 _IS_OF_A_JOB = "SELECT 1 FROM scheduled_messages WHERE id = ? AND job_id IS NOT NULL"
 FROM_THE_FUTURE = (
     "updated_at > :now AND ((status = 'missed' AND expires_at >= :now)"
@@ -97,10 +100,11 @@ def enqueue(
     }
     by_key = f"SELECT {COLUMNS}, is_immediate FROM scheduled_messages WHERE idempotency_key = ?"
     with store.write():
-        if key is not None and (first := store.row(by_key, [key])):
+        if key is not None and (
+            first := store.row(by_key, [key]) or spent.by_key(store, _QUEUE, key, by_key)
+        ):
             checks.check_key(store, first, row)
-            del first["is_immediate"]
-            return first
+            return {**{name: first[name] for name in first if name not in _PRIVATE}, "message": text}
         if key is not None:
             checks.expect_unused(store, "series", key)
         place.keep(store, now)

@@ -194,6 +194,10 @@ class Store:
         columns = ", ".join(f"{name} = :{name}" for name in changes)
         self.execute(f"UPDATE {table} SET {columns} WHERE id = :id", {**changes, "id": row_id})
 
+    def delete(self, table: str, where: str, params: Params = ()) -> int:
+        """Delete the rows of a table that a condition in SQL is true of; return their number."""
+        return self.execute(f"DELETE FROM {table} WHERE {where}", params).rowcount
+
     def state(self) -> dict[str, Any]:
         """Return all values of the table `state`, by key: small facts that outlive a process."""
         return {key: json.loads(value) for key, value in self.execute("SELECT key, value FROM state")}

@@ -36,6 +36,7 @@ MODULES = [
     "wa.people.contacts",
     "wa.queue.jobs.table",
     "wa.queue.birthdays",
+    "wa.queue.retired.spent",
     "wa.queue.jobs.restore",
     "wa.queue.series.restore",
     "wa.queue.series.followed",

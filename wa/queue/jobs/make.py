@@ -10,6 +10,7 @@ from wa.queue import compose, place
 from wa.queue.jobs import chain, plan, sources, table
 from wa.queue.jobs.people import People, Wish
 from wa.queue.jobs.sources import Part
+from wa.queue.retired import spent
 from wa.settings import Settings
 from wa.store.database import Row, Store
 from wa.store.open import bind_store
@@ -138,6 +139,7 @@ def _first_of(store: Store, wish: Wish, people: People, now: datetime) -> Row | 
     """Return the job that has the key already. Raise WaError when it is another one, or will not go on."""
     if wish.key is None or (first := table.by_key(store, wish.key)) is None:
         return None
+    spent.check_not_spent(first)
     whole = table.whole(store, first["id"])
     mine = _columns(wish.parts)
     names = ("orderIndex", "text", "delayAfterSeconds", "hasFields")

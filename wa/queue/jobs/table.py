@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from wa.errors import WaError
+from wa.queue.retired import spent
 from wa.store.database import Row, Store
 from wa.store.rewrites import contact_removed, merge_contacts
 from wa.times import to_iso
@@ -96,9 +97,10 @@ def exists(store: Store, job_id: str) -> bool:
 
 
 def by_key(store: Store, key: str) -> Row | None:
-    """Return the job that was made with a key, without its recipients."""
-    row = store.row(f"SELECT {_HEAD} FROM jobs WHERE idempotency_key = ?", [key])
-    return _decoded(row) if row else None
+    """Return the job that was made with a key, without its recipients; with `is_spent` if it was archived."""
+    sql = f"SELECT {_HEAD} FROM jobs WHERE idempotency_key = ?"
+    row = store.row(sql, [key])
+    return _decoded(row) if row else spent.by_key(store, "jobs", key, sql)
 
 
 def recipient(store: Store, job_id: str, number: int) -> Row:

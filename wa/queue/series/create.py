@@ -15,6 +15,7 @@ from wa.jids import check_recipient
 from wa.people import recipients
 from wa.people.recipients import Recipient
 from wa.queue import checks, compose, place, rows
+from wa.queue.retired import spent
 from wa.queue.series import occurrences, rules, table
 from wa.queue.series.dates import MOST_COUNTED, Plan, dates, moment, skipped
 from wa.record.names import canonical
@@ -224,6 +225,7 @@ def add(
 
 def _check_key(store: Store, known: Row, series: Row) -> None:
     """Raise WaError unless the series of a key is what a command would make, and goes on."""
+    spent.check_not_spent(known)
     key, series_id = known["idempotency_key"], known["id"]
     is_other = any(known[name] != series[name] for name in _TYPED_AGAIN if name in series)
     is_other |= not checks.same_file(known, series)

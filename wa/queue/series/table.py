@@ -9,6 +9,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from wa.errors import WaError
+from wa.queue.retired import spent
 from wa.queue.series.dates import Plan
 from wa.queue.series.rules import parse
 from wa.record.names import our_name_of, their_name_of
@@ -47,8 +48,9 @@ def get(store: Store, series_id: str) -> Row:
 
 
 def by_key(store: Store, key: str) -> Row | None:
-    """Return the series with an idempotency key."""
-    return store.row(f"SELECT {_COLUMNS} FROM series WHERE idempotency_key = ?", [key])
+    """Return the series with an idempotency key, with `is_spent` if it was archived."""
+    sql = f"SELECT {_COLUMNS} FROM series WHERE idempotency_key = ?"
+    return store.row(sql, [key]) or spent.by_key(store, "series", key, sql)
 
 
 def by_template(store: Store, name: str) -> Iterator[Row]:

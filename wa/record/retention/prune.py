@@ -182,7 +182,8 @@ class Pruning:
             if kind == lines.MESSAGE:
                 self._remove_messages({lines.parsed(line)["id"]: line for line in batch})
             else:
-                self._remove_rows(shelves[kind], [lines.parsed(line) for line in batch])
+                rows = [lines.taken_apart(lines.parsed(line))[0] for line in batch]
+                self._remove_rows(shelves[kind], rows)
             self.advance(len(batch))
             self.pause()
 
