@@ -254,7 +254,7 @@ def writers() -> dict[str, set[str]]:
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)
-                and node.func.attr in ("insert", "update")
+                and node.func.attr in ("insert", "update", "delete")
                 and node.args
                 and isinstance(node.args[0], ast.Constant)
             ):

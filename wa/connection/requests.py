@@ -13,7 +13,8 @@ from wa.errors import WaError
 from wa.media import received
 from wa.record import history_sync, messages, reads, write
 from wa.record.search import with_file
-from wa.store.database import Row, Store
+from wa.store.database import BATCH, Row, Store
+from wa.store.rewrites import forget_old
 from wa.times import from_iso, to_iso
 from wa.whatsapp.transport import (
     DownloadFailed,
@@ -41,6 +42,16 @@ def put(store: Store, kind: str, arguments: Sequence[dict[str, Any]], expires: d
     with store.write():
         numbers = [store.insert("requests", {**row, "args": json.dumps(args)}) for args in arguments]
     return [number for number in numbers if number is not None]
+
+
+@forget_old.part
+def _forget(store: Store, before: str) -> None:
+    """Delete the requests that expired before a moment."""
+    sql = "id IN (SELECT id FROM requests ORDER BY id LIMIT ?) AND expires_at < ?"
+    deleted = BATCH
+    while deleted == BATCH:
+        with store.write(durable=False):
+            deleted = store.delete("requests", sql, [BATCH, before])
 
 
 def are_open(store: Store, kind: str, numbers: Sequence[int]) -> bool:

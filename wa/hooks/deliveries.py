@@ -168,14 +168,21 @@ def retry(store: Store, hook_id: int, now: datetime) -> int:
 
 def prune(store: Store, now: datetime) -> None:
     """Delete what became of old events, but what failed, in short transactions of its own."""
-    sql = (
-        "DELETE FROM hook_deliveries WHERE id IN (SELECT id FROM hook_deliveries"
-        " WHERE updated_at < ? AND status = 'done' LIMIT ?)"
-    )
+    _delete(store, "done", to_iso(now - KEPT))
+
+
+@rewrites.forget_old.part
+def _forget(store: Store, before: str) -> None:
+    """Delete what failed before a moment, and was not tried again since."""
+    _delete(store, "failed", before)
+
+
+def _delete(store: Store, status: str, before: str) -> None:
+    old = "id IN (SELECT id FROM hook_deliveries WHERE updated_at < ? AND status = ? LIMIT ?)"
     deleted = BATCH
     while deleted == BATCH:
         with store.write(durable=False):
-            deleted = store.execute(sql, [to_iso(now - KEPT), BATCH]).rowcount
+            deleted = store.delete("hook_deliveries", old, [before, status, BATCH])
 
 
 @rewrites.message_deleted.part

@@ -121,7 +121,12 @@ class Shelf:
     """Removes rows that are what they were, in the caller's transaction; returns their number."""
     put_back: Callable[[Store, Row], bool]
     """Stores a row again, in the caller's transaction; returns whether it was not there."""
+    done: Callable[[Store], None] = lambda store: None
+    """Called once all its old rows are removed."""
 
+
+forget_old: Rewrite[[Store, str]] = Rewrite(["wa.hooks.deliveries", "wa.connection.requests"])
+"""Delete what nobody looks at any more from before a moment (ISO text), in short transactions of its own."""
 
 join_chats: Rewrite[[Store, str, str]] = Rewrite()
 """Join two chats that turned out to be with one person: `join_chats.run(store, lid, pn)`.
@@ -162,8 +167,14 @@ still_needed: Rewrite[[Store, Sequence[Row], set[int]]] = Rewrite(
 file_needed: Rewrite[[Store, str, set[str]]] = Rewrite(["wa.queue.retired.needs"])
 """Add the path of a file to a set if it is still to be sent: `….run(store, path, found)`."""
 
-old_rows: Rewrite[[Store, list[Shelf], str]] = Rewrite(["wa.queue.retired.shelves"])
-"""Add the tables, with rows that were done with before a moment (ISO text), to a list."""
+old_rows: Rewrite[[Store, list[Shelf], str, float]] = Rewrite(
+    ["wa.record.retention.tables", "wa.queue.retired.shelves"]
+)
+"""Add tables to a list: `….run(store, shelves, before, since)`.
+
+Their old rows are those that were done with before a moment (ISO text); messages from before `since` (Unix
+seconds) are archived themselves.
+"""
 
 row_changed: Rewrite[[Store, str, datetime]] = Rewrite(["wa.queue.jobs.chain"])
 """Follow a row of the queue that changed its status: `row_changed.run(store, row_id, now)`.

@@ -7,13 +7,14 @@ series and a job go whole, a year after they have ended and nothing of them has 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 from wa.queue.retired import spent
-from wa.store.database import Params, Row, Store
+from wa.record.retention.tables import Old
+from wa.store.database import Row, Store
 from wa.store.rewrites import Shelf, old_rows
 
+_QUEUE = "scheduled_messages"
 _SETTLED = ("sent", "failed", "cancelled", "missed")
 _STATUSES = ", ".join(f"'{status}'" for status in _SETTLED)
 _IS_FRESH = f"NOT (q.status IN ({_STATUSES}) AND coalesce(q.updated_at, q.scheduled_at) < :before)"
@@ -31,46 +32,26 @@ _JOBS = (
 )
 
 
-@dataclass(frozen=True)
-class _Old:
-    """Old rows of a table: `pages` yields them, of which `key` names the columns of the primary key."""
-
-    table: str
-    key: tuple[str, ...]
-    find: Callable[[Store, int], Iterator[list[Row]]]
-
-    def shelf(self) -> Shelf:
-        return Shelf(self.table, self.find, self._remove, self._put_back)
-
-    def _remove(self, store: Store, rows: list[Row]) -> int:
-        where = " AND ".join(f"{name} = :{name}" for name in self.key)
-        removed = 0
-        for row in rows:
-            if store.row(f"SELECT * FROM {self.table} WHERE {where}", row) == row:
-                store.delete(self.table, where, row)
-                removed += 1
-                if row.get("series_id") is not None:
-                    spent.keep_date(store, row)
-                elif self.table in spent.MADE and row.get("job_id") is None:
-                    spent.keep(store, self.table, row)
-        return removed
-
-    def _put_back(self, store: Store, row: Row) -> bool:
-        is_new = store.insert(self.table, row, ignore=True) is not None
-        if is_new:
-            spent.forget(store, self.table, row)
-        return is_new
-
-
 @old_rows.part
-def _add_shelves(store: Store, shelves: list[Shelf], before: str) -> None:
+def _add_shelves(store: Store, shelves: list[Shelf], before: str, since: float) -> None:
     found = (
-        _Old("scheduled_messages", ("id",), partial(_rows, before)),
-        _Old("job_recipients", ("job_id", "number"), partial(_recipients, before)),
-        _Old("series", ("id",), partial(_heads, "series", _SERIES, before)),
-        _Old("jobs", ("id",), partial(_heads, "jobs", _JOBS, before)),
+        Old(_QUEUE, ("id",), partial(_rows, before), _keep_row, partial(spent.forget, _QUEUE)),
+        Old("job_recipients", ("job_id", "number"), partial(_recipients, before)),
+        _head("series", partial(_heads, "series", _SERIES, before)),
+        _head("jobs", partial(_heads, "jobs", _JOBS, before)),
     )
     shelves.extend(each.shelf() for each in found)
+
+
+def _head(table: str, find: Callable[[Store, int], Iterator[list[Row]]]) -> Old:
+    return Old(table, ("id",), find, partial(spent.keep, table), partial(spent.forget, table))
+
+
+def _keep_row(store: Store, row: Row) -> None:
+    if row["series_id"] is not None:
+        spent.keep_date(store, row)
+    elif row["job_id"] is None:
+        spent.keep(_QUEUE, store, row)
 
 
 def _rows(before: str, store: Store, most: int) -> Iterator[list[Row]]:

@@ -23,10 +23,15 @@ _OF_A_MESSAGE = (
     "status", "error_code", "error_message", "sent_at", "message_id", "media_path", "is_immediate",
     "idempotency_key",
 )  # fmt: skip
+_BELONG = {
+    "series": (("scheduled_messages", "series_id"),),
+    "jobs": (("scheduled_messages", "job_id"), ("job_recipients", "job_id")),
+}
+"""The tables whose rows belong to a series or a job, and their column with its id."""
 _TEXTS = ("message", "message_parts", "recipients", "secret")
 
 
-def keep(store: Store, table: str, row: Row) -> None:
+def keep(table: str, store: Store, row: Row) -> None:
     """Keep the id and the key of a row of the queue, a series or a job that goes."""
     if table != "scheduled_messages":
         kept = {name: value for name, value in row.items() if name not in _TEXTS and value is not None}
@@ -46,10 +51,9 @@ def keep_date(store: Store, row: Row) -> None:
         store.insert("spent_dates", {name: row[name] for name in ("series_id", "occurrence")}, ignore=True)
 
 
-def forget(store: Store, table: str, row: Row) -> None:
+def forget(table: str, store: Store, row: Row) -> None:
     """Forget what was kept of a row that is stored again."""
-    if table in MADE:
-        store.execute("DELETE FROM spent WHERE made = ? AND id = ?", [MADE[table], row["id"]])
+    store.execute("DELETE FROM spent WHERE made = ? AND id = ?", [MADE[table], row["id"]])
 
 
 def by_key(store: Store, table: str, key: str, sql: str) -> Row | None:
@@ -100,14 +104,10 @@ def _carry_spent_over(restore: Restore) -> None:
     for table, made in MADE.items():
         is_back = there.format(known=known, table=table)  # restored from its archive
         db.execute(f"DELETE FROM main.spent AS s WHERE made = ? AND EXISTS ({is_back})", [made])
-        remove_whole(store, table, "SELECT id FROM spent WHERE made = ?", [made])
+        _remove_whole(store, table, "SELECT id FROM spent WHERE made = ?", [made])
 
 
-def remove_whole(store: Store, table: str, ids: str, params: Sequence[str]) -> None:
+def _remove_whole(store: Store, table: str, ids: str, params: Sequence[str]) -> None:
     """Remove the rows with these ids (SQL), and those that belong to them."""
-    if table in ("series", "jobs"):
-        name = "series_id" if table == "series" else "job_id"
-        store.delete("scheduled_messages", f"{name} IN ({ids})", params)
-    if table == "jobs":
-        store.delete("job_recipients", f"job_id IN ({ids})", params)
-    store.delete(table, f"id IN ({ids})", params)
+    for each, name in ((table, "id"), *_BELONG.get(table, ())):
+        store.delete(each, f"{name} IN ({ids})", params)

@@ -18,7 +18,7 @@ from wa.record.messages import START, moment
 from wa.record.retention import archive, files, ledger, lines
 from wa.store.database import Row, Store
 from wa.store.locks import FileLock
-from wa.store.rewrites import Shelf, old_rows, still_needed
+from wa.store.rewrites import Shelf, forget_old, old_rows, still_needed
 from wa.times import to_iso
 
 BATCH = 250
@@ -72,6 +72,7 @@ class Pruning:
                 self._remove_archived(path)
             elif not self.with_archive:
                 self._remove_all()
+            self._finish()
             return self.report() | {"archive": str(path) if path else None}
         finally:
             lock.release()
@@ -132,7 +133,7 @@ class Pruning:
     def _shelves(self) -> list[Shelf]:
         found: list[Shelf] = []
         if self.old is not None and self.chat is None:
-            old_rows.run(self.store, found, to_iso(self.old))
+            old_rows.run(self.store, found, to_iso(self.old), self._seconds)
         return found
 
     def _pages(self) -> Iterator[list[Row]]:
@@ -198,6 +199,13 @@ class Pruning:
                 self._remove_rows(shelf, rows)
                 self.pause()
 
+    def _finish(self) -> None:
+        """Note that this is done, and delete what no archive needs."""
+        for shelf in self._shelves():
+            shelf.done(self.store)
+        if self.old is not None and self.chat is None:
+            forget_old.run(self.store, to_iso(self.old))
+
     def _remove_messages(self, archived: dict[int, bytes | None]) -> None:
         """Remove messages that are what their lines say, or that have None in place of a line."""
         store = self.store
@@ -225,7 +233,8 @@ class Pruning:
         """Remove rows of another table that are what they were."""
         with self.store.write(durable=False):
             removed = shelf.remove(self.store, rows)
-        self.rows[shelf.table] = self.rows.get(shelf.table, 0) + removed
+        if removed:
+            self.rows[shelf.table] = self.rows.get(shelf.table, 0) + removed
 
 
 def _by_id(store: Store, number: int) -> Row | None:

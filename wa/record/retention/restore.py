@@ -55,7 +55,7 @@ class Restoring:
     def check(self) -> int:
         """Return the number of rows in the archive. Raise WaError `bad-data` for one that is not whole."""
         found: list[Shelf] = []
-        old_rows.run(self.store, found, to_iso(self.now))
+        old_rows.run(self.store, found, to_iso(self.now), 0)
         self._shelves = {shelf.table: shelf for shelf in found}
         count = 0
         for line in archive.read(self.path, archive.home_id(self.store)):
