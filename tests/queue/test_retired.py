@@ -1,4 +1,4 @@
-"""Rows of the queue, series and jobs that are archived a year after they ended: nothing is sent twice for it."""
+"""Rows of the queue, series and jobs that are archived a year after they ended: nothing is sent twice."""
 
 from __future__ import annotations
 
