@@ -494,8 +494,8 @@ FAULTS = [
     Fault(
         "the same key sends twice",
         ROWS,
-        "if key is not None and (first := store.row(by_key, [key])):",
-        'row["idempotency_key"] = None\n        if key is None and (first := store.row(by_key, [key])):',
+        "if key is not None and (first := _first_of(store, key)):",
+        'row["idempotency_key"] = None\n        if key is None and (first := _first_of(store, key)):',
         LINKED + "test_a_key_sends_its_message_once",
         'assert first["id"] == second["id"]',
     ),

@@ -41,8 +41,6 @@ COLUMNS = (
     f" CASE WHEN to_jid LIKE '%@g.us' THEN coalesce({their_name_of('to_jid')}, contact_name)"
     f" ELSE coalesce({our_name_of('to_jid')}, contact_name, {their_name_of('to_jid')}) END AS contact_name"
 )
-_QUEUE = "scheduled_messages"
-_PRIVATE = ("is_immediate", "is_spent")
 _IS_OF_A_JOB = "SELECT 1 FROM scheduled_messages WHERE id = ? AND job_id IS NOT NULL"
 FROM_THE_FUTURE = (
     "updated_at > :now AND ((status = 'missed' AND expires_at >= :now)"
@@ -98,18 +96,20 @@ def enqueue(
         "expires_at": to_iso(end_of_grace(scheduled_at, grace)),
         "idempotency_key": key,
     }
-    by_key = f"SELECT {COLUMNS}, is_immediate FROM scheduled_messages WHERE idempotency_key = ?"
     with store.write():
-        if key is not None and (
-            first := store.row(by_key, [key]) or spent.by_key(store, _QUEUE, key, by_key)
-        ):
+        if key is not None and (first := _first_of(store, key)):
             checks.check_key(store, first, row)
-            return {**{name: first[name] for name in first if name not in _PRIVATE}, "message": text}
+            return {name: first[name] for name in first if not name.startswith("is_")} | {"message": text}
         if key is not None:
             checks.expect_unused(store, "series", key)
         place.keep(store, now)
         # Read here: once it is committed, a listener may have sent it already.
         return get(store, add_row(store, row, now))
+
+
+def _first_of(store: Store, key: str) -> Row | None:
+    sql = f"SELECT {COLUMNS}, is_immediate FROM scheduled_messages WHERE idempotency_key = ?"
+    return store.row(sql, [key]) or spent.by_key(store, "scheduled_messages", key, sql)
 
 
 def add_row(store: Store, row: Row, now: datetime) -> str:
