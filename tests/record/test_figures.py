@@ -154,6 +154,23 @@ def test_messages_are_read_once_and_by_an_index(store, told):
         assert not [plan for plan in found.values() if re.search(r"SCAN (m|messages|receipts|r)\b", plan)]
 
 
+def test_days_are_found_that_have_no_more_than_so_many_messages(store, told):
+    dates = sorted(datetime.fromtimestamp(at, timezone.utc).date() for _, _, at, *_ in told)
+
+    def within(most, days=40, chat=None):
+        how = {"days": days, "most": most, "chat": chat}
+        return exchange.days_within(store, CLOCK.at, timezone.utc, **how)
+
+    for most in (0, 1, 50, 400, 900):
+        days = within(most)
+        first = CLOCK.at.date() - timedelta(days=days - 1)
+        assert sum(date >= first for date in dates) <= most or days == 1
+    assert [within(10_000), within(10_000, days=3650), within(10_000, chat=REEM_JID)] == [40, 3650, 40]
+    for chat in (None, REEM_JID):
+        found = plans(store, lambda chat=chat: within(50, chat=chat))
+        assert "TEMP B-TREE" not in "".join(found.values())
+
+
 def test_the_command_shows_bars_and_tags(wa, store, told):
     wa("contacts", "add", "Reem Sample", REEM)
     wa("contacts", "tag", "Reem Sample", "family")

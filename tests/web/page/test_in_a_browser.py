@@ -281,6 +281,7 @@ def screens(site):
         "/queue/all/sent", "/queue/all/cancelled", "/chats", "/chats?q=book", f"/chats/{REEM_JID}",
         f"/chats/{REEM_JID}?q=nothing", "/contacts", f"/contacts/{number}", "/contacts/new", "/jobs",
         f"/jobs/{job['id']}", f"/series/{row['series_id']}", "/nothing", "/login",
+        "/figures?by=day", f"/figures?chat={REEM_JID}&days=365&by=hour",
     ]  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def test_odd_texts_are_answered(odd, wa):
         "/chats": "after q", chat: "before q reply_to row", f"{chat}/newer": "after", f"{chat}/one": "id",
         "/contacts": "after q", "/jobs": "after before", f"/jobs/{job}": "after", "/people": "q",
         "/reading": "at moment every rule until count tz to grace", "/preview": "template to q at set.x",
-        "/login": "next key",
+        "/login": "next key", "/figures": "days by chat",
     }  # fmt: skip
     forms = {
         "/schedule": {

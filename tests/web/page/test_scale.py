@@ -98,6 +98,8 @@ def test_each_screen_is_quick(store, wa, record_property):
             "/contacts", "/contacts?q=person+99", "/contacts?q=alias", "/contacts/77", "/contacts/new",
             "/jobs", f"/jobs/{job}", f"/jobs/{job}?after=5000", f"/series/{series}", "/people?q=",
             "/people?q=alias+9", "/reading?at=tomorrow+9am&every=week", "/contacts?after=9900",
+            *(f"/figures?days={days}&by={by}" for days in (7, 365, 3650) for by in ("day", "person", "tag")),
+            f"/figures?chat={chat}&days=365", "/figures?by=hour",
             *(f"/queue/all/{name}" for name in ("needs", "drafts", "waiting", "sent", "cancelled")),
         ]  # fmt: skip
         found = {}

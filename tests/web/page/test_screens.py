@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
-from conftest import ADAM, REEM, REEM_JID, delivered, own
+from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered, own
 from web_client import serving
 from web_page import Browser
 
 from wa.connection.context import system_now
+from wa.record import write
+from wa.web.page.figures import screen
+from wa.whatsapp.events import MessageReceived
 
 FAR = "2030-12-24 10:00"
 
@@ -158,6 +163,54 @@ def test_jobs_and_series_are_looked_at_and_changed(browser, wa):
     assert browser.open("/jobs/none").status == 404
 
 
+def test_figures_are_those_of_the_command(wa, store, monkeypatch):
+    clock = FakeClock()
+    wa("contacts", "add", "Reem Sample", REEM)
+    wa("contacts", "add", "Adam Sample", ADAM)
+    said = [(REEM_JID, 0, True), (REEM_JID, 0, False), (REEM_JID, 0, False), (ADAM_JID, 0, False)]
+    said += [(REEM_JID, 20, False), (ADAM_JID, 20, False), (ADAM_JID, 200, False)]
+    with store.write():
+        for number, (chat, days, is_ours) in enumerate(said):
+            at = int((clock() - timedelta(days=days)).timestamp()) + number
+            event = MessageReceived(chat, f"M{number}", chat, at, "Hi", is_from_me=is_ours)
+            write.record(store, event, "live", clock())
+    with serving(now=clock) as api:
+        browser = Browser(api)
+        page = browser.open("/figures")
+        found = wa("stats", "--by", "week", "--json", now=clock).json
+        assert (found["sent"], found["received"]) == (1, 5)
+        assert "Sent 1 Received 5" in page.text
+        bars = [each["width"] for tag, each in page.tags if tag == "rect" and "height" in each]
+        assert "100.0%" in bars
+        counts = [f"{row['sent']} {row['received']}" for row in found["rows"]]
+        assert all(each in page.text for each in counts)
+        form = page.form("Show")  # it works without scripts
+        assert (form.action, form.fields) == ("/figures", [("days", "30"), ("by", "week")])
+        page = browser.open("/figures?days=365&by=person")
+        assert "Who Sent Received Bar Reem Sample 1 3 Adam Sample 0 3" in page.text
+        assert page.form("Show").fields == [("days", "365"), ("by", "person")]
+        assert "Waiting for your answer Adam Sample since" in page.text
+        # of one chat, which leads there
+        page = browser.open(f"/chats/{ADAM_JID}")
+        (path,) = {
+            each["href"] for tag, each in page.tags if tag == "a" and "figures?" in each.get("href", "")
+        }
+        page = browser.open(path)
+        assert "Figures of Adam Sample" in page.text
+        assert "Sent 0 Received 2" in page.text
+        assert page.form("Show").fields[0] == ("chat", ADAM_JID)
+        page = browser.open(f"/figures?chat={ADAM_JID}&days=365&by=hour")
+        assert "Figures of Adam Sample" in page.text
+        assert "Received 3" in page.text
+        assert browser.open("/figures?chat=nobody").status == 404
+        # so many messages that they would keep the screen waiting: the newest of them
+        monkeypatch.setattr(screen, "_MOST_MESSAGES", 4)
+        page = browser.open("/figures?days=365")
+        assert "Last 20 days" in page.text
+        assert "Received 3" in page.text
+        assert "the days of the newest 4" in page.text
+
+
 def test_what_strangers_write_is_text_everywhere(browser, wa, home, store):
     bad = '"><img src=x onerror=alert(1)>\u202e\u2066\x1b[31m</textarea></script>{{7*7}}'
     seen = '"><img src=x onerror=alert(1)>[31m</textarea></script>{{7*7}}'
@@ -177,7 +230,7 @@ def test_what_strangers_write_is_text_everywhere(browser, wa, home, store):
         f"/queue/{row['id']}/edit", f"/chats/{chat}", "/chats?q=onerror", f"/chats/{chat}?q=onerror",
         "/contacts", f"/contacts/{number}", "/contacts?q=onerror", "/people?q=onerror", "/jobs",
         f"/jobs/{job['id']}",
-        f"/chats/{REEM_JID}",
+        f"/chats/{REEM_JID}", "/figures?by=person", "/figures?by=tag", f"/figures?chat={chat}",
     )  # fmt: skip
     # in the fields of a form, what is stored stands as it is
     raw = {f"/contacts/{number}", f"/queue/{row['id']}/edit", f"/schedule?copy={row['id']}"}

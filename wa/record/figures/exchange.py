@@ -84,6 +84,22 @@ def figures(
     }
 
 
+def days_within(
+    store: Store, now: datetime, zone: ZoneInfo, *, days: int, most: int, chat: str | None = None
+) -> int:
+    """Return so many of the last `days` days, one at least, as have at most `most` messages."""
+    index, where = ("messages_by_chat", "WHERE chat_jid = :chat") if chat else ("messages_by_time", "")
+    at = store.value(
+        f"SELECT timestamp FROM messages INDEXED BY {index} {where}"
+        " ORDER BY timestamp DESC LIMIT 1 OFFSET :most",
+        {"chat": chat, "most": most},
+    )
+    if at is None:
+        return days
+    whole = (now.astimezone(zone).date() - moment(at).astimezone(zone).date()).days
+    return max(1, min(days, whole))
+
+
 def _add(total: Counts, counts: Counts) -> None:
     total[:] = map(add, total, counts)
 

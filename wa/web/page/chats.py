@@ -117,7 +117,7 @@ def conversation(
 ) -> Answer:
     """Return the messages of a chat, oldest first, with the form to answer."""
     store = context.store
-    jid, before = _jid(context, chat), _message_place(query["before"])
+    jid, before = jid_of(context, chat), _message_place(query["before"])
     found = messages.conversation(store, jid, _MESSAGES + 1, up_to=before or messages.END)
     talk = _talk(context, responses.counted(store, found[-_MESSAGES:]))
     quoted = messages.about(store, jid, query["reply_to"]) if query["reply_to"] else None
@@ -148,7 +148,7 @@ def conversation(
     return frame.page(context, view, "chat.html", status, **values)
 
 
-def _jid(context: Context, text: str) -> str:
+def jid_of(context: Context, text: str) -> str:
     """Return the chat that a path names, also one in which nothing was said yet."""
     try:
         found = asked.chat(context, text)
@@ -167,7 +167,7 @@ def newer(context: Context, chat: str, query: Form) -> Answer:
     """Return the messages behind a place, to be put under those that are shown."""
     store = context.store
     jid, after = (
-        _jid(context, chat),
+        jid_of(context, chat),
         _message_place(query["after"]) or (0, 0),
     )
     found = messages.conversation(store, jid, _MESSAGES)
@@ -179,7 +179,7 @@ def newer(context: Context, chat: str, query: Form) -> Answer:
 def one(context: Context, chat: str, query: Form) -> Answer:
     """Return a message as it is now, for the place where it stands."""
     store = context.store
-    jid = _jid(context, chat)
+    jid = jid_of(context, chat)
     found = messages.about(store, jid, query["id"])
     if found is None:
         raise WaError("not-found", "this message is gone", "load the page again")

@@ -19,6 +19,7 @@ from wa.web.answers import Answer
 from wa.web.api import forms as uploads
 from wa.web.api.fields import reply
 from wa.web.page import chats, contacts, forms, frame, jobs, queue, reading, render, schedule, static
+from wa.web.page.figures import screen as figures
 from wa.web.page.forms import Done, Form
 from wa.web.page.render import View
 
@@ -130,6 +131,7 @@ def add_to(paths: FastAPI, work: Work) -> None:
     on_get("/jobs/{job}", lambda c, v, query, where: jobs.one_job(c, v, where["job"], query))
     # pausing waits for a message that is being sent
     on_post("/jobs/{job}", lambda c, v, form, where: jobs.act(c, v, where["job"], form), waits=True)
+    on_get("/figures", lambda c, v, query, where: figures.screen(c, v, query))
     on_get("/series/{series}", lambda c, v, query, where: jobs.series_screen(c, v, where["series"]))
     on_post("/series/{series}", lambda c, v, form, where: jobs.change_series(c, v, where["series"], form))
 
