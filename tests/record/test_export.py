@@ -23,7 +23,8 @@ from query_plans import plans
 from web_chromium import chromium
 
 from wa.connection import apply
-from wa.imports.export_chat.reader import Survey, read
+from wa.imports.export_chat.reader import read
+from wa.imports.export_chat.survey import Survey
 from wa.record import polls, write
 from wa.record.export import forms, page
 from wa.record.export.job import Job

@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, AnyStr, BinaryIO
 
 from wa.errors import WaError
-from wa.imports.export_chat.phrases import titles
+from wa.imports.export_chat.language.phrases import titles
 from wa.imports.progress import Advance
 from wa.media.names import plain_name
 from wa.store.files import free_bytes, make_folder, part_file, put, storage_error

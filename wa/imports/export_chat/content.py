@@ -6,11 +6,21 @@ import re
 from collections.abc import Container
 from dataclasses import dataclass, replace
 
-from wa.imports.export_chat.phrases import ATTACHED, DELETED, EDITED, ENCRYPTED, OMITTED, plain
+from wa.imports.export_chat.language.phrases import (
+    ATTACHED,
+    DELETED,
+    DELETED_BY,
+    EDITED,
+    ENCRYPTED,
+    MISSED,
+    OMITTED,
+    WAITING,
+)
+from wa.imports.export_chat.language.words import plain
 from wa.texts import MARKS, unmarked
 
-_GENERATED = "\u200e"
-"""The mark that an iPhone puts before text that nobody typed."""
+LEFT_TO_RIGHT, RIGHT_TO_LEFT = "\u200e", "\u200f"
+"""The marks that an iPhone puts before text that nobody typed; the second one in Arabic."""
 TYPED = "\u034f"
 """A character without a shape (combining grapheme joiner) that `writing` puts around a text, and before
 further lines, that somebody typed and that look like something else."""
@@ -22,7 +32,13 @@ _PAGES = re.compile(r" • [^\n]*\Z")
 """`Report.pdf • 2 pages`"""
 _NUMBER = re.compile(r"^[0-9]{8}-")
 """The number that an iPhone puts before the name of a file."""
-_LOCATION = re.compile(r"(?:[^\s:]+ ){0,3}[^\s:]+:? https://maps\.google\.com/\?q=-?[0-9.]+,-?[0-9.]+")
+_LOCATION = re.compile(
+    r"(?:[^\s:：]+ ){0,3}[^\s:：]+ ?[:：]? ?https://maps\.google\.[a-z.]{2,6}/\?q=-?[0-9.]+,-?[0-9.]+"
+    r"|[^\n]{1,300}: https://(?:[a-z]{1,9}\.)?foursquare\.com/v/\S+"
+)
+_NULL = "null"
+"""What an Android phone of 2014 wrote for a file."""
+_LONGEST_UNKNOWN = 60
 _POLL = re.compile(
     r"[^\s:]+:\n[^\n]+(?:\n([^\s:]+): [^\n]+ \([^\n()\d]{0,20}\d+[^\n()\d]{0,20}\))(?:\n\1: [^\n]+)+"
 )
@@ -54,51 +70,83 @@ class Content:
     is_edited: bool = False
 
 
-def content_of(raw: str, *, is_iphone: bool, files: Container[str] = ()) -> Content:
-    """Return the content of the text behind a sender's name; `files` are the names of the exported files."""
+def content_of(
+    raw: str,
+    *,
+    is_iphone: bool,
+    files: Container[str] = (),
+    mark: str = LEFT_TO_RIGHT,
+    left_out: Container[str] = (),
+) -> Content:
+    """Return the content of the text behind a sender's name; `files` are the names of the exported files.
+
+    An iPhone puts `mark` before what nobody typed. `left_out` are phrases of the file, in the form
+    of `plain`, that stand for a file in a language that is not known.
+    """
     before, _, ending = raw.rstrip(MARKS + " \n").rpartition("<")
     if ending.endswith(">") and plain(ending[:_LONGEST_PHRASE]) in EDITED:
-        return replace(
-            content_of(before.rstrip(MARKS + " \n"), is_iphone=is_iphone, files=files), is_edited=True
-        )
+        text = before.rstrip(MARKS + " \n")
+        found = content_of(text, is_iphone=is_iphone, files=files, mark=mark, left_out=left_out)
+        return replace(found, is_edited=True)
     if raw.startswith(TYPED):
         return Content(_as_typed(raw))
     text = raw.strip().lstrip(MARKS).rstrip()
     if not text:
         return Content(None, "other")
+    is_generated = is_iphone and raw.lstrip().startswith(mark)
     first, _, rest = text.partition("\n")
     if len(first) <= _LONGEST_PHRASE:
-        found = _replaced(first, rest, is_iphone=is_iphone) or _attached(text, first, rest, files)
-        if found:
-            return found
-    end = max(text.rfind("\u200e"), text.rfind("\u200f"))
+        found_ = _replaced(first, rest, is_iphone=is_iphone) or _attached(text, first, rest, files)
+        if found_:
+            return found_
+        if not rest and (is_generated or first.startswith("<")) and left_out and plain(first) in left_out:
+            return Content(None, "other")
+    end = max(text.rfind(LEFT_TO_RIGHT), text.rfind(RIGHT_TO_LEFT))
     if is_iphone and end >= 0 and (kind := OMITTED.get(plain(text[end : end + _LONGEST_PHRASE]))):
         return Content(_caption(_PAGES.sub("", unmarked(text[:end]).rstrip())), kind)
     if _LOCATION.fullmatch(text):
         return Content(text, "location")
     if _POLL.fullmatch(unmarked(text)):
         return Content(unmarked(text), "poll")
-    if is_iphone and raw.lstrip().startswith(_GENERATED):
+    if is_generated:
         return Content(unmarked(text), "system")
     return Content(text, "system" if ENCRYPTED.match(text) else "text")
 
 
 def is_notice(raw: str, *, is_iphone: bool) -> bool:
     """Return whether the first line of a message shows that it is a notice of WhatsApp's own."""
-    if is_iphone and raw.lstrip().startswith(_GENERATED):
+    if is_iphone and raw.lstrip().startswith(LEFT_TO_RIGHT):
         return content_of(raw, is_iphone=True).kind == "system"
     return bool(ENCRYPTED.match(raw))
+
+
+def unknown_phrase(raw: str, *, is_iphone: bool) -> str | None:
+    """Return a phrase, in the form of `plain`, that may stand for a file in a language that is not known."""
+    if is_iphone != raw.startswith((LEFT_TO_RIGHT, RIGHT_TO_LEFT)) or len(raw) > _LONGEST_UNKNOWN:
+        return None
+    if not is_iphone and not (raw.startswith("<") and raw.rstrip().endswith(">") and " " in raw.strip()):
+        return None
+    found = content_of(raw, is_iphone=is_iphone, mark=raw[:1])
+    is_known = found.kind not in ("system", "text") or found.is_deleted or bool(found.file)
+    phrase = plain(raw)
+    is_known = is_known or bool(ENCRYPTED.match(found.text or "") or MISSED.fullmatch(phrase))
+    return None if is_known or not phrase else phrase
 
 
 def _replaced(first: str, rest: str, *, is_iphone: bool) -> Content | None:
     """Return the content behind a phrase for a deleted message or a file left out; None for other text."""
     key = plain(first)
-    if key in DELETED and not rest:
-        return Content(None, is_deleted=True)
     is_bracketed = unmarked(first).startswith("<")
-    if key in OMITTED and (is_bracketed or is_iphone):
-        return Content(_caption(rest), OMITTED[key])
-    return None
+    kind = OMITTED.get(key)
+    if kind and (is_bracketed or is_iphone or (kind == "location" and not rest)):
+        return Content(_caption(rest), kind)
+    if rest:
+        return None
+    if key in DELETED or DELETED_BY.fullmatch(key):
+        return Content(None, is_deleted=True)
+    if key in WAITING or (key == _NULL and not is_iphone):
+        return Content(None, "other")
+    return Content(first, "system") if not is_iphone and MISSED.fullmatch(key) else None
 
 
 def _attached(text: str, first: str, rest: str, files: Container[str]) -> Content | None:

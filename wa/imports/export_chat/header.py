@@ -8,139 +8,100 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from datetime import date, time
-from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
-from wa.imports.export_chat.phrases import half_of_day, is_filler
+from wa.imports.export_chat.language.dates import day_of, japanese_year
+from wa.imports.export_chat.language.words import Vocabulary
+from wa.imports.export_chat.shape import NUMBER, Style, shape_of
 from wa.texts import MARKS, unmarked
 
-_FIRST_DAY = date(2009, 1, 1)
-"""The earliest date of a message: WhatsApp began in 2009."""
-_BUDDHIST = 543
-"""Years by which Thailand's calendar is ahead."""
 LONGEST_NAME = 100
 """The most characters of a sender's name."""
-_NO_HALF, _NO_TIME = 24, -1
-
-_GAP = rf"[\s{MARKS}]{{0,4}}"
-
-
-def _word(name: str) -> str:
-    """Return a pattern for an optional word, such as `PM`, with the spaces around it."""
-    return rf"{_GAP}(?P<{name}>[^\W\d_][^\d\n:<>\[\],،]{{0,14}}?(?![^\W\d_]))?{_GAP}"
-
-
-_DATE = (
-    rf"(?P<first>\d{{1,4}})(?P<gap>{_GAP})(?P<mark>[/.\-年년]){_GAP}(?P<second>\d{{1,2}})"
-    rf"{_GAP}[/.\-月월]{_GAP}(?P<third>\d{{1,4}}){_GAP}[.日일]?"
-)
-_TIME = (
-    rf"(?P<hour>\d{{1,2}}){_GAP}[:.h時时시]{_GAP}(?P<minute>\d\d)(?:{_GAP}[:.分분]{_GAP}(?P<of_minute>\d\d))?"
-)
-_BETWEEN = rf"{_word('word1')}(?:(?P<comma>[,،、]){_word('word2')})?"
-_DATE_FIRST, _TIME_FIRST = (
-    re.compile(
-        rf"[\s{MARKS}]*(?P<open>\[)?{_GAP}{one}{_BETWEEN}{other}{_word('word3')}"
-        r"(?(open)\]|(?:\s(?P<dash>[-–—])|:)(?=\s)) ?"
-    )
-    for one, other in ((_DATE, _TIME), (_TIME, _DATE))
-)
-
-
-class Style(NamedTuple):
-    """The form of headers, which is the same throughout a file."""
-
-    is_date_first: bool
-    is_iphone: bool
-    """Whether date and time are in brackets."""
-    has_seconds: bool
-    is_east_asian: bool
-    """Whether a year of two digits may come first."""
-    mark: str
-    year_lengths: tuple[bool, bool]
-    has_comma: bool
-    has_dash: bool
+_LONGEST = 120
+"""The most characters of date and time."""
+_START = re.compile(rf"[\s{MARKS}]{{0,20}}(?P<open>\[)?")
+_END = re.compile(r"\s(?P<dash>[-–—])(?=\s)|:(?=\s)")
+_DIGIT = re.compile(r"\d")
+_OPEN_QUOTE = re.compile(r"[“„«「『][^”“»」』]*$")
+_NO_SPACE = re.compile(r"([^:\n]{1,100}):(?=[^\s/])")
 
 
 class Header(NamedTuple):
-    """The date of a message, as three numbers in unknown order, and its time."""
+    """The date of a message, as three parts in unknown order, and its time."""
 
     style: Style
     days: tuple[str, str, str]
-    clock: time
+    """Numbers, and perhaps the token of a month's name."""
+    era: str
+    clock: tuple[int, int, int]
+    """Hour, minute and second, as they are written."""
+    words: tuple[str, ...]
+    """The tokens for the half or part of the day."""
     end: int
+
+    def time(self, vocabulary: Vocabulary) -> time | None:
+        """Return the time, None if the words beside it do not go with it."""
+        return vocabulary.clock(*self.clock, self.words)
+
+    def day(self, order: str, latest: date, vocabulary: Vocabulary) -> date | None:
+        """Return the date in an order, None if there is none, or it is after `latest`."""
+        days = self.days
+        if self.style.mark == "a":
+            days = tuple(each if each.isdigit() else f"{vocabulary.month(each)}m" for each in days)  # type: ignore[assignment]
+            if order[[each.endswith("m") for each in days].index(True)] != "m":
+                return None
+        return day_of(days, order, latest, self.era)
 
 
 def header_of(line: str) -> Header | None:
     """Return the header of a line, None if the line has none."""
-    found = _DATE_FIRST.match(line) or _TIME_FIRST.match(line)
-    clock = _clock(found) if found else None
-    if found is None or clock is None:
+    start = _START.match(line)
+    if start is None:
         return None
-    first, _, third = days = found["first"], found["second"], found["third"]
-    is_spaced = found["mark"] in "年년" or (found["mark"] == "." and line[found.end("mark")] == " ")
-    style = Style(
-        is_date_first=found.re is _DATE_FIRST,
-        is_iphone=bool(found["open"]),
-        has_seconds=bool(found["of_minute"]),
-        is_east_asian=is_spaced or _comes_before(found),
-        mark=found["mark"],
-        year_lengths=(len(first) == 4, len(third) == 4),
-        has_comma=bool(found["comma"]),
-        has_dash=bool(found["dash"]),
-    )
-    return Header(style, days, clock, found.end())
-
-
-def _comes_before(found: re.Match[str]) -> bool:
-    """Return whether a word for morning or afternoon comes before the time."""
-    return any(half_of_day(found[name]) is not None for name in ("word1", "word2") if found[name])
-
-
-@lru_cache(maxsize=256)
-def _half(words: tuple[str, ...]) -> int:
-    """Return the hours that the words beside a time add: 0 or 12, or _NO_HALF; _NO_TIME for other words."""
-    halves = [half_of_day(word) for word in words if not is_filler(word)]
-    if None in halves or len(halves) > 1:
-        return _NO_TIME
-    return _NO_HALF if not halves else 12 if halves[0] else 0
-
-
-def _clock(found: re.Match[str]) -> time | None:
-    half = _half(tuple(found[name] for name in ("word1", "word2", "word3") if found[name]))
-    hour = int(found["hour"])
-    if half == _NO_TIME or (half != _NO_HALF and hour > 12):
-        return None
-    if half != _NO_HALF:
-        hour = hour % 12 + half
-    try:
-        return time(hour, int(found["minute"]), int(found["of_minute"] or 0))
-    except ValueError:
-        return None
-
-
-@lru_cache(maxsize=8192)
-def day_of(days: tuple[str, str, str], order: str, latest: date) -> date | None:
-    """Return the date that three numbers mean in an order, None if there is none, or it is after `latest`."""
-    year, month, day = (days[order.index(part)] for part in "ymd")
-    if len(year) not in (2, 4) or max(len(month), len(day)) > 2:
-        return None
-    written = int(year) + (2000 if len(year) == 2 else 0)
-    thai = int(year) + (2500 if len(year) == 2 else 0) - _BUDDHIST
-    for number in (written, thai):
-        try:
-            found = date(number, int(month), int(day))
-        except ValueError:
-            continue
-        if _FIRST_DAY <= found <= latest:
-            return found
+    begin = start.end()
+    if start["open"]:
+        end = line.find("]", begin, begin + _LONGEST)
+        after = end + 1 + line.startswith(" ", end + 1)
+        return _header(line[begin:end], True, False, after) if end > 0 else None
+    for found in islice(_END.finditer(line, begin, begin + _LONGEST), 3):
+        end = found.end()
+        if header := _header(
+            line[begin : found.start()], False, bool(found["dash"]), end + line.startswith(" ", end)
+        ):
+            return header
     return None
 
 
-def sender_of(rest: str, known: Collection[str]) -> tuple[str | None, str]:
+def _header(text: str, is_iphone: bool, has_dash: bool, end: int) -> Header | None:
+    numbers = NUMBER.findall(text)
+    if not 4 <= len(numbers) <= 6:
+        return None
+    shape = shape_of(_DIGIT.sub("0", text), is_iphone, has_dash)
+    if shape is None:
+        return None
+    if shape.japanese:
+        place, era = shape.japanese
+        numbers[place] = japanese_year(era, numbers[place])
+    first, second, third = (numbers[each] if isinstance(each, int) else each for each in shape.days)
+    hour, minute, *rest = (int(numbers[each]) for each in shape.clock)
+    if hour > 23 or minute > 59 or (rest and rest[0] > 59):
+        return None
+    clock = hour, minute, rest[0] if rest else 0
+    return Header(shape.style, (first, second, third), shape.era, clock, shape.words, end)
+
+
+def loose_name(rest: str) -> str:
+    """Return the text before a colon with no space behind it, or an empty string."""
+    found = _NO_SPACE.match(rest.lstrip(MARKS + " "))
+    return " ".join(unmarked(found[1]).split()) if found else ""
+
+
+def sender_of(rest: str, known: Collection[str], names: Collection[str] = ()) -> tuple[str | None, str]:
     """Return sender and text behind a date; the sender is None for a notice of WhatsApp's own.
 
-    A name ends at its first colon, unless it is one of the `known` names.
+    A name ends at its first colon, unless it is one of the `known` names. After one of the
+    `names`, no space has to follow the colon.
     """
     bare = rest.lstrip(MARKS + " ")
     for name in known:
@@ -152,12 +113,11 @@ def sender_of(rest: str, known: Collection[str]) -> tuple[str | None, str]:
     name = " ".join(unmarked(name).split())
     if name.startswith("~"):
         name = f"~ {name[1:].strip()}"
+    if name not in names and (close := loose_name(bare)) in names:
+        return close, bare.partition(":")[2]
     if not colon or not name or len(name) > LONGEST_NAME or is_quoting(name):
         return None, bare
     return name, text
-
-
-_OPEN_QUOTE = re.compile(r"[“„«「『][^”“»」』]*$")
 
 
 def is_quoting(name: str) -> bool:

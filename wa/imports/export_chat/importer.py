@@ -22,7 +22,8 @@ from wa.errors import WaError
 from wa.imports.export_chat.archive import Export, Unusable, opened
 from wa.imports.export_chat.match import Item, Matcher, Stored, made_up_ids
 from wa.imports.export_chat.participants import Participants, People, find_chat, identify, name_of_chat
-from wa.imports.export_chat.reader import ORDERS, FileFormat, Message, NoMessage, Survey, read
+from wa.imports.export_chat.reader import Message, NoMessage, read
+from wa.imports.export_chat.survey import ORDERS, FileFormat, Survey
 from wa.imports.progress import ShowProgress, no_progress
 from wa.jids import phone_in
 from wa.people.skipped import Skipped
@@ -134,7 +135,7 @@ class _Importer:
     def run(self, tell: Callable[[int], object]) -> None:
         """Store the messages of the file, one batch in a transaction."""
         found = read(self.export.lines(tell), self.form, self.export.files)
-        with Matcher(self.store, self.participants.chat, has_seconds=self.form.has_seconds) as matcher:
+        with Matcher(self.store, self.participants.chat) as matcher:
             for batch in _batches(self._messages(found)):
                 self._take(batch, matcher)
         if self.export.damaged:
@@ -195,7 +196,7 @@ class _Importer:
             return []
         self._name_chat()
         before = messages.newest_id(self.store)
-        ids = made_up_ids(self.store, self.participants.chat, items, has_seconds=self.form.has_seconds)
+        ids = made_up_ids(self.store, self.participants.chat, items)
         events = [
             MessageReceived(
                 self.participants.chat, message_id, item.sender, item.starts[0], item.message.content.text,

@@ -41,6 +41,12 @@ class Item:
     text: str
     """The text as `comparable` returns it."""
 
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """The first and last second at which the same message may be stored."""
+        early, late = (1, 1) if self.message.has_seconds else (0, _MINUTE - 1)
+        return [(start - early, start + late) for start in self.starts]
+
 
 @dataclass
 class Stored:
@@ -75,10 +81,8 @@ class Stored:
 class Matcher:
     """A context manager that matches the messages of one chat; only one at a time on a connection."""
 
-    def __init__(self, store: Store, chat: str, *, has_seconds: bool) -> None:
+    def __init__(self, store: Store, chat: str) -> None:
         self._store, self._chat = store, chat
-        self._early, self._late = (1, 1) if has_seconds else (0, _MINUTE - 1)
-        """Seconds that a stored message may be earlier and later than the time in the file."""
 
     def __enter__(self) -> Matcher:
         self._store.execute("CREATE TEMP TABLE matched (id INTEGER PRIMARY KEY)")
@@ -110,17 +114,24 @@ class Matcher:
 
     def _near(self, items: Sequence[Item]) -> list[Stored]:
         """Return the stored messages near the times of these items."""
-        starts = sorted({start - self._early for item in items for start in item.starts})
+        spans = sorted({span for item in items for span in item.spans})
         rows = self._store.execute(
             "SELECT DISTINCT m.id, m.timestamp, m.is_from_me, m.sender, m.content, m.message_type,"
             " m.edited_at IS NOT NULL, m.deleted_at IS NOT NULL, m.media_path FROM json_each(?) t"
-            " CROSS JOIN messages m ON m.chat_jid = ? AND m.timestamp BETWEEN t.value AND t.value + ?"
+            " CROSS JOIN messages m ON m.chat_jid = ? AND m.timestamp BETWEEN t.value ->> 0 AND t.value ->> 1"
             " WHERE m.status IS NOT 'early' AND m.message_type != 'reaction'"
             " AND NOT EXISTS (SELECT 1 FROM matched WHERE matched.id = m.id)",
-            [json.dumps(starts), self._chat, self._early + self._late],
+            [json.dumps(spans), self._chat],
         )
         found = [Stored(number, time, bool(mine), *rest) for number, time, mine, *rest in rows]
-        pruned = ledger.near(self._store, self._chat, starts, self._early + self._late)
+        widths = {last - first for first, last in spans}
+        pruned = [
+            each
+            for width in sorted(widths)
+            for each in ledger.near(
+                self._store, self._chat, [first for first, last in spans if last - first == width], width
+            )
+        ]
         is_matched = "SELECT 1 FROM matched WHERE id = ?"
         return found + [
             Stored(
@@ -134,7 +145,7 @@ class Matcher:
     def _best(
         self, item: Item, near: dict[tuple[int, bool], list[Stored]], fits: Callable[[Item, Stored], bool]
     ) -> Stored | None:
-        spans = [(start - self._early, start + self._late) for start in item.starts]
+        spans = item.spans
         rows = [
             row
             for minute in sorted({at // _MINUTE for span in spans for at in span})
@@ -185,14 +196,14 @@ def _is_changed(item: Item, row: Stored) -> bool:
     return not (item.text and row.text) or (content.kind == row.kind and content.kind in _TOLD_OTHERWISE)
 
 
-def made_up_ids(store: Store, chat: str, items: Sequence[Item], *, has_seconds: bool) -> list[str]:
+def made_up_ids(store: Store, chat: str, items: Sequence[Item]) -> list[str]:
     """Return ids of the messages, the same in every export of the chat; equal messages get different ids."""
-    prefix = OF_A_SECOND if has_seconds else OF_A_MINUTE
     used: Counter[str] = Counter()
     ids = []
     for item in items:
         name = item.message.sender if is_group(chat) and not item.is_mine else None
         known = json.dumps([chat, item.starts[0], item.is_mine, name, item.text]).encode()
+        prefix = OF_A_SECOND if item.message.has_seconds else OF_A_MINUTE
         base = prefix + hashlib.sha256(known).hexdigest()[:24]
         if base not in used:
             used[base] = store.value(

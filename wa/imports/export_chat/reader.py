@@ -3,154 +3,31 @@
     31/12/2023, 23:59 - Nadia: Happy new year!                  Android
     [31.12.23, 23:59:58] Nadia: Happy new year!                 iPhone
 
-A file is read twice. `Survey` finds the form of its first header (brackets, separators, seconds),
-the order of day and month, and the participants. `read` then makes messages of the lines: a line
-without a header like the first belongs to the message before it.
+A file is read twice: `survey` finds its form, and `read` makes messages of its lines. A line without a header
+belongs to the message before it. Lines whose header has another form than most are messages if their times
+lie between those of the messages around them, as in a second export behind the first; otherwise somebody
+quoted them. They stay in the text then, and are reported.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Container, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from itertools import combinations
 
-from wa.errors import WaError
-from wa.imports.export_chat.content import TYPED, Content, content_of, is_notice
-from wa.imports.export_chat.header import Header, Style, day_of, header_of, sender_of
+from wa.imports.export_chat.content import TYPED, Content, content_of
+from wa.imports.export_chat.header import Header, header_of, sender_of
+from wa.imports.export_chat.lookalikes import is_alike, is_damaged, is_quotation
+from wa.imports.export_chat.survey import FileFormat, family_of
 from wa.texts import MARKS
 
-ORDERS = ("dmy", "mdy", "ymd")
-"""The orders that day, month and year of a date may have."""
 LONGEST = 65_536
 """The most characters in one message, WhatsApp's own limit."""
-_RARE = 10
-"""Rule a date order out only if at least 10 times more headers fit another one: text that merely looks
-like a header is rarer than that."""
-_STRAYS = 4
-"""Rule a date order out only if time goes back at least 4 times more often in it than in another."""
-_MOST_NAMES = 5000
-
-# ── The first reading: the date order and the names ─────────────────────────────────────────────────
-
-
-class Survey:
-    """The form of a file, and its participants. Raise WaError `bad-data` if no line has a header."""
-
-    def __init__(self, lines: Iterable[str], name: str, latest: date, known: Collection[str] = ()) -> None:
-        self._name, self._latest, self._known = name, latest, known
-        style: Style | None = None
-        self._counts: Counter[frozenset[str]] = Counter()
-        """The number of headers that are a date in exactly these orders."""
-        self._examples: dict[frozenset[str], str] = {}
-        self._unlike: dict[tuple[str, str], tuple[str, Header]] = {}
-        """The first header that two orders read as different days."""
-        self._names: dict[str, Counter[str]] = {order: Counter() for order in ORDERS}
-        self._back: Counter[str] = Counter()
-        """The number of times that time goes back by more than a day, by order."""
-        self._newest: dict[str, date] = {}
-        for number, line in enumerate(lines, 1):
-            header = header_of(line)
-            if header and style in (None, header.style) and self._take(number, line, header):
-                style = header.style
-        if style is None:
-            raise WaError(
-                "bad-data",
-                f"no line of {name} begins like a message: 31/12/2023, 23:59 - Name: text",
-                "give the file that WhatsApp made: open the chat on the phone, More, Export chat",
-            )
-        self._style: Style = style
-
-    def _take(self, number: int, line: str, header: Header) -> bool:
-        """Learn from a header; return False if its date is impossible in every order."""
-        days = {order: day for order in ORDERS if (day := day_of(header.days, order, self._latest))}
-        if not days:
-            return False
-        can = frozenset(days)
-        self._counts[can] += 1
-        shown = line[: header.end].strip(MARKS + " -")
-        self._examples.setdefault(can, f"line {number} ({shown})")
-        for one, other in combinations(days, 2):
-            if days[one] != days[other]:
-                self._unlike.setdefault((one, other), (shown, header))
-        sender, text = sender_of(line[header.end :], self._known)
-        if sender is not None and not is_notice(text, is_iphone=header.style.is_iphone):
-            self._count(sender, days)  # notices are not in the order of time
-        return True
-
-    def _count(self, sender: str, days: dict[str, date]) -> None:
-        for order, day in days.items():
-            names = self._names[order]
-            if sender in names or len(names) < _MOST_NAMES:
-                names[sender] += 1
-            self._back[order] += day < self._newest.get(order, day) - timedelta(days=1)
-            self._newest[order] = day
-
-    def form(self, asked: str | None) -> FileFormat:
-        """Return the form of the file. Raise WaError `usage` if its dates can be read in several orders.
-
-        Raise `bad-data` if they cannot be read in the order `asked`, or in no order.
-        """
-        left = [order for order in ORDERS if not any(self._beats(other, order) for other in ORDERS)]
-        if asked and asked not in left:
-            line = next(shown for can, shown in self._examples.items() if asked not in can)
-            what = f"{self._name}, {line} is not a date in the order {asked}"
-            raise WaError("bad-data", what, "leave --date-order out")
-        if not left:
-            line = next(iter(self._examples.values()))
-            what = f"the dates in {self._name} contradict one another, from {line} on"
-            raise WaError("bad-data", what, "import one export at a time")
-        order = asked or self._likeliest(left)
-        return FileFormat(self._style, order, self._latest, self._known, self._names[order])
-
-    def _likeliest(self, left: list[str]) -> str:
-        """Return the possible order in which time goes back least. Raise WaError `usage` for several."""
-        if len(left) > 1 and not self._style.is_east_asian:
-            left = [order for order in left if order != "ymd"]
-        least = min(self._back[order] for order in left)
-        left = [order for order in left if self._back[order] <= _STRAYS * least + 1]
-        unlike = next((pair for pair in combinations(left, 2) if pair in self._unlike), None)
-        if unlike is None:
-            return left[0]
-        raise self._ambiguous(left, *self._unlike[unlike])
-
-    def _beats(self, one: str, other: str) -> bool:
-        """Return whether so many headers fit only the order `one` that `other` is ruled out."""
-        only = [
-            sum(count for can, count in self._counts.items() if a in can and b not in can)
-            for a, b in ((one, other), (other, one))
-        ]
-        return only[0] * _RARE > only[1]
-
-    def _ambiguous(self, orders: list[str], shown: str, header: Header) -> WaError:
-        read = [
-            f"--date-order {order} reads it as {day.day} {day:%B %Y}"
-            for order in orders
-            if (day := day_of(header.days, order, self._latest))
-        ]
-        message = f"the dates in {self._name} can be read in {len(read)} ways: {shown!r}"
-        return WaError("usage", message, ", ".join(read))
-
-
-# ── Messages ────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class FileFormat:
-    """The form of a file."""
-
-    style: Style
-    order: str
-    latest: date
-    known: Collection[str]
-    names: Counter[str]
-    """The participants, with the number of messages of each."""
-
-    @property
-    def has_seconds(self) -> bool:
-        """Whether times have seconds."""
-        return self.style.has_seconds
+_OTHERWISE = "it begins like a message in another form, and was taken for text"
+_MOST_QUOTED = 200
+"""The most messages in another form that somebody may have quoted in one."""
+_SLACK = timedelta(minutes=1)
+"""The time that a message may be earlier than the one before it: one of them may have no seconds."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +40,7 @@ class Message:
     sender: str | None
     """None for a notice of WhatsApp's own."""
     content: Content
+    has_seconds: bool
 
 
 @dataclass(frozen=True)
@@ -175,48 +53,150 @@ class NoMessage:
     is_message: bool = True
 
 
+@dataclass
+class _Begun:
+    """A message whose lines are being read."""
+
+    line: int
+    at: datetime
+    sender: str | None
+    is_iphone: bool
+    has_seconds: bool
+    whole: str
+    """The line with its header."""
+    parts: list[str]
+    size: int = 0
+
+    def add(self, line: str) -> None:
+        """Add a further line."""
+        self.size += len(line)
+        if self.size <= 2 * LONGEST:
+            self.parts.append(line.removeprefix(TYPED).rstrip("\r\n"))
+
+
+@dataclass
+class _Reader:
+    """The state between two lines."""
+
+    form: FileFormat
+    files: Container[str]
+    begun: _Begun | None = None
+    others: list[_Begun] = field(default_factory=list)
+    """The messages in another form behind `begun`."""
+    is_skipping: bool = False
+    """Whether the present lines belong to a message that cannot be read."""
+
+    def take(self, number: int, line: str) -> Iterator[Message | NoMessage]:
+        """Yield what ends with a line."""
+        header = header_of(line)
+        order = self.form.orders.get(family_of(header.style)) if header else None
+        clock = header.time(self.form.vocabulary) if header else None
+        day = header.day(order, self.form.latest, self.form.vocabulary) if header and order else None
+        is_quoted = is_quotation(line, header) and (header is None or header.style != self.form.style)
+        if header and day and clock and not is_quoted:
+            found = self._begun(number, line, header, datetime.combine(day, clock))
+            if header.style == self.form.style:
+                yield from self.settle(found.at)
+                self.begun, self.is_skipping = found, False
+            else:
+                self.others.append(found)
+                if len(self.others) > _MOST_QUOTED:
+                    yield from self._as_messages()
+        elif not is_quoted and self._is_damaged(line):
+            yield from self.settle(None)
+            if self.begun:
+                yield self._message(self.begun)
+            self.begun, self.is_skipping = None, True
+            yield NoMessage(number, "its date or time cannot be read", line.strip())
+        else:
+            if not self.is_skipping and (header or is_quoted or is_alike(line, self.form.names)):
+                reason = _OTHERWISE if is_quoted else self._reason(header, order)
+                yield NoMessage(number, reason, line.strip(), False)
+            yield from self._text(number, line)
+
+    def _is_damaged(self, line: str) -> bool:
+        """Return whether a line begins like one of this file, with no date and time that can be read."""
+        is_iphone = line.lstrip(MARKS + " ").startswith("[")
+        return (self.form.style.is_iphone or not is_iphone) and is_damaged(line, self.form.names)
+
+    def _reason(self, header: Header | None, order: str | None) -> str:
+        if header and order and header.day(order, date.max, self.form.vocabulary):
+            return "it is dated in the future, and was taken for text"
+        return "it begins like a message, and was taken for text"
+
+    def _begun(self, number: int, line: str, header: Header, at: datetime) -> _Begun:
+        rest = line[header.end :].rstrip("\r\n")
+        sender, text = sender_of(rest, self.form.known, self.form.names)
+        style = header.style
+        return _Begun(number, at, sender, style.is_iphone, style.has_seconds, line, [text], len(text))
+
+    def _text(self, number: int, line: str) -> Iterator[NoMessage]:
+        if self.others:
+            self.others[-1].add(line)
+        elif self.begun:
+            self.begun.add(line)
+        elif not self.is_skipping and line.strip(MARKS + " \r\n\t"):
+            yield NoMessage(number, "it stands before the first message", line.strip(), False)
+
+    def settle(self, after: datetime | None) -> Iterator[Message | NoMessage]:
+        """Yield the messages that end before the next one, which is at `after`, or with the file."""
+        if self.others and self._are_messages(after):
+            yield from self._as_messages()
+        for other in self.others:
+            if self.begun is None:
+                yield NoMessage(other.line, "it stands before the first message", other.whole.strip(), False)
+                continue
+            yield NoMessage(other.line, _OTHERWISE, other.whole.strip(), False)
+            for each in (other.whole, *other.parts[1:]):
+                self.begun.add(each)
+        self.others = []
+        if after and self.begun:
+            yield self._message(self.begun)
+            self.begun = None
+
+    def _as_messages(self) -> Iterator[Message | NoMessage]:
+        for each in (self.begun, *self.others[:-1]):
+            if each:
+                yield self._message(each)
+        self.begun, self.others, self.is_skipping = self.others[-1], [], False
+
+    def _are_messages(self, after: datetime | None) -> bool:
+        """Return whether lines in another form are messages, and no quotations in the one before them."""
+        before = self.begun.at if self.begun else None
+        around = [before or self.others[0].at], [after or self.others[-1].at]
+        times = [*around[0], *(each.at for each in self.others), *around[1]]
+        is_in_order = all(one - other <= _SLACK for one, other in zip(times, times[1:], strict=False))
+        senders = {each.sender for each in self.others}
+        unknown = senders - {None, *self.form.names}
+        if before and after:
+            return is_in_order and senders != {None}
+        return senders != {None} and (is_in_order or not unknown)
+
+    def end(self) -> Iterator[Message | NoMessage]:
+        """Yield what ends with the file."""
+        yield from self.settle(None)
+        if self.begun:
+            yield self._message(self.begun)
+
+    def _message(self, begun: _Begun) -> Message | NoMessage:
+        if begun.size > 2 * LONGEST:
+            return NoMessage(begun.line, "it is longer than a message can be", begun.parts[0])
+        text = "\n".join(begun.parts)
+        found = Content(text.strip(MARKS + " \n\t") or None, "system")
+        if begun.sender is not None:
+            form = self.form
+            found = content_of(
+                text, is_iphone=begun.is_iphone, files=self.files, mark=form.mark, left_out=form.left_out
+            )
+        if len(found.text or "") > LONGEST:
+            return NoMessage(begun.line, "it is longer than a message can be", begun.parts[0])
+        sender = None if found.kind == "system" else begun.sender
+        return Message(begun.line, begun.at, sender, found, begun.has_seconds)
+
+
 def read(lines: Iterable[str], form: FileFormat, files: Container[str] = ()) -> Iterator[Message | NoMessage]:
     """Yield the messages of a file in its order; `files` are the names of the exported files."""
-    begun: tuple[int, datetime, str | None] | None = None
-    parts: list[str] = []
-    size = 0
+    reader = _Reader(form, files)
     for number, line in enumerate(lines, 1):
-        header = header_of(line)
-        day = day_of(header.days, form.order, form.latest) if header and header.style == form.style else None
-        if header and day:
-            if begun:
-                yield _message(begun, parts, size, form, files)
-            sender, text = sender_of(line[header.end :].rstrip("\r\n"), form.known)
-            begun, parts, size = (number, datetime.combine(day, header.clock), sender), [text], len(text)
-        elif not begun:
-            if line.strip(MARKS + " \r\n\t"):
-                yield NoMessage(number, "it stands before the first message", line.strip(), False)
-        else:
-            if header and header.style == form.style and day_of(header.days, form.order, date.max):
-                yield NoMessage(
-                    number, "it is dated in the future, and was taken for text", line.strip(), False
-                )
-            size += len(line)
-            if size <= 2 * LONGEST:
-                parts.append(line.removeprefix(TYPED).rstrip("\r\n"))
-    if begun:
-        yield _message(begun, parts, size, form, files)
-
-
-def _message(
-    begun: tuple[int, datetime, str | None],
-    parts: list[str],
-    size: int,
-    form: FileFormat,
-    files: Container[str],
-) -> Message | NoMessage:
-    number, at, sender = begun
-    if size > 2 * LONGEST:
-        return NoMessage(number, "it is longer than a message can be", parts[0])
-    text = "\n".join(parts)
-    if sender is None:
-        return Message(number, at, None, Content(text.strip(MARKS + " \n\t") or None, "system"))
-    found = content_of(text, is_iphone=form.style.is_iphone, files=files)
-    if len(found.text or "") > LONGEST:
-        return NoMessage(number, "it is longer than a message can be", parts[0])
-    return Message(number, at, None if found.kind == "system" else sender, found)
+        yield from reader.take(number, line)
+    yield from reader.end()

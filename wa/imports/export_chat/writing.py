@@ -17,7 +17,8 @@ from pathlib import Path
 
 from wa.errors import WaError
 from wa.imports.export_chat.content import TYPED, content_of
-from wa.imports.export_chat.header import LONGEST_NAME, header_of, is_quoting
+from wa.imports.export_chat.header import LONGEST_NAME, is_quoting
+from wa.imports.export_chat.lookalikes import may_be_alike
 from wa.jids import phone_of_jid, show_jid
 from wa.media.names import free_among, safe_name
 from wa.record.export.files import name_of, source_of
@@ -105,7 +106,7 @@ def _unlike_header(lines: list[str]) -> Iterator[str]:
     """Yield the lines of a message; put a mark before further ones that the reader would take otherwise."""
     yield lines[0]
     for line in lines[1:]:
-        yield TYPED + line if line.startswith(TYPED) or header_of(line) else line
+        yield TYPED + line if line.startswith(TYPED) or may_be_alike(line) else line
 
 
 def _body(row: Row, file: str | None) -> str:

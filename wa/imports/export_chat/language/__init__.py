@@ -1,0 +1,1 @@
+"""The words, phrases and calendars of phones in all languages."""
