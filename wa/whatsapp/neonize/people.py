@@ -23,18 +23,22 @@ _FIRST_WAITS = (3.0, 30.0)
 _EVERY = 300.0
 _AT_ONCE = 400
 
-_MAPPED = "SELECT lid, pn FROM whatsmeow_lid_map"
-_NAMES = (
-    "SELECT their_jid, coalesce(nullif(full_name, ''), nullif(first_name, ''), nullif(business_name, '')),"
-    " push_name FROM whatsmeow_contacts"
+_BOTH = (
+    "SELECT 1 AS is_map, lid AS who, pn AS saved, NULL AS push FROM whatsmeow_lid_map"
+    " UNION ALL SELECT 0, their_jid,"
+    " coalesce(nullif(full_name, ''), nullif(first_name, ''), nullif(business_name, '')), push_name"
+    " FROM whatsmeow_contacts"
 )
+"""Both tables at once, because a query may cost a process."""
 
 
 def people(home: Home) -> tuple[set[tuple[str, str]], set[tuple[str, str, bool]]]:
     """Return (hidden id, phone JID) pairs, and (JID, name, whether it is from our phone's address book)."""
-    mapped = {(f"{lid}@lid", f"{pn}@s.whatsapp.net") for lid, pn in rows(home, _MAPPED)}
-    names = set()
-    for known, saved, push in rows(home, _NAMES):
+    mapped, names = set(), set()
+    for is_map, known, saved, push in rows(home, _BOTH):
+        if is_map:
+            mapped.add((f"{known}@lid", f"{saved}@s.whatsapp.net"))
+            continue
         jid = bare_jid(known)
         names |= {(jid, saved, True)} if saved else set()
         names |= {(jid, push, False)} if push else set()

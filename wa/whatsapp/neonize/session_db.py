@@ -24,6 +24,7 @@ from wa.errors import WaError
 from wa.store.files import create, explained
 from wa.store.paths import Home
 from wa.whatsapp.events import Account
+from wa.whatsapp.neonize import session_query
 from wa.whatsapp.neonize.session_query import opened, read_rows
 from wa.whatsapp.transport import Evidence
 
@@ -106,7 +107,7 @@ def copy(home: Home, target: Path) -> None:
         create(target).close()
 
     def whole(path: Path) -> None:
-        with opened(path) as db, closing(sqlite3.connect(target)) as copied:
+        with opened(str(path)) as db, closing(sqlite3.connect(target)) as copied:
             db.backup(copied)
 
     _patiently(home, whole)
@@ -118,7 +119,7 @@ def rows(home: Home, sql: str, params: Sequence[str | bytes] = ()) -> list[Any]:
         return []
     read = _read_elsewhere if is_shared.is_set() else read_rows
     try:
-        return _patiently(home, lambda path: read(path, sql, params))
+        return _patiently(home, lambda path: read(str(path), sql, params))
     except _NotYetMade:
         return []
 
@@ -151,11 +152,11 @@ def _patiently(home: Home, read: Callable[[Path], T]) -> T:
     raise AssertionError  # not reached
 
 
-def _read_elsewhere(path: Path, sql: str, params: Sequence[str | bytes]) -> list[Any]:
-    question = {"path": str(path), "sql": sql, "params": [_packed(each) for each in params]}
+def _read_elsewhere(path: str, sql: str, params: Sequence[str | bytes]) -> list[Any]:
+    question = {"path": path, "sql": sql, "params": [_packed(each) for each in params]}
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "wa.whatsapp.neonize.session_query"],
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-I", "-S", session_query.__file__],
             input=json.dumps(question),
             capture_output=True,
             text=True,
