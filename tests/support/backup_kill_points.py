@@ -1,9 +1,10 @@
 """`wa`, but it ends itself at a chosen event: `python backup_kill_points.py N SIGNAL LOG ARGS…`.
 
-Events are the interpreter's audit events about files below WA_HOME (or in WATCHED) and about the network,
-and the executed lines of the modules that make, remove and restore backups; SQLite works between these
-lines. At the N-th event the process sends itself SIGNAL, such as SIGKILL; with N = 0 never. N may be such
-as `2 call take`: the second event that begins so. Each event is a line in LOG, unless LOG is `-`. CLOCK is
+Events are the interpreter's audit events about files below WA_HOME (or in WATCHED) and about the network, and
+the executed lines of the modules that make, remove and restore backups, and of those that prune and restore
+messages; SQLite works between these lines. At the N-th event the process sends itself SIGNAL, such as
+SIGKILL; with N = 0 never. N may be such as `2 call take`: the second event that begins so. Each event is a
+line in LOG, unless LOG is `-`. CLOCK is
 the start time on the process's clock.
 """
 
@@ -48,6 +49,10 @@ MODULES = {
         "backup/restore.py",
         "backup/snapshot.py",
         "backup/carry_over.py",
+        "record/retention/archive.py",
+        "record/retention/files.py",
+        "record/retention/prune.py",
+        "record/retention/restore.py",
         "store/files.py",
         "s3.py",
     )

@@ -21,7 +21,7 @@ from wa.store.locks import FileLock
 from wa.store.rewrites import Shelf, forget_old, old_rows, still_needed
 from wa.times import to_iso
 
-BATCH = 250
+BATCH = 200
 """Rows that are read, or removed, at once."""
 _MOST_BYTES = 1_000_000
 """The bytes of lines behind which no further row joins a batch."""

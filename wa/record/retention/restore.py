@@ -72,7 +72,7 @@ class Restoring:
             batch: list[Row] = []
             for line in archive.read(self.path, archive.home_id(self.store)):
                 batch.append(self._parsed(line))
-                if len(batch) == BATCH // 2:
+                if len(batch) == BATCH // 5:
                     self._take(batch)
                     batch = []
             self._take(batch)
