@@ -12,6 +12,7 @@ from wa.connection.incoming.events import apply_event
 from wa.errors import WaError
 from wa.media import received
 from wa.record import history_sync, messages, reads, write
+from wa.record.retention import ledger
 from wa.record.search import with_file
 from wa.store.database import BATCH, Row, Store
 from wa.store.rewrites import forget_old
@@ -141,7 +142,7 @@ def _fetch_history(
     store: Store, transport: Transport, now: datetime, chat_jid: str, max_messages: int, **_: Any
 ) -> Row:
     """Ask the phone for messages that are older than the oldest here. Its answer comes with the history."""
-    oldest = messages.oldest_of(store, chat_jid)
+    oldest = ledger.oldest_of(store, chat_jid)
     known = oldest or {"message_id": "", "timestamp": int(now.timestamp()), "is_from_me": False}
     count = min(max_messages, AT_ONCE)
     transport.ask_history(

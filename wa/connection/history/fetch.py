@@ -18,6 +18,7 @@ from wa.errors import Terminated, WaError
 from wa.jids import check_recipient
 from wa.queue.send import Scope
 from wa.record import history_sync, messages
+from wa.record.retention import ledger
 from wa.store.database import Row
 from wa.times import to_iso
 
@@ -62,7 +63,7 @@ def fetch(context: Context, chat: str, most: int, show: ShowProgress) -> Row:
         "received": asking.received,
         "added": messages.count_of(store, chat) - before,
         "complete": asking.is_all,
-        "oldest": (messages.oldest_of(store, chat) or {}).get("timestamp"),
+        "oldest": (ledger.oldest_of(store, chat) or {}).get("timestamp"),
         "status": history_sync.checkpoint(store, chat)["status"],
     }
 
@@ -102,7 +103,7 @@ class _Asking:
         came = found["messages_synced"] - self._before["messages_synced"]
         self.received += came
         self.tell(came)
-        oldest = messages.oldest_of(store, self._chat)
+        oldest = ledger.oldest_of(store, self._chat)
         self.is_all = found["status"] == "completed" or oldest == self._oldest
         if self.is_all or self.received >= self._most:
             with store.write():
@@ -113,7 +114,7 @@ class _Asking:
 
     def _ask(self) -> None:
         store, now = self._context.store, self._context.now()
-        self._oldest = messages.oldest_of(store, self._chat)
+        self._oldest = ledger.oldest_of(store, self._chat)
         percent = min(99, 100 * self.received // self._most)
         wanted = {
             "chat_jid": self._chat,

@@ -18,7 +18,7 @@ from types import TracebackType
 from wa.imports.export_chat.reader import Message
 from wa.jids import is_group, phone_of_jid
 from wa.record.messages import MADE_UP
-from wa.record.retention import ledger
+from wa.record.retention import ledger, like
 from wa.store.database import Store
 from wa.texts import comparable
 
@@ -124,14 +124,7 @@ class Matcher:
             [json.dumps(spans), self._chat],
         )
         found = [Stored(number, time, bool(mine), *rest) for number, time, mine, *rest in rows]
-        widths = {last - first for first, last in spans}
-        pruned = [
-            each
-            for width in sorted(widths)
-            for each in ledger.near(
-                self._store, self._chat, [first for first, last in spans if last - first == width], width
-            )
-        ]
+        pruned = like.near(self._store, self._chat, spans)
         is_matched = "SELECT 1 FROM matched WHERE id = ?"
         return found + [
             Stored(

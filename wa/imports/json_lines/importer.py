@@ -24,7 +24,7 @@ from wa.people.skipped import Skipped
 from wa.record import chats, messages, names, polls, responses, write
 from wa.record.events import log
 from wa.record.export.files import folder_of, name_of
-from wa.record.retention import ledger
+from wa.record.retention import ledger, like
 from wa.store.database import BATCH, Row, Store
 from wa.store.files import explained
 
@@ -137,7 +137,7 @@ class _Importer:
             if row["message_id"].startswith(OF_A_SECOND)
             else 0
         )
-        found = [*messages.alike(self.store, row, late), *ledger.alike(self.store, row, late)]
+        found = [*messages.alike(self.store, row, late), *like.alike(self.store, row, late)]
         number = next((each for each in found if each not in matched), None)
         matched.update([] if number is None else [number])
         return number is not None

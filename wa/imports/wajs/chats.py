@@ -20,7 +20,7 @@ from wa.imports.wajs.report import FileReport
 from wa.record import chats, names, write
 from wa.record.events import told
 from wa.record.names import canonical
-from wa.record.retention import ledger
+from wa.record.retention import ledger, like
 from wa.store.database import BATCH, Row, Store
 from wa.store.device import own_jid
 from wa.whatsapp.events import MessageReceived
@@ -179,7 +179,7 @@ class ChatImport:
     ) -> tuple[Counter[tuple[int, bool, int]], Counter[tuple[int, bool]]]:
         """Return what `_stored` returns of pruned messages, with digests of their texts."""
         times = sorted({each.timestamp for each in found if each.message_id is None})
-        near = ledger.near(self._store, chat, times, 0)
+        near = like.near(self._store, chat, [(time, time) for time in times])
         changed = [each for each in near if each.is_edited or each.is_deleted]
         same = Counter((each.timestamp, each.is_mine, each.text) for each in near if each not in changed)
         return same, Counter((each.timestamp, each.is_mine) for each in changed)

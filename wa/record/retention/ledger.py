@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from wa.jids import is_group, phone_of_jid
+from wa.record import messages
 from wa.record.messages import END, MADE_UP, TYPES, Place, is_stand_in
 from wa.record.names import canonical
 from wa.store.database import BATCH, Row, Store
@@ -25,26 +25,10 @@ from wa.texts import comparable
 if TYPE_CHECKING:
     from wa.whatsapp.events import MessageReceived
 
-_MINE, _EDITED, _DELETED, _STAND_IN, _MADE_UP, _MINUTE, _SECOND = (1 << bit for bit in range(7))
-_TYPE = 8
+MINE, EDITED, DELETED, _STAND_IN, _MADE_UP, _MINUTE, _SECOND = (1 << bit for bit in range(7))
+TYPE = 8
 """The flags have the number of the message's type from this bit on."""
 _OF_CHAT = "chat IN (SELECT number FROM pruned_people WHERE jid = :chat)"
-
-
-@dataclass(frozen=True)
-class Pruned:
-    """What the ledger knows of a message that an import without ids may bring again."""
-
-    key: int
-    """A digest of its id, below 0: no message in the store has such a number."""
-    timestamp: int
-    is_mine: bool
-    sender: str
-    text: int
-    """A digest of its text, as `digest_of` returns it."""
-    kind: str
-    is_edited: bool
-    is_deleted: bool
 
 
 def key_of(message_id: str) -> int:
@@ -64,24 +48,32 @@ def digest_of(text: str | None) -> int:
 
 
 def add(store: Store, rows: Iterable[Row]) -> None:
-    """Note that messages, rows with the columns CHANGED, are pruned."""
+    """Note that messages, rows with the columns CHANGED in the order of their times, are pruned."""
     numbers: dict[str, int] = {}
+    oldest: dict[int, tuple[str, int, int, int]] = {}
 
-    def number_of(jid: str) -> int:
+    def number(jid: str) -> int:
         if jid not in numbers:
-            numbers[jid] = _number_of(store, jid)
+            numbers[jid] = number_of(store, jid)
         return numbers[jid]
 
     noted: list[tuple[int, int, int | None, int | None, int, int]] = []
     for row in rows:
-        chat = number_of(row["chat_jid"])
+        chat = number(row["chat_jid"])
         # An edit or deletion that came before its message has a time of its own.
         at = None if row["status"] == "early" else row["timestamp"]
         text = digest_of(row["content"])
-        noted.append((chat, key_of(row["message_id"]), at, number_of(row["sender"]), text, _flags_of(row)))
+        noted.append((chat, key_of(row["message_id"]), at, number(row["sender"]), text, _flags_of(row)))
         if version := _version_of(row):
             noted.append((chat, key_of(version), None, None, 0, 0))
+        if at is not None and not row["message_id"].startswith(MADE_UP):
+            oldest.setdefault(chat, (row["message_id"], at, row["is_from_me"], chat))
     store.conn.executemany("INSERT OR REPLACE INTO pruned VALUES (?, ?, ?, ?, ?, ?)", noted)
+    store.conn.executemany(
+        "UPDATE pruned_people SET oldest_id = ?1, oldest_at = ?2, oldest_is_mine = ?3"
+        " WHERE number = ?4 AND (oldest_at IS NULL OR oldest_at > ?2)",
+        oldest.values(),
+    )
 
 
 def remove(store: Store, rows: Iterable[Row]) -> None:
@@ -105,7 +97,8 @@ def rename(store: Store, lid: str, pn: str) -> None:
     store.execute("UPDATE pruned_people SET jid = ? WHERE jid = ?", [pn, lid])
 
 
-def _number_of(store: Store, jid: str) -> int:
+def number_of(store: Store, jid: str) -> int:
+    """Return the number of a chat or sender; a new one gets one."""
     found = store.value("SELECT min(number) FROM pruned_people WHERE jid = ?", [jid])
     return int(found or store.insert("pruned_people", {"jid": jid}) or 0)
 
@@ -118,15 +111,15 @@ def _version_of(row: Row) -> str | None:
 def _flags_of(row: Row) -> int:
     message_id = row["message_id"]
     found = (
-        (_MINE, row["is_from_me"]),
-        (_EDITED, row["edited_at"]),
-        (_DELETED, row["deleted_at"]),
+        (MINE, row["is_from_me"]),
+        (EDITED, row["edited_at"]),
+        (DELETED, row["deleted_at"]),
         (_STAND_IN, is_stand_in(row)),
         (_MADE_UP, message_id.startswith(MADE_UP)),
         (_MINUTE, message_id.startswith(f"{MADE_UP}min-")),
         (_SECOND, message_id.startswith(f"{MADE_UP}sec-")),
     )
-    return sum(flag for flag, is_set in found if is_set) | TYPES.index(row["message_type"]) << _TYPE
+    return sum(flag for flag, is_set in found if is_set) | TYPES.index(row["message_type"]) << TYPE
 
 
 # ── Whether a message was pruned ────────────────────────────────────────────────────────────────────
@@ -164,7 +157,17 @@ def without_pruned(store: Store, events: Sequence[MessageReceived], source: str)
     if is_empty(store):
         return events
     is_told = source not in ("import", "migration")
-    return [event for event in events if not _is_away(store, event, by_text=is_told)]
+    chats = {jid: canonical(store, jid) for jid in {event.chat_jid for event in events}}
+    known = {jid for jid, chat in chats.items() if _is_known(store, chat)}
+    return [
+        event
+        for event in events
+        if event.chat_jid not in known or not _is_away(store, event, by_text=is_told)
+    ]
+
+
+def _is_known(store: Store, jid: str) -> bool:
+    return store.value("SELECT 1 FROM pruned_people WHERE jid = ?", [jid]) is not None
 
 
 def _is_away(store: Store, event: MessageReceived, *, by_text: bool) -> bool:
@@ -213,36 +216,25 @@ def _may_be(pruned: Row, row: Row) -> bool:
     phones = {phone_of_jid(pruned["sender"]), phone_of_jid(row["sender"])}
     return (
         bool(time == at or (flags & _MINUTE and time < at) or (flags & _SECOND and time >= at - 1))
-        and bool(flags & _MINE) == bool(row["is_from_me"])
-        and not flags & _DELETED
+        and bool(flags & MINE) == bool(row["is_from_me"])
+        and not flags & DELETED
         and (not is_group(row["chat_jid"]) or None in phones or len(phones) == 1)
     )
 
 
-def alike(store: Store, row: Row, late: int) -> list[int]:
-    """Return the keys of pruned messages with the same text, sent up to `late` seconds after a message."""
-    text = digest_of(row["content"])
-    found = near(store, row["chat_jid"], [row["timestamp"] - 1], late + 1)
-    return [each.key for each in found if (each.text, each.is_mine) == (text, bool(row["is_from_me"]))]
+def oldest_of(store: Store, chat: str) -> Row | None:
+    """Return message_id, timestamp and is_from_me of a chat's oldest message that is or was here.
 
-
-def near(store: Store, chat: str, starts: Sequence[int], seconds: int) -> list[Pruned]:
-    """Return the pruned messages of a chat in the spans of so many seconds that begin at these times."""
-    found = store.execute(
-        "SELECT DISTINCT p.key, p.timestamp, p.flags,"
-        " (SELECT jid FROM pruned_people WHERE number = p.sender), p.text"
-        " FROM pruned_people n CROSS JOIN json_each(:starts) t CROSS JOIN pruned p"
-        " INDEXED BY pruned_by_time ON p.chat = n.number AND p.timestamp >= t.value"
-        " AND p.timestamp <= t.value + :seconds WHERE n.jid = :chat",
-        {"chat": chat, "starts": json.dumps(list(starts)), "seconds": seconds},
+    The real ids of made-up ones are not known.
+    """
+    pruned = store.row(
+        "SELECT oldest_id AS message_id, oldest_at AS timestamp, oldest_is_mine AS is_from_me"
+        " FROM pruned_people WHERE jid = ? AND oldest_at IS NOT NULL ORDER BY oldest_at LIMIT 1",
+        [chat],
     )
-    return [
-        Pruned(
-            key, at, bool(flags & _MINE), sender, text, TYPES[flags >> _TYPE], bool(flags & _EDITED),
-            bool(flags & _DELETED),
-        )
-        for key, at, flags, sender, text in found
-    ]  # fmt: skip
+    stored = messages.oldest_of(store, chat)
+    found = [row for row in (pruned, stored) if row]
+    return min(found, key=lambda row: row["timestamp"], default=None)
 
 
 # ── Other chats, other stores ───────────────────────────────────────────────────────────────────────
@@ -261,8 +253,14 @@ def _carry_over(restore: Restore) -> None:
     if restore.columns("pruned"):
         db.execute("CREATE TEMP TABLE numbered (theirs INTEGER PRIMARY KEY, ours INTEGER NOT NULL)")
         people = db.execute(f"SELECT number, jid FROM {known}.pruned_people").fetchall()
-        ours = [(number, _number_of(store, jid)) for number, jid in people]
+        ours = [(number, number_of(store, jid)) for number, jid in people]
         db.executemany("INSERT INTO temp.numbered VALUES (?, ?)", ours)
+        if reach := restore.columns("pruned_people", but=("number", "jid")):
+            db.execute(
+                f"UPDATE main.pruned_people SET ({reach}) = (SELECT {reach} FROM {known}.pruned_people k JOIN"
+                " temp.numbered n ON n.theirs = k.number WHERE n.ours = main.pruned_people.number)"
+                " WHERE number IN (SELECT ours FROM temp.numbered)"
+            )
         db.execute(
             "INSERT OR IGNORE INTO main.pruned (chat, key, timestamp, sender, text, flags)"
             " SELECT c.ours, p.key, p.timestamp, s.ours, p.text, p.flags"

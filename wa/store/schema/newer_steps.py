@@ -51,3 +51,15 @@ CREATE INDEX series_media ON series (media_path) WHERE media_path IS NOT NULL;
 CREATE INDEX series_ended ON series (updated_at) WHERE status = 'ended'
 """,
     )
+
+
+def m0029_reach(db: Database) -> None:
+    """The oldest message of a chat that was pruned: the phone is asked for what is older than that."""
+    run(
+        db,
+        """
+ALTER TABLE pruned_people ADD COLUMN oldest_id TEXT;
+ALTER TABLE pruned_people ADD COLUMN oldest_at INTEGER;
+ALTER TABLE pruned_people ADD COLUMN oldest_is_mine INTEGER
+""",
+    )
