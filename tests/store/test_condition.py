@@ -10,7 +10,7 @@ from conftest import REEM, REEM_JID, own
 
 from wa.connection.context import system_now
 from wa.errors import WaError
-from wa.record import search_index
+from wa.record.derived.check import repair
 from wa.store.condition import check, verify
 from wa.store.locks import FileLock
 from wa.store.schema.steps import SEARCH_INDEXES
@@ -151,5 +151,5 @@ def test_the_search_index_is_made_anew_as_the_schema_made_it(store):
     before = [(row["name"], " ".join(row["sql"].split())) for row in store.rows(made)]
     store.execute("DROP TABLE messages_terms")
     store.execute("DROP TABLE messages_fts")
-    search_index.repair(store)
+    repair(store, system_now())
     assert [(row["name"], " ".join(row["sql"].split())) for row in store.rows(made)] == before

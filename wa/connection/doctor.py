@@ -18,6 +18,7 @@ from wa.errors import WaError
 from wa.jids import phone_of_jid
 from wa.queue import attention, pacing, rows
 from wa.record import messages
+from wa.record.derived import check
 from wa.settings import Settings, Storage
 from wa.store import condition
 from wa.store.database import Store
@@ -159,7 +160,7 @@ def _place(source: str) -> str:
 
 
 def _database(subject: Subject) -> str:
-    condition.verify(subject.store)
+    check.verify(subject.store)
     return f"{messages.count(subject.store):,} messages, no damage"
 
 

@@ -7,11 +7,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from wa.errors import WaError
 from wa.record.messages import PAD
-from wa.store import condition
 from wa.store.database import Store
-from wa.store.locks import FileLock, describe_holder, lock_holder
 
 _MADE = """
 CREATE VIRTUAL TABLE messages_fts USING fts5 (
@@ -91,29 +88,21 @@ def shrink(store: Store) -> None:
     store.execute("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
 
 
-def repair(store: Store) -> list[str]:
-    """Make anew what is derived from other data: the search index and the indexes of tables.
-
-    Return the faults that there were. Raise WaError `in-use` while another process holds the connection,
-    and `corrupt` when other data is damaged: then nothing is changed.
-    """
-    lock = FileLock(store.home.session_lock)
-    if not lock.acquire():
-        holder = describe_holder(lock_holder(store.home.session_lock) or {})
-        raise WaError("in-use", f"{holder} is at work on the store", "stop it for the repair")
-    try:
-        found = condition.check(store)
-        if found and not condition.is_derived(store):
-            raise condition.fault(store, found)
-        if found:
-            _make_anew(store)
-            condition.verify(store)
-        return found
-    finally:
-        lock.release()
+def strayed(store: Store) -> tuple[int, int]:
+    """Return how many messages the index lacks, and how many of its texts belong to no message."""
+    missing = store.value(
+        "SELECT count(*) FROM messages m WHERE (content != '' OR details IS NOT NULL)"
+        f" AND NOT EXISTS (SELECT 1 FROM messages_fts_docsize d WHERE d.id = m.id) AND {_TEXT} != ''"
+    )
+    left = store.value(
+        "SELECT count(*) FROM messages_fts_docsize d"
+        " WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = d.id)"
+    )
+    return int(missing), int(left)
 
 
-def _make_anew(store: Store) -> None:
+def make_anew(store: Store) -> None:
+    """Make the index anew from the messages, and the indexes of tables from these."""
     try:
         with store.write():
             store.execute("DROP TABLE IF EXISTS messages_terms")

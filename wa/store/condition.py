@@ -12,6 +12,7 @@ from wa.store.database import Store
 from wa.store.locks import FileLock, describe_holder, lock_holder
 from wa.store.schema.steps import SEARCH_INDEXES
 
+REPAIR = "`wa db check --repair`: it is only in what can be made anew from the messages"
 _OF_AN_INDEX = re.compile(r"ok$|row \d+ missing from index |wrong # of entries in index ")
 _FEATURES = {
     "full-text search": "CREATE VIRTUAL TABLE temp.a USING fts5 (x, tokenize='trigram case_sensitive 1')",
@@ -78,7 +79,7 @@ def fault(store: Store, problems: list[str]) -> WaError:
     """Return the WaError `corrupt` for problems that `check` found."""
     hint = "stop what uses it, keep a copy, and `wa backup restore latest`"
     if is_derived(store):
-        hint = "`wa db check --repair`: it is only in what can be made anew from the messages"
+        hint = REPAIR
     return WaError("corrupt", f"{store.home.store} is damaged: {'; '.join(problems[:5])}", hint)
 
 

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from wa.cli.options import Json, app_of
-from wa.record import search_index
-from wa.store import condition
+from wa.record.derived import check as checking
 
 commands = typer.Typer()
 db = typer.Typer(help="The database: figures, integrity, what is kept of it.")
@@ -43,17 +42,19 @@ def check(
 ) -> None:
     """Check the database from end to end.
 
-    --repair makes the search index and the indexes of tables anew from the messages
-    and the other tables. Nothing is repaired while a listener or scheduler runs.
+    It checks the file, references between tables, and whether the search index and the
+    chats are as the messages say. --repair makes these, and the indexes of tables, anew;
+    nothing is repaired while a listener or scheduler runs. Damaged messages are not
+    repaired: restore a backup.
 
     Example: wa db check --repair
     """
     app = app_of(ctx)
     if not repair:
-        condition.verify(app.store)
+        checking.verify(app.store)
         app.out.result({"ok": True}, "ok")
         return
-    found = search_index.repair(app.store)
+    found = checking.repair(app.store, app.now())
     text = f"repaired: {'; '.join(found)}" if found else "ok; there was nothing to repair"
     app.out.result({"ok": True, "repaired": found}, text)
 

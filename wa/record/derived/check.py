@@ -1,0 +1,72 @@
+"""The check of the whole store: whether it is sound, and whether what is derived is what other data says."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from wa.errors import WaError
+from wa.record import chats, search_index
+from wa.record.messages import SHOWN
+from wa.store import condition
+from wa.store.database import Store
+from wa.texts import counted
+
+_STALE_CHATS = (
+    "SELECT chat_jid AS id, newest > coalesce(h.last_message_time, -1) AS is_low FROM (SELECT chat_jid,"
+    f" sum(status IS 'received') AS unread, max(CASE WHEN {SHOWN} THEN timestamp END) AS newest"
+    " FROM messages NOT INDEXED WHERE status IS NOT 'early' GROUP BY chat_jid)"
+    " LEFT JOIN chats h ON h.id = chat_jid WHERE h.id IS NULL OR h.unread_count != unread OR is_low"
+    " UNION ALL SELECT id, 0 FROM chats h WHERE unread_count != 0"
+    " AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.chat_jid = h.id)"
+)
+"""SQL for the chats whose count of unread messages is not that of their messages, or which stand too low.
+
+The time of a chat may be later than that of its newest message, which may be removed.
+"""
+
+
+def verify(store: Store) -> None:
+    """Check the store from end to end. Raise WaError `corrupt` when it has a fault."""
+    condition.verify(store)
+    if found := [*_of_the_index(store), *_of_chats(store)]:
+        text = f"{store.home.store} does not agree with itself: {'; '.join(found)}"
+        raise WaError("corrupt", text, condition.REPAIR)
+
+
+def repair(store: Store, now: datetime) -> list[str]:
+    """Make anew what is derived from other data, if it has a fault. Return the faults that there were.
+
+    Raise WaError `in-use` while another process holds the connection, and `corrupt` when other data is
+    damaged: then nothing is changed.
+    """
+    with condition.alone(store):
+        found = condition.check(store)
+        if found and not condition.is_derived(store):
+            raise condition.fault(store, found)
+        found = found or _of_the_index(store)
+        if found:
+            search_index.make_anew(store)
+        stale = _of_chats(store)
+        if stale:
+            with store.write():
+                for row in store.rows(_STALE_CHATS):
+                    chats.ensure(store, row["id"], now)
+                    if row["is_low"]:
+                        chats.bring_up(store, row["id"], now)
+                    chats.count_unread(store, row["id"])
+        verify(store)
+        return found + stale
+
+
+def _of_the_index(store: Store) -> list[str]:
+    """Return what is not in the search index as the messages say, each as a sentence."""
+    missing, left = search_index.strayed(store)
+    return [
+        *([f"{counted(missing, 'message')} missing in the search index"] if missing else []),
+        *([f"{counted(left, 'text')} of no message in the search index"] if left else []),
+    ]
+
+
+def _of_chats(store: Store) -> list[str]:
+    stale = store.value(f"SELECT count(*) FROM ({_STALE_CHATS})")
+    return [f"{counted(stale, 'chat')} with a wrong count of unread messages or time"] if stale else []
