@@ -1,7 +1,8 @@
-"""The reasons why an import skipped something, each with its count and first example. It does no I/O."""
+"""The reasons why an import skipped something, each with its count and first examples. It does no I/O."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,13 +13,19 @@ _EXAMPLE_LENGTH = 80
 class Skipped:
     """The reasons why an import skipped something, in the order in which they first applied."""
 
-    def __init__(self) -> None:
+    def __init__(self, examples: int = 1) -> None:
+        """Keep so many examples of each reason."""
+        self._most = examples
+        self._shown: Counter[str] = Counter()
         self._reasons: dict[str, dict[str, Any]] = {}
 
     def add(self, reason: str, example: str, count: int = 1) -> None:
         """Count `count` more cases of a reason; `example` names the place of the first of them."""
-        new = {"reason": reason, "count": 0, "example": example[:_EXAMPLE_LENGTH]}
-        self._reasons.setdefault(reason, new)["count"] += count
+        found = self._reasons.setdefault(reason, {"reason": reason, "count": 0, "example": ""})
+        found["count"] += count
+        if self._shown[reason] < self._most:
+            self._shown[reason] += 1
+            found["example"] += f"{'; ' * bool(found['example'])}{example[:_EXAMPLE_LENGTH]}"
 
     @property
     def count(self) -> int:

@@ -160,11 +160,14 @@ def import_(
             progress=app.out.progress,
         )
         name = show_jid(found["chat_jid"], found["chat_name"])
-    app.out.result(
-        found,
+    text = (
         f"{name}: {found['read']} messages read, {found['added']} added,"
-        f" {found['already_there']} already there, {found['skipped']} skipped",
+        f" {found['already_there']} already there, {found['skipped']} skipped"
     )
+    if any(found["media"].values()):
+        taken, missing, omitted = (found["media"].get(each, 0) for each in ("taken", "missing", "omitted"))
+        text += f"; files: {taken} taken, {missing} missing, {omitted} left out by the phone"
+    app.out.result(found, text)
     for line in lines_of(found):
         app.out.note(f"skipped {line}")
     if dry_run:

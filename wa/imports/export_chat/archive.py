@@ -33,7 +33,7 @@ from wa.store.paths import Home
 FOLDER = "media/import"
 """The folder that files are copied to, below the home."""
 _MOST_BYTES = 2 * 1024**3
-"""The most bytes that one import may copy out of a ZIP, and the most bytes of its text."""
+"""The most bytes to which the members of a ZIP may unpack, all together."""
 _SPARE_BYTES = 64 * 1024**2
 """Bytes that stay free on the disk."""
 _PIECE = 1024**2
@@ -96,7 +96,6 @@ class Export:
     files: Files = field(default_factory=Files)
     damaged: int = 0
     """The number of lines with bytes that are not UTF-8."""
-    _extracted: int = 0
 
     @property
     def size(self) -> int:
@@ -150,8 +149,6 @@ class Export:
             raise Unusable("the file was not exported along with the chat")
         if info.flag_bits & _ENCRYPTED:
             raise Unusable("the file is encrypted")
-        if self._extracted + info.file_size > _MOST_BYTES:
-            raise Unusable(f"the files together have more than {_MOST_BYTES // 1024**3} GB")
         folder = home.path / FOLDER
         try:
             _make_room(home, info.file_size)
@@ -163,7 +160,6 @@ class Export:
             raise Unusable("the file is damaged") from None
         except OSError as error:
             raise storage_error(error, folder) from error
-        self._extracted += info.file_size
         return f"{FOLDER}/{kept.name}"
 
     def _copy(self, info: zipfile.ZipInfo, part: BinaryIO) -> str:
@@ -228,25 +224,32 @@ def opened(path: Path) -> Iterator[Export]:
         yield Export(path)
 
 
+def _check_size(path: Path, names: dict[zipfile.ZipInfo, str]) -> None:
+    """Raise WaError `bad-data` if the members say that they unpack to more than the limit."""
+    size = 0
+    for each, name in names.items():
+        size += each.file_size
+        if size > _MOST_BYTES:
+            what = f"{path} unpacks to more than {_MOST_BYTES:,} bytes: {name} alone has {each.file_size:,}"
+            raise WaError("bad-data", what, "unpack it, and give the text in it: its files are left out")
+
+
 def _found_in(path: Path, archive: zipfile.ZipFile) -> Export:
-    """Find the text in a ZIP, and the files beside it. Raise WaError `bad-data`."""
+    """Find the text in a ZIP, and the files beside it. Raise WaError `bad-data`, `usage` for two chats."""
     names = {each: _name_of(each).replace("\\", "/") for each in archive.infolist()}
     names = {each: name for each, name in names.items() if not name.endswith("/") and "__MACOSX" not in name}
+    _check_size(path, names)
     texts = {each: name.rpartition("/")[2] for each, name in names.items() if name.lower().endswith(".txt")}
-    chats = (
-        [each for each, name in texts.items() if name == "_chat.txt"]
-        or [each for each, name in texts.items() if titles(name)]
-        or list(texts)
-    )
-    if len(chats) != 1:
-        listed = ", ".join(sorted(texts[each] for each in chats)[:5])
-        what = f"there are several chats in {path}: {listed}" if chats else f"there is no chat in {path}"
-        raise WaError("bad-data", what, "unpack it and give one of them" if chats else _HINT)
+    chats = [each for each, name in texts.items() if name == "_chat.txt" or titles(name)] or list(texts)
+    if not chats:
+        raise WaError("bad-data", f"there is no chat in {path}", _HINT)
+    if len(chats) > 1:
+        listed = ", ".join(sorted(names[each] for each in chats)[:5])
+        what = f"there are {len(chats)} chats in {path}: {listed}"
+        raise WaError("usage", what, "unpack it and give one of them")
     text = chats[0]
     if text.flag_bits & _ENCRYPTED:
         raise WaError("bad-data", f"{path} is encrypted", "unpack it, and give the text")
-    if text.file_size > _MOST_BYTES:
-        raise WaError("bad-data", f"the text in {path} has {text.file_size:,} bytes", _HINT)
     export = Export(path, archive, text)
     for each in names:
         if each is not text:

@@ -35,6 +35,8 @@ from wa.whatsapp.events import MessageReceived
 
 _AHEAD = timedelta(days=2)
 """The time that a date may lie in the future, for clocks that are wrong."""
+_FIRST = 3
+"""The lines that are shown for each reason why lines were left out."""
 _WORDS = ("text", "system", "location", "poll")
 """Types of messages that have no file."""
 
@@ -55,7 +57,7 @@ class Report:
     """Files: copied out of the ZIP; named in the text but not available; left out by the phone."""
     first: int | None = None
     last: int | None = None
-    skipped: Skipped = field(default_factory=Skipped)
+    skipped: Skipped = field(default_factory=lambda: Skipped(_FIRST))
     """The messages that were left out, and the faults of imported ones."""
 
     def row(self) -> Row:
@@ -97,7 +99,7 @@ def import_chat(
     read as the first. `me` is our name in the file, or `-` if we wrote nothing in it.
     Raise WaError `not-found` for a missing file or an unknown chat, `ambiguous`,
     `bad-data` for a file that is no export or whose dates are not in `date_order`,
-    `usage` if the order of dates or our own name cannot be known, and
+    `usage` if the order of dates or our own name cannot be known, or a ZIP has several chats, and
     `storage-error`; only in the last case, messages may have been stored.
     """
     if date_order not in (None, *ORDERS):
