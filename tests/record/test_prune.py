@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from conftest import ADAM_JID, REEM_JID, FakeClock, own
+from query_plans import plans
 
 from wa.connection.apply import _record_step
 from wa.connection.incoming.events import apply_event
-from wa.record import messages
+from wa.hooks import table as hooks
+from wa.record import merge_chats, messages, write
+from wa.record.events import log
 from wa.record.retention import daily, ledger
+from wa.record.retention.prune import Pruning
+from wa.record.retention.restore import Restoring
 from wa.store.condition import check
+from wa.store.locks import FileLock
 from wa.times import to_iso
 from wa.whatsapp.events import Deleted, Edited, MessageReceived, Reacted, ReceiptReceived, Voted
 
@@ -180,3 +188,265 @@ def test_a_clock_a_year_ahead_does_not_prune_everything(wa, filled, clock, monke
     believed = daily.believed_now(filled, clock(), length)
     assert believed == messages.moment(NEW + 1) + timedelta(days=30)
     assert daily.believed_now(filled, clock(), timedelta(days=7)) - timedelta(days=7) < messages.moment(NEW)
+
+
+# ── What stays ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def stored_ids(store):
+    """Return the ids of the messages that are stored, in their order."""
+    return [row["message_id"] for row in store.rows("SELECT message_id FROM messages ORDER BY id")]
+
+
+def prune(store, **how):
+    """Prune what is older than 90 days; return the report."""
+    return Pruning(store, NOW - timedelta(days=90), NOW, **how).run()
+
+
+def test_what_a_hook_or_the_queue_needs_stays(store):
+    with store.write():
+        write.record_many(store, [said(number, OLD + number) for number in range(1, 6)], "history", NOW)
+        jid = "447700900123@s.whatsapp.net"
+        common = {"to_jid": jid, "scheduled_at": to_iso(NOW), "created_at": to_iso(NOW)}
+        rows = (("a", "unknown", "M1", None), ("b", "held", None, "M2"), ("c", "sent", "M3", "M4"))
+        for row_id, status, message_id, quoted in rows:
+            row = {"id": row_id, "message": row_id, "status": status, "message_id": message_id}
+            store.insert("scheduled_messages", {**common, **row, "quoted_id": quoted})
+    hooks.add(store, "bot", {"exec": "true"}, NOW)
+    record(store, Reacted(REEM_JID, "M5", ADAM_JID, "👍", NEW))
+    report = prune(store)
+    assert stored_ids(store) == ["M1", "M2", "M5"]
+    assert (report["messages"], report["kept"]) == (2, 3)
+    with store.write():
+        store.update("scheduled_messages", "a", {"status": "sent"})
+        hooks.pass_to(store, 1, log.newest(store))
+    prune(store)
+    assert stored_ids(store) == ["M2"]
+
+
+def test_what_is_changed_while_it_is_archived_stays(store):
+    record(store, *(said(number, OLD + number) for number in range(1, 4)))
+
+    def change():
+        if list(store.home.archive.glob("pruned_*")) or not change.is_left:
+            return
+        change.is_left = False
+        record(store, Edited(REEM_JID, "M2", "newer text", OLD + 90, by=REEM_JID))
+
+    change.is_left = True
+    report = prune(store, pause=change)
+    assert report["messages"] == 2
+    assert stored_ids(store) == ["M2"]
+    again = prune(store)
+    assert "newer text" in str(lines_of(again["archive"]))
+    for _ in range(2):  # the older form of it changes nothing
+        for path in (report["archive"], again["archive"]):
+            restore(store, path)
+        assert [row["content"] for row in store.rows("SELECT content FROM messages ORDER BY id")] == [
+            "text 1", "newer text", "text 3",
+        ]  # fmt: skip
+
+
+def restore(store, path):
+    """Restore an archive; return the report."""
+    run = Restoring(store, Path(path), NOW)
+    run.check()
+    return run.run()
+
+
+def test_only_one_chat_only_without_an_archive_and_with_its_files(wa, store, clock):
+    record(store, *(said(number, OLD + number) for number in range(1, 5)), said(5, chat=ADAM_JID))
+    media = store.home.media
+    media.mkdir()
+    outside = store.home.path / "outside.jpg"
+    shared, alone, needed = (f"media/{name}.jpg" for name in ("shared", "alone", "needed"))
+    with store.write():
+        paths = (shared, alone, needed, "media/../outside.jpg", shared)
+        write.attach_files(store, [(at, path, "image") for at, path in enumerate(paths, 1)])
+        row = {"id": "a", "to_jid": REEM_JID, "message": "", "scheduled_at": to_iso(NOW), "status": "failed"}
+        store.insert("scheduled_messages", {**row, "created_at": to_iso(NOW), "media_path": needed})
+    for path in (shared, alone, needed, "outside.jpg"):
+        (store.home.path / path).write_bytes(b"x" * 10)
+    args = ("db", "prune", "--older-than", "90d", "--chat", REEM_JID, "--no-archive", "--media", "--json")
+    found = wa(*args, now=clock)
+    assert found.code == 0, found.err
+    report = found.json
+    assert (report["messages"], report["files"], report["files_bytes"], report["archive"]) == (4, 1, 10, None)
+    assert stored_ids(store) == ["M5"]
+    assert sorted(path.name for path in media.iterdir()) == ["needed.jpg", "shared.jpg"]
+    assert outside.exists()
+    assert not store.home.archive.exists()
+    record(store, said(1), source="history")
+    assert stored_ids(store) == ["M5"]
+    stays = next(row for row in wa("chats", "--json").json if row["id"] == REEM_JID)
+    assert stays["last_message_time"] == OLD + 4
+
+
+# ── What does not come back ─────────────────────────────────────────────────────────────────────────
+
+
+def test_a_chat_that_is_joined_brings_nothing_back(store):
+    record(store, said(1, chat=LID), said(2, chat=LID, sender=LID))
+    prune(store)
+    with store.write():
+        merge_chats.map_lid(store, LID, ADAM_JID)
+    merge_chats.join_split_chats(store, NOW)
+    record(store, said(1, chat=ADAM_JID), said(2, chat=LID), said(3, chat=LID), source="history")
+    assert stored_ids(store) == ["M3"]
+    prune(store)
+    other = "271000000000002@lid"  # the same messages came under an address whose number was not known yet
+    record(store, said(1, chat=other), said(4, chat=other))
+    with store.write():
+        merge_chats.map_lid(store, other, ADAM_JID)
+    merge_chats.join_split_chats(store, NOW)
+    assert stored_ids(store) == ["M4"]
+
+
+def test_messages_without_ids_are_known_by_time_and_text(wa, store, clock, tmp_path):
+    chat = tmp_path / "WhatsApp Chat with +44 7700 900123.txt"
+    lines = ["31/03/2026, 10:00 - +44 7700 900123: ok", "31/03/2026, 10:00 - +44 7700 900123: ok",
+             "31/03/2026, 10:01 - Me: fine"]  # fmt: skip
+    chat.write_text("\n".join(lines) + "\n")
+    args = ("history", "import", str(chat), "--me", "Me", "--json")
+    assert wa(*args).json["added"] == 3
+    prune(store)
+    assert wa(*args).json["added"] == 0
+    at = store.value("SELECT min(timestamp) FROM pruned")
+    came = [said("A", at + 7, text="ok"), said("B", at + 9, text="ok"), said("C", at + 9, text="ok"),
+            said("D", at + 60, text="fine", is_from_me=True)]  # fmt: skip
+    record(store, *came, source="history")
+    assert stored_ids(store) == ["MC"]  # the third is one that was never here
+    assert wa(*args).json["added"] == 0
+    record(store, *came, source="history")
+    assert stored_ids(store) == ["MC"]
+
+
+def test_what_stood_for_a_message_does_not_keep_the_message_away(store):
+    record(store, said(1, text="cannot be read", unavailable="waiting"))
+    prune(store)
+    record(store, said(1, text="cannot be read", unavailable="waiting"), source="history")
+    assert stored_ids(store) == []
+    record(store, said(1), source="history")
+    assert stored_ids(store) == ["M1"]
+    assert ledger.is_empty(store)
+
+
+def test_a_restored_backup_keeps_away_what_is_not_in_it(wa, store, clock):
+    record(store, said(1), said(2))
+    assert wa("backup", now=clock).code == 0
+    record(store, said(3), said(4, NEW))
+    archive = prune(store)["archive"]
+    assert wa("backup", "restore", "latest", now=clock).code == 0
+    assert stored_ids(store) == ["M1", "M2"]
+    record(store, said(3), said(1), source="history")
+    assert stored_ids(store) == ["M1", "M2"]
+    assert restore(store, archive)["messages"] == 1
+    assert stored_ids(store) == ["M1", "M2", "M3"]
+    assert ledger.is_empty(store)
+
+
+def test_the_phone_is_asked_for_what_is_older_than_all_that_was_here(store):
+    record(store, said(1, OLD), said(2, OLD + 1), said(3, NEW))
+    prune(store)
+    assert ledger.oldest_of(store, REEM_JID) == {"message_id": "M1", "timestamp": OLD, "is_from_me": 0}
+    record(store, said(4, OLD - 5))
+    assert ledger.oldest_of(store, REEM_JID)["message_id"] == "M4"
+    assert ledger.oldest_of(store, ADAM_JID) is None
+
+
+# ── Cursors ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_numbers_are_not_given_twice_and_restored_ones_are_no_news(wa, store, clock):
+    record(store, said(1), said(2), said(3, NEW))
+    place = log.newest(store)
+    archive = prune(store)["archive"]
+    record(store, said(4, NEW + 1))
+    numbers = dict(store.execute("SELECT message_id, id FROM messages").fetchall())
+    assert numbers == {"M3": 3, "M4": 4}
+    restore(store, archive)
+    assert dict(store.execute("SELECT message_id, id FROM messages").fetchall()) == {
+        "M1": 1, "M2": 2, "M3": 3, "M4": 4,
+    }  # fmt: skip
+    assert [row["row_id"] for row in log.after(store, place)] == [4]
+    told = wa("listen", "--since", "2", "--for", "1s", "--json")
+    ids = [json.loads(line).get("message_id") for line in told.out.splitlines()]
+    assert ids == ["M3", "M4"]
+
+
+# ── Bad input ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_cannot_be_pruned_or_restored_is_refused(wa, filled, clock, tmp_path, home_at):
+    before = everything(filled)
+    for args, code in (
+        (("--older-than", "0d"), "usage"),
+        (("--older-than", "23h"), "usage"),
+        (("--older-than", "soon"), "usage"),
+        (("--older-than", "-1d"), "usage"),
+        (("--older-than", "90d", "--chat", "nobody"), "not-found"),
+    ):
+        assert wa("db", "prune", *args, "--json", now=clock).error["code"] == code, args
+    for value in ("90", "12h", "0d", "soon"):
+        assert wa("status", "--json", WA_RETENTION=value).error["code"] == "bad-setting", value
+    lock = FileLock(filled.home.prune_lock)
+    lock.acquire()
+    assert wa("db", "prune", "--older-than", "90d", "--json", now=clock).error["code"] == "in-use"
+    lock.release()
+    filled.home.archive.write_text("in the way")
+    assert wa("db", "prune", "--older-than", "90d", "--json", now=clock).error["code"] == "storage-error"
+    filled.home.archive.unlink()
+    dry = wa("db", "prune", "--older-than", "0d", "--dry-run", "--json", now=clock).json
+    assert (dry["messages"], dry["dry_run"]) == (9, True)
+    assert everything(filled) == before
+    assert not filled.home.archive.exists()
+
+    path = Path(wa("db", "prune", "--older-than", "0d", "--yes", "--json", now=clock).json["archive"])
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert stored_ids(filled) == []
+    whole = path.read_bytes()
+    texts = gzip.decompress(whole).splitlines(keepends=True)
+    bad = {
+        "cut": whole[:-20],
+        "a member lost": gzip.compress(b"".join(texts[:-1])),
+        "a line lost": gzip.compress(b"".join([*texts[:3], *texts[4:]])),
+        "a line changed": gzip.compress(b"".join(texts).replace(b"text 8", b"text 9")),
+        "more": whole + gzip.compress(b"{}\n"),
+        "no archive": gzip.compress(b"{}\n"),
+        "no gzip": b"{}\n",
+        "empty": b"",
+        "one bit": whole[:300] + bytes([whole[300] ^ 1]) + whole[301:],
+    }
+    for name, data in bad.items():
+        (tmp_path / name).write_bytes(data)
+        refused = wa("db", "restore-archive", str(tmp_path / name), "--json", now=clock)
+        assert refused.error["code"] == "bad-data", name
+    assert wa("db", "restore-archive", str(tmp_path), "--json", now=clock).error["code"] == "bad-data"
+    assert wa("db", "restore-archive", "nowhere", "--json", now=clock).error["code"] == "not-found"
+    other = home_at(tmp_path / "other")
+    for _ in range(2):
+        foreign = wa("db", "restore-archive", str(path), "--json", now=clock, WA_HOME=str(other.path))
+        assert (foreign.code, foreign.error["code"]) == (8, "bad-data")
+    assert stored_ids(filled) == []
+    assert wa("db", "restore-archive", path.name, now=clock).code == 0
+    assert everything(filled) == before
+
+
+def test_the_database_is_written_anew_while_nobody_is_at_work(wa, store, home):
+    record(store, *(said(number, OLD + number, text="long text " * 50) for number in range(300)))
+    prune(store, with_archive=False)
+    lock = FileLock(home.session_lock)
+    lock.acquire()
+    assert wa("db", "vacuum", "--json").error["code"] == "in-use"
+    lock.release()
+    found = wa("db", "vacuum", "--json").json
+    assert found["size_bytes"] < found["size_before_bytes"]
+    assert check(store) == []
+
+
+def test_pruning_reads_no_table_whole(filled):
+    found = plans(filled, lambda: prune(filled, old=NOW - timedelta(days=365), with_files=True))
+    scans = [(sql, plan) for sql, plan in found.items() if re.search(r"SCAN (?!json_each|t\b)", plan)]
+    small = re.compile(r"FROM (state|hooks|pruned LIMIT)|sqlite_")
+    assert [sql for sql, _ in scans if not small.search(sql)] == []

@@ -128,6 +128,40 @@ def refused_json(result):
 
 
 @as_root
+@pytest.mark.parametrize("leave_kb", [300, 900])
+def test_a_prune_on_a_full_disk_removes_nothing_that_is_in_no_archive(wa, disk, leave_kb):
+    """With room for some of it the archive is begun; with room for the archive, perhaps not for the store."""
+    home, dice = Home(disk.path / "home"), random.Random(1)
+    said = [
+        {
+            "type": "message",
+            "chat_jid": REEM_JID, "message_id": f"M{number}", "sender": REEM_JID, "timestamp": 1_700_000_000,
+            "content": dice.randbytes(150).hex(), "message_type": "text", "is_from_me": False, "status": "read",
+            "source": "history", "created_at": "2026-01-01T00:00:00.000Z", "id": number,
+        }
+        for number in range(1, 3001)
+    ]  # fmt: skip
+    lines = disk.path.parent / "said.jsonl"
+    lines.write_text("".join(json.dumps(each) + "\n" for each in said))
+    assert wa("history", "import", str(lines), "--json").json["added"] == 3000
+    disk.fill(leave_kb)
+    result = wa("db", "prune", "--older-than", "90d", "--json")
+    disk.make_room()
+    count = len(wa("read", REEM, "5000", "--json").json)
+    whole = list(home.archive.glob("pruned_*"))
+    if leave_kb < 900:
+        refused_json(result)
+        assert (count, whole) == (3000, [])
+    assert list(home.archive.glob(".wa-*")) == []
+    assert wa("db", "prune", "--older-than", "90d").code == 0
+    assert wa("read", REEM, "--json").json == []
+    for path in home.archive.glob("pruned_*"):
+        assert wa("db", "restore-archive", str(path)).code == 0
+    assert len(wa("read", REEM, "5000", "--json").json) == 3000
+    assert wa("db", "check").out == "ok\n"
+
+
+@as_root
 @pytest.mark.parametrize("leave_kb", [0, 12, 28, 96])
 @pytest.mark.parametrize("fills", ["before", "while it waits"])
 def test_a_send_on_a_full_disk_ends_with_the_truth(wa, disk, home, monkeypatch, leave_kb, fills):

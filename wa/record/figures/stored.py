@@ -22,6 +22,7 @@ def stored(store: Store, now: datetime) -> Row:
         "SELECT chat_jid, count(*) AS n FROM messages GROUP BY chat_jid ORDER BY n DESC, chat_jid"
     )
     files, in_files = _in_folder(store.home.media)
+    archives, in_archives = _in_folder(store.home.archive)
     return {
         **{name: tables[name]["rows"] for name in _COUNTED},
         "size_bytes": size,
@@ -35,6 +36,9 @@ def stored(store: Store, now: datetime) -> Row:
         "wal_size_bytes": _size_of(store.home.store.with_name(f"{store.home.store.name}-wal")),
         "media_files": files,
         "media_size_bytes": in_files,
+        "archives": archives,
+        "archives_size_bytes": in_archives,
+        "pruned_messages": tables["pruned"]["rows"],
         "tables": tables,
     }
 

@@ -24,7 +24,7 @@ from wa.store.rewrites import Restore, carry_over
 
 VERSION = 1
 _LEVEL = 6
-_LONGEST = 256 * 1024**2
+_LONGEST = 64 * 1024**2
 """The most bytes of a line that are read as one."""
 _PART, _HOME = "prune", "home"
 
@@ -150,6 +150,8 @@ def read(path: Path, of_home: str | None = None) -> Iterator[bytes]:
     at the end. Raise WaError `storage-error` and `newer-version`.
     """
     digest, count = sha256(), 0
+    if path.exists() and not path.is_file():
+        raise Unusable(path, "it is no file")
     try:
         with gzip.open(path, "rb") as file:
             line = file.readline(_LONGEST)

@@ -23,6 +23,14 @@ from wa.store.rewrites import Shelf, old_rows
 from wa.times import to_iso
 
 
+_CHANGED = ("edited_at", "deleted_at", "details", "raw_proto", "secret", "unavailable", "message_type")
+
+
+def _age_of(row: Row) -> tuple[bool, str]:
+    """Return what is higher the newer a form of a message is."""
+    return row["deleted_at"] is not None, row["edited_at"] or ""
+
+
 def find(home: Home, text: str) -> Path:
     """Return the archive that a text names: a path, the name of one in WA_HOME/archive, or `latest`.
 
@@ -135,6 +143,9 @@ class Restoring:
                 row["source"] = "import" if row["source"] == "live" else row["source"]
             write.put_back(store, [row])
             ledger.remove(store, [row])
+        elif _age_of(row) > _age_of(stored):  # an older form of it was restored before
+            write.replace_text(store, stored, row["content"])
+            write.change(store, stored["id"], {name: row[name] for name in _CHANGED if name in row})
         for each in answers["reactions"]:
             sender = canonical(store, each["sender"])
             responses.react(store, key | {"sender": sender}, each["emoji"], each["timestamp"])

@@ -14,6 +14,7 @@ def vacuum(store: Store) -> tuple[int, int]:
     Raise WaError `in-use` while another process holds the connection, and `storage-error` without room.
     """
     with alone(store):
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         before = store.home.store.stat().st_size
         need_room(store.home.path, 2 * before, "the database, written anew,")
         search_index.shrink(store)
