@@ -22,7 +22,6 @@ from wa.store.paths import Home
 from wa.store.rewrites import Shelf, old_rows
 from wa.times import to_iso
 
-
 _CHANGED = ("edited_at", "deleted_at", "details", "raw_proto", "secret", "unavailable", "message_type")
 
 
