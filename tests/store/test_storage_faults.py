@@ -136,8 +136,8 @@ def test_a_prune_on_a_full_disk_removes_nothing_that_is_in_no_archive(wa, disk, 
         {
             "type": "message",
             "chat_jid": REEM_JID, "message_id": f"M{number}", "sender": REEM_JID, "timestamp": 1_700_000_000,
-            "content": dice.randbytes(150).hex(), "message_type": "text", "is_from_me": False, "status": "read",
-            "source": "history", "created_at": "2026-01-01T00:00:00.000Z", "id": number,
+            "content": dice.randbytes(150).hex(), "message_type": "text", "is_from_me": False,
+            "status": "read", "source": "history", "created_at": "2026-01-01T00:00:00.000Z", "id": number,
         }
         for number in range(1, 3001)
     ]  # fmt: skip
