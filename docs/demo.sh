@@ -97,7 +97,7 @@ until wa schedule list --status sent | grep -q 'come on Monday' && wa jobs list 
     kill -0 "$scheduler" 2>/dev/null || fail 'the scheduler ended by itself'
     looks=$((looks + 1))
     [ "$looks" -lt 60 ] || fail 'the scheduled messages were not sent'
-    sleep 0.1
+    sleep 0.5 # each look is two commands, and they would keep a slow machine busy
 done
 
 say 'It went out, and so did the job. Nadia wrote meanwhile: her message is unread.'

@@ -14,6 +14,7 @@ from pathlib import Path
 import anyio
 import pytest
 from conftest import ADAM, REEM, REEM_JID, WA, delivered, own, wait_for
+from fork_server import Forked
 from mcp import MCPError
 from mcp_client import agent
 
@@ -517,7 +518,8 @@ def test_it_does_not_start_with_wrong_options(wa, words, code, said):
 
 @pytest.mark.parametrize("how", ["term", "gone"])
 def test_it_ends_as_it_should_and_prints_the_protocol_alone(spawn, how, home):
-    server = subprocess.Popen(
+    start = Forked if how == "gone" else subprocess.Popen
+    server = start(
         [WA, "-v", "mcp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}

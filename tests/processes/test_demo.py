@@ -49,7 +49,7 @@ def only(tmp_path: Path) -> Callable[..., str]:
     """Make a folder with a `wa` that runs the named steps and skips all others; return the PATH to use.
 
     A step is the first word, or the first two, such as "send" and "contacts add". While the scheduled message
-    is not sent, the demo waits for it, for six seconds at most.
+    is not sent, the demo waits for it, for half a minute at most.
     """
 
     def make(*steps: str, fails: str = "", is_sent: bool = True) -> str:
@@ -186,22 +186,9 @@ def test_a_demo_interrupted_at_any_moment_leaves_nothing_behind(
     ("command", "others"),
     [
         ("contacts", []),
-        ("send", ["contacts", "loopback"]),
+        ("send", ["contacts add", "listen"]),
         ("run-scheduler", []),
-        (
-            "search",
-            [
-                "contacts",
-                "loopback",
-                "listen",
-                "send",
-                "schedule",
-                "template",
-                "jobs",
-                "run-scheduler",
-                "chats",
-            ],
-        ),
+        ("search", ["contacts add", "run-scheduler"]),
     ],
 )
 def test_a_step_that_fails_fails_the_demo(start, only, tmp_path, command, others):

@@ -27,21 +27,25 @@ BECOME_REAPER = 36
 """PR_SET_CHILD_SUBREAPER of prctl(2): orphans among our descendants become our children."""
 REPLACED = ("neonize", "wa")
 """The packages of which PYTHONPATH may name another copy than the installed one."""
+PACKAGES = {"mcp": "wa.mcp"}
+"""Commands whose packages import large libraries, which would make the forks of all others slower."""
 MOST_FILES = 16
 MOST_VARIABLES = 250
 """The variables that the environment of a forked process has room for."""
-_READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "GLIBC_", "TYPER_")
+_POPEN = subprocess.Popen
+"""It stays the same when a test puts `Forked` in its place."""
+READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "GLIBC_", "TYPER_")
 """Variables that an interpreter, its libraries or Typer read once, when they are loaded."""
 
 
 class Server:
-    """The fork server, as the test process uses it."""
+    """A fork server, as the test process uses it. It imports these packages too, which others leave out."""
 
-    def __init__(self, env: dict[str, str]) -> None:
+    def __init__(self, env: dict[str, str], *packages: str) -> None:
         self._control, theirs = socket.socketpair()
         self._one_at_a_time = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(theirs.fileno())],
+        self._process = _POPEN(
+            [sys.executable, str(PROGRAM), str(theirs.fileno()), *packages],
             env=env,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
@@ -76,7 +80,7 @@ class Forked(subprocess.Popen):  # type: ignore[type-arg]
         argv = [os.fsdecode(each) for each in args]
         asked = {os.fsdecode(name): os.fsdecode(value) for name, value in (env or os.environ).items()}
         program = _program(argv)
-        server = _server_for(asked) if program is not None else None
+        server = _server_for(asked, argv[1:]) if program is not None else None
         # restore_signals, gid, gids, uid, umask, start_new_session, process_group (3.11)
         is_plain = special[1:5] == [None, None, None, -1] and special[6:] in ([], [-1])
         if (
@@ -121,26 +125,31 @@ def _program(argv: list[str]) -> dict[str, Any] | None:
 
 
 def _at_start(env: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in env.items() if name.startswith(_READ_AT_START)}
+    return {name: value for name, value in env.items() if name.startswith(READ_AT_START)}
 
 
-_servers: dict[str, Server] = {}
+_servers: dict[tuple[str, str], Server] = {}
 _starting = threading.Lock()
 _given = _at_start(dict(os.environ))
 
 
-def _server_for(env: dict[str, str]) -> Server | None:
-    """Return the server with this environment's neonize and wa; None if no fork can have the environment."""
+def _server_for(env: dict[str, str], args: list[str]) -> Server | None:
+    """Return the server with this environment's neonize and wa, and with what `wa ARGS` imports.
+
+    Return None if no fork can have the environment.
+    """
     if not IS_POSSIBLE or {**_at_start(env), "PYTHONPATH": ""} != {**_given, "PYTHONPATH": ""}:
         return None
     sites = (path for path in module_path(env) if any(Path(path, name).is_dir() for name in REPLACED))
     site = os.pathsep.join(sites)
+    package = next((PACKAGES[each] for each in args if each in PACKAGES), "")
     with _starting:  # threads of one test may start processes at once
-        if site not in _servers:
+        if (site, package) not in _servers:
             basic: dict[str, str] = {name: env[name] for name in ("PATH", "HOME") if name in env}
             room = {f"ROOM_{number}": "" for number in range(MOST_VARIABLES)}
-            _servers[site] = Server({**basic, **_at_start(env), **room, "PYTHONPATH": site})
-        return _servers[site]
+            more = {**_at_start(env), **room, "PYTHONPATH": site}
+            _servers[site, package] = Server({**basic, **more}, *filter(None, [package]))
+        return _servers[site, package]
 
 
 def module_path(env: Mapping[str, str]) -> list[str]:

@@ -26,7 +26,7 @@ from typing import Any
 
 from fork_server import MOST_FILES, MOST_VARIABLES, module_path, receive
 
-SERVERS = ("wa.web.", "wa.mcp.")
+LARGE = ("wa.web", "wa.mcp")
 """Packages of long-running servers, whose libraries would double the memory that each fork has to copy."""
 WARM = (
     "rich.console",
@@ -70,12 +70,13 @@ MESSAGES = (
 )
 
 
-def warm_up() -> None:
-    """Import `wa` but for its servers, its late imports, and what of neonize does not need its library."""
+def warm_up(*packages: str) -> None:
+    """Import `wa` with these packages, its late imports, and what of neonize needs no library."""
     import wa
 
+    left_out = tuple(f"{name}." for name in LARGE if name not in packages)
     ours = [each.name for each in pkgutil.walk_packages(wa.__path__, "wa.") if each.name != "wa.__main__"]
-    for name in [*(name for name in ours if not name.startswith(SERVERS)), *WARM, *RELAY_NEEDS]:
+    for name in [*(name for name in ours if not name.startswith(left_out)), *WARM, *RELAY_NEEDS]:
         importlib.import_module(name)
     if module_path(os.environ):
         for name in NEONIZE_NEEDS:
@@ -200,7 +201,7 @@ if __name__ == "__main__":
         signal.SIG_BLOCK, [signal.SIGINT]
     )  # a Ctrl-C in the tests is not meant for this process
     del sys.path[0]
-    warm_up()
+    warm_up(*sys.argv[2:])
     sys.path[:] = [path for path in sys.path if path not in module_path(os.environ)]
     try:
         run(serve(socket.socket(fileno=int(sys.argv[1]))))

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from fork_server import READ_AT_START, Forked
 from mcp import StdioServerParameters
 from mcp.client.client import Client
 from mcp.client.stdio import stdio_client
@@ -72,22 +74,24 @@ class Agent:
 @contextmanager
 def agent(folder: Path, *args: str, **env: str) -> Iterator[Agent]:
     """Start `wa mcp ARGS` with the settings of this process, as a client of this user would."""
-    settings = {name: text for name, text in os.environ.items() if name.startswith("WA_")}
-    number = folder / "pid"
-    script = 'echo $$ >"$1"; shift; exec "$@"'
-    server = StdioServerParameters(
-        command="/bin/sh",
-        args=["-c", script, "sh", str(number), WA, "mcp", *args],
-        env={**settings, **env},
-    )
+    settings = {name: text for name, text in os.environ.items() if name.startswith(("WA_", *READ_AT_START))}
+    server = StdioServerParameters(command=WA, args=["mcp", *args], env={**settings, **env})
     failure: BaseException | None = None
+    started: list[int] = []
+
+    class Server(Forked):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            started.append(self.pid)
+
     with (
         open(folder / "mcp.log", "a") as log,
+        patch("subprocess.Popen", Server),
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(Client(stdio_client(server, errlog=log))) as client,
     ):
         try:
-            yield Agent(portal, client, int(number.read_text()))
+            yield Agent(portal, client, started[0])
         except BaseException as error:
             failure = error  # the client would raise it within groups of groups
     if failure is not None:
