@@ -76,6 +76,11 @@ class FakeClock:
         self.at += timedelta(**delta)
 
 
+class _Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 class _Stdin(io.TextIOWrapper):
     def isatty(self) -> bool:
         return False
@@ -138,17 +143,26 @@ def store(home: Home) -> Iterator[Store]:
 
 @pytest.fixture
 def wa(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Run a command line in this process: `wa("send", "447700900123", "Hello", now=clock)`."""
+    """Run a command line in this process: `wa("send", "447700900123", "Hello", now=clock)`.
+
+    With `terminal`, its columns and lines, standard output is a terminal.
+    """
 
     def run(
-        *args: str, stdin: str | bytes = "", now: Callable[[], datetime] = system_now, **env: str
+        *args: str,
+        stdin: str | bytes = "",
+        now: Callable[[], datetime] = system_now,
+        terminal: tuple[int, int] | None = None,
+        **env: str,
     ) -> Result:
-        out, err = io.StringIO(), io.StringIO()
+        out, err = io.StringIO() if terminal is None else _Screen(), io.StringIO()
         data = stdin.encode() if isinstance(stdin, str) else stdin
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", _Stdin(io.BytesIO(data), encoding="utf-8"))
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
+            for name, size in zip(("COLUMNS", "LINES"), terminal or (), strict=False):
+                patch.setenv(name, str(size))
             app = App(environ={**os.environ, **env}, now=now)
             code = cli.run(args, app)
         return Result(int(code), out.getvalue(), err.getvalue())

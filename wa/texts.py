@@ -24,9 +24,10 @@ def one_line(text: object) -> str:
     return _BREAKS.sub(" ", clean("" if text is None else str(text)))
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number of things in words: `1 message`, `2 messages`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, verb: str = "") -> str:
+    """Return a number of things in words, and what they do: `1 message`, `1 event waits`, `2 events wait`."""
+    what, does = (noun, f"{verb}s") if number == 1 else (f"{noun}s", verb)
+    return f"{number:,} {what} {does}" if verb else f"{number:,} {what}"
 
 
 def unmarked(text: str) -> str:

@@ -8,7 +8,6 @@ from datetime import date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo, available_timezones
 
 from wa.errors import WaError
-from wa.texts import counted
 
 UTC = timezone.utc
 _SECOND = timedelta(seconds=1)
@@ -108,7 +107,8 @@ def distance(moment: datetime, now: datetime) -> str:
     count, unit = next((pair for pair in sizes if pair[0]), (abs(seconds), "second"))
     if not count:
         return "now"
-    return f"in {counted(count, unit)}" if seconds > 0 else f"{counted(count, unit)} ago"
+    amount = f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"in {amount}" if seconds > 0 else f"{amount} ago"
 
 
 def parse_duration(text: str) -> timedelta:

@@ -334,7 +334,7 @@ def test_a_key_stands_for_one_message(refused, wa):
         ["schedule", "nonsense"],
         ["schedule", "list", "all", "more"],
         ["contacts", "remove", "Reem", "Adam"],
-        ["db", "vacuum"],
+        ["db", "vacate"],
         ["send", REEM, "Hello", "there"],
         ["send", REEM, "--wait"],
         ["send", REEM, "-5"],

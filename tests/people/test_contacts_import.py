@@ -334,7 +334,7 @@ def test_an_exported_file_has_the_same_content_as_stdout(wa: Wa, tmp_path: Path,
     path = tmp_path / f"people.{form}"
     path.write_text("old")
     path.chmod(0o644)
-    result = wa("contacts", "export", "--format", form, "--out", str(path))
+    result = wa("contacts", "export", "--format", form, "--out", str(path), "--force")
     assert result.code == 0, result.err
     assert path.read_bytes() == wa("contacts", "export", "--format", form).out.encode()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -353,7 +353,7 @@ def test_a_reader_of_the_old_file_goes_on_reading_it(wa: Wa, tmp_path: Path) -> 
     path = tmp_path / "people.vcf"
     path.write_text("old")
     with path.open() as file:
-        assert wa("contacts", "export", "--out", str(path)).code == 0
+        assert wa("contacts", "export", "--out", str(path), "--force").code == 0
         assert file.read() == "old"
 
 

@@ -381,7 +381,7 @@ def test_an_export_to_a_link_keeps_the_link(wa: Wa, tmp_path: Path) -> None:
     real, link = tmp_path / "real.vcf", tmp_path / "link.vcf"
     real.write_text("old")
     link.symlink_to(real.name)
-    assert wa("contacts", "export", "--out", str(link)).code == 0
+    assert wa("contacts", "export", "--out", str(link), "--force").code == 0
     assert link.is_symlink()
     assert "FN:Reem" in real.read_text()
     assert sorted(path.name for path in tmp_path.iterdir() if "vcf" in path.name) == ["link.vcf", "real.vcf"]

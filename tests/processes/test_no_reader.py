@@ -89,7 +89,7 @@ def test_a_scheduler_whose_notes_nobody_reads_sends_records_and_ends(wa, home, s
     assert process.wait(10) == 0
     told = os.read(outlet, 65536).decode()
     assert told.startswith("… ")
-    assert "lines are missing here: nobody read them\n" in told
+    assert "lines missing here: nobody read them\n" in told
     assert "missing" not in told.split("\n", 1)[1]
 
 

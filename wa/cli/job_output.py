@@ -153,7 +153,7 @@ def show(app: App, job_id: str, limit: int | None, after: int) -> None:
     app.out.note(text) if not app.out.on_terminal else app.out.line(text + "\n")
     app.out.table(parts, _COLUMNS, lambda row: _cells(app, row), "nobody")
     if (left := total - after - limit) > 0:
-        app.out.note(f"{left} more recipients: --after {after + limit}, or --limit")
+        app.out.note(f"{counted(left, 'more recipient')}: --after {after + limit}, or --limit")
 
 
 def watch(app: App, job_id: str) -> None:

@@ -30,14 +30,20 @@ from wa.cli.terminal import paragraphs
 from wa.errors import ExitStatus, Terminated, WaError
 from wa.store.open import explain, is_damaged
 
-_NAMES = (
-    "link unlink status doctor pause resume listen send chats unread groups read download export search stats"
-    " schedule template run-scheduler jobs contacts history backup service serve mcp hooks sessions"
-    " migrate-s3 db loopback"
-)
+PANELS = {
+    "Commands: first steps": "link unlink status doctor listen",
+    "Messages": "send chats unread groups read search download export stats history",
+    "Later, again, to many": "schedule run-scheduler pause resume template jobs",
+    "People": "contacts",
+    "To keep it running": "service backup db migrate-s3",
+    "For programs": "serve mcp hooks sessions",
+    "To try it out": "loopback",
+}
+"""The commands by what they are for, as `wa --help` shows them."""
 _BESIDE = {"unlink": "link", "resume": "pause", "unread": "chats", "groups": "chats"}
+_PANEL = {name: panel for panel, names in PANELS.items() for name in names.split()}
 # The module of each command, so that only the module of the command that runs is loaded.
-COMMANDS = {name: _BESIDE.get(name, name.replace("-", "_")) for name in _NAMES.split()}
+COMMANDS = {name: _BESIDE.get(name, name.replace("-", "_")) for name in _PANEL}
 # The modules with further commands of a group.
 FURTHER = {"jobs": ["jobs_add"], "schedule": ["schedule_change", "schedule_birthdays"]}
 FURTHER |= {"hooks": ["hooks_change"], "db": ["db_prune"]}
@@ -83,7 +89,13 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of that name, or None."""
-        return _load(cmd_name) if cmd_name in COMMANDS else None
+        if cmd_name not in COMMANDS:
+            return None
+        command = _load(cmd_name)
+        command.rich_help_panel = _PANEL[cmd_name]
+        if isinstance(command, TyperGroup):  # a group alone shows its help, which is no JSON
+            command.no_args_is_help = not command.invoke_without_command and not app_of(ctx).json
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; it is no error if the reader of its output has gone away."""
@@ -238,6 +250,9 @@ def _invoke(args: Sequence[str], app: App) -> int:
     except Exception as error:
         if not hasattr(error, "format_message"):  # Typer's usage errors have this method
             raise
+        if type(error).__name__ == "NoArgsIsHelpError":  # with rich, it has printed the help
+            typer.echo(error.format_message(), nl=False)
+            return ExitStatus.OK
         raise usage_error(error) from None
     return result if isinstance(result, int) else ExitStatus.OK
 

@@ -17,15 +17,6 @@ from wa.cli.streams import Unwaiting, log_to, moved
 from wa.errors import WaError
 from wa.texts import clean, one_line
 
-# Columns that are never cut: what the user may have to type again, and times.
-_TYPED = ("id", "phone", "when", "next")
-# Columns that say nothing when they are cut, so they are cut after all others.
-_SHORT = ("status", "begins", "sent", "oldest", "newest")
-_LEAST = 5
-"""Characters of any other column that are kept while one of these can be cut."""
-_LAST_WIDTH = 20
-"""Characters of a terminal's width that are kept for the last column, the text."""
-
 
 def array(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield rows as one JSON array, in pieces, so that a long list takes little memory."""
@@ -106,9 +97,25 @@ class Output:
         """Return the columns of the terminal."""
         return shutil.get_terminal_size().columns
 
-    def time(self, moment: datetime | None) -> str:
+    @property
+    def height(self) -> int:
+        """Return the lines of the terminal."""
+        return shutil.get_terminal_size().lines
+
+    @property
+    def _is_bold(self) -> bool:
+        return self.on_terminal and os.environ.get("TERM") != "dumb"
+
+    def heading(self, text: str) -> None:
+        """Print a heading, in bold on a terminal."""
+        from wa.cli.terminal import strong
+
+        self._put((strong(text) if self._is_bold else text) + "\n")
+
+    def time(self, moment: datetime | None, *, seconds: bool = False) -> str:
         """Return a moment as text in the zone of the settings, "" for None."""
-        return moment.astimezone(self._zone()).strftime("%Y-%m-%d %H:%M") if moment else ""
+        form = "%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M"
+        return moment.astimezone(self._zone()).strftime(form) if moment else ""
 
     def _put(self, text: str) -> None:
         try:
@@ -179,14 +186,16 @@ class Output:
         self._put(clean(text) if self._out.isatty() else text)
 
     def picture(self, drawn: str, caption: str, over: int) -> int:
-        """Print a QR code and its caption; on a terminal, over the last `over` lines.
+        """Print a QR code and its caption; on a terminal, in place of the last `over` lines.
 
         Return the number of lines of the terminal that it takes.
         """
-        up = f"\x1b[{over}A" if over and self._out.isatty() else ""
+        up = f"\x1b[{over}A\x1b[J" if over and self._out.isatty() else ""
         self._put(up + drawn)
         self.note(caption)
-        return drawn.count("\n") + self._err.isatty()
+        from wa.cli.terminal import columns_of
+
+        return drawn.count("\n") + (-(-columns_of(caption) // self.width) if self._err.isatty() else 0)
 
     def event(self, row: Mapping[str, Any], text: str) -> None:
         """Print an event: as JSON on one line, or as a line of text."""
@@ -209,54 +218,24 @@ class Output:
         columns: Sequence[str],
         cells: Callable[[Any], Sequence[object]],
         empty: str,
+        *,
+        is_short: bool = False,
     ) -> None:
-        """Print rows: an array in JSON, a table on a terminal, tab-separated lines in a pipe."""
+        """Print rows: an array in JSON, a table on a terminal, tab-separated lines in a pipe.
+
+        On a terminal, a row is one line with `is_short`; else a long text in the last column goes on below.
+        """
         if self.json:
             for piece in array(rows):
                 self._put(piece)
         elif self.on_terminal:
-            self._rich(rows, columns, cells, empty)
+            from wa.cli.terminal import table
+
+            shown = [[one_line(cell) for cell in cells(row)] for row in rows]
+            if shown:
+                self._put(table(columns, shown, self.width, bold=self._is_bold, is_short=is_short))
+            else:
+                self.note(empty)
         else:
             for row in rows:
                 self._put("\t".join(one_line(cell) for cell in cells(row)) + "\n")
-
-    def _rich(
-        self,
-        rows: Iterable[Mapping[str, Any]],
-        columns: Sequence[str],
-        cells: Callable[[Any], Sequence[object]],
-        empty: str,
-    ) -> None:
-        from rich.cells import cell_len
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        console = Console(file=self._out, highlight=False)
-        shown = [[one_line(cell) for cell in cells(row)] for row in rows]
-        widths = [max(map(cell_len, each)) for each in zip(columns, *shown, strict=True)]
-        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-        for column, width in zip(columns[:-1], _shrunk(columns, widths, console.width), strict=True):
-            table.add_column(column, overflow="ellipsis", no_wrap=True, width=width)
-        table.add_column(columns[-1], overflow="fold")
-        for row in shown:
-            table.add_row(*map(Text, row))
-        if table.row_count:
-            console.print(table)
-        else:
-            self.note(empty)
-
-
-def _shrunk(columns: Sequence[str], widths: Sequence[int], room: int) -> list[int]:
-    """Return the widths of all columns but the last; cut the widest until the last one has room."""
-    wanted = list(widths[:-1])
-    room -= 2 * len(wanted)
-    numbers = [number for number in range(len(wanted)) if columns[number] not in _TYPED]
-    for are_short, least, last in ((False, _LEAST, _LAST_WIDTH), (True, 1, _LAST_WIDTH // 2), (False, 1, 1)):
-        cut = [number for number in numbers if (columns[number] in _SHORT) is are_short]
-        while cut and sum(wanted) + min(last, widths[-1]) > room:
-            widest = max(cut, key=lambda number: wanted[number])
-            if wanted[widest] <= least:
-                break
-            wanted[widest] -= 1
-    return wanted

@@ -19,6 +19,8 @@ from wa.people.recipients import Recipient
 from wa.queue import rows as queue
 from wa.queue.templates import words
 from wa.store.database import Row, Store
+from wa.texts import counted
+from wa.times import from_iso, load_zone
 
 
 def complete_id(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
@@ -136,11 +138,32 @@ def mark(row: Mapping[str, Any], before: str = "") -> str:
     return f"{before}↻ {in_words(parse(row['rrule']))}"
 
 
+def short_id(app: App, whole: str) -> str:
+    """Return an id as a table has it: on a terminal the part after the _, which every command takes."""
+    return whole.rpartition("_")[2] if app.out.on_terminal else whole
+
+
+def file_mark(row: Mapping[str, Any]) -> str:
+    """Return the mark of a row with a file: `[document plan.pdf]`."""
+    return f"[{row['media_type']} {row['file_name']}]" if row["media_path"] else ""
+
+
+def zone_mark(app: App, row: Mapping[str, Any]) -> str:
+    """Return the time of a row on the clock of its own zone, where that is not the zone of the settings."""
+    if row["timezone"] in (None, str(app.settings.zone)):
+        return ""
+    try:
+        local = from_iso(row["scheduled_at"]).astimezone(load_zone(row["timezone"]))
+    except WaError:  # a zone that this machine does not know
+        return f"({row['timezone']})"
+    return f"({local:%H:%M} {row['timezone']})"
+
+
 def limits(series: Mapping[str, Any]) -> str:
     """Return where a series ends, and the dates that it leaves out, as an addition to its rule."""
     parts = [
         series["until_local"] and f"until {series['until_local'][:16].replace('T', ' ')}",
-        series["count"] and f"{series['count']} dates",
+        series["count"] and counted(series["count"], "date"),
         series["except"] and f"except {', '.join(series['except'])}",
     ]
     return "".join(f", {each}" for each in parts if each)

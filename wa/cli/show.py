@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from wa.cli.context import App
-from wa.cli.terminal import hanging
+from wa.cli.terminal import cut, hanging
 from wa.errors import WaError
 from wa.jids import show_jid
 from wa.people.said import said
 from wa.record import messages
 from wa.record.messages import EDIT, moment
 from wa.texts import one_line
-from wa.times import describe, from_iso, load_zone
+from wa.times import day_in_words, describe, from_iso, load_zone
 
 _QUOTE = 40
 """The most characters that are shown of the message that a notice is about."""
+_BELOW = " " * len("09:00  ")
+"""Before each further line of a message, so that it stands below the first one."""
+_TICKS = {"sent": " ✓", "delivered": " ✓✓", "read": " ✓✓ read", "played": " ✓✓ played"}
+"""What the receipts of a message of ours prove, as phones show it."""
 
 
 def who(row: Mapping[str, Any]) -> str:
@@ -68,6 +73,12 @@ def names_of(row: Mapping[str, Any]) -> str:
 
 def message_line(app: App, row: Mapping[str, Any]) -> str:
     """Return a message as one line; further lines of its text are indented, to look unlike a message."""
+    line = f"[{shown_time(app, row['timestamp'])}] {one_line(names_of(row))}: {_text(app, row)}"
+    return hanging(line, app.out.width if app.out.on_terminal else None)
+
+
+def _text(app: App, row: Mapping[str, Any]) -> str:
+    """Return what a message says, with what became of it: edits and reactions."""
     text = body(app, row)
     if row["message_type"] == "system" and row["quoted_id"]:
         text += _quote(app, row)
@@ -75,8 +86,34 @@ def message_line(app: App, row: Mapping[str, Any]) -> str:
     edited = " (edited)" if row["edited_at"] and not row["deleted_at"] else ""
     if row["unavailable"] == EDIT:
         edited = " (edited: only the phone can show the new text)"
-    line = f"[{shown_time(app, row['timestamp'])}] {one_line(names_of(row))}: {text}{edited}{marks}"
-    return hanging(line, app.out.width if app.out.on_terminal else None)
+    return f"{text}{edited}{marks}"
+
+
+def print_conversation(app: App, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print a conversation: in a pipe a line a message, on a terminal grouped by days."""
+    day = ""
+    for row in rows:
+        if not app.out.on_terminal:
+            app.out.line(message_line(app, row))
+            continue
+        date, _, clock = shown_time(app, row["timestamp"]).partition(" ")
+        if date != day:
+            day = date
+            app.out.heading(day_in_words(datetime.fromisoformat(day)))
+        if row["quoted_id"] and row["message_type"] != "system":
+            app.out.line(f"{_BELOW}╭ {_answered(app, row)}")
+        sender = "me" if row["is_from_me"] else show_jid(row["sender"], row["sender_name"])
+        text = f"{_text(app, row)}{_TICKS.get(row['status'], '') if row['is_from_me'] else ''}"
+        app.out.line(hanging(f"{clock}  {one_line(sender)}: {text}", app.out.width, _BELOW))
+
+
+def _answered(app: App, row: Mapping[str, Any]) -> str:
+    """Return on one line the message that a message answers."""
+    found = messages.about(app.store, row["chat_jid"], row["quoted_id"])
+    if found is None:
+        return "a message that is not stored here"
+    sender = "me" if found["is_from_me"] else show_jid(found["sender"], found["sender_name"])
+    return cut(one_line(f"{sender}: {body(app, found)}"), app.out.width - len(_BELOW) - 2)
 
 
 def _quote(app: App, row: Mapping[str, Any]) -> str:

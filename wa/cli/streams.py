@@ -10,6 +10,8 @@ import threading
 from contextlib import suppress
 from typing import TextIO
 
+from wa.texts import counted
+
 FLUSH_SECONDS = 1.0
 
 
@@ -81,7 +83,9 @@ class Unwaiting(io.TextIOBase):
     def write(self, text: str) -> int:
         """Write a text if there is room for it; return its length in any case."""
         with self._one_at_a_time:
-            if self._missing and self._put(f"… {self._missing} lines are missing here: nobody read them\n"):
+            if self._missing and self._put(
+                f"… {counted(self._missing, 'line')} missing here: nobody read them\n"
+            ):
                 self._missing = 0
             if self._missing or not self._put(text):
                 self._missing += text.count("\n")

@@ -20,9 +20,11 @@ from wa.queue.jobs import control
 from wa.queue.pacing import Block
 from wa.queue.send import Scope
 from wa.record import messages, reads
+from wa.record.messages import moment
 from wa.record.search import files
 from wa.store.database import Row
 from wa.store.locks import lock_holder
+from wa.texts import counted
 
 if TYPE_CHECKING:
     from wa.connection.owner import Owner
@@ -116,7 +118,7 @@ def fetch(
         found, error = results.get(row["id"], ({"media_path": row["media_path"]}, None))
         path = None if error else context.home.path / found["media_path"]
         if path is not None and folder is not None:
-            path = received.copy_to(path, folder)
+            path = received.copy_to(path, folder, _name_of(row, path))
         done.append(
             {
                 **row,
@@ -127,6 +129,14 @@ def fetch(
             }
         )
     return done
+
+
+def _name_of(row: Row, path: Path) -> str:
+    """Return the name for a copy of a message's file; one that we sent is kept under another name."""
+    if not row["is_from_me"]:
+        return path.name
+    sent_as = (row["details"] or {}).get("file_name")
+    return received.name_for(sent_as, row["message_type"], moment(row["timestamp"]), path.suffix)
 
 
 def _is_there(context: Context, row: Row) -> bool:
@@ -142,7 +152,7 @@ def failure_of(rows: Sequence[Row]) -> WaError | None:
     code = "network-error" if unreachable else failed[0]["code"]
     return WaError(
         code,
-        f"{len(failed)} of {len(rows)} files could not be fetched: {failed[0]['error']}",
+        f"{len(failed)} of {counted(len(rows), 'file')} could not be fetched: {failed[0]['error']}",
         _HINTS.get(code),
     )
 

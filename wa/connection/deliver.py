@@ -238,8 +238,8 @@ class _Wish:
             context.note(block.text)
 
 
-def send_due(context: Context) -> list[str]:
-    """Send the due rows and settle unknown ones, once. Return the resulting statuses.
+def send_due(context: Context) -> list[Row]:
+    """Send the due rows and settle unknown ones, once. Return the rows that have an outcome now.
 
     While another process that sends scheduled messages holds the connection, wait
     until it has sent them. Raise WaError `not-authorized`, `network-error` and `in-use`.

@@ -26,6 +26,7 @@ from wa.store.env_files import DEFAULT, ENVIRONMENT, Sources, unread_notice
 from wa.store.files import free_bytes, free_inodes
 from wa.store.locks import describe_holder
 from wa.store.paths import Home
+from wa.texts import counted
 from wa.times import from_iso
 from wa.whatsapp.neonize import session_db as session
 from wa.zones import rules_text
@@ -134,9 +135,15 @@ def _open_to_others(subject: Subject) -> Iterator[str]:
             yield path.name
 
 
-def _settings(subject: Subject) -> str:
-    zone, region = subject.settings.zone, subject.settings.region
-    return f"transport {subject.settings.transport}, zone {zone}, region {region or 'none'}"
+def _settings(subject: Subject) -> dict[str, Any]:
+    settings, sources = subject.settings, subject.sources.of_all()
+    never_set = [
+        ("WA_TZ", f"times are read in {settings.zone}, the zone of this computer"),
+        ("WA_REGION", "a phone number needs its country code"),
+    ]
+    remarks = [f"{name} was never set: {then}" for name, then in never_set if sources[name] == DEFAULT]
+    found = f"transport {settings.transport}, zone {settings.zone}, region {settings.region or 'none'}"
+    return {"message": found, "hint": "; ".join(remarks) or None}
 
 
 def _sources(subject: Subject) -> dict[str, Any]:
@@ -161,7 +168,7 @@ def _place(source: str) -> str:
 
 def _database(subject: Subject) -> str:
     check.verify(subject.store)
-    return f"{messages.count(subject.store):,} messages, no damage"
+    return f"{counted(messages.count(subject.store), 'message')}, no damage"
 
 
 def _records(subject: Subject) -> str:
@@ -169,7 +176,7 @@ def _records(subject: Subject) -> str:
     if stuck:
         raise WaError(
             "internal",
-            f"{len(stuck)} events that came cannot be recorded: {stuck[0]}",
+            f"of what came, {counted(len(stuck), 'event')} cannot be recorded: {stuck[0]}",
             "they are kept; a newer version of wa may know them",
         )
     if damaged := spool.damage(subject.store):
@@ -178,7 +185,7 @@ def _records(subject: Subject) -> str:
             f"{damaged:,} bytes of {subject.home.spool.name} are cut off or damaged and cannot be read",
             "the next `wa listen` records what is whole, and keeps the rest",
         )
-    return f"{spool.count(subject.store)} events wait to be recorded"
+    return f"{counted(spool.count(subject.store), 'event', 'wait')} to be recorded"
 
 
 def _session(subject: Subject) -> str:
@@ -222,7 +229,7 @@ def _sending(subject: Subject) -> str:
     if unknown:
         raise WaError(
             "unknown-outcome",
-            f"{unknown} messages may have been sent or not",
+            f"{counted(unknown, 'message')} may have been sent or not",
             "`wa schedule list --status unknown`, then `wa schedule resolve`",
         )
     line = line_of(subject.home, subject.now())
@@ -242,7 +249,7 @@ def _queue(subject: Subject) -> str:
         first = next(iter(bad))
         text = ", ".join(f"{count} {status}" for status, count in bad.items())
         raise WaError("send-failed", f"not sent: {text}", f"`wa schedule list --status {first}` shows them")
-    return f"{counts.get('pending', 0)} messages wait, {overdue} of them overdue"
+    return f"{counted(counts.get('pending', 0), 'message', 'wait')}, {overdue} of them overdue"
 
 
 def _clock(subject: Subject) -> str | dict[str, Any]:

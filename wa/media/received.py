@@ -23,9 +23,13 @@ def keep(home: Home, data: bytes, mimetype: str, message_type: str, at: datetime
 
     `name` is the sender's name for it, `at` the time of the message. Raise WaError `storage-error`.
     """
-    extension = extension_for(mimetype, message_type)
-    name = safe_name(name, f"{at:%Y%m%d-%H%M%S}-{message_type}", extension)
+    name = name_for(name, message_type, at, extension_for(mimetype, message_type))
     return str(write_new(home.media, name, data).relative_to(home.path))
+
+
+def name_for(name: str | None, message_type: str, at: datetime, extension: str) -> str:
+    """Return a safe name for the file of a message: the sender's, else one of its time and kind."""
+    return safe_name(name, f"{at:%Y%m%d-%H%M%S}-{message_type}", extension)
 
 
 def inside(home: Home, stored: str) -> Path | None:

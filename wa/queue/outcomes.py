@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 
 from wa.errors import WaError
 from wa.queue import pacing
-from wa.queue.rows import get, sending_ids, update
+from wa.queue.rows import COLUMNS, get, sending_ids, update
 from wa.queue.states import end, expect
 from wa.record import messages, reads, write
 from wa.record.events import told
 from wa.store.database import Row, Store
 from wa.store.device import own_jid
+from wa.texts import counted
 from wa.times import format_duration, from_iso, to_iso
 from wa.whatsapp.events import MessageReceived
 from wa.whatsapp.transport import Accepted, Evidence, NotOnWhatsApp, NotSent, Refused, SendError, UploadFailed
@@ -236,7 +237,7 @@ def _back_off(store: Store, row_id: str, now: datetime, why: str) -> None:
     """
     row = _whole_row(store, row_id)
     if row["job_id"] and why != _DIED and not _job_tries_again(store, row, now):
-        _fail(store, row_id, now, "send-failed", f"{why}; tried {row['attempts']} times")
+        _fail(store, row_id, now, "send-failed", f"{why}; tried {counted(row['attempts'], 'time')}")
         return
     jitter = random.uniform(0.75, 1.25)  # noqa: S311
     again = now + min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(row["attempts"] - 1, 10)) * jitter
@@ -253,10 +254,10 @@ def _job_tries_again(store: Store, row: Row, now: datetime) -> bool:
     return claims.may_try_again(store, row, now)
 
 
-def outcomes_since(store: Store, moment: datetime) -> list[str]:
-    """Return the statuses of the rows that were sent, failed, missed or became unknown since a moment."""
-    sql = (
-        "SELECT status FROM scheduled_messages"
-        " WHERE status IN ('sent', 'failed', 'unknown', 'missed') AND updated_at >= ?"
+def outcomes_since(store: Store, moment: datetime) -> list[Row]:
+    """Return the rows that were sent, failed, missed or became unknown since a moment, in that order."""
+    return store.rows(
+        f"SELECT {COLUMNS} FROM scheduled_messages WHERE status IN ('sent', 'failed', 'unknown', 'missed')"
+        " AND updated_at >= ? ORDER BY updated_at, id",
+        [to_iso(moment)],
     )
-    return [row["status"] for row in store.rows(sql, [to_iso(moment)])]

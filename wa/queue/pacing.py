@@ -16,6 +16,7 @@ from wa.record import messages
 from wa.record.events import log
 from wa.settings import Settings
 from wa.store.database import Store
+from wa.texts import counted
 from wa.times import describe, format_duration, from_iso, to_iso
 
 LATE = timedelta(minutes=1)
@@ -170,7 +171,7 @@ def _pacing(store: Store, state: dict[str, Any], now: datetime, settings: Settin
             return Block(
                 "daily-limit",
                 until,
-                f"{settings.daily_limit} messages were sent in 24 hours; the next may go at"
+                f"in 24 hours {counted(settings.daily_limit, 'message')} went out; the next may go at"
                 f" {describe(until, settings.zone, now)}",
             )
     pacing = state.get("pacing")

@@ -91,7 +91,7 @@ def write_file(path: Path, pieces: Iterable[str], *, replacing: bool = True) -> 
     """
     try:
         data = (piece.encode() for piece in pieces)
-        if replacing and is_stream(path):
+        if is_stream(path):
             with path.open("wb") as file:
                 file.writelines(data)
             return
@@ -108,6 +108,22 @@ def write_file(path: Path, pieces: Iterable[str], *, replacing: bool = True) -> 
         raise
     except OSError as error:
         raise storage_error(error, path) from error
+
+
+def write_out(path: Path, pieces: Iterable[str], *, force: bool) -> None:
+    """Write text as `write_file` does, for a command with --force. Raise WaError `usage` too."""
+    try:
+        write_file(path, pieces, replacing=force)
+    except FileExistsError:
+        check_free(path)
+        raise
+
+
+def check_free(*paths: Path) -> None:
+    """Raise WaError `usage` if one of the paths exists."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise WaError("usage", f"{path} exists", "give another name, or --force to replace it")
 
 
 def is_stream(path: Path) -> bool:

@@ -12,15 +12,17 @@ from wa.backup.backups import Backups
 from wa.cli.context import App
 from wa.cli.options import Json, app_of
 from wa.cli.show import shown_time
+from wa.errors import WaError
+from wa.texts import counted
 from wa.times import from_iso
 
 commands = typer.Typer()
 backup = typer.Typer()
 commands.add_typer(backup, name="backup")
 
-Name = Annotated[
-    str, typer.Argument(metavar="[NAME|latest]", help="A backup's name or the beginning of it, or a file.")
-]
+_NAME = typer.Argument(metavar="[NAME|latest]", help="A backup's name or the beginning of it, or a file.")
+Name = Annotated[str, _NAME]
+MaybeName = Annotated[str | None, _NAME]
 
 
 def _backups(app: App) -> Backups:
@@ -52,7 +54,8 @@ def make(
     done = make_backup(_backups(app), app.store, with_session=with_session)
     where = "uploaded" if done["uploaded"] else "kept here"
     removed = f", {len(done['removed'])} old removed" if done["removed"] else ""
-    text = f"{done['name']}: {done['messages']:,} messages, {_size(done['size_bytes'])}, {where}{removed}"
+    held = f"{counted(done['messages'], 'message')}, {_size(done['size_bytes'])}"
+    text = f"{done['name']}: {held}, {where}{removed}"
     app.out.success(done, text)
 
 
@@ -98,14 +101,15 @@ def verify(ctx: typer.Context, name: Name = "latest", as_json: Json = False) -> 
     found = restore.verify(_backups(app), name)
     _tell_trouble(app, found)
     app.out.result(
-        found, f"{found['name']} is good ({', '.join(found['places'])}): {found['messages']:,} messages"
+        found,
+        f"{found['name']} is good ({', '.join(found['places'])}): {counted(found['messages'], 'message')}",
     )
 
 
 @backup.command(name="restore")
 def restore_(
     ctx: typer.Context,
-    name: Name = "latest",
+    name: MaybeName = None,
     to: Annotated[
         Path | None,
         typer.Option("--to", metavar="FILE", help="Only write the backup's database to this new file."),
@@ -124,14 +128,16 @@ def restore_(
     from wa.backup import restore
 
     app = app_of(ctx)
+    if name is None:
+        raise WaError("usage", "which backup?", "`wa backup restore latest`, or a name of `wa backup list`")
     if to is not None:
         done = restore.extract(_backups(app), name, to.absolute())
-        app.out.success(done, f"{done['name']} is in {done['to']}: {done['messages']:,} messages")
+        app.out.success(done, f"{done['name']} is in {done['to']}: {counted(done['messages'], 'message')}")
         return
     done = restore.restore(_backups(app), name, app.settings.transport)
     _tell_trouble(app, done)
     until = f" up to {shown_time(app, done['last_message_at'])}" if done["last_message_at"] else ""
-    text = f"restored {done['name']}: {done['messages']:,} messages{until}; sending is paused"
+    text = f"restored {done['name']}: {counted(done['messages'], 'message')}{until}; sending is paused"
     app.out.success(done, text)
     for line in [] if app.json else restore.advice(done):
         app.out.note(line)

@@ -58,7 +58,7 @@ def _print_chats(app: App, rows: list[Row], empty: str) -> None:
             me + said_last(app.store, row, app.out.time),
         ]
 
-    app.out.table(rows, ["time", "chat", "unread", "last message"], cells, empty)
+    app.out.table(rows, ["time", "chat", "unread", "last message"], cells, empty, is_short=True)
 
 
 @commands.command()

@@ -11,6 +11,7 @@ import typer
 
 from wa.cli.options import Json, app_of
 from wa.cli.people import today
+from wa.texts import counted
 
 commands = typer.Typer()
 
@@ -45,7 +46,8 @@ def birthdays(
             row["name"] + " ★" * row["is_favorite"],
         ]
 
-    empty = f'no birthdays in the next {days} days; `wa contacts edit NAME --birthday "15 Jan"` adds one'
+    adds = '`wa contacts edit NAME --birthday "15 Jan"` adds one'
+    empty = f"no birthdays in the next {counted(days, 'day')}; {adds}"
     app.out.table(upcoming(app.store, day, days), ["date", "when", "turns", "name"], cells, empty)
     hints = list(islice(offers(app.store, day), _HINTS + 1))
     for hint in hints[:_HINTS]:

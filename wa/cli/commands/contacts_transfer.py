@@ -87,6 +87,7 @@ def export(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write to this file instead of standard output.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     as_json: Json = False,
 ) -> None:
     """Export all contacts. Contacts that are exported as vCard and imported again are the same.
@@ -95,7 +96,7 @@ def export(
     """
     from wa.people import transfer
     from wa.people.contacts import read
-    from wa.store.files import write_file
+    from wa.store.files import write_out
 
     app = app_of(ctx)
     form = form or ("json" if app.json else (out.suffix[1:].lower() if out else "") or "vcf")
@@ -104,7 +105,7 @@ def export(
         raise WaError("usage", f"{form!r} is not a format", f"formats: {', '.join(formats)}")
     pieces = formats[form](read(app.store))
     if out is not None:
-        write_file(out, pieces)
+        write_out(out, pieces, force=force)
         app.out.note(f"written to {out}")
         return
     for piece in pieces:

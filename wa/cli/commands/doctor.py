@@ -5,9 +5,12 @@ from __future__ import annotations
 import typer
 
 from wa.cli.options import Json, app_of
+from wa.cli.terminal import hanging
 from wa.errors import WaError
 
 commands = typer.Typer()
+_INDENT = " " * 17
+"""Before the further lines of a check, which stand below its words."""
 
 
 @commands.command()
@@ -22,10 +25,13 @@ def doctor(ctx: typer.Context, as_json: Json = False) -> None:
     checks = diagnosis.examine(app)
     if app.json:
         app.out.table(checks, [], lambda row: [], "")
+    width = app.out.width if app.out.on_terminal else None
     for each in checks:
-        app.out.line(f"{'ok ' if each['ok'] else 'NO '} {each['name']:<12} {each['message']}")
+        lines = [f"{'ok ' if each['ok'] else 'NO '} {each['name']:<12} {each['message']}"]
         if each["hint"]:
-            app.out.line(f"    hint: {each['hint']}")
+            lines.append(f"    hint: {each['hint']}")
+        for line in lines:
+            app.out.line(hanging(line, width, _INDENT))
     failed = [each for each in checks if not each["ok"]]
     if failed:
         raise typer.Exit(WaError(failed[0]["code"], "").exit_status)

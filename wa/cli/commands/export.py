@@ -16,7 +16,7 @@ from wa.people.said import said
 from wa.record.export import forms, page
 from wa.record.export.job import Job
 from wa.record.export.write import Form, to_file
-from wa.texts import clean
+from wa.texts import clean, counted
 
 commands = typer.Typer()
 _FORMS: dict[str, Form] = {"jsonl": forms.lines, "csv": forms.table, "html": page.page}
@@ -72,11 +72,14 @@ def export(
     with _progress(app, job, chat or "all chats"):
         found = _write(app, job, form, out, with_media=media, replacing=force)
     if found is not None:
-        chats = f"{found['chats']} chat{'s' * (found['chats'] != 1)}"
-        told = f"{found['messages']} messages of {chats} written to {out}"
+        told = (
+            f"{counted(found['messages'], 'message')} of {counted(found['chats'], 'chat')} written to {out}"
+        )
         app.out.result(found, told)
         if media and found["media"]["missing"]:
-            app.out.note(f"{found['media']['missing']} files are not here: `wa download` fetches them")
+            app.out.note(
+                f"not here: {counted(found['media']['missing'], 'file')}; `wa download` fetches them"
+            )
 
 
 def _form_of(out: Path | None) -> str:

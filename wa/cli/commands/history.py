@@ -11,9 +11,11 @@ import typer
 
 from wa.cli.options import Chat, Json, app_of, chat_of
 from wa.cli.show import shown_time
+from wa.cli.terminal import spans
 from wa.errors import ExitStatus, WaError
 from wa.jids import show_jid
 from wa.record import history_sync, names
+from wa.texts import counted
 
 commands = typer.Typer()
 history = typer.Typer(help="Older messages: how far back they reach, and more of them.")
@@ -35,23 +37,34 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
     app = app_of(ctx)
     rows = history_sync.status(app.store)
 
+    begin = min((row["oldest"] for row in rows if row["oldest"] is not None), default=None)
+    end = int(app.now().timestamp())
+
+    def bar(row: Mapping[str, Any]) -> str:
+        """Return the time from the oldest message of all to now, filled where the chat has messages."""
+        if begin is None or row["oldest"] is None:
+            return ""
+        edges = [row["oldest"], *(gap[edge] for gap in row["gaps"] for edge in ("after", "before"))]
+        return spans(begin, end, zip(edges[::2], [*edges[1::2], row["newest"]], strict=True))
+
     def cells(row: Mapping[str, Any]) -> list[object]:
+        oldest, newest = (shown_time(app, row[edge])[:10] for edge in ("oldest", "newest"))
+        progress = f" {row['progress_percent']} %" if row["status"] == "in_progress" else ""
+        state = row["status"].replace("_", " ") + progress
+        cut = len("2026-11") if app.out.on_terminal else None
         days = [
-            f"{shown_time(app, gap['after'])[:10]} to {shown_time(app, gap['before'])[:10]}"
+            f"{shown_time(app, gap['after'])[:10][:cut]} to {shown_time(app, gap['before'])[:10][:cut]}"
             for gap in row["gaps"]
         ]
-        progress = f" {row['progress_percent']} %" if row["status"] == "in_progress" else ""
-        return [
-            show_jid(row["chat_jid"], row["name"]),
-            row["messages"],
-            shown_time(app, row["oldest"])[:10],
-            shown_time(app, row["newest"])[:10],
-            row["status"].replace("_", " ") + progress,
-            ", ".join(days[:3]) + (f" and {len(days) - 3} more" if len(days) > 3 else ""),
-        ]
+        between = ", ".join(days[:3]) + (f" and {len(days) - 3} more" if len(days) > 3 else "")
+        head = [show_jid(row["chat_jid"], row["name"]), row["messages"], oldest]
+        if not app.out.on_terminal:
+            return [*head, newest, state, between]
+        return [*head, bar(row), state + (f"; nothing {between}" if between else "")]
 
-    columns = ["chat", "messages", "oldest", "newest", "sync", "nothing between"]
-    app.out.table(rows, columns, cells, "no chats yet")
+    app.out.table(rows, ["chat", "messages", "oldest", "covers", "sync"], cells, "no chats yet")
+    if begin is not None and app.out.on_terminal:
+        app.out.note(f"covers: the time from {shown_time(app, begin)[:10]} to now")
     whole = history_sync.sync_status(app.store)
     if whole and whole["damaged_parts"]:
         app.out.note(
@@ -99,7 +112,7 @@ def fetch(
             yield bars.begin(name, most)
 
     row = fetch_older(app.context, found.jid, most, show)
-    came = f"{row['received']} older messages, {row['added']} of them new"
+    came = f"{counted(row['received'], 'older message')}, {row['added']} of them new"
     if row["complete"]:
         came = f"{came}; the phone has no more" if row["received"] else "the phone has no older messages"
     app.out.result({"chat_name": known, **row}, f"{name}: {came}")
@@ -161,7 +174,7 @@ def import_(
         )
         name = show_jid(found["chat_jid"], found["chat_name"])
     text = (
-        f"{name}: {found['read']} messages read, {found['added']} added,"
+        f"{name}: {counted(found['read'], 'message')} read, {found['added']} added,"
         f" {found['already_there']} already there, {found['skipped']} skipped"
     )
     if any(found["media"].values()):

@@ -14,6 +14,7 @@ from wa.hooks import alert, bursts, deliveries, program, sessions, table
 from wa.hooks import webhook as addresses
 from wa.record.events import log
 from wa.store.database import Row
+from wa.texts import counted
 from wa.times import from_iso, parse_duration
 
 _NONE = ("0", "0s")
@@ -213,7 +214,7 @@ def show(
     if row["settle"]:
         app.out.line(f"waits {row['settle']:g} s for what a person writes next")
     if row["missed"]:
-        app.out.line(f"{row['missed']} events were deleted before it could hear of them")
+        app.out.line(f"deleted before it could hear of them: {counted(row['missed'], 'event')}")
     if secret and row["secret"]:
         app.out.line(f"secret: {row['secret']}")
     app.out.table(

@@ -11,6 +11,7 @@ from wa.cli.context import App
 from wa.cli.options import Json, app_of
 from wa.errors import WaError
 from wa.hooks import deliveries, program, sample, table, webhook
+from wa.texts import counted
 
 commands = typer.Typer()
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the hook.")]
@@ -61,7 +62,7 @@ def retry(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
     app = app_of(ctx)
     row = table.get(app.store, name)
     count = deliveries.retry(app.store, row["id"], app.now())
-    app.out.result({"name": name, "retried": count}, f"{count} events are handed over again")
+    app.out.result({"name": name, "retried": count}, f"handed over again: {counted(count, 'event')}")
 
 
 @commands.command(name="test")

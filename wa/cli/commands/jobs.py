@@ -10,6 +10,7 @@ import typer
 from wa.cli import job_output
 from wa.cli.completion import or_none
 from wa.cli.options import Json, app_of
+from wa.cli.queue_rows import short_id
 from wa.errors import WaError
 from wa.times import from_iso
 
@@ -56,7 +57,7 @@ def list_(
         notes = "; ".join(filter(None, [failed, row["error_message"]]))
         note = f"  ({notes})" if notes else ""
         return [
-            row["id"],
+            short_id(app, row["id"]),
             row["status"],
             app.out.time(from_iso(start)) if start else "",
             done,

@@ -9,6 +9,7 @@ import typer
 from wa.cli.context import App
 from wa.cli.options import Json, app_of, finite
 from wa.jids import phone_of_jid
+from wa.texts import counted
 
 commands = typer.Typer()
 
@@ -55,17 +56,26 @@ class _Screen:
         """Show an event of linking."""
         out, kind = self._app.out, event["event"]
         if kind == "qr" and not self._app.json:
-            from wa.cli.terminal import picture
+            from wa.cli.terminal import columns_of, picture
 
             drawn = picture(event["code"], colours=out.on_terminal)
             how = "scan this with the phone: Settings, Linked devices, Link a device"
+            lines = picture(event["code"], colours=False).splitlines()
+            wide, high = columns_of(lines[1]), len(lines) + 2  # the caption, and the line of the cursor
+            if out.on_terminal and (out.width < wide or out.height < high):
+                drawn = ""
+                how = (
+                    f"the code needs a terminal of {wide} columns and {high} lines, and this one has"
+                    f" {out.width} and {out.height}: make it larger, or use `wa link --phone N`"
+                )
             self._lines = out.picture(drawn, how, self._lines)
             return
+        came = counted(event.get("messages", 0), "message")
         text = {
             "code": f"type this code on the phone: {event.get('code')}",
             "paired": f"linked to +{phone_of_jid(event.get('jid') or '')}",
             "paused": "sending is paused, for this home was linked to another account: `wa resume` resumes",
-            "caught-up": f"{event.get('messages', 0):,} messages recorded; `wa listen` records what follows",
+            "caught-up": f"{came} recorded; `wa listen` records what follows",
         }.get(kind, "")
         out.event(event, text)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from wa.cli.options import After, Before, Chat, Json, app_of, chat_of, span
-from wa.cli.show import message_line
+from wa.cli.show import print_conversation
 from wa.errors import WaError
 from wa.record import messages, responses
 
@@ -55,7 +55,7 @@ def read(
         reads.seen(app.store, found.jid, (rows[-1]["timestamp"], rows[-1]["id"]))
     if app.json:
         app.out.table(rows, [], lambda row: [], "")
-    for row in rows:
-        app.out.line(message_line(app, row))
+    else:
+        print_conversation(app, rows)
     if not rows:
         app.out.note("no messages there")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,8 @@ from wa.cli.options import app_of
 from wa.cli.show import who
 from wa.errors import ExitStatus
 from wa.queue import rows as queue
-from wa.times import to_iso
+from wa.store.database import Row
+from wa.times import from_iso
 
 if TYPE_CHECKING:
     from wa.connection.hold import Watch
@@ -44,13 +46,22 @@ def run_scheduler(
         )
         return
     app.require_home()
-    outcomes = send_due(app.context)
+    rows = send_due(app.context)
+    outcomes = [row["status"] for row in rows]
+    for row in rows:
+        app.out.note(_logged(app, from_iso(row["updated_at"]), row))
     if outcomes:  # without outcomes print nothing: cron sends a mail for any output
         app.out.note(", ".join(f"{outcomes.count(each)} {each}" for each in sorted(set(outcomes))))
     if "unknown" in outcomes:
         raise typer.Exit(ExitStatus.UNKNOWN)
     if "failed" in outcomes or "missed" in outcomes:
         raise typer.Exit(ExitStatus.NOT_SENT)
+
+
+def _logged(app: App, at: datetime, row: Row) -> str:
+    """Return a line of the log: time, id, outcome, recipient, and what went wrong."""
+    why = f": {row['error_message']}" if row["error_message"] else ""
+    return f"{app.out.time(at, seconds=True)} {row['id']} {row['status']} ({who(row)}){why}"
 
 
 def _report(app: App) -> Watch[None]:
@@ -63,10 +74,9 @@ def _report(app: App) -> Watch[None]:
         state = describe_owner(owner)
         if state is not None and state != last_state:
             last_state = state
-            app.out.note(f"{to_iso(app.now())} {state}")
+            app.out.note(f"{app.out.time(app.now(), seconds=True)} {state}")
         while owner is not None and owner.settled:
             row = queue.get(app.store, owner.settled.popleft())
-            why = f": {row['error_message']}" if row["error_message"] else ""
-            app.out.note(f"{to_iso(app.now())} {row['id']} {row['status']} ({who(row)}){why}")
+            app.out.note(_logged(app, app.now(), row))
 
     return tick

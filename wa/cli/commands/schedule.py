@@ -20,11 +20,14 @@ from wa.cli.queue_rows import (
     Template,
     Words,
     described,
+    file_mark,
     limits,
     mark,
     rule_words,
     series_row,
+    short_id,
     with_series,
+    zone_mark,
 )
 from wa.cli.show import note_what_keeps, when_due, who
 from wa.errors import WaError
@@ -170,12 +173,13 @@ def list_(
         note = row["error_message"] or row["note"] or ""
         if note.startswith(queue.FIRST_DUE):
             note = queue.FIRST_DUE + app.out.time(from_iso(note.removeprefix(queue.FIRST_DUE)))
+        marks = [mark(row), file_mark(row), row["message"], zone_mark(app, row), note and f"({note})"]
         return [
-            row["id"],
+            short_id(app, row["id"]),
             row["status"],
             app.out.time(from_iso(row["scheduled_at"])),
             who(row),
-            mark(row) + ("  " if row["rrule"] else "") + row["message"] + (f"  ({note})" if note else ""),
+            "  ".join(filter(None, marks)),
         ]
 
     found = queue.listing(app.store, status)
@@ -288,6 +292,6 @@ def list_series(
     def cells(row: Mapping[str, Any]) -> list[object]:
         following = app.out.time(from_iso(row["next"][0])) if row["next"] else ""
         text = f"↻ {rule_words(row)}  {row['message']}"
-        return [row["id"], row["status"], following, who(row), text]
+        return [short_id(app, row["id"]), row["status"], following, who(row), text]
 
     app.out.table(found, ["id", "status", "next", "to", "text"], cells, "no series")

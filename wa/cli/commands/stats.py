@@ -15,6 +15,7 @@ from wa.errors import WaError
 from wa.jids import show_jid
 from wa.record.figures.exchange import BY, figures
 from wa.record.figures.tally import COUNTS
+from wa.texts import counted
 from wa.times import distance, format_duration, from_iso
 
 commands = typer.Typer()
@@ -82,7 +83,7 @@ def _summary(app: App, found: Mapping[str, Any]) -> list[str]:
     more = found["waiting_count"] - len(waits)
     scheduled = [f"{count:,} {status}" for status, count in found["scheduled"].items()]
     return [
-        f"{name}, {found['days']} days, {found['timezone']}",
+        f"{name}, {counted(found['days'], 'day')}, {found['timezone']}",
         " · ".join(counts),
         *([f"half of the messages: {', '.join(usual)}"] if usual else []),
         *([f"busiest hours: {', '.join(hours)}"] if hours else []),

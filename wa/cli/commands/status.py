@@ -76,7 +76,7 @@ def _troubles(found: Status) -> Iterator[tuple[str, str]]:
         )
     if values["spool"]:
         note = f", {len(found.stuck)} of them cannot be read: {found.stuck[0]}" if found.stuck else ""
-        yield "spool", f"{values['spool']} events wait to be recorded{note}"
+        yield "spool", f"{counted(values['spool'], 'event', 'wait')} to be recorded{note}"
 
 
 def _line_text(app: App, found: Status) -> str:

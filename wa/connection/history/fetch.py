@@ -20,6 +20,7 @@ from wa.queue.send import Scope
 from wa.record import history_sync, messages
 from wa.record.retention import ledger
 from wa.store.database import Row
+from wa.texts import counted
 from wa.times import to_iso
 
 PHONE_SECONDS = 60.0
@@ -52,7 +53,8 @@ def fetch(context: Context, chat: str, most: int, show: ShowProgress) -> Row:
         why = error.message if isinstance(error, WaError) else None
         with suppress(sqlite3.Error), store.write():
             history_sync.end_asking(store, chat, status, context.now(), why)
-        came = f"{asking.received} older messages came before that; the same command goes on from there"
+        came = f"{counted(asking.received, 'older message')} came before that;"
+        came += " the same command goes on from there"
         if asking.received and isinstance(error, WaError):
             raise WaError(error.code, f"{error.message}; {came}", error.hint) from error
         if asking.received:

@@ -15,6 +15,7 @@ from wa.people.recipients import Recipient
 from wa.queue import attention, checks, compose, rows, states
 from wa.record.search import find_in_chat
 from wa.store.database import Row
+from wa.texts import counted
 
 MADE_BY = "mcp"
 """The value of `created_from` for the rows of agents."""
@@ -150,5 +151,5 @@ class _Draft:
     def __call__(self) -> bool:
         self.why = _kept_from(self.context, self.person, self.allowed, is_allowed=self.is_allowed)
         if self.why is None and not left(self.context):
-            self.why = f"{PER_HOUR} messages went without approval in the last hour"
+            self.why = f"{counted(PER_HOUR, 'message')} went without approval in the last hour"
         return self.why is not None

@@ -23,11 +23,11 @@ from wa.jids import phone_of_jid, show_jid
 from wa.media.names import free_among, safe_name
 from wa.record.export.files import name_of, source_of
 from wa.record.export.job import Job
-from wa.record.export.write import check_free, report
+from wa.record.export.write import report
 from wa.record.messages import FILES
 from wa.store.database import Row
 from wa.store.device import last_account
-from wa.store.files import explained, part_file, put
+from wa.store.files import check_free, explained, part_file, put
 from wa.store.fold import fold_name
 from wa.texts import clean, one_line, unmarked
 
