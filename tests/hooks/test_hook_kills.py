@@ -13,7 +13,7 @@ from conftest import REEM, delivered, is_owned, wait_for
 from receiver import receiving
 
 from wa.connection.context import system_now
-from wa.hooks import table
+from wa.hooks import deliveries, table
 from wa.record.events import log
 
 BOT = """
@@ -26,7 +26,14 @@ print("reply", event["data"]["content"], time.monotonic())  # another text at ea
 """
 
 
-def kill_owners(home, wa, spawn, seed, rounds, each):
+def assert_places(store):
+    """Fail if the place of a hook is ahead of an event that it has to hear of and has not."""
+    for hook in table.listing(store):
+        settled = deliveries.settled_behind(store, hook["id"], 0)
+        assert settled >= {number for number in stored(store) if number <= hook["cursor"]}
+
+
+def kill_owners(home, store, wa, spawn, seed, rounds, each):
     """Let people write, each in two rounds, while the scheduler is killed again and again."""
     chance = random.Random(seed)
     kills = 0
@@ -41,6 +48,7 @@ def kill_owners(home, wa, spawn, seed, rounds, each):
         except subprocess.TimeoutExpired:
             process.kill()
             kills += 1
+        assert_places(store)
     assert kills == rounds
 
 
@@ -62,7 +70,7 @@ def test_a_program_replies_at_most_once_and_every_event_reaches_it(home, store, 
     bot.write_text(BOT, encoding="utf-8")
     options = ["--exec", f"{sys.executable} {bot}", "--reply-to-strangers"]
     assert wa("hooks", "add", "bot", *options).code == 0
-    kill_owners(home, wa, spawn, seed, rounds, each)
+    kill_owners(home, store, wa, spawn, seed, rounds, each)
     last = spawn("run-scheduler", WA_SEND_SPACING="0")
     events = stored(store)
 
@@ -92,7 +100,7 @@ def test_an_address_gets_every_event_at_least_once_and_in_order_of_its_chat(home
     with receiving() as receiver, receiving() as settling:
         assert wa("hooks", "add", "web", "--webhook", receiver.url).code == 0
         table.add(store, "slow", {"webhook": settling.url, "settle": 0.1}, system_now())
-        kill_owners(home, wa, spawn, seed, rounds, each)
+        kill_owners(home, store, wa, spawn, seed, rounds, each)
         last = spawn("run-scheduler")
         wait_for(lambda: {event["id"] for event in receiver.events} >= set(stored(store)), 60)
         assert wa("loopback", "say", REEM, "the last").code == 0

@@ -167,6 +167,40 @@ def test_two_bots_rest_after_ten_replies(wa, spawn, bot, contact, home, store):
     assert table.get(store, "bot")["status"] == "active"
 
 
+def test_a_hook_on_its_own_messages_and_on_the_queue_makes_no_loop(wa, spawn, bot, contact, home, store):
+    """It prints for whatever it hears of, also of what it has sent itself."""
+    types = ",".join(log.TYPES)
+    bot("import json, sys; print('heard of', json.load(sys.stdin)['type'])", "--own", "--events", types)
+    spawn("run-scheduler", WA_SEND_SPACING="0")
+    wa("loopback", "say", REEM, "hello")
+    wait_for(lambda: delivered(home) == ["heard of message"])
+
+    def heard():
+        found = wa("hooks", "show", "bot", "--json").json
+        return {each["type"] for each in found["deliveries"] if each["status"] == "done"}
+
+    wait_for(lambda: heard() >= {"message", "queue", "receipt", "connection"})
+    wait_for(lambda: table.get(store, "bot")["cursor"] == log.newest(store))
+    assert delivered(home) == ["heard of message"]
+    assert store.value("SELECT count(*) FROM scheduled_messages") == 1
+
+
+@pytest.mark.soak
+def test_two_programs_that_call_send_come_to_rest(wa, spawn, bot, contact, home, store):
+    """Each turn of the other is a message of Reem; the bot answers each by `wa send`, and prints nothing."""
+    command = [str(Path(sys.executable).parent / "wa"), "send", REEM]
+    source = (
+        f"import subprocess, sys\nsubprocess.run([*{command!r}, 'again', '--no-wait'], capture_output=True)"
+    )
+    bot(source)
+    spawn("run-scheduler", WA_SEND_SPACING="0")
+    for number in range(12):
+        wa("loopback", "say", REEM, f"turn {number}")
+        wait_for(lambda: table.get(store, "bot")["status"] == "resting" or len(settled(wa, number + 1)))  # noqa: B023
+    wait_for(lambda: table.get(store, "bot")["status"] == "resting")
+    wait_for(lambda: delivered(home) == ["again"] * 10)
+
+
 def test_a_program_that_calls_send_is_counted_too(wa, contact, store, bot):
     bot()
     for number in range(10):
@@ -399,17 +433,24 @@ def test_the_signature_is_that_of_the_convention():
         ["--exec", "bot", "--events", "message,nothing"],
         ["--exec", "bot", "--groups", "maybe"],
         ["--exec", "bot", "--timeout", "soon"],
+        ["--exec", "bot", "--timeout", "2d"],
+        *(["--exec", "bot", "--", name] for name in ("", " ", "a\nb", " a", "\x1b[31m", "n" * 65)),
     ],
 )
 def test_what_makes_no_hook_is_usage(wa, options):
-    refused = wa("hooks", "add", "bot", *options, "--json")
+    words = options if "--" in options else ["bot", *options]
+    refused = wa("hooks", "add", "--json", *words)
     assert (refused.code, refused.error["code"]) == (2, "usage")
     assert "password" not in refused.error["message"].replace("a password", "")
     assert wa("hooks", "list", "--json").json == []
 
 
-def test_hooks_are_listed_edited_and_removed(wa, bot):
+def test_hooks_are_listed_edited_and_removed(wa, bot, store):
     bot()
+    assert wa("hooks", "add", "x", "--exec", "y", "--chat", "nobody", "--json").error["code"] == "not-found"
+    ahead = wa("hooks", "add", "ahead", "--exec", "y", "--since", "99", "--chat", REEM, "--json").json
+    assert (ahead["cursor"], ahead["chats"]) == (log.newest(store), [REEM_JID]), "it hears what comes"
+    assert wa("hooks", "remove", "ahead").code == 0
     assert wa("hooks", "add", "bot", "--exec", "true", "--json").error["code"] == "usage"
     edited = wa("hooks", "edit", "bot", "--timeout", "90s", "--events", "message,edited", "--own", "--json")
     assert (edited.json["timeout"], edited.json["events"], edited.json["own"]) == (

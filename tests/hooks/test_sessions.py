@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import sys
 import threading
 from datetime import datetime, timedelta, timezone
@@ -228,6 +229,33 @@ def test_one_that_has_ended_is_never_handed_out(home, store):
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def _many_turns(home, hook, row, begin, wrong):
+    mine = Store(home)
+    for number in range(5_000):
+        now = NOW + timedelta(seconds=begin + number * 7)
+        with mine.write(durable=False):
+            found = sessions.say(mine, hook, {**row, "message_id": f"{begin}.{number}"}, now, UTC)
+        if not found["created_at"] <= to_iso(now) < found["expires_at"]:
+            wrong.put(found["session_id"])
+    mine.close()
+
+
+@pytest.mark.soak
+def test_of_two_processes_none_is_handed_one_that_has_ended(home, store):
+    """10,000 reads and writes, interleaved."""
+    hook, row = hook_of(store, "duration:60s"), said(store, "text")
+    store.close()  # a connection must not live on in a fork
+    context = multiprocessing.get_context("fork")
+    wrong = context.SimpleQueue()
+    work = [context.Process(target=_many_turns, args=(home, hook, row, begin, wrong)) for begin in (0, 3)]
+    for process in work:
+        process.start()
+    for process in work:
+        process.join()
+    assert [process.exitcode for process in work] == [0, 0]
+    assert wrong.empty()
 
 
 # ── End to end ──────────────────────────────────────────────────────────────────────────────────────

@@ -22,6 +22,9 @@ from wa.times import to_iso
 
 TIMEOUT, MAX_AGE = 30.0, 15 * 60.0
 """Seconds that one run may take, and after which an event is late, unless a hook says otherwise."""
+LONGEST_RUN = 24 * 3600.0
+"""Seconds that one run may take at most."""
+_LONGEST_NAME = 64
 _LISTS = ("events", "chats", "senders")
 _FLAGS = ("own", "reply_to_strangers", "is_draft", "allow_http", "is_alert")
 
@@ -34,18 +37,22 @@ def new_secret() -> str:
 def add(store: Store, name: str, values: Row, now: datetime, *, since: int | None = None) -> Row:
     """Add a hook; it hears what happens behind the event `since`, without that from now on. Return it.
 
-    Raise WaError `usage` for a name that is taken, and for a pause that it cannot wait for.
+    Raise WaError `usage` for a name that is none or is taken, and for a pause that it cannot wait for.
     """
+    if not name.strip() or name != name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+        text = f"a name has 1 to {_LONGEST_NAME} characters on one line"
+        raise WaError("usage", text, "wa hooks add bot --exec …")
     with store.write():
         if store.value("SELECT 1 FROM hooks WHERE name = ?", [name]):
             raise WaError("usage", f"there is a hook {name!r} already", f"`wa hooks edit {name}` changes it")
+        newest = log.newest(store)
         row = {
             "timeout": TIMEOUT,
             "max_age": MAX_AGE,
             **_stored(values),
             "name": name,
             "secret": new_secret() if values.get("webhook") else None,
-            "cursor": log.newest(store) if since is None else since,
+            "cursor": newest if since is None else min(since, newest),
             "created_at": to_iso(now),
             "updated_at": to_iso(now),
         }

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from wa.cli.context import App
-from wa.cli.options import Json, app_of, recipient
+from wa.cli.options import Json, app_of, chat_of, recipient
 from wa.errors import WaError
 from wa.hooks import alert, bursts, deliveries, program, sessions, table
 from wa.hooks import webhook as addresses
@@ -87,7 +87,7 @@ def _values(
             raise WaError("usage", f"--groups is no, also or only, not {groups!r}", None)
         found["groups"] = groups
     if chats:
-        found["chats"] = [recipient(app, each).jid for each in chats]
+        found["chats"] = [_chat(app, each) for each in chats]
     if senders:
         found["senders"] = [recipient(app, each).jid for each in senders]
     if session is not None:
@@ -96,9 +96,24 @@ def _values(
     for name, text in (("timeout", timeout), ("max_age", max_age)):
         if text is not None:
             found[name] = parse_duration(text).total_seconds()
+    if found.get("timeout", 0) > table.LONGEST_RUN:
+        raise WaError("usage", "--timeout is a day at most", "--timeout 5m")
     if settle is not None:
         found["settle"] = 0.0 if settle.strip() in _NONE else parse_duration(settle).total_seconds()
     return found
+
+
+def _chat(app: App, text: str) -> str:
+    """Return the JID of a chat, also of one in which nothing was said yet. Raise WaError `not-found`."""
+    try:
+        return chat_of(app, text).jid
+    except WaError as error:
+        if error.code != "not-found":
+            raise
+        try:
+            return recipient(app, text).jid
+        except WaError:
+            raise error from None
 
 
 @hooks.command()
