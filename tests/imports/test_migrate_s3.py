@@ -1,5 +1,7 @@
 """`wa migrate-s3 --from`: the old tool's files, whole or damaged, are migrated once, and nothing is sent."""
 
+# ruff: noqa: E501 - records of other programs
+
 from __future__ import annotations
 
 import io
@@ -762,6 +764,204 @@ def test_migrated_messages_are_found_and_not_printed_by_listen(migrate: Migrate,
     assert wa("listen", "--since", "0", "--for", "1s", "--json").out == ""
 
 
+def wa_message(number: str, text: Any = "hello", jid: str = REEM_JID, **fields: Any) -> Record:
+    """Return a message in the form of Baileys' own store."""
+    key = {"remoteJid": jid, "fromMe": False, "id": number, **fields.pop("key", {})}
+    content = {"conversation": text} if isinstance(text, str) else text
+    return {"key": key, "messageTimestamp": AT, "message": content, **fields}
+
+
+def people_in(store: Store) -> list[tuple[str, str, str]]:
+    """Return (chat, sender, text) of all messages, oldest first."""
+    return [(row["chat_jid"], row["sender"], row["content"]) for row in stored(store)]
+
+
+def test_a_participant_beside_the_key_is_the_sender_and_names_no_group(
+    migrate: Migrate, store: Store
+) -> None:
+    """Push names of members once named the group; the same goes for status posts."""
+    raw = {"key": {"remoteJid": GROUP, "fromMe": False, "id": "G"}, "participant": ADAM_JID, "pushName": "Cy"}
+    in_key = {"key": {"remoteJid": "status@broadcast", "fromMe": False, "id": "S", "participant": ADAM_JID}}
+    nobody = {"key": {"remoteJid": GROUP, "fromMe": False, "id": "N"}, "pushName": "Di"}
+    migrate(
+        chats={
+            GROUP: chat(said("all", rawMessage=raw), said("who?", AT + 1, rawMessage=nobody), jid=GROUP),
+            "status@broadcast": chat(
+                said("st", AT + 2, rawMessage={**in_key, "pushName": "Cy"}), jid="status@broadcast"
+            ),
+        }
+    )
+    assert people_in(store) == [
+        (GROUP, ADAM_JID, "all"), (GROUP, GROUP, "who?"), ("status@broadcast", ADAM_JID, "st"),
+    ]  # fmt: skip
+    assert store.rows("SELECT jid, name FROM push_names") == [{"jid": ADAM_JID, "name": "Cy"}]
+    assert {row["name"] for row in store.rows("SELECT name FROM chats")} == {None}
+
+
+@pytest.mark.parametrize("field", ["remoteJidAlt", "senderPn"])
+def test_a_second_address_of_a_message_maps_the_hidden_id(migrate: Migrate, store: Store, field: str) -> None:
+    group_key = {
+        "participant": "500600700800@lid",
+        f"participant{'Alt' if 'Alt' in field else 'Pn'}": ADAM_JID,
+    }
+    migrate(
+        chats={
+            LID: [
+                wa_message("A", jid=LID),
+                wa_message("B", "two", LID, messageTimestamp=AT + 1, key={field: REEM_JID}),
+            ],
+            GROUP: [wa_message("C", "all", GROUP, messageTimestamp=AT + 2, key=group_key)],
+        }
+    )
+    assert people_in(store) == [
+        (REEM_JID, REEM_JID, "hello"), (REEM_JID, REEM_JID, "two"), (GROUP, ADAM_JID, "all"),
+    ]  # fmt: skip
+    mapped = store.rows("SELECT lid, pn FROM jid_aliases ORDER BY pn")
+    assert mapped == [{"lid": LID, "pn": REEM_JID}, {"lid": "500600700800@lid", "pn": ADAM_JID}]
+
+
+def test_our_own_messages_map_no_hidden_id(migrate: Migrate, store: Store) -> None:
+    """Their second address is ours in some versions of Baileys."""
+    migrate(chats={LID: [wa_message("A", jid=LID, key={"fromMe": True, "senderPn": ADAM_JID})]})
+    assert store.rows("SELECT * FROM jid_aliases") == []
+
+
+def test_chats_and_people_in_the_old_form_of_addresses_are_taken(migrate: Migrate, store: Store) -> None:
+    old = f"{REEM}@c.us"
+    key = {"remoteJid": GROUP, "fromMe": False, "id": "G", "participant": f"{ADAM}@c.us"}
+    migrate(
+        chats={
+            old: {"messages": [said("one")]},
+            GROUP: chat(said("two", AT + 1, rawMessage={"key": key}), jid=GROUP),
+        }
+    )
+    assert people_in(store) == [(REEM_JID, REEM_JID, "one"), (GROUP, ADAM_JID, "two")]
+
+
+def test_a_whole_store_of_baileys_is_taken(migrate: Migrate, store: Store, wa: Run) -> None:
+    whole = {
+        "chats": [
+            {"id": REEM_JID, "conversationTimestamp": {"low": AT, "high": 0}, "unreadCount": 0, "name": "Reem"},
+            {"id": GROUP, "name": "Choir"},
+        ],
+        "contacts": {
+            ADAM_JID: {"id": ADAM_JID, "notify": "Adam ♥"},
+            LID: {"id": LID, "phoneNumber": REEM_JID},
+        },
+        "messages": {
+            REEM_JID: [wa_message("A"), wa_message("B", {"extendedTextMessage": {"text": "two"}}, messageTimestamp=AT + 1)],
+            GROUP: {"array": [wa_message("C", "all", GROUP, messageTimestamp=AT + 2, participant=ADAM_JID)]},
+        },
+        "labels": [],
+    }  # fmt: skip
+    found = migrate(chats=whole)["chats.json"]
+    assert (found["chats"], counts(found)) == (2, (3, 0, 0))
+    assert people_in(store) == [
+        (REEM_JID, REEM_JID, "hello"),
+        (REEM_JID, REEM_JID, "two"),
+        (GROUP, ADAM_JID, "all"),
+    ]
+    assert "Choir" in wa("chats").out
+    assert "Adam ♥: all" in wa("read", GROUP).out
+    assert store.rows("SELECT lid, pn FROM jid_aliases") == [{"lid": LID, "pn": REEM_JID}]
+    assert counts(migrate(chats=whole)["chats.json"]) == (0, 3, 0)
+
+
+CONTENTS = [
+    ({"imageMessage": {"caption": "look", "mediaKey": "AQID"}}, ("image", "look")),
+    ({"videoMessage": {}}, ("video", "")),
+    ({"audioMessage": {"ptt": True}}, ("voice", "")),
+    ({"audioMessage": {"ptt": False}}, ("audio", "")),
+    ({"documentWithCaptionMessage": {"message": {"documentMessage": {"fileName": "a.pdf"}}}}, ("document", "a.pdf")),
+    ({"ephemeralMessage": {"message": {"viewOnceMessageV2": {"message": {"imageMessage": {}}}}}}, ("image", "")),
+    ({"stickerMessage": {}}, ("sticker", "")),
+    ({"contactMessage": {"displayName": "Cy", "vcard": "…"}}, ("contact", "Cy")),
+    ({"locationMessage": {"degreesLatitude": 51.5, "degreesLongitude": -0.1}}, ("location", "51.5, -0.1")),
+    ({"pollCreationMessageV3": {"name": "When?", "options": []}}, ("poll", "When?")),
+    ({"messageContextInfo": {}, "conversation": "hi"}, ("text", "hi")),
+    ({"newKindMessage": {"a": 1}}, ("other", "")),
+]  # fmt: skip
+
+
+def test_messages_of_baileys_in_a_list_have_their_kinds(migrate: Migrate, store: Store) -> None:
+    """They may stand in a list by themselves, or in the history's objects with a `message`."""
+    alone = [
+        wa_message(f"{number}", each, messageTimestamp=AT + number)
+        for number, (each, _) in enumerate(CONTENTS)
+    ]
+    assert counts(migrate(chats=alone)["chats.json"]) == (len(CONTENTS), 0, 0)
+    assert [(row["message_type"], row["content"]) for row in stored(store)] == [
+        wanted for _, wanted in CONTENTS
+    ]
+    history = {"chats": [{"id": REEM_JID, "messages": [{"message": each} for each in alone]}]}
+    assert counts(migrate(chats=history)["chats.json"]) == (0, len(CONTENTS), 0)
+
+
+def test_a_record_of_baileys_that_is_no_message_is_named(migrate: Migrate, store: Store) -> None:
+    records = [
+        wa_message("A"), wa_message("B", {"reactionMessage": {"text": "x"}}), wa_message("C", {"protocolMessage": {}}),
+        {**wa_message("D"), "message": None, "messageStubType": 27},
+    ]  # fmt: skip
+    found = migrate(code=8, chats={REEM_JID: records})["chats.json"]
+    assert counts(found) == (1, 0, 3)
+    assert [each["reason"].split()[-1] for each in found["reasons"]] == [
+        "reactionMessage",
+        "protocolMessage",
+        "decrypted",
+    ]
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "2024-12-24T00:26:40.000Z",
+        {"low": AT, "high": None},
+        {"low": str(AT), "high": "0"},
+        f"{AT}.0",
+        f"{AT}000",
+    ],
+)
+def test_a_time_in_any_form_is_read_and_else_the_date_stands_in(
+    migrate: Migrate, store: Store, at: Any
+) -> None:
+    migrate(
+        chats={REEM_JID: chat(said("a", at, date=None), said("b", "soon", date="2024-12-24T00:26:41.000Z"))}
+    )
+    assert [row["timestamp"] for row in stored(store)] == [AT, AT + 1]
+
+
+@pytest.mark.parametrize(
+    "chats",
+    [
+        {"type": "Backup", "data": "AAAA"}, {"foo": {"a": 1}}, [{"a": 1}], ["x"], {"messages": {"nobody": [1]}},
+        {"chats": {"nobody": {}}}, [[]],
+    ],
+)  # fmt: skip
+def test_a_file_from_which_nothing_is_taken_is_no_success(migrate: Migrate, chats: Any) -> None:
+    found = migrate(code=8, chats=chats)["chats.json"]
+    assert counts(found)[:2] == (0, 0)
+    assert found["reasons"]
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ('{"447700900123@s.whatsapp.net": {"messages": [', "it ends in the middle"),
+        ('{"a": {"messages": []},\n\n "b": {"messages": [],,}}', "at line 3, "),
+        ('[{"a": tru}]', "line 1, '[{\"a\": tru}]': invalid string in json text"),
+        ('{"a": {}}}', "trailing garbage"),
+    ],
+)
+def test_damage_is_told_with_its_place_and_an_early_end_only_where_it_is(
+    wa: Run, folder: Path, text: str, part: str
+) -> None:
+    (folder / "chats.json").write_text(text)
+    told = wa("migrate-s3", "--from", str(folder))
+    assert told.code == 8
+    assert part in told.out
+    assert ("ends in the middle" in told.out) == ("ends" in part)
+
+
 @pytest.mark.parametrize("empty", [{}, []])
 def test_files_without_records_are_no_error(migrate: Migrate, empty: Any) -> None:
     found = migrate(contacts={}, scheduled=empty, jobs=empty, chats=empty)
@@ -1098,13 +1298,13 @@ BAD: dict[str, list[Any]] = {
     ],
     "chats": [
         {},
-        said(at=None),
-        said(at="soon"),
-        said(at=-5),
-        said(at=2**80),
-        said(at=1e300),
-        said(at={"low": "x"}),
-        said(at=[]),
+        said(at=None, date=None),
+        said(at="soon", date=None),
+        said(at=-5, date=None),
+        said(at=2**80, date=None),
+        said(at=1e300, date=None),
+        said(at={"low": "x"}, date=None),
+        said(at=[], date=None),
         said(5),
         said(["x"]),
         said({}),
@@ -1218,7 +1418,7 @@ def test_a_string_of_ten_megabytes_damages_its_record_alone(
 RECORD_WITH_A_NUMBER: dict[str, Record] = {
     "scheduled": planned(999, scheduledTime="@@"),
     "jobs": job(999, progress={"recipientsSent": "@@"}),
-    "chats": said("unheard", "@@"),
+    "chats": said("unheard", "@@", date=None),
 }
 
 

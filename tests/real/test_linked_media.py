@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import importlib
 import json
 import os
 import signal
+import sqlite3
 import stat
+import sys
 
 import pytest
 from conftest import wait_for
 from media_samples import film, mp3, picture, voice
+from relay.trust import installed_neonize
 
 pytest_plugins = ["linked_fixture"]
 
@@ -383,6 +388,49 @@ def test_every_kind_is_downloaded_once(device, adam, reem, town, with_listener):
     assert device.json("download", adam.number) == rows
     assert [row["path"] for row in device.json("download", adam.number, "voice", "1")] == [rows[3]["path"]]
     assert in_folder(device.home.path / "media") == before
+
+
+def protobuf():
+    """Return the library's module for messages, without the library itself."""
+    folder = str(installed_neonize() / "proto")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return importlib.import_module("waE2E.WAWebProtobufsE2E_pb2")
+
+
+def as_baileys(raw):
+    """Return the picture in a message in JSON, as Baileys writes it, in each of its forms of bytes."""
+    picture = protobuf().Message.FromString(raw).imageMessage
+    forms = [
+        lambda data: {"type": "Buffer", "data": list(data)},
+        lambda data: {"type": "Buffer", "data": base64.b64encode(data).decode()},
+        lambda data: base64.b64encode(data).decode(),
+        lambda data: {str(place): byte for place, byte in enumerate(data)},
+    ]
+    size = {"low": picture.fileLength, "high": 0, "unsigned": True}
+    plain = {"url": picture.URL, "directPath": picture.directPath, "fileLength": size}
+    return [
+        {**plain, "mediaKey": form(picture.mediaKey), "fileSha256": form(picture.fileSHA256),
+         "fileEncSha256": form(picture.fileEncSHA256), "contextInfo": {"mentionedJid": ["x", 5]}}
+        for form in forms
+    ]  # fmt: skip
+
+
+def test_a_file_that_the_tool_before_received_is_downloaded(device, listener, adam, reem, tmp_path):
+    data = comes(listener, adam, reem, "image")
+    with sqlite3.connect(device.home.path / "wa.db") as db:
+        ((raw,),) = db.execute("SELECT raw_proto FROM messages WHERE message_type = 'image'").fetchall()
+    db.close()
+    other = "447700900777@s.whatsapp.net"
+    messages = [
+        {"message": "[Image]", "messageType": "image", "timestamp": 1_766_427_000 + number, "isFromMe": False,
+         "rawMessage": {"key": {"remoteJid": other, "id": f"OLD{number}"}, "message": {"imageMessage": each}}}
+        for number, each in enumerate(as_baileys(raw))
+    ]  # fmt: skip
+    (tmp_path / "chats.json").write_text(json.dumps({other: {"id": other, "messages": messages}}))
+    device.ok("migrate-s3", "--from", str(tmp_path))
+    rows = device.json("download", other)
+    assert [content(row) for row in rows] == [data] * 4
 
 
 def test_files_are_downloaded_to_the_folder_of_out(device, listener, adam, reem, tmp_path):

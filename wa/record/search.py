@@ -35,6 +35,11 @@ class Filter:
     """The place before which the messages are."""
 
 
+_FILE_FIELDS = (b'"mediaKey"', b'"vcard"')
+"""What a message of the tool before this one, which is stored as JSON, needs for its file."""
+_HAS_CARD = """instr(m.raw_proto, CAST('"vcard"' AS BLOB))"""
+
+
 def search(store: Store, query: str, narrowed: Filter, limit: int) -> list[Row]:
     """Return messages that contain every word of `query`, newest first, each with a `snippet`.
 
@@ -156,7 +161,7 @@ def files(store: Store, chat: str, kind: str | None, limit: int) -> list[Row]:
         f"SELECT {ROW} FROM messages m INDEXED BY messages_files WHERE m.chat_jid = :chat"
         f" AND m.message_type IN ({kinds}) AND (:kind IS NULL OR m.message_type = :kind)"
         " AND (m.message_type != 'contact' OR m.media_path IS NOT NULL OR"
-        " (m.raw_proto IS NOT NULL AND m.source != 'migration'))"
+        f" (m.raw_proto IS NOT NULL AND (m.source != 'migration' OR {_HAS_CARD})))"
         " AND m.deleted_at IS NULL ORDER BY m.timestamp DESC, m.id DESC LIMIT :limit",
         {"chat": chat, "kind": kind, "limit": limit},
     )
@@ -166,7 +171,8 @@ def files(store: Store, chat: str, kind: str | None, limit: int) -> list[Row]:
 def with_file(store: Store, number: int) -> Row:
     """Return the columns that a download of a message's file needs. Raise WaError `not-found` without one."""
     row = store.row("SELECT raw_proto, timestamp, message_type, source FROM messages WHERE id = ?", [number])
-    if row is None or row["raw_proto"] is None or row["source"] == "migration":
+    raw = row["raw_proto"] if row else None
+    if row is None or raw is None or (raw.startswith(b"{") and not any(each in raw for each in _FILE_FIELDS)):
         raise WaError(
             "not-found", "the file cannot be downloaded", "its message came without the keys of the file"
         )

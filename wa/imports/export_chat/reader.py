@@ -93,9 +93,12 @@ class _Reader:
         clock = header.time(self.form.vocabulary) if header else None
         day = header.day(order, self.form.latest, self.form.vocabulary) if header and order else None
         is_quoted = is_quotation(line, header) and (header is None or header.style != self.form.style)
+        found = None
         if header and day and clock and not is_quoted:
             found = self._begun(number, line, header, datetime.combine(day, clock))
-            if header.style == self.form.style:
+        is_main = header is not None and header.style == self.form.style
+        if found and (is_main or found.sender is not None or not self._is_damaged(line)):
+            if is_main:
                 yield from self.settle(found.at)
                 self.begun, self.is_skipping = found, False
             else:

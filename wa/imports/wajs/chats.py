@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 from tempfile import TemporaryFile
 from typing import Any
 
 from wa.imports.wajs.fields import Skip
 from wa.imports.wajs.json_stream import Event, Unreadable, elements, inside, next_batch, value
-from wa.imports.wajs.messages import OldMessage, jid_of, read_message
+from wa.imports.wajs.messages import OldMessage, read_message
 from wa.imports.wajs.report import FileReport
-from wa.record import chats, names, write
+from wa.imports.wajs.wa_messages import chat_of, is_person, jid_of, pair_of
+from wa.record import chats, merge_chats, names, write
 from wa.record.events import told
 from wa.record.names import canonical
 from wa.record.retention import ledger, like
 from wa.store.database import BATCH, Row, Store
 from wa.store.device import own_jid
 from wa.whatsapp.events import MessageReceived
+
+_OTHER_PARTS = ("labels", "labelAssociations", "presences", "groupMetadata", "state")
+"""Parts of a store of Baileys that have no messages."""
+_NO_CHAT = "it is neither a chat nor a message"
 
 
 class ChatImport:
@@ -36,6 +42,12 @@ class ChatImport:
         self._number = 0
         """The number of the present message in the file."""
         self._me = own_jid(store) or "me"
+        self._chats: set[str] = set()
+        """The chats of the file, for their number."""
+        self._alone: list[Row] = []
+        """Messages that stand by themselves, in no chat."""
+        self._is_split = False
+        """Whether the phone number behind a hidden id became known."""
 
     def take(self, source: Iterator[Event]) -> None:
         """Import all chats. Raise Damaged if the file is; the messages before the damage are imported."""
@@ -46,16 +58,38 @@ class ChatImport:
         )
         try:
             self._report.chats = 0
-            for key, first in elements(source, "chats"):
-                self._take_chat(source, str(key), first)
-                self._report.chats += 1
+            try:
+                for key, first in elements(source, "chats"):
+                    self._take_part(source, str(key), first)
+            finally:
+                self._take_alone()
+            if self._is_split:
+                merge_chats.join_split_chats(self._store, self._now)
         finally:
             self._store.execute("DROP TABLE occurrences")
             self._store.execute("DROP TABLE counted")
 
+    def _take_part(self, source: Iterator[Event], key: str, first: Event) -> None:
+        """Import a chat, or all messages or all people of a whole store of Baileys."""
+        if key == "messages" and first[0] in ("start_map", "start_array"):
+            for each, begin in inside(source, first):
+                self._take_chat(source, str(each), begin)
+        elif key == "contacts" and first[0] in ("start_map", "start_array"):
+            for _, begin in inside(source, first):
+                self._take_person(value(source, begin))
+        elif key in _OTHER_PARTS:
+            value(source, first)
+        else:
+            self._take_chat(source, key, first)
+
     def _take_chat(self, source: Iterator[Event], key: str, first: Event) -> None:
         if first[0] == "start_array":  # a list of messages, with the chat's id as its key
+            taken = self._number
             self._take_messages(key, (value(source, each) for _, each in inside(source, first)))
+            if jid_of(key) or taken < self._number:
+                self._count(key)
+            else:
+                self._report.skip(_NO_CHAT, key)
         elif first[0] != "start_map":
             self._report.skip("a chat is not an object", key)
         else:
@@ -63,9 +97,10 @@ class ChatImport:
 
     def _take_fields(self, source: Iterator[Event], key: str, first: Event) -> None:
         known: Row = {}
+        taken = self._number
         with TemporaryFile("w+", encoding="utf-8") as aside:
             for name, begin in inside(source, first):
-                if name == "messages" and begin[0] in ("start_array", "start_map"):
+                if name in ("messages", "array") and begin[0] in ("start_array", "start_map"):
                     records = (value(source, each) for _, each in inside(source, begin))
                     if "id" in known or jid_of(key):
                         self._take_messages(known.get("id", key), records)
@@ -73,14 +108,56 @@ class ChatImport:
                         aside.writelines(json.dumps(each, default=_plain) + "\n" for each in records)
                 elif name == "messages" and begin[1] is not None:
                     self._report.skip("the messages of a chat are not a list", key)
-                elif name in ("id", "name", "alias"):
-                    known[str(name)] = value(source, begin)
                 else:
-                    value(source, begin)
+                    known[str(name)] = value(source, begin)
+            if chat_of(known):
+                self._put_aside(known)
+                return
             chat = known["id"] if isinstance(known.get("id"), str) else key
             aside.seek(0)
             self._take_messages(chat, map(json.loads, aside))
-        self._name(chat, known.get("name") or known.get("alias"))
+        self._count(chat)
+        if jid_of(chat) is None and taken == self._number:
+            self._report.skip(_NO_CHAT, key)
+        self._name(chat, known.get("name") or known.get("alias") or known.get("subject"))
+
+    def _count(self, chat: Any) -> None:
+        self._chats.add(jid_of(chat) or str(chat))
+        self._report.chats = len(self._chats)
+
+    def _put_aside(self, record: Row) -> None:
+        """Keep a message that stands by itself until there are enough of them for a transaction."""
+        self._alone.append(record)
+        if len(self._alone) >= BATCH:
+            self._take_alone()
+
+    def _take_alone(self) -> None:
+        """Record the messages that were put aside."""
+        records, self._alone = self._alone, []
+        for chat, found in groupby(sorted(records, key=_chat_of), _chat_of):
+            self._count(chat)
+            self._take_messages(chat, iter(list(found)))
+
+    def _take_person(self, record: Any) -> None:
+        """Store the names and addresses of a person in a store of Baileys."""
+        if self._dry_run or not isinstance(record, dict) or not (jid := jid_of(record.get("id"))):
+            return
+        others = [jid_of(record.get(name)) for name in ("lid", "phoneNumber", "jid")]
+        pairs = [pair for other in others for pair in pair_of(jid, other, self._me)]
+        if not is_person(jid):
+            return
+        with self._store.write(durable=False):
+            self._map(pairs)
+            for name in ("name", "notify", "verifiedName"):
+                if isinstance(record.get(name), str) and record[name].strip():
+                    names.add_name(self._store, canonical(self._store, jid), record[name].strip())
+
+    def _map(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Store which phone numbers hidden ids stand for."""
+        for lid, pn in pairs:
+            if canonical(self._store, lid) != pn:
+                merge_chats.map_lid(self._store, lid, pn)
+                self._is_split = self._is_split or merge_chats.is_split(self._store, lid)
 
     def _take_messages(self, chat: Any, records: Iterator[Any]) -> None:
         """Record one chat's messages. Raise Damaged if the file is; the messages before it are recorded."""
@@ -109,6 +186,8 @@ class ChatImport:
             return
         self._report.read += len(found)
         with self._store.write(durable=False):
+            if not self._dry_run:
+                self._map({pair for each in found for pair in each.same})
             new = self._record(canonical(self._store, jid), jid, found)
         self._report.written += new
         self._report.already_there += len(found) - new
@@ -119,7 +198,7 @@ class ChatImport:
         if self._dry_run:
             return self._count_new(new)
         for sender, name in {(each.sender, each.push_name) for each in found if not each.is_from_me}:
-            if name:
+            if name and is_person(sender):
                 names.add_name(self._store, canonical(self._store, sender), name)
         count = write.record_many(self._store, new, "migration", self._now) if new else 0
         told.complete(self._store)
@@ -208,6 +287,10 @@ class ChatImport:
             chats.ensure(self._store, jid, self._now)
             if isinstance(name, str) and name.strip():
                 chats.add_name(self._store, jid, name.strip())
+
+
+def _chat_of(record: Row) -> str:
+    return chat_of(record) or ""
 
 
 def _plain(found: Any) -> Any:

@@ -35,6 +35,9 @@ class Unreadable(Exception):
 
 _NO_TEXT = "\ufdd0"
 """A noncharacter (Unicode §23.7), in the place of bytes that are not UTF-8."""
+_WIDEST = 30
+"""The most characters that the parser shows before and behind a fault."""
+_SPACES = str.maketrans("\r\n", "  ")
 _DEEPEST = 100
 """The most levels of nesting; json.dumps() fails at a thousand."""
 _LARGEST = 10**40
@@ -50,6 +53,10 @@ class _Text:
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("wa-mark")
+        self._last = ""
+        """The newest piece, with the line before it as far as it belongs to the same line."""
+        self._line = 1
+        """The number of the line with which `_last` begins."""
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, none only at the end of the file."""
@@ -57,20 +64,38 @@ class _Text:
             piece = self._stream.read(max(size, 1) if size else 0)
             text = self._decoder.decode(piece, final=not piece and bool(size))
             if text or not piece:
+                if text:
+                    self._line += self._last.count("\n")
+                    self._last = self._last.rpartition("\n")[2][-_WIDEST:] + text
                 return text.encode()
+
+    def place_of(self, error: str) -> str:
+        """Return the line of a fault of which the parser shows the text around it, `line 3, "[1,, 2]"`."""
+        _, shown, mark = [*error.split("\n"), "", ""][:3]
+        around = shown[max(0, mark.find("^") - _WIDEST) :].strip()
+        found = self._last.translate(_SPACES).find(around)
+        line = self._line + self._last.count("\n", 0, found + max(0, mark.find("^") - shown.find(around)))
+        return f"line {line}, {around!r}" if around and found >= 0 else "its beginning"
 
 
 def events(stream: Readable) -> Iterator[Event]:
     """Yield the events of the parser in order. Raise Damaged where the file is no JSON."""
     # Raise Python's limit for the digits of a number: there the parser loses the elements before it too.
     getattr(sys, "set_int_max_str_digits", int)(_MOST_DIGITS)
+    text = _Text(stream)
     try:
-        for event in ijson.basic_parse(_Text(stream), buf_size=_CHUNK):  # noqa: UP028
+        for event in ijson.basic_parse(text, buf_size=_CHUNK):  # noqa: UP028
             yield event  # `yield from` would pass an early close() on, which ijson takes for damage
-    except ijson.IncompleteJSONError:
-        raise Damaged("it ends in the middle") from None
-    except (ijson.JSONError, ValueError):
-        raise Damaged("it is not JSON any more") from None
+    except (ijson.JSONError, ValueError) as error:
+        raise Damaged(_what(str(error), text)) from None
+
+
+def _what(error: str, text: _Text) -> str:
+    """Return what is wrong, and where. The parser's fast form has one error for all faults."""
+    if "premature EOF" in error or "ncomplete" in error:
+        return "it ends in the middle"
+    fault = error.split("\n")[0].partition(": ")[2].strip(".")
+    return f"at {text.place_of(error)}: {fault or 'it is not JSON any more'}"
 
 
 def elements(source: Iterator[Event], wrapper: str) -> Iterator[tuple[str | int, Event]]:

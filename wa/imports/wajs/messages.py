@@ -8,10 +8,10 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from wa.errors import WaError
-from wa.imports.wajs.fields import Skip, an_object
-from wa.jids import is_group, parse_address
+from wa.imports.wajs.fields import Skip, an_object, moment
+from wa.imports.wajs.wa_messages import content_of, is_person, part, participant_of, raw_of, same_people
 from wa.queue.checks import MAX_TEXT
 from wa.record import messages
 from wa.store.database import Row
@@ -21,6 +21,7 @@ _PLACEHOLDER = re.compile(
     r"\[(?:Image|Video|Voice Note|Audio|Document|Other message type)\] ?(?:undefined$)?"
 )
 """The texts that the old tool stored for messages without a text."""
+_NUMBER = re.compile(r"[0-9]{1,19}(?:\.[0-9]{1,9})?", re.ASCII)
 _TEXTS = ("message", "text", "content", "body", "caption")
 
 
@@ -36,6 +37,8 @@ class OldMessage:
     is_from_me: bool
     push_name: str | None
     raw: bytes | None
+    same: tuple[tuple[str, str], ...] = ()
+    """The hidden ids that it explains, with phone JIDs."""
 
     @property
     def signature(self) -> tuple[int, bool, str]:
@@ -70,75 +73,87 @@ class OldMessage:
 def read_message(record: Any, chat: str, me: str) -> OldMessage:
     """Return a record as a message. Raise Skip."""
     record = an_object(record)
-    raw = _part(record, "rawMessage")
-    key = _part(raw, "key")
-    text = next((record[name] for name in _TEXTS if record.get(name) is not None), "")
-    if not isinstance(text, str):
-        raise Skip("its text is not a string")
+    raw = raw_of(record)
+    key = part(raw, "key")
+    kind, text = content_of(raw) if raw and raw is not part(record, "rawMessage") else ("", _text(record))
     if len(text) > MAX_TEXT:
         raise Skip("its text is longer than a message can be")
     flags = [record[name] for name in ("isFromMe", "fromMe", "is_from_me") if record.get(name) is not None]
-    is_from_me = flags[0] if flags else key.get("fromMe", False)
+    is_from_me = flags[0] if flags else key.get("fromMe") or False
     if not isinstance(is_from_me, (bool, int)):
         raise Skip("it does not say who wrote it")
-    kind = _type_of(record, text, raw)
+    kind = kind or _type_of(record, text, raw)
     number = key.get("id")
     return OldMessage(
         number if isinstance(number, str) and number else None,
-        _sender(chat, bool(is_from_me), key, me),
+        _sender(chat, bool(is_from_me), raw, me),
         _timestamp(record, raw),
         text if kind == "text" else _PLACEHOLDER.sub("", text, count=1),
         kind,
         bool(is_from_me),
         raw["pushName"] if isinstance(raw.get("pushName"), str) else None,
         json.dumps(raw, default=float).encode() if raw else None,
+        tuple(same_people(raw, me)),
     )
 
 
-def jid_of(chat: Any) -> str | None:
-    """Return the JID for the old tool's id of a chat; None if it is no address."""
-    try:
-        return parse_address(chat.replace("@c.us", "@s.whatsapp.net")) if isinstance(chat, str) else None
-    except WaError:
-        return None
-
-
-def _part(record: Row, name: str) -> Row:
-    found = record.get(name)
-    return found if isinstance(found, dict) else {}
+def _text(record: Row) -> str:
+    """Return the text that the old tool stored. Raise Skip."""
+    text = next((record[name] for name in _TEXTS if record.get(name) is not None), "")
+    if not isinstance(text, str):
+        raise Skip("its text is not a string")
+    return text
 
 
 def _type_of(record: Row, text: str, raw: Row) -> str:
     kind = record.get("messageType") or record.get("message_type") or "text"
-    audio = _part(_part(raw, "message"), "audioMessage")
+    audio = part(part(raw, "message"), "audioMessage")
     if kind == "audio" and (text == "[Voice Note]" or audio.get("ptt")):
         kind = "voice"
     return kind if kind in messages.TYPES and kind not in messages.SILENT else "other"
 
 
-def _sender(chat: str, is_from_me: bool, key: Row, me: str) -> str:
-    """Return the sender's JID. In a group, only the raw message has it."""
+def _sender(chat: str, is_from_me: bool, raw: Row, me: str) -> str:
+    """Return the sender's JID. In a group and for status posts, only the raw message has it."""
     if is_from_me:
         return me
-    return (jid_of(key.get("participant")) if is_group(chat) else None) or chat
+    return (None if is_person(chat) else participant_of(raw)) or chat
 
 
 def _timestamp(record: Row, raw: Row) -> int:
-    """Return Unix seconds from a number, from digits, or from the two halves of a 64-bit number."""
-    for found in (record.get("timestamp"), raw.get("messageTimestamp")):
-        if isinstance(found, dict):
-            low, high = found.get("low"), found.get("high", 0)
-            found = (
-                (high << 32) + (low & 0xFFFFFFFF) if isinstance(low, int) and isinstance(high, int) else None
-            )
-        elif isinstance(found, str):
-            found = int(found) if found.isascii() and found.isdigit() and len(found) < 20 else None
-        if not isinstance(found, (int, float, Decimal)) or isinstance(found, bool) or not 0 < found < 10**15:
-            continue
-        seconds = int(found) // 1000 if found > 10**11 else int(found)
-        if seconds <= messages.LAST_SECOND:
+    """Return Unix seconds from the first of the fields for a time that can be read. Raise Skip."""
+    for found in (record.get("timestamp"), raw.get("messageTimestamp"), record.get("date")):
+        seconds = _seconds(found)
+        if seconds is not None and 0 < seconds <= messages.LAST_SECOND:
             return seconds
     raise Skip("its time cannot be read")
+
+
+def _seconds(found: Any) -> int | None:
+    """Return Unix seconds from a number, digits, ISO text, or the two halves of a 64-bit number."""
+    if isinstance(found, dict):
+        low, high = _whole(found.get("low")), _whole(found.get("high") or 0)
+        found = None if low is None or high is None else (high << 32) + (low & 0xFFFFFFFF)
+    elif isinstance(found, str):
+        found = _whole(found) or _of_text(found)
+    if not isinstance(found, (int, float, Decimal)) or isinstance(found, bool) or not 0 < found < 10**15:
+        return None
+    return int(found) // 1000 if found > 10**11 else int(found)
+
+
+def _of_text(found: str) -> float | None:
+    try:
+        at = moment(found, ZoneInfo("UTC"))
+    except Skip:
+        return None
+    return at.timestamp() if at else None
+
+
+def _whole(found: Any) -> int | None:
+    """Return a whole number from a number or its digits: 12 from 12, "12" and "12.0"."""
+    if isinstance(found, str) and _NUMBER.fullmatch(found):
+        return int(found.partition(".")[0])
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 def _made_up_id(chat: str, message: OldMessage, ordinal: int) -> str:

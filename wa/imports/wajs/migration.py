@@ -11,10 +11,11 @@ invalid record is skipped and reported; the others are imported.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 from wa.errors import WaError
@@ -24,7 +25,7 @@ from wa.imports.wajs.contacts import import_contact
 from wa.imports.wajs.fields import Complain, Skip
 from wa.imports.wajs.files import Counted, Source, find
 from wa.imports.wajs.jobs import JobImport
-from wa.imports.wajs.json_stream import Damaged, Readable, elements, events, next_batch, value
+from wa.imports.wajs.json_stream import Damaged, Event, elements, events, next_batch, value
 from wa.imports.wajs.report import FileReport, cells_of
 from wa.imports.wajs.scheduled import ScheduledImport
 from wa.people import contacts
@@ -34,6 +35,8 @@ from wa.store.open import bind_store
 from wa.store.wake import wake_owner
 from wa.texts import counted
 
+_BEGINNING = 40
+"""Events of a file by which it is known whether it holds records at all."""
 _BATCH = 100
 """Records in one transaction, so that a listener at the same time does not wait long."""
 _JOBS = 4
@@ -116,21 +119,24 @@ class _Run:
         if found is None:  # removed since `find` found it
             return
         stream, size = found
-        counted = Counted(stream, progress.begin(name, size))
+        read = events(Counted(stream, progress.begin(name, size)))
+        begun: set[str] = set()
+        parsed: Iterator[Event] = chain(_noted(islice(read, _BEGINNING), begun), read)
         try:
             if name == "chats.json":
-                ChatImport(self._store, self._now, report, dry_run=self._dry_run).take(events(counted))
+                ChatImport(self._store, self._now, report, dry_run=self._dry_run).take(parsed)
             else:
-                self._take_records(name, report, counted)
+                self._take_records(name, report, parsed)
+            if not report.read and begun == {"scalar"}:
+                report.skip("it holds no records, but something else", "the whole file")
         except Damaged as error:
             reason = f"the file is damaged, and was read no further: {error}"
             report.skip(reason, f"after {report.read} records")
         finally:
             stream.close()
 
-    def _take_records(self, name: str, report: FileReport, stream: Readable) -> None:
+    def _take_records(self, name: str, report: FileReport, source: Iterator[Event]) -> None:
         take, wrapper = self._takes[name]
-        source = events(stream)
         records = ((key, value(source, first)) for key, first in elements(source, wrapper))
         while True:
             batch, damage = next_batch(records, _JOBS if wrapper == "jobs" else _BATCH)
@@ -146,3 +152,13 @@ class _Run:
                 raise damage
             if not batch:
                 return
+
+
+def _noted(source: Iterable[Event], begun: set[str]) -> Iterator[Event]:
+    """Yield events; note in `begun` whether there are scalars, or lists and objects within the first."""
+    for number, (kind, scalar) in enumerate(source):
+        if number and kind in ("start_map", "start_array"):
+            begun.add("container")
+        elif kind not in ("start_map", "start_array", "end_map", "end_array", "map_key"):
+            begun.add("scalar")
+        yield kind, scalar

@@ -33,6 +33,7 @@ from wa.whatsapp.transport import (
     Accepted,
     ConnectFailed,
     Downloaded,
+    DownloadFailed,
     Evidence,
     Handlers,
     NotConnected,
@@ -192,6 +193,8 @@ class LoopbackTransport:
         """Return the file of a message, which here is in the message itself; Transport.download."""
         if self._server is None or self._token is None:
             raise NotConnected("no connection")
+        if raw.startswith(b"{"):  # it came from the tool before this one, with the address of its file
+            raise DownloadFailed("the stand-in cannot reach WhatsApp's files")
         if len(raw) > most:
             raise TooLarge(f"it has {len(raw)} bytes")
         return Downloaded(raw, "application/octet-stream")

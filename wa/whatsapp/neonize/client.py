@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from wa.store.paths import Home
+from wa.whatsapp.neonize.decoding.from_json import stored_message
 from wa.whatsapp.neonize.decoding.kinds.cards import cards_name, vcards
 from wa.whatsapp.neonize.decoding.kinds.files import file_in, file_of
 from wa.whatsapp.neonize.errors import download_error, send_error, upload_error
@@ -142,7 +143,7 @@ class Client:
 
     def download(self, raw: bytes, most: int) -> Downloaded:
         """Return the file of a message, of at most `most` bytes. Raise DownloadFailed."""
-        message = self._lib.e2e.Message.FromString(raw)
+        message = stored_message(self._lib.e2e.Message, raw)
         if sent := vcards(message):
             return Downloaded(sent, "text/vcard", cards_name(message))
         size, mimetype, name = file_of(message)
