@@ -429,6 +429,8 @@ def test_the_signature_is_that_of_the_convention():
         ["--webhook", "https://user:password@example.org/hook"],
         ["--webhook", "ftp://example.org"],
         ["--webhook", "example.org"],
+        ["--webhook", "https://example.org/a b"],
+        ["--webhook", "https://example.org/\nb"],
         ["--webhook", "https://example.org:port/"],
         ["--exec", "bot", "--events", "message,nothing"],
         ["--exec", "bot", "--groups", "maybe"],

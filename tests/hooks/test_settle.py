@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from conftest import ADAM_JID, REEM, REEM_JID, FakeClock, delivered, wait_for
@@ -15,13 +17,18 @@ from wa.connection.context import system_now
 from wa.connection.incoming.events import apply_event
 from wa.hooks import bursts, deliveries, table
 from wa.hooks.bursts import Window
+from wa.hooks.program import Result
 from wa.hooks.serving.backlog import Backlog
+from wa.hooks.serving.worker import Worker
 from wa.record.events import log
+from wa.settings import parse_settings
+from wa.times import from_iso
 from wa.whatsapp.events import Deleted, Edited, MessageReceived
 
 NOW = FakeClock()()
 GROUP = "120363000000000001@g.us"
 SECOND = timedelta(seconds=1)
+SETTINGS = parse_settings({"WA_TRANSPORT": "loopback", "WA_TZ": "UTC"}, lambda: "UTC")
 BOT = """
 import json, sys
 data = json.load(sys.stdin)["data"]
@@ -242,3 +249,78 @@ def test_the_pause_is_set_shown_and_checked(wa):
     assert wa("hooks", "edit", "bot", "--max-age", "4s", "--json").error["code"] == "usage"
     assert wa("hooks", "edit", "bot", "--timeout", "9s", "--json").json["settle"] == 5.0
     assert wa("hooks", "edit", "bot", "--settle", "0", "--json").json["settle"] == 0.0
+
+
+# ── Whatever happens ────────────────────────────────────────────────────────────────────────────────
+
+
+class Played(Worker):
+    """A worker without a thread of its own, whose receiver answers as chance has it."""
+
+    def __init__(self, home, now, hook, chance, heard):
+        super().__init__(home, SETTINGS, now, hook)
+        self.chance, self.heard = chance, heard
+
+    def _hand_over(self, number, known):
+        self.heard.append(json.loads(known.text))
+        is_refused = self.chance.random() < 0.3
+        self._results.append((number, Result(error="no", again=True) if is_refused else Result()))
+
+    def step(self, store, *, dies=False):
+        """Hand over what is due; with `dies`, end before the outcome is noted."""
+        self._step(store)
+        wait_for(lambda: len(self._results) == self._backlog.running())
+        if not dies:
+            self._step(store)
+            wait_for(lambda: len(self._results) == self._backlog.running())
+
+
+@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(n, marks=pytest.mark.soak) for n in range(3, 40))])
+def test_each_message_is_in_one_event_and_all_come_in_order(store, home, seed):
+    """People write, the receiver refuses, wa is killed: at any time, by chance."""
+    chance, clock, heard = random.Random(seed), FakeClock(), []  # noqa: S311
+    people, places = [REEM_JID, ADAM_JID, "447700900789@s.whatsapp.net"], [None, None, GROUP]
+    values = {"webhook": "http://127.0.0.1:9/", "settle": 5.0, "groups": "also", "max_age": 10.0**6}
+    table.add(store, "web", values, clock())
+    worker, count = None, 0
+
+    def goes_on(dies=False):
+        nonlocal worker
+        if worker is None:
+            with store.write():
+                deliveries.take_up(store, 1, clock())
+            worker = Played(home, clock, table.get(store, "web"), chance, heard)
+        worker.step(store, dies=dies)
+        settled = deliveries.settled_behind(store, 1, 0)
+        assert settled >= set(range(1, table.get(store, "web")["cursor"] + 1)), "its place is not ahead"
+
+    for _ in range(120):
+        for _ in range(chance.choice([0, 0, 1, 1, 2, 70 if chance.random() < 0.05 else 1])):
+            count += 1
+            person = chance.choice(people)
+            put(store, f"{count}", 0, chance.choice(places) or person, person, begin=clock())
+        clock.advance(seconds=chance.choice([0.1, 1, 2, 4, 6, 30]))
+        dies = chance.random() < 0.15
+        if chance.random() < 0.8:
+            goes_on(dies)
+        if dies:
+            worker = None
+    for _ in range(200):
+        clock.advance(hours=1)
+        goes_on()
+    together = {}
+    for event in heard:
+        numbers = [int(each["message_id"][3:]) for each in event["data"]["messages"]]
+        assert together.setdefault(event["id"], numbers) == numbers, "an id holds the same again"
+        assert len(numbers) <= bursts.MOST_MESSAGES
+        assert len({(each["chat_jid"], each["sender"]) for each in event["data"]["messages"]}) == 1
+        times = [from_iso(each["created_at"]) for each in event["data"]["messages"]]
+        assert all(later - earlier < 5 * SECOND for earlier, later in pairwise(times))
+    assert sorted(number for numbers in together.values() for number in numbers) == list(range(1, count + 1))
+    assert table.get(store, "web")["cursor"] == log.newest(store)
+    chats = {}
+    for event in heard:
+        firsts = chats.setdefault(event["data"]["chat_jid"], [])
+        if event["id"] not in firsts:
+            firsts.append(event["id"])
+    assert all(firsts == sorted(firsts) for firsts in chats.values())

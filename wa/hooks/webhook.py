@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 import ipaddress
+import re
 import socket
 import threading
 import urllib.error
@@ -32,7 +33,7 @@ def check(address: str, *, allow_http: bool) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise WaError("usage", "that is no web address", "https://example.org/hook") from None
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not host or re.search(r"[\s\x00-\x1f\x7f]", address):
         raise WaError("usage", "a webhook is an address that begins with https://", None)
     if parts.username is not None or parts.password is not None:
         hint = "the receiver knows us by the signature: `wa hooks show NAME --secret`"
