@@ -15,6 +15,7 @@ from wa.backup.packing import Damaged, digest, unpack
 from wa.backup.replace import replace_store
 from wa.errors import WaError
 from wa.queue import place
+from wa.record.retention.lock import alone
 from wa.store.database import Row
 from wa.store.files import part_path, put, storage_error
 from wa.store.locks import FileLock, describe_holder, lock_holder
@@ -151,7 +152,7 @@ def restore(backups: Backups, wanted: str, transport: str) -> Row:
         raise WaError("in-use", f"{holder} holds the connection", "stop it, then restore")
     try:
         lock.write({"pid": os.getpid(), "command": "backup restore", "since": to_iso(backups.now())})
-        with backups.lock("backup restore") as parts:
+        with backups.lock("backup restore") as parts, alone(home):
             reader = Reader(backups, parts)
             found = reader.find(wanted)
             unpacked = parts / "restored.db"

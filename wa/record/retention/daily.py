@@ -73,6 +73,8 @@ class Keeper:
                 return
             except WaError as error:
                 log.warning("nothing more was pruned: %s", error.message)
+            except Exception:  # a bug of ours must not end what owns the connection
+                log.exception("nothing more was pruned")
 
     def _look(self, store: Store) -> None:
         """Prune if the last time is a day ago, or was with another setting."""
@@ -104,4 +106,6 @@ def believed_now(store: Store, now: datetime, length: timedelta) -> datetime:
     """
     sql = "SELECT timestamp FROM messages INDEXED BY messages_by_time{} ORDER BY timestamp DESC LIMIT 1"
     newest = store.value(sql.format(" WHERE NOT is_from_me")) or store.value(sql.format(""))
-    return now if newest is None else min(now, moment(newest) + min(length / 2, MOST_AHEAD))
+    if newest is None or newest >= now.timestamp():
+        return now
+    return min(now, moment(newest) + min(length / 2, MOST_AHEAD))

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from wa.errors import WaError
 from wa.record import chats, polls, responses, write
 from wa.record.messages import START, moment
 from wa.record.retention import archive, files, ledger, lines
+from wa.record.retention.lock import alone
 from wa.store.database import Row, Store
-from wa.store.locks import FileLock
 from wa.store.rewrites import Shelf, forget_old, old_rows, still_needed
 from wa.times import to_iso
 
@@ -60,10 +59,7 @@ class Pruning:
 
     def run(self) -> Row:
         """Prune, and return the report. Raise WaError `in-use` and `storage-error`."""
-        lock = FileLock(self.store.home.prune_lock)
-        if not lock.acquire():
-            raise WaError("in-use", "another wa process is pruning, or restoring an archive", "wait for it")
-        try:
+        with alone(self.store.home):
             archive.remove_left(self.store.home)
             files.remove_left(self.store)
             path = self._archive() if self.with_archive else None
@@ -74,8 +70,6 @@ class Pruning:
                 self._remove_all()
             self._finish()
             return self.report() | {"archive": str(path) if path else None}
-        finally:
-            lock.release()
 
     def rehearse(self) -> Row:
         """Return what `run` would report, without its archive; nothing is written."""

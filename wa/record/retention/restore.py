@@ -16,8 +16,9 @@ from wa.errors import WaError
 from wa.record import chats, messages, polls, responses, write
 from wa.record.names import canonical
 from wa.record.retention import archive, ledger, lines
+from wa.record.retention.checked import Checker
+from wa.record.retention.lock import alone
 from wa.store.database import BATCH, Row, Store
-from wa.store.locks import FileLock
 from wa.store.paths import Home
 from wa.store.rewrites import Shelf, old_rows
 from wa.times import to_iso
@@ -56,7 +57,7 @@ class Restoring:
     read: int = field(default=0, init=False)
     restored: int = field(default=0, init=False)
     rows: dict[str, int] = field(default_factory=dict, init=False)
-    _columns: dict[str, list[str]] = field(default_factory=dict, init=False)
+    _checker: Checker = field(init=False)
     _shelves: dict[str, Shelf] = field(default_factory=dict, init=False)
 
     def check(self) -> int:
@@ -64,6 +65,7 @@ class Restoring:
         found: list[Shelf] = []
         old_rows.run(self.store, found, to_iso(self.now), 0)
         self._shelves = {shelf.table: shelf for shelf in found}
+        self._checker = Checker(self.store, list(self._shelves))
         count = 0
         for line in archive.read(self.path, archive.home_id(self.store)):
             self._parsed(line)
@@ -72,10 +74,7 @@ class Restoring:
 
     def run(self) -> Row:
         """Restore an archive that was checked, and return the report. Raise WaError `in-use`."""
-        lock = FileLock(self.store.home.prune_lock)
-        if not lock.acquire():
-            raise WaError("in-use", "another wa process is pruning, or restoring an archive", "wait for it")
-        try:
+        with alone(self.store.home):
             batch: list[Row] = []
             for line in archive.read(self.path, archive.home_id(self.store)):
                 batch.append(self._parsed(line))
@@ -83,8 +82,6 @@ class Restoring:
                     self._take(batch)
                     batch = []
             self._take(batch)
-        finally:
-            lock.release()
         return {
             "archive": str(self.path),
             "messages": self.restored,
@@ -96,21 +93,10 @@ class Restoring:
         """Return what a line holds. Raise Unusable for a line that cannot be stored here."""
         try:
             found = lines.parsed(line)
-            kind = found["type"]
-            table = "messages" if kind == lines.MESSAGE else self._shelves[kind].table
-            row, _ = lines.taken_apart(found)
-            unknown = set(row) - set(self._columns_of(table))
+            self._checker.check(found)
         except (ValueError, KeyError, TypeError) as error:
-            raise archive.Unusable(self.path, "a line of it holds no row of ours") from error
-        if unknown:
-            raise archive.Unusable(self.path, f"there is no column {min(unknown)} here")
+            raise archive.Unusable(self.path, f"a line of it is no row of ours ({error})") from error
         return found
-
-    def _columns_of(self, table: str) -> list[str]:
-        if table not in self._columns:
-            names = self.store.rows(f"SELECT name FROM pragma_table_info('{table}')")
-            self._columns[table] = [each["name"] for each in names]
-        return self._columns[table]
 
     def _take(self, batch: list[Row]) -> None:
         with self.store.write(durable=False):
