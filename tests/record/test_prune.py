@@ -450,3 +450,29 @@ def test_pruning_reads_no_table_whole(filled):
     scans = [(sql, plan) for sql, plan in found.items() if re.search(r"SCAN (?!json_each|t\b)", plan)]
     small = re.compile(r"FROM (state|hooks|pruned LIMIT)|sqlite_")
     assert [sql for sql, _ in scans if not small.search(sql)] == []
+
+
+def test_the_old_tool_s_messages_do_not_come_back(wa, store, clock, tmp_path):
+    old = [
+        {"timestamp": OLD, "message": "ok", "isFromMe": False},
+        {"timestamp": OLD, "message": "ok", "isFromMe": False},
+        {"timestamp": OLD + 5, "message": "mine", "isFromMe": True, "rawMessage": {"key": {"id": "MX"}}},
+        {"timestamp": OLD + 9, "message": "first", "isFromMe": False},
+    ]
+    folder = tmp_path / "old"
+    folder.mkdir()
+    (folder / "chats.json").write_text(json.dumps({REEM_JID: old}))
+    args = ("migrate-s3", "--from", str(folder), "--json")
+    assert wa(*args).json[0]["written"] == 4
+    record(store, said("A", OLD, text="ok"), source="history")  # one of them has its own id now
+    with store.write():
+        write.edit(store, messages.find(store, REEM_JID, "MX"), "mine, edited", NOW)
+        first = store.value("SELECT message_id FROM messages WHERE content = 'first'")
+        write.edit(store, messages.find(store, REEM_JID, first), "first, edited", NOW)
+    prune(store)
+    for how in (("--dry-run",), ()):
+        assert wa(*args, *how).json[0]["written"] == 0, how
+    record(store, said("A", OLD, text="ok"), said("B", OLD, text="ok"), source="history")
+    assert stored_ids(store) == []
+    (folder / "chats.json").write_text(json.dumps({REEM_JID: [*old, old[0]]}))
+    assert wa(*args).json[0]["written"] == 1  # a third one was never here
