@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 from wa.record.retention.archive import to_line
 from wa.store.database import Row, Store
 
+T = TypeVar("T")
+
+_MOST_BYTES = 250_000
+"""The bytes of lines behind which no further row joins a batch: the search index takes a second for 10 MB."""
 MESSAGE = "message"
 """The type of a line with a message; that of any other row is the name of its table."""
 _ANSWERS = {
@@ -50,3 +55,26 @@ def taken_apart(found: Row) -> tuple[Row, dict[str, list[Row]]]:
     answers = {name: found.get(name, []) for name in _ANSWERS}
     row = {name: value for name, value in found.items() if name != "type" and name not in _ANSWERS}
     return row, answers
+
+
+def type_and_size(line: bytes) -> tuple[str, int]:
+    """Return the type of a line of an archive, and its bytes."""
+    return line[9 : line.index(b'"', 9)].decode(), len(line)
+
+
+def batches(
+    found: Iterable[T], most: int, type_and_size: Callable[[T], tuple[str, int]]
+) -> Iterator[tuple[str, list[T]]]:
+    """Yield what is removed in one transaction: things of one type in a row, and the type."""
+    batch: list[T] = []
+    kind, size = "", 0
+    for each in found:
+        its_kind, its_size = type_and_size(each)
+        if batch and (its_kind != kind or len(batch) == most or size > _MOST_BYTES):
+            yield kind, batch
+            batch, size = [], 0
+        kind = its_kind
+        batch.append(each)
+        size += its_size
+    if batch:
+        yield kind, batch

@@ -22,8 +22,6 @@ from wa.times import to_iso
 
 BATCH = 200
 """Rows that are read, or removed, at once."""
-_MOST_BYTES = 1_000_000
-"""The bytes of lines behind which no further row joins a batch."""
 
 
 def _no_pause() -> None:
@@ -173,7 +171,7 @@ class Pruning:
     def _remove_archived(self, path: Path) -> None:
         """Remove what an archive holds, unless it was changed since."""
         shelves = {shelf.table: shelf for shelf in self._shelves()}
-        for kind, batch in _batches(archive.read(path), self.batch):
+        for kind, batch in lines.batches(archive.read(path), self.batch, lines.type_and_size):
             if kind == lines.MESSAGE:
                 self._remove_messages({lines.parsed(line)["id"]: line for line in batch})
             else:
@@ -184,9 +182,10 @@ class Pruning:
 
     def _remove_all(self) -> None:
         """Remove what is old enough, without an archive."""
-        for page in self._pages():
-            self._remove_messages(dict.fromkeys(row["id"] for row in page))
-            self.advance(2 * len(page))
+        found = (row for page in self._pages() for row in page)
+        for _, batch in lines.batches(found, self.batch, lambda row: ("", len(row["content"] or ""))):
+            self._remove_messages(dict.fromkeys(row["id"] for row in batch))
+            self.advance(2 * len(batch))
             self.pause()
         for shelf in self._shelves():
             for rows in shelf.pages(self.store, self.batch):
@@ -240,19 +239,3 @@ def _needed(store: Store, rows: Sequence[Row]) -> set[int]:
     found: set[int] = set()
     still_needed.run(store, rows, found)
     return found
-
-
-def _batches(found: Iterator[bytes], most: int) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield runs of lines of one type, with the type, each of which is removed in one transaction."""
-    batch: list[bytes] = []
-    kind, size = "", 0
-    for line in found:
-        its_kind = line[9 : line.index(b'"', 9)].decode()
-        if batch and (its_kind != kind or len(batch) == most or size > _MOST_BYTES):
-            yield kind, batch
-            batch, size = [], 0
-        kind = its_kind
-        batch.append(line)
-        size += len(line)
-    if batch:
-        yield kind, batch

@@ -18,11 +18,13 @@ from wa.record.names import canonical
 from wa.record.retention import archive, ledger, lines
 from wa.record.retention.checked import Checker
 from wa.record.retention.lock import alone
-from wa.store.database import BATCH, Row, Store
+from wa.store.database import Row, Store
 from wa.store.paths import Home
 from wa.store.rewrites import Shelf, old_rows
 from wa.times import to_iso
 
+BATCH = 100
+"""Rows that are restored in one transaction at most."""
 _CHANGED = ("edited_at", "deleted_at", "details", "raw_proto", "secret", "unavailable", "message_type")
 
 
@@ -75,13 +77,9 @@ class Restoring:
     def run(self) -> Row:
         """Restore an archive that was checked, and return the report. Raise WaError `in-use`."""
         with alone(self.store.home):
-            batch: list[Row] = []
-            for line in archive.read(self.path, archive.home_id(self.store)):
-                batch.append(self._parsed(line))
-                if len(batch) == BATCH // 5:
-                    self._take(batch)
-                    batch = []
-            self._take(batch)
+            found = archive.read(self.path, archive.home_id(self.store))
+            for _, batch in lines.batches(found, BATCH, lines.type_and_size):
+                self._take([self._parsed(line) for line in batch])
         return {
             "archive": str(self.path),
             "messages": self.restored,
