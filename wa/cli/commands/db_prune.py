@@ -11,9 +11,8 @@ import typer
 from wa.cli.context import App
 from wa.cli.options import Json, app_of, chat_of
 from wa.errors import WaError
-from wa.record.retention.prune import Pruning
+from wa.record.retention.prune import YEAR, Pruning, age
 from wa.record.retention.restore import Restoring, find
-from wa.record.retention.span import YEAR, age
 from wa.texts import counted
 from wa.times import from_iso
 

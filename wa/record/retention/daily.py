@@ -13,8 +13,7 @@ from datetime import datetime, timedelta
 
 from wa.errors import WaError
 from wa.record.messages import moment
-from wa.record.retention.prune import Pruning
-from wa.record.retention.span import YEAR
+from wa.record.retention.prune import YEAR, Pruning
 from wa.store.database import Store
 from wa.store.open import explained
 from wa.store.paths import Home

@@ -7,9 +7,10 @@ both, whenever the process is killed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from wa.record import chats, polls, responses, write
@@ -18,10 +19,18 @@ from wa.record.retention import archive, files, ledger, lines
 from wa.record.retention.lock import alone
 from wa.store.database import Row, Store
 from wa.store.rewrites import Shelf, forget_old, old_rows, still_needed
-from wa.times import to_iso
+from wa.times import parse_duration, to_iso
 
+YEAR = timedelta(days=365)
+"""The time for which jobs, series and rows of the queue are kept after they ended."""
 BATCH = 200
 """Rows that are read, or removed, at once."""
+_NOTHING = re.compile(r"0+ ?[smhdw]?", re.IGNORECASE)
+
+
+def age(text: str) -> timedelta:
+    """Return a duration, `0d` too. Raise WaError `usage` for any other text that is none."""
+    return timedelta() if _NOTHING.fullmatch(text.strip()) else parse_duration(text)
 
 
 def _no_pause() -> None:
