@@ -6,6 +6,7 @@ import configparser
 import http.client
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -15,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,29 +101,25 @@ def pm2_program() -> str:
 
 
 class PM2:
-    """A PM2 daemon for one test."""
+    """A PM2 daemon; its apps have the settings of the test that starts them."""
 
     def __init__(self, program: str, home: Path) -> None:
-        self._program = program
-        self._environ = {
-            **os.environ,
-            "PM2_HOME": str(home),
-            "HOME": str(home),
-            "PM2_DISABLE_VERSION_CHECK": "true",
-            "NO_COLOR": "1",
-        }
+        self._program, self._home = program, home
+        self._seen = 0
 
-    def __call__(self, *args: str, **env: str) -> str:
+    def __call__(self, *args: str, code: int = 0) -> str:
+        home = str(self._home)
+        more = {"PM2_HOME": home, "HOME": home, "PM2_DISABLE_VERSION_CHECK": "true", "NO_COLOR": "1"}
         done = subprocess.run(
             [self._program, *args],
-            env={**self._environ, **env},
+            env={**os.environ, **more},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
     def app(self, name: str = "wa-scheduler") -> dict[str, Any]:
@@ -130,20 +128,46 @@ class PM2:
         return next(each for each in apps if each["name"] == name)
 
     def pid(self, name: str = "wa-scheduler") -> int:
-        return int(self.app(name)["pid"])
+        """Return the process of an app, 0 without one; it takes a file of PM2 and not a process of node."""
+        found = [path.read_text() for path in (self._home / "pids").glob(f"{name}-*.pid")]
+        return int(*found) if found else 0
+
+    def ends(self, name: str = "wa-scheduler") -> int:
+        """Return how often an app of this test has ended, as PM2's log says."""
+        return len(re.findall(rf"App \[{name}:\d+\] exited with code", self._log()[self._seen :]))
+
+    def clear(self) -> None:
+        """End all apps, and forget them."""
+        if "starting in" in self._log()[self._seen :]:
+            self("delete", "all")
+        self._seen = len(self._log())
+
+    def end(self) -> None:
+        """End the daemon."""
+        pid_file = self._home / "pm2.pid"
+        daemon = int(pid_file.read_text()) if pid_file.exists() else 0
+        self("kill")
+        if daemon:
+            wait_for(lambda: not is_alive(daemon), what="the end of PM2's daemon")
+
+    def _log(self) -> str:
+        path = self._home / "pm2.log"
+        return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture(scope="module")
+def pm2_daemon(pm2_program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PM2]:
+    """PM2 with a home whose path is short enough for its sockets."""
+    made = PM2(pm2_program, tmp_path_factory.mktemp("p"))
+    yield made
+    made.end()
 
 
 @pytest.fixture
-def pm2(pm2_program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PM2]:
-    """PM2 with a home whose path is short enough for its sockets; its daemon ends with the test."""
-    home = tmp_path_factory.mktemp("p")
-    pm2 = PM2(pm2_program, home)
-    yield pm2
-    pid_file = home / "pm2.pid"
-    daemon = int(pid_file.read_text()) if pid_file.exists() else 0
-    pm2("kill")
-    if daemon:
-        wait_for(lambda: not is_alive(daemon), what="the end of PM2's daemon")
+def pm2(pm2_daemon: PM2) -> Iterator[PM2]:
+    """PM2 without apps."""
+    yield pm2_daemon
+    pm2_daemon.clear()
 
 
 @pytest.fixture
@@ -193,26 +217,26 @@ def test_pm2_stops_a_process_cleanly_while_it_sends(wa, home, pm2, config):
     assert rows(wa, "pending") == ["message 1", "message 2"]
 
 
-@pytest.mark.parametrize(
-    ("fault", "code"), [(("logged-out", "on"), 3), (("banned", "3600"), 5)], ids=["logged out", "banned"]
-)
-def test_pm2_does_not_restart_a_process_that_ended_for_good(wa, tmp_path, pm2, config, fault, code):
-    wa("loopback", "fault", *fault)
-    assert wa("schedule", "add", REEM, "Waits", "--at", "in 0 seconds").code == 0
-    pm2("start", config)
-    wait_for(lambda: pm2.pid() == 0, what="its end")
+def test_pm2_does_not_restart_a_process_that_ended_for_good(wa, tmp_path, pm2):
+    faults = {"gone": ("logged-out", "on"), "banned": ("banned", "3600"), "control": ("outdated", "on")}
+    for name, fault in faults.items():
+        env = {"WA_HOME": str(tmp_path / name)}
+        assert wa("loopback", "fault", *fault, **env).code == 0
+        assert wa("schedule", "add", REEM, "Waits", "--at", "in 0 seconds", **env).code == 0
+        path = tmp_path / f"{name}.config.js"
+        path.write_text(wa("service", "pm2", **env).out.replace('"wa-scheduler"', f'"{name}"'))
+        pm2("start", str(path))
+    wait_for(lambda: pm2.ends("gone") and pm2.ends("banned"), what="their end")
     # Another process, which ends with 7, is restarted again and again meanwhile.
-    control = {"WA_HOME": str(tmp_path / "control")}
-    assert wa("loopback", "fault", "outdated", "on", **control).code == 0
-    other = tmp_path / "control.config.js"
-    other.write_text(wa("service", "pm2", **control).out.replace('"wa-scheduler"', '"control"'))
-    pm2("start", str(other))
-    wait_for(lambda: pm2.app("control")["pm2_env"]["restart_time"] >= 3, what="restarts")
-    app = pm2.app()
-    assert app["pid"] == 0
-    assert app["pm2_env"]["exit_code"] == code
-    assert app["pm2_env"]["restart_time"] == 0
-    assert rows(wa, "pending") == ["Waits"]
+    seen = pm2.ends("control")
+    wait_for(lambda: pm2.ends("control") >= max(seen + 2, 4), what="restarts")
+    assert pm2.app("control")["pm2_env"]["restart_time"] >= 3
+    for name, code in (("gone", 3), ("banned", 5)):
+        app = pm2.app(name)
+        assert app["pid"] == 0
+        assert app["pm2_env"]["exit_code"] == code
+        assert app["pm2_env"]["restart_time"] == 0
+        assert rows(partial(wa, WA_HOME=str(tmp_path / name)), "pending") == ["Waits"]
 
 
 def test_the_pm2_file_has_the_needed_settings(config):

@@ -26,7 +26,7 @@ LONGEST_FIRST = {
     "test_migrate_s3": False,
     "test_exit_codes": False,
     "test_migrate_s3_bucket": True,
-    "test_supervision": False,
+    "test_supervision": True,
     "test_linked_media": True,
     "test_storage_faults": False,
     "test_demo": False,

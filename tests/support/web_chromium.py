@@ -91,7 +91,7 @@ class Site:
             storage_state=self.state,
             **more,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         context.on("request", lambda request: self.asked.add(request.url))
         context.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
         context.on("weberror", lambda error: self.said.append(str(error.error)))
