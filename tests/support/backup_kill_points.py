@@ -109,7 +109,8 @@ if __name__ == "__main__":
     sys.argv[1:4] = []
     clock = _ticking_from(os.environ["CLOCK"]) if os.environ.get("CLOCK") else system_now
     cli.App = partial(App, now=clock)  # type: ignore[misc,assignment]
-    points = Points(point, ending, log)
-    sys.addaudithook(points.audit)
-    sys.settrace(points.trace)
+    if (point, log) != ("0", "-"):
+        points = Points(point, ending, log)
+        sys.addaudithook(points.audit)
+        sys.settrace(points.trace)
     cli.main()

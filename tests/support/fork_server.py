@@ -27,8 +27,8 @@ BECOME_REAPER = 36
 """PR_SET_CHILD_SUBREAPER of prctl(2): orphans among our descendants become our children."""
 REPLACED = ("neonize", "wa")
 """The packages of which PYTHONPATH may name another copy than the installed one."""
-PACKAGES = {"mcp": "wa.mcp"}
-"""Commands whose packages import large libraries, which would make the forks of all others slower."""
+PACKAGES = {"mcp": "wa.mcp", "backup": "boto3"}
+"""Commands that import large packages, which would make the forks of all others slower."""
 MOST_FILES = 16
 MOST_VARIABLES = 250
 """The variables that the environment of a forked process has room for."""

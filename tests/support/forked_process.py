@@ -83,6 +83,11 @@ def warm_up(*packages: str) -> None:
             with suppress(ImportError):
                 importlib.import_module(name)
         _warm_messages()
+    if "boto3" in packages:
+        import boto3
+
+        # a session of its own, which imports what each client needs
+        boto3.session.Session("ID", "SECRET").client("s3", "us-east-1", endpoint_url="http://127.0.0.1")
     assert threading.active_count() == 1
     gc.collect()
     gc.freeze()
