@@ -180,6 +180,21 @@ def test_an_owner_prunes_once_a_day(wa, filled, clock, monkeypatch):
     clock.advance(hours=1)
     own(clock, lambda: last() == to_iso(clock()))
     assert stored() == ["M8", "M9"]
+    record(filled, said(11, OLD, chat=ADAM_JID))
+    filled.home.archive.rename(filled.home.path / "elsewhere")
+    filled.home.archive.write_text("in the way")
+    clock.advance(hours=24)
+    own(clock, lambda: "error" in filled.state()["retention"])
+    assert "M11" in stored()
+
+    def told():
+        return next(each for each in wa("doctor", "--json").json if each["name"] == "retention")
+
+    assert (told()["ok"], told()["code"]) == (False, "storage-error")
+    filled.home.archive.unlink()
+    own(clock, lambda: "error" not in filled.state()["retention"])
+    assert stored() == ["M8", "M9"]
+    assert told()["ok"]
 
 
 def test_a_clock_a_year_ahead_does_not_prune_everything(wa, filled, clock, monkeypatch):

@@ -19,6 +19,7 @@ from wa.jids import phone_of_jid
 from wa.queue import attention, pacing, rows
 from wa.record import messages
 from wa.record.derived import check
+from wa.record.retention import daily
 from wa.settings import Settings, Storage
 from wa.store import condition
 from wa.store.database import Store
@@ -82,6 +83,7 @@ def examine(subject: Subject) -> list[dict[str, Any]]:
         "clock": _clock,
         "zones": lambda subject: rules_text(),
         "disk": _disk,
+        "retention": lambda subject: daily.describe(subject.store, subject.settings.retention),
         "storage": _storage,
     }
     return [_outcome(name, check, subject) for name, check in checks.items()]

@@ -65,6 +65,8 @@ def prune(
         found = run.rehearse() if dry_run else run.run()
     found["dry_run"] = dry_run
     app.out.result(found, _told(app, found))
+    if found["messages"] and not dry_run:
+        app.out.note("the database keeps its size until `wa db vacuum`")
     if found["kept"]:
         kept = counted(found["kept"], "message")
         app.out.note(f"{kept} stay: a hook has not heard of them, or a message of the queue needs them")

@@ -65,7 +65,7 @@ class Keeper:
                 with explained(self._home):
                     store = Store(self._home, busy_seconds=BUSY_SECONDS)
                     try:
-                        self._look(store)
+                        self._try(store)
                     finally:
                         store.close()
             except _Ended:
@@ -75,11 +75,23 @@ class Keeper:
             except Exception:  # a bug of ours must not end what owns the connection
                 log.exception("nothing more was pruned")
 
+    def _try(self, store: Store) -> None:
+        """Prune if it is time to; keep the error of a run that failed for `describe`."""
+        try:
+            with explained(self._home):
+                self._look(store)
+        except WaError as error:
+            if error.code != "in-use":
+                with store.write(durable=False):
+                    store.set_state(_KEY, {**store.state().get(_KEY, {}), "error": error.message})
+            raise
+
     def _look(self, store: Store) -> None:
         """Prune if the last time is a day ago, or was with another setting."""
         now, length = self._now(), format_duration(self._length)
-        last = store.state().get(_KEY)
-        if last and last["older_than"] == length and now - DAY < from_iso(last["at"]) <= now:
+        last = store.state().get(_KEY, {})
+        is_same = last.get("older_than") == length and "error" not in last
+        if is_same and now - DAY < from_iso(last["at"]) <= now:
             return
         believed = believed_now(store, now, self._length)
         store.keep_small()
@@ -95,6 +107,17 @@ class Keeper:
         if self._ending.wait(max(REST_SECONDS, REST * took)):
             raise _Ended
         self._since = time.monotonic()
+
+
+def describe(store: Store, length: timedelta | None) -> str:
+    """Return in words what is pruned once a day. Raise WaError `storage-error` when the last run failed."""
+    if length is None:
+        return "everything is kept: WA_RETENTION is not set"
+    last = store.state().get(_KEY, {})
+    if "error" in last:
+        raise WaError("storage-error", f"old messages are not pruned: {last['error']}", "see `wa db prune`")
+    when = f"last at {last['at']}" if "at" in last else "not yet: a listener or run-scheduler does it"
+    return f"messages older than {format_duration(length)} are pruned once a day, {when}"
 
 
 def believed_now(store: Store, now: datetime, length: timedelta) -> datetime:
