@@ -6,9 +6,13 @@ import pytest
 from conftest import ADAM_JID, REEM, REEM_JID
 from web_client import serving
 
+from wa.connection.context import Context
+from wa.connection.programs import agents
 from wa.hooks import table
 from wa.hooks.replies import MOST
+from wa.settings import parse_settings
 
+SETTINGS = parse_settings({"WA_TRANSPORT": "loopback", "WA_TZ": "UTC"}, lambda: "UTC")
 FAR = "2030-12-24 10:00"
 
 
@@ -67,6 +71,28 @@ def test_every_way_of_a_program_is_counted_and_one_too_many_is_refused(api, wa, 
     assert call("messages", now, hook="9:1").status == 202, "a hook that was removed"
     for wrong in ("bot", "1:", "-1:2", "1:2:3", "", "1" * 30):
         assert api("POST", "/api/v1/messages", now, x_wa_hook=wrong).status == 400, wrong
+
+
+def test_what_a_hook_that_proposes_sends_is_a_draft(api, wa, store, home):
+    assert wa("hooks", "add", "shy", "--exec", "true", "--draft").code == 0
+    now, later = {"to": REEM, "text": "Hi"}, ["schedule", "add", REEM, "Hi", "--at", FAR]
+    assert api("POST", "/api/v1/messages", now, x_wa_hook="1:5").json["status"] == "draft"
+    assert api("POST", "/api/v1/schedule", {**now, "at": FAR}, x_wa_hook="1:5").json["status"] == "draft"
+    job = {"to": [REEM], "part": [{"text": "Part"}]}
+    assert api("POST", "/api/v1/jobs", job, x_wa_hook="1:5").json["status"] == "draft"
+    commands = (
+        ["send", REEM, "Hi"],
+        later,
+        [*later, "--every", "week"],
+        ["send", "--tag", "family", "x", "--yes"],
+    )
+    for command in commands:
+        assert wa(*command, "--json", WA_HOOK="1:5").json["status"] == "draft", command
+    context = Context(home, SETTINGS, store, hook_id=1)
+    made = agents.send(context, agents.Allowed(send=True), REEM, "By an agent", "k", None)
+    assert (made.row["status"], made.why) == ("draft", "the hook that started this server makes drafts alone")
+    assert store.value("SELECT count(*) FROM scheduled_messages WHERE status != 'draft'") == 0
+    assert wa("send", REEM, "Hi", "--no-wait", "--json").json["status"] == "pending"
 
 
 def test_a_job_counts_for_each_that_it_goes_to(api, wa, store):

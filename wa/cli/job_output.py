@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ def make(app: App, wish: Wish, given: Iterable[Given], *, dry_run: bool, ask: bo
     from wa.queue.jobs.people import freeze
 
     now = app.now()
+    wish = replace(wish, draft=app.context.drafts(asked=wish.draft))
     people = freeze(app.store, app.settings, app.context.me, given, wish, now)
     if people.doubles:
         again = "is named more than once, and gets" if people.doubles == 1 else "are named again, and get"

@@ -92,6 +92,14 @@ class Context:
         """Return the `created_from` of what is made here: `usual`, or that of a hook's program."""
         return usual if self.hook_id is None else "hook"
 
+    def drafts(self, *, asked: bool) -> bool:
+        """Return whether what is made here is a draft: if that is asked, or of a hook that proposes."""
+        if asked or self.hook_id is None:
+            return asked
+        from wa.hooks import replies
+
+        return replies.are_drafts(self.store, self.hook_id)
+
     def counting(self, to: Iterable[str], key: str | None = None) -> Callable[[Row], Row]:
         """Return a function that counts a new row as a reply, if a hook's program asks for it here.
 

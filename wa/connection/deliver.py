@@ -56,7 +56,7 @@ def send_parts(
     sent later unless the code is `unknown-outcome` or `still-queued`.
     """
     held: list[BaseException] = []
-    counted = context.counting([to.jid], key)
+    counted, draft = context.counting([to.jid], key), context.drafts(asked=draft)
     how: Any = {"key": key, "draft": draft, "created_from": context.made_from("cli")}
     for number, part in enumerate(parts):
         if held:

@@ -97,6 +97,11 @@ def queue(hook_id: int, store: Store, to: Recipient, part: Part, now: datetime, 
     return row
 
 
+def are_drafts(store: Store, hook_id: int) -> bool:
+    """Return whether what a hook's program sends is for the user to approve."""
+    return bool(store.value("SELECT is_draft FROM hooks WHERE id = ?", [hook_id]))
+
+
 def counting(
     store: Store, hook_id: int, to: Iterable[str], now: datetime, key: str | None
 ) -> Callable[[Row], Row]:

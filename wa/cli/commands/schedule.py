@@ -114,7 +114,7 @@ def add(
             grace=lateness,
             file=file,
             key=key,
-            draft=draft,
+            draft=app.context.drafts(asked=draft),
             created_from=made_from,
         )
         if remark := when.remark():
@@ -140,7 +140,7 @@ def add(
             grace=lateness,
             file=file,
             key=key,
-            draft=draft,
+            draft=app.context.drafts(asked=draft),
             template=words.template,
             fields=words.given,
             created_from=made_from,

@@ -150,6 +150,8 @@ class _Draft:
 
     def __call__(self) -> bool:
         self.why = _kept_from(self.context, self.person, self.allowed, is_allowed=self.is_allowed)
+        if self.why is None and self.context.drafts(asked=False):
+            self.why = "the hook that started this server makes drafts alone"
         if self.why is None and not left(self.context):
             self.why = f"{counted(PER_HOUR, 'message')} went without approval in the last hour"
         return self.why is not None

@@ -73,7 +73,7 @@ def _add(context: Context, body: Add, key: str) -> Answer:
         grace,
         body.max_retries,
         key,
-        body.draft,
+        context.drafts(asked=body.draft),
         body.set,
     )
     frozen = people.freeze(store, settings, context.me, given, wish, now)

@@ -64,7 +64,7 @@ def queue(
         part,
         key,
         created_from=context.made_from(created_from),
-        is_draft=lambda: body.draft,
+        is_draft=lambda: context.drafts(asked=body.draft),
         file=file,
     )
     return sending.shown(context, row), is_new

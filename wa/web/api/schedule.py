@@ -86,7 +86,7 @@ def make(
     options: dict[str, Any] = {
         "grace": None if body.grace is None else parse_duration(body.grace),
         "key": key,
-        "draft": body.draft,
+        "draft": context.drafts(asked=body.draft),
         "created_from": context.made_from(created_from),
         "file": file.columns if file else None,
     }

@@ -13,8 +13,8 @@ from wa.store.database import Row
 from wa.times import MONTHS, from_iso
 from wa.web.page import render
 
-_MOST_LINES = 366
-"""Lines of a table: the newest of days, the first of people."""
+_MOST_DAYS, _MOST_PEOPLE = 366, 100
+"""Lines of a table: the newest days, weeks or months; those of most messages."""
 _HEADS = {"day": "Day", "week": "Week of", "month": "Month", "hour": "Hour", "person": "Who", "tag": "Tag"}
 _BECAME = {
     "sent": "Sent", "pending": "Waits", "draft": "Draft", "held": "Held", "sending": "Being sent",
@@ -59,7 +59,7 @@ def span(seconds: int) -> str:
 def table(found: Row, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
     """Return the table of the counts: its heading, its lines, and how many more there are."""
     by, rows = found["by"], found["rows"]
-    kept = rows[-_MOST_LINES:] if by in ("day", "week", "month") else rows[:_MOST_LINES]
+    kept = rows[-_MOST_DAYS:] if by in ("day", "week", "month") else rows[:_MOST_PEOPLE]
     most = max((row["sent"] + row["received"] for row in kept), default=0)
     lines = [
         {
