@@ -184,7 +184,7 @@ def test_a_store_is_brought_back_on_another_machine(
     [row] = wa("backup", "list", "--json", now=clock, **new).json
     assert (row["name"], row["local"], row["remote"]) == (made["name"], False, True)
     clock.advance(days=1)
-    done = wa("backup", "restore", "--json", now=clock, **new)
+    done = wa("backup", "restore", "latest", "--json", now=clock, **new)
     assert done.code == 0, done.err
     assert (done.json["name"], done.json["from"], done.json["messages"]) == (made["name"], "storage", 300)
     assert asked(wa, clock, **new) == asked_before
@@ -351,7 +351,7 @@ def test_an_answer_that_is_cut_off_is_not_taken_for_an_empty_bucket(
 ) -> None:
     make(wa, now=clock, **bucket.settings())
     env = {"WA_HOME": str(tmp_path / "new"), **bucket.settings(B2_S3_ENDPOINT=dropping_line(cut))}
-    for command in (["list"], ["restore"]):
+    for command in (["list"], ["restore", "latest"]):
         failed(wa("backup", *command, "--json", now=clock, **env), 7, "network-error", "storage-error")
 
 
@@ -401,7 +401,7 @@ def test_a_backup_that_is_damaged_here_is_fetched_from_the_storage(
 ) -> None:
     name = make(wa, now=clock, **bucket.settings())["name"]
     (lived_in.backups / name).write_bytes(b"\x28\xb5\x2f\xfd nothing")
-    done = wa("backup", "restore", "--json", now=clock, **bucket.settings())
+    done = wa("backup", "restore", "latest", "--json", now=clock, **bucket.settings())
     assert done.code == 0, done.err
     assert done.json["from"] == "storage"
 
@@ -442,7 +442,7 @@ def test_an_encrypted_backup_is_opened_by_age_and_checked_by_sha256sum(
         assert messages_of(opened, tmp_path / "opened.db") == stored
     subprocess.run(["sha256sum", "--quiet", "-c", made["name"] + CHECKSUM], cwd=lived_in.backups, check=True)
     new = {"WA_HOME": str(tmp_path / "new"), **bucket.settings()}
-    done = wa("backup", "restore", "--json", WA_BACKUP_IDENTITY=str(identity), **new)
+    done = wa("backup", "restore", "latest", "--json", WA_BACKUP_IDENTITY=str(identity), **new)
     assert done.code == 0, done.err
     assert done.json["messages"] == 300
 
@@ -462,7 +462,7 @@ def test_without_the_right_identity_no_backup_is_opened_and_no_file_written(
         {"WA_BACKUP_IDENTITY": str(tmp_path / "empty.txt")},
         {"WA_BACKUP_IDENTITY": str(tmp_path / "not-there.txt")},
     ]:
-        for command in (["restore"], ["verify"], ["restore", "--to", str(target)]):
+        for command in (["restore", "latest"], ["verify"], ["restore", "latest", "--to", str(target)]):
             result = wa("backup", *command, "--json", **env)
             assert "WA_BACKUP_IDENTITY" in failed(result, 2, "bad-setting")
     assert legacy_data.tables(lived_in.store) == before
@@ -608,8 +608,8 @@ def test_no_other_user_may_read_a_file_while_it_is_made(
         for attempt in range(20):
             for command in (
                 ["backup", "--with-session"],
-                ["backup", "restore"],
-                ["backup", "restore", "--to", str(linked.path / f"extracted-{attempt}.db")],
+                ["backup", "restore", "latest"],
+                ["backup", "restore", "latest", "--to", str(linked.path / f"extracted-{attempt}.db")],
             ):
                 result = shell(*command, program=open_to_all, **env)
                 assert result.code == 0, result.err
@@ -663,7 +663,7 @@ def test_incomplete_storage_settings_are_refused(lived_in: Home, wa: Run, missin
         "B2_SECRET_ACCESS_KEY": SECRET,
     }
     del env[missing]
-    for command in (["backup"], ["backup", "list"], ["backup", "restore"], ["backup", "prune"]):
+    for command in (["backup"], ["backup", "list"], ["backup", "restore", "latest"], ["backup", "prune"]):
         assert missing in failed(wa(*command, "--json", **env), 2, "bad-setting")
     assert not lived_in.backups.exists()
 
@@ -679,7 +679,7 @@ def test_a_prefix_that_leads_elsewhere_is_refused(
 
 def test_a_file_in_the_place_of_the_folder_is_reported(lived_in: Home, wa: Run) -> None:
     lived_in.backups.write_text("mine")
-    for command in (["backup"], ["backup", "restore"], ["backup", "verify"], ["backup", "prune"]):
+    for command in (["backup"], ["backup", "restore", "latest"], ["backup", "verify"], ["backup", "prune"]):
         assert str(lived_in.backups) in failed(wa(*command, "--json"), 7, "storage-error")
     assert lived_in.backups.read_text() == "mine"
     lived_in.backups.unlink()
@@ -709,13 +709,13 @@ def test_a_disk_that_is_too_small_is_reported_and_left_as_it_was(
                 with ballast.open("ab", buffering=0) as file, suppress(OSError):
                     while True:
                         file.write(b"x" * 4096)
-            for command in (["backup"], ["backup", "verify"], ["backup", "restore"]):
+            for command in (["backup"], ["backup", "verify"], ["backup", "restore", "latest"]):
                 failed(wa(*command, "--json"), 7, "storage-error")
                 assert here(home) == {name}
                 assert sorted(os.listdir(home.backups)) == [name, name + CHECKSUM]
         ballast.unlink()
         assert wa("db", "check").code == 0
-        assert wa("backup", "restore").code == 0
+        assert wa("backup", "restore", "latest").code == 0
         make(wa)
         assert len(here(home)) == 2
     finally:

@@ -54,7 +54,7 @@ MODULES = {
         "record/retention/prune.py",
         "record/retention/restore.py",
         "store/files.py",
-        "s3.py",
+        "s3/bucket.py",
     )
 }
 

@@ -74,7 +74,7 @@ class Backups:
                 "size_bytes": local.get(name, remote.get(name)),
                 "encrypted": is_encrypted(name),
                 "local": name in local,
-                "remote": name in remote if is_known else None,
+                "remote": remote.get(name) == local.get(name, remote.get(name, 0)) if is_known else None,
             }
             for name in self.names()
         ]

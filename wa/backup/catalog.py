@@ -23,7 +23,7 @@ from wa.backup.names import (
 )
 from wa.backup.packing import Packed, digest
 from wa.errors import WaError
-from wa.s3 import Bucket
+from wa.s3.bucket import Bucket
 from wa.settings import Storage
 from wa.store.files import create, explained, need_room, part_file, put
 
@@ -101,12 +101,27 @@ class LocalCatalog:
     def add(self, name: str, file: Path, packed: Packed) -> None:
         """Move a packed snapshot on the same disk to its place, its checksum first."""
         with explained(self.folder):
-            with part_file(file.parent) as checksum:
-                checksum.write(checksum_line(name, packed.sha256))
-                put(checksum, self.folder / (name + CHECKSUM))
-            with file.open("rb") as part:
-                put(part, self.folder / name)
+            try:
+                with part_file(file.parent) as checksum:
+                    checksum.write(checksum_line(name, packed.sha256))
+                    put(checksum, self.folder / (name + CHECKSUM))
+                with file.open("rb") as part:
+                    put(part, self.folder / name)
+            except BaseException:
+                if not (self.folder / name).exists():
+                    (self.folder / (name + CHECKSUM)).unlink(missing_ok=True)
+                raise
         self.sizes[name] = packed.size
+
+    def rename(self, name: str, fresh: str, sha256: str) -> None:
+        """Give a backup another name, its checksum first."""
+        with explained(self.folder):
+            with part_file(self.folder) as checksum:
+                checksum.write(checksum_line(fresh, sha256))
+                put(checksum, self.folder / (fresh + CHECKSUM))
+            (self.folder / name).rename(self.folder / fresh)
+            (self.folder / (name + CHECKSUM)).unlink(missing_ok=True)
+        self.sizes[fresh] = self.sizes.pop(name)
 
     def remove(self, name: str) -> None:
         """Remove a backup, its checksum last."""
@@ -165,12 +180,12 @@ class RemoteCatalog:
     def add(self, name: str, file: Path, packed: Packed) -> None:
         """Upload a packed snapshot, its checksum first.
 
-        Do nothing if the bucket has this backup already, from a run killed before it noted that. Raise
+        Do nothing if the bucket has all of this backup already, from a run killed before it noted that. Raise
         WaError `storage-error` when the bucket has another backup of that name.
         """
-        if name in self.sizes:
-            if self.checksum(name) == packed.sha256:
-                return
+        if self.sizes.get(name) == packed.size and self.checksum(name) == packed.sha256:
+            return
+        if self.has_another(name, packed):
             raise WaError(
                 "storage-error",
                 f"the bucket has another {name}",
@@ -180,6 +195,10 @@ class RemoteCatalog:
         self._bucket.put(FOLDER + name + CHECKSUM, line, md5(line, usedforsecurity=False).digest())
         self._bucket.put(FOLDER + name, file, packed.md5)
         self.sizes[name] = packed.size
+
+    def has_another(self, name: str, packed: Packed) -> bool:
+        """Return whether the bucket has another backup of that name."""
+        return name in self.sizes and self.checksum(name) != packed.sha256
 
     def remove(self, name: str) -> None:
         """Remove a backup, its checksum last."""

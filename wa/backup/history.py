@@ -82,6 +82,25 @@ def set_upload(store: Store, run_id: int, upload: str) -> None:
         store.execute("UPDATE backup_history SET upload = ? WHERE id = ?", [upload, run_id])
 
 
+def wait_again(store: Store, name: str, size: int) -> None:
+    """Let an uploaded backup wait for its upload again, if it is not of the size that the storage has."""
+    where = "name = ? AND upload = 'done' AND size_bytes != ?"
+    if store.value(f"SELECT 1 FROM backup_history WHERE {where}", [name, size]) is not None:
+        with store.write():
+            store.execute(f"UPDATE backup_history SET upload = 'waiting' WHERE {where}", [name, size])
+
+
+def name_of(store: Store, run_id: int) -> str:
+    """Return the name of the backup of a run."""
+    return str(store.value("SELECT name FROM backup_history WHERE id = ?", [run_id]))
+
+
+def rename(store: Store, run_id: int, name: str) -> None:
+    """Store that the backup of a run has another name."""
+    with store.write():
+        store.execute("UPDATE backup_history SET name = ? WHERE id = ?", [name, run_id])
+
+
 def last_good(store: Store, now: datetime) -> datetime | None:
     """Return the moment when the newest good backup was begun.
 

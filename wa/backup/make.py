@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wa.backup import history, snapshot
 from wa.backup.backups import Backups
-from wa.backup.names import free_moment, name_at, names_at
+from wa.backup.names import free_moment, is_encrypted, moment_of, name_at, names_at
 from wa.backup.packing import digest, pack
 from wa.backup.retention import remove_old
 from wa.errors import Terminated, WaError
@@ -32,12 +32,14 @@ def make_backup(backups: Backups, store: Store, *, with_session: bool = False) -
     with backups.lock("backup") as parts:
         for run in history.running(store):
             _end_early(backups, store, run["id"], run["name"], "interrupted", "it was killed")
-        backups.look()
+        backups.local.look()
         home_id(store)  # an archive that is made later is of the home that this backup restores
-        made = _make(backups, store, parts, with_session)
+        run_id, made = _make(backups, store, parts, with_session)
+        backups.look()  # whatever the storage does, the backup is here
         trouble, damaged = backups.trouble, list[str]()
         if trouble is None:
             trouble = _upload_waiting(backups, store, damaged)
+            made |= _place(backups, history.name_of(store, run_id))
         removed: list[str] = []
         try:
             removed = remove_old(backups, store)
@@ -65,7 +67,12 @@ def _not_uploaded(name: str, waiting: int, trouble: WaError) -> WaError:
     )
 
 
-def _make(backups: Backups, store: Store, parts: Path, with_session: bool) -> Row:
+def _place(backups: Backups, name: str) -> Row:
+    return {"name": name, "path": str(backups.local.folder / name)}
+
+
+def _make(backups: Backups, store: Store, parts: Path, with_session: bool) -> tuple[int, Row]:
+    """Make a backup on this machine; return the id of the run, and what was made."""
     begin = backups.now()
     is_encrypted = backups.keys.recipient is not None
     name = name_at(_free_moment(backups, store, begin), encrypted=is_encrypted)
@@ -83,9 +90,8 @@ def _make(backups: Backups, store: Store, parts: Path, with_session: bool) -> Ro
         _end_early(backups, store, run_id, name, ended, str(error))
         raise
     history.end(store, run_id, "done", backups.now(), packed=packed, counts=counts)
-    return {
-        "name": name,
-        "path": str(backups.local.folder / name),
+    return run_id, {
+        **_place(backups, name),
         "size_bytes": packed.size,
         "sha256": packed.sha256,
         "messages": counts.get("messages", 0),
@@ -113,6 +119,15 @@ def _end_early(backups: Backups, store: Store, run_id: int, name: str, status: s
         history.end(store, run_id, status, backups.now(), error=error)
 
 
+def _moved_on(backups: Backups, store: Store, row: Row) -> str:
+    """Give a backup another name, because the storage has another backup of its own; return it."""
+    at = moment_of(row["name"]) or backups.now()
+    name = name_at(_free_moment(backups, store, at), encrypted=is_encrypted(row["name"]))
+    history.rename(store, row["id"], name)
+    backups.local.rename(row["name"], name, row["sha256"])
+    return name
+
+
 def _upload_waiting(backups: Backups, store: Store, damaged: list[str]) -> WaError | None:
     """Upload the waiting backups that are sound; return the error that ended this, if any.
 
@@ -120,6 +135,9 @@ def _upload_waiting(backups: Backups, store: Store, damaged: list[str]) -> WaErr
     """
     if backups.remote is None:
         return None
+    for name, size in backups.remote.sizes.items():
+        if name in backups.local.sizes:
+            history.wait_again(store, name, size)
     for row in history.waiting(store):
         name, path = row["name"], backups.local.folder / row["name"]
         if not path.exists():
@@ -134,6 +152,9 @@ def _upload_waiting(backups: Backups, store: Store, damaged: list[str]) -> WaErr
             damaged.append(name)
             continue
         try:
+            if backups.remote.has_another(name, packed):
+                name = _moved_on(backups, store, row)
+                path = backups.local.folder / name
             backups.remote.add(name, path, packed)
         except WaError as error:
             return error

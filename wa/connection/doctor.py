@@ -292,7 +292,7 @@ def _disk(subject: Subject) -> str:
 def _storage(subject: Subject) -> str:
     if subject.storage is None:
         return "none is set; backups stay on this machine"
-    from wa.s3 import Bucket
+    from wa.s3.bucket import Bucket
 
     Bucket(subject.storage).open("wa-doctor")  # the object need not exist: any answer is enough
     return f"bucket {subject.storage.bucket} answers"

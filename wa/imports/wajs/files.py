@@ -8,7 +8,7 @@ from typing import Protocol
 from wa.errors import WaError
 from wa.imports.progress import Advance
 from wa.imports.wajs.json_stream import Readable
-from wa.s3 import Bucket
+from wa.s3.bucket import Bucket
 from wa.settings import Storage
 from wa.store.files import storage_error
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from contextlib import contextmanager
+from contextlib import suppress
+from hashlib import md5 as md5_of
 from typing import TYPE_CHECKING, Any
 
 from wa.errors import WaError
+from wa.s3.faults import Faults, code_of, message_of, region_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,8 +17,11 @@ if TYPE_CHECKING:
 
     from wa.settings import Storage
 
-_REFUSED = ("AccessDenied", "Forbidden", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "401")
 _ABSENT = ("NoSuchKey", "404")
+PART_FROM = 64 * 1024**2
+"""Bytes above which a file goes in parts, because a request has 5 GB at most."""
+_PART = 16 * 1024**2
+"""Bytes of a part: an object has at most 10,000."""
 
 
 class Bucket:
@@ -26,6 +31,7 @@ class Bucket:
         self._storage = storage
         self.refused: WaError | None = None
         """The refusal of a read: a key that may not list objects is refused missing objects too."""
+        self._faults = Faults(storage)
         self._client = self._connected(storage.region or _region_in(storage.endpoint) or "us-east-1")
 
     def _connected(self, region: str) -> Any:
@@ -33,8 +39,8 @@ class Bucket:
         from botocore.config import Config
 
         storage = self._storage
-        with self._explained():
-            return boto3.client(  # of the one session, which reads the files about S3 once
+        with self._faults.explained():
+            client = boto3.client(  # of the one session, which reads the files about S3 once
                 "s3",
                 endpoint_url=storage.endpoint,
                 region_name=region,
@@ -49,6 +55,8 @@ class Bucket:
                     response_checksum_validation="when_required",
                 ),
             )
+            client.meta.events.register("before-parse.s3", self._faults.remember)
+            return client
 
     def open(self, name: str) -> tuple[Body, int] | None:
         """Open an object to read; return it and its size in bytes, or None when there is no such object.
@@ -56,19 +64,19 @@ class Bucket:
         Raise WaError `network-error` and `storage-error`.
         """
         key = self._storage.prefix + name
-        with self._explained():
+        with self._faults.explained():
             try:
                 found = self._call(lambda client, bucket: client.get_object(Bucket=bucket, Key=key))
             except Exception as error:
-                if _code_of(error) in _ABSENT:
+                if code_of(error) in _ABSENT:
                     return None
-                if _code_of(error) in ("AccessDenied", "403"):
-                    self.refused = self._refusal(_code_of(error))
+                if code_of(error) in ("AccessDenied", "403"):
+                    self.refused = self._faults.refusal(code_of(error), message_of(error))
                     return None
                 raise
         if "ContentLength" not in found:
-            raise self._cut_off()
-        return Body(self, found["Body"]), int(found["ContentLength"])
+            raise self._faults.cut_off()
+        return Body(self._faults, found["Body"]), int(found["ContentLength"])
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield the names that begin with `prefix` and their sizes in bytes, page by page.
@@ -77,37 +85,61 @@ class Bucket:
         """
         whole = self._storage.prefix + prefix
         after: dict[str, str] = {}
+        last = None
         while True:
-            with self._explained():
-                found = self._call(
-                    lambda client, bucket: client.list_objects_v2(Bucket=bucket, Prefix=whole, **after)  # noqa: B023
-                )
+            with self._faults.explained():
+                found = self._page(whole, after)
+                page = [(each["Key"], int(each["Size"])) for each in found.get("Contents", [])]
             if "IsTruncated" not in found:  # the connection dropped in the headers: boto3 sees no body
-                raise self._cut_off()
-            for each in found.get("Contents", []):
-                yield each["Key"][len(self._storage.prefix) :], int(each["Size"])
+                raise self._faults.cut_off()
+            yield from ((key[len(self._storage.prefix) :], size) for key, size in page)
             if not found["IsTruncated"]:
                 return
-            after = {"ContinuationToken": found["NextContinuationToken"]}
+            if not page or page[-1][0] == last:
+                raise self._faults.stuck()
+            last = page[-1][0]
+            if token := found.get("NextContinuationToken"):
+                after = {"ContinuationToken": token}
+            else:  # a server that knows only the first version of this request
+                after = {"Marker": last}
+
+    def _page(self, prefix: str, after: dict[str, str]) -> dict[str, Any]:
+        """Return a page of the listing: the first, or one after a token or a key."""
+
+        def ask(client: Any, bucket: str) -> Any:
+            listing = client.list_objects if "Marker" in after else client.list_objects_v2
+            return listing(Bucket=bucket, Prefix=prefix, **after)
+
+        return dict(self._call(ask))
 
     def put(self, name: str, data: Path | bytes, md5: bytes) -> None:
-        """Store an object in one request: whole or not at all. The server checks the MD5 digest."""
+        """Store an object: whole or not at all. The server checks the MD5 digest of what it gets.
+
+        Raise WaError `storage-error` too when the bucket has kept something of another size.
+        """
         key, digest = self._storage.prefix + name, base64.b64encode(md5).decode()
+        size = len(data) if isinstance(data, bytes) else data.stat().st_size
 
         def send(client: Any, bucket: str) -> None:
             if isinstance(data, bytes):
                 client.put_object(Bucket=bucket, Key=key, Body=data, ContentMD5=digest)
                 return
+            if size > PART_FROM:
+                _put_in_parts(client, {"Bucket": bucket, "Key": key}, data)
+                return
             with data.open("rb") as file:
                 client.put_object(Bucket=bucket, Key=key, Body=file, ContentMD5=digest)
 
-        with self._explained():
+        with self._faults.explained():
             self._call(send)
+        kept = dict(self.sizes(name)).get(name)
+        if kept is not None and kept != size:  # None: the listing does not have it yet
+            raise self._faults.cut_short(name, kept, size)
 
     def delete(self, name: str) -> None:
         """Remove an object; do nothing if there is no such object."""
         key = self._storage.prefix + name
-        with self._explained():
+        with self._faults.explained():
             self._call(lambda client, bucket: client.delete_object(Bucket=bucket, Key=key))
 
     def _call(self, ask: Callable[[Any, str], Any]) -> Any:
@@ -115,74 +147,23 @@ class Bucket:
         try:
             return ask(self._client, self._storage.bucket)
         except Exception as error:
-            region = _region_wanted(error)
+            region = region_wanted(error)
             if self._storage.region or not region:
                 raise
             self._client = self._connected(region)
             return ask(self._client, self._storage.bucket)
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Raise an error of boto3 as a WaError that the user can act on, and that shows no key."""
-        from botocore.exceptions import (
-            BotoCoreError,
-            ClientError,
-            EndpointResolutionError,
-            InvalidRegionError,
-            ParamValidationError,
-        )
-
-        storage = self._storage
-        where = f"{storage.endpoint}, bucket {storage.bucket}"
-        try:
-            yield
-        except ClientError as error:
-            code = _code_of(error)
-            if code == "NoSuchBucket":
-                raise WaError(
-                    "storage-error",
-                    f"there is no bucket {storage.bucket} at {storage.endpoint}",
-                    "check B2_BUCKET",
-                ) from None
-            if code in _REFUSED:
-                raise self._refusal(code) from None
-            raise WaError("storage-error", f"{where}: {code}", "try again later") from None
-        except (ValueError, InvalidRegionError, ParamValidationError, EndpointResolutionError) as error:
-            raise WaError(
-                "bad-setting",
-                f"the storage settings cannot be used: {type(error).__name__}",
-                "check B2_S3_ENDPOINT, B2_BUCKET and B2_REGION",
-            ) from None
-        except (BotoCoreError, OSError) as error:
-            reason = type(error).__name__
-            raise WaError(
-                "network-error",
-                f"{where} cannot be reached ({reason})",
-                "check B2_S3_ENDPOINT and the network",
-            ) from None
-
-    def _cut_off(self) -> WaError:
-        where = f"{self._storage.endpoint}, bucket {self._storage.bucket}"
-        return WaError("network-error", f"{where}: the answer was cut off", "try again")
-
-    def _refusal(self, code: str) -> WaError:
-        return WaError(
-            "storage-error",
-            f"{self._storage.endpoint}, bucket {self._storage.bucket}: access was refused ({code})",
-            "check B2_ACCESS_KEY_ID and B2_SECRET_ACCESS_KEY, and what that key may do",
-        )
-
 
 class Body:
     """The content of an object as a file to read; it raises WaError as the bucket does."""
 
-    def __init__(self, bucket: Bucket, body: Any) -> None:
-        self._bucket = bucket
+    def __init__(self, faults: Faults, body: Any) -> None:
+        self._faults = faults
         self._body = body
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes."""
-        with self._bucket._explained():
+        with self._faults.explained():
             return bytes(self._body.read(None if size < 0 else size))
 
     def close(self) -> None:
@@ -190,27 +171,33 @@ class Body:
         self._body.close()
 
 
-def _code_of(error: Exception) -> str:
-    response = getattr(error, "response", None) or {}
-    return str(response.get("Error", {}).get("Code", ""))
+def _put_in_parts(client: Any, target: dict[str, str], path: Path) -> None:
+    """Upload a file in parts, each with its MD5 digest.
+
+    Remove the parts of an upload that fails, and of an earlier one that was killed.
+    """
+    with suppress(Exception):  # a server, or a key, that cannot list them keeps them for a while
+        begun = client.list_multipart_uploads(Bucket=target["Bucket"], Prefix=target["Key"])
+        for left in begun.get("Uploads", []):
+            if left["Key"] == target["Key"]:
+                client.abort_multipart_upload(**target, UploadId=left["UploadId"])
+    upload = {**target, "UploadId": client.create_multipart_upload(**target)["UploadId"]}
+    parts: list[dict[str, Any]] = []
+    try:
+        with path.open("rb") as file:
+            while data := file.read(_PART):
+                digest = base64.b64encode(md5_of(data, usedforsecurity=False).digest()).decode()
+                number = len(parts) + 1
+                done = client.upload_part(**upload, PartNumber=number, Body=data, ContentMD5=digest)
+                parts.append({"PartNumber": number, "ETag": done["ETag"]})
+        client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    except BaseException:
+        with suppress(Exception):
+            client.abort_multipart_upload(**upload)
+        raise
 
 
 def _region_in(endpoint: str) -> str | None:
     """Return the region in an address such as https://s3.eu-central-003.backblazeb2.com, or None."""
     found = re.match(r"https?://s3[.-]([a-z]+-[a-z]+-[0-9]+)\.", endpoint)
     return found[1] if found else None
-
-
-def _region_wanted(error: Exception) -> str | None:
-    """Return the region that a server names when it refuses another one (Garage: `garage`); else None."""
-    if _code_of(error) not in (
-        "AuthorizationHeaderMalformed",
-        "InvalidRegion",
-        "AuthorizationQueryParametersError",
-    ):
-        return None
-    detail: dict[str, Any] = error.response["Error"]  # type: ignore[attr-defined]
-    said = re.search(
-        r"(?:expect\w*|should be)\D{0,12}?['\"/:]+([a-z][a-z0-9-]+)", str(detail.get("Message", ""))
-    )
-    return str(detail.get("Region") or (said[1] if said else "garage"))

@@ -1,0 +1,1 @@
+"""S3-compatible storage: Backblaze B2, Garage and others, through boto3."""
