@@ -155,6 +155,8 @@ def test_nothing_brings_back_what_was_pruned(wa, filled, clock, tmp_path):
         assert found.code == 0, found.err
         assert found.json["added"] == 0, file
     assert everything(filled) == left
+    told = filled.rows("SELECT message_id FROM events WHERE message_id IS NOT NULL")
+    assert {row["message_id"] for row in told} <= {"M8", "M9"}
     record(filled, said(7, OLD), source="history")  # it was never here
     assert messages.is_stored(filled, REEM_JID, "M7")
 

@@ -295,6 +295,6 @@ def remove(store: Store, row: Row) -> None:
 
 
 def remove_many(store: Store, numbers: Sequence[int]) -> None:
-    """Remove the messages with these ids. What is told of them stays in the log of events."""
+    """Remove the messages with these ids."""
     search_index.remove_many(store, numbers)
     store.conn.executemany("DELETE FROM messages WHERE id = ?", [(each,) for each in numbers])

@@ -63,6 +63,12 @@ def drop(store: Store, number: int) -> None:
     store.execute("DELETE FROM events WHERE type = 'message' AND row_id = ?", [number])
 
 
+def forget(store: Store, rows: Iterable[Row]) -> None:
+    """Remove the lines about messages, rows with chat_jid and message_id, that are pruned."""
+    keys = [(row["chat_jid"], row["message_id"]) for row in rows]
+    store.conn.executemany("DELETE FROM events WHERE chat_jid = ? AND message_id = ?", keys)
+
+
 def hand_on(store: Store, gone: Row, kept: int) -> None:
     """Let the lines about a message, a row with id, chat_jid and message_id, be about its double `kept`."""
     store.execute(

@@ -78,6 +78,11 @@ def home_id(store: Store) -> str:
     return str(store.state()[_HOME])
 
 
+def is_of(store: Store, home: str | None) -> bool:
+    """Return whether an archive of the home with this name is of this one."""
+    return home is not None and home == store.state().get(_HOME)
+
+
 @carry_over.part
 def _keep_home_id(restore: Restore) -> None:
     """Keep the present store's name if the backup has none."""
@@ -143,11 +148,11 @@ def remove_left(home: Home) -> None:
         raise storage_error(error, home.archive) from error
 
 
-def read(path: Path, of_home: str | None = None) -> Iterator[bytes]:
+def read(path: Path, here: Store | None = None) -> Iterator[bytes]:
     """Yield the lines of an archive between its first and last.
 
-    Raise Unusable when it is not whole, or with `of_home` from another home; in the first case perhaps only
-    at the end. Raise WaError `storage-error` and `newer-version`.
+    Raise Unusable when it is not whole, perhaps only at the end, and when it is not from the home of the
+    store `here`. Raise WaError `storage-error` and `newer-version`.
     """
     digest, count = sha256(), 0
     if path.exists() and not path.is_file():
@@ -155,7 +160,7 @@ def read(path: Path, of_home: str | None = None) -> Iterator[bytes]:
     try:
         with gzip.open(path, "rb") as file:
             line = file.readline(_LONGEST)
-            _check_head(path, _parsed(line), of_home)
+            _check_head(path, _parsed(line), here)
             while True:
                 digest.update(line)
                 count += 1
@@ -184,10 +189,10 @@ def _parsed(line: bytes) -> Row:
     return found if isinstance(found, dict) else {}
 
 
-def _check_head(path: Path, head: Row, of_home: str | None) -> None:
+def _check_head(path: Path, head: Row, here: Store | None) -> None:
     if head.get("type") != "archive" or not isinstance(head.get("version"), int):
         raise Unusable(path, "it is no archive of `wa db prune`")
     if head["version"] > VERSION:
         raise WaError("newer-version", f"{path} was written by a newer version of wa", "install that one")
-    if of_home is not None and head.get("home") != of_home:
+    if here is not None and not is_of(here, head.get("home")):
         raise Unusable(path, "it is from another home")

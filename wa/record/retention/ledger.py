@@ -1,7 +1,7 @@
 """The ledger of pruned messages, which keeps them from coming back: the tables `pruned` and `pruned_people`.
 
 WhatsApp's history, an import, an edit or a receipt may bring a message again that was pruned. The ledger has
-about 50 bytes for each: digests of its id and its text, its time and sender. Time and text are for
+about 80 bytes for each: digests of its id and its text, its time and sender. Time and text are for
 imports whose messages have no ids. No message is both in the store and in the ledger.
 
 Functions that write join the caller's transaction.
@@ -156,13 +156,14 @@ def without_pruned(store: Store, events: Sequence[MessageReceived], source: str)
     """
     if is_empty(store):
         return events
-    is_told = source not in ("import", "migration")
+    sql = "SELECT 1 FROM pruned INDEXED BY pruned_made_up WHERE flags & 16 LIMIT 1"
+    by_text = source not in ("import", "migration") and store.value(sql) is not None
     chats = {jid: canonical(store, jid) for jid in {event.chat_jid for event in events}}
     known = {jid for jid, chat in chats.items() if _is_known(store, chat)}
     return [
         event
         for event in events
-        if event.chat_jid not in known or not _is_away(store, event, by_text=is_told)
+        if event.chat_jid not in known or not _is_away(store, event, by_text=by_text)
     ]
 
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from wa.record import chats, polls, responses, write
+from wa.record.events import log
 from wa.record.messages import START, moment
 from wa.record.retention import archive, files, ledger, lines
 from wa.record.retention.lock import alone
@@ -223,6 +224,7 @@ class Pruning:
             ledger.add(store, gone)
             responses.forget(store, gone)
             polls.forget(store, gone)
+            log.forget(store, gone)
             write.remove_many(store, [row["id"] for row in gone])
             for chat in {row["chat_jid"] for row in gone if row["status"] == "received"}:
                 chats.count_unread(store, chat)

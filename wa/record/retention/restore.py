@@ -69,7 +69,7 @@ class Restoring:
         self._shelves = {shelf.table: shelf for shelf in found}
         self._checker = Checker(self.store, list(self._shelves))
         count = 0
-        for line in archive.read(self.path, archive.home_id(self.store)):
+        for line in archive.read(self.path, self.store):
             self._parsed(line)
             count += 1
         return count
@@ -77,7 +77,7 @@ class Restoring:
     def run(self) -> Row:
         """Restore an archive that was checked, and return the report. Raise WaError `in-use`."""
         with alone(self.store.home):
-            found = archive.read(self.path, archive.home_id(self.store))
+            found = archive.read(self.path, self.store)
             for _, batch in lines.batches(found, BATCH, lines.type_and_size):
                 self._take([self._parsed(line) for line in batch])
         return {
