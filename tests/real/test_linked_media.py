@@ -419,7 +419,8 @@ def as_baileys(raw):
 def test_a_file_that_the_tool_before_received_is_downloaded(device, listener, adam, reem, tmp_path):
     data = comes(listener, adam, reem, "image")
     with sqlite3.connect(device.home.path / "wa.db") as db:
-        ((raw,),) = db.execute("SELECT raw_proto FROM messages WHERE message_type = 'image'").fetchall()
+        newest = "SELECT raw_proto FROM messages WHERE message_type = 'image' ORDER BY id DESC LIMIT 1"
+        ((raw,),) = db.execute(newest).fetchall()
     db.close()
     other = "447700900777@s.whatsapp.net"
     messages = [
