@@ -46,12 +46,15 @@ def words() -> dict[str, Any]:
     for name in sorted(localedata.locale_identifiers()):
         locale = Locale.parse(name)
         form = locale.language + (f"_{locale.script}" if locale.script else "")
-        new = {"official": _is_official(locale.language), "hours": {}, "months": {}}
+        new = {"official": _is_official(locale.language), "locales": 0, "hours": {}, "months": {}}
         found = languages.setdefault(form, new)
+        found["locales"] += 1
         for word, mask in _times_of_day(locale):
             found["hours"][token(word)] = found["hours"].get(token(word), 0) | mask
         for word, month in _months(locale):
-            if not word.strip(".月월").isdigit():
+            if any(map(str.isdigit, word)):  # the number of the month, with a word beside it
+                others.update(map(token, _WORD.findall(word)))
+            else:
                 found["months"][token(word)] = month
         others.update(map(token, _others(locale)))
     others = {word for word in others if word and not re.search(r"[\d#]", word)}
@@ -92,6 +95,8 @@ def _months(locale: Locale) -> Iterator[tuple[str, int]]:
             if width != "narrow":
                 for number, word in names.items():
                     yield word, number
+                    if locale.language == "he":  # in dates, with the letter for `in` before it
+                        yield f"ב{word}", number
 
 
 def _others(locale: Locale) -> Iterator[str]:

@@ -965,6 +965,18 @@ def test_the_text_of_the_report_has_the_files(pack: Put, take: Take, wa: Callabl
     assert told.out.strip().endswith("0 skipped; files: 1 taken, 1 missing, 1 left out by the phone")
 
 
+def test_a_message_in_two_exports_of_one_file_is_stored_once(put: Put, take: Take, store: Store) -> None:
+    android, iphone = "{}/04/2023, 10:15 - Reem: {}\n", "[{}/04/2023, 10:15:20] Reem: {}\n"
+    older, newer = [(13, "a"), (14, "b"), (14, "b"), (15, "b")], [(14, "b"), (14, "b"), (15, "b"), (16, "c")]
+    for form, later in ((android, android), (iphone, iphone), (iphone, android)):
+        with store.write():
+            store.execute("DELETE FROM messages")
+        text = "".join(form.format(*each) for each in older) + "".join(later.format(*each) for each in newer)
+        assert counts(take(put(text), me="-")) == (5, 3)
+        assert [text for *_, text in said(store)] == ["a", "b", "b", "b", "c"]
+        assert counts(take(put(text), me="-")) == (0, 8)
+
+
 def test_two_exports_in_one_file_are_matched_each_by_its_own_precision(
     put: Put, take: Take, store: Store
 ) -> None:

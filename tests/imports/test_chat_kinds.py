@@ -101,11 +101,30 @@ def test_a_word_that_does_not_go_with_its_hour_is_reported() -> None:
         "28 août 2013 à 21:23 - ", "28 de agosto de 2013, 21:23 - ", "28 ago 2013 21:23 - ", "28 авг. 2013 г., 21:23 - ",
         "2013 Aug 28 21:23 - ", "[28 Aug 2013, 21:23:00] ", "[28. aug. 2013 21.23.00] ", "28 sierpnia 2013, 21:23 - ",
         "28 अग॰ 2013, 9:23 pm - ", "28 Ağu 2013 21:23 - ", "Wed, 28 Aug 2013, 21:23 - ", "21:23, Aug 28, 2013 - ",
-        "28-Aug-13, 21:23 - ",
+        "28-Aug-13, 21:23 - ", "28 באוג׳ 2013, 21:23 - ", "2013. gada 28. aug. 21:23 - ", "28 thg 8, 2013 21:23 - ",
     ],
 )  # fmt: skip
 def test_a_month_may_have_its_name(head: str) -> None:
     assert told(f"{head}Nadia: one") == [("13-08-28 21:23:00", "Nadia", "one")]
+
+
+def test_dates_without_a_year_are_of_the_year_after_the_last_one_with_it() -> None:
+    """Old phones left out the year in which the chat was exported."""
+    text = "21:23, 28 Aug 2013 - Nadia: a\n19:07, 20 Sep 2013 - Sam: b\n17:05, 10 Jan - Zoë: c\n18:05, 1 Feb - Nadia: d\n"
+    assert told(text) == [
+        ("13-08-28 21:23:00", "Nadia", "a"), ("13-09-20 19:07:00", "Sam", "b"),
+        ("14-01-10 17:05:00", "Zoë", "c"), ("14-02-01 18:05:00", "Nadia", "d"),
+    ]  # fmt: skip
+    assert Survey(text.splitlines(keepends=True), "chat.txt", LATEST).form(None).names.keys() == {
+        "Nadia",
+        "Sam",
+        "Zoë",
+    }
+    # Nobody can tell the year of these.
+    late = "21:23, 28 Jan 2013 - Nadia: a\n17:05, 10 Dec - Nadia: b\n"
+    assert told(late) == [("13-01-28 21:23:00", "Nadia", "a"), UNREAD]
+    with pytest.raises(WaError, match="no date that can be read"):
+        found_in("17:05, 10 Jan - Nadia: a\n")
 
 
 def test_a_month_that_is_another_one_in_another_language_is_told_by_the_others() -> None:

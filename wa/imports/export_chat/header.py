@@ -40,6 +40,17 @@ class Header(NamedTuple):
     """The tokens for the half or part of the day."""
     end: int
 
+    @property
+    def has_year(self) -> bool:
+        """Whether the date has a year. Old phones left out that of the export: `21:23, 28 Aug - Nadia: x`."""
+        return "" not in self.days
+
+    def of_year(self, year: int | None) -> Header:
+        """Return the header with a year, if it has none."""
+        if self.has_year or year is None:
+            return self
+        return self._replace(days=(self.days[0], self.days[1], str(year)))
+
     def time(self, vocabulary: Vocabulary) -> time | None:
         """Return the time, None if the words beside it do not go with it."""
         return vocabulary.clock(*self.clock, self.words)
@@ -47,6 +58,8 @@ class Header(NamedTuple):
     def day(self, order: str, latest: date, vocabulary: Vocabulary) -> date | None:
         """Return the date in an order, None if there is none, or it is after `latest`."""
         days = self.days
+        if not self.has_year:
+            return None
         if self.style.mark == "a":
             days = tuple(each if each.isdigit() else f"{vocabulary.month(each)}m" for each in days)  # type: ignore[assignment]
             if order[[each.endswith("m") for each in days].index(True)] != "m":
@@ -75,7 +88,7 @@ def header_of(line: str) -> Header | None:
 
 def _header(text: str, is_iphone: bool, has_dash: bool, end: int) -> Header | None:
     numbers = NUMBER.findall(text)
-    if not 4 <= len(numbers) <= 6:
+    if not 3 <= len(numbers) <= 6:
         return None
     shape = shape_of(_DIGIT.sub("0", text), is_iphone, has_dash)
     if shape is None:

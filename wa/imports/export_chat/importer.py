@@ -37,6 +37,8 @@ _AHEAD = timedelta(days=2)
 """The time that a date may lie in the future, for clocks that are wrong."""
 _FIRST = 3
 """The lines that are shown for each reason why lines were left out."""
+_BACK = timedelta(hours=6)
+"""The time by which messages of one export may go back: longer than any change of clocks or zones."""
 _WORDS = ("text", "system", "location", "poll")
 """Types of messages that have no file."""
 
@@ -138,7 +140,13 @@ class _Importer:
         """Store the messages of the file, one batch in a transaction."""
         found = read(self.export.lines(tell), self.form, self.export.files)
         with Matcher(self.store, self.participants.chat) as matcher:
+            newest: datetime | None = None
             for batch in _batches(self._messages(found)):
+                if (
+                    newest and batch[0].at < newest - _BACK
+                ):  # a second export begins, perhaps of the same messages
+                    matcher.forget()
+                newest = batch[-1].at
                 self._take(batch, matcher)
         if self.export.damaged:
             self.report.skipped.add("some bytes are no text; \ufffd stands for them", "", self.export.damaged)
@@ -272,7 +280,11 @@ def _batches(found: Iterable[Message]) -> Iterator[list[Message]]:
     for message in found:
         is_full = len(batch) >= BATCH
         is_nearly = len(batch) >= BATCH * 3 // 4
-        if is_full or (is_nearly and message.at.replace(second=0) != batch[-1].at.replace(second=0)):
+        if (
+            (batch and message.at < batch[-1].at - _BACK)
+            or is_full
+            or (is_nearly and message.at.replace(second=0) != batch[-1].at.replace(second=0))
+        ):
             yield batch
             batch = []
         batch.append(message)

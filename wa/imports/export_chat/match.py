@@ -93,6 +93,10 @@ class Matcher:
     ) -> None:
         self._store.execute("DROP TABLE matched")
 
+    def forget(self) -> None:
+        """Match all stored messages again: what follows in the file may repeat what came before."""
+        self._store.execute("DELETE FROM matched")
+
     def exclude(self, numbers: Iterable[int]) -> None:
         """Do not match these stored messages again."""
         self._store.conn.executemany(

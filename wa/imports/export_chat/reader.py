@@ -88,7 +88,8 @@ class _Reader:
 
     def take(self, number: int, line: str) -> Iterator[Message | NoMessage]:
         """Yield what ends with a line."""
-        header = header_of(line)
+        found_ = header_of(line)
+        header = found_.of_year(self.form.year) if found_ else None
         order = self.form.orders.get(family_of(header.style)) if header else None
         clock = header.time(self.form.vocabulary) if header else None
         day = header.day(order, self.form.latest, self.form.vocabulary) if header and order else None

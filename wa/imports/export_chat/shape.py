@@ -50,7 +50,7 @@ class Shape:
 
     style: Style
     days: tuple[int | str, int | str, int | str]
-    """Places of numbers, or the token of a month."""
+    """Places of numbers, or the token of a month; an empty string for a year that is left out."""
     era: str
     clock: tuple[int, ...]
     """Places of numbers: hour, minute, second."""
@@ -68,7 +68,7 @@ def shape_of(shape: str, is_iphone: bool, has_dash: bool) -> Shape | None:
         _Parts(lengths, gaps, size, is_date_first)
         for size in (2, 3)
         for is_date_first in (True, False)
-        if len(lengths) - size in (2, 3)
+        if len(lengths) - size in (1, 2, 3)
     ]
     found = max((each for each in parts if each.is_valid()), key=_Parts.certainty, default=None)
     return found.shape(is_iphone, has_dash) if found else None
@@ -133,16 +133,22 @@ class _Parts:
         first, *rest = self._date
         names = [word for word in within if is_month(word)]
         if len(names) > 1:  # in Spanish, `de` is no month
-            names = [word for word in names if not is_filler(word)]
+            names = [word for word in names if not is_filler(word)] or names[:1]
         if len(rest) == 2:
             return None if names else (first, rest[0], rest[1])
         before, after = self._around[:2] if self._is_date_first else self._around[1:]
+        if not rest:  # without a year
+            if after and is_month(after[0]):
+                return first, after.pop(0), ""
+            return (before.pop(), first, "") if before and is_month(before[-1]) else None
         if len(names) == 1:
             return first, names[0], rest[0]
         if before and is_month(before[-1]):
             return before.pop(), first, rest[0]
         if after and is_month(after[0]):
-            return first, rest[0], after.pop(0)
+            is_year_first = self._lengths[first] == 4  # `2023. gada 13. aprīlis`
+            name = after.pop(0)
+            return (first, name, rest[0]) if is_year_first else (first, rest[0], name)
         return None
 
     def shape(self, is_iphone: bool, has_dash: bool) -> Shape:
@@ -152,9 +158,9 @@ class _Parts:
         of_day = tuple(word for word in words if is_of_day(word))
         words += [word for part in self._within for word in part or []]
         eras = [era for word in words if not is_of_day(word) and (era := era_of(word))]
-        is_named = len(self._date) == 2
+        is_named = len(self._date) < 3
         mark = "a" if is_named else self._in_date[0].strip()[:1] or " "
-        is_spaced = self._in_date[0].startswith(". ")
+        is_spaced = any(each.startswith(". ") for each in self._in_date)
         before_time = self._around[1 if self._is_date_first else 0] or []
         style = Style(
             is_date_first=self._is_date_first,

@@ -30,6 +30,8 @@ _STRAYS = 4
 """Rule a date order out only if time goes back at least 4 times more often in it than in another."""
 _ESTABLISHED = 20
 """The headers of another form are no quotations if there is one to each 20 of the main form."""
+_NEAR = timedelta(days=200)
+"""The most days between the last date with a year and the first without, by which the year is known."""
 _MOST_NAMES = 5000
 _MOST_FORMS = 50
 Family = tuple[bool, bool, bool, str]
@@ -58,6 +60,8 @@ class FileFormat:
     """The invisible mark before text that nobody typed."""
     left_out: Collection[str]
     """Phrases for files that are not in the export, in a language that is not known."""
+    year: int | None
+    """The year of dates that have none."""
 
 
 @dataclass
@@ -111,6 +115,9 @@ class Survey:
         self._phrases: dict[str, Counter[str]] = {}
         self._loose: Counter[str] = Counter()
         """Names with no space behind their colon."""
+        self._newest: date | None = None
+        self._year: int | None = None
+        """The year of dates that have none."""
         unread: tuple[int, str, Header] | None = None
         for number, line in enumerate(lines, 1):
             if (header := header_of(line)) and not self._take(number, line, header):
@@ -133,6 +140,8 @@ class Survey:
 
     def _take(self, number: int, line: str, header: Header) -> bool:
         """Learn from a header; return False if its date is impossible in every order."""
+        if not header.has_year:
+            header = header.of_year(self._year_of(header))
         days = {order: day for order in ORDERS if (day := header.day(order, self._latest, self._vocabulary))}
         if not days:
             return False
@@ -141,6 +150,7 @@ class Survey:
             return True
         group = self._groups.setdefault(family, _Group())
         can = frozenset(days)
+        self._newest = max(self._newest or date.min, *days.values())
         group.styles[header.style] += 1
         group.counts[can] += 1
         self._words.update(header.words, (each for each in header.days if not each.isdigit()))
@@ -158,6 +168,15 @@ class Survey:
         if sender:
             self._learn_phrase(sender, text, header.style)
         return True
+
+    def _year_of(self, header: Header) -> int | None:
+        """Return the year of dates without one: that after the newest before them, if it is near enough."""
+        if self._year is None and self._newest:
+            year = self._newest.year + 1
+            days = (header.of_year(year).day(order, self._latest, self._vocabulary) for order in ORDERS)
+            if any(day and day - self._newest < _NEAR for day in days):
+                self._year = year
+        return self._year
 
     def _learn_phrase(self, sender: str, text: str, style: Style) -> None:
         if style.is_iphone and text[:1] in (LEFT_TO_RIGHT, RIGHT_TO_LEFT):
@@ -192,7 +211,7 @@ class Survey:
         left_out = {phrase for phrase, senders in self._phrases.items() if len(senders) > 1}
         return FileFormat(
             style, order, orders, self._latest, self._known, names,
-            Vocabulary(self._words), mark, left_out,
+            Vocabulary(self._words), mark, left_out, self._year,
         )  # fmt: skip
 
     def _order(self, main: _Group, asked: str | None, others: list[Family]) -> str:

@@ -2,7 +2,8 @@
 
 They are those of the Unicode CLDR, which `docs/cldr_words.py` writes into cldr.json, and some of older
 phones. A word may mean the morning in one language and the afternoon in another. The languages that have
-all words of a file decide; if they differ, those among them that are official in a country.
+all words of a file decide; if they differ, those among them that are official in a country. A meaning counts
+if ten times more locales have it than any other: `jan` is June in the Sotho of Lesotho alone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection
 from datetime import time
 from functools import lru_cache
@@ -25,6 +27,7 @@ _OLD = {
     _PM: "अपराह्न|ಅಪರಾಹ್ನ|म.उ.|אחה״צ|אחה׳צ|ਬਾ.ਦੁ.|сл.об.",
 }
 """Words of older phones."""
+_MANY = 10
 _OTHERS = "klo|kl|Uhr|um|à|às|as|las|la|v|в|о|об|u|lúc|г|ч|h|น|at"
 
 
@@ -116,9 +119,12 @@ class Vocabulary:
     @staticmethod
     def _agreed(found: list[tuple[dict[str, Any], int | None]]) -> int | None:
         for pairs in (found, [pair for pair in found if pair[0]["official"]]):
-            meant = {number for _, number in pairs if number is not None}
-            if len(meant) == 1:
-                return meant.pop()
+            meant: Counter[int] = Counter()
+            for language, number in pairs:
+                meant.update({} if number is None else {number: language["locales"]})
+            (best, most), *others = [*meant.most_common(2), (None, 0)][:2]
+            if best is not None and all(most >= _MANY * count for _, count in others):
+                return best
         return None
 
 
