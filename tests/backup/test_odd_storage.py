@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from conftest import REEM, FakeClock
 from odd_s3 import OddS3, serving
 
 from wa.s3 import bucket as s3
+
+if TYPE_CHECKING:
+    from rclone_server import Rclone
+
+pytest_plugins = ["rclone_server"]
 
 
 @pytest.fixture
@@ -123,3 +129,28 @@ def test_a_name_that_another_home_took_in_the_storage_moves_on(home, backup, odd
     assert odd.objects[theirs] == b"theirs"
     sums = {path.name for path in home.backups.glob("*.sha256")}
     assert sums == {f"{done.json['name']}.sha256"}
+
+
+def test_rclone_as_the_storage(home, wa, rclone: Rclone, monkeypatch, tmp_path: Path) -> None:
+    clock, env = FakeClock("2026-11-20T12:00:00"), rclone.settings()
+    assert wa("send", REEM, "Hello", now=clock).code == 0
+    for part_from in (s3.PART_FROM, 8_000):
+        monkeypatch.setattr(s3, "PART_FROM", part_from)
+        done = wa("backup", "--json", now=clock, **env)
+        assert (done.code, done.json["uploaded"]) == (0, True)
+        clock.advance(minutes=10)
+    kept = rclone.folder / "store" / "whatsapp" / "backups"
+    for path in home.backups.glob("whatsapp_*"):
+        assert (kept / path.name).read_bytes() == path.read_bytes()
+    new = {**env, "WA_HOME": str(tmp_path / "new")}
+    rows = wa("backup", "list", "--json", now=clock, **new).json
+    assert [(row["local"], row["remote"]) for row in rows] == [(False, True)] * 2
+    for row in rows:
+        target = tmp_path / f"{row['name']}.db"
+        assert wa("backup", "restore", row["name"], "--to", str(target), now=clock, **new).code == 0
+        assert target.stat().st_size
+    clock.advance(days=3)
+    assert [row["name"] for row in wa("backup", "prune", "--json", now=clock, **env).json] == [
+        rows[1]["name"]
+    ]
+    assert sorted(path.name for path in kept.iterdir()) == [rows[0]["name"], f"{rows[0]['name']}.sha256"]
