@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 from conftest import ADAM, REEM, FakeClock, delivered, own
 
+from wa.queue.retired import spent
 from wa.store.condition import check
 from wa.times import to_iso
 
@@ -91,6 +92,7 @@ def test_what_ended_a_year_ago_is_archived_and_sends_nothing_again(wa, ended, ho
     assert wa("db", "restore-archive", "latest", now=clock).code == 0
     assert dump(ended) == before
     assert not ended.value("SELECT count(*) FROM spent")
+    assert not ended.value("SELECT count(*) FROM spent_dates")
     assert check(ended) == []
 
 
@@ -117,3 +119,18 @@ def test_an_old_backup_brings_back_nothing_that_would_be_sent(wa, store, home, c
     assert listed == []
     assert wa("jobs", "list", "--json", now=clock).json == []
     assert wa("schedule", "series", "--all", "--json", now=clock).json == []
+
+
+def test_a_date_of_a_series_that_was_archived_is_not_sent_by_an_older_backup(wa, store, home, clock):
+    """The process was killed when the rows were archived, and the series itself was not."""
+    assert wa("schedule", "add", REEM, "daily", "--at", "13:00", "--every", "day", now=clock).code == 0
+    assert wa("backup", now=clock).code == 0
+    series, row_id = store.execute("SELECT series_id, id FROM scheduled_messages").fetchone()
+    assert wa("schedule", "cancel", series, "--series", now=clock).code == 0
+    with store.write():
+        row = store.row("SELECT * FROM scheduled_messages")
+        store.delete("scheduled_messages", "id = ?", [row_id])
+        spent.keep_date(store, row)
+    assert wa("backup", "restore", "latest", now=clock).code == 0
+    assert wa("schedule", "list", "--status", "all", "--json", now=clock).json == []
+    assert wa("schedule", "series", "--json", now=clock).json == []

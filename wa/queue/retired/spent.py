@@ -16,7 +16,8 @@ from wa.errors import WaError
 from wa.store.database import Row, Store
 from wa.store.rewrites import Restore, carry_over
 
-MADE = {"scheduled_messages": "message", "series": "series", "jobs": "job"}
+_QUEUE = "scheduled_messages"
+_MADE = {_QUEUE: "message", "series": "series", "jobs": "job"}
 """What the rows of a table are, as the column `made` names it."""
 _OF_A_MESSAGE = (
     "id", "to_jid", "to_phone", "contact_name", "scheduled_at", "timezone", "created_at", "created_from",
@@ -24,8 +25,8 @@ _OF_A_MESSAGE = (
     "idempotency_key",
 )  # fmt: skip
 _BELONG = {
-    "series": (("scheduled_messages", "series_id"),),
-    "jobs": (("scheduled_messages", "job_id"), ("job_recipients", "job_id")),
+    "series": ((_QUEUE, "series_id"),),
+    "jobs": ((_QUEUE, "job_id"), ("job_recipients", "job_id")),
 }
 """The tables whose rows belong to a series or a job, and their column with its id."""
 _TEXTS = ("message", "message_parts", "recipients", "secret")
@@ -33,7 +34,7 @@ _TEXTS = ("message", "message_parts", "recipients", "secret")
 
 def keep(table: str, store: Store, row: Row) -> None:
     """Keep the id and the key of a row of the queue, a series or a job that goes."""
-    if table != "scheduled_messages":
+    if table != _QUEUE:
         kept = {name: value for name, value in row.items() if name not in _TEXTS and value is not None}
     elif row["idempotency_key"] is not None:
         kept = {name: row[name] for name in _OF_A_MESSAGE if row[name] is not None}
@@ -42,7 +43,7 @@ def keep(table: str, store: Store, row: Row) -> None:
         kept = {"status": row["status"]}
     key = row["idempotency_key"]
     text = json.dumps(kept, ensure_ascii=False)
-    store.execute("INSERT OR REPLACE INTO spent VALUES (?, ?, ?, ?)", [MADE[table], row["id"], key, text])
+    store.execute("INSERT OR REPLACE INTO spent VALUES (?, ?, ?, ?)", [_MADE[table], row["id"], key, text])
 
 
 def keep_date(store: Store, row: Row) -> None:
@@ -53,13 +54,16 @@ def keep_date(store: Store, row: Row) -> None:
 
 def forget(table: str, store: Store, row: Row) -> None:
     """Forget what was kept of a row that is stored again."""
-    store.execute("DELETE FROM spent WHERE made = ? AND id = ?", [MADE[table], row["id"]])
+    store.execute("DELETE FROM spent WHERE made = ? AND id = ?", [_MADE[table], row["id"]])
+    if row.get("series_id") is not None:
+        date = [row["series_id"], row["occurrence"]]
+        store.execute("DELETE FROM spent_dates WHERE series_id = ? AND occurrence = ?", date)
 
 
 def by_key(store: Store, table: str, key: str, sql: str) -> Row | None:
     """Return what is kept of the row with a key: with the columns of the query `sql` by that key."""
     query = "SELECT row FROM spent WHERE made = ? AND idempotency_key = ?"
-    kept = store.value(query, [MADE[table], key])
+    kept = store.value(query, [_MADE[table], key])
     if kept is None:
         return None
     names = [column[0] for column in store.execute(sql, [key]).description]
@@ -101,10 +105,13 @@ def _carry_spent_over(restore: Restore) -> None:
         db.execute(f"INSERT OR IGNORE INTO main.{table} SELECT * FROM {known}.{table}")
     there = "SELECT 1 FROM {known}.{table} t WHERE t.id = s.id"
     store = Store.over(db)
-    for table, made in MADE.items():
+    for table, made in _MADE.items():
         is_back = there.format(known=known, table=table)  # restored from its archive
         db.execute(f"DELETE FROM main.spent AS s WHERE made = ? AND EXISTS ({is_back})", [made])
         _remove_whole(store, table, "SELECT id FROM spent WHERE made = ?", [made])
+    dates = f"SELECT 1 FROM {known}.scheduled_messages k WHERE k.series_id = d.series_id"
+    db.execute(f"DELETE FROM main.spent_dates AS d WHERE EXISTS ({dates} AND k.occurrence = d.occurrence)")
+    store.delete(_QUEUE, "(series_id, occurrence) IN (SELECT * FROM spent_dates)")
 
 
 def _remove_whole(store: Store, table: str, ids: str, params: Sequence[str]) -> None:

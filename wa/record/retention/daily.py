@@ -26,7 +26,8 @@ FIRST_SECONDS = 2.0
 LOOK_SECONDS = 600.0
 """Seconds between two looks whether a day is over."""
 DAY = timedelta(hours=24)
-BUSY_SECONDS = 5.0
+BUSY_SECONDS, LAST_SECONDS = 5.0, 1.0
+"""Seconds that a batch waits for the write lock, and that the end of the process waits for a batch."""
 BATCH = 100
 """Rows that are read, or removed, at once."""
 REST = 4
@@ -55,7 +56,7 @@ class Keeper:
 
     def __exit__(self, *_: object) -> None:
         self._ending.set()
-        self._thread.join(BUSY_SECONDS)
+        self._thread.join(LAST_SECONDS)
 
     def _watch(self) -> None:
         seconds = FIRST_SECONDS
@@ -71,7 +72,7 @@ class Keeper:
             except _Ended:
                 return
             except WaError as error:
-                log.warning("nothing more was pruned: %s", error.message)
+                log.info("nothing more was pruned: %s", error.message)
             except Exception:  # a bug of ours must not end what owns the connection
                 log.exception("nothing more was pruned")
 
