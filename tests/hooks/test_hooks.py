@@ -26,6 +26,7 @@ from wa.hooks.serving.backlog import Backlog, Known, is_due
 from wa.record.events import log
 from wa.settings import parse_settings
 from wa.store.database import BATCH
+from wa.times import to_iso
 from wa.whatsapp.events import Deleted, JidMapped, MessageReceived
 
 NOW = FakeClock()()
@@ -574,6 +575,17 @@ def test_a_listener_has_a_hook_of_its_own_while_it_runs(wa, spawn, contact, home
     spawn("run-scheduler", WA_SEND_SPACING="0")
     wait_for(lambda: table.listing(store) == [], what="the end of the hook of a listener that was killed")
     assert delivered(home) == ["you said good morning"]
+
+
+def test_no_send_withholds_what_is_scheduled_and_no_reply(wa, spawn, contact, home, tmp_path):
+    path = tmp_path / "bot.py"
+    path.write_text(ECHO, encoding="utf-8")
+    wa("schedule", "add", REEM, "scheduled", "--at", "in 1 second")
+    spawn("listen", "--exec", f"{sys.executable} {path}", "--no-send")
+    wait_for(lambda: is_owned(home))
+    wait_for(lambda: wa("schedule", "list", "--json").json[0]["scheduled_at"] < to_iso(system_now()))
+    wa("loopback", "say", REEM, "hello")
+    wait_for(lambda: delivered(home) == ["you said hello"])
 
 
 def test_a_listener_posts_to_an_address(wa, spawn, receiver, store):
