@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 from conftest import REEM, REEM_JID, own
 
 from wa.connection.context import system_now
 from wa.errors import WaError
-from wa.record.derived.check import repair
-from wa.store.condition import check, verify
+from wa.record.derived.check import repair, verify
+from wa.store.condition import check
 from wa.store.locks import FileLock
 from wa.store.schema.steps import SEARCH_INDEXES
 
@@ -123,9 +124,24 @@ def test_an_index_that_is_too_damaged_to_be_dropped_is_made_anew(wa, home):
     assert_repaired(wa)
 
 
-def test_damaged_messages_are_not_repaired(wa, home):
+@pytest.mark.parametrize("index", ["events_message", "messages_by_chat"])
+def test_an_index_of_a_table_with_damaged_pages_is_made_anew(wa, home, index):
     fill(wa)
-    damage_pages(home, "messages")
+    wa("contacts", "add", "Reem Sample", REEM)
+    made = "SELECT name, sql FROM sqlite_master ORDER BY name"
+    with closing(sqlite3.connect(home.store)) as db:
+        before = db.execute(made).fetchall()
+    damage_pages(home, index)
+    assert_repaired(wa)
+    with closing(sqlite3.connect(home.store)) as db:
+        assert db.execute(made).fetchall() == before
+
+
+@pytest.mark.parametrize("table", ["messages", "sqlite_autoindex_messages_1"])
+def test_damaged_messages_are_not_repaired(wa, home, table):
+    """Nor an index that belongs to their table, and cannot be taken away from it."""
+    fill(wa)
+    damage_pages(home, table)
     for command in (("db", "check", "--json"), ("db", "check", "--repair", "--json")):
         told = wa(*command)
         assert (told.code, told.error["code"]) == (8, "corrupt")

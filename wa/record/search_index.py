@@ -102,7 +102,7 @@ def strayed(store: Store) -> tuple[int, int]:
 
 
 def make_anew(store: Store) -> None:
-    """Make the index anew from the messages, and the indexes of tables from these."""
+    """Make the index anew from the messages."""
     try:
         with store.write():
             store.execute("DROP TABLE IF EXISTS messages_terms")
@@ -122,8 +122,7 @@ def make_anew(store: Store) -> None:
 
 
 def _fill(store: Store) -> None:
-    """Make the search index from the messages, and the indexes of tables, in the caller's transaction."""
+    """Make the search index from the messages, in the caller's transaction."""
     for statement in _MADE.split(";\n"):
         store.execute(statement)
     add_new(store, 0)
-    store.execute("REINDEX")

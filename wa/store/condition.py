@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +11,6 @@ from wa.store.database import Store
 from wa.store.locks import FileLock, describe_holder, lock_holder
 from wa.store.schema.steps import SEARCH_INDEXES
 
-REPAIR = "`wa db check --repair`: it is only in what can be made anew from the messages"
-_OF_AN_INDEX = re.compile(r"ok$|row \d+ missing from index |wrong # of entries in index ")
 _FEATURES = {
     "full-text search": "CREATE VIRTUAL TABLE temp.a USING fts5 (x, tokenize='trigram case_sensitive 1')",
     "RETURNING": "DELETE FROM temp.b RETURNING x",
@@ -60,33 +57,6 @@ def check(store: Store) -> list[str]:
     except sqlite3.DatabaseError as error:
         return [str(error)]
     return problems
-
-
-def is_derived(store: Store) -> bool:
-    """Return whether only what can be made anew from other data is damaged: indexes, and the search index."""
-    try:
-        for row in store.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
-            if not row["name"].startswith(SEARCH_INDEXES):
-                found = store.rows(f"PRAGMA integrity_check({row['name']})")
-                if not all(_OF_AN_INDEX.match(each["integrity_check"]) for each in found):
-                    return False
-        return not store.rows("PRAGMA foreign_key_check")
-    except sqlite3.DatabaseError:
-        return False
-
-
-def fault(store: Store, problems: list[str]) -> WaError:
-    """Return the WaError `corrupt` for problems that `check` found."""
-    hint = "stop what uses it, keep a copy, and `wa backup restore latest`"
-    if is_derived(store):
-        hint = REPAIR
-    return WaError("corrupt", f"{store.home.store} is damaged: {'; '.join(problems[:5])}", hint)
-
-
-def verify(store: Store) -> None:
-    """Check the database from end to end. Raise WaError `corrupt` when it has a fault."""
-    if problems := check(store):
-        raise fault(store, problems)
 
 
 @contextmanager

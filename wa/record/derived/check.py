@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import datetime
 
 from wa.errors import WaError
 from wa.record import chats, search_index
+from wa.record.derived import indexes
 from wa.record.messages import SHOWN
 from wa.store import condition
 from wa.store.database import Store
 from wa.texts import counted
 
+_REPAIR = "`wa db check --repair`: it is only in what can be made anew from the messages"
+_RESTORE = "stop what uses it, keep a copy, and `wa backup restore latest`"
 _STALE_CHATS = (
     "SELECT chat_jid AS id, newest > coalesce(h.last_message_time, -1) AS is_low FROM (SELECT chat_jid,"
     f" sum(status IS 'received') AS unread, max(CASE WHEN {SHOWN} THEN timestamp END) AS newest"
@@ -27,10 +31,24 @@ The time of a chat may be later than that of its newest message, which may be re
 
 def verify(store: Store) -> None:
     """Check the store from end to end. Raise WaError `corrupt` when it has a fault."""
-    condition.verify(store)
+    if problems := condition.check(store):
+        raise _damaged(store, problems, can_be_repaired=_is_derived(store))
     if found := [*_of_the_index(store), *_of_chats(store)]:
         text = f"{store.home.store} does not agree with itself: {'; '.join(found)}"
-        raise WaError("corrupt", text, condition.REPAIR)
+        raise WaError("corrupt", text, _REPAIR)
+
+
+def _damaged(store: Store, problems: list[str], *, can_be_repaired: bool) -> WaError:
+    text = f"{store.home.store} is damaged: {'; '.join(problems[:5])}"
+    return WaError("corrupt", text, _REPAIR if can_be_repaired else _RESTORE)
+
+
+def _is_derived(store: Store) -> bool:
+    """Return whether only what can be made anew from other data is damaged: indexes, and the search index."""
+    try:
+        return indexes.are_all(store)
+    except sqlite3.DatabaseError:
+        return False
 
 
 def repair(store: Store, now: datetime) -> list[str]:
@@ -40,12 +58,14 @@ def repair(store: Store, now: datetime) -> list[str]:
     damaged: then nothing is changed.
     """
     with condition.alone(store):
-        found = condition.check(store)
-        if found and not condition.is_derived(store):
-            raise condition.fault(store, found)
-        found = found or _of_the_index(store)
+        damaged = condition.check(store)
+        if damaged and not (_is_derived(store) and indexes.renew(store)):
+            raise _damaged(store, damaged, can_be_repaired=False)
+        found = damaged or _of_the_index(store)
         if found:
             search_index.make_anew(store)
+        if damaged:
+            indexes.reclaim(store)
         stale = _of_chats(store)
         if stale:
             with store.write():
