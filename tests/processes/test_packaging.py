@@ -41,6 +41,8 @@ def test_the_wheel_holds_the_package_alone(wheel):
     templates = {f"wa/cli/templates/{path.name}" for path in (ROOT / "wa/cli/templates").iterdir()}
     assert {"wa/cli/templates/wa.service", "wa/cli/templates/ecosystem.config.js"} <= templates
     page = [each for name in ("templates", "static") for each in (ROOT / "wa/web/page" / name).rglob("*")]
+    language = ROOT / "wa/imports/export_chat/language"
+    page += [each for each in language.iterdir() if each.suffix in (".json", ".txt")]
     assets = {f"wa/{path.relative_to(ROOT / 'wa')}" for path in page if path.is_file()}
     assert {"wa/web/page/templates/base.html", "wa/web/page/static/wa.css"} <= assets
     found = {name for name in wheel.namelist() if name.startswith("wa/")}
@@ -86,8 +88,7 @@ def test_every_import_of_the_package_is_a_dependency(wheel):
     names = {re.match(r"[A-Za-z0-9_.-]+", each)[0].replace("-", "_") for each in asked if ";" not in each}
     called = {"python_dotenv": "dotenv", "python_dateutil": "dateutil", "pillow": "PIL"}
     names = {called.get(name, name) for name in names}
-    # Typer, boto3 and neonize bring these along; magic is imported only to see whether it is installed
-    names |= {"rich", "botocore", "magic"}
+    names |= {"rich", "botocore"}  # Typer and boto3 bring these along
     imported: dict[str, set[str]] = {"": set(), "mcp": set(), "web": set()}
     part_of = {"serve": "web", "mcp": "mcp"}
     for path in (ROOT / "wa").rglob("*.py"):

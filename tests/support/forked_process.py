@@ -56,13 +56,8 @@ NEONIZE_NEEDS = (
     "concurrent.futures.process",
     "concurrent.futures.thread",
     "google.protobuf.json_format",
-    "httpx",
-    "linkpreview",
-    "magic",
     "multiprocessing.connection",
     "phonenumbers",
-    "segno",
-    "tqdm",
 )
 """Modules that neonize imports beside its library."""
 MESSAGES = (
