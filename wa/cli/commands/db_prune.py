@@ -60,9 +60,14 @@ def prune(
         with_files=media,
         old=now - YEAR,
     )
-    with app.out.progress(in_bytes=False) as bars:
-        run.advance = bars.begin("messages", run.total() * (1 if dry_run else 2))
-        found = run.rehearse() if dry_run else run.run()
+    try:
+        with app.out.progress(in_bytes=False) as bars:
+            run.advance = bars.begin("messages", run.total() * (1 if dry_run else 2))
+            found = run.rehearse() if dry_run else run.run()
+    except BaseException:
+        if run.path is not None:
+            app.out.note(f"{counted(run.messages, 'message')} of {run.path} went; the others are still here")
+        raise
     found["dry_run"] = dry_run
     app.out.result(found, _told(app, found))
     if found["messages"] and not dry_run:
@@ -80,7 +85,7 @@ def _told(app: App, found: dict[str, Any]) -> str:
     if found["messages"]:
         first, last = (app.out.time(from_iso(found[name])) for name in ("first_at", "last_at"))
         what[0] += f", from {first} to {last}"
-    what += [counted(number, f"row of {table}") for table, number in found["rows"].items()]
+    what += _rows(found)
     if found["files"]:
         what.append(f"{counted(found['files'], 'file')} ({found['files_bytes'] / 1e6:,.1f} MB)")
     told = [f"{verb}: {'; '.join(what)} ({found['size_bytes'] / 1e6:,.1f} MB)"]
@@ -111,5 +116,8 @@ def restore_archive(
         run.advance = bars.begin("messages", run.check())
         found = run.run()
     told = f"{counted(found['messages'], 'message')} restored, {found['already_there']:,} already there"
-    more = [counted(number, f"row of {table}") for table, number in found["rows"].items() if number]
-    app.out.result(found, "; ".join([told, *more]))
+    app.out.result(found, "; ".join([told, *_rows(found)]))
+
+
+def _rows(found: dict[str, Any]) -> list[str]:
+    return [f"{counted(number, 'row')} of {table}" for table, number in found["rows"].items() if number]

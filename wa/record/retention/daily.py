@@ -28,8 +28,6 @@ LOOK_SECONDS = 600.0
 DAY = timedelta(hours=24)
 BUSY_SECONDS, LAST_SECONDS = 5.0, 1.0
 """Seconds that a batch waits for the write lock, and that the end of the process waits for a batch."""
-BATCH = 100
-"""Rows that are read, or removed, at once."""
 REST = 4
 """How many times as long as its last batch took it rests, and at least REST_SECONDS."""
 REST_SECONDS = 0.01
@@ -96,7 +94,7 @@ class Keeper:
             return
         believed = believed_now(store, now, self._length)
         store.keep_small()
-        run = Pruning(store, believed - self._length, now, old=believed - YEAR, pause=self._rest, batch=BATCH)
+        run = Pruning(store, believed - self._length, now, old=believed - YEAR, pause=self._rest)
         self._since = time.monotonic()
         if (found := run.run())["archive"]:
             log.info("pruned %s messages into %s", found["messages"], found["archive"])

@@ -24,7 +24,7 @@ from wa.times import parse_duration, to_iso
 
 YEAR = timedelta(days=365)
 """The time for which jobs, series and rows of the queue are kept after they ended."""
-BATCH = 200
+BATCH = 100
 """Rows that are read, or removed, at once."""
 _NOTHING = re.compile(r"0+ ?[smhdw]?", re.IGNORECASE)
 
@@ -55,7 +55,7 @@ class Pruning:
     """Called with the number of rows handled since the last call; each is handled up to twice."""
     pause: Callable[[], None] = _no_pause
     """Called between two batches; what it raises ends the run."""
-    batch: int = BATCH
+    path: Path | None = field(default=None, init=False)
     messages: int = field(default=0, init=False)
     size: int = field(default=0, init=False)
     rows: dict[str, int] = field(default_factory=dict, init=False)
@@ -70,14 +70,14 @@ class Pruning:
         with alone(self.store.home):
             archive.remove_left(self.store.home)
             files.remove_left(self.store)
-            path = self._archive() if self.with_archive else None
-            if path is not None:
-                self._forget_counts()
-                self._remove_archived(path)
-            elif not self.with_archive:
+            if not self.with_archive:
                 self._remove_all()
+            elif (written := self._archive()) is not None:
+                self._forget_counts()
+                self.path = written
+                self._remove_archived(written)
             self._finish()
-            return self.report() | {"archive": str(path) if path else None}
+            return self.report() | {"archive": str(self.path) if self.path else None}
 
     def rehearse(self) -> Row:
         """Return what `run` would report, without its archive; nothing is written."""
@@ -124,7 +124,7 @@ class Pruning:
             self.advance(len(page))
             self.pause()
         for shelf in self._shelves():
-            for rows in shelf.pages(self.store, self.batch):
+            for rows in shelf.pages(self.store, BATCH):
                 for row in rows:
                     line = lines.of_row(shelf.table, row)
                     self.rows[shelf.table] = self.rows.get(shelf.table, 0) + 1
@@ -146,7 +146,7 @@ class Pruning:
             f"SELECT * FROM messages WHERE {of_chat}timestamp < :before AND (timestamp, id) > (:time, :id)"
             " ORDER BY timestamp, id LIMIT :limit"
         )
-        params = {"before": self._seconds, "chat": self.chat, "limit": self.batch}
+        params = {"before": self._seconds, "chat": self.chat, "limit": BATCH}
         while page := self.store.rows(sql, {**params, "time": place[0], "id": place[1]}):
             place = (page[-1]["timestamp"], page[-1]["id"])
             needed = _needed(self.store, page)
@@ -181,7 +181,7 @@ class Pruning:
     def _remove_archived(self, path: Path) -> None:
         """Remove what an archive holds, unless it was changed since."""
         shelves = {shelf.table: shelf for shelf in self._shelves()}
-        for kind, batch in lines.batches(archive.read(path), self.batch, lines.type_and_size):
+        for kind, batch in lines.batches(archive.read(path), BATCH, lines.type_and_size):
             if kind == lines.MESSAGE:
                 self._remove_messages({lines.parsed(line)["id"]: line for line in batch})
             else:
@@ -193,12 +193,12 @@ class Pruning:
     def _remove_all(self) -> None:
         """Remove what is old enough, without an archive."""
         found = (row for page in self._pages() for row in page)
-        for _, batch in lines.batches(found, self.batch, lambda row: ("", len(row["content"] or ""))):
+        for _, batch in lines.batches(found, BATCH, lambda row: ("", len(row["content"] or ""))):
             self._remove_messages(dict.fromkeys(row["id"] for row in batch))
             self.advance(2 * len(batch))
             self.pause()
         for shelf in self._shelves():
-            for rows in shelf.pages(self.store, self.batch):
+            for rows in shelf.pages(self.store, BATCH):
                 self._remove_rows(shelf, rows)
                 self.pause()
 
