@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 from datetime import datetime, timedelta, timezone
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -435,6 +436,11 @@ def test_what_cannot_be_pruned_or_restored_is_refused(wa, filled, clock, tmp_pat
         "empty": b"",
         "one bit": whole[:300] + bytes([whole[300] ^ 1]) + whole[301:],
     }
+    odd = (("timestamp", "soon"), ("id", 2**60), ("chat_jid", None), ("details", "["), ("votes", [1]),
+           ("raw_proto", {"base64": "?"}), ("colour", "red"), ("type", "jobs"), ("content", "\ud800"))  # fmt: skip
+    for name, value in odd:
+        line = json.dumps({**json.loads(texts[1]), name: value}).replace('{"type": ', '{"type":')
+        bad[f"odd {name}"] = signed([texts[0], line.encode() + b"\n", *texts[2:-1]])
     for name, data in bad.items():
         (tmp_path / name).write_bytes(data)
         refused = wa("db", "restore-archive", str(tmp_path / name), "--json", now=clock)
@@ -448,6 +454,12 @@ def test_what_cannot_be_pruned_or_restored_is_refused(wa, filled, clock, tmp_pat
     assert stored_ids(filled) == []
     assert wa("db", "restore-archive", path.name, now=clock).code == 0
     assert everything(filled) == before
+
+
+def signed(lines):
+    """Return an archive with these lines, whole by its last line."""
+    end = {"type": "end", "lines": len(lines), "sha256": sha256(b"".join(lines)).hexdigest()}
+    return gzip.compress(b"".join(lines) + json.dumps(end, separators=(",", ":")).encode() + b"\n")
 
 
 def test_the_database_is_written_anew_while_nobody_is_at_work(wa, store, home):

@@ -11,6 +11,8 @@ from wa.record.retention import lines
 from wa.store.database import Row, Store
 
 _TYPES = {"INTEGER": int, "TEXT": str, "BLOB": bytes, "REAL": (int, float)}
+_HIGHEST_ID = 2**53
+"""An id above would use up the ids of messages."""
 _Answer = dict[str, type]
 _ANSWERS: dict[str, _Answer] = {
     "reactions": {"sender": str, "emoji": str, "timestamp": int},
@@ -51,17 +53,26 @@ def _columns_of(store: Store, table: str) -> dict[str, Callable[[Any], bool]]:
 
 
 def _fits(kind: Any, *, may_be_null: bool) -> Callable[[Any], bool]:
-    return lambda value: may_be_null if value is None else isinstance(value, kind)
+    return lambda value: may_be_null if value is None else _is(value, kind)
+
+
+def _is(value: Any, kind: Any) -> bool:
+    """Return whether SQLite can store a value as one of a kind. Raise ValueError for lone surrogates."""
+    if isinstance(value, int):
+        return isinstance(value, kind) and -(2**63) <= value < 2**63
+    return isinstance(value, kind) and (not isinstance(value, str) or bool(value.encode()) or not value)
 
 
 def _check_message(row: Row, answers: dict[str, list[Row]]) -> None:
     if row["message_type"] not in TYPES or not 0 <= row["timestamp"] <= LAST_SECOND:
         raise ValueError("its type or time is none of a message")
+    if not 0 < row["id"] < _HIGHEST_ID:
+        raise ValueError("its id is none of a message")
     if row["details"] is not None and not isinstance(json.loads(row["details"]), dict):
         raise ValueError("its details are no object")
     for name, kinds in _ANSWERS.items():
         for each in answers[name]:
-            if any(not isinstance(each[column], kind) for column, kind in kinds.items()):
+            if any(not _is(each[column], kind) for column, kind in kinds.items()):
                 raise ValueError(f"its {name} cannot be stored")
         if name == "votes" and any(
             not isinstance(json.loads(each["choices"]), list) for each in answers[name]

@@ -92,7 +92,7 @@ class Restoring:
         try:
             found = lines.parsed(line)
             self._checker.check(found)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise archive.Unusable(self.path, f"a line of it is no row of ours ({error})") from error
         return found
 
