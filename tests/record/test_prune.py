@@ -436,9 +436,11 @@ def test_what_cannot_be_pruned_or_restored_is_refused(wa, filled, clock, tmp_pat
         "empty": b"",
         "one bit": whole[:300] + bytes([whole[300] ^ 1]) + whole[301:],
     }
-    odd = (("timestamp", "soon"), ("id", 2**60), ("chat_jid", None), ("details", "["), ("votes", [1]),
-           ("raw_proto", {"base64": "?"}), ("colour", "red"), ("type", "jobs"), ("content", "\ud800"))  # fmt: skip
-    for name, value in odd:
+    odd = {
+        "timestamp": "soon", "id": 2**60, "chat_jid": None, "details": "[", "votes": [1], "colour": "red",
+        "raw_proto": {"base64": "?"}, "type": "jobs", "content": "\ud800",
+    }  # fmt: skip
+    for name, value in odd.items():
         line = json.dumps({**json.loads(texts[1]), name: value}).replace('{"type": ', '{"type":')
         bad[f"odd {name}"] = signed([texts[0], line.encode() + b"\n", *texts[2:-1]])
     for name, data in bad.items():
