@@ -148,6 +148,43 @@ def test_damaged_messages_are_not_repaired(wa, home, table):
         assert "restore" in told.error["hint"]
 
 
+def test_a_row_that_its_indexes_do_not_know_is_told(wa, home):
+    """Whether the row or the index was changed, nobody can tell; the index is made anew from the row."""
+    fill(wa)
+    mine = "type = 'index' AND tbl_name = 'messages' AND sql IS NOT NULL"
+    with closing(sqlite3.connect(home.store, isolation_level=None)) as db:
+        hidden = db.execute(f"SELECT * FROM sqlite_master WHERE {mine}").fetchall()
+        for statement in (
+            "PRAGMA writable_schema=ON", f"DELETE FROM sqlite_master WHERE {mine}",
+            "PRAGMA writable_schema=RESET", "UPDATE messages SET timestamp = 5 WHERE id = 8",
+            "PRAGMA writable_schema=ON",
+        ):  # fmt: skip
+            db.execute(statement)
+        db.executemany("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", hidden)
+        db.execute("PRAGMA writable_schema=RESET")
+    assert wa("db", "check", "--json").error["hint"].startswith("`wa db check --repair`")
+    told = wa("db", "check", "--repair", "--json").json["repaired"]
+    assert "messages row 8 may be damaged itself: look at it" in told
+
+
+@pytest.mark.parametrize("page", [1, 2])
+def test_damage_that_no_check_survives_is_told_with_what_to_do(wa, home, page):
+    """The schema, and the list of its steps: the store does not even open."""
+    fill(wa)
+    with closing(sqlite3.connect(home.store, isolation_level=None)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        steps = db.execute("SELECT rootpage FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone()[
+            0
+        ]
+    with home.store.open("r+b") as file:
+        file.seek(100 if page == 1 else (steps - 1) * 4096)
+        file.write(b"\xa5" * 200)
+    for command in (("db", "check", "--json"), ("db", "check", "--repair", "--json")):
+        told = wa(*command)
+        assert (told.code, told.error["code"]) == (8, "corrupt")
+        assert "`wa backup restore latest`" in told.error["hint"]
+
+
 def test_nothing_is_repaired_under_a_running_listener(wa, home):
     lock = FileLock(home.session_lock)
     assert lock.acquire()

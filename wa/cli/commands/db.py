@@ -50,11 +50,12 @@ def check(
     Example: wa db check --repair
     """
     app = app_of(ctx)
-    if not repair:
-        checking.verify(app.store)
-        app.out.result({"ok": True}, "ok")
-        return
-    found = checking.repair(app.store, app.now())
+    with checking.last_word(app.home):
+        if not repair:
+            checking.verify(app.store)
+            app.out.result({"ok": True}, "ok")
+            return
+        found = checking.repair(app.store, app.now())
     text = f"repaired: {'; '.join(found)}" if found else "ok; there was nothing to repair"
     app.out.result({"ok": True, "repaired": found}, text)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from wa.errors import WaError
@@ -11,6 +13,8 @@ from wa.record.derived import indexes
 from wa.record.messages import SHOWN
 from wa.store import condition
 from wa.store.database import Store
+from wa.store.open import explain
+from wa.store.paths import Home
 from wa.texts import counted
 
 _REPAIR = "`wa db check --repair`: it is only in what can be made anew from the messages"
@@ -38,6 +42,23 @@ def verify(store: Store) -> None:
         raise WaError("corrupt", text, _REPAIR)
 
 
+@contextmanager
+def last_word(home: Home) -> Iterator[None]:
+    """Run a check, or what it needs. Raise WaError `corrupt` for damage that it does not survive itself.
+
+    Elsewhere such an error says that the check will tell what to do.
+    """
+    try:
+        yield
+    except WaError as error:
+        if error.code != "corrupt" or error.hint == _REPAIR:
+            raise
+        raise WaError("corrupt", error.message, _RESTORE) from error
+    except sqlite3.Error as error:
+        told = explain(error, home)
+        raise WaError(told.code, told.message, _RESTORE if told.code == "corrupt" else told.hint) from error
+
+
 def _damaged(store: Store, problems: list[str], *, can_be_repaired: bool) -> WaError:
     text = f"{store.home.store} is damaged: {'; '.join(problems[:5])}"
     return WaError("corrupt", text, _REPAIR if can_be_repaired else _RESTORE)
@@ -59,9 +80,11 @@ def repair(store: Store, now: datetime) -> list[str]:
     """
     with condition.alone(store):
         damaged = condition.check(store)
+        rows = indexes.unlike_their_indexes(store, damaged)
         if damaged and not (_is_derived(store) and indexes.renew(store)):
             raise _damaged(store, damaged, can_be_repaired=False)
-        found = damaged or _of_the_index(store)
+        found = [*damaged, *(f"{row} may be damaged itself: look at it" for row in rows)]
+        found = found or _of_the_index(store)
         if found:
             search_index.make_anew(store)
         if damaged:

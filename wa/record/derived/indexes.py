@@ -10,6 +10,7 @@ from wa.store.schema.steps import SEARCH_INDEXES
 
 _AGREES = re.compile(r"row \d+ missing from index |wrong # of entries in index |Page \d+ is never used$")
 """What says that an index is not as its table, or that pages are lost: those below a damaged one."""
+_MISSING = re.compile(r"row (\d+) missing from index (\S+)$")
 _PLACE = re.compile(r"(?:Tree (\d+) )?[Pp]age (\d+)\b")
 """Where `PRAGMA integrity_check` finds damage: the first page of a tree, and the page."""
 _UNUSED = re.compile(r"Page \d+ is never used$")
@@ -53,6 +54,18 @@ def are_all(store: Store) -> bool:
         if root and name in own and int(root) != own[name]:
             return False
     return not store.rows("PRAGMA foreign_key_check")
+
+
+def unlike_their_indexes(store: Store, found: list[str]) -> list[str]:
+    """Return the rows, as `messages row 7`, that differ from what their indexes say: either is damaged.
+
+    An index that lacks entries differs in their number too; it is damaged itself.
+    """
+    short = {line.rpartition(" ")[2] for line in found if line.startswith("wrong # of entries")}
+    missing = (match.groups() for line in found if (match := _MISSING.match(line)))
+    of = dict(store.execute("SELECT name, tbl_name FROM sqlite_master WHERE type = 'index'").fetchall())
+    rows = [f"{of[index]} row {row}" for row, index in missing if index in of and index not in short]
+    return list(dict.fromkeys(rows))
 
 
 def _tables(store: Store) -> list[str]:
