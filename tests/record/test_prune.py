@@ -313,11 +313,12 @@ def test_a_chat_that_is_joined_brings_nothing_back(store):
     assert stored_ids(store) == ["M3"]
     prune(store)
     other = "271000000000002@lid"  # the same messages came under an address whose number was not known yet
-    record(store, said(1, chat=other), said(4, chat=other))
+    record(store, said(1, chat=other), said(4, chat=other), Reacted(other, "M1", ME, "👍", NEW))
     with store.write():
         merge_chats.map_lid(store, other, ADAM_JID)
     merge_chats.join_split_chats(store, NOW)
     assert stored_ids(store) == ["M4"]
+    assert store.value("SELECT count(*) FROM reactions") == 0
 
 
 def test_messages_without_ids_are_known_by_time_and_text(wa, store, clock, tmp_path):

@@ -59,8 +59,10 @@ def move_some(store: Store, lid: str, pn: str, now: datetime) -> bool:
         for row in batch:
             if has_made_up:
                 _unite_made_up(store, row, pn, used)
-            if ledger.has(store, pn, row["message_id"]):
+            if ledger.keeps_away(store, pn, row["message_id"], is_stand_in=messages.is_stand_in(row)):
                 write.remove(store, row)
+                responses.forget(store, [row])
+                polls.forget(store, [row])
                 continue
             twin = messages.find(store, pn, row["message_id"])
             if twin is not None:

@@ -173,14 +173,19 @@ def _is_known(store: Store, jid: str) -> bool:
 
 def _is_away(store: Store, event: MessageReceived, *, by_text: bool) -> bool:
     chat = canonical(store, event.chat_jid)
-    flags = _flags(store, chat, event.message_id)
-    if flags is not None and flags & _STAND_IN and event.unavailable is None:
-        remove(store, [{"chat_jid": chat, "message_id": event.message_id, "details": None}])
-        return False
-    if flags is not None or not by_text:
-        return flags is not None
+    if keeps_away(store, chat, event.message_id, is_stand_in=event.unavailable is not None):
+        return True
     row = {name: getattr(event, name) for name in ("message_id", "timestamp", "content", "is_from_me")}
-    return has_like(store, {**row, "chat_jid": chat, "sender": canonical(store, event.sender)})
+    return by_text and has_like(store, {**row, "chat_jid": chat, "sender": canonical(store, event.sender)})
+
+
+def keeps_away(store: Store, chat: str, message_id: str, *, is_stand_in: bool) -> bool:
+    """Return whether a message was pruned, and not only what stood for it because it could not be read."""
+    flags = _flags(store, chat, message_id)
+    if flags is not None and flags & _STAND_IN and not is_stand_in:
+        remove(store, [{"chat_jid": chat, "message_id": message_id, "details": None}])
+        return False
+    return flags is not None
 
 
 def has_like(store: Store, row: Row, *, is_dry: bool = False) -> bool:
