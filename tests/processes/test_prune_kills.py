@@ -20,6 +20,8 @@ KILL_POINTS = str(Path(__file__).parents[1] / "support/backup_kill_points.py")
 NOON = datetime(2026, 11, 20, 12, 30, tzinfo=timezone.utc)
 OLD = int((NOON - timedelta(days=100)).timestamp())
 KILLS = 6
+ROWS = 40
+"""Messages of the queue that were sent long ago."""
 COUNT = 230
 """Messages to prune: more than one batch."""
 PLACES = (
@@ -52,25 +54,32 @@ def filled(store):
         write.record_many(store, events, "live", NOON)
         files = [(number, f"media/f{number}.jpg", "image") for number in range(1, COUNT + 1, 10)]
         write.attach_files(store, files)
+        for number in range(ROWS):
+            at = f"2025-01-01T10:00:{number:02}.000Z"
+            row = {"id": f"R{number}", "to_jid": people[0], "message": "sent", "status": "sent"}
+            row |= {"scheduled_at": at, "created_at": at, "updated_at": at, "idempotency_key": f"K{number}"}
+            store.insert("scheduled_messages", row)
     for _, path, _ in files:
         (home.path / path).write_bytes(b"jpeg")
     return home
 
 
 def rows(home):
-    """Return the messages of the store by their ids, and whether it is sound."""
+    """Return the messages and the queue of the store by their ids."""
     with closing(sqlite3.connect(home.store)) as db:
         db.row_factory = sqlite3.Row
-        return {row["message_id"]: dict(row) for row in db.execute("SELECT * FROM messages")}
+        found = {row["message_id"]: dict(row) for row in db.execute("SELECT * FROM messages")}
+        queue = {row["id"]: dict(row) for row in db.execute("SELECT * FROM scheduled_messages")}
+    return found | queue
 
 
 def archived(home):
-    """Return the messages in the archives by their ids; each archive has to open."""
+    """Return the messages and rows of the queue in the archives by their ids; each archive has to open."""
     found = {}
     for path in home.archive.glob("pruned_*"):
         for line in archive.read(path):
             row, _ = lines.taken_apart(lines.parsed(line))
-            found[row["message_id"]] = row
+            found[row["message_id"] or row["id"]] = row
     return found
 
 
@@ -108,6 +117,7 @@ def test_a_killed_prune_or_restore_loses_nothing_and_goes_on(spawn, store, fille
     kill_at_random(spawn, filled, dice, everything, kills)
     assert len(rows(filled)) == 10
     assert ledger.count(store) == COUNT
+    assert store.value("SELECT count(*) FROM spent") == ROWS
     assert list(filled.archive.glob(".wa-*")) == []
     assert list(filled.media.glob("*.jpg")) == []
     assert check(store) == []
@@ -116,4 +126,5 @@ def test_a_killed_prune_or_restore_loses_nothing_and_goes_on(spawn, store, fille
         assert done.code == 0, done.err
     assert rows(filled) == everything
     assert ledger.is_empty(store)
+    assert store.value("SELECT count(*) FROM spent") == 0
     assert check(store) == []
