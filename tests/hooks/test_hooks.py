@@ -476,7 +476,7 @@ def test_what_was_deleted_before_it_was_heard_is_counted(wa, spawn, receiver, st
     spawn("run-scheduler")
     wait_for(lambda: receiver.texts == ["new"])
     assert table.get(store, "web")["missed"] == 3
-    assert "3 events were deleted" in wa("hooks", "show", "web").out
+    assert "deleted before it could hear of them: 3 events" in wa("hooks", "show", "web").out
 
 
 def test_outcomes_are_kept_for_a_week_and_failures_until_they_are_tried(store, wa, bot):
