@@ -119,7 +119,7 @@ class Pruning:
         for page in self._pages():
             for row in page:
                 line = lines.of_message(self.store, row)
-                self._count(row, len(line))
+                self._count(row, len(line.encode()))
                 yield line
             self.advance(len(page))
             self.pause()
@@ -128,7 +128,7 @@ class Pruning:
                 for row in rows:
                     line = lines.of_row(shelf.table, row)
                     self.rows[shelf.table] = self.rows.get(shelf.table, 0) + 1
-                    self.size += len(line)
+                    self.size += len(line.encode())
                     yield line
                 self.pause()
 
@@ -217,8 +217,8 @@ class Pruning:
             needed = _needed(store, rows)
             gone = []
             for row in rows:
-                line = lines.of_message(store, row)
-                if row["id"] not in needed and archived[row["id"]] in (None, line.encode() + b"\n"):
+                line = lines.of_message(store, row).encode()
+                if row["id"] not in needed and archived[row["id"]] in (None, line + b"\n"):
                     gone.append(row)
                     self._count(row, len(line))
             ledger.add(store, gone)
