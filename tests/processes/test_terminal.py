@@ -17,6 +17,7 @@ from itertools import pairwise
 
 import pytest
 from conftest import ADAM, REEM, REEM_JID, WA, Result, wait_for
+from fork_server import Forked
 
 from wa.connection.context import system_now
 from wa.whatsapp.loopback.server import Loopback
@@ -40,13 +41,16 @@ class Terminal:
     def __init__(self, columns=100):
         self.columns = columns
 
-    def run(self, *args, program=(WA,), timeout=60, typed="", **env):
-        """Run a command, and type a text; return its exit code, and all that the terminal shows."""
+    def run(self, *args, program=(WA,), timeout=60, typed="", kind=Forked, then=None, **env):
+        """Run a command, and type a text; return its exit code, and all that the terminal shows.
+
+        It is a fork, unless `kind` says otherwise. `then` is called after the first output.
+        """
         ours, theirs = pty.openpty()
         try:
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, self.columns, 0, 0))
             clean = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
-            process = subprocess.Popen(
+            process = kind(
                 [*program, *args],
                 stdin=theirs,
                 stdout=theirs,
@@ -68,6 +72,8 @@ class Terminal:
                     break
                 if not data:
                     break
+                if then is not None and not shown:
+                    then()
                 shown += data
             return Result(process.wait(timeout=60), shown.decode("utf-8").replace("\r\n", "\n"), "")
         finally:
@@ -98,9 +104,7 @@ def width(line):
 def test_a_job_is_watched_until_it_is_over(wa, spawn, home):
     people = ["--to", REEM, "--to", ADAM]
     job_id = wa("jobs", "add", *people, "--part", "one", "--part", "two", "--gap", "1s", "--json").json["id"]
-    scheduler = spawn("run-scheduler")
-    watched = Terminal(80).run("jobs", "show", job_id, "--watch")
-    scheduler.kill()
+    watched = Terminal(80).run("jobs", "show", job_id, "--watch", then=lambda: spawn("run-scheduler"))
     assert watched.code == 0
     text = re.sub("\x1b\\[[0-9;?]*[A-Za-z]", "", watched.out)
     assert "running" in text
@@ -417,7 +421,7 @@ def test_commands_work_on_terminals_without_colour(env):
 
 @pytest.mark.parametrize("command", [["chats"], ["contacts", "list"], ["schedule", "list"], ["groups"]])
 def test_an_empty_list_says_so_on_a_terminal_and_nothing_in_a_pipe(wa, command):
-    assert Terminal().run(*command).out.strip()
+    assert Terminal().run(*command, kind=subprocess.Popen).out.strip()
     result = wa(*command)
     assert (result.code, result.out) == (0, "")
 
