@@ -78,8 +78,8 @@ assets:  ## copy what the web page takes from npm, in the versions that docs/web
 bench: $(READY)  ## speed and memory beside their floors
 	@PYTHONPATH=tests:tests/support $(BIN)/python -m bench
 
-soak: $(READY)  ## long runs, with more kills than a commit needs
-	@$(BIN)/python -m pytest -q -m soak --timeout 3600
+soak: $(READY)  ## long runs, with more kills and examples than a commit needs
+	@EXAMPLES=all $(BIN)/python -m pytest -q -m "soak or hypothesis" --timeout 3600
 
 clean:  ## remove what make made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

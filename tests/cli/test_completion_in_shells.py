@@ -44,6 +44,8 @@ TYPED = {
     "D": NAMES[4],
     '"D': NAMES[4],
 }
+A_FEW = {each: TYPED[each] for each in (r"Nadia\ ", "B", "C", "'Z", '"D')}
+"""Each name once, in different quotes."""
 # It completes as wa does, and writes down what it is called with otherwise.
 STAND_IN = """#!/bin/sh
 case "$_WA_COMPLETE$1" in
@@ -91,9 +93,16 @@ class Terminal:
         os.close(self._mine)
 
 
-@pytest.mark.parametrize("shell", START)
+@pytest.mark.parametrize(
+    ("shell", "lines"),
+    [
+        ("bash", TYPED),
+        *((shell, A_FEW) for shell in ("zsh", "fish")),
+        *(pytest.param(shell, TYPED, marks=pytest.mark.soak) for shell in ("zsh", "fish")),
+    ],
+)
 def test_a_completed_name_is_one_word_and_gets_the_message(
-    wa: Callable[..., Result], home, tmp_path: Path, shell: str
+    wa: Callable[..., Result], home, tmp_path: Path, shell: str, lines: dict[str, str]
 ) -> None:
     if not shutil.which(shell):
         pytest.skip(f"{shell} is not installed")
@@ -116,7 +125,7 @@ def test_a_completed_name_is_one_word_and_gets_the_message(
     terminal = Terminal(argv, tmp_path / "cwd", env)
     try:
         terminal.enter(setup)
-        for number, typed in enumerate(TYPED):
+        for number, typed in enumerate(lines):
             terminal.enter(f"wa send {typed}\t 'text {number}'")
     finally:
         terminal.close()
@@ -124,10 +133,10 @@ def test_a_completed_name_is_one_word_and_gets_the_message(
     *words, last = (tmp_path / "calls").read_text().split("\0")
     assert last == ""
     calls = [words[at : at + 4] for at in range(0, len(words), 4)]
-    assert calls == [["3", "send", name, f"text {number}"] for number, name in enumerate(TYPED.values())]
+    assert calls == [["3", "send", name, f"text {number}"] for number, name in enumerate(lines.values())]
     assert not (tmp_path / "cwd" / "ran").exists()
     for _, *args in calls:
         assert wa(*args).code == 0
-    assert delivered(home) == [f"text {number}" for number in range(len(TYPED))]
+    assert delivered(home) == [f"text {number}" for number in range(len(lines))]
     sent_to = [row["to_jid"][:12] for row in json.loads(wa("loopback", "delivered", "--json").out)]
-    assert sent_to == [f"44770090010{NAMES.index(name)}" for name in TYPED.values()]
+    assert sent_to == [f"44770090010{NAMES.index(name)}" for name in lines.values()]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import spooled
 from conftest import ADAM_JID, REEM, REEM_JID, FakeClock, wait_for
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -617,7 +618,7 @@ EVENTS = [
 
 
 @settings(
-    max_examples=60,
+    max_examples=examples(60),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

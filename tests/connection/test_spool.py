@@ -12,6 +12,7 @@ import sys
 import pytest
 import spooled
 from conftest import HELPERS, REEM, REEM_JID, is_owned, wait_for
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -69,7 +70,9 @@ def read(path):
 # ── What is appended is read ──────────────────────────────────────────────────────────────────────
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(st.tuples(st.text(max_size=20), st.binary(max_size=300) | st.just(b"\0" * 200)), max_size=20),
     st.integers(1, 5),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
+from examples import examples
 from for_each import for_each
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -86,7 +87,7 @@ odd_text = st.text(
 
 
 @given(odd_text, odd_text, st.sampled_from(["", ".jpg", ".bin", "/x", "..", odd_text]))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_every_name_is_safe(tmp_path_factory, name, fallback, extension):
     made = names.safe_name(name, fallback, str(extension))
     assert 0 < len(made.encode()) <= 120

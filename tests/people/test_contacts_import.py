@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import vobject
 from conftest import ADAM, REEM, FakeClock
+from examples import examples
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from vcard_cases import (
@@ -166,7 +167,7 @@ def add_all(wa: Wa, store_path: Path, book: list[dict[str, Any]]) -> None:
 
 
 thorough = settings(
-    max_examples=45,
+    max_examples=examples(45),
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],  # an example is a few people, and small as it is
@@ -197,7 +198,7 @@ def test_contacts_are_the_same_after_export_and_import(
         assert wa("contacts", "export", **fresh).code == 0
 
 
-@settings(thorough, max_examples=30)
+@settings(thorough, max_examples=examples(30))
 @given(books(PLAIN))
 @example([ODD, BARE])
 def test_other_programs_read_the_exported_cards(wa: Wa, tmp_path: Path, book: list[dict[str, Any]]) -> None:

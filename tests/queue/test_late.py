@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import REEM, REEM_JID, FakeClock, delivered
+from examples import examples
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -493,7 +494,7 @@ exhaustive = hypothesis_settings(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=150,
+    max_examples=examples(150),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

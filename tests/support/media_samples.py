@@ -9,6 +9,7 @@ import zipfile
 from contextlib import contextmanager
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
@@ -16,7 +17,7 @@ from wa.errors import WaError
 
 MB = 1024 * 1024
 bad_files = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
