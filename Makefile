@@ -18,25 +18,28 @@ LOG := $(VENV)/install.log
 SHOW := 2>&1 | tee $(LOG) | sed -n -e 's/^Collecting \([A-Za-z0-9._-]*\).*/  \1/p' \
   -e 's/^Installing collected.*/  unpacking them/p'
 
-# wa alone, which is all that the demo needs
-INSTALLED := $(VENV)/.installed
-$(INSTALLED): pyproject.toml
+PIP := $(BIN)/pip
+$(PIP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "$(PYTHON) is older than 3.10; try: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "$(PYTHON) has no venv; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@echo "installing wa and the packages it needs into $(VENV): once, up to a minute"
 	@$(PYTHON) -m venv $(VENV)
+
+# wa alone, which is all that the demo needs
+INSTALLED := $(VENV)/.installed
+$(INSTALLED): pyproject.toml | $(PIP)
+	@echo "installing wa and the packages it needs into $(VENV): once, up to a minute"
 	@rm -f $@
 	@{ $(INSTALL) --editable . && touch $@; } $(SHOW)
 	@test -e $@ || { tail -n 20 $(LOG) >&2; exit 1; }
 
-# and what works on it
+# and what works on it; what of it is not used need not be compiled
 READY := $(VENV)/.ready
-$(READY): $(INSTALLED)
-	@echo "installing what tests and checks need into $(VENV): once, some minutes"
+$(READY): pyproject.toml | $(PIP)
+	@echo "installing wa and what tests and checks need into $(VENV): once, some minutes"
 	@rm -f $@
-	@{ $(INSTALL) --editable '.[dev]' && touch $@; } $(SHOW)
+	@{ $(INSTALL) --no-compile --editable '.[dev]' && touch $(INSTALLED) $@; } $(SHOW)
 	@test -e $@ || { tail -n 20 $(LOG) >&2; exit 1; }
 
 demo: $(INSTALLED)  ## the main job in ten seconds, on a stand-in for WhatsApp
