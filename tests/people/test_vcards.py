@@ -1051,3 +1051,33 @@ def test_an_import_of_many_pictures_needs_little_memory(spawn: Any, tmp_path: Pa
     assert result.code == 0, result.err
     assert result.json["added"] == 200
     assert int(result.err.splitlines()[-1]) < 150 * 2**20
+
+
+def test_a_name_in_parts_is_written_as_it_was_read(wa, tmp_path: Path) -> None:
+    """A phone that imports our card sorts and greets by the parts of the name."""
+    card = (
+        "BEGIN:VCARD\r\nVERSION:3.0\r\nN:Sample\\, Jr;Nadia;Maria;Dr.;MBE\r\nFN:Dr. Nadia M. Sample\r\n"
+        "X-PHONETIC-LAST-NAME:Sampel\r\nX-PHONETIC-FIRST-NAME:Naadia\r\nTEL;TYPE=CELL:+447700900321\r\n"
+        "END:VCARD\r\n"
+    )
+    path = tmp_path / "one.vcf"
+    path.write_text(card)
+    assert wa("contacts", "import-vcf", str(path)).code == 0
+    parts = [
+        "N:Sample\\, Jr;Nadia;Maria;Dr.;MBE",
+        "X-PHONETIC-LAST-NAME:Sampel",
+        "X-PHONETIC-FIRST-NAME:Naadia",
+    ]
+    exported = wa("contacts", "export").out
+    assert [line for line in parts if line not in exported.splitlines()] == []
+
+    fresh = {"WA_HOME": str(tmp_path / "fresh")}
+    path.write_text(exported)
+    assert wa("contacts", "import-vcf", str(path), **fresh).code == 0
+    assert wa("contacts", "export", **fresh).out == exported
+    assert wa("contacts", "import-vcf", str(path), "--json", **fresh).json["unchanged"] == 1
+
+    # with another name, the parts of the old one are no longer true
+    assert wa("contacts", "edit", "Dr. Nadia M. Sample", "--name", "Nadia New").code == 0
+    assert "N:;Nadia New;;;" in wa("contacts", "export").out.splitlines()
+    assert "name_parts" not in wa("contacts", "list", "--json").json[0]

@@ -333,6 +333,14 @@ def test_every_step_says_what_it_brings():
             {"pruned_people": "oldest_id oldest_at oldest_is_mine"},
             id="m0029_reach",
         ),
+        pytest.param(
+            30,
+            ({*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, *JOBS, *SERIES} - {"spool"})
+            | {"shared_numbers", "calls", "sealed", "poll_votes", "events", "hooks", "hook_deliveries"}
+            | {"chat_sessions", "pruned", "pruned_people", "spent", "spent_dates"},
+            {"contacts": "name_parts"},
+            id="m0030_name_parts",
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):

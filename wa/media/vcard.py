@@ -18,10 +18,12 @@ from wa.media.vcard_lines import Line, read_lines
 from wa.store.fold import tidy
 from wa.times import load_zone
 
+PHONETIC = ("X-PHONETIC-LAST-NAME", "X-PHONETIC-FIRST-NAME", "X-PHONETIC-MIDDLE-NAME")
+"""How a name is spoken, in parts, as phones write it (Japanese, Chinese)."""
 _OURS = (
     "BEGIN", "END", "AGENT", "FN", "N", "ORG", "NICKNAME", "TEL", "X-ABLABEL", "CATEGORIES", "NOTE", "TZ",
     "X-FAVORITE", "X-ANDROID-CUSTOM", "X-TEL", "X-PHONE", "X-MOBILE", "X-WHATSAPP", "IMPP", "URL",
-    "X-SOCIALPROFILE", "X-ABDATE", *BIRTHDAYS,
+    "X-SOCIALPROFILE", "X-ABDATE", *BIRTHDAYS, *PHONETIC,
 )  # fmt: skip
 _OF_EVERYBODY = ("myContacts", "* myContacts")
 """The category that Google gives every contact."""
@@ -81,6 +83,8 @@ class Card:
     name: str = ""
     is_named: bool = True
     """False if the card has no name, and the number stands in for it."""
+    parts: list[str] = field(default_factory=list)
+    """The name in parts: family, given, middle, prefix and suffix; then how it is spoken, as PHONETIC."""
     tels: list[Tel] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
@@ -239,7 +243,10 @@ def _fill(card: Card, texts: dict[str, list[str]]) -> None:
     def first(name: str) -> str:
         return texts.get(name, [""])[0]
 
-    family, given, middle, prefix, suffix = (_fields(first("N")) + [""] * 5)[:5]
+    parts = (_fields(first("N")) + [""] * 5)[:5]
+    family, given, middle, prefix, suffix = parts
+    parts += [tidy(_unescaped(first(name))) for name in PHONETIC]
+    card.parts = parts if any(parts) else []
     assembled = " ".join(each for each in (prefix, given, middle, family, suffix) if each)
     organisation = ", ".join(each for each in _fields(first("ORG")) if each)
     number = next((tel.text for tel in card.tels if tel.text), "")

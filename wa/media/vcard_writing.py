@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from wa.media.vcard import LABEL_OF_TYPE, Card
+from wa.media.vcard import LABEL_OF_TYPE, PHONETIC, Card
 
 _TYPE_OF_LABEL = {label: name.upper() for name, label in LABEL_OF_TYPE.items()}
 
@@ -15,7 +15,10 @@ def write_card(card: Card) -> str:
     Numbers are written in international form. The first one, which WhatsApp
     knows, also has the parameter `waid`.
     """
-    lines = ["BEGIN:VCARD", "VERSION:3.0", f"FN:{_escaped(card.name)}", f"N:;{_escaped(card.name)};;;"]
+    parts = card.parts if any(card.parts[:5]) else ["", card.name, "", "", "", *card.parts[5:]]
+    lines = ["BEGIN:VCARD", "VERSION:3.0", f"FN:{_escaped(card.name)}"]
+    lines.append(f"N:{';'.join(map(_escaped, parts[:5]))}")
+    lines += [f"{name}:{_escaped(part)}" for name, part in zip(PHONETIC, parts[5:], strict=False) if part]
     for number, tel in enumerate(card.tels, 1):
         words = (tel.label or "").split(" ")
         known = [_TYPE_OF_LABEL[word] for word in words if word in _TYPE_OF_LABEL]

@@ -143,6 +143,24 @@ def settle(store: Store, number: int) -> None:
     store.execute("UPDATE contacts SET is_settled = 1 WHERE id = ?", [number])
 
 
+def keep_name_parts(store: Store, number: int, person: Person) -> None:
+    """Keep the name of a contact in the parts of a card, as long as that is the contact's name."""
+    if person.name_parts:
+        parts = json.dumps({"name": person.name, "parts": person.name_parts}, ensure_ascii=False)
+        where = "id = ? AND name = ? AND name_parts IS NOT ?"
+        store.execute(
+            f"UPDATE contacts SET name_parts = ? WHERE {where}", [parts, number, person.name, parts]
+        )
+
+
+def with_name_parts(store: Store, rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield contacts with `name_parts`, the parts of their names on a card; [] if that had another name."""
+    for row in rows:
+        found = store.value("SELECT name_parts FROM contacts WHERE id = ?", [row["id"]])
+        kept = json.loads(found) if found else {}
+        yield {**row, "name_parts": kept["parts"] if kept.get("name") == row["name"] else []}
+
+
 def absorb(store: Store, number: int, other: int, now: datetime) -> None:
     """Move all data of the contact `other` into the contact `number`, and remove `other`."""
     gone = get(store, other)

@@ -124,6 +124,7 @@ def _person_of(file: str, card: Card, report: Report, region: str | None) -> tup
         card.notes,
         card.timezone,
         is_named=card.is_named,
+        name_parts=card.parts if card.is_named else [],
         numbers_as_written=written,
     )
     return person, {phone: tel.line for phone, tel in found.items()}
@@ -147,6 +148,7 @@ def import_person(store: Store, person: Person, now: datetime) -> Outcome:
     written = _content(person, phones=None, numbers_as_written=list(person.numbers_as_written))
     digest, as_written = _digest(_content(person)), _digest(written)
     if (known := contacts.of_card(store, digest)) is not None:
+        contacts.keep_name_parts(store, known, person)
         return Outcome("unchanged", _of_others(store, person, known))
     if person.birthday and (known := contacts.of_card(store, _digest(_content(person, birthday=None)))):
         outcome = _with_birthday_alone(store, person, known, now)
@@ -175,6 +177,7 @@ def import_person(store: Store, person: Person, now: datetime) -> Outcome:
         number = contacts.insert(store, replace(person, phones=free), now)
         outcome = Outcome("added", taken, birthday=person.birthday)
     contacts.add_card(store, number, digest, as_written, person)
+    contacts.keep_name_parts(store, number, person)
     outcome.taken = _of_others(store, person, number)
     for phone in outcome.taken:
         contacts.share_phone(store, number, phone)
@@ -225,6 +228,7 @@ def _reread(store: Store, person: Person, as_written: str) -> tuple[int | None, 
 def _content(person: Person, **but: object) -> Row:
     """Return the fields of a person for a digest; without a birthday it is that of earlier versions."""
     content = {**vars(person), **but}
+    del content["name_parts"]
     if not content["birthday"]:
         del content["birthday"]
     return content

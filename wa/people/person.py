@@ -31,6 +31,8 @@ class Person:
     """False where the name is only a number."""
     is_chosen: bool = False
     """Whether the user chose the name, and no import may change it."""
+    name_parts: list[str] = field(default_factory=list)
+    """The name in the parts of a card, for the card that is written of it."""
     numbers_as_written: dict[str, str | None] = field(default_factory=dict)
     """The number, or numbers with a space between, that each text was read as; it depends on the region."""
 

@@ -189,6 +189,7 @@ def card_of(row: Row) -> Card:
         timezone=row["timezone"],
         birthdays=[(row["birthday"], 0)] if row["birthday"] else [],
         is_favorite=bool(row["is_favorite"]),
+        parts=row.get("name_parts", []),
     )
 
 

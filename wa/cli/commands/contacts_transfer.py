@@ -95,7 +95,7 @@ def export(
     Example: wa contacts export --out people.vcf
     """
     from wa.people import transfer
-    from wa.people.contacts import read
+    from wa.people.contacts import read, with_name_parts
     from wa.store.files import write_out
 
     app = app_of(ctx)
@@ -103,7 +103,8 @@ def export(
     formats = {**transfer.FORMATS, "json": array}
     if form not in formats:
         raise WaError("usage", f"{form!r} is not a format", f"formats: {', '.join(formats)}")
-    pieces = formats[form](read(app.store))
+    rows = read(app.store)
+    pieces = formats[form](with_name_parts(app.store, rows) if form == "vcf" else rows)
     if out is not None:
         write_out(out, pieces, force=force)
         app.out.note(f"written to {out}")

@@ -63,3 +63,8 @@ ALTER TABLE pruned_people ADD COLUMN oldest_at INTEGER;
 ALTER TABLE pruned_people ADD COLUMN oldest_is_mine INTEGER
 """,
     )
+
+
+def m0030_name_parts(db: Database) -> None:
+    """The name of a contact in the parts of its card, as JSON, with the name that they make."""
+    run(db, "ALTER TABLE contacts ADD COLUMN name_parts TEXT")
