@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from conftest import ADAM_JID, REEM, REEM_JID
 from web_client import serving
 
-from wa.connection.context import Context
+from wa.connection.context import Context, HookRun, system_now
+from wa.connection.incoming.events import apply_event
 from wa.connection.programs import agents
 from wa.hooks import table
 from wa.hooks.replies import MOST
 from wa.settings import parse_settings
+from wa.whatsapp.events import MessageReceived
 
 SETTINGS = parse_settings({"WA_TRANSPORT": "loopback", "WA_TZ": "UTC"}, lambda: "UTC")
 FAR = "2030-12-24 10:00"
@@ -88,10 +92,22 @@ def test_what_a_hook_that_proposes_sends_is_a_draft(api, wa, store, home):
     )
     for command in commands:
         assert wa(*command, "--json", WA_HOOK="1:5").json["status"] == "draft", command
-    context = Context(home, SETTINGS, store, hook_id=1)
+    context = Context(home, SETTINGS, store, hook=HookRun(1))
     made = agents.send(context, agents.Allowed(send=True), REEM, "By an agent", "k", None)
     assert (made.row["status"], made.why) == ("draft", "the hook that started this server makes drafts alone")
     assert store.value("SELECT count(*) FROM scheduled_messages WHERE status != 'draft'") == 0
+    # so is what a hook sends that answers by itself, about a message of three days ago
+    assert wa("hooks", "add", "quick", "--exec", "true").code == 0
+    for number, days in enumerate((3, 0)):
+        now_then = system_now() - timedelta(days=days)
+        at = int(now_then.timestamp())
+        with store.write():
+            apply_event(store, MessageReceived(REEM_JID, f"M{number}", REEM_JID, at, "Hi"), now_then)
+    old, new = (row["id"] for row in store.rows("SELECT id FROM events WHERE type = 'message' ORDER BY id"))
+    for event, status in ((old, "draft"), (new, "pending"), (0, "pending"), (new + 99, "draft")):
+        sent = wa("send", ADAM_JID, "Hi", "--no-wait", "--json", WA_HOOK=f"2:{event}")
+        assert sent.json["status"] == status, event
+    assert wa("send", REEM, "Hi", "--no-wait", WA_HOOK="9" * 30).code == 0, "that names no hook"
     assert wa("send", REEM, "Hi", "--no-wait", "--json").json["status"] == "pending"
 
 

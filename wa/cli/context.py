@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from wa.cli.output import Output
-from wa.connection.context import Context, system_now
+from wa.connection.context import Context, HookRun, system_now
 from wa.errors import WaError
 from wa.settings import (
     BackupKeys,
@@ -110,10 +110,9 @@ class App:
     def context(self) -> Context:
         """The context for functions below the commands."""
         settings, home = self.settings, self.home
-        hook = self.environ.get(HOOK, "").partition(":")[0]
         return Context(
             home, settings, self.store, self.now, self._note, self._keep_descriptors, self.out.error,
-            int(hook) if hook.isdecimal() else None,
+            HookRun.parse(self.environ.get(HOOK, "")),
         )  # fmt: skip
 
     @property

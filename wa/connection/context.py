@@ -5,6 +5,7 @@ A command gets its context from its `App`; an HTTP handler, a hook or a job make
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -41,6 +42,20 @@ def _keep_silent(error: WaError) -> None:
     """Drop an error that has no reader."""
 
 
+@dataclass(frozen=True)
+class HookRun:
+    """A run of a hook's program: the hook, and the event that it was handed."""
+
+    hook_id: int
+    event_id: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> HookRun | None:
+        """Return the run that a value of WA_HOOK names, `ID` or `ID:EVENT`; None for any other text."""
+        found = re.fullmatch(r"([0-9]{1,15})(?::([0-9]{1,15}))?", text)
+        return cls(int(found[1]), int(found[2]) if found[2] else None) if found else None
+
+
 @dataclass
 class Context:
     """The context of functions that work with the connection. Its store belongs to the thread that opened it.
@@ -57,7 +72,7 @@ class Context:
     note: Callable[[str], None] = _ignore
     before_library: Callable[[], None] = _do_nothing
     on_fatal: Callable[[WaError], None] = _keep_silent
-    hook_id: int | None = None
+    hook: HookRun | None = None
     """The hook whose program runs this command: what it sends counts as that hook's reply."""
 
     @cached_property
@@ -90,26 +105,31 @@ class Context:
 
     def made_from(self, usual: str) -> str:
         """Return the `created_from` of what is made here: `usual`, or that of a hook's program."""
-        return usual if self.hook_id is None else "hook"
+        return usual if self.hook is None else "hook"
 
     def drafts(self, *, asked: bool) -> bool:
-        """Return whether what is made here is a draft: if that is asked, or of a hook that proposes."""
-        if asked or self.hook_id is None:
+        """Return whether what is made here is a draft: if that is asked, and as replies of a hook are."""
+        if asked or self.hook is None:
             return asked
         from wa.hooks import replies
 
-        return replies.are_drafts(self.store, self.hook_id)
+        return replies.are_drafts(self.store, self.hook.hook_id, self.hook.event_id, self.now())
 
     def counting(self, to: Iterable[str], key: str | None = None) -> Callable[[Row], Row]:
         """Return a function that counts a new row as a reply, if a hook's program asks for it here.
 
         `to` are the JIDs that it goes to. Raise as `replies.counting` does.
         """
-        if self.hook_id is None:
+        if self.hook is None:
             return lambda row: row
         from wa.hooks import replies
 
-        return replies.counting(self.store, self.hook_id, to, self.now(), key)
+        return replies.counting(self.store, self.hook.hook_id, to, self.now(), key)
+
+    @property
+    def hook_id(self) -> int | None:
+        """The id of the hook whose program asks for something here; None if none does."""
+        return self.hook.hook_id if self.hook else None
 
     @property
     def me(self) -> str | None:

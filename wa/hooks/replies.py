@@ -13,6 +13,7 @@ from wa.people import contacts, recipients
 from wa.people.recipients import Recipient
 from wa.queue import compose, rows
 from wa.queue.compose import Part
+from wa.record.events import log, told
 from wa.record.names import canonical
 from wa.settings import Settings
 from wa.store.database import Row, Store
@@ -97,9 +98,17 @@ def queue(hook_id: int, store: Store, to: Recipient, part: Part, now: datetime, 
     return row
 
 
-def are_drafts(store: Store, hook_id: int) -> bool:
-    """Return whether what a hook's program sends is for the user to approve."""
-    return bool(store.value("SELECT is_draft FROM hooks WHERE id = ?", [hook_id]))
+def are_drafts(store: Store, hook_id: int, event_id: int | None, now: datetime) -> bool:
+    """Return whether what a hook's program sends is for the user to approve, as its replies are.
+
+    The replies of a hook that proposes are drafts, and those to a message that is late.
+    """
+    hook = store.row("SELECT is_draft, max_age FROM hooks WHERE id = ?", [hook_id])
+    if hook is None or hook["is_draft"] or not event_id:
+        return bool(hook and hook["is_draft"])
+    line = log.get(store, event_id)
+    age = timedelta(seconds=hook["max_age"])
+    return line is None or (line["type"] == "message" and told.is_late(line, now, age))
 
 
 def counting(

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from wa import __version__
 from wa.as_json import to_json
+from wa.connection.context import HookRun
 from wa.connection.programs.agents import Allowed
 from wa.connection.programs.work import Work
 from wa.errors import WaError
@@ -85,16 +86,16 @@ class Server(MCPServer[Any]):
 
 
 def run(
-    home: Home, settings: Settings, now: Callable[[], datetime], allowed: Allowed, hook_id: int | None = None
+    home: Home, settings: Settings, now: Callable[[], datetime], allowed: Allowed, hook: HookRun | None = None
 ) -> None:
     """Serve until the client closes stdin, or a signal raises an exception here.
 
-    With `hook_id`, what is sent counts as replies of that hook, whose program has started this.
+    With `hook`, what is sent counts as replies of the hook whose program has started this.
 
     The protocol runs on a thread of its own: reading stdin cannot be interrupted, waiting for a thread can.
     """
     logging.getLogger().addHandler(logging.NullHandler())  # otherwise the library logs to stderr by itself
-    work = Work(home, settings, now, hook_id)
+    work = Work(home, settings, now, hook)
     faults: list[BaseException] = []
 
     def serve() -> None:

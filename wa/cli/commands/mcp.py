@@ -45,10 +45,10 @@ def mcp(
     if to and not words:
         raise WaError("usage", "--to narrows --allow, which is missing", "wa mcp --allow send --to NAME")
     only = contacts_named(app.context, to) if to else None
-    hook_id = app.context.hook_id
+    hook = app.context.hook
     app.store.close()  # it is made or upgraded now, or says why not, before anything answers
     from wa.mcp.server import run
 
     if sys.stdin.isatty():
         app.out.note("waiting for an agent on stdin; docs/mcp.md tells how a client starts this command")
-    run(app.home, app.settings, app.now, Allowed("send" in words, "schedule" in words, only), hook_id)
+    run(app.home, app.settings, app.now, Allowed("send" in words, "schedule" in words, only), hook)

@@ -12,7 +12,7 @@ from datetime import datetime
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from wa.connection.context import Context
+from wa.connection.context import Context, HookRun
 from wa.errors import WaError
 from wa.settings import Settings
 from wa.store.open import explained, fault_of, open_store_for
@@ -40,10 +40,10 @@ class Pool:
         settings: Settings,
         now: Callable[[], datetime],
         threads: int,
-        hook_id: int | None = None,
+        hook: HookRun | None = None,
     ) -> None:
         self._home = home
-        self._hook_id = hook_id
+        self._hook = hook
         self._settings = settings
         self._now = now
         self._waiting: SimpleQueue[tuple[Future[Any], Act[Any]] | None] = SimpleQueue()
@@ -109,24 +109,24 @@ class Pool:
                 )
             store = open_store_for(self._home, self._settings.transport)
             store.keep_small()
-            return Context(self._home, self._settings, store, self._now, hook_id=self._hook_id)
+            return Context(self._home, self._settings, store, self._now, hook=self._hook)
 
 
 class Work:
     """The pools of a server: what reads is not kept waiting by what writes.
 
-    There is one thread that writes, for the store takes one transaction at a time. With `hook_id`, all that
-    it sends counts as replies of that hook, whose program has started it.
+    There is one thread that writes, for the store takes one transaction at a time. With `hook`, all that
+    it sends counts as replies of the hook whose program has started it.
     """
 
     def __init__(
-        self, home: Home, settings: Settings, now: Callable[[], datetime], hook_id: int | None = None
+        self, home: Home, settings: Settings, now: Callable[[], datetime], hook: HookRun | None = None
     ) -> None:
         self.home = home
         self.settings = settings
         self.now = now
         self._readers = Pool(home, settings, now, READERS)
-        self._writer = Pool(home, settings, now, 1, hook_id)
+        self._writer = Pool(home, settings, now, 1, hook)
 
     async def read(self, act: Act[T]) -> T:
         """Do work that changes nothing, or waits for something other than the store."""

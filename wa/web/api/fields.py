@@ -12,7 +12,7 @@ from fastapi import Header, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import Response
 
-from wa.connection.context import Context
+from wa.connection.context import Context, HookRun
 from wa.connection.programs import cursors
 from wa.connection.programs.work import Act, Work
 from wa.errors import WaError
@@ -90,8 +90,7 @@ def as_hook(act: Act[T], hook: str | None) -> Act[T]:
     """Return the work of a request, for the hook whose program makes it, if one does."""
     if hook is None:
         return act
-    number = int(hook.partition(":")[0])
-    return lambda context: act(replace(context, hook_id=number))
+    return lambda context: act(replace(context, hook=HookRun.parse(hook)))
 
 
 async def read(work: Work, act: Act[Answer]) -> Response:
