@@ -874,6 +874,32 @@ def test_a_bad_line_of_aliases_is_named_and_skipped(wa: Wa, aliases: Any, line: 
     assert aliases_of(wa, ZOE) == {"Z", "Zozo"}
 
 
+def test_aliases_find_people_as_every_command_does(wa: Wa, aliases: Any, do: Any) -> None:
+    """A unique beginning is enough; a number may be written with spaces."""
+    assert aliases("ree: Sister\n+44 7700 900123: Reemy\n").code == 0
+    assert aliases_of(wa, REEM) == {"Sister", "Reemy"}
+    do("add", "Reemus", ADAM)
+    assert "Reemus" in aliases("reem: R\nree: X\n").err
+    assert aliases_of(wa, REEM) == {"Sister", "Reemy", "R"}
+
+
+def test_numbers_without_a_country_code_are_summed(wa: Wa, tmp_path: Path) -> None:
+    """Persons and numbers are counted apart."""
+    file = tmp_path / "people.vcf"
+    cards = [f"BEGIN:VCARD\nVERSION:3.0\nFN:P{n}\nTEL:07700 900{n:03}\nEND:VCARD\n" for n in range(100, 400)]
+    file.write_text("".join(cards) + "BEGIN:VCARD\nVERSION:3.0\nNOTE:x\nEND:VCARD\n")
+    told = wa("contacts", "import-vcf", str(file))
+    assert told.code == 8
+    assert told.out.strip() == "300 added, 0 updated, 0 unchanged, 1 skipped; 300 numbers left out"
+    lines = told.err.strip().splitlines()
+    assert len(lines) == 5
+    assert "people.vcf:4: '07700 900100': it has no country code" in lines[0]
+    assert lines[3].startswith("… and 297 more numbers: it has no country code; say --region GB")
+    row = wa("contacts", "import-vcf", str(file), "--json").json
+    assert (row["skipped"], row["numbers_skipped"], len(row["problems"])) == (301, 300, 301)
+    assert row["problems"][0].keys() == {"file", "line", "card", "reason"}
+
+
 def test_a_bad_line_of_aliases_is_in_the_json(aliases: Any) -> None:
     result = aliases("Reem: Sister\nNobody: Somebody\n", "--json")
     assert result.code == 8

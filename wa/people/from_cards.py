@@ -74,7 +74,7 @@ def import_card(
         report.warn(file, Problem(card.line, person.name, f"birthday {new}: {told}"))
     for phone, owner in outcome.taken.items():
         problem = Problem(lines[phone], card.name, f"+{phone} is {owner}'s, and stays so")
-        report.skip(file, problem, "the number is somebody else's, and stays so")
+        report.skip_number(file, problem, "the number is somebody else's, and stays so")
 
 
 def _birthday_of(file: str, card: Card, report: Report, now: datetime, zone: ZoneInfo | None) -> str | None:
@@ -103,7 +103,7 @@ def _person_of(file: str, card: Card, report: Report, region: str | None) -> tup
             read = read_numbers(f"+{tel.waid}" if tel.waid else tel.text, region)
         except ValueError as error:
             problem = Problem(tel.line, card.name or None, f"{tel.text[:SHOWN]!r}: {error}")
-            report.skip(file, problem, str(error))
+            report.skip_number(file, problem, str(error))
             continue
         for phone, doubt in read:
             if doubt:

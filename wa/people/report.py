@@ -23,6 +23,8 @@ class Report:
     """The contacts that got a birthday, or another one."""
     birthdays_in_notes: int = 0
     """The contacts that changed and whose notes tell a birthday, while they have none."""
+    numbers_skipped: int = 0
+    """The numbers that were left out, of persons who were imported."""
     skipped: Skipped = field(default_factory=Skipped)
     problems: list[Row] = field(default_factory=list)
     """The places that were skipped: file, line, card, reason."""
@@ -37,6 +39,12 @@ class Report:
         """Report a skipped place. `reason` groups the counts if the problem's own reason quotes the file."""
         self.skipped.add(reason or problem.reason, f"{file}:{problem.line}")
         self.problems.append(_place(file, problem))
+
+    def skip_number(self, file: str, problem: Problem, reason: str) -> None:
+        """Report a number that was left out. `reason` groups the counts."""
+        self.numbers_skipped += 1
+        self.skip(file, problem, reason)
+        self.problems[-1]["group"] = reason
 
     def warn(self, file: str, problem: Problem) -> None:
         """Report a place that was imported but may be wrong."""

@@ -14,14 +14,12 @@ from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
-from wa.jids import phone_in
 from wa.media.vcard import Card, Problem, Tel, read_cards
 from wa.media.vcard_lines import is_text_encoding
 from wa.media.vcard_writing import write_card
-from wa.people import contacts
+from wa.people import contacts, recipients
 from wa.people.edit import change_words
 from wa.people.from_cards import import_card
-from wa.people.recipients import directory
 from wa.people.report import SHOWN, Report
 from wa.phones import known_region
 from wa.store.database import Row, Store
@@ -109,7 +107,7 @@ def import_aliases(
         opened(file, stdin) as stream,
         store.rehearse(*contacts.TABLES, empty=contacts.FOLLOWING) if dry_run else nullcontext(),
     ):
-        known = directory(store)
+        known = recipients.directory(store)
         lines = enumerate(_text_lines(stream.read()), 1)
         while batch := list(islice(lines, _BATCH)):
             with store.write():
@@ -143,16 +141,15 @@ def _import_alias(
         problem = Problem(number, None, f"{line[:SHOWN]!r} is not `Name: alias, alias`")
         report.skip(file, problem, "it is not `Name: alias, alias`")
         return
-    called = known.get(fold_name(name), set())
-    if not called and (owner := contacts.by_phone(store, phone_in(name, region) or "")):
-        called = {owner["id"]}
-    if len(called) != 1:
-        what = "several contacts are called" if called else "there is no contact"
-        reason = "several contacts have that name" if called else "no contact has that name"
-        report.skip(file, Problem(number, name, f"{what} {name!r}"), reason)
+    try:
+        before = recipients.find(store, name, region)
+    except WaError as error:
+        is_unclear = error.code == "ambiguous"
+        reason = "several contacts have that name" if is_unclear else "no contact has that name"
+        what = error.message if is_unclear else f"there is no contact {name!r}"
+        report.skip(file, Problem(number, name, what), reason)
         return
-    (contact,) = called
-    before = contacts.get(store, contact)
+    contact = before["id"]
     for alias in aliases:
         if known.get(fold_name(alias), set()) - {contact}:
             report.warn(
