@@ -108,7 +108,7 @@ def are_drafts(store: Store, hook_id: int, event_id: int | None, now: datetime) 
         return bool(hook and hook["is_draft"])
     line = log.get(store, event_id)
     age = timedelta(seconds=hook["max_age"])
-    return line is None or (line["type"] == "message" and told.is_late(line, now, age))
+    return line is not None and line["type"] == "message" and told.is_late(line, now, age)
 
 
 def counting(
