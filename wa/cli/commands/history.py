@@ -181,6 +181,8 @@ def import_(
         taken, missing, omitted = (found["media"].get(each, 0) for each in ("taken", "missing", "omitted"))
         text += f"; files: {taken} taken, {missing} missing, {omitted} left out by the phone"
     app.out.result(found, text)
+    if pruned := found.get("pruned"):
+        app.out.note(f"pruned before: {pruned:,}; `wa db restore-archive` brings these back")
     for line in lines_of(found):
         app.out.note(f"skipped {line}")
     if dry_run:

@@ -55,6 +55,8 @@ class Report:
     read: int = 0
     added: int = 0
     left_out: int = 0
+    pruned: int = 0
+    """Messages that were pruned, which count as already there."""
     media: Row = field(default_factory=lambda: {"taken": 0, "missing": 0, "omitted": 0})
     """Files: copied out of the ZIP; named in the text but not available; left out by the phone."""
     first: int | None = None
@@ -77,6 +79,7 @@ class Report:
             "media": self.media,
             "first": first,
             "last": last,
+            **({"pruned": self.pruned} if self.pruned else {}),
             **self.skipped.row(),
         }
 
@@ -180,6 +183,7 @@ class _Importer:
                     if row and item.message.content.is_edited and not is_changed:
                         self._edit(item, row)
             self.report.added += len(numbers) - numbers.count(None)
+        self.report.pruned += sum(row.is_pruned for row in rows if row)
         new = iter(numbers)
         places = [(row.number, row.media_path) if row else (next(new), None) for row in rows]
         self._take_files(

@@ -57,6 +57,7 @@ def import_lines(
         "read": taken.read,
         "added": taken.added,
         "already_there": taken.read - taken.added,
+        **({"pruned": taken.pruned} if taken.pruned else {}),
         "media": {"taken": taken.files},
         **taken.skipped.row(),
     }
@@ -83,6 +84,7 @@ class _Importer:
     read: int = 0
     added: int = 0
     files: int = 0
+    pruned: int = 0
     skipped: Skipped = field(default_factory=Skipped)
     chats: set[str] = field(default_factory=set)
     _named: set[str] = field(default_factory=set)
@@ -124,7 +126,10 @@ class _Importer:
     def _is_here(self, row: Row, matched: set[int]) -> bool:
         """Return whether a message is stored; under a made-up id, it then gets its own."""
         chat, message_id = row["chat_jid"], row["message_id"]
-        if messages.is_stored(self.store, chat, message_id) or ledger.has(self.store, chat, message_id):
+        if messages.is_stored(self.store, chat, message_id):
+            return True
+        if ledger.has(self.store, chat, message_id):
+            self.pruned += 1
             return True
         if not row["message_id"].startswith(messages.MADE_UP):
             return (
