@@ -201,6 +201,12 @@ def test_a_korean_word_settles_the_order_of_the_date() -> None:
         # A quotation is older than the message that has it
         ("13/02/2023, 17:46 - Nadia: a\n[12/02/2023, 17:46:00] Zoë: b\nmore\n15/02/2023, 17:46 - Nadia: c\n",
          f"{OTHERWISE}|1 a,[12/02/2023, 17:46:00] Zoë: b,more|4 c"),
+        ("13/02/2023, 17:46 - Nadia: a\n> 12/02/2023, 17:46 - Nadia: b\n15/02/2023, 17:46 - Nadia: c\n",
+         "it begins like a message, and was taken for text|1 a,> 12/02/2023, 17:46 - Nadia: b|3 c"),
+        ("13/02/2023, 17:46 - Nadia: a\n* 12/02/2023, 17:46 - Nadia: b\n15/02/2023, 17:46 - Nadia: c\n",
+         "it begins like a message, and was taken for text|1 a,* 12/02/2023, 17:46 - Nadia: b|3 c"),
+        # Other programs' times
+        ("13/02/2023, 17:46 - Nadia: a\n2023-02-14T17:46:01 Nadia: b\n15/02/2023, 17:46 - Nadia: c\n", f"1 a|{UNREAD}|3 c"),
         # WhatsApp's own form of a copied message
         ("13/02/2023, 17:46 - Nadia: a\n[13/02, 17:46] Nadia: b\n15/02/2023, 17:46 - Nadia: c\n",
          f"{OTHERWISE}|1 a,[13/02, 17:46] Nadia: b|3 c"),
@@ -225,6 +231,11 @@ def test_a_line_in_another_form_is_a_message_or_reported(text: str, wanted: str)
         for each in found_in(text)
     ]
     assert found == wanted.split("|")
+
+
+def test_who_is_only_quoted_is_no_participant() -> None:
+    text = "13/02/2023, 17:46 - Nadia: a\n[17:40, 13/02/2023] Zoë: b\n15/02/2023, 17:46 - Nadia: c\n"
+    assert Survey(text.splitlines(keepends=True), "chat.txt", LATEST).form(None).names.keys() == {"Nadia"}
 
 
 def test_the_second_of_two_exports_may_settle_the_order_of_the_first() -> None:

@@ -115,8 +115,8 @@ def content_of(
 
 def is_notice(raw: str, *, is_iphone: bool) -> bool:
     """Return whether the first line of a message shows that it is a notice of WhatsApp's own."""
-    if is_iphone and raw.lstrip().startswith(LEFT_TO_RIGHT):
-        return content_of(raw, is_iphone=True).kind == "system"
+    if is_iphone and (mark := raw.lstrip()[:1]) in (LEFT_TO_RIGHT, RIGHT_TO_LEFT):
+        return content_of(raw, is_iphone=True, mark=mark).kind == "system"
     return bool(ENCRYPTED.match(raw))
 
 

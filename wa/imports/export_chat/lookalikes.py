@@ -22,6 +22,8 @@ _EDGE = re.compile(r"[\s\])–—:-]+")
 _LONGEST = 240
 _FEW_DIGITS, _MANY_DIGITS = 2, 6
 """The digits of a part of a header, and the fewest digits of a whole one with a little damage."""
+_QUOTING = tuple("<>*•|\"'“„«-")
+"""Signs before a date in a text that quotes a message, or in a list."""
 _MOST_LETTERS = 8
 """The most letters beside the digits of a header."""
 
@@ -58,6 +60,8 @@ def _digits_before_sender(line: str, names: Container[str]) -> int:
         for place in _EDGE.finditer(before):
             head, name = before[: place.end()], before[place.end() :].strip()
             if name in names and sum(map(str.isalpha, head)) <= _MOST_LETTERS:
+                if head.lstrip()[:1] in _QUOTING:
+                    return _FEW_DIGITS
                 is_ended = head.rstrip().endswith(("]", "-", "–", "—"))
                 begins = any(map(str.isdigit, head.lstrip().split(" ", 1)[0]))
                 return sum(map(str.isdigit, head)) if is_ended or begins else 0

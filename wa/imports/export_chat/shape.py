@@ -22,6 +22,7 @@ _COMMAS = ",،、"
 _UNITS = ("h", "min", "s")
 """The words of times in Canada's French: `17 h 46 min 58 s`."""
 _PIECES = re.compile(rf"[\s{_COMMAS};()]+")
+_BULLET = re.compile(r"[-<>*•|]")
 _LONGEST_PHRASE = 6
 """The most words of a time of day."""
 
@@ -97,8 +98,10 @@ class _Parts:
         self._around = [_tokens(gaps[0]), _tokens(self._between), _tokens(gaps[-1])]
         """The words before, between and behind date and time; None with an unknown word."""
         is_numeric = is_date_first and of_date == 3
-        self._is_led_in = "-" in gaps[0] or (is_numeric and any(map(is_filler, self._around[0] or [])))
-        """Whether words or a dash before the date show that somebody is writing of it."""
+        self._is_led_in = bool(_BULLET.search(gaps[0])) or (
+            is_numeric and any(map(is_filler, self._around[0] or []))
+        )
+        """Whether words or a sign before the date show that somebody writes of it, or quotes it."""
         self._within = [_tokens(each) for each in self._in_date]
         self._days = self._found_days()
 

@@ -204,7 +204,8 @@ class Survey:
         names: Counter[str] = Counter()
         for family, found_order in orders.items():
             for each, count in self._groups[family].styles.items():
-                if count * _ESTABLISHED >= most:
+                is_quoted = each.is_iphone and not each.has_seconds and each != style
+                if count * _ESTABLISHED >= most and not is_quoted:
                     names.update(self._groups[family].names.get((each, found_order), {}))
         names.update({name: count for name, count in self._loose.items() if name and count > 1 and not names})
         mark = max((LEFT_TO_RIGHT, RIGHT_TO_LEFT), key=lambda each: self._marks[each])
