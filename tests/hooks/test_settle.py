@@ -108,6 +108,15 @@ def test_what_waited_on_the_server_is_not_quick_succession(store, hook):
     assert groups(store, hook) == [[1], [2, 3]]
 
 
+def test_a_worker_looks_again_when_a_window_ends(store, hook):
+    put(store, "1", 0)
+    put(store, "2", 1, ADAM_JID)
+    backlog = Backlog(hook)
+    backlog.fill(store, NOW + SECOND)
+    found = [backlog.pause(NOW + after * SECOND, 0.5) for after in (1, 4.75, 5, 5.75, 7)]
+    assert found == [0.5, 0.25, 0.5, 0.25, 0.5]
+
+
 def test_one_event_holds_so_many_messages_and_other_events_come_behind(store, hook):
     for number in range(1, bursts.MOST_MESSAGES + 2):
         put(store, f"{number}", 0)

@@ -74,6 +74,11 @@ class Backlog:
             if is_first and not each.is_running and is_due(each, now):
                 yield number, each
 
+    def pause(self, now: datetime, most: float) -> float:
+        """Return the seconds until something is due that nothing but its time keeps back; `most` at most."""
+        ends = [each.window.end() for each in self.known.values() if each.window is not None]
+        return min([most, *((end - now).total_seconds() for end in ends if end > now)])
+
     def fill(self, store: Store, now: datetime) -> None:
         """Read on in the log while there is room, and take up one event that the user wants tried again."""
         while len(self.known) < MOST_KNOWN and self.read_on(store):

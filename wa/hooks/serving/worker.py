@@ -94,7 +94,7 @@ class Worker:
                     self._step(store)
                 except sqlite3.OperationalError as error:  # locked or full: what is not noted comes again
                     log.info("hook %s waits for the store: %s", self.hook["name"], error)
-                self._work.wait(LOOK_SECONDS)
+                self._work.wait(self._backlog.pause(self._now(), LOOK_SECONDS))
         except Exception as error:  # the runner begins it again
             log.warning("hook %s has stopped: %s", self.hook["name"], error)
             log.info("it stopped here", exc_info=True)
