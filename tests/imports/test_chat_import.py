@@ -1113,7 +1113,9 @@ import_chat(open_store(home), Path(sys.argv[2]), datetime(2026, 11, 20, tzinfo=t
 """
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.05, 0.15])
+@pytest.mark.parametrize(
+    "delay", [0.05, *(pytest.param(each, marks=pytest.mark.soak) for each in (0.0, 0.15))]
+)
 def test_an_import_after_a_kill_duplicates_no_message(
     put: Put, take: Take, store: Store, home: Home, delay: float
 ) -> None:

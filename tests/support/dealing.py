@@ -49,10 +49,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @cache
+def _has(path: Path, *plugins: str) -> bool:
+    """Return whether a file's tests have fixtures of one of these modules."""
+    text = path.read_text(encoding="utf-8")
+    return any(f'"{plugin}"' in text for plugin in plugins)
+
+
 def _shares_a_device(path: Path) -> bool:
     """Return whether the tests of a file share a linked device, which takes some seconds to make."""
-    text = path.read_text(encoding="utf-8")
-    return any(f'"{plugin}"' in text for plugin in ("linked_fixture", "baileys_fixture"))
+    return _has(path, "linked_fixture", "baileys_fixture")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -63,6 +68,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::", 1)[0]
+            if _has(config.rootpath / file, "s3_server"):
+                return "storage"  # one process starts the server, and keeps it
             shares = LONGEST_FIRST.get(Path(file).stem)
             if shares is None and not _shares_a_device(config.rootpath / file):
                 return f"{file} {zlib.crc32(nodeid.encode()) % PARTS}"
