@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import zoneinfo
 from bisect import bisect_left
 from datetime import date, datetime, time, timedelta, timezone
-from zoneinfo import ZoneInfo, available_timezones
+from functools import cache
+from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
 
@@ -155,14 +157,19 @@ def from_iso(text: str) -> datetime:
     raise WaError("corrupt", f"{quoted(text)} is stored where a time should be", "`wa db check` looks at it")
 
 
+@cache
+def _known_zones(folders: tuple[str, ...]) -> dict[str, str]:
+    """Return the zones by their names in lower case. It reads hundreds of files below these folders."""
+    return {name.lower(): name for name in zoneinfo.available_timezones()}
+
+
 def load_zone(name: str) -> ZoneInfo:
     """Return the IANA zone of that name, in whatever case it is written. Raise WaError `usage` for none."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         # Unknown, or the name of a directory, of another file or of a place outside the zones.
-        for known in available_timezones():
-            if known.lower() == name.lower():
-                return ZoneInfo(known)
+        if known := _known_zones(zoneinfo.TZPATH).get(name.lower()):
+            return ZoneInfo(known)
         hint = 'Type an IANA zone such as "Europe/London", "America/New_York" or "UTC".'
         raise WaError("usage", f"{quoted(name)} is not a known time zone", hint) from None

@@ -15,6 +15,7 @@ from query_plans import plans
 from wa.connection import apply, spool
 from wa.connection.context import system_now
 from wa.record import chats, merge_chats, messages, search, write
+from wa.record.events import told
 from wa.record.search import Filter
 from wa.store.condition import check
 from wa.store.database import BATCH, Store
@@ -749,7 +750,7 @@ def test_listen_ends_after_its_time(wa, server):
 def test_listen_since_begins_after_that_message(put, wa, since, ids):
     put(from_reem("A"), from_adam("B"), from_reem("C"))
     options = ["--since", since] if since else []
-    result = wa("listen", *options, "--for", "1s", "--json")
+    result = wa("listen", *options, "--for", "1s", "--json", now=CLOCK)
     assert [json.loads(line)["message_id"] for line in result.out.splitlines()] == list(ids)
 
 
@@ -757,7 +758,8 @@ def test_listen_prints_live_messages_only(store, wa):
     with store.write():
         for source in ("history", "import", "migration", "live"):
             write.record(store, from_reem(source), source, NOW)
-    result = wa("listen", "--since", "0", "--for", "1s", "--json")
+        told.complete(store)
+    result = wa("listen", "--since", "0", "--for", "1s", "--json", now=CLOCK)
     assert [json.loads(line)["message_id"] for line in result.out.splitlines()] == ["live"]
 
 

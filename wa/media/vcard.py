@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -259,10 +260,9 @@ def _fill(card: Card, texts: dict[str, list[str]]) -> None:
     card.tags = [tag for tag in _listed(texts.get("CATEGORIES", [])) if tag not in _OF_EVERYBODY]
     card.notes = "\n\n".join(filter(None, (tidy(_unescaped(each)) for each in texts.get("NOTE", [])))) or None
     card.is_favorite = first("X-FAVORITE").strip() == "1"
-    try:
-        card.timezone = str(load_zone(_unescaped(first("TZ")).strip()))
-    except WaError:  # an offset, which does not tell the time in summer, or no zone at all
-        card.timezone = None
+    if zone := _unescaped(first("TZ")).strip():
+        with suppress(WaError):  # an offset, which does not tell the time in summer
+            card.timezone = str(load_zone(zone))
 
 
 def _unescaped(text: str) -> str:
