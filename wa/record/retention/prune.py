@@ -26,6 +26,7 @@ YEAR = timedelta(days=365)
 """The time for which jobs, series and rows of the queue are kept after they ended."""
 BATCH = 100
 """Rows that are read, or removed, at once."""
+_BY_ID = "SELECT * FROM messages WHERE id = ?"
 _NOTHING = re.compile(r"0+ ?[smhdw]?", re.IGNORECASE)
 
 
@@ -210,26 +211,28 @@ class Pruning:
             forget_old.run(self.store, to_iso(self.old))
 
     def _remove_messages(self, archived: dict[int, bytes | None]) -> None:
-        """Remove messages that are what their lines say, or that have None in place of a line."""
+        """Remove messages that are what their lines say, or that have None in place of a line.
+
+        They are compared before the write lock is taken, and again if the store has changed since.
+        """
         store = self.store
+        seen = store.version()
+        gone = _unchanged(store, archived)
         with store.write(durable=False):
-            rows = [row for number in archived if (row := _by_id(store, number))]
-            needed = _needed(store, rows)
-            gone = []
-            for row in rows:
-                line = lines.of_message(store, row).encode()
-                if row["id"] not in needed and archived[row["id"]] in (None, line + b"\n"):
-                    gone.append(row)
-                    self._count(row, len(line))
-            ledger.add(store, gone)
-            responses.forget(store, gone)
-            polls.forget(store, gone)
-            log.forget(store, gone)
-            write.remove_many(store, [row["id"] for row in gone])
-            for chat in {row["chat_jid"] for row in gone if row["status"] == "received"}:
+            if store.version() != seen:
+                gone = _unchanged(store, archived)
+            rows = [row for row, _ in gone]
+            ledger.add(store, rows)
+            responses.forget(store, rows)
+            polls.forget(store, rows)
+            log.forget(store, rows)
+            write.remove_many(store, [row["id"] for row in rows])
+            for chat in {row["chat_jid"] for row in rows if row["status"] == "received"}:
                 chats.count_unread(store, chat)
             if self.with_files:
-                files.note(store, [row["media_path"] for row in gone if row["media_path"]])
+                files.note(store, [row["media_path"] for row in rows if row["media_path"]])
+        for row, size in gone:
+            self._count(row, size)
         if self.with_files:
             files.remove_noted(store, self.removed_files)
 
@@ -241,8 +244,12 @@ class Pruning:
             self.rows[shelf.table] = self.rows.get(shelf.table, 0) + removed
 
 
-def _by_id(store: Store, number: int) -> Row | None:
-    return store.row("SELECT * FROM messages WHERE id = ?", [number])
+def _unchanged(store: Store, archived: dict[int, bytes | None]) -> list[tuple[Row, int]]:
+    """Return the messages that are what their lines say and that nobody needs, and the bytes of each line."""
+    rows = [row for number in archived if (row := store.row(_BY_ID, [number]))]
+    needed = _needed(store, rows)
+    found = ((row, lines.of_message(store, row).encode()) for row in rows if row["id"] not in needed)
+    return [(row, len(line)) for row, line in found if archived[row["id"]] in (None, line + b"\n")]
 
 
 def _needed(store: Store, rows: Sequence[Row]) -> set[int]:
