@@ -34,7 +34,8 @@ from conftest import (
 )
 
 from wa.connection import apply
-from wa.record import write
+from wa.errors import WaError
+from wa.record import search, write
 from wa.store.condition import check
 from wa.store.database import Store
 from wa.store.paths import Home
@@ -895,6 +896,33 @@ def test_messages_of_baileys_in_a_list_have_their_kinds(migrate: Migrate, store:
     ]
     history = {"chats": [{"id": REEM_JID, "messages": [{"message": each} for each in alone]}]}
     assert counts(migrate(chats=history)["chats.json"]) == (0, len(CONTENTS), 0)
+
+
+def test_a_file_can_be_asked_for_where_the_old_message_has_its_keys(
+    migrate: Migrate, store: Store, wa: Run
+) -> None:
+    keys = {
+        "imageMessage": {"url": "https://mmg.whatsapp.net/x", "mediaKey": {"type": "Buffer", "data": [1]}}
+    }
+    card = {"contactMessage": {"displayName": "Cy", "vcard": "BEGIN:VCARD"}}
+    contents = [keys, {"imageMessage": {"caption": "no keys"}}, card]
+    migrate(
+        chats={
+            REEM_JID: [wa_message(f"{n}", each, messageTimestamp=AT + n) for n, each in enumerate(contents)]
+        }
+    )
+    numbers = [row["id"] for row in stored(store)]
+    assert [search.with_file(store, number)["message_type"] for number in numbers[::2]] == [
+        "image",
+        "contact",
+    ]
+    with pytest.raises(WaError, match="cannot be downloaded"):
+        search.with_file(store, numbers[1])
+    assert [row["message_type"] for row in search.files(store, REEM_JID, None, 9)] == [
+        "image",
+        "image",
+        "contact",
+    ]
 
 
 def test_a_record_of_baileys_that_is_no_message_is_named(migrate: Migrate, store: Store) -> None:
