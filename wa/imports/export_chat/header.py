@@ -87,6 +87,8 @@ def header_of(line: str) -> Header | None:
 
 
 def _header(text: str, is_iphone: bool, has_dash: bool, end: int) -> Header | None:
+    if "元年" in text:  # the first year of an emperor of Japan
+        text = text.replace("元年", "1年")
     numbers = NUMBER.findall(text)
     if not 3 <= len(numbers) <= 6:
         return None

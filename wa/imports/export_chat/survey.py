@@ -16,7 +16,7 @@ from itertools import combinations
 from wa.errors import WaError
 from wa.imports.export_chat.content import LEFT_TO_RIGHT, RIGHT_TO_LEFT, is_notice, unknown_phrase
 from wa.imports.export_chat.header import Header, header_of, loose_name, sender_of
-from wa.imports.export_chat.language.dates import is_hijri
+from wa.imports.export_chat.language.dates import unread_calendar
 from wa.imports.export_chat.language.words import Vocabulary
 from wa.imports.export_chat.shape import Style
 from wa.texts import MARKS
@@ -132,8 +132,8 @@ class Survey:
             return WaError("bad-data", what, hint)
         number, line, header = unread
         what = f"line {number} of {self._name} ({_shown(line, header)})"
-        if is_hijri(header.days, header.era):
-            what = f"{what} has a date of the Hijri calendar, of which there are several reckonings"
+        if calendar := unread_calendar(header.days, header.era):
+            what = f"{what} has a date of the {calendar} calendar, which cannot be read for sure"
             hint = "choose the Gregorian calendar on the phone, and export the chat again"
             return WaError("bad-data", what, hint)
         return WaError("bad-data", f"{what} has no date that can be read", hint)

@@ -2,7 +2,7 @@
 
 The year shows the calendar: 2026 is 2569 in Thailand, 115 in Taiwan, 1405 in Iran. WhatsApp began in 2009, so
 a year belongs to one calendar alone. Japan's years have the letter of an emperor's era. The Hijri calendar
-has several reckonings, a day apart, so its dates are not read.
+has several reckonings, a day apart, so its dates are not read, nor are those of rarer calendars.
 """
 
 from __future__ import annotations
@@ -25,12 +25,17 @@ _ERAS = {
         "Buddhist": "BE|B.E.|พ.ศ.|พุทธศักราช",
         "Taiwan": "民國|民国|Minguo|R.O.C.",
         "Hijri": "AH|A.H.|هـ|ه|هـ.|هجرية|هجري|ہجری",
+        "Ethiopic": "ዓ/ም|ዓ.ም",  # a phone writes it beside a short date in this calendar alone
         "Jalali": "AP|A.P.|ه.ش.|هش|هـ.ش.",
     }.items()
     for word in words.split("|")
 }
 _JAPANESE = re.compile(f"(?<![^\\W\\d_])({'|'.join(_JAPAN)})$")
-_HIJRI = range(1430, 1460)
+_UNREAD = {
+    "Hijri": range(1430, 1460), "Coptic": range(1725, 1750), "Indian": range(1930, 1955),
+    "Hebrew": range(5769, 5795), "Ethiopic": range(0),
+}  # fmt: skip
+"""Calendars whose dates are not read, with the years since WhatsApp began."""
 _CYCLE = 33
 """Years after which the leap years of Iran's calendar come again; true from 1799 to 2254."""
 _LEAP = (1, 5, 9, 13, 17, 22, 26, 30)
@@ -103,6 +108,8 @@ def _of_iran(year: int, month: int, day: int) -> date:
     return start + timedelta(before + 31 * (month - 1) - max(0, month - 7) + day - 1)
 
 
-def is_hijri(days: tuple[str, str, str], era: str) -> bool:
-    """Return whether a date is one of the Hijri calendar."""
-    return era == "Hijri" or any(len(each) == 4 and each.isdigit() and int(each) in _HIJRI for each in days)
+def unread_calendar(days: tuple[str, str, str], era: str) -> str | None:
+    """Return the name of the calendar of a date, if it is none of those that are read."""
+    years = [int(each) for each in days if len(each) == 4 and each.isdigit()]
+    found = (name for name, own in _UNREAD.items() if era == name or any(year in own for year in years))
+    return next(found, None)
