@@ -519,3 +519,21 @@ def test_the_old_tool_s_messages_do_not_come_back(wa, store, clock, tmp_path):
     assert stored_ids(store) == []
     (folder / "chats.json").write_text(json.dumps({REEM_JID: [*old, old[0]]}))
     assert wa(*args).json[0]["written"] == 1  # a third one was never here
+
+
+def test_no_transaction_removes_or_restores_much(store):
+    with store.write():
+        events = [said(n, OLD + n, text="long text " * (3000 if n < 30 else 1)) for n in range(270)]
+        write.record_many(store, events, "history", NOW)
+    ran = []
+    store.conn.set_trace_callback(ran.append)
+    archive = prune(store)["archive"]
+    restore(store, archive)
+    store.conn.set_trace_callback(None)
+    counts = [0]
+    for sql in ran:
+        if sql.startswith("BEGIN"):
+            counts.append(0)
+        counts[-1] += sql.startswith(("DELETE FROM messages WHERE", "INSERT INTO messages "))
+    in_steps = [9, 9, 9, 100, 100, 43]
+    assert [count for count in counts if count] == in_steps * 2
