@@ -43,8 +43,12 @@ class Store:
         self.file = os.stat(home.store)
         """The file that this connection has open, for comparison with what is in its place later."""
         self._durable = True
-        self.conn.execute("PRAGMA foreign_keys=ON")
-        self.conn.execute("PRAGMA synchronous=FULL")
+        try:
+            self.conn.execute("PRAGMA foreign_keys=ON")
+            self.conn.execute("PRAGMA synchronous=FULL")
+        except UnicodeDecodeError as error:  # SQLite's message repeats bytes of a damaged schema
+            self.conn.close()
+            raise sqlite3.DatabaseError(f"malformed database schema: {error}") from error
         self.conn.create_function("fold", 1, fold, deterministic=True)
         self.conn.create_function("searched", 2, searched, deterministic=True)
 

@@ -185,7 +185,7 @@ def is_damaged(home: Home) -> bool:
             conn.close()
     except sqlite3.OperationalError:
         return False
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):  # a message may repeat bytes of a damaged schema
         return True
 
 
