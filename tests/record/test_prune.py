@@ -210,12 +210,14 @@ def test_an_owner_prunes_once_a_day(wa, filled, clock, monkeypatch):
     assert told()["ok"]
 
 
-def test_a_clock_a_year_ahead_does_not_prune_everything(wa, filled, clock, monkeypatch):
-    clock.advance(days=365)
-    length = timedelta(days=90)
-    believed = daily.believed_now(filled, clock(), length)
-    assert believed == messages.moment(NEW + 1) + timedelta(days=30)
-    assert daily.believed_now(filled, clock(), timedelta(days=7)) - timedelta(days=7) < messages.moment(NEW)
+def test_a_clock_a_year_ahead_does_not_prune_everything(filled):
+    newest = messages.moment(NEW + 1)
+    for days, ahead, believed in (
+        (90, 10, NOW), (90, 179, newest + timedelta(days=179)), (90, 365, newest + timedelta(days=30)),
+        (7, 30, newest + timedelta(days=30)), (7, 60, newest + timedelta(days=3.5)),
+    ):  # fmt: skip
+        now = NOW if believed == NOW else newest + timedelta(days=ahead)
+        assert daily.believed_now(filled, now, timedelta(days=days)) == believed, (days, ahead)
 
 
 # ── What stays ──────────────────────────────────────────────────────────────────────────────────────

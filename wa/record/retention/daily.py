@@ -31,7 +31,7 @@ BUSY_SECONDS, LAST_SECONDS = 5.0, 1.0
 REST = 4
 """How many times as long as its last batch took it rests, and at least REST_SECONDS."""
 REST_SECONDS = 0.01
-MOST_AHEAD = timedelta(days=30)
+MONTH = timedelta(days=30)
 _KEY = "retention"
 
 
@@ -120,13 +120,15 @@ def describe(store: Store, length: timedelta | None) -> str:
 
 
 def believed_now(store: Store, now: datetime, length: timedelta) -> datetime:
-    """Return the moment from which ages are counted: now, unless the newest message is too far behind it.
+    """Return the moment from which ages are counted: now, unless the newest message is very far behind it.
 
-    WhatsApp's server dates what arrives: a clock that is a year ahead must not prune everything. So the
-    newest messages stay, over half of `length` at least, even if none has come for long.
+    WhatsApp's server dates what arrives: a clock that is a year ahead must not prune everything. If the
+    newest message is older than twice `length`, and by a month at least, the last ones are kept.
     """
     sql = "SELECT timestamp FROM messages INDEXED BY messages_by_time{} ORDER BY timestamp DESC LIMIT 1"
     newest = store.value(sql.format(" WHERE NOT is_from_me")) or store.value(sql.format(""))
     if newest is None or newest >= now.timestamp():
         return now
-    return min(now, moment(newest) + min(length / 2, MOST_AHEAD))
+    if now - moment(newest) <= length + max(length, MONTH):
+        return now
+    return moment(newest) + min(length / 2, MONTH)
