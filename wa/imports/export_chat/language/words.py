@@ -28,6 +28,8 @@ _OLD = {
 }
 """Words of older phones."""
 _MANY = 10
+_ANY: dict[str, Any] = {"official": True, "locales": 1, "hours": {}}
+"""A language for words of older phones."""
 _OTHERS = "klo|kl|Uhr|um|à|às|as|las|la|v|в|о|об|u|lúc|г|ч|h|น|at"
 
 
@@ -52,6 +54,11 @@ def _cldr() -> dict[str, Any]:
     found["hours"] = hours | {*old}
     found["months"] = {word for each in found["languages"].values() for word in each["months"]}
     found["others"] = {*found["others"], *map(token, _OTHERS.split("|"))}
+    having: dict[str, set[str]] = {}
+    for name, each in found["languages"].items():
+        for word in (*each["hours"], *each["months"]):
+            having.setdefault(word, set()).add(name)
+    found["having"] = having
     found["korean"] = {*found["languages"]["ko"]["hours"]} - {"am", "pm"}
     return found
 
@@ -80,17 +87,22 @@ class Vocabulary:
     """The meanings of words in a file that has all the words `seen`."""
 
     def __init__(self, seen: Collection[str] = ()) -> None:
-        languages = [*_cldr()["languages"].values()]
-        known = {word for word in seen if word not in _cldr()["old"]}
-        fit = [each for each in languages if known <= each["hours"].keys() | each["months"].keys()]
-        self._languages: list[dict[str, Any]] = fit or languages
+        known = [_cldr()["having"][word] for word in seen if word in _cldr()["having"]]
+        self._fit: set[str] = set.intersection(*known) if known else set()
+        """The languages that have all the words; if there are none, all languages count."""
         self._hours: dict[tuple[int, tuple[str, ...]], int | None] = {}
         self._months: dict[str, int | None] = {}
+
+    def _languages(self, *words: str) -> list[dict[str, Any]]:
+        """Return the languages that have all these words, those that fit the file if any does."""
+        having: set[str] = set.intersection(*(_cldr()["having"].get(word, set()) for word in words))
+        return [_cldr()["languages"][name] for name in having & self._fit or having]
 
     def month(self, word: str) -> int | None:
         """Return the number of a month, None if languages that fit do not agree."""
         if word not in self._months:
-            self._months[word] = self._agreed([(each, each["months"].get(word)) for each in self._languages])
+            found = [(each, each["months"].get(word)) for each in self._languages(word)]
+            self._months[word] = self._agreed(found)
         return self._months[word]
 
     def clock(self, hour: int, minute: int, second: int, words: tuple[str, ...]) -> time | None:
@@ -106,14 +118,16 @@ class Vocabulary:
     def _hour(self, hour: int, words: tuple[str, ...]) -> int | None:
         if not words:
             return hour
+        whole = _AM | _PM
+        for word in words:
+            whole &= _cldr()["old"].get(word, whole)
         found = []
-        for each in self._languages:
-            masks = [each["hours"].get(word, _cldr()["old"].get(word)) for word in words]
-            if None not in masks:
-                mask = _AM | _PM
-                for one in masks:
-                    mask &= one
-                found.append((each, _hour_in(hour, mask)))
+        new = [word for word in words if word not in _cldr()["old"]]
+        for each in self._languages(*new) if new else [_ANY]:
+            mask = whole
+            for word in new:
+                mask &= each["hours"].get(word, 0)
+            found.append((each, _hour_in(hour, mask)))
         return self._agreed(found)
 
     @staticmethod
