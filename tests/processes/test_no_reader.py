@@ -57,7 +57,7 @@ def start():
 def send_one_more(wa, home, text):
     """Queue a message in another process; wait until it is sent."""
     assert wa("schedule", "add", REEM, text, "--at", "in 0 seconds").code == 0
-    wait_for(lambda: text in delivered(home), timeout=10, what=f"the sending of {text!r}")
+    wait_for(lambda: text in delivered(home), what=f"the sending of {text!r}")
 
 
 def say(wa, texts):
@@ -78,7 +78,7 @@ def test_a_scheduler_whose_notes_nobody_reads_sends_records_and_ends(wa, home, s
     for text in ("one", "two", "three"):
         send_one_more(wa, home, text)
     say(wa, ["and you?"])
-    wait_for(has_recorded(store, 4), timeout=10, what="the record")
+    wait_for(has_recorded(store, 4), what="the record")
 
     os.set_blocking(outlet, False)
     with suppress(BlockingIOError):
@@ -115,10 +115,10 @@ def test_a_listener_that_nobody_reads_sends_records_and_loses_no_line(wa, home, 
     wait_for(lambda: is_owned(home), what="the connection")
     texts = [f"{number} {REMARK}" for number in range(300)]  # more than a pipe holds
     say(wa, texts[:200])
-    wait_for(has_recorded(store, 200), timeout=20, what="the record")
+    wait_for(has_recorded(store, 200), what="the record")
     send_one_more(wa, home, "one")
     say(wa, texts[200:])
-    wait_for(has_recorded(store, 301), timeout=20, what="the record")
+    wait_for(has_recorded(store, 301), what="the record")
     send_one_more(wa, home, "two")
 
     told: list[str] = []
