@@ -15,7 +15,6 @@ import anyio
 import pytest
 from conftest import ADAM, REEM, REEM_JID, WA, delivered, own, wait_for
 from fork_server import Forked
-from mcp import MCPError
 from mcp_client import agent
 
 from wa.connection.context import system_now
@@ -271,6 +270,8 @@ def test_to_narrows_and_the_21st_in_an_hour_is_a_draft(tmp_path, wa, store):
 
 
 def test_the_same_key_sends_once_also_after_a_kill_among_many_calls(tmp_path, store, home):
+    from mcp import MCPError
+
     texts = [str(number) for number in range(18)]
     answered: list[str] = []
 

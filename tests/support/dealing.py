@@ -34,6 +34,7 @@ LONGEST_FIRST = {
     "test_real_backlog": False,
     "test_alone": False,
     "test_packaging": True,
+    "test_mcp": True,
     "test_never_twice": False,
     "test_help_examples": True,
     "test_layers": True,
