@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from conftest import ADAM_JID, REEM_JID, FakeClock
 
 from wa.connection.incoming.events import keep_account
 from wa.record import messages
-from wa.record.events import told
+from wa.record.events import log, told
 from wa.store.database import BATCH, Store
 from wa.whatsapp.events import (
     Deleted,
@@ -95,11 +96,11 @@ def test_each_change_is_told_once_by_a_listener_that_keeps_up(store, put):
         reaction("A", "❤", 30),
         edit("A", "again", 40),
     ]
-    place, seen = told.place_of(store, None), []
+    place, seen = told.place_of(store, None, NOW), []
     for step in steps:
         put(step)
         seen += heard(store, place)
-        place = told.place_of(store, None)
+        place = told.place_of(store, None, NOW)
     assert [kind for kind, *_ in seen] == ["message", "reaction", "edited", "message", "reaction", "edited"]
     assert seen[-1] == ("edited", "A", "again")
 
@@ -107,12 +108,26 @@ def test_each_change_is_told_once_by_a_listener_that_keeps_up(store, put):
 def test_a_cursor_is_the_id_of_a_message_and_what_came_after_it_is_heard(store, put):
     put(says("A"), says("B"), reaction("A"), says("C"))
     ids = {row["message_id"]: row["id"] for row in store.rows("SELECT id, message_id FROM messages")}
-    assert heard(store, told.place_of(store, ids["B"])) == [
+    assert heard(store, told.place_of(store, ids["B"], NOW)) == [
         ("reaction", "A", "👍"),
         ("message", "C", "see you at ten"),
     ]
-    assert heard(store, told.place_of(store, ids["C"])) == []
-    assert heard(store, told.place_of(store, 2**62)) == []
+    assert heard(store, told.place_of(store, ids["C"], NOW)) == []
+    assert heard(store, told.place_of(store, 2**62, NOW)) == []
+
+
+def test_what_is_about_to_leave_the_log_is_read_from_the_record(store, put):
+    """Between the look at the log and the reading of it, the owner of the connection may delete old lines."""
+    put(says("A"), says("B"))
+    first = store.value("SELECT id FROM messages WHERE message_id = 'A'")
+    week = NOW + log.KEPT
+    for since, expected in ((0, ["A", "B"]), (first, ["B"])):
+        for now in (week - timedelta(minutes=30), week - timedelta(hours=2)):
+            place = told.place_of(store, since, now)
+            past = [row["message_id"] for row in told.before_the_log(store, since, place)]
+            ahead = [name for kind, name, _ in heard(store, place) if kind == "message"]
+            assert past + ahead == expected
+            assert bool(past) is (now > week - timedelta(hours=1))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +145,7 @@ def test_a_cursor_is_the_id_of_a_message_and_what_came_after_it_is_heard(store, 
 def test_what_changes_nothing_is_not_heard(store, put, repeated):
     chat = replace(says("A"), chat_jid=REEM_JID)
     put(chat, edit("A", "newer", 5), reaction("A"))
-    place = told.place_of(store, None)
+    place = told.place_of(store, None, NOW)
     if isinstance(repeated, Edited) and repeated.content == "not mine":
         repeated = replace(repeated, is_from_me=True)
     put(repeated)

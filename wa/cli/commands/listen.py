@@ -109,7 +109,7 @@ class _Feed:
     def __init__(self, app: App, since: int | None) -> None:
         self._app = app
         self._since = since
-        self._place = told.place_of(app.store, since)
+        self._place = told.place_of(app.store, since, app.now())
         self._version = -1
         self._is_lost = False
         self._last_state: str | None = None
@@ -127,7 +127,7 @@ class _Feed:
             return
         self._version = version
         if self._since is not None:
-            for row in told.before_the_log(self._app.store, self._since):
+            for row in told.before_the_log(self._app.store, self._since, self._place):
                 self._print(row)
             self._since = None
         while found := told.after(self._app.store, self._place):

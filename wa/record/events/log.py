@@ -19,6 +19,7 @@ from wa.times import to_iso
 TYPES = ("message", "edited", "deleted", "reaction", "receipt", "queue", "connection")
 KEPT = timedelta(days=7)
 """The age at which a line is deleted."""
+_SOON = timedelta(hours=1)
 
 
 def types_of(text: str) -> list[str]:
@@ -134,6 +135,12 @@ def oldest(store: Store) -> int | None:
     """Return the id of the oldest line that is kept; None if there is none."""
     number: int | None = store.value("SELECT min(id) FROM events")
     return number
+
+
+def end_of_old(store: Store, now: datetime) -> int:
+    """Return the place behind the lines that `prune` deletes now, or soon; 0 without any."""
+    soon = to_iso(now - KEPT + _SOON)
+    return int(store.value("SELECT max(id) FROM events WHERE at < ?", [soon]) or 0)
 
 
 def prune(store: Store, now: datetime) -> None:

@@ -103,8 +103,11 @@ def is_late(row: Row, now: datetime, age: timedelta = LATE) -> bool:
 # ── For a listener ──────────────────────────────────────────────────────────────────────────────────
 
 
-def place_of(store: Store, since: int | None) -> int:
-    """Return the place in the log behind the message with the id `since`; None: behind all there is."""
+def place_of(store: Store, since: int | None, now: datetime) -> int:
+    """Return the place in the log behind the message with the id `since`; None: behind all there is.
+
+    It is behind the lines that may be deleted before they are read: `before_the_log` has their messages.
+    """
     newest = log.newest(store)
     if since is None:
         return newest
@@ -113,17 +116,17 @@ def place_of(store: Store, since: int | None) -> int:
     if number is None:  # it was no live message, or is no longer in the log
         following = store.value(f"{told} > ?", [since])
         number = newest if following is None else following - 1
-    return int(number)
+    return max(int(number), log.end_of_old(store, now))
 
 
-def before_the_log(store: Store, since: int) -> Iterator[Row]:
-    """Yield the live messages behind the id `since` that the log does not hold any more, in order."""
+def before_the_log(store: Store, since: int, place: int) -> Iterator[Row]:
+    """Yield the live messages behind the id `since` that the log does not hold behind a place, in order."""
     while rows := messages.live_after(store, since):
         since = rows[-1]["id"]
         held = store.execute(
             "SELECT row_id FROM events INDEXED BY events_row"
-            " WHERE type = 'message' AND row_id BETWEEN ? AND ?",
-            [rows[0]["id"], since],
+            " WHERE type = 'message' AND row_id BETWEEN ? AND ? AND id > ?",
+            [rows[0]["id"], since, place],
         )
         known = {number for (number,) in held}
         yield from (row for row in rows if row["id"] not in known)
