@@ -245,7 +245,11 @@ def pytest_configure() -> None:
     """Put scratch folders in memory where there is room; let signals end the processes that we start.
 
     A shell starts background processes with SIGINT ignored, nohup with SIGHUP; their children inherit that.
+    They would also inherit the size of a terminal, which readline exports once it is imported.
     """
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+        os.unsetenv(name)
     memory = Path("/dev/shm")
     if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > MEMORY_BYTES:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
