@@ -153,7 +153,7 @@ class _Reader:
 
     def read(self) -> When:
         if self.words == "now":
-            return When(self.now.astimezone(UTC).replace(microsecond=0), self.zone)
+            return When(self.now.astimezone(UTC), self.zone)
         if relative := _RELATIVE.fullmatch(self.words):
             return self._relative(relative)
         if bare := read_clock(self.words):
@@ -185,7 +185,7 @@ class _Reader:
         if not days and not elapsed and span["seconds"] is None:
             raise WaError("usage", f"{self.shown} is no distance at all from now", 'Type "now".')
         sign = 1 if relative["ahead"] else -1
-        now = self.now.replace(microsecond=0)
+        now = self.now.replace(microsecond=0) if days or elapsed else self.now
         if not days:
             return When(now.astimezone(UTC) + sign * elapsed, self.zone)
         start = self._at(now.astimezone(self.zone).replace(tzinfo=None) + sign * days)

@@ -356,7 +356,7 @@ def test_doctor_prints_no_secret(wa, home):
 def test_migrate_s3_reads_the_old_tool_s_env_file(shell, tmp_path, place):
     old = tmp_path / "old"
     old.mkdir()
-    (old / "contacts.json").write_text(json.dumps({"Reem": "447700900123"}))
+    (old / "contacts.json").write_text(json.dumps({"447700900123": {"name": "Reem"}}))
     (old / ".env").write_text(f"STORAGE_MODE=local\nWA_HOME={tmp_path}/from-old\nexport WA_TZ='Asia/Tokyo'\n")
     option, command = ["--env-file", f"{old}/.env"], ["migrate-s3", "--from", str(old), "--dry-run"]
     words = [*option, *command] if place == "root" else [*command[:1], *option, *command[1:]]

@@ -437,6 +437,8 @@ def on_terminal(device, look):
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 120, 0, 0))
     environment = {**device.environment(), "TERM": "xterm-256color"}
+    for name in ("COLUMNS", "LINES"):  # of the terminal on which the tests run
+        environment.pop(name, None)
     args = [WA, "link", "--timeout", "15"]
     process = subprocess.Popen(args, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
     os.close(theirs)

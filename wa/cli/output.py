@@ -93,14 +93,21 @@ class Output:
         return not self.json and self._out.isatty()
 
     @property
-    def width(self) -> int:
-        """Return the columns of the terminal."""
-        return shutil.get_terminal_size().columns
+    def size(self) -> os.terminal_size:
+        """Return the columns and lines of the terminal, wherever `keep_descriptors` has moved it."""
+        found = os.terminal_size(shutil.get_terminal_size())  # COLUMNS and LINES come first
+        with suppress(OSError, ValueError):
+            ours = os.get_terminal_size(self._out.fileno())
+            found = os.terminal_size(
+                here if name not in os.environ else there
+                for name, here, there in zip(("COLUMNS", "LINES"), ours, found, strict=True)
+            )
+        return found
 
     @property
-    def height(self) -> int:
-        """Return the lines of the terminal."""
-        return shutil.get_terminal_size().lines
+    def width(self) -> int:
+        """Return the columns of the terminal."""
+        return self.size.columns
 
     @property
     def _is_bold(self) -> bool:

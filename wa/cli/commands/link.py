@@ -62,11 +62,12 @@ class _Screen:
             how = "scan this with the phone: Settings, Linked devices, Link a device"
             lines = picture(event["code"], colours=False).splitlines()
             wide, high = columns_of(lines[1]), len(lines) + 2  # the caption, and the line of the cursor
-            if out.on_terminal and (out.width < wide or out.height < high):
+            has = out.size
+            if out.on_terminal and (has.columns < wide or has.lines < high):
                 drawn = ""
                 how = (
                     f"the code needs a terminal of {wide} columns and {high} lines, and this one has"
-                    f" {out.width} and {out.height}: make it larger, or use `wa link --phone N`"
+                    f" {has.columns} and {has.lines}: make it larger, or use `wa link --phone N`"
                 )
             self._lines = out.picture(drawn, how, self._lines)
             return
