@@ -75,6 +75,12 @@ def resolve_wall(naive: datetime, zone: ZoneInfo) -> datetime:
     )
 
 
+def next_second(moment: datetime) -> datetime:
+    """Return a moment, or the whole second after it."""
+    whole = moment.replace(microsecond=0)
+    return whole + timedelta(seconds=1) if moment.microsecond else whole
+
+
 def describe(moment: datetime, zone: ZoneInfo, now: datetime) -> str:
     """Return a moment as `Thu 24 Dec 2026 10:00 Europe/London, in 33 days`."""
     return f"{wall_text(moment, zone)}, {distance(moment, now.astimezone(zone))}"

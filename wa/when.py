@@ -21,6 +21,7 @@ from wa.times import (
     WEEKDAY,
     day_in_words,
     load_zone,
+    next_second,
     quoted,
     read_clock,
     resolve_wall,
@@ -178,14 +179,13 @@ class _Reader:
         if span is None:
             fault = "is negative" if amount.startswith("-") else "is not an amount of time"
             forms = '"2 hours ago", "3 days ago"' if self.past else '"in 2 hours", "in 90s", "in 1h30m"'
-            hint = f"Type seconds, minutes, hours, days or weeks: {forms}."
             message = f"{self.shown} was read as a distance from now, but {quoted(amount)} {fault}"
-            raise WaError("usage", message, hint)
+            raise WaError("usage", message, f"Type seconds, minutes, hours, days or weeks: {forms}.")
         days, elapsed = span_parts(span)
         if not days and not elapsed and span["seconds"] is None:
             raise WaError("usage", f"{self.shown} is no distance at all from now", 'Type "now".')
         sign = 1 if relative["ahead"] else -1
-        now = self.now.replace(microsecond=0) if days or elapsed else self.now
+        now = next_second(self.now) if days or elapsed else self.now
         if not days:
             return When(now.astimezone(UTC) + sign * elapsed, self.zone)
         start = self._at(now.astimezone(self.zone).replace(tzinfo=None) + sign * days)
@@ -265,6 +265,8 @@ class _Reader:
         clock = read_clock(text)
         if clock is None:
             hint = 'After the day, type a time such as "18:30", "9am", "9:30 pm" or "noon".'
+            if re.search("[a-z]{2}$", text) and read_clock(text.rpartition(" ")[0]):
+                hint = 'Type a zone as "America/New_York" or "UTC".'
             raise WaError("usage", f"{reading}, but {quoted(text)} is not a time of day", hint)
         return clock
 

@@ -159,6 +159,20 @@ def test_a_zone_in_the_time_is_that_of_the_row(wa, reem, store, clock):
     assert "Asia/Kolkata" in error["message"]
 
 
+def test_a_distance_is_shown_as_it_was_typed(wa):
+    """The command takes a moment; what it shows was reckoned from its end, and was `in 9 minutes`."""
+    for distance in ("10 minutes", "1 hour", "5 hours", "10 days"):
+        ends = FakeClock("2026-11-20T12:00:00")
+
+        def now(clock=ends):
+            clock.advance(milliseconds=337)
+            return clock.at
+
+        assert wa("schedule", "add", REEM, "Hi", "--at", f"in {distance}", now=now).out.endswith(
+            f", in {distance}\n"
+        )
+
+
 def test_a_time_that_a_clock_change_moves_is_said(wa, clock):
     skipped = "skips 01:30 on Sun 28 Mar 2027: 02:00 is meant"
     added = wa("schedule", "add", REEM, "Hi", "--at", "2027-03-28 01:30", now=clock)

@@ -226,7 +226,11 @@ def test_a_second_run_changes_no_reply_that_is_there(store, wa, bot, contact):
     assert [row["message"] for row in store.rows("SELECT message FROM scheduled_messages")] == ["one"]
 
 
-def test_what_a_program_did_not_take_is_kept_and_tried_again_on_request(wa, spawn, bot, contact, home, store):
+@pytest.mark.parametrize(("age", "status"), [("15m", "sent"), ("1s", "draft")])
+def test_what_a_program_did_not_take_is_kept_and_tried_again_on_request(
+    wa, spawn, bot, contact, home, store, age, status
+):
+    """The reply is a draft if the message is older than --max-age by then."""
     flag = home.path / "flag"
     bot(f"import os, sys\nif not os.path.exists({str(flag)!r}): sys.exit('not yet')\nprint('now')")
     spawn("run-scheduler", WA_SEND_SPACING="0")
@@ -235,11 +239,13 @@ def test_what_a_program_did_not_take_is_kept_and_tried_again_on_request(wa, spaw
     assert (outcome["status"], outcome["error"]) == ("failed", "it ended with exit code 1: not yet")
     assert wa("hooks", "list", "--json").json[0]["failed"] == 1
     flag.touch()
+    assert wa("hooks", "edit", "bot", "--max-age", age).code == 0
+    wait_for(lambda: time.time() > store.value("SELECT timestamp FROM messages") + 2, what="two seconds")
     with store.write():
         log.prune(store, system_now() + timedelta(days=30))  # it is handed over from what was kept
     assert wa("hooks", "retry", "bot", "--json").json == {"name": "bot", "retried": 1}
-    wait_for(lambda: store.value("SELECT message FROM scheduled_messages") == "now")
-    assert store.value("SELECT status FROM scheduled_messages") == "draft", "it is late"
+    reply = {"message": "now", "status": status}
+    wait_for(lambda: store.row("SELECT message, status FROM scheduled_messages") == reply)
 
 
 def test_a_paused_hook_hears_of_all_when_it_goes_on(wa, spawn, bot, contact, home, store):

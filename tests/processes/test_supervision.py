@@ -198,7 +198,7 @@ def test_pm2_restarts_a_killed_process_and_scheduled_messages_go_out_once(wa, ho
 
 
 def test_pm2_stops_a_process_cleanly_while_it_sends(wa, home, pm2, config):
-    wa("loopback", "fault", "ack-delay", "2")
+    wa("loopback", "fault", "ack-delay", "4")  # PM2 takes a second or two to stop a process
     pm2("start", config)
     wait_for(lambda: is_owned(home), what="a scheduler")
     pid = pm2.pid()

@@ -105,10 +105,13 @@ def with_series(app: App, row: Mapping[str, Any]) -> Row:
     return occurrences.with_series(app.store, dict(row), app.now())
 
 
-def described(app: App, row: Mapping[str, Any]) -> tuple[Row, str]:
-    """Return a row with its series for JSON, and in words: a line, and one for each time that follows."""
+def described(app: App, row: Mapping[str, Any], now: datetime | None = None) -> tuple[Row, str]:
+    """Return a row with its series for JSON, and in words: a line, and one for each time that follows.
+
+    `now` is when its time was read, so that `in 10 minutes` is still that.
+    """
     shown = with_series(app, row)
-    line = f"{row['id']}  {who(row)}  {when_due(app, row)}{mark(row, before='  ')}{state_note(shown)}"
+    line = f"{row['id']}  {who(row)}  {when_due(app, row, now)}{mark(row, before='  ')}{state_note(shown)}"
     later = [when for when in shown["next"] if when != row["scheduled_at"]]
     return shown, "\n".join(
         [line, *(f"    then {when_due(app, {**row, 'scheduled_at': each})}" for each in later)]

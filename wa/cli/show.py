@@ -31,13 +31,13 @@ def who(row: Mapping[str, Any]) -> str:
     return f"{name} +{row['to_phone']}" if is_named_draft else name
 
 
-def when_due(app: App, row: Mapping[str, Any]) -> str:
-    """Return a queue row's time as text, in the zone it was given in."""
+def when_due(app: App, row: Mapping[str, Any], now: datetime | None = None) -> str:
+    """Return a queue row's time as text, in the zone it was given in, as seen from now or from `now`."""
     try:
         zone = load_zone(row["timezone"] or "")
     except WaError:  # the row has no zone, or one that this machine does not know
         zone = app.settings.zone
-    return describe(from_iso(row["scheduled_at"]), zone, app.now())
+    return describe(from_iso(row["scheduled_at"]), zone, now or app.now())
 
 
 def note_what_keeps(app: App, row: Mapping[str, Any], *, scheduled: bool) -> None:

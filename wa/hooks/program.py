@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import selectors
 import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -57,6 +58,16 @@ def split(command: str) -> list[str]:
     if not words or "\0" in command:
         raise WaError("usage", "there is no program in the command line", "--exec 'python3 bot.py'")
     return words
+
+
+def doubt(command: str) -> str | None:
+    """Return a sentence if the program of a command line cannot be run from here, or not from everywhere."""
+    name = split(command)[0]
+    if shutil.which(name) is None:
+        return f"there is no program {name} that may be run, as far as this command can see"
+    if "/" in name and not os.path.isabs(name):
+        return f"{name} is looked for where `wa listen` or `wa run-scheduler` is started: give its whole path"
+    return None
 
 
 def run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from wa.cli.options import Json, app_of
-from wa.cli.terminal import hanging
+from wa.cli.terminal import INDENT, hanging
 from wa.errors import WaError
 
 commands = typer.Typer()
@@ -27,11 +27,11 @@ def doctor(ctx: typer.Context, as_json: Json = False) -> None:
         app.out.table(checks, [], lambda row: [], "")
     width = app.out.width if app.out.on_terminal else None
     for each in checks:
-        lines = [f"{'ok ' if each['ok'] else 'NO '} {each['name']:<12} {each['message']}"]
+        line = f"{'ok ' if each['ok'] else 'NO '} {each['name']:<12} {each['message']}"
+        app.out.line(hanging(line, width, _INDENT))
         if each["hint"]:
-            lines.append(f"    hint: {each['hint']}")
-        for line in lines:
-            app.out.line(hanging(line, width, _INDENT))
+            hint = hanging(f"hint: {each['hint']}", width and width - len(INDENT), _INDENT)
+            app.out.line(f"{INDENT}{hint}")
     failed = [each for each in checks if not each["ok"]]
     if failed:
         raise typer.Exit(WaError(failed[0]["code"], "").exit_status)

@@ -157,6 +157,8 @@ def add(
         reply_to_strangers=reply_to_strangers, is_draft=draft, allow_http=allow_http,
     )  # fmt: skip
     row = table.add(app.store, name, values, app.now(), since=since)
+    if exec_ is not None and (doubt := program.doubt(exec_)):
+        app.out.note(f"warning: {doubt}")
     app.out.result(row, f"{name} hears of {', '.join(row['events'])}")
     if row["secret"] and not app.json:
         app.out.line(f"secret to verify the signatures with: {row['secret']}")

@@ -148,7 +148,7 @@ def add(
         for remark in create.remarks(table.get(app.store, row["series_id"]), now):
             app.out.note(remark)
     counted(row)
-    app.out.result(*described(app, row))
+    app.out.result(*described(app, row, now))
     note_what_keeps(app, row, scheduled=True)
     return None
 
@@ -271,7 +271,7 @@ def edit(
         row = compose.edit(app.store, app.settings, str(row_id), now, text=text, at=at, tz=tz, to=person)
         if at is not None and (remark := read_when(at, now, compose.zone_of(row, app.settings)).remark()):
             app.out.note(remark)
-    app.out.result(*described(app, row))
+    app.out.result(*described(app, row, now))
 
 
 @schedule.command(name="series")

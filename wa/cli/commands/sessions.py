@@ -11,6 +11,7 @@ from wa.cli.context import App
 from wa.cli.options import Json, app_of, chat_of
 from wa.hooks import sessions as table
 from wa.jids import show_jid
+from wa.texts import counted
 from wa.times import from_iso
 
 commands = typer.Typer()
@@ -80,4 +81,4 @@ def clear(ctx: typer.Context, chat: Chat = None, as_json: Json = False) -> None:
     """
     app = app_of(ctx)
     count = table.clear(app.store, _chat(app, chat))
-    app.out.result({"cleared": count}, f"{count} sessions have ended")
+    app.out.result({"cleared": count}, f"ended: {counted(count, 'session')}")

@@ -126,7 +126,9 @@ class Worker:
         if lines:
             self._word(store, number, known, lines)
         elif known.text:
-            known.is_late = True
+            told_of = json.loads(known.text)
+            line = {**told_of, "data": to_json(told_of["data"])}
+            known.is_late = told.is_late(line, now, timedelta(seconds=self.hook["max_age"]))
             known.text = deliveries.text_now(store, hook_id, number, known.text)
         gone = len(found) - len(lines) if lines or not known.text else 0
         known.numbers = [line["id"] for line in lines]

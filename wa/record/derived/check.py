@@ -54,6 +54,9 @@ def last_word(home: Home) -> Iterator[None]:
         if error.code != "corrupt" or error.hint == _REPAIR:
             raise
         raise WaError("corrupt", error.message, _RESTORE) from error
+    except UnicodeDecodeError as error:  # a damaged name of a table is no text
+        message = f"{home.store} is damaged: it has a name that cannot be read"
+        raise WaError("corrupt", message, _RESTORE) from error
     except sqlite3.Error as error:
         told = explain(error, home)
         raise WaError(told.code, told.message, _RESTORE if told.code == "corrupt" else told.hint) from error

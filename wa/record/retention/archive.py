@@ -176,7 +176,8 @@ def read(path: Path, here: Store | None = None) -> Iterator[bytes]:
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Unusable(path, "it is cut off, damaged, or no archive") from error
     except FileNotFoundError as error:
-        raise WaError("not-found", f"there is no {path}", f"see {path.parent}") from error
+        hint = "`latest`, the path of an archive, or its name in archive/ in WA_HOME"
+        raise WaError("not-found", f"there is no {path}", hint) from error
     except OSError as error:
         raise storage_error(error, path) from error
 
