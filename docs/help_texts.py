@@ -50,8 +50,11 @@ def does_something(ctx: Any) -> bool:
 
 def help_text(ctx: Any) -> str:
     """Return the text of `--help`, plain and 80 columns wide on every machine."""
-    ctx.command.rich_markup_mode = None
-    return str(ctx.command.get_help(ctx)).strip()
+    mode, ctx.command.rich_markup_mode = ctx.command.rich_markup_mode, None
+    try:
+        return str(ctx.command.get_help(ctx)).strip()
+    finally:
+        ctx.command.rich_markup_mode = mode  # others may use the command after us
 
 
 def summary(ctx: Any) -> str:

@@ -82,8 +82,12 @@ def next_second(moment: datetime) -> datetime:
 
 
 def describe(moment: datetime, zone: ZoneInfo, now: datetime) -> str:
-    """Return a moment as `Thu 24 Dec 2026 10:00 Europe/London, in 33 days`."""
-    return f"{wall_text(moment, zone)}, {distance(moment, now.astimezone(zone))}"
+    """Return a moment as `Thu 24 Dec 2026 10:00 Europe/London, in 33 days`.
+
+    A moment of a whole second is as far away as it is from the next whole second.
+    """
+    seen = now if moment.microsecond else next_second(now)
+    return f"{wall_text(moment, zone)}, {distance(moment, seen.astimezone(zone))}"
 
 
 def day_in_words(day: date) -> str:

@@ -107,8 +107,7 @@ def read_when(text: str, now: datetime, zone: ZoneInfo, *, past: bool = False) -
 
     A time without a day, or a day without a year, is the next such moment; a moment before the second of
     `now` and a day without a time are refused. With `past`, it is the most recent such moment, and a day
-    without a time begins at 00:00. A text that `describe` wrote is read as its moment. Raise WaError
-    `usage` for a text that is refused.
+    without a time begins at 00:00. What `describe` wrote is read as its moment. Raise WaError `usage`.
     """
     shown, words, examples = quoted(text), " ".join(text.split()), _BACK if past else _AHEAD
     if tail := _TAIL.fullmatch(words):
@@ -185,7 +184,8 @@ class _Reader:
         if not days and not elapsed and span["seconds"] is None:
             raise WaError("usage", f"{self.shown} is no distance at all from now", 'Type "now".')
         sign = 1 if relative["ahead"] else -1
-        now = next_second(self.now) if days or elapsed else self.now
+        # what is a minute away, or more, is shown, and read again, in whole seconds
+        now = next_second(self.now) if days or elapsed >= timedelta(minutes=1) else self.now
         if not days:
             return When(now.astimezone(UTC) + sign * elapsed, self.zone)
         start = self._at(now.astimezone(self.zone).replace(tzinfo=None) + sign * days)

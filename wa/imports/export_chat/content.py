@@ -144,7 +144,7 @@ def _replaced(first: str, rest: str, *, is_iphone: bool) -> Content | None:
         return None
     if key in DELETED or DELETED_BY.fullmatch(key):
         return Content(None, is_deleted=True)
-    if key in WAITING or (key == _NULL and not is_iphone):
+    if key in WAITING or (unmarked(first) == _NULL and not is_iphone):
         return Content(None, "other")
     return Content(first, "system") if not is_iphone and MISSED.fullmatch(key) else None
 
