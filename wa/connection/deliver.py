@@ -287,7 +287,8 @@ def send_due(context: Context) -> list[Row]:
 
 def _is_quiet(context: Context) -> bool:
     """Return whether no row is being sent, and none could be sent by waiting for the spacing."""
-    return not rows.sending_ids(context.store) and _nothing_to_send(context)
+    with context.store.reading():  # between two looks, a row can be claimed that neither sees
+        return not rows.sending_ids(context.store) and _nothing_to_send(context)
 
 
 def _nothing_to_send(context: Context) -> bool:

@@ -87,6 +87,19 @@ class Store:
             raise
 
     @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Let all that the block reads be of one moment."""
+        if self.conn.in_transaction:
+            yield
+            return
+        self.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self.conn.in_transaction:
+                self.execute("COMMIT")
+
+    @contextmanager
     def patience(self, seconds: float) -> Iterator[None]:
         """Let the block wait this long, and no longer, while another process holds the write lock."""
         before = self.value("PRAGMA busy_timeout")
