@@ -48,6 +48,8 @@ def names(home) -> set[str]:
         ("another clock", "RequestTimeTooSkewed: The difference between the clocks is too large."),
         ("full", "access was refused (AccessDenied): Cannot upload files, storage cap exceeded."),
         ("goes round", "the listing does not go on"),
+        ("elsewhere", "it sends every request somewhere else"),
+        ("too much", ": 413: 413 Request Entity Too Large"),
     ],
 )
 def test_whatever_a_bucket_does_the_backup_is_here_and_its_words_are_shown(

@@ -74,7 +74,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         self._answer(status, f"<Error><Code>{code}</Code><Message>{message}</Message></Error>")
@@ -89,6 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, "<html><body><h1>Welcome to nginx!</h1></body></html>", "text/html")
         elif manner == "a proxy":
             self._answer(502, "<html><body>The gateway is on holiday</body></html>", "text/html")
+        elif manner == "elsewhere":
+            self._answer(301, Location="https://example.invalid/")
+        elif manner == "too much" and is_put:
+            self._answer(413, "<html>413 Request Entity Too Large</html>", "text/html")
         elif manner == "another clock":
             self._refuse(403, "RequestTimeTooSkewed", "The difference between the clocks is too large.")
         elif manner == "full" and is_put:
@@ -163,4 +168,4 @@ class _Handler(BaseHTTPRequestHandler):
             f"<IsTruncated>{str(is_cut).lower()}</IsTruncated>{found}</ListBucketResult>",
         )
 
-    do_GET = do_PUT = do_DELETE = do_POST = _handle  # noqa: N815
+    do_GET = do_HEAD = do_PUT = do_DELETE = do_POST = _handle  # noqa: N815

@@ -64,8 +64,11 @@ class Faults:
                 f"{self._where} cannot be reached ({type(error).__name__})",
                 "check B2_S3_ENDPOINT and the network",
             ) from None
-        except (KeyError, TypeError) as error:
-            told = self._told(f"an answer without {error}")
+        except RecursionError:  # boto3 asks where it was sent to, and is sent on again
+            told = self._told("it sends every request somewhere else")
+            raise WaError("storage-error", told, "check B2_S3_ENDPOINT and B2_REGION") from None
+        except Exception as error:
+            told = self._told(f"its answer cannot be read ({type(error).__name__}: {error})")
             raise WaError("storage-error", told, "check B2_S3_ENDPOINT") from None
 
     def _of_server(self, code: str, message: str) -> WaError:
@@ -116,8 +119,9 @@ class Faults:
 
 
 def code_of(error: Exception) -> str:
-    """Return the code in a server's answer, "" if there is none."""
-    return str(_said(error).get("Code", ""))
+    """Return the code in a server's answer, else its HTTP status; "" if there is neither."""
+    answer = (getattr(error, "response", None) or {}).get("ResponseMetadata", {})
+    return str(_said(error).get("Code", "") or answer.get("HTTPStatusCode", ""))
 
 
 def message_of(error: Exception) -> str:
