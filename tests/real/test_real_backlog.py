@@ -219,13 +219,14 @@ def test_a_history_whose_recording_is_killed_three_times_is_complete(
 
     chance = random.Random(total)
     most = total // 8  # in the middle of the first part
+    begun = recorded_so_far(lived_in)  # each process stops when it has recorded `most` more
     process = begin_past(lived_in, in_small_steps(most))
     seen = []
     for number in range(3):
-        wanted = recorded_so_far(lived_in) + chance.randint(1, most)
+        wanted = begun + chance.randint(1, most)
         wait_for(lambda wanted=wanted: recorded_so_far(lived_in) >= wanted, what="more")
         killed(process)
-        seen.append(recorded_so_far(lived_in))
+        seen.append(begun := recorded_so_far(lived_in))
         process = lived_in.start("listen", program=in_small_steps(0 if number == 2 else most))
     lived_in.wait_until_recorded()
     lived_in.stop(process)
