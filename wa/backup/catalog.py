@@ -102,9 +102,7 @@ class LocalCatalog:
         """Move a packed snapshot on the same disk to its place, its checksum first."""
         with explained(self.folder):
             try:
-                with part_file(file.parent) as checksum:
-                    checksum.write(checksum_line(name, packed.sha256))
-                    put(checksum, self.folder / (name + CHECKSUM))
+                self._put_checksum(name, packed.sha256, file.parent)
                 with file.open("rb") as part:
                     put(part, self.folder / name)
             except BaseException:
@@ -113,12 +111,16 @@ class LocalCatalog:
                 raise
         self.sizes[name] = packed.size
 
+    def _put_checksum(self, name: str, sha256: str, parts: Path) -> None:
+        """Write the checksum file of a backup; it is in `parts` until it is whole."""
+        with part_file(parts) as file:
+            file.write(checksum_line(name, sha256))
+            put(file, self.folder / (name + CHECKSUM))
+
     def rename(self, name: str, fresh: str, sha256: str) -> None:
         """Give a backup another name, its checksum first."""
         with explained(self.folder):
-            with part_file(self.folder) as checksum:
-                checksum.write(checksum_line(fresh, sha256))
-                put(checksum, self.folder / (fresh + CHECKSUM))
+            self._put_checksum(fresh, sha256, self.folder)
             (self.folder / name).rename(self.folder / fresh)
             (self.folder / (name + CHECKSUM)).unlink(missing_ok=True)
         self.sizes[fresh] = self.sizes.pop(name)
@@ -183,14 +185,14 @@ class RemoteCatalog:
         Do nothing if the bucket has all of this backup already, from a run killed before it noted that. Raise
         WaError `storage-error` when the bucket has another backup of that name.
         """
-        if self.sizes.get(name) == packed.size and self.checksum(name) == packed.sha256:
-            return
         if self.has_another(name, packed):
             raise WaError(
                 "storage-error",
                 f"the bucket has another {name}",
                 "each home needs a B2_PREFIX of its own",
             )
+        if self.sizes.get(name) == packed.size:
+            return
         line = checksum_line(name, packed.sha256)
         self._bucket.put(FOLDER + name + CHECKSUM, line, md5(line, usedforsecurity=False).digest())
         self._bucket.put(FOLDER + name, file, packed.md5)

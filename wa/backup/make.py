@@ -74,8 +74,8 @@ def _place(backups: Backups, name: str) -> Row:
 def _make(backups: Backups, store: Store, parts: Path, with_session: bool) -> tuple[int, Row]:
     """Make a backup on this machine; return the id of the run, and what was made."""
     begin = backups.now()
-    is_encrypted = backups.keys.recipient is not None
-    name = name_at(_free_moment(backups, store, begin), encrypted=is_encrypted)
+    encrypted = backups.keys.recipient is not None
+    name = name_at(_free_moment(backups, store, begin), encrypted=encrypted)
     run_id = history.begin(store, name, begin, uploads=backups.remote is not None)
     try:
         session_copy = None
@@ -95,7 +95,7 @@ def _make(backups: Backups, store: Store, parts: Path, with_session: bool) -> tu
         "size_bytes": packed.size,
         "sha256": packed.sha256,
         "messages": counts.get("messages", 0),
-        "encrypted": is_encrypted,
+        "encrypted": encrypted,
         "with_session": with_session,
     }
 

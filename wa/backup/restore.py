@@ -147,10 +147,12 @@ def restore(backups: Backups, wanted: str, transport: str) -> Row:
     """
     home = backups.home
     lock = FileLock(home.session_lock)
-    if not lock.acquire():
+
+    def in_use() -> WaError:
         holder = describe_holder(lock_holder(home.session_lock) or {})
-        raise WaError("in-use", f"{holder} holds the connection", "stop it, then restore")
-    try:
+        return WaError("in-use", f"{holder} holds the connection", "stop it, then restore")
+
+    with lock.hold_or_raise(in_use):
         lock.write({"pid": os.getpid(), "command": "backup restore", "since": to_iso(backups.now())})
         with backups.lock("backup restore") as parts, alone(home):
             reader = Reader(backups, parts)
@@ -163,8 +165,6 @@ def restore(backups: Backups, wanted: str, transport: str) -> Row:
                 **replace_store(backups, unpacked, found.name, transport),
                 "trouble": backups.trouble.message if backups.trouble else None,
             }
-    finally:
-        lock.release()
 
 
 def advice(done: Row) -> list[str]:

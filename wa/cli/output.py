@@ -95,7 +95,7 @@ class Output:
     @property
     def size(self) -> os.terminal_size:
         """Return the columns and lines of the terminal, wherever `keep_descriptors` has moved it."""
-        found = os.terminal_size(shutil.get_terminal_size())  # COLUMNS and LINES come first
+        found = shutil.get_terminal_size()  # COLUMNS and LINES come first
         with suppress(OSError, ValueError):
             ours = os.get_terminal_size(self._out.fileno())
             found = os.terminal_size(
@@ -197,11 +197,11 @@ class Output:
 
         Return the number of lines of the terminal that it takes.
         """
+        from wa.cli.terminal import columns_of
+
         up = f"\x1b[{over}A\x1b[J" if over and self._out.isatty() else ""
         self._put(up + drawn)
         self.note(caption)
-        from wa.cli.terminal import columns_of
-
         return drawn.count("\n") + (-(-columns_of(caption) // self.width) if self._err.isatty() else 0)
 
     def event(self, row: Mapping[str, Any], text: str) -> None:

@@ -71,6 +71,11 @@ def names_of(row: Mapping[str, Any]) -> str:
     return f"{chat} · {sender}" if row["chat_jid"] != row["sender"] else sender
 
 
+def sender_of(row: Mapping[str, Any]) -> str:
+    """Return who sent a message, where the chat is known: a name, or `me`."""
+    return "me" if row["is_from_me"] else show_jid(row["sender"], row["sender_name"])
+
+
 def message_line(app: App, row: Mapping[str, Any]) -> str:
     """Return a message as one line; further lines of its text are indented, to look unlike a message."""
     line = f"[{shown_time(app, row['timestamp'])}] {one_line(names_of(row))}: {_text(app, row)}"
@@ -102,9 +107,8 @@ def print_conversation(app: App, rows: Iterable[Mapping[str, Any]]) -> None:
             app.out.heading(day_in_words(datetime.fromisoformat(day)))
         if row["quoted_id"] and row["message_type"] != "system":
             app.out.line(f"{_BELOW}╭ {_answered(app, row)}")
-        sender = "me" if row["is_from_me"] else show_jid(row["sender"], row["sender_name"])
         text = f"{_text(app, row)}{_TICKS.get(row['status'], '') if row['is_from_me'] else ''}"
-        app.out.line(hanging(f"{clock}  {one_line(sender)}: {text}", app.out.width, _BELOW))
+        app.out.line(hanging(f"{clock}  {one_line(sender_of(row))}: {text}", app.out.width, _BELOW))
 
 
 def _answered(app: App, row: Mapping[str, Any]) -> str:
@@ -112,8 +116,7 @@ def _answered(app: App, row: Mapping[str, Any]) -> str:
     found = messages.about(app.store, row["chat_jid"], row["quoted_id"])
     if found is None:
         return "a message that is not stored here"
-    sender = "me" if found["is_from_me"] else show_jid(found["sender"], found["sender_name"])
-    return cut(one_line(f"{sender}: {body(app, found)}"), app.out.width - len(_BELOW) - 2)
+    return cut(one_line(f"{sender_of(found)}: {body(app, found)}"), app.out.width - len(_BELOW) - 2)
 
 
 def _quote(app: App, row: Mapping[str, Any]) -> str:

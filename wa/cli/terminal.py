@@ -13,7 +13,7 @@ INDENT = "    "
 # Columns that are never cut: what the user may have to type again, and times.
 _TYPED = ("id", "phone", "when", "next", "time", "covers")
 # Columns that say nothing when they are cut, so they are cut after all others.
-_SHORT = ("status", "begins", "sent", "oldest", "newest")
+_SHORT = ("status", "begins", "sent", "oldest")
 _LEAST = 5
 """Characters of any other column that are kept while one of these can be cut."""
 _WRAPPED = {"to": 22}

@@ -30,6 +30,8 @@ class Report:
     """The places that were skipped: file, line, card, reason."""
     warnings: list[Row] = field(default_factory=list)
     """The places that were imported but may be wrong, in the same form."""
+    _reasons: dict[int, str] = field(default_factory=dict)
+    """Why a number was left out, by the place of its problem in the list."""
 
     def count(self, outcome: str) -> None:
         """Count one more `added`, `updated` or `unchanged`."""
@@ -41,10 +43,10 @@ class Report:
         self.problems.append(_place(file, problem))
 
     def skip_number(self, file: str, problem: Problem, reason: str) -> None:
-        """Report a number that was left out. `reason` groups the counts."""
+        """Report a number that was left out. `reason` groups the counts, and these problems."""
         self.numbers_skipped += 1
         self.skip(file, problem, reason)
-        self.problems[-1]["group"] = reason
+        self._reasons[len(self.problems) - 1] = reason
 
     def warn(self, file: str, problem: Problem) -> None:
         """Report a place that was imported but may be wrong."""
@@ -52,7 +54,15 @@ class Report:
 
     def row(self) -> Row:
         """Return the report as data."""
-        return {**vars(self), **self.skipped.row()}
+        shown = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return shown | self.skipped.row()
+
+    def grouped(self) -> list[tuple[str | None, list[Row]]]:
+        """Return the problems in their order, those of numbers left out for one reason together, with it."""
+        groups: dict[str | int, list[Row]] = {}
+        for number, place in enumerate(self.problems):
+            groups.setdefault(self._reasons.get(number, number), []).append(place)
+        return [(key if isinstance(key, str) else None, places) for key, places in groups.items()]
 
 
 def _place(file: str, problem: Problem) -> Row:

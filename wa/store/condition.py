@@ -62,11 +62,11 @@ def check(store: Store) -> list[str]:
 @contextmanager
 def alone(store: Store) -> Iterator[None]:
     """Run a block while no process holds the connection. Raise WaError `in-use` when one does."""
-    lock = FileLock(store.home.session_lock)
-    if not lock.acquire():
-        holder = describe_holder(lock_holder(store.home.session_lock) or {})
-        raise WaError("in-use", f"{holder} is at work on the store", "stop it for as long as this takes")
-    try:
+    path = store.home.session_lock
+
+    def in_use() -> WaError:
+        holder = describe_holder(lock_holder(path) or {})
+        return WaError("in-use", f"{holder} is at work on the store", "stop it for as long as this takes")
+
+    with FileLock(path).hold_or_raise(in_use):
         yield
-    finally:
-        lock.release()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from wa.errors import WaError
 from wa.store.files import storage_error
 
 
@@ -75,6 +76,16 @@ class FileLock:
     def hold(self) -> Iterator[None]:
         """Wait for the lock and hold it for a block."""
         self.acquire(wait=True)
+        try:
+            yield
+        finally:
+            self.release()
+
+    @contextmanager
+    def hold_or_raise(self, refused: Callable[[], WaError]) -> Iterator[None]:
+        """Hold the lock for a block. Raise the error that `refused` returns when another process has it."""
+        if not self.acquire():
+            raise refused()
         try:
             yield
         finally:

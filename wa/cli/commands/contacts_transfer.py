@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -119,7 +119,7 @@ def export(
 
 def _report(app: App, report: Report, *, dry_run: bool) -> None:
     """Print the report of an import. Exit with code 8 if something was left out."""
-    for reason, places in _grouped(report.problems):
+    for reason, places in report.grouped():
         for place in places if len(places) <= _ALIKE else places[:_SHOWN]:
             app.out.note(_told(place))
         if len(places) > _ALIKE:
@@ -130,7 +130,6 @@ def _report(app: App, report: Report, *, dry_run: bool) -> None:
         app.out.note(f"warning: {len(report.warnings) - _WARNINGS} more such lines; --json has them all")
     row = report.row()
     numbers = row["numbers_skipped"]
-    row = {**row, "problems": [_without_group(place) for place in row["problems"]]}
     shown = {**row, "skipped": row["skipped"] - numbers}
     counts = ", ".join(f"{shown[kind]} {kind}" for kind in ("added", "updated", "unchanged", "skipped"))
     if numbers:
@@ -142,19 +141,6 @@ def _report(app: App, report: Report, *, dry_run: bool) -> None:
         app.out.note("hint: notes tell birthdays that are not stored: `wa contacts birthdays` shows them")
     if row["skipped"]:
         raise typer.Exit(ExitStatus.BAD_DATA)
-
-
-def _grouped(problems: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
-    """Yield the problems in their order, those of numbers that were left out for one reason together."""
-    groups: dict[Any, list[Mapping[str, Any]]] = {}
-    for number, place in enumerate(problems):
-        groups.setdefault(place.get("group", number), []).append(place)
-    for reason, places in groups.items():
-        yield str(reason), places
-
-
-def _without_group(place: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {name: value for name, value in place.items() if name != "group"}
 
 
 def _told(place: Mapping[str, Any]) -> str:

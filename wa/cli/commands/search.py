@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from wa.cli.options import After, Before, Count, Json, app_of, chat_of, recipient, span
-from wa.cli.show import body, shown_time
+from wa.cli.show import body, sender_of, shown_time
 from wa.errors import WaError
 from wa.jids import show_jid
 from wa.record import messages
@@ -57,7 +57,7 @@ def search(
         return [
             shown_time(app, row["timestamp"]),
             show_jid(row["chat_jid"], row["chat_name"]),
-            "me" if row["is_from_me"] else show_jid(row["sender"], row["sender_name"]),
+            sender_of(row),
             body(app, row, row["snippet"]),
         ]
 

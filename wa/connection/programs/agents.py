@@ -76,7 +76,7 @@ def schedule(
     zone = compose.zone_for(store, person, tz, settings.zone)
     when = compose.read_at(at, now, zone, of_contact=tz == "contact")
     draft = _Draft(context, person, allowed, allowed.schedule)
-    counted = context.counting([person.jid], key)
+    as_reply = context.counting([person.jid], key)
 
     def make() -> Row:
         row = compose.schedule(
@@ -92,7 +92,7 @@ def schedule(
             of_contact=tz == "contact",
             created_from=MADE_BY,
         )
-        return counted(row)
+        return as_reply(row)
 
     row, is_new = checks.once(store, key, make)
     context.wake_owner()

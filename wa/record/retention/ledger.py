@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MINE, EDITED, DELETED, _STAND_IN, _MADE_UP, _MINUTE, _SECOND = (1 << bit for bit in range(7))
 TYPE = 8
 """The flags have the number of the message's type from this bit on."""
+_IS_MADE_UP = f"flags & {_MADE_UP}"
+"""SQL, as in the index of such messages."""
 _OF_CHAT = "chat IN (SELECT number FROM pruned_people WHERE jid = :chat)"
 
 
@@ -132,18 +134,18 @@ def is_empty(store: Store) -> bool:
 
 def has(store: Store, chat: str, message_id: str) -> bool:
     """Return whether a message was pruned."""
-    return _flags(store, chat, message_id) is not None
+    return _value(store, "flags", chat, message_id) is not None
 
 
 def place_of(store: Store, chat: str, message_id: str) -> Place | None:
     """Return the place behind which a pruned message stood; None if it is not known to be pruned."""
-    sql = f"SELECT timestamp FROM pruned WHERE {_OF_CHAT} AND key = :key"
-    at = store.value(sql, {"chat": chat, "key": key_of(message_id)})
+    at = _value(store, "timestamp", chat, message_id)
     return None if at is None else (at, END[1])
 
 
-def _flags(store: Store, chat: str, message_id: str) -> int | None:
-    sql = f"SELECT flags FROM pruned WHERE {_OF_CHAT} AND key = :key"
+def _value(store: Store, column: str, chat: str, message_id: str) -> int | None:
+    """Return a column of what is kept of a pruned message; None if it was not pruned."""
+    sql = f"SELECT {column} FROM pruned WHERE {_OF_CHAT} AND key = :key"
     found: int | None = store.value(sql, {"chat": chat, "key": key_of(message_id)})
     return found
 
@@ -156,7 +158,7 @@ def without_pruned(store: Store, events: Sequence[MessageReceived], source: str)
     """
     if is_empty(store):
         return events
-    sql = "SELECT 1 FROM pruned INDEXED BY pruned_made_up WHERE flags & 16 LIMIT 1"
+    sql = f"SELECT 1 FROM pruned INDEXED BY pruned_made_up WHERE {_IS_MADE_UP} LIMIT 1"
     by_text = source not in ("import", "migration") and store.value(sql) is not None
     chats = {jid: canonical(store, jid) for jid in {event.chat_jid for event in events}}
     known = {jid for jid, chat in chats.items() if _is_known(store, chat)}
@@ -181,7 +183,7 @@ def _is_away(store: Store, event: MessageReceived, *, by_text: bool) -> bool:
 
 def keeps_away(store: Store, chat: str, message_id: str, *, is_stand_in: bool) -> bool:
     """Return whether a message was pruned, and not only what stood for it because it could not be read."""
-    flags = _flags(store, chat, message_id)
+    flags = _value(store, "flags", chat, message_id)
     if flags is not None and flags & _STAND_IN and not is_stand_in:
         remove(store, [{"chat_jid": chat, "message_id": message_id, "details": None}])
         return False
@@ -192,7 +194,7 @@ def has_like(store: Store, row: Row, *, is_dry: bool = False) -> bool:
     """Return whether a message was pruned that had a made-up id; unless `is_dry`, it gets the id of `row`."""
     near = store.rows(
         "SELECT chat, key, timestamp, flags, text, (SELECT jid FROM pruned_people WHERE number = sender)"
-        f" AS sender FROM pruned INDEXED BY pruned_made_up WHERE {_OF_CHAT} AND flags & 16"
+        f" AS sender FROM pruned INDEXED BY pruned_made_up WHERE {_OF_CHAT} AND {_IS_MADE_UP}"
         " AND timestamp >= :at - 59 AND timestamp <= :at + 1",
         {"chat": row["chat_jid"], "at": row["timestamp"]},
     )

@@ -13,10 +13,6 @@ from wa.store.paths import Home
 @contextmanager
 def alone(home: Home) -> Iterator[None]:
     """Run a block while no other process prunes or restores. Raise WaError `in-use` when one does."""
-    lock = FileLock(home.prune_lock)
-    if not lock.acquire():
-        raise WaError("in-use", "another wa process is pruning, or restoring", "try again when it is done")
-    try:
+    in_use = WaError("in-use", "another wa process is pruning, or restoring", "try again when it is done")
+    with FileLock(home.prune_lock).hold_or_raise(lambda: in_use):
         yield
-    finally:
-        lock.release()
