@@ -22,8 +22,11 @@ from wa.times import to_iso
 ME = jid_of_phone("12015550199")
 ZONE = "Europe/London"
 FIRST = ("Reem", "Adam", "Noor", "Lena", "Omar", "Mei", "Ivan", "Asha", "Tom", "Yara", "Jürgen", "Zoë")
-LAST = ("Sample", "Example", "Muster", "Tester", "Nobody", "Specimen", "Modell", "Esempio")
-_WORDS = "hello thanks tomorrow birthday invoice meeting please call train photo morning later café".split()
+LAST = ("Sample", "Example", "Muster", "Tester", "Nobody", "Specimen", "Ejemplo", "Esempio")
+_WORDS = (
+    "hello", "thanks", "tomorrow", "birthday", "invoice", "meeting", "please", "call", "train", "photo",
+    "morning", "later", "café",
+)  # fmt: skip
 _MEMBERS = 12
 _NOT_SENT = {
     "pending": 0.01, "draft": 0.0004, "held": 0.0006, "unknown": 0.0002, "failed": 0.009, "missed": 0.007,
@@ -220,7 +223,7 @@ class _Maker:
         )
 
     def _say(self, lines: Iterable[tuple[str, str, str, str, str, bool]]) -> None:
-        """Add messages, given as chat, message id, sender, text, time (ISO text) and whether they are ours."""
+        """Add messages, given as chat, message id, sender, text, time (ISO text), and is_from_me."""
         rows = []
         for chat, message_id, sender, text, at, is_ours in lines:
             self._number += 1
@@ -247,7 +250,7 @@ class _Maker:
         self._store.execute("UPDATE sync_checkpoints SET status = 'in_progress', progress_percent = 100")
         self._store.execute("UPDATE sync_checkpoints SET status = 'completed'")
         told = self._store.execute(
-            "SELECT 'message', chat_jid, message_id, id, created_at, json_object('id', id, 'content', content)"
+            "SELECT 'message', chat_jid, message_id, id, created_at, json_object('id', id)"
             " FROM messages ORDER BY timestamp DESC LIMIT ?",
             [max(1, self._sizes.received // 60)],
         ).fetchall()
