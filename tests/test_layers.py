@@ -28,6 +28,7 @@ LAYERS = [
         "phone_texts",
         "s3",
         "texts",
+        "values",
         "when",
         "zones",
     },

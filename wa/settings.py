@@ -6,13 +6,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
 from wa.phones import known_region
 from wa.times import format_duration, load_zone, parse_duration, quoted, resolve_wall, to_iso
+from wa.values import Value
 
 TRANSPORTS = ("neonize", "loopback")
 NAMES = (
@@ -42,21 +42,19 @@ _SPAN = re.compile(r"([0-9]{1,2}):([0-9]{2}) ?- ?([0-9]{1,2}):([0-9]{2})")
 _NEEDED_FOR_STORAGE = ("B2_BUCKET", "B2_S3_ENDPOINT", "B2_ACCESS_KEY_ID", "B2_SECRET_ACCESS_KEY")
 
 
-@dataclass(frozen=True)
-class Storage:
+class Storage(Value, hidden=("secret",)):
     """A place in an S3-compatible bucket."""
 
     bucket: str
     endpoint: str
     key_id: str
-    secret: str = field(repr=False)
+    secret: str
     prefix: str
     """The beginning of all object names, with its slash."""
     region: str | None
 
 
-@dataclass(frozen=True)
-class BackupKeys:
+class BackupKeys(Value):
     """The keys of encrypted backups, as text. Backups that are not encrypted need neither."""
 
     recipient: str | None
@@ -65,8 +63,7 @@ class BackupKeys:
     """The path of a file with the private key."""
 
 
-@dataclass(frozen=True)
-class QuietHours:
+class QuietHours(Value):
     """Hours of each day by the wall clock, from `start` to just before `end`, of that day or the next."""
 
     start: time
@@ -84,8 +81,7 @@ class QuietHours:
         return None
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Value):
     """The settings in force, each already of its own type."""
 
     transport: str

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -28,6 +27,7 @@ from wa.times import (
     span_parts,
     wall_text,
 )
+from wa.values import Value
 
 _YEARS = range(1000, 9999)
 _AHEAD = 'Type for example "18:30", "tomorrow 9am", "in 2 hours", "fri 14:00" or "2026-12-25 10:00".'
@@ -73,8 +73,7 @@ _OFFSET = re.compile(r"(.+?) ?(?:z|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)"
 _NUMERIC = re.compile(r"([0-9]{1,2})([/.-])([0-9]{1,2})(?:\2([0-9]{4}|[0-9]{2}))?(?: (?:at )?(.+))?")
 
 
-@dataclass(frozen=True)
-class When:
+class When(Value):
     """A time that was read: the moment in UTC, the zone in which it was read, and the wall clock's time.
 
     `wall` is what was typed, also where the clock skips it; None for what names a moment by itself.
@@ -140,8 +139,7 @@ def _plain(words: str) -> str:
     return words
 
 
-@dataclass(frozen=True)
-class _Reader:
+class _Reader(Value):
     """The reading of one text: its words in lower case, the text as errors show it, and what they advise."""
 
     words: str

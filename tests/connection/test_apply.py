@@ -7,7 +7,6 @@ import random
 import sqlite3
 import tempfile
 from collections import Counter
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,7 @@ from wa.record.search import Filter
 from wa.store.condition import check
 from wa.store.database import BATCH
 from wa.store.open import open_store
+from wa.values import replace
 from wa.whatsapp.events import (
     ChatRead,
     Deleted,
@@ -677,7 +677,7 @@ def _check_invariants(store, events):
 
 def test_events_that_could_not_be_recorded_are_tried_again_by_the_next_owner(store, home, wa):
     """A version that can read an event records it in a home that an older version used."""
-    payload = json.dumps(asdict(message("A"))).encode()
+    payload = json.dumps(vars(message("A"))).encode()
     spooled.append(store, "message", payload, NOW)
     spooled.apply_batch(store, lambda kind, raw: 1 / 0, NOW)
     assert spool.stuck(store) == ["message: ZeroDivisionError: division by zero"]

@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -24,6 +24,7 @@ from wa.record.events import log
 from wa.record.search import Filter
 from wa.store.condition import check
 from wa.store.database import Row, Store
+from wa.values import replace
 from wa.whatsapp.events import Deleted, Edited, Event, JidMapped, MessageReceived
 from wa.whatsapp.neonize.decoding.content import events_of
 from wa.whatsapp.neonize.decoding.decode import history

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from wa.record import chats, merge_chats, messages, search, write
 from wa.record.search import Filter
 from wa.store.condition import check
 from wa.store.database import Row, Store
+from wa.values import replace
 from wa.whatsapp.events import (
     ChatRead,
     Deleted,

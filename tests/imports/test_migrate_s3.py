@@ -12,7 +12,6 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,7 @@ from wa.record import search, write
 from wa.store.condition import check
 from wa.store.database import Store
 from wa.store.paths import Home
+from wa.values import replace
 from wa.whatsapp.events import Deleted, Edited, JidMapped, MessageReceived
 from wa.whatsapp.loopback.server import Loopback
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from vcard_cases import Wa
 
 from wa.store.database import Store
 from wa.store.paths import Home
+from wa.values import replace
 from wa.whatsapp.events import GroupInfo, JidMapped, MessageReceived, Reacted
 from wa.whatsapp.loopback.server import Loopback
 

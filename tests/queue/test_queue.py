@@ -1048,7 +1048,7 @@ def test_a_key_whose_message_is_scheduled_for_later_does_not_send_early(wa, home
 
 def test_an_id_that_is_taken_is_not_given_again(store, clock, monkeypatch):
     ends = iter(["a1b2c3", "a1b2c3", "a1b2c3", "d4e5f6"])
-    monkeypatch.setattr(schedule.secrets, "token_hex", lambda count: next(ends))
+    monkeypatch.setattr(schedule, "random_hex", lambda count: next(ends))
     assert add(store, clock())[-6:] == "a1b2c3"
     assert add(store, clock())[-6:] == "d4e5f6"
 

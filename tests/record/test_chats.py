@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import time
-from dataclasses import replace
 
 import pytest
 import spooled
@@ -20,6 +19,7 @@ from wa.record.search import Filter
 from wa.store.condition import check
 from wa.store.database import BATCH, Store
 from wa.store.locks import lock_holder
+from wa.values import replace
 from wa.whatsapp.events import (
     ChatRead,
     Deleted,

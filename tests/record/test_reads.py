@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +14,7 @@ from wa.record import history_sync, reads
 from wa.record.messages import moment
 from wa.store.condition import check
 from wa.times import to_iso
+from wa.values import replace
 from wa.whatsapp.events import (
     ChatRead,
     Deleted,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from wa.record.search import Filter, snippet
 from wa.store.condition import check
 from wa.store.fold import fold
 from wa.store.open import open_store
+from wa.values import replace
 from wa.whatsapp.events import Deleted, Edited, JidMapped, MessageReceived
 
 NOW = FakeClock()()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from wa.connection.incoming.events import keep_account
 from wa.record import messages
 from wa.record.events import log, told
 from wa.store.database import BATCH, Store
+from wa.values import replace
 from wa.whatsapp.events import (
     Deleted,
     Edited,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from conftest import ADAM_JID, REEM, REEM_JID, FakeClock
 
 from wa.record import calls
 from wa.store.database import Store
+from wa.values import replace
 from wa.whatsapp.events import (
     CallTold,
     EphemeralSet,

@@ -12,11 +12,11 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 from conftest import wait_for
 
+from wa.values import replace
 from wa.whatsapp.events import (
     Account,
     ChatRead,

@@ -6,7 +6,6 @@ import importlib
 import random
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from for_each import for_each
 from relay.trust import installed_neonize
 
 from wa.record.messages import LAST_SECOND, TYPES
+from wa.values import replace
 from wa.whatsapp.events import (
     ChatRead,
     Deleted,

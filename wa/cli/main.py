@@ -8,7 +8,6 @@ import os
 import signal
 import sqlite3
 import sys
-import threading
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
@@ -286,7 +285,7 @@ def main() -> NoReturn:
     code = run(sys.argv[1:], App())
     for number in (signal.SIGTERM, signal.SIGINT):  # from now on a signal cannot change the exit code
         signal.signal(number, signal.SIG_IGN)
-    if threading.active_count() > 1:  # the WhatsApp library may wait for the network for minutes
-        flush_soon()
-        os._exit(code)
-    sys.exit(code)
+    # Without the end of the interpreter: it takes as long as a short command, and a thread of the WhatsApp
+    # library, which may wait for the network for minutes, would delay it.
+    flush_soon()
+    os._exit(code)

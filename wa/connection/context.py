@@ -18,7 +18,7 @@ from wa.store.database import Row, Store
 from wa.store.device import linked_account
 from wa.store.open import bind_store
 from wa.store.paths import Home
-from wa.store.wake import wake_owner
+from wa.values import Value
 from wa.whatsapp.errors import not_linked
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def _keep_silent(error: WaError) -> None:
     """Drop an error that has no reader."""
 
 
-@dataclass(frozen=True)
-class HookRun:
+class HookRun(Value):
     """A run of a hook's program: the hook, and the event that it was handed."""
 
     hook_id: int
@@ -149,4 +148,6 @@ class Context:
 
     def wake_owner(self) -> None:
         """Wake the process that holds the connection, to look for new work in the store."""
+        from wa.store.wake import wake_owner  # a command that only reads wakes nobody
+
         wake_owner(self.home.socket)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +18,7 @@ from wa.store.device import linked_account
 from wa.store.locks import describe_holder, last_holder, lock_holder
 from wa.store.paths import Home
 from wa.times import format_duration, from_iso, to_iso
+from wa.values import Value
 
 SILENT = timedelta(seconds=30)
 """The age of a heartbeat from which on the owner of the connection counts as stopped."""
@@ -29,8 +29,7 @@ _START = "start `wa listen` or `wa run-scheduler`; `wa service` keeps one runnin
 _SLACK = {"connection_since": timedelta(), "last_message_at": CLOCK_SLACK, "last_backup_at": timedelta()}
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Value):
     """The line to WhatsApp, as its owner describes it, or described it last.
 
     `state` is connected, connecting, offline, or none without an owner; `since` is ISO text, `reason` says
@@ -90,8 +89,7 @@ def line_of(home: Home, now: datetime) -> Line:
     return Line(state, owner.get("connection_since"), owner.get("connection_reason"), owner)
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(Value):
     """The status of a home. `values` is the output of `--json`; the rest is for people.
 
     `overdue` is why nobody sends what is overdue, and what to do. `backup_at` is the

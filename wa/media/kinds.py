@@ -11,7 +11,6 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from mimetypes import MimeTypes
 from pathlib import Path
@@ -20,13 +19,13 @@ from typing import BinaryIO
 from wa.errors import WaError
 from wa.media.formats import is_adts, is_mp3, movie, ogg_packet
 from wa.store.files import storage_error
+from wa.values import Value
 
 _HEAD, _TAIL = 4096, 64 * 1024
 """Bytes of the beginning and the end that a file is recognised by; a ZIP has its directory at the end."""
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Value):
     """The kind of message that a file is sent as, and its MIME type."""
 
     name: str

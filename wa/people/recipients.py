@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from wa.errors import WaError
@@ -23,6 +22,7 @@ from wa.phones import parse_phone
 from wa.record.names import canonical
 from wa.store.database import Row, Store
 from wa.store.fold import fold, fold_name
+from wa.values import Value
 
 Key = TypeVar("Key", int, str)
 _NAMES = (
@@ -30,8 +30,7 @@ _NAMES = (
 )
 
 
-@dataclass(frozen=True)
-class Recipient:
+class Recipient(Value):
     """The person or group that a message is for."""
 
     jid: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -20,14 +19,14 @@ from wa.store.open import bind_store
 from wa.store.paths import Home
 from wa.store.wake import wake_owner
 from wa.times import describe, from_iso, load_zone, quoted, resolve_wall, to_iso
+from wa.values import Value
 from wa.when import When, read_when
 
 _CLOCKS_DIFFER = timedelta(days=1)
 """How far the clock of the disk may be from ours."""
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Value):
     """One of the messages that a text and files are sent as.
 
     `file` has media_path (in the home), media_type and file_name.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from wa.errors import WaError
@@ -20,6 +19,7 @@ from wa.store.database import Row, Store
 from wa.store.device import own_jid
 from wa.texts import counted
 from wa.times import format_duration, from_iso, to_iso
+from wa.values import replace
 from wa.whatsapp.events import MessageReceived
 from wa.whatsapp.transport import Accepted, Evidence, NotOnWhatsApp, NotSent, Refused, SendError, UploadFailed
 

@@ -6,7 +6,6 @@ All commands share one pace, which is stored in the table `state`.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +17,7 @@ from wa.settings import Settings
 from wa.store.database import Store
 from wa.texts import counted
 from wa.times import describe, format_duration, from_iso, to_iso
+from wa.values import Value
 
 LATE = timedelta(minutes=1)
 """A message that is sent later than this after its time is late."""
@@ -28,8 +28,7 @@ DISK_RETRY = timedelta(minutes=1)
 BRAKE_FIRST, BRAKE_MOST = 15 * 60, 4 * 3600
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(Value):
     """The reason why nothing is sent now, and the moment when that ends (None: when the user acts)."""
 
     reason: str

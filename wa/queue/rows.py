@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +21,7 @@ from wa.settings import end_of_grace
 from wa.store.database import Row, Store
 from wa.store.rewrites import row_changed
 from wa.times import load_zone, to_iso
+from wa.whatsapp.ids import random_hex
 from wa.zones import wall_of
 
 STATUSES = ("draft", "pending", "held", "sending", "sent", "failed", "unknown", "cancelled", "missed")
@@ -127,7 +127,7 @@ def local_at(moment: datetime, zone: str | None) -> str | None:
 
 def _new_id(store: Store, now: datetime) -> str:
     """Return an id that no row has: of 5,000 rows of one millisecond, two would get the same by chance."""
-    while exists(store, new := f"{int(now.timestamp() * 1000)}_{secrets.token_hex(3)}"):
+    while exists(store, new := f"{int(now.timestamp() * 1000)}_{random_hex(3)}"):
         pass
     return new
 

@@ -11,7 +11,6 @@ Every function that writes opens a transaction, or joins the caller's.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -27,6 +26,7 @@ from wa.record.names import canonical
 from wa.settings import Settings
 from wa.store.database import Row, Store
 from wa.times import format_duration, from_iso, load_zone, to_iso
+from wa.values import Value
 from wa.whatsapp.ids import new_secret
 from wa.whatsapp.transport import Outgoing, Quote, Timer
 
@@ -51,8 +51,7 @@ _IN_SCOPE = {
 _WAITED = f"{_QUEUE} queue_waited WHERE status = 'pending' AND wait_until > :now"
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(Value):
     """A row that this process is to send, once."""
 
     id: str

@@ -6,7 +6,6 @@ A waiter that was killed counts until the moment up to which it would have waite
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,6 +13,7 @@ from wa.errors import EXIT_OF_CODE, WaError
 from wa.queue import rows, states
 from wa.store.database import Row, Store
 from wa.times import to_iso
+from wa.whatsapp.ids import random_hex
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Waiter:
     row_id: str
     until: datetime
     retried: Row | None = None
-    name: str = field(default_factory=lambda: secrets.token_hex(4))
+    name: str = field(default_factory=lambda: random_hex(4))
 
 
 def start(store: Store, waiter: Waiter, now: datetime) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from wa.record.messages import END, FILES, PAD, ROW, Place, mentioned, shown, sp
 from wa.record.names import with_names
 from wa.store.database import Row, Store
 from wa.store.fold import fold
+from wa.values import Value
 
 CANDIDATES = 2_500
 """The most hits of the index that are sorted at the first try."""
@@ -22,8 +22,7 @@ MOST_CANDIDATES = 60_000
 """The most hits of the index that are sorted if these messages were not enough."""
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(Value):
     """The messages to which a search is limited."""
 
     chat: str | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from wa.errors import WaError
 from wa.settings import NAMES, bad_setting
 from wa.store.database import Store
 from wa.store.files import storage_error
+from wa.values import Value
 
 ENVIRONMENT = "environment"
 DEFAULT = "default"
@@ -24,8 +24,7 @@ _LARGEST = 1024 * 1024
 """The most bytes of an env file. Of a larger `./.env`, which another program may have, the first are read."""
 
 
-@dataclass(frozen=True)
-class Sources:
+class Sources(Value):
     """The three places that settings come from, each as a mapping of names to text."""
 
     environment: Mapping[str, str]

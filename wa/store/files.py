@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +36,7 @@ def part_file(folder: Path, name: str | None = None) -> Iterator[BinaryIO]:
     The file is removed at the end of the block unless `put` was called. With a `name` it replaces the
     file that a killed process left under that name, so only one process at a time may use the name.
     """
-    path = part_path(folder, name or secrets.token_hex(8))
+    path = part_path(folder, name or os.urandom(8).hex())
     with create(path) as file:
         try:
             yield file

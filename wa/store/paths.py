@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from wa.errors import WaError
 from wa.store.files import free_bytes, storage_error
+from wa.values import Value
 
 _DATABASES = {"wa.db", "session.db", "loopback.db"}
 """The files by which a directory is known as a home; any directory may hold a .env, media or backups."""
 _NEEDED_FREE_BYTES = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Home:
+class Home(Value):
     """The directory of all our files; only its owner may look inside."""
 
     path: Path

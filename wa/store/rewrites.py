@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
 from typing import Generic, ParamSpec
 
 from wa.store.database import Row, Store
+from wa.values import Value
 
 MODULES = [
     "wa.store.device",
@@ -79,8 +79,7 @@ class Rewrite(Generic[P]):
             function(*args, **kwargs)
 
 
-@dataclass(frozen=True)
-class Restore:
+class Restore(Value):
     """A backup that is about to replace the present store. Both are open on one connection.
 
     The backup is the schema `main`. The present store is attached as the schema `known`: it may
@@ -110,8 +109,7 @@ class Restore:
             )
 
 
-@dataclass(frozen=True)
-class Shelf:
+class Shelf(Value):
     """A table of which old rows are archived and removed. The order of shelves is that of their removal."""
 
     table: str

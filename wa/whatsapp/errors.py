@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from wa.errors import WaError
-from wa.whatsapp.signals import LoggedOut, Outdated, Replaced
+
+if TYPE_CHECKING:
+    from wa.whatsapp.signals import LoggedOut, Outdated, Replaced
 
 
 def not_linked() -> WaError:
@@ -26,6 +30,8 @@ def banned(until: str) -> WaError:
 
 def end_of_connection(event: LoggedOut | Replaced | Outdated) -> WaError:
     """Return the error of a connection that only the user can restore."""
+    from wa.whatsapp.signals import LoggedOut, Replaced
+
     if isinstance(event, LoggedOut):
         return WaError(
             "not-authorized",

@@ -5,16 +5,15 @@ JIDs are as the server wrote them, without a device part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from wa.values import Value
 from wa.whatsapp.sealed import Sealed
 
 # ── About ourselves and about messages, chats and people: recorded ──────────────────────────────────
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(Value):
     """The linked account."""
 
     jid: str
@@ -22,8 +21,7 @@ class Account:
     push_name: str | None = None
 
 
-@dataclass(frozen=True)
-class MessageReceived:
+class MessageReceived(Value, hidden=("secret",)):
     """A message of any kind, by anybody, including ourselves on another device."""
 
     chat_jid: str
@@ -41,20 +39,18 @@ class MessageReceived:
     unavailable: str | None = None
     """Why this stands for a message that this device cannot read: `view_once`, `phone_only` (it never
     comes) or `waiting` (it may come). None for the message itself."""
-    secret: bytes | None = field(default=None, repr=False)
+    secret: bytes | None = None
     """The key material with which changes of this message, and answers to it, are sealed."""
 
 
-@dataclass(frozen=True)
-class NothingToShow:
+class NothingToShow(Value):
     """A message that this device could not read at first turned out to be none that people read."""
 
     chat_jid: str
     message_id: str
 
 
-@dataclass(frozen=True)
-class OtherVersion:
+class OtherVersion(Value):
     """A picture or video of a message before, in better quality or moving; phones show both as one."""
 
     of: str
@@ -65,8 +61,7 @@ class OtherVersion:
     """A message of its file alone, encoded, to be put behind the bytes of the message before."""
 
 
-@dataclass(frozen=True)
-class Edited:
+class Edited(Value):
     """The sender changed the text of a message."""
 
     chat_jid: str
@@ -80,8 +75,7 @@ class Edited:
     """What the new content says beside its text: whom it mentions, times, the options of a poll."""
 
 
-@dataclass(frozen=True)
-class Deleted:
+class Deleted(Value):
     """A message was deleted for everyone."""
 
     chat_jid: str
@@ -92,8 +86,7 @@ class Deleted:
     is_from_me: bool = False
 
 
-@dataclass(frozen=True)
-class Reacted:
+class Reacted(Value):
     """Somebody reacted; an empty emoji takes the reaction back."""
 
     chat_jid: str
@@ -103,8 +96,7 @@ class Reacted:
     timestamp: int
 
 
-@dataclass(frozen=True)
-class Voted:
+class Voted(Value):
     """Somebody voted in a poll. A vote takes the place of the person's earlier one."""
 
     notice: MessageReceived
@@ -115,8 +107,7 @@ class Voted:
     """Unix milliseconds."""
 
 
-@dataclass(frozen=True)
-class OptionAdded:
+class OptionAdded(Value):
     """Somebody added an option to a poll."""
 
     notice: MessageReceived
@@ -124,8 +115,7 @@ class OptionAdded:
     option: str
 
 
-@dataclass(frozen=True)
-class ReceiptReceived:
+class ReceiptReceived(Value):
     """A receipt for messages: `delivered`, `inactive`, `read`, `played`, `sender` or `retry`."""
 
     chat_jid: str
@@ -135,8 +125,7 @@ class ReceiptReceived:
     timestamp: int
 
 
-@dataclass(frozen=True)
-class ChatRead:
+class ChatRead(Value):
     """We read messages on another device, and with them all older ones of the chat."""
 
     chat_jid: str
@@ -144,16 +133,14 @@ class ChatRead:
     """The newest messages that were read; without any, all of the chat was read."""
 
 
-@dataclass(frozen=True)
-class JidMapped:
+class JidMapped(Value):
     """A hidden id and the phone JID it stands for."""
 
     lid: str
     pn: str
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(Value):
     """A person's name: the one the person chose (push name), or the one in our phone's address book."""
 
     jid: str
@@ -161,8 +148,7 @@ class Named:
     is_saved: bool = False
 
 
-@dataclass(frozen=True)
-class GroupInfo:
+class GroupInfo(Value):
     """A group as it is now; members are (JID, role) pairs, None where the event did not list them."""
 
     jid: str
@@ -172,8 +158,7 @@ class GroupInfo:
     """The seconds after which its messages disappear, 0 for never; None where the event did not tell."""
 
 
-@dataclass(frozen=True)
-class GroupChanged:
+class GroupChanged(Value):
     """Changes of a group's members: (JID, role) pairs; the role is None for a member who left."""
 
     jid: str
@@ -181,8 +166,7 @@ class GroupChanged:
     timestamp: int = 0
 
 
-@dataclass(frozen=True)
-class EphemeralSet:
+class EphemeralSet(Value):
     """Messages of a chat disappear after so many seconds from now on; 0: they stay."""
 
     chat_jid: str
@@ -190,8 +174,7 @@ class EphemeralSet:
     timestamp: int
 
 
-@dataclass(frozen=True)
-class CallTold:
+class CallTold(Value):
     """A step of a call: `offer`, `accept` (on another device of ours) or `end`."""
 
     call_id: str
@@ -205,8 +188,7 @@ class CallTold:
     """Why it ended, in the server's words: `timeout`, `accepted_elsewhere`, `rejected_elsewhere`, '' …"""
 
 
-@dataclass(frozen=True)
-class HistoryChat:
+class HistoryChat(Value):
     """A part of a chat's history, newest or oldest message first, as the phone sent it."""
 
     jid: str
@@ -218,8 +200,7 @@ class HistoryChat:
     """The number of unread messages on the phone; None if it does not tell."""
 
 
-@dataclass(frozen=True)
-class History:
+class History(Value):
     """One part of the history that the phone sends after pairing."""
 
     kind: str
@@ -229,8 +210,7 @@ class History:
     chats: tuple[HistoryChat, ...]
 
 
-@dataclass(frozen=True)
-class HistoryDamaged:
+class HistoryDamaged(Value):
     """A part of the history could not be read. Its chats are unknown, and it does not come again."""
 
     reason: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
+import os
 
 NOTICE = "migrated-sec-notice-"
 """The beginning of the ids of `notice_id`; all made-up ids begin so (`wa.record.messages.MADE_UP`)."""
@@ -11,22 +10,27 @@ NOTICE = "migrated-sec-notice-"
 
 def new_secret() -> bytes:
     """Return a secret for one attempt to send a message: 32 random bytes, as WhatsApp has them."""
-    return secrets.token_bytes(32)
+    return os.urandom(32)
+
+
+def random_hex(count: int) -> str:
+    """Return `count` random bytes as hexadecimal digits. The module `secrets` takes 4 ms to load."""
+    return os.urandom(count).hex()
 
 
 def own_message_id() -> str:
     """Return a message id in the form that a linked device makes."""
-    return "3EB0" + secrets.token_hex(9).upper()
+    return "3EB0" + random_hex(9).upper()
 
 
 def phone_message_id() -> str:
     """Return a message id in the form that an iPhone makes."""
-    return "3A" + secrets.token_hex(9).upper()
+    return "3A" + random_hex(9).upper()
 
 
 def connection_token() -> str:
     """Return a token that names one connection to the stand-in for WhatsApp."""
-    return secrets.token_hex(8)
+    return random_hex(8)
 
 
 def notice_id(*about: object) -> str:
@@ -34,5 +38,7 @@ def notice_id(*about: object) -> str:
 
     The history has a real one, which replaces it.
     """
+    from hashlib import sha256  # it takes 2 ms to load
+
     known = "\0".join(map(str, about)).encode("utf-8", "replace")
-    return NOTICE + hashlib.sha256(known).hexdigest()[:32]
+    return NOTICE + sha256(known).hexdigest()[:32]

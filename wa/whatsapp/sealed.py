@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from wa.values import Value
 
 
-@dataclass(frozen=True)
-class Sealed:
+class Sealed(Value, hidden=("iv", "payload")):
     """A change of a message, or an answer to it, that only that message's secret opens."""
 
     chat_jid: str
@@ -18,8 +17,8 @@ class Sealed:
     target_id: str
     author: str
     """The JID of the author of that message, as the sender names it."""
-    iv: bytes = field(repr=False)
-    payload: bytes = field(repr=False)
+    iv: bytes
+    payload: bytes
     is_from_me: bool = False
     push_name: str | None = None
     said_at: int = 0

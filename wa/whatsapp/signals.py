@@ -2,52 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # the many events cost each command's start 7 ms
+from wa.values import Value
+
+if TYPE_CHECKING:
     from wa.whatsapp.events import Account
 
 
-@dataclass(frozen=True)
-class Connected:
+class Connected(Value):
     """Logged in."""
 
     account: Account
 
 
-@dataclass(frozen=True)
-class CaughtUp:
+class CaughtUp(Value):
     """All events that waited on the server have been handed over."""
 
 
-@dataclass(frozen=True)
-class Disconnected:
+class Disconnected(Value):
     """The connection was lost; connect() again."""
 
     reason: str
 
 
-@dataclass(frozen=True)
-class LoggedOut:
+class LoggedOut(Value):
     """The account no longer knows this device."""
 
 
-@dataclass(frozen=True)
-class Replaced:
+class Replaced(Value):
     """Another process connected as this device."""
 
 
-@dataclass(frozen=True)
-class Banned:
+class Banned(Value):
     """WhatsApp refuses the account for a while."""
 
     seconds: int
     reason: str
 
 
-@dataclass(frozen=True)
-class Outdated:
+class Outdated(Value):
     """WhatsApp refuses this version of the client."""
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from wa.values import Value
 from wa.whatsapp.events import Account, Event
 from wa.whatsapp.sealed import Sealed
 from wa.whatsapp.signals import Signal
 
 
-@dataclass(frozen=True)
-class Quote:
+class Quote(Value):
     """The message that a reply quotes; phones show its sender and content with the reply."""
 
     message_id: str
@@ -33,16 +33,14 @@ class Quote:
     is_edited: bool = False
 
 
-@dataclass(frozen=True)
-class Timer:
+class Timer(Value):
     """A chat's setting that messages disappear after so many seconds; set at a time in Unix seconds."""
 
     seconds: int
     set_at: int | None = None
 
 
-@dataclass(frozen=True)
-class Outgoing:
+class Outgoing(Value):
     """One attempt to send a message. Each attempt has a new secret."""
 
     to_jid: str
@@ -57,8 +55,7 @@ class Outgoing:
     """The chat's timer, which each message carries: the recipients' phones delete it after that time."""
 
 
-@dataclass(frozen=True)
-class Accepted:
+class Accepted(Value):
     """The server's acknowledgement."""
 
     message_id: str
@@ -110,8 +107,7 @@ class TooLarge(DownloadFailed):
     """The file is larger than the caller allows."""
 
 
-@dataclass(frozen=True)
-class Downloaded:
+class Downloaded(Value):
     """A file that came with a message."""
 
     data: bytes
@@ -124,8 +120,7 @@ class ConnectFailed(Exception):
     """No connection could be made now."""
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(Value):
     """The evidence of whether a message was sent, for an attempt whose call did not return."""
 
     sent: bool | None
@@ -133,8 +128,7 @@ class Evidence:
     message_id: str | None = None
 
 
-@dataclass(frozen=True)
-class Handlers:
+class Handlers(Value):
     """The callbacks of a transport, called from any thread. Each returns quickly."""
 
     event: Callable[[str, bytes], None]
@@ -146,8 +140,7 @@ class Handlers:
     """Called with an attempt's secret when its file is uploaded. If it raises, nothing must be sent."""
 
 
-@dataclass(frozen=True)
-class OlderThan:
+class OlderThan(Value):
     """A request to our phone for messages of a chat that are older than one of them."""
 
     chat_jid: str

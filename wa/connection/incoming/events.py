@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
 from datetime import datetime
 
 from wa.connection.incoming import versions, waiting
@@ -28,6 +27,7 @@ from wa.record.retention import ledger
 from wa.store import device
 from wa.store.database import Row, Store
 from wa.times import to_iso
+from wa.values import replace
 from wa.whatsapp.events import (
     Account,
     CallTold,

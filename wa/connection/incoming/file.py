@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import struct
 import threading
 import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from wa.store.files import make_folder
+from wa.values import Value
 
 STEP = 1024 * 1024
 """Bytes set aside at a time; at least half as many are free in front of the next append."""
@@ -42,8 +41,7 @@ _MARK = b"\xf5wa\xfa"
 _RECORD = struct.Struct("<4sIIqB")
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(Value):
     """An event, or a damaged stretch. `at` is in Unix milliseconds, `end` the offset behind it."""
 
     kind: str
@@ -148,7 +146,7 @@ class SpoolFile:
             return True
 
     def _begin(self) -> None:
-        self.generation = secrets.token_hex(8)
+        self.generation = os.urandom(8).hex()
         self.end = self._room = _HEADER
         with suppress(OSError):  # without its header the file is of no generation, and is read from the front
             os.pwrite(self._fd, _SIGNATURE + self.generation.encode() + b"\n", 0)

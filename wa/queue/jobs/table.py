@@ -12,7 +12,6 @@ and, when it is over: `sent`, `failed`, `skipped` (it had the part under another
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -22,6 +21,7 @@ from wa.queue.retired import spent
 from wa.store.database import Row, Store
 from wa.store.rewrites import contact_removed, merge_contacts
 from wa.times import to_iso
+from wa.whatsapp.ids import random_hex
 
 STATUSES = ("draft", "pending", "running", "paused", "completed", "failed", "cancelled")
 UNFINISHED = ("draft", "pending", "running", "paused")
@@ -202,7 +202,7 @@ def unfinished(store: Store) -> list[str]:
 
 def new_id(store: Store, now: datetime) -> str:
     """Return an id that no job has, in the form of the tool before this one."""
-    while exists(store, new := f"job_{int(now.timestamp() * 1000)}_{secrets.token_hex(3)}"):
+    while exists(store, new := f"job_{int(now.timestamp() * 1000)}_{random_hex(3)}"):
         pass
     return new
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,6 +21,7 @@ from wa.queue.series.rules import parse
 from wa.settings import Settings
 from wa.store.database import Row, Store
 from wa.times import load_zone, quoted
+from wa.values import replace
 from wa.when import When, read_time_of_day, read_when
 
 

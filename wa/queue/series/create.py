@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 from pathlib import Path
@@ -24,6 +23,7 @@ from wa.store.database import Row, Store
 from wa.store.open import bind_store
 from wa.store.wake import wake_owner
 from wa.times import describe, format_duration, load_zone, quoted
+from wa.values import Value, replace
 from wa.when import When, parse_when
 
 _TYPED_AGAIN = ("message", "template", "rrule", "timezone", "count")
@@ -31,8 +31,7 @@ _TYPED_AGAIN = ("message", "template", "rrule", "timezone", "count")
 _GAPS_WITHIN = timedelta(days=800)
 
 
-@dataclass(frozen=True)
-class Timing:
+class Timing(Value):
     """When a series sends: a plan of dates, a time of day and a zone.
 
     `until_local` is the end as wall-clock time. `of_contact` is whether the zone follows the contact's.

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
 from wa.queue.series.rules import Rule
 from wa.times import resolve_wall
+from wa.values import Value, replace
 
 REACH = timedelta(days=36525)
 MOST_COUNTED = 10_000
@@ -21,8 +21,7 @@ MOST_COUNTED = 10_000
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Value):
     """A rule with its ends: `first` and `last` date, and at most `count` dates from `counted_from` on.
 
     The dates `without` are left out; they count.

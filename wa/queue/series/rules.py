@@ -7,10 +7,10 @@ otherwise than they are meant, and others never end.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from wa.errors import WaError
 from wa.times import MONTH, MONTHS, WEEKDAY, WEEKDAYS, quoted
+from wa.values import Value
 
 UNITS = {"DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year"}
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
@@ -35,8 +35,7 @@ _BYDAY = re.compile(rf"([+-]?[0-9]{{1,2}})?({'|'.join(DAYS)})")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,6}")
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Value):
     """Every `interval` days, weeks, months or years, on these days of the week or month, in these months.
 
     `days` are pairs of an ordinal (0 for every such day, -1 for the last) and a weekday (0 is Monday).

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
@@ -15,6 +14,7 @@ from wa.queue.series.rules import parse
 from wa.record.names import our_name_of, their_name_of
 from wa.store.database import Row, Store
 from wa.times import to_iso
+from wa.whatsapp.ids import random_hex
 
 STATUSES = ("active", "held", "ended")
 _COLUMNS = (
@@ -28,7 +28,7 @@ _PRIVATE = ("counted", "counted_from", "current", "contact_id", "zone_of_contact
 
 def add(store: Store, row: Row, now: datetime) -> Row:
     """Add a series. Return its row."""
-    while exists(store, new := f"s{int(now.timestamp() * 1000)}_{secrets.token_hex(3)}"):
+    while exists(store, new := f"s{int(now.timestamp() * 1000)}_{random_hex(3)}"):
         pass
     store.insert("series", {"created_at": to_iso(now), "updated_at": to_iso(now), **row, "id": new})
     return get(store, new)

@@ -6,15 +6,14 @@ What fills in a template is imported where it is used: most messages have none, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from wa.people.recipients import Recipient
 from wa.store.database import Store
+from wa.values import Value
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(Value):
     """A text, or that of a template by its name, with the values that were given for its fields."""
 
     text: str

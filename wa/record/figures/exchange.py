@@ -6,7 +6,6 @@ import json
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from operator import add
 from statistics import median
@@ -19,14 +18,14 @@ from wa.record.messages import moment
 from wa.record.names import canonical, stored_name
 from wa.store.database import Row, Store
 from wa.times import resolve_wall, to_iso
+from wa.values import Value
 
 BY = ("day", "week", "month", "hour", "person", "tag")
 _BUSIEST = 5
 _WAITING = 20
 
 
-@dataclass(frozen=True)
-class Period:
+class Period(Value):
     """The last days, today included, as the calendar of a zone has them."""
 
     days: list[date]

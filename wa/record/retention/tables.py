@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from wa.store.database import Row, Store
 from wa.store.rewrites import Shelf, old_rows
 from wa.times import from_iso
+from wa.values import replace
 
 _DONE = "receipts_pruned_to"
 """The key, in the table `state`, of the time (Unix seconds) up to which receipts were pruned."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from wa.errors import WaError
 from wa.jids import is_group, jid_of_phone
+from wa.values import replace
 from wa.whatsapp.events import (
     Account,
     Deleted,

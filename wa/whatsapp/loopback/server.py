@@ -7,7 +7,6 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -120,7 +119,7 @@ class Loopback:
         return tuple((member, "member") for (member,) in rows)
 
     def _put(self, kind: str, event: Event) -> None:
-        fields = asdict(event)
+        fields = dict(vars(event))
         if fields.get("raw") is not None:
             fields["raw"] = base64.b64encode(fields["raw"]).decode()
         payload = json.dumps(fields).encode()

@@ -6,10 +6,10 @@ The fields of `waE2E.Message` are read by name, so this module does not import t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from typing import Any
 
 from wa.jids import is_group, is_person_or_group
+from wa.values import replace
 from wa.whatsapp import notices
 from wa.whatsapp.events import (
     Deleted,

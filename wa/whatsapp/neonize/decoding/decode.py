@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
+from wa.values import replace
 from wa.whatsapp.events import (
     Account,
     ChatRead,

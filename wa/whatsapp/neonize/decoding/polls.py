@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
+from wa.values import replace
 from wa.whatsapp.events import Event, MessageReceived, OptionAdded, Voted
 from wa.whatsapp.neonize.decoding.fields import seconds_of, text_of
 

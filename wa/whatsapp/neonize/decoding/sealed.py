@@ -7,10 +7,10 @@ message's id, its author, the sender of the sealed message and a label; the ciph
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
+from wa.values import replace
 from wa.whatsapp.events import MessageReceived
 from wa.whatsapp.neonize.decoding.fields import bare_jid, text_of
 from wa.whatsapp.sealed import Sealed

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from wa.jids import GROUP_SERVER, LID_SERVER, USER_SERVER
+from wa.values import replace
 from wa.whatsapp import notices
 from wa.whatsapp.events import MessageReceived
 from wa.whatsapp.neonize.decoding.fields import bare_jid, encodable, text_of

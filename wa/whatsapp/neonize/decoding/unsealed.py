@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
+from wa.values import replace
 from wa.whatsapp.events import Edited, Event, MessageReceived, OptionAdded, Reacted
 from wa.whatsapp.neonize.decoding.content import events_of
 from wa.whatsapp.neonize.decoding.fields import seconds_of, text_of
