@@ -122,6 +122,8 @@ def read_text(text: str | None) -> str:
 
 def span(app: App, before: str | None, after: str | None) -> tuple[datetime | None, datetime | None]:
     """Return the moments for --before and --after."""
+    if before is None and after is None:
+        return None, None
     from wa.when import parse_when
 
     now, zone = app.now(), app.settings.zone

@@ -18,8 +18,10 @@ from wa.store.database import Row, Store
 from wa.store.device import linked_account
 from wa.store.open import bind_store
 from wa.store.paths import Home
+from wa.store.wake import wake_owner
 from wa.values import Value
 from wa.whatsapp.errors import not_linked
+from wa.whatsapp.ids import LOOPBACK_JID
 
 if TYPE_CHECKING:
     from wa.whatsapp.transport import Transport
@@ -134,8 +136,7 @@ class Context:
     def me(self) -> str | None:
         """Our own JID, None while no account is linked."""
         if self.settings.transport == "loopback":
-            account = self.transport.account()
-            return account.jid if account else None
+            return LOOPBACK_JID
         linked = linked_account(self.store)
         return linked["jid"] if linked else None
 
@@ -148,6 +149,4 @@ class Context:
 
     def wake_owner(self) -> None:
         """Wake the process that holds the connection, to look for new work in the store."""
-        from wa.store.wake import wake_owner  # a command that only reads wakes nobody
-
         wake_owner(self.home.socket)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from wa.errors import WaError
@@ -20,7 +21,9 @@ from wa.store.paths import Home
 from wa.store.wake import wake_owner
 from wa.times import describe, from_iso, load_zone, quoted, resolve_wall, to_iso
 from wa.values import Value
-from wa.when import When, read_when
+
+if TYPE_CHECKING:
+    from wa.when import When
 
 _CLOCKS_DIFFER = timedelta(days=1)
 """How far the clock of the disk may be from ours."""
@@ -245,6 +248,8 @@ def read_at(text: str, now: datetime, zone: ZoneInfo, *, of_contact: bool = Fals
 
     Raise as `read_when` does, and WaError `usage` if it names another zone than that `of_contact`.
     """
+    from wa.when import read_when  # its patterns take 3 ms to compile, and most commands read no time
+
     when = read_when(text, now, zone)
     if of_contact and when.zone.key != zone.key:
         message = f"{quoted(text)} names {when.zone}, and the zone of the contact is {zone}"

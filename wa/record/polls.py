@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from hashlib import sha256
 
 from wa.store.database import Row, Store
 from wa.store.rewrites import join_chats
@@ -108,4 +107,6 @@ def _rename(store: Store, column: str, lid: str, pn: str) -> None:
 
 def digest(option: str) -> str:
     """Return the form in which a vote names an option."""
+    from hashlib import sha256  # it takes 2 ms to load, which few commands need
+
     return sha256(option.encode("utf-8", "replace")).hexdigest()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import select
-import socket
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
 
 
 class WakeSocket:
@@ -16,6 +19,8 @@ class WakeSocket:
     """
 
     def __init__(self, path: Path) -> None:
+        import socket
+
         self._inner, self._inner_send = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._inner.setblocking(False)
         self._inner_send.setblocking(False)
@@ -67,6 +72,8 @@ class WakeSocket:
 
 def wake_owner(path: Path) -> None:
     """Wake the owner of the connection, if there is one, to look for new work in the store."""
+    import socket  # it takes 2 ms to load, and a command that only reads wakes nobody
+
     # There is no owner, the path is too long, the socket is full and the owner wakes anyway, or this process
     # has too many files open: the owner looks into the store every second.
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:

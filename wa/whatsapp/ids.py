@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+LOOPBACK_JID = "12025550100@s.whatsapp.net"
+"""Our own account on loopback."""
 NOTICE = "migrated-sec-notice-"
 """The beginning of the ids of `notice_id`; all made-up ids begin so (`wa.record.messages.MADE_UP`)."""
 

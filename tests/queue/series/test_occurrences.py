@@ -313,8 +313,8 @@ def test_what_is_refused_is_usage_and_stores_nothing(wa, store, clock, options):
 
 def test_a_list_does_not_load_the_library_for_dates(add):
     add(*DAILY)
-    program = "import sys; from wa.__main__ import main; sys.argv[1:] = ['schedule', 'list']\ntry: main()\n"
-    program += "finally: sys.stdout.write('dateutil' if 'dateutil' in sys.modules else 'not loaded')"
+    program = "import sys; from wa.cli.main import App, run; run(['schedule', 'list'], App())\n"
+    program += "sys.stdout.write('dateutil' if 'dateutil' in sys.modules else 'not loaded')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == "not loaded", done.stderr
 

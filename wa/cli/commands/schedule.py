@@ -34,7 +34,6 @@ from wa.errors import WaError
 from wa.queue import attention, compose
 from wa.queue import rows as queue
 from wa.times import from_iso, parse_duration, to_iso
-from wa.when import read_when
 
 Every = Annotated[
     str | None,
@@ -269,6 +268,8 @@ def edit(
         raise WaError("usage", "--every, --until, --count and --except are of a series", "give --series")
     else:
         row = compose.edit(app.store, app.settings, str(row_id), now, text=text, at=at, tz=tz, to=person)
+        from wa.when import read_when
+
         if at is not None and (remark := read_when(at, now, compose.zone_of(row, app.settings)).remark()):
             app.out.note(remark)
     app.out.result(*described(app, row, now))

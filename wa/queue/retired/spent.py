@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from hashlib import sha256
 
 from wa.errors import WaError
 from wa.store.database import Row, Store
@@ -92,6 +91,8 @@ def check_not_spent(row: Row) -> None:
 
 
 def _digest(text: str) -> str:
+    from hashlib import sha256  # it takes 2 ms to load
+
     return f"sha256:{sha256(text.encode(errors='surrogatepass')).hexdigest()[:40]}"
 
 

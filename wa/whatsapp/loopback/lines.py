@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -25,9 +24,9 @@ from wa.whatsapp.events import (
     Reacted,
     ReceiptReceived,
 )
-from wa.whatsapp.ids import phone_message_id
+from wa.whatsapp.ids import LOOPBACK_JID, phone_message_id
 
-ACCOUNT = Account(jid="12025550100@s.whatsapp.net", lid="100000000000100@lid", push_name="Me")
+ACCOUNT = Account(jid=LOOPBACK_JID, lid="100000000000100@lid", push_name="Me")
 """Our own account on loopback."""
 
 _MESSAGE_TYPES = (
@@ -65,7 +64,9 @@ def group_jid(name: str) -> str:
     """Return the JID of a group on loopback: `name` itself if it is a JID, else one made from the name."""
     if is_group(name):
         return name
-    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:5], "big")
+    from hashlib import sha256  # a send to a number needs none
+
+    number = int.from_bytes(sha256(name.encode()).digest()[:5], "big")
     return f"120363{number:013d}@g.us"
 
 
