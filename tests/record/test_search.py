@@ -66,13 +66,14 @@ def found(store, query, limit=50, **narrowed):
     return [row["content"] for row in search.search(store, query, Filter(**narrowed), limit)]
 
 
-@pytest.fixture(params=["newest", "index", "too many"])
+@pytest.fixture(params=["index", "reading", "both"])
 def way(request, monkeypatch):
-    """Each of the three plans by which a search finds messages."""
-    if request.param != "newest":
-        monkeypatch.setattr(search, "SCAN", 0)
-    if request.param == "too many":
-        monkeypatch.setattr(search, "CANDIDATES", 0)
+    """Each way in which a search finds messages; with `both`, it reads one message first."""
+    if request.param != "index":
+        monkeypatch.setattr(search, "FEW", 1)
+        monkeypatch.setattr(search, "FIRST", 0)
+    if request.param == "reading":
+        monkeypatch.setattr(search, "MOST_HITS", -1)
     return request.param
 
 
@@ -253,8 +254,7 @@ def test_long_messages_are_found_from_end_to_end(store, say, way):
     assert found(store, "beginning needles") == []
 
 
-def test_a_letter_that_begins_very_many_trigrams_is_found(store, say, monkeypatch):
-    monkeypatch.setattr(search, "SCAN", 0)
+def test_a_letter_that_begins_very_many_trigrams_is_found(store, say):
     texts = [f"e{chr(0x4E00 + number)}{chr(0x5E00 + number)}" for number in range(2_000)]
     say(*texts)
     assert len(found(store, "e", limit=5_000)) == 2_000
@@ -284,8 +284,7 @@ def test_of_two_messages_in_the_same_second_the_one_stored_later_comes_first(sto
     assert found(store, "hit") == ["hit 1", "hit 0"]
 
 
-def test_old_hits_are_found_behind_many_newer_messages(store, say, monkeypatch):
-    monkeypatch.setattr(search, "SCAN", 5)
+def test_old_hits_are_found_behind_many_newer_messages(store, say, way):
     say("hit 0", "hit 1", *["other"] * 10, "hit 2")
     assert found(store, "hit") == ["hit 2", "hit 1", "hit 0"]
     assert found(store, "hit", limit=1) == ["hit 2"]
@@ -482,19 +481,21 @@ def brute_force(store, query, limit):
     queries=st.lists(TEXTS.filter(lambda text: any(fold(word) for word in text.split())), max_size=4),
     parts=st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11), st.integers(1, 5)), max_size=4),
     times=st.lists(st.integers(0, 5), min_size=12, max_size=12),
-    scan=st.integers(0, 6),
-    candidates=st.sampled_from([0, 2, 20_000]),
+    few=st.sampled_from([1, 3, 250]),
+    first=st.sampled_from([0, 2, 2_000]),
+    most=st.sampled_from([-1, 3, 100_000]),
     limit=st.integers(1, 15),
 )
 def test_every_search_plan_finds_what_reading_every_message_finds(
-    home, home_at, monkeypatch, texts, queries, parts, times, scan, candidates, limit
+    home, home_at, monkeypatch, texts, queries, parts, times, few, first, most, limit
 ):
     for text_number, start, length in parts:  # queries taken from the texts
         if text_number < len(texts) and texts[text_number][start : start + length].split():
             queries = [*queries, texts[text_number][start : start + length]]
     with tempfile.TemporaryDirectory(dir=home.path.parent) as path, monkeypatch.context() as patch:
-        patch.setattr(search, "SCAN", scan)
-        patch.setattr(search, "CANDIDATES", candidates)
+        patch.setattr(search, "FEW", few)
+        patch.setattr(search, "FIRST", first)
+        patch.setattr(search, "MOST_HITS", most)
         store = open_store(home_at(Path(path) / "home"))
         with store.write(durable=False):
             for number, text in enumerate(texts):

@@ -8,18 +8,20 @@ from datetime import datetime
 from typing import Any
 
 from wa.errors import WaError
-from wa.record.messages import END, FILES, PAD, ROW, Place, mentioned, shown, span
+from wa.record.messages import END, FILES, PAD, ROW, Place, mentioned, shown
 from wa.record.names import with_names
 from wa.store.database import Row, Store
 from wa.store.fold import fold
 from wa.values import Value
 
-CANDIDATES = 2_500
-"""The most hits of the index that are sorted at the first try."""
-SCAN = 10_000
-"""The number of newest messages that are read for a common word."""
-MOST_CANDIDATES = 60_000
-"""The most hits of the index that are sorted if these messages were not enough."""
+FEW = 250
+"""The hits of the index that are always looked up, and the messages that are read before the first choice."""
+FIRST = 2_000
+"""The hits that are looked up at once, unless there are fewer messages to read."""
+MORE = 4
+"""How many times as many messages as so far are read before each later choice."""
+MOST_HITS = 100_000
+"""The most hits that are looked up: their ids are in memory."""
 
 
 class Filter(Value):
@@ -34,72 +36,139 @@ class Filter(Value):
     """The place before which the messages are."""
 
 
+_SPAN = "m.timestamp >= :after AND (m.timestamp, m.id) < (:time, :number)"
+_TEXT = "searched(m.content, m.details)"
+"""SQL for the text of a message in which words are looked for."""
+_QUICK_TEXT = (
+    f"CASE WHEN m.details IS NOT NULL THEN {_TEXT}"
+    " WHEN length(m.content) = length(CAST(m.content AS BLOB)) THEN lower(m.content)"
+    " ELSE fold(m.content) END"
+)
+"""The same, quicker for ASCII, where control characters are not spaces: so for words without a space."""
+_CONDITIONS = {
+    "chat": "m.chat_jid = :chat",
+    "sender": "(m.sender = :sender OR m.sender IN (SELECT lid FROM jid_aliases WHERE pn = :sender))",
+    "message_type": "m.message_type = :message_type",
+}
 _FILE_FIELDS = (b'"mediaKey"', b'"vcard"')
 """What a message of the tool before this one, which is stored as JSON, needs for its file."""
 _HAS_CARD = """instr(m.raw_proto, CAST('"vcard"' AS BLOB))"""
 
 
 def search(store: Store, query: str, narrowed: Filter, limit: int) -> list[Row]:
-    """Return messages that contain every word of `query`, newest first, each with a `snippet`.
-
-    The index finds rare words. A common word has too many hits to sort: then this reads the newest
-    messages and, only if these are not enough, more hits of the index, or all messages.
-    """
+    """Return messages that contain every word of `query`, newest first, each with a `snippet`."""
     words = sorted({fold(word) for word in query.split()} - {""}, key=len, reverse=True)
     if not words:
         raise WaError("usage", "there is nothing to search for", "give a word, or a part of one")
-    where, params = _filters(narrowed)
-    params.update({f"w{i}": word for i, word in enumerate(words)}, limit=limit)
-    hit = " AND ".join(f"instr(searched(m.content, m.details), :w{i})" for i in range(len(words)))
-    newest = "ORDER BY m.timestamp DESC, m.id DESC LIMIT :limit"
-    ids = _candidates(store, words, CANDIDATES)
-    if ids is None:
+    with store.reading():
         found = shown(
             store,
-            f"SELECT {ROW} FROM messages m WHERE m.timestamp >= coalesce((SELECT timestamp FROM messages"
-            f" ORDER BY timestamp DESC LIMIT 1 OFFSET {SCAN}), 0){where} AND {hit} {newest}",
-            params,
+            f"SELECT {ROW} FROM messages m WHERE m.id IN (SELECT value FROM json_each(:ids))"
+            " ORDER BY m.timestamp DESC, m.id DESC",
+            {"ids": json.dumps(_find(store, words, narrowed, limit))},
         )
-        if len(found) < limit:
-            ids = _candidates(store, words, MOST_CANDIDATES)
-            if ids is None:
-                found = shown(
-                    store, f"SELECT {ROW} FROM messages m WHERE true{where} AND {hit} {newest}", params
-                )
-    if ids is not None:
-        params["ids"] = json.dumps(ids)
-        found = shown(
-            store,
-            f"SELECT {ROW} FROM messages m WHERE m.id IN (SELECT m.id FROM json_each(:ids) j"
-            f" CROSS JOIN messages m ON m.id = j.value WHERE {hit}{where} {newest}) {newest}",
-            params,
-        )
-    for row in found:
-        is_notice = row["message_type"] == "system"
-        text = with_names(store, row["content"], mentioned(row), is_notice=is_notice)
-        row["snippet"] = snippet(text, words)
+        for row in found:
+            is_notice = row["message_type"] == "system"
+            text = with_names(store, row["content"] or "", mentioned(row), is_notice=is_notice)
+            row["snippet"] = snippet(text, words)
     return found
 
 
-def _candidates(store: Store, words: Sequence[str], most: int) -> list[int] | None:
-    """Return the ids of messages that may contain all the words; None if there are too many."""
-    terms = [match for word in words if (match := _match(store, word, most))]
+def _find(store: Store, words: Sequence[str], narrowed: Filter, limit: int) -> list[int]:
+    """Return the ids of the newest messages that contain all the words, at most `limit`.
+
+    A rare word has few hits in the index, and all of them are looked up. A common word has too many: the
+    messages are read instead, newest first. To look up a hit takes about as long as to read a message. So
+    before each few messages, this compares the number of hits with that of the messages still to be read, at
+    the rate at which messages were hits so far.
+    """
+    wanted, params = _filters(narrowed)
+    newest = _newest_first(narrowed)
+    params.update({f"w{i}": word for i, word in enumerate(words)})
+    text = _TEXT if any(" " in word for word in words) else _QUICK_TEXT
+    hit = " AND ".join(f"instr({text}, :w{i})" for i in range(len(words)))
+    ids: list[int] = []
+    hits: tuple[int, str] | None = None
+    done, rows, tried = 0, FIRST, -1
+    while True:
+        params.update(limit=limit - len(ids), rows=rows)
+        if hits is None and min(rows, MOST_HITS) > tried:
+            tried = min(rows, MOST_HITS)
+            hits = _hits(store, words, tried)
+        if hits is not None and (
+            hits[0] <= FEW or hits[0] <= store.value(f"SELECT count(*) FROM ({newest})", params)
+        ):
+            # Sorted before texts are compared, so that only those of the newest hits are.
+            newest = (
+                "SELECT m.id FROM json_each(:hits) j CROSS JOIN messages m ON m.id = j.value"
+                f" WHERE {wanted} ORDER BY m.timestamp DESC, m.id DESC LIMIT -1"
+            )
+            return ids + _read(store, newest, hit, {**params, "hits": hits[1]})
+        params["rows"] = step = max(FEW, MORE * done)
+        ids += _read(store, newest, f"{wanted} AND {hit}", params)
+        if len(ids) >= limit:
+            return ids
+        end = store.execute(f"{newest} OFFSET :rows - 1", params).fetchone()
+        if end is None:
+            return ids
+        params.update(time=end[0], number=end[1])
+        done += step
+        rows = (limit - len(ids)) * done // max(1, len(ids))
+
+
+def _read(store: Store, source: str, wanted: str, params: dict[str, Any]) -> list[int]:
+    """Return the first ids of a query, at most `:limit`, of messages for which a condition is true."""
+    sql = f"SELECT m.id FROM ({source}) s CROSS JOIN messages m ON m.id = s.id WHERE {wanted} LIMIT :limit"
+    return [number for (number,) in store.execute(sql, params)]
+
+
+def _newest_first(narrowed: Filter) -> str:
+    """Return SQL for time and id of `:rows` messages behind a place, all that are wanted among them."""
+    index, where = "messages_by_time", _SPAN
+    if narrowed.chat is not None:
+        index, where = "messages_by_chat", f"m.chat_jid = :chat AND {_SPAN}"
+    return (
+        f"SELECT m.timestamp, m.id FROM messages m INDEXED BY {index} WHERE {where}"
+        " ORDER BY m.timestamp DESC, m.id DESC LIMIT :rows"
+    )
+
+
+def _filters(narrowed: Filter) -> tuple[str, dict[str, Any]]:
+    """Return the condition (of messages m) for what is wanted, and its parameters."""
+    time: float = narrowed.up_to[0]
+    number = narrowed.up_to[1]
+    if narrowed.before is not None and narrowed.before.timestamp() <= time:
+        time, number = narrowed.before.timestamp(), 0
+    params: dict[str, Any] = {"time": time, "number": number}
+    params["after"] = narrowed.after.timestamp() if narrowed.after is not None else 0
+    where = [_SPAN]
+    for name, condition in _CONDITIONS.items():
+        if (value := getattr(narrowed, name)) is not None:
+            where.append(condition)
+            params[name] = value
+    return " AND ".join(where), params
+
+
+def _hits(store: Store, words: Sequence[str], most: int) -> tuple[int, str] | None:
+    """Return number and ids (JSON) of the messages that may contain all the words; None for over `most`."""
+    terms: list[str] = []
+    for word in words:
+        if len(word) >= 3:
+            terms += map(_quoted, sorted({word[i : i + 3] for i in range(len(word) - 2)}))
+        elif (term := _match_short(store, word, most)) is not None:
+            terms.append(term)
     if not terms:
         return None
-    ids = [
-        number
-        for (number,) in store.execute(
-            "SELECT rowid FROM messages_fts WHERE messages_fts MATCH ? LIMIT ?",
-            [" AND ".join(terms), most + 1],
-        )
-    ]
-    return ids if len(ids) <= most else None
+    number, ids = store.execute(
+        "SELECT count(*), json_group_array(rowid) FROM"
+        " (SELECT rowid FROM messages_fts WHERE messages_fts MATCH ? LIMIT ?)",
+        [" AND ".join(terms), most + 1],
+    ).fetchone()
+    return (number, ids) if number <= most else None
 
 
-def _match(store: Store, word: str, most: int) -> str | None:
-    """Return a full-text query that matches every message with this word; None if it matches too many."""
-    if len(word) >= 3:
-        return " AND ".join(map(_quoted, sorted({word[i : i + 3] for i in range(len(word) - 2)})))
+def _match_short(store: Store, word: str, most: int) -> str | None:
+    """Return a full-text query for messages with one or two characters; None if it matches too many."""
     found, hits = [], 0
     for term, messages in store.execute(
         "SELECT term, doc FROM messages_terms WHERE term >= ? AND term < ?", [word, word + chr(0x10FFFF)]
@@ -113,22 +182,6 @@ def _match(store: Store, word: str, most: int) -> str | None:
 
 def _quoted(term: str) -> str:
     return '"' + term.replace('"', '""') + '"'
-
-
-def _filters(narrowed: Filter) -> tuple[str, dict[str, Any]]:
-    where, params = span(narrowed.before, narrowed.after)
-    if narrowed.up_to != END:
-        where += " AND (m.timestamp, m.id) < (:time, :number)"
-        params.update(time=narrowed.up_to[0], number=narrowed.up_to[1])
-    for name, condition in (
-        ("chat", "m.chat_jid = :chat"),
-        ("sender", "(m.sender = :sender OR m.sender IN (SELECT lid FROM jid_aliases WHERE pn = :sender))"),
-        ("message_type", "m.message_type = :message_type"),
-    ):
-        if (value := getattr(narrowed, name)) is not None:
-            where += f" AND {condition}"
-            params[name] = value
-    return where, params
 
 
 def find_in_chat(store: Store, chat: str, message_id: str) -> str:

@@ -17,6 +17,17 @@ def tidy(text: str) -> str:
     return re.sub(_AROUND, "", text.replace("\0", ""))
 
 
+class _WithoutMarks(dict[int, int | None]):
+    """What each character becomes without accents: itself, or None for a mark; found out when first met."""
+
+    def __missing__(self, code: int) -> int | None:
+        kept = self[code] = code if unicodedata.combining(chr(code)) < 10 else None
+        return kept
+
+
+_WITHOUT_MARKS = _WithoutMarks()
+
+
 def fold(text: str | None) -> str:
     """Return a text as search compares it: no case, no accents, `ß` as `ss`, no control characters.
 
@@ -29,7 +40,7 @@ def fold(text: str | None) -> str:
         folded = text.lower()
     else:
         parts = unicodedata.normalize("NFKD", text.casefold())
-        folded = "".join(c for c in parts if unicodedata.combining(c) < 10).casefold()
+        folded = parts.translate(_WITHOUT_MARKS).casefold()
     return folded if folded.isprintable() else "".join(c if c >= " " else " " for c in folded)
 
 
