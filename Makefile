@@ -78,8 +78,9 @@ check: lint types docs-check test  ## what CI runs
 assets:  ## copy what the web page takes from npm, in the versions that docs/web_assets.py names
 	@$(PYTHON) docs/web_assets.py
 
-bench: $(READY)  ## speed and memory beside their floors
-	@PYTHONPATH=tests:tests/support $(BIN)/python -m bench
+bench: $(READY)  ## speed and memory beside their floors: docs/speed.md
+	@PYTHONPATH=tests:tests/support $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json) \
+	  $(if $(BESIDE),--beside $(BESIDE)) $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(QUICK),--quick)
 
 soak: $(READY)  ## long runs, with more kills and examples than a commit needs
 	@EXAMPLES=all $(BIN)/python -m pytest -q -m "soak or hypothesis" --timeout 3600

@@ -8,38 +8,31 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import fork_server
 
 from bench import (
     backing,
+    commands,
     footprint,
     history,
     http_api,
     importing,
+    peers,
     searching,
     second_client,
     sending,
+    subjects,
     whatsapp,
 )
-from bench.table import Row, render
-from wa.store.paths import Home
+from bench.processes import clean_environment
+from bench.subjects import Subject
+from bench.table import Row, as_json, render
 
-SECTIONS = (
-    "history",
-    "start",
-    "search",
-    "memory",
-    "send",
-    "http",
-    "queue",
-    "lateness",
-    "importing",
-    "backup",
-    "whatsapp",
-    "baileys",
-)
-ON_HISTORY = {"history", "start", "search", "memory", "send", "http"}
+ON_HISTORY = {"search", "backup"}
+"""Sections that need the store that `history` makes."""
 
 
 @dataclass(frozen=True)
@@ -47,32 +40,45 @@ class Sizes:
     """The sizes of the measured data."""
 
     messages: int = 1_000_000
-    runs: int = 9
-    searches: int = 41
-    queue: int = 10_000
+    rounds: int = 9
+    """Rounds of short commands."""
+    few: int = 5
+    """Rounds of what takes seconds."""
+    queries: int = 40
+    queue: int = 2_000
     scheduled: int = 1_000
     scheduled_seconds: float = 60.0
-    chats_bytes: int = 500_000_000
+    chats: int = 60_000_000
+    """Bytes of the old tool's chats."""
+    chats_peak: int = 500_000_000
+    lines: int = 100_000
     cards: int = 10_000
-    backed_up: int = 200_000
-    incoming: int = 10_000
-    outgoing: int = 1_000
+    asleep: float = 10.0
+    """Seconds in which wake-ups are counted."""
+    incoming: int = 5_000
+    outgoing: int = 200
+    received: int = 100_000
+    """Messages after which the memory of a listener is looked at again."""
     beside: int = 2_000
     requests: int = 2_000
 
 
 QUICK = Sizes(
-    messages=12_000,
-    runs=2,
-    searches=5,
-    queue=300,
+    messages=4_000,
+    rounds=2,
+    few=2,
+    queries=5,
+    queue=100,
     scheduled=60,
     scheduled_seconds=2.0,
-    chats_bytes=10_000_000,
-    cards=500,
-    backed_up=3_000,
-    incoming=300,
-    outgoing=50,
+    chats=2_000_000,
+    chats_peak=4_000_000,
+    lines=2_000,
+    cards=300,
+    asleep=1.0,
+    incoming=100,
+    outgoing=20,
+    received=300,
     beside=100,
     requests=80,
 )
@@ -83,44 +89,59 @@ def tell(text: str) -> None:
     sys.stderr.write(f"[{time.strftime('%H:%M:%S')}] {text}\n")
 
 
-def measure(scratch: Path, sizes: Sizes, only: set[str]) -> Iterator[Row]:
-    """Measure the requested sections; a section that fails becomes a row that says so."""
-    big = Home(scratch / "big")
-    if "history" not in only and only & ON_HISTORY:
-        history.build(big, sizes.messages, tell)
-    sections: dict[str, Callable[[], list[Row]]] = {
-        "history": lambda: history.measure(big, scratch, sizes.messages, tell),
-        "start": lambda: footprint.start(big, sizes.runs, tell),
-        "search": lambda: searching.measure(big, sizes.searches, tell),
-        "memory": lambda: footprint.memory(big, tell),
-        "send": lambda: sending.beside_listener(big, sizes.runs, tell),
-        "http": lambda: http_api.measure(big, scratch, sizes.requests, max(sizes.runs, 5), tell),
-        "queue": lambda: sending.pace(scratch, sizes.queue, tell),
-        "lateness": lambda: sending.lateness(scratch, sizes.scheduled, sizes.scheduled_seconds, tell),
-        "importing": lambda: importing.measure(scratch, sizes.chats_bytes, sizes.cards, tell),
-        "backup": lambda: backing.measure(scratch, sizes.backed_up, min(sizes.runs, 5), tell),
+def sections(measured: list[Subject], scratch: Path, sizes: Sizes) -> dict[str, Callable[[], list[Row]]]:
+    """Return what measures each section, by its name, in the order of a run."""
+    few, rounds = sizes.few, sizes.rounds
+    return {
+        "history": lambda: history.measure(measured, scratch, sizes.messages, tell),
+        "search": lambda: searching.measure(measured, sizes.queries, few, tell),
+        "backup": lambda: backing.measure(measured, scratch, sizes.messages, few, tell),
+        "commands": lambda: commands.measure(measured, rounds, tell),
+        "peers": lambda: peers.measure(measured, scratch, rounds, tell),
+        "memory": lambda: footprint.memory(measured, few, tell),
+        "wakeups": lambda: footprint.wakeups(measured, sizes.asleep, few, tell),
+        "library": lambda: footprint.loading(measured, scratch, rounds, tell),
+        "send": lambda: sending.beside_listener(measured, rounds, tell),
+        "queue": lambda: sending.pace(measured, sizes.queue, few, tell),
+        "lateness": lambda: sending.lateness(measured, sizes.scheduled, sizes.scheduled_seconds, tell),
+        "migrate": lambda: importing.migrated(measured, scratch, sizes.chats, sizes.chats_peak, few, tell),
+        "export-chat": lambda: importing.exported(measured, scratch, sizes.lines, few, tell),
+        "vcards": lambda: importing.cards(measured, scratch, sizes.cards, few, tell),
+        "http": lambda: http_api.measure(measured, scratch, sizes.requests, few, tell),
         "whatsapp": lambda: whatsapp.measure(
-            scratch, sizes.incoming, sizes.outgoing, min(sizes.runs, 5), tell
+            measured, scratch, whatsapp.Sizes(sizes.incoming, sizes.outgoing, sizes.received, few), tell
         ),
-        "baileys": lambda: second_client.measure(scratch, sizes.beside, min(sizes.runs, 3), tell),
+        "baileys": lambda: second_client.measure(measured, scratch, sizes.beside, few, tell),
     }
-    for name in SECTIONS:
+
+
+NAMES = tuple(sections([], Path(), Sizes()))
+
+
+def measure(measured: list[Subject], scratch: Path, sizes: Sizes, only: set[str]) -> Iterator[Row]:
+    """Measure the requested sections; a section that fails becomes a row that says so."""
+    if "history" not in only and only & ON_HISTORY:
+        history.build(measured, scratch, sizes.messages, tell)
+    for name, section in sections(measured, scratch, sizes).items():
         if name in only:
-            yield from _attempt(name, sections[name])
-
-
-def _attempt(name: str, section: Callable[[], list[Row]]) -> list[Row]:
-    try:
-        return section()
-    except Exception as error:
-        return [Row(f"{name}: not measured, {type(error).__name__}: {error}", "", met=False)]
+            try:
+                yield from section()
+            except Exception as error:
+                yield Row(f"{name}: not measured", met=False, note=f"{type(error).__name__}: {error}")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="smaller sizes, under half a minute")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, a minute in all")
     parser.add_argument("--messages", type=int, metavar="N", help="messages in the store")
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, help="some sections alone")
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="some sections alone")
+    parser.add_argument("--json", action="store_true", help="JSON on stdout in place of the table")
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        metavar="WA",
+        help="the command of another checkout, measured in the same rounds",
+    )
     return parser.parse_args()
 
 
@@ -129,15 +150,21 @@ def main() -> None:
     options = _options()
     sizes = QUICK if options.quick else Sizes()
     if options.messages:
-        sizes = Sizes(**{**vars(sizes), "messages": options.messages})
+        sizes = replace(sizes, messages=options.messages)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    clean_environment()
+    fork_server.IS_POSSIBLE = False  # each process starts as a user's does
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="wa-bench-") as directory:
+        scratch = Path(directory)
+        measured = [subjects.ours(scratch)]
+        if options.beside:
+            measured.append(subjects.other(options.beside, scratch))
         try:
-            rows.extend(measure(Path(directory), sizes, set(options.only)))
+            rows.extend(measure(measured, scratch, sizes, set(options.only)))
         except KeyboardInterrupt:
             tell("interrupted; this is what was measured until then")
-    sys.stdout.write(render(rows))
+    sys.stdout.write(as_json(rows) if options.json else render(rows))
 
 
 if __name__ == "__main__":

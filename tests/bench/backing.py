@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from statistics import median
 
-from bench import history
-from bench.processes import WA, environment, seconds_of
-from bench.table import Row, at_most, show
-from wa.store.paths import Home
+from bench.processes import Sample, in_pipe, peak_megabytes
+from bench.subjects import Subject
+from bench.table import Row, at_most, compared
+from bench.turns import Tell, in_turns
 
-GOAL = 1.3
+GOAL = at_most(1.0)
 FLOOR = """
 import os, sqlite3, sys, zstandard
 source, folder = sys.argv[1:]
@@ -29,42 +28,37 @@ with open(plain, "rb") as file, open(packed, "wb") as out:
     zstandard.ZstdCompressor(level=3).copy_stream(file, out)
     os.fsync(out.fileno())
 """
-PEAK = """
-import resource, subprocess, sys
-subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
-"""
 
 
-def measure(scratch: Path, messages: int, runs: int, tell: Callable[[str], None]) -> list[Row]:
-    """Measure whole processes in turns, their peak memory, and a restore."""
-    home = Home(scratch / "backed-up")
-    history.build(home, messages, tell)
+def measure(subjects: list[Subject], scratch: Path, messages: int, rounds: int, tell: Tell) -> list[Row]:
+    """Measure whole processes in turns, their peak memory, and a restore, on the big store."""
     tell("backup")
-    floor = [sys.executable, "-c", FLOOR, str(home.store), str(scratch)]
-    ours = [WA, "backup"]
-    taken: dict[str, list[float]] = {"ours": [], "floor": []}
-    for turn in range(runs + 1):
-        for name, command in (("ours", ours), ("floor", floor)):
-            seconds = seconds_of(command, home.path)
-            if turn:  # the first run warms the caches
-                taken[name].append(seconds * 1000)
-    restore = [seconds_of([WA, "backup", "restore"], home.path) for _ in range(max(1, runs // 3))]
+    home = subjects[0].home("big")
+    commands: dict[str, tuple[tuple[str, ...], Path]] = {
+        subject.name: ((subject.wa, "backup"), subject.home("big").path) for subject in subjects
+    }
+    commands["floor"] = ((sys.executable, "-c", FLOOR, str(home.store), str(scratch)), scratch)
+    cases: dict[str, Callable[[], Sample]] = {
+        name: partial(in_pipe, command, folder) for name, (command, folder) in commands.items()
+    }
+    taken = in_turns(cases, rounds)
+    wall = {name: [1000 * sample.seconds for sample in found] for name, found in taken.items()}
+    cpu = {name: [sample.cpu for sample in found] for name, found in taken.items()}
+    what = f"wa backup of {messages:,} messages"
+    tell("backup: memory, restore")
+    peaks = {name: [peak_megabytes(*each)] for name, each in commands.items()}
+    back: dict[str, Callable[[], Sample]] = {
+        subject.name: partial(in_pipe, (subject.wa, "backup", "restore", "latest"), subject.home("big").path)
+        for subject in subjects
+    }
+    restored = {name: [1000 * each.seconds for each in found] for name, found in in_turns(back, 1).items()}
     return [
-        at_most(f"wa backup of {messages:,} messages", median(taken["ours"]), median(taken["floor"]), GOAL),
-        Row("  its memory at the peak", show(_peak(ours, home), "MB"), show(_peak(floor, home), "MB")),
-        Row("wa backup restore, with a copy of what was there", show(median(restore) * 1000, "ms")),
-        Row("  its memory at the peak", show(_peak([WA, "backup", "restore"], home), "MB")),
-    ]
-
-
-def _peak(command: list[str], home: Home) -> float:
-    done = subprocess.run(
-        [sys.executable, "-c", PEAK, *command],
-        env=environment(home.path),
-        cwd=home.path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return float(done.stdout)
+        compared(
+            what, "ms", wall["ours"], wall["floor"], wall.get("beside"), GOAL, cpu=(cpu["ours"], cpu["floor"])
+        ),
+        compared("  its memory at the peak", "MB", peaks["ours"], peaks["floor"], peaks.get("beside")),
+        compared(
+            "wa backup restore latest, with a copy of what was there", "ms",
+            restored["ours"], None, restored.get("beside"),
+        ),
+    ]  # fmt: skip

@@ -1,34 +1,44 @@
-"""Storing history: our store beside the same rows by raw executemany, in turns."""
+"""Storing history: from a part as the library hands it over to the rows, beside raw executemany, in turns."""
 
 from __future__ import annotations
 
 import gc
+import os
 import sqlite3
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench import corpus
+from bench import corpus, parts
 from bench.corpus import Corpus
-from bench.table import Row
-from wa.connection import apply
+from bench.subjects import Subject, Worker, each
+from bench.table import Row, at_least, compared
+from bench.turns import Tell
 from wa.connection.context import system_now
-from wa.jids import is_group, phone_of_jid
-from wa.people import edit
-from wa.record import write
+from wa.connection.incoming.recorder import Recorder
+from wa.jids import is_group
 from wa.record.messages import PAD
-from wa.store.database import BATCH, Store
+from wa.store.database import Store
 from wa.store.fold import fold
-from wa.store.open import open_store
 from wa.store.paths import Home
 from wa.times import to_iso
-from wa.whatsapp.events import GroupInfo, JidMapped, MessageReceived, Named
+from wa.whatsapp.events import MessageReceived
+from wa.whatsapp.neonize.library import library
+from wa.whatsapp.neonize.reading import NeonizeReader
 
 CHUNK = 10_000
-"""Messages after which ours and the floor take turns."""
-GOAL_RATIO, GOAL_RATE = 0.7, 10_000
+"""Messages in a part of the history; after each, ours and the floor take turns."""
+BATCH = 500
+"""Rows in a transaction of the floor."""
+GOAL = at_least(1.2)
+PATIENCE = 120.0
+SAME = (
+    "SELECT count(*), sum(length(content)), sum(length(raw_proto)), sum(timestamp)"
+    " FROM messages WHERE message_type != 'system'"
+)
 
 _MESSAGE = (
     "INSERT OR IGNORE INTO messages (id, chat_jid, message_id, sender, content, timestamp, is_from_me,"
@@ -44,44 +54,59 @@ _CHAT = (
 Batch = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], list[tuple[Any, ...]]]
 
 
-class Ours:
-    """The store, filled through our own functions."""
+class Recording:
+    """The thread of the listener that records what arrived, with the real library's decoder."""
 
-    def __init__(self, home: Home, now: datetime) -> None:
-        self._now = now
-        home.prepare()
-        self._store = open_store(home)
-        with self._store.write(durable=False):
-            _introduce(self._store, now)
+    def __init__(self, path: str) -> None:
+        home = Home(Path(path))
+        library()
+        self._woken, self._failed = threading.Event(), list[BaseException]()
+        self._recorder = Recorder(home, NeonizeReader(home), system_now, self._woken.set, self._fail)
+        self._store = Store(home)
+        self._recorder.start()
 
-    def add(self, chunk: Sequence[MessageReceived]) -> float:
-        """Record the messages; return the seconds."""
+    def _fail(self, error: BaseException) -> None:
+        self._failed.append(error)
+        self._woken.set()
+
+    def add(self, file: str) -> float:
+        """Hand over the part in a file as the library does; return the seconds until it is recorded."""
+        payload = Path(file).read_bytes()
+        gc.collect()
         began = time.perf_counter()
-        for start in range(0, len(chunk), BATCH):
-            with self._store.write(durable=False):
-                write.record_many(self._store, chunk[start : start + BATCH], "history", self._now)
+        self._recorder.keep("history", payload)
+        while not self._is_recorded():
+            if not self._woken.wait(PATIENCE) or self._failed:
+                raise RuntimeError(f"the history is not recorded: {self._failed}")
+            self._woken.clear()
         return time.perf_counter() - began
 
+    def _is_recorded(self) -> bool:
+        part = self._recorder.spool.history
+        return part.place(self._store)[0] >= part.file.end
+
     def close(self) -> None:
-        """Close the store."""
+        """Stop the thread."""
+        self._recorder.finish(PATIENCE)
         self._store.close()
 
 
 class Raw:
-    """The same rows, ready-made, with nothing but sqlite3."""
+    """The same rows, ready-made, with nothing but sqlite3 at its default settings."""
 
     def __init__(self, home: Home, now: datetime) -> None:
         self._at = to_iso(now)
-        Ours(home, now).close()
         self._conn = sqlite3.connect(home.store, isolation_level=None)
         self._conn.execute("PRAGMA foreign_keys=ON")
         self._conn.execute("PRAGMA synchronous=NORMAL")
         self._people = {corpus.hidden(person): person for person in corpus.people()}
+        self._message = library().e2e.Message
         self._last = 0
 
     def add(self, chunk: Sequence[MessageReceived]) -> float:
         """Insert the messages; return the seconds, without those of making the rows."""
         batches = [self._rows(chunk[start : start + BATCH]) for start in range(0, len(chunk), BATCH)]
+        gc.collect()
         began = time.perf_counter()
         for found, texts, chats in batches:
             self._conn.execute("BEGIN IMMEDIATE")
@@ -104,6 +129,11 @@ class Raw:
         return found, texts, chats
 
     def _row(self, event: MessageReceived) -> tuple[Any, ...]:
+        raw = None
+        if event.message_type in ("image", "voice"):
+            message = self._message()
+            parts.file(message, event)
+            raw = message.SerializeToString()
         return (
             self._last,
             event.chat_jid,
@@ -115,68 +145,77 @@ class Raw:
             event.message_type,
             "sent" if event.is_from_me else "read",
             event.quoted_id,
-            event.raw,
+            raw,
             "history",
             self._at,
         )
+
+    def stored(self) -> tuple[Any, ...]:
+        """Return figures by which two stores with the same messages are alike."""
+        return tuple(self._conn.execute(SAME).fetchone())
 
     def close(self) -> None:
         """Close the database."""
         self._conn.close()
 
 
-def _introduce(store: Store, now: datetime) -> None:
-    """Record contacts, push names, hidden ids and groups."""
-    for number, person in enumerate(corpus.people()):
-        name = corpus.name_of(number)
-        apply.apply_event(store, JidMapped(corpus.hidden(person), person), now)
-        apply.apply_event(store, Named(person, name), now)
-        if number % 3:
-            edit.add(store, name, [str(phone_of_jid(person))], now, region=None)
-    for number, group in enumerate(corpus.groups()):
-        members = tuple((person, "member") for person in corpus.people()[number : number + 12])
-        apply.apply_event(store, GroupInfo(group, f"Group {number}", members), now)
+def build(subjects: list[Subject], scratch: Path, count: int, tell: Tell) -> None:
+    """Only make the stores."""
+    _store(subjects, scratch, count, tell, with_floor=False)
 
 
-def build(home: Home, count: int, tell: Callable[[str], None]) -> None:
-    """Only make the store."""
-    ours = Ours(home, system_now())
-    for number, chunk in enumerate(Corpus(count).chunks(CHUNK), 1):
-        ours.add(chunk)
-        if number % 10 == 0:
-            tell(f"history: {number * CHUNK:,} stored")
-    ours.close()
+def measure(subjects: list[Subject], scratch: Path, count: int, tell: Tell) -> list[Row]:
+    """Make the stores of the checkouts and that of the floor; return the rows of the table."""
+    taken = _store(subjects, scratch, count, tell, with_floor=True)
+    rates = {name: [size / seconds for size, seconds in values] for name, values in taken.items()}
+    what = f"history: {count:,} messages through spool and decoding"
+    return [compared(what, "/s", rates["ours"], rates["floor"], rates.get("beside"), GOAL)]
 
 
-def measure(home: Home, scratch: Path, count: int, tell: Callable[[str], None]) -> list[Row]:
-    """Make our store and the floor's; return the rows of the table."""
-    now = system_now()
-    ours, raw = Ours(home, now), Raw(Home(scratch / "raw"), now)
-    spent, least = 0.0, 0.0
-    for number, chunk in enumerate(Corpus(count).chunks(CHUNK), 1):
-        gc.collect()
-        turns = [ours.add, raw.add] if number % 2 else [raw.add, ours.add]
-        seconds = {turn: turn(chunk) for turn in turns}
-        spent, least = spent + seconds[ours.add], least + seconds[raw.add]
-        if number % 10 == 0:
-            tell(f"history: {number * CHUNK:,} stored, {number * CHUNK / spent:,.0f}/s")
-    ours.close()
-    raw.close()
-    return _report(count, count / spent, count / least)
+def _store(
+    subjects: list[Subject], scratch: Path, count: int, tell: Tell, *, with_floor: bool
+) -> dict[str, list[tuple[int, float]]]:
+    """Store the messages, everything in turns; return the messages and seconds of each turn."""
+    encoder, file = parts.Encoder(), scratch / "history.part"
+    for subject in subjects:
+        subject.call("bench.homes:introduced", path=subject.home("big").path)
+    workers: dict[str, Worker] = each(
+        subjects, lambda one: Worker(one, "bench.history:Recording", path=one.home("big").path)
+    )
+    taken: dict[str, list[tuple[int, float]]] = {name: [] for name in workers}
+    raw = None
+    if with_floor:
+        home = Home(scratch / "raw")
+        subjects[0].call("bench.homes:introduced", path=home.path)
+        raw = Raw(home, system_now())
+        taken["floor"] = []
+    done = 0
+    for number, chunk in enumerate(Corpus(count).chunks(CHUNK)):
+        done += len(chunk)
+        file.write_bytes(encoder.part(chunk, 99 * done // count))
+        for name in list(taken) if number % 2 else reversed(taken):
+            seconds = raw.add(chunk) if name == "floor" and raw else workers[name].do("add", file=file)
+            taken[name].append((len(chunk), seconds))
+        if number % 10 == 9:
+            tell(f"history: {done:,} stored, {_rate(taken['ours']):,.0f}/s")
+    for worker in workers.values():
+        worker.close()
+    os.unlink(file)
+    if raw is not None:
+        _check(subjects, raw)
+        raw.close()
+    return taken
 
 
-def _report(count: int, rate: float, floor: float) -> list[Row]:
-    ratio = rate / floor
-    return [
-        Row(
-            f"history: {count:,} messages stored",
-            f"{rate:,.0f} /s",
-            f"{floor:,.0f} /s",
-            f"{ratio:.2f}",
-            f"≥ {GOAL_RATIO:g} ×",
-            ratio >= GOAL_RATIO,
-        ),
-        Row(
-            "history: messages a second", f"{rate:,.0f} /s", "", "", f"≥ {GOAL_RATE:,} /s", rate >= GOAL_RATE
-        ),
-    ]
+def _rate(values: list[tuple[int, float]]) -> float:
+    return sum(size for size, _ in values) / sum(seconds for _, seconds in values)
+
+
+def _check(subjects: list[Subject], raw: Raw) -> None:
+    """Raise RuntimeError unless the checkouts stored what the floor stored."""
+    for subject in subjects:
+        conn = sqlite3.connect(subject.home("big").store)
+        found = tuple(conn.execute(SAME).fetchone())
+        conn.close()
+        if found != raw.stored():
+            raise RuntimeError(f"{subject.name} stored {found}, the floor {raw.stored()}")

@@ -10,16 +10,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import BinaryIO
 
 from bench.footprint import megabytes
-from bench.processes import WA, environment, wait_until
-from bench.table import Row, at_least, show
-from wa.store.paths import Home
+from bench.processes import environment, wait_until
+from bench.subjects import Subject
+from bench.table import Goal, Row, at_least, at_most, compared
+from bench.turns import Tell, in_turns
 
-GOAL_MB, GOAL_PACE = 60.0, 0.6
+MEMORY, RATE = at_most(60, "ours"), at_least(0.6)
 PATH = "/api/v1/chats"
 CONNECTIONS = 4
 SECRET = "a-secret-of-the-measurements-0123456789"
@@ -113,45 +114,46 @@ def _pace(port: int, requests: int) -> float:
     return requests / (time.perf_counter() - began)
 
 
-def measure(home: Home, scratch: Path, requests: int, rounds: int, tell: Callable[[str], None]) -> list[Row]:
+def measure(subjects: list[Subject], scratch: Path, requests: int, rounds: int, tell: Tell) -> list[Row]:
     """Measure start-up, memory and requests a second, in turns."""
     tell("the HTTP API")
     bare, rows = scratch / "bare.py", scratch / "rows.json"
     bare.write_text(BARE)
+    for subject in subjects:
+        subject.call("bench.homes:lived_in", path=subject.home("served").path, kind="small")
+    ours = subjects[0]
 
-    def ours(port: str) -> Sequence[str]:
-        return [WA, "serve", "--port", port]
+    def serve(subject: Subject) -> Callable[[str], Sequence[str]]:
+        return lambda port: [subject.wa, "serve", "--port", port]
+
+    with _serving(serve(ours), ours.home("served").path) as server:
+        rows.write_bytes(_ask(server.port, 1))
+    if not json.loads(rows.read_bytes()):
+        raise RuntimeError("there are no chats")
+    cases: dict[str, Callable[[], list[float]]] = {
+        subject.name: partial(_figures, serve(subject), subject.home("served").path, requests)
+        for subject in subjects
+    }
 
     def theirs(port: str) -> Sequence[str]:
         return [sys.executable, str(bare), port, str(rows)]
 
-    with _serving(ours, home.path) as server:
-        rows.write_bytes(_ask(server.port, 1))
-    if not json.loads(rows.read_bytes()):
-        raise RuntimeError("there are no chats")
-    starts, paces, sizes = [], [], []
-    for _ in range(rounds):
-        with _serving(ours, home.path) as one, _serving(theirs, home.path) as two:
-            starts.append((one.seconds, two.seconds))
-            paces.append((_pace(one.port, requests), _pace(two.port, requests)))
-            sizes.append((megabytes(one.pid)["rss"], megabytes(two.pid)["rss"]))
-    start = [median(each) * 1000 for each in zip(*starts, strict=True)]
-    size = [median(each) for each in zip(*sizes, strict=True)]
-    pace = [median(each) for each in zip(*paces, strict=True)]
+    cases["floor"] = partial(_figures, theirs, ours.home("served").path, requests)
+    taken = in_turns(cases, rounds)
+
+    def row(what: str, unit: str, number: int, goal: Goal | None) -> Row:
+        values = {name: [each[number] for each in found] for name, found in taken.items()}
+        return compared(what, unit, values["ours"], values["floor"], values.get("beside"), goal)
+
     return [
-        Row(
-            "wa serve: start-up, beside a bare FastAPI",
-            show(start[0], "ms"),
-            show(start[1], "ms"),
-            f"{median(a / b for a, b in starts):.2f}",
-        ),
-        Row(
-            "wa serve: memory after requests",
-            show(size[0], "MB"),
-            show(size[1], "MB"),
-            f"{size[0] / size[1]:.2f}",
-            f"< {GOAL_MB:g} MB",
-            size[0] < GOAL_MB,
-        ),
-        at_least(f"wa serve: {PATH} a second", *pace, median(a / b for a, b in paces), GOAL_PACE),
+        row("wa serve: start-up, a bare FastAPI as floor", "ms", 0, None),
+        row("wa serve: memory after requests", "MB", 1, MEMORY),
+        row(f"wa serve: {PATH} a second", "/s", 2, RATE),
     ]
+
+
+def _figures(command: Callable[[str], Sequence[str]], home: Path, requests: int) -> list[float]:
+    """Return the milliseconds of a start, the MB afterwards and the requests a second."""
+    with _serving(command, home) as server:
+        rate = _pace(server.port, requests)
+        return [server.seconds * 1000, megabytes(server.pid)["rss"], rate]

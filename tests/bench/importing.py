@@ -1,42 +1,36 @@
-"""Importing other programs' files: the old tool's chats, and address books."""
+"""Importing other programs' files: the old tool's chats, an "Export chat", and an address book."""
 
 from __future__ import annotations
 
 import io
+import re
 import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timezone
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 import legacy_data
 
-from bench.processes import WA, environment, seconds_of
-from bench.table import Row, show
+from bench import corpus, heavy
+from bench.processes import in_pipe, peak_megabytes
+from bench.subjects import Subject
+from bench.table import Goal, Row, at_least, at_most, compared
+from bench.turns import Tell, in_turns
 from wa.connection.context import system_now
 from wa.record.messages import PAD
-from wa.store.database import BATCH
 from wa.store.fold import fold
-from wa.store.open import open_store
 from wa.store.paths import Home
 from wa.times import to_iso
 
-GOAL_MB = 150.0
+MIGRATED, EXPORTED, CARDS, PEAK = at_least(0.9), at_least(2.5, "change"), at_least(0.7), at_most(150, "ours")
+ALONE = at_least(25_000, "ours")
+"""Lines of an "Export chat" a second, where no other checkout is beside."""
 THUMBNAIL = 1_000
 """Characters of the small picture that the old tool kept of a message."""
-CALLER = """
-import os, subprocess, sys, time
-began = time.perf_counter()
-process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-_, status, used = os.wait4(process.pid, 0)
-print(os.waitstatus_to_exitcode(status), time.perf_counter() - began, used.ru_maxrss)
-"""
-"""A program that runs a command and prints its exit code, seconds and peak memory. It is a small process,
-because a child begins with the peak of its parent."""
-
+BATCH = 500
 _MESSAGE = (
     "INSERT INTO messages (id, chat_jid, message_id, sender, content, timestamp, is_from_me, message_type,"
     " status, source, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'migration', ?)"
@@ -46,73 +40,99 @@ _CHAT = (
     "INSERT INTO chats (id, is_group, last_message_time, created_at, updated_at) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (id) DO UPDATE SET last_message_time = max(last_message_time, excluded.last_message_time)"
 )
+_LINE = re.compile(r"\[(\d\d)/(\d\d)/(\d{4}), (\d\d):(\d\d):(\d\d)\] ([^:]+): (.*)")
+OTHER = heavy.phone(3)
+
+Rows = Iterable[tuple[Any, ...]]
 
 
-def measure(scratch: Path, size: int, cards: int, tell: Callable[[str], None]) -> list[Row]:
-    """Return the rows of the table, for a chats.json of that many bytes and so many vCards."""
-    return [*_chats(scratch, size, tell), _cards(scratch, cards, tell)]
-
-
-# ── chats.json ────────────────────────────────────────────────────────────────────────────────────
-
-
-def _chats(scratch: Path, size: int, tell: Callable[[str], None]) -> list[Row]:
+def migrated(
+    subjects: list[Subject], scratch: Path, size: int, peak: int, rounds: int, tell: Tell
+) -> list[Row]:
+    """Measure `migrate-s3` of a chats.json of `size` bytes in turns; its peak once, with `peak` bytes."""
     folder = scratch / "old-chats"
     folder.mkdir()
-    tell(f"importing: writing a chats.json of {size / 1e6:,.0f} MB")
-    count = legacy_data.write_chats_of_size(folder / "chats.json", size, thumbnail=THUMBNAIL)
-    tell("importing: migrate-s3")
-    seconds, megabytes = _run(_home(scratch / "migrated"), "migrate-s3", "--from", str(folder))
-    tell("importing: the same rows by hand")
-    least = _by_hand(_home(scratch / "by-hand"), folder / "chats.json")
-    (folder / "chats.json").unlink()
-    what = f"importing: migrate-s3, {size / 1e6:,.0f} MB"
-    rate, floor = count / seconds, count / least
-    return [
-        Row(f"{what}, peak RSS", show(megabytes, "MB"), goal=f"< {GOAL_MB:g} MB", met=megabytes < GOAL_MB),
-        Row(f"{what}, messages", f"{rate:,.0f} /s", f"{floor:,.0f} /s", f"{rate / floor:.2f}"),
-    ]
+    path = folder / "chats.json"
+    messages = legacy_data.write_chats_of_size(path, size, thumbnail=THUMBNAIL)
+    tell(f"migrate-s3: {messages:,} messages")
+    args = ("migrate-s3", "--from", str(folder))
+    taken = _rates(subjects, args, lambda home: _by_hand(home, _old_rows(path)), messages, rounds)
+    what = f"migrate-s3: {messages:,} messages, {size / 1e6:,.0f} MB"
+    rows = [_compared(what, taken, MIGRATED)]
+    tell("migrate-s3: memory")
+    legacy_data.write_chats_of_size(path, peak, thumbnail=THUMBNAIL)
+    found = {}
+    for subject in subjects:
+        home = _new(subject)
+        found[subject.name] = [peak_megabytes((subject.wa, *args), home.path)]
+    path.unlink()
+    what = f"migrate-s3: {peak / 1e6:,.0f} MB, memory at the peak"
+    return [*rows, compared(what, "MB", found["ours"], None, found.get("beside"), PEAK)]
 
 
-def _home(path: Path) -> Home:
-    """Make a home with a store."""
-    home = Home(path)
-    home.prepare()
-    open_store(home).close()
+def exported(subjects: list[Subject], scratch: Path, lines: int, rounds: int, tell: Tell) -> list[Row]:
+    """Measure the import of an "Export chat" of `lines` lines, beside a pattern and executemany."""
+    tell(f"Export chat: {lines:,} lines")
+    path = scratch / "WhatsApp Chat with Reem.txt"
+    texts = ((event.content or "…") for chunk in corpus.Corpus(lines).chunks(lines) for event in chunk)
+    with path.open("w", encoding="utf-8") as file:
+        for number, text in enumerate(texts):
+            at = datetime.fromtimestamp(corpus.NEWEST - corpus.SPAN // lines * (lines - number), timezone.utc)
+            file.write(f"[{at:%d/%m/%Y, %H:%M:%S}] {'Me' if number % 5 < 2 else 'Reem'}: {text}\n")
+    args = ("history", "import", str(path), "--chat", OTHER, "--me", "Me")
+    taken = _rates(subjects, args, lambda home: _by_hand(home, _lines(path)), lines, rounds)
+    path.unlink()
+    goal = EXPORTED if "beside" in taken else ALONE
+    return [_compared(f"Export chat: {lines:,} lines", taken, goal)]
+
+
+def cards(subjects: list[Subject], scratch: Path, number: int, rounds: int, tell: Tell) -> list[Row]:
+    """Measure the import of an address book, beside vobject's parser alone."""
+    tell(f"vCards: {number:,}")
+    path = scratch / "people.vcf"
+    path.write_bytes("".join(map(_card, range(number))).encode())
+    args = ("contacts", "import-vcf", str(path), "--region", "GB")
+    taken = _rates(subjects, args, lambda _: _vobject(path), number, rounds)
+    return [_compared(f"vCards: {number:,}, vobject's parser as floor", taken, CARDS)]
+
+
+_made = count()
+
+
+def _new(subject: Subject) -> Home:
+    home = subject.home(f"import-{next(_made)}")
+    subject.call("bench.homes:empty", path=home.path)
     return home
 
 
-def _run(home: Home, *args: str) -> tuple[float, float]:
-    """Return the seconds and the peak MB of a whole `wa` process."""
-    done = subprocess.run(
-        [sys.executable, "-c", CALLER, WA, *args],
-        env=environment(home.path),
-        cwd=home.path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    code, seconds, peak = done.stdout.split()
-    if code != "0":
-        raise RuntimeError(f"wa {args[0]} ended with {code}: {done.stderr[-500:]}")
-    return float(seconds), int(peak) / (2**20 if sys.platform == "darwin" else 2**10)
+def _rates(
+    subjects: list[Subject], args: tuple[str, ...], by_hand: Callable[[Home], float], size: int, rounds: int
+) -> dict[str, list[float]]:
+    """Return how much a second whole processes and the floor did, each time in a new home."""
+    cases: dict[str, Callable[[], float]] = {"floor": lambda: size / by_hand(_new(subjects[0]))}
+    for subject in subjects:
+        cases[subject.name] = lambda one=subject: size / in_pipe((one.wa, *args), _new(one).path).seconds  # type: ignore[misc]
+    return in_turns(cases, rounds)
 
 
-def _by_hand(home: Home, path: Path) -> float:
-    """Return the seconds for the same rows with only the parser and sqlite3."""
+def _compared(what: str, taken: dict[str, list[float]], goal: Goal) -> Row:
+    return compared(what, "/s", taken["ours"], taken["floor"], taken.get("beside"), goal)
+
+
+def _by_hand(home: Home, rows: Rows) -> float:
+    """Return the seconds for the same rows with only the parser and sqlite3 at its default settings."""
     conn = sqlite3.connect(home.store, isolation_level=None)
     conn.execute("PRAGMA synchronous=NORMAL")
     at = to_iso(system_now())
     began = time.perf_counter()
-    numbered = enumerate(_messages(path), 1)
-    while batch := list(islice(numbered, BATCH)):
-        rows = [_row(number, chat, message, at) for number, (chat, message) in batch]
+    numbered = enumerate(rows, 1)
+    while batch := [(number, *row, at) for number, row in islice(numbered, BATCH)]:
         newest: dict[str, int] = {}
-        for row in rows:
+        for row in batch:
             newest[row[1]] = max(newest.get(row[1], 0), row[5])
         conn.execute("BEGIN IMMEDIATE")
-        conn.executemany(_MESSAGE, rows)
-        conn.executemany(_TEXT, [(row[0], fold(row[4]) + PAD) for row in rows if row[4]])
+        conn.executemany(_MESSAGE, batch)
+        conn.executemany(_TEXT, [(row[0], fold(row[4]) + PAD) for row in batch if row[4]])
         conn.executemany(_CHAT, [(jid, jid.endswith("@g.us"), last, at, at) for jid, last in newest.items()])
         conn.execute("COMMIT")
     seconds = time.perf_counter() - began
@@ -120,51 +140,41 @@ def _by_hand(home: Home, path: Path) -> float:
     return seconds
 
 
-def _messages(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each message with its chat from a parser that does not save memory."""
+def _old_rows(path: Path) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a chats.json, from a parser that does not save memory."""
     import ijson
 
+    number = 0
     with path.open("rb") as file:
         for chat, content in ijson.kvitems(file, ""):
             for message in content["messages"]:
-                yield chat, message
+                number += 1
+                yield _old_row(number, chat, message)
 
 
-def _row(number: int, chat: str, message: dict[str, Any], at: str) -> tuple[Any, ...]:
+def _old_row(number: int, chat: str, message: dict[str, Any]) -> tuple[Any, ...]:
     stamp = message["timestamp"]
     text = message.get("message", message.get("text"))
     mine = next(message[name] for name in ("isFromMe", "fromMe", "is_from_me") if name in message)
     raw = message.get("rawMessage")
     key = raw["key"] if raw else {"id": f"{number:032x}"}
-    return (
-        number,
-        chat,
-        key["id"],
-        "me" if mine else key.get("participant", chat),
-        text,
-        int(stamp["low"] if isinstance(stamp, dict) else stamp),
-        mine,
-        message["messageType"],
-        "sent" if mine else "read",
-        at,
-    )
+    sender = "me" if mine else key.get("participant", chat)
+    at = int(stamp["low"] if isinstance(stamp, dict) else stamp)
+    status = "sent" if mine else "read"
+    return chat, key["id"], sender, text, at, mine, message["messageType"], status
 
 
-# ── vCards ────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _cards(scratch: Path, count: int, tell: Callable[[str], None]) -> Row:
-    tell(f"importing: {count:,} vCards")
-    path = scratch / "people.vcf"
-    path.write_bytes("".join(map(_card, range(count))).encode())
-    home = _home(scratch / "people")
-    seconds = seconds_of([WA, "contacts", "import-vcf", str(path), "--region", "GB"], home.path)
-    stored = sqlite3.connect(home.store).execute("SELECT count(*) FROM contacts").fetchone()[0]
-    if stored != count:
-        raise RuntimeError(f"of {count} people {stored} are there")
-    rate, floor = count / seconds, count / _vobject(path)
-    what = f"importing: {count:,} vCards, vobject's parser as floor"
-    return Row(what, f"{rate:,.0f} /s", f"{floor:,.0f} /s", f"{rate / floor:.2f}")
+def _lines(path: Path) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of an "Export chat" of which the form of the dates is known."""
+    chat = f"{OTHER}@s.whatsapp.net"
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file):
+            found = _LINE.match(line)
+            assert found
+            day, month, year, hour, minute, second = map(int, found.groups()[:6])
+            at = int(datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc).timestamp())
+            mine = found[7] == "Me"
+            yield chat, f"{number:032x}", "me" if mine else chat, found[8], at, mine, "text", "read"
 
 
 def _vobject(path: Path) -> float:

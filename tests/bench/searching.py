@@ -1,29 +1,35 @@
-"""Search beside hand-written SQL that knows how common the word is; figures beside a bare GROUP BY."""
+"""Search beside the best of hand-written plans in SQL; figures beside a bare GROUP BY."""
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
-from collections.abc import Callable
-from statistics import median
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from statistics import median, quantiles
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from bench import corpus
-from bench.table import Row, at_most
+from bench.plans import LIMIT, Plans, Query
+from bench.subjects import Subject, Worker, each
+from bench.table import Goal, Row, at_most, compared
+from bench.turns import Tell, in_turns
 from wa.record import messages
 from wa.record.figures import exchange
-from wa.record.messages import ROW
 from wa.record.search import Filter, search
 from wa.store.database import Store
 from wa.store.fold import fold
 from wa.store.paths import Home
 
-LIMIT = 50
-GOAL = 1.5
-SECONDS = 6.0
-"""Seconds for which one word may be measured."""
-
+REPEATS = 3
+"""Times that each query is measured; its median counts."""
+SECONDS = 25.0
+"""Seconds after which no further query of a class is measured."""
+P50, P95, FILTERED, FIGURES = at_most(1.2), at_most(2.0), at_most(1.5), at_most(3.0)
 WORDS = (
     ("a rare word", corpus.RARE),
     ("a middling word", corpus.MIDDLING),
@@ -34,96 +40,157 @@ WORDS = (
     ("two Chinese characters, common", corpus.COMMON_CHINESE),
     ("a word that nobody wrote", "zzyzx"),
 )
-
-_NEWEST = (
-    f"SELECT {ROW} FROM messages m WHERE instr(fold(m.content), :word)"
-    f" ORDER BY m.timestamp DESC, m.id DESC LIMIT {LIMIT}"
-)
-_INDEX = (
-    f"SELECT {ROW} FROM messages m WHERE m.id IN (SELECT h.id FROM messages_fts f"
-    " CROSS JOIN messages h ON h.id = f.rowid"
-    " WHERE messages_fts MATCH :match AND instr(fold(h.content), :word)"
-    f" ORDER BY h.timestamp DESC, h.id DESC LIMIT {LIMIT}) ORDER BY m.timestamp DESC, m.id DESC"
-)
-_TERMS = "SELECT term FROM messages_terms WHERE term >= ? AND term < ?"
-
+FILTER_WORDS = (
+    corpus.RARE, corpus.MIDDLING, corpus.COMMON, corpus.COMMON_TWO, corpus.COMMON_CHINESE,
+)  # fmt: skip
+DAY = 86_400
+_LATIN = re.compile("[a-z]{3,}")
+_CHINESE = re.compile("[\u4e00-\u9fff]{2}")
 _BY_MONTH = (
     "SELECT strftime('%Y-%m', timestamp, 'unixepoch', 'localtime'), is_from_me, status, count(*)"
     " FROM messages GROUP BY 1, 2, 3"
 )
-ROUNDS = 5
-FIGURES_GOAL = 3.0
 
-Query = Callable[[], list[Any]]
+Class = tuple[str, Goal, list[Query]]
 
 
-def by_newest(conn: sqlite3.Connection, word: str) -> Query:
-    """Search the newest messages until there are enough hits: right for a common word."""
-    return lambda: conn.execute(_NEWEST, {"word": word}).fetchall()
+class Searching:
+    """A store that is searched by our functions."""
+
+    def __init__(self, path: str) -> None:
+        self._store = Store(Home(Path(path)))
+
+    def search(self, words: list[str], filters: dict[str, Any]) -> tuple[float, list[int]]:
+        """Return the seconds of a search and the ids of its hits."""
+        after = filters.get("after")
+        narrowed = Filter(**{**filters, "after": messages.moment(after) if after else None})
+        query = " ".join(words)
+        began = time.perf_counter()
+        found = search(self._store, query, narrowed, LIMIT)
+        return time.perf_counter() - began, [row["id"] for row in found]
+
+    def figures(self) -> float:
+        """Return the seconds of the figures of all messages."""
+        now, days = messages.moment(corpus.NEWEST), corpus.SPAN // DAY + 1
+        began = time.perf_counter()
+        exchange.figures(self._store, now, ZoneInfo("Europe/London"), days=days, by="month")
+        return time.perf_counter() - began
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
 
 
-def by_index(conn: sqlite3.Connection, word: str) -> Query:
-    """Ask the index for all hits: right for a rare word."""
-
-    def run() -> list[Any]:
-        if len(word) >= 3:
-            terms, join = [word[i : i + 3] for i in range(len(word) - 2)], " AND "
-        else:
-            terms = [term for (term,) in conn.execute(_TERMS, [word, word + "\U0010ffff"])]
-            join = " OR "
-        match = join.join('"' + term.replace('"', '""') + '"' for term in terms)
-        return conn.execute(_INDEX, {"word": word, "match": match or '"   "'}).fetchall()
-
-    return run
-
-
-def measure(home: Home, runs: int, tell: Callable[[str], None]) -> list[Row]:
-    """Return the rows of the table."""
-    store = Store(home)
-    conn = sqlite3.connect(home.store, isolation_level=None)
-    conn.create_function("fold", 1, fold, deterministic=True)
-    count = store.value("SELECT count(*) FROM messages")
+def measure(subjects: list[Subject], queries: int, rounds: int, tell: Tell) -> list[Row]:
+    """Return the rows of the table, for so many queries of each class."""
+    home = subjects[0].home("big")
+    workers: dict[str, Worker] = each(
+        subjects, lambda one: Worker(one, "bench.searching:Searching", path=one.home("big").path)
+    )
+    plans = Plans(home)
     rows = []
-    for what, word in WORDS:
+    for what, goal, asked in _classes(plans, queries):
         tell(f"search: {what}")
-        floors = (by_newest(conn, word), by_index(conn, word))
-        ours, floor = _compare(lambda word=word: search(store, word, Filter(), LIMIT), floors, runs)  # type: ignore[misc]
-        rows.append(at_most(f"search in {count:,}: {what}, p50", ours * 1000, floor * 1000, GOAL))
+        rows += _rows(f"search in {plans.count():,}: {what}", goal, _measured(workers, plans, asked))
     tell("figures")
-    rows.append(_figures(store, conn, count))
-    conn.close()
-    store.close()
+    rows.append(_figures(workers, home, plans.count(), rounds))
+    for worker in workers.values():
+        worker.close()
+    plans.close()
     return rows
 
 
-def _figures(store: Store, conn: sqlite3.Connection, count: int) -> Row:
-    """Compare the figures of all messages with the counting alone."""
-    zone, now = ZoneInfo("Europe/London"), messages.moment(corpus.NEWEST)
-    days = corpus.SPAN // 86_400 + 1
-    pairs = [
-        (
-            _seconds(lambda: [exchange.figures(store, now, zone, days=days, by="month")]),
-            _seconds(lambda: conn.execute(_BY_MONTH).fetchall()),
-        )
-        for _ in range(ROUNDS)
-    ]
-    ours, floor = (median(each) * 1000 for each in zip(*pairs, strict=True))
-    return at_most(f"wa stats of {count:,} messages, by month", ours, floor, FIGURES_GOAL)
+def _classes(plans: Plans, count: int) -> Iterator[Class]:
+    """Yield each class of queries: its name, its goal for the median, and its queries."""
+    for what, word in WORDS:
+        yield what, P50, [Query((word,))] * count
+    texts = plans.texts("length(content) > 20", 40 * count)
+    latin = [words for text in texts if len(words := _LATIN.findall(fold(text))) >= 2][:count]
+    yield "a word of any message", P50, [Query((max(words, key=len),)) for words in latin]
+    yield "two words of any message", P50, [Query(tuple(words[:2])) for words in latin]
+    pairs = [found for text in texts if (found := _CHINESE.search(text))][:count]
+    yield "two Chinese characters of any message", P50, [Query((pair.group(),)) for pair in pairs]
+    chats = [{"chat": chat} for chat in plans.spread("chat_jid", count // 5)]
+    people = [{"sender": one} for one in plans.spread("sender", count // 5)]
+    kinds = [{"message_type": kind} for kind in ("text", "image", "voice", "system")]
+    after = [{"after": corpus.NEWEST - days * DAY} for days in (2, 30, 365, 1_500)]
+    yield "--chat", FILTERED, _filtered(chats)
+    yield "--from", FILTERED, _filtered(people)
+    yield "--type", FILTERED, _filtered(kinds)
+    yield "--after", FILTERED, _filtered(after)
+    yield "--chat --after", FILTERED, _filtered(_both(chats, after))[:: max(1, len(chats) // 2)]
+    yield "--from --type", FILTERED, _filtered(_both(people, kinds))[:: max(1, len(people) // 2)]
+    yield "--from --after", FILTERED, _filtered(_both(people, after))[:: max(1, len(people) // 2)]
 
 
-def _compare(ours: Query, floors: tuple[Query, Query], runs: int) -> tuple[float, float]:
-    """Return the median seconds of ours and of the quicker of the two others, measured in turns."""
-    floor = min(floors, key=_seconds)
-    if [row["id"] for row in ours()] != [row[0] for row in floor()]:
-        raise RuntimeError("the two answers differ")
+def _both(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**a, **b} for a, b in product(one, other)]
+
+
+def _filtered(filters: list[dict[str, Any]]) -> list[Query]:
+    return [Query((word,), narrowed) for narrowed, word in product(filters, FILTER_WORDS)]
+
+
+def _measured(workers: dict[str, Worker], plans: Plans, asked: list[Query]) -> dict[str, list[float]]:
+    """Return the milliseconds of each query: of each checkout, and of the best plan, in turns."""
+    taken: dict[str, list[float]] = {name: [] for name in (*workers, "floor")}
     deadline = time.monotonic() + SECONDS
-    pairs = [(_seconds(ours), _seconds(floor))]
-    while len(pairs) < runs and time.monotonic() < deadline:
-        pairs.append((_seconds(ours), _seconds(floor)))
-    return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
+    best = {}
+    for query in asked:
+        key = (query.words, str(query.filters))
+        if key not in best:
+            best[key] = plans.best(query)
+        plan, ids = best[key]
+        args = {"words": query.words, "filters": query.filters}
+        for name, worker in workers.items():
+            if worker.do("search", **args)[1] != ids:
+                raise RuntimeError(f"{name} answers {query} otherwise than plain SQL")
+        cases: dict[str, Callable[[], float]] = {
+            name: lambda worker=worker: worker.do("search", **args)[0]  # type: ignore[misc] # noqa: B023
+            for name, worker in workers.items()
+        }
+        found = in_turns({**cases, "floor": lambda: _seconds(plan)}, REPEATS, warm=False)  # noqa: B023
+        for name, values in found.items():
+            taken[name].append(median(values) * 1000)
+        if time.monotonic() > deadline:
+            break
+    return taken
 
 
-def _seconds(query: Query) -> float:
+def _rows(what: str, goal: Goal, taken: dict[str, list[float]]) -> list[Row]:
+    """Return the rows of the median query and of a slow one."""
+    count = f"{len(taken['floor'])} queries"
+    slow = {name: [_p95(values)] for name, values in taken.items()}
+    middle = {name: [median(values)] for name, values in taken.items()}
+    each_query = compared(what, "ms", taken["ours"], taken["floor"])
+    name = f"{what}, p50"
+    row = compared(name, "ms", middle["ours"], middle["floor"], middle.get("beside"), goal, note=count)
+    return [
+        replace(row, spread=each_query.spread, rounds=each_query.rounds),
+        compared(f"{what}, p95", "ms", slow["ours"], slow["floor"], slow.get("beside"), P95),
+    ]
+
+
+def _p95(values: list[float]) -> float:
+    return quantiles(values, n=20, method="inclusive")[18] if len(values) > 1 else values[0]
+
+
+def _figures(workers: dict[str, Worker], home: Home, count: int, rounds: int) -> Row:
+    """Compare the figures of all messages with the counting alone."""
+    conn = sqlite3.connect(home.store)
+    cases: dict[str, Callable[[], float]] = {
+        name: lambda worker=worker: 1000 * worker.do("figures")  # type: ignore[misc]
+        for name, worker in workers.items()
+    }
+    taken = in_turns(
+        {**cases, "floor": lambda: 1000 * _seconds(lambda: conn.execute(_BY_MONTH).fetchall())}, rounds
+    )
+    conn.close()
+    what = f"wa stats of {count:,} messages, by month"
+    return compared(what, "ms", taken["ours"], taken["floor"], taken.get("beside"), FIGURES)
+
+
+def _seconds(action: Callable[[], object]) -> float:
     began = time.perf_counter()
-    query()
+    action()
     return time.perf_counter() - began

@@ -6,31 +6,25 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from functools import partial
+from itertools import count as numbers
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from bench import corpus
-from bench.processes import WA, running, seconds_of, wait_until
-from bench.table import Row, at_most, show
+from bench import commands, corpus
+from bench.processes import in_pipe, running, wait_until
+from bench.subjects import Subject
+from bench.table import Row, at_most, compared
+from bench.turns import Tell, in_turns
 from wa.connection.context import system_now
-from wa.jids import phone_of_jid
-from wa.people.recipients import Recipient
-from wa.queue import rows as schedule
 from wa.record.messages import PAD
 from wa.store.fold import fold
-from wa.store.open import open_store
 from wa.store.paths import Home
 from wa.times import from_iso, to_iso
-from wa.whatsapp.loopback.server import Loopback
 
-GOAL = 1.5
-GOAL_LATE = 50.0
-"""Milliseconds, 99th percentile."""
-GOAL_SEND = 0.3
-"""Seconds that a send may take beyond a trivial command."""
-GRACE = timedelta(hours=6)
+PACE, LATE = at_most(1.2), at_most(20, "ours")
+READY_SECONDS = 4.0
+"""Seconds before the first message is due, in which the scheduler starts."""
 
 _CLAIM = (
     "UPDATE scheduled_messages SET status = 'sending', secret = ?, claimed_at = ?, attempts = attempts + 1,"
@@ -54,35 +48,15 @@ _CHAT = (
 )
 
 
-def fill(home: Home, count: int, due: Callable[[int], datetime]) -> None:
-    """Queue messages, the n-th for `due(n)`."""
-    home.prepare()
-    store = open_store(home)
-    people = corpus.people()
-    with store.write():
-        for number in range(count):
-            jid = people[number % len(people)]
-            person = Recipient(jid, phone_of_jid(jid), corpus.name_of(number % len(people)))
-            text = f"Message {number}: see you at the harbour, das wird schön"
-            schedule.enqueue(store, person, text, due(number), system_now(), grace=GRACE)
-    store.close()
-
-
 class Raw:
     """The floor of sending: three durable commits a message, written by hand."""
 
-    def __init__(self, home: Home, count: int) -> None:
-        self.left = count
-        now = system_now()
-        fill(home, count, lambda number: now)
-        Loopback(home).close()
+    def __init__(self, home: Home) -> None:
         self._ours = _durable(home.store)
         self._theirs = _durable(home.loopback)
 
     def send(self, count: int) -> float:
         """Send the next messages; return the milliseconds of each."""
-        count = min(count, self.left)
-        self.left -= count
         began = time.perf_counter()
         for _ in range(count):
             self._send_one()
@@ -122,35 +96,40 @@ def _durable(path: Path) -> sqlite3.Connection:
     return conn
 
 
-def pace(scratch: Path, count: int, tell: Callable[[str], None]) -> list[Row]:
-    """Measure milliseconds a message, with receipts and without; the floor before, between and after."""
-    part = -(-count // 3)
-    raw = Raw(Home(scratch / "raw-queue"), count)
-    floors = [raw.send(part)]
-    tell("queue: with receipts")
-    with_receipts = _drain(Home(scratch / "queue"), count, receipts=True)
-    floors.append(raw.send(part))
-    tell("queue: without receipts")
-    without = _drain(Home(scratch / "queue-quiet"), count, receipts=False)
-    floors.append(raw.send(part))
-    raw.close()
-    floor = median(floors)
+def pace(subjects: list[Subject], count: int, rounds: int, tell: Tell) -> list[Row]:
+    """Measure milliseconds a message, with receipts and without, in homes that are new in each round."""
+    made = numbers()
+    cases: dict[str, Callable[[], float]] = {"floor": lambda: _by_hand(subjects[0], next(made), count)}
+    for subject in subjects:
+        for receipts in (True, False):
+            name = subject.name if receipts else f"{subject.name}, off"
+            cases[name] = lambda one=subject, on=receipts: _drained(one, next(made), count, on)  # type: ignore[misc]
+    tell("queue")
+    taken = in_turns(cases, rounds, warm=False)
+    floor = taken["floor"]
+    off = taken.get("beside, off")
     return [
-        at_most(f"queue: {count:,} due, a message", with_receipts, floor, GOAL),
-        at_most("queue: the same, receipts off", without, floor, GOAL),
+        compared(f"queue: {count:,} due, a message", "ms", taken["ours"], floor, taken.get("beside"), PACE),
+        compared("queue: the same, receipts off", "ms", taken["ours, off"], floor, off, PACE),
     ]
 
 
-def _drain(home: Home, count: int, *, receipts: bool) -> float:
+def _by_hand(subject: Subject, number: int, count: int) -> float:
+    home = subject.home(f"queue-{number}")
+    subject.call("bench.homes:queue", path=home.path, count=count)
+    raw = Raw(home)
+    try:
+        return raw.send(count)
+    finally:
+        raw.close()
+
+
+def _drained(subject: Subject, number: int, count: int, receipts: bool) -> float:
     """Let run-scheduler send all due messages; return the milliseconds a message."""
-    now = system_now()
-    fill(home, count, lambda number: now)
-    if not receipts:
-        server = Loopback(home)
-        server.set_fault("receipts", "off")
-        server.close()
+    home = subject.home(f"queue-{number}")
+    subject.call("bench.homes:queue", path=home.path, count=count, receipts=receipts)
     conn = sqlite3.connect(home.store)
-    with running([WA, "run-scheduler"], home.path):
+    with running((subject.wa, "run-scheduler"), home.path):
         wait_until(lambda: _is_done(conn), "the end of the queue", every=0.2, most=60 + count / 50)
     first, last = conn.execute("SELECT min(claimed_at), max(sent_at) FROM scheduled_messages").fetchone()
     conn.close()
@@ -162,31 +141,33 @@ def _is_done(conn: sqlite3.Connection) -> bool:
     return conn.execute(sql).fetchone() is None
 
 
-def lateness(scratch: Path, count: int, seconds: float, tell: Callable[[str], None]) -> list[Row]:
-    """Measure how long after its time a message reaches the server."""
-    tell(f"lateness: {seconds:g} s")
-    home = Home(scratch / "lateness")
-    start = system_now() + timedelta(seconds=3)
-    fill(home, count, lambda number: start + timedelta(seconds=number * seconds / count))
+def lateness(subjects: list[Subject], count: int, seconds: float, tell: Tell) -> list[Row]:
+    """Measure how long after its time a message reaches the server; one round, for it is a minute long."""
+    late = {}
+    for subject in subjects:
+        tell(f"lateness: {seconds:g} s of {subject.name}")
+        late[subject.name] = _late(subject, count, seconds)
+    rows = []
+    for what, share, goal in (("p50", 0.5, None), ("p99", 0.99, LATE), ("the latest", 1.0, None)):
+        found = {
+            name: [values[min(int(len(values) * share), len(values) - 1)]] for name, values in late.items()
+        }
+        name = f"lateness: {count:,} in {seconds:g} s, {what}"
+        rows.append(compared(name, "ms", found["ours"], None, found.get("beside"), goal))
+    return rows
+
+
+def _late(subject: Subject, count: int, seconds: float) -> list[float]:
+    """Return the milliseconds of each message, sorted."""
+    home = subject.home("lateness")
+    start = from_iso(
+        subject.call("bench.homes:queue", path=home.path, count=count, wait=READY_SECONDS, over=seconds)
+    )
     conn = sqlite3.connect(home.store)
-    with running([WA, "run-scheduler"], home.path):
+    with running((subject.wa, "run-scheduler"), home.path):
         if system_now() > start:
             raise RuntimeError("the scheduler was not ready in time")
         wait_until(lambda: _is_done(conn), "the end of the queue", every=0.5, most=seconds + 30)
-    conn.close()
-    late = _lateness(home)
-    p99 = late[int(len(late) * 0.99)]
-    name = f"lateness: {count:,} in {seconds:g} s"
-    return [
-        Row(f"{name}, p50", show(late[len(late) // 2], "ms")),
-        Row(f"{name}, p99", show(p99, "ms"), goal=f"≤ {GOAL_LATE:g} ms", met=p99 <= GOAL_LATE),
-        Row(f"{name}, max", show(late[-1], "ms")),
-    ]
-
-
-def _lateness(home: Home) -> list[float]:
-    """Return the milliseconds of each message, sorted."""
-    conn = sqlite3.connect(home.store)
     conn.execute("ATTACH ? AS server", [str(home.loopback)])
     found: list[tuple[Any, Any]] = conn.execute(
         "SELECT s.scheduled_at, d.at FROM scheduled_messages s JOIN server.delivered d USING (message_id)"
@@ -195,24 +176,31 @@ def _lateness(home: Home) -> list[float]:
     return sorted((from_iso(at) - from_iso(due)).total_seconds() * 1000 for due, at in found)
 
 
-def beside_listener(home: Home, runs: int, tell: Callable[[str], None]) -> list[Row]:
-    """Measure `wa send` while a listener runs, minus a trivial command."""
+def beside_listener(subjects: list[Subject], rounds: int, tell: Tell) -> list[Row]:
+    """Measure `wa send` while a listener runs, beside a command that only reads."""
     tell("send while a listener runs")
-    send, trivial = [], []
-    with running([WA, "listen"], home.path):
-        first = seconds_of([WA, "send", "447700900123", "Hello 0"], home.path)
-        for number in range(1, runs + 1):
-            trivial.append(seconds_of([WA, "status"], home.path))
-            send.append(seconds_of([WA, "send", "447700900123", f"Hello {number}"], home.path))
-    base = median(trivial)
-    extra = median(send) - base
-    goal = f"≤ {GOAL_SEND * 1000:.0f} ms more"
+    cases: dict[str, Callable[[], float]] = {}
+    homes = []
+    for subject in subjects:
+        home = subject.home("listening")
+        subject.call("bench.homes:lived_in", path=home.path, kind="small")
+        homes.append((subject, home))
+        for name, args in (("", ("send", commands.PERSON, "Hello")), (" status", ("status",))):
+            cases[f"{subject.name}{name}"] = partial(_milliseconds, (subject.wa, *args), home.path)
+    if len(homes) == 1:
+        with running((homes[0][0].wa, "listen"), homes[0][1].path):
+            taken = in_turns(cases, rounds)
+    else:
+        (one, here), (other, there) = homes
+        with running((one.wa, "listen"), here.path), running((other.wa, "listen"), there.path):
+            taken = in_turns(cases, rounds)
     return [
-        _beside("send beside a listener, status as floor", extra, base, goal),
-        _beside("send beside a listener, the first one", first - base, base, goal),
-    ]
+        compared(
+            "wa send beside a listener, status as floor", "ms", taken["ours"], taken["ours status"],
+            taken.get("beside"), beside_floor=taken.get("beside status"),
+        )
+    ]  # fmt: skip
 
 
-def _beside(what: str, extra: float, base: float, goal: str) -> Row:
-    ours, floor = show((base + extra) * 1000, "ms"), show(base * 1000, "ms")
-    return Row(what, ours, floor, f"+{extra * 1000:.0f} ms", goal, extra <= GOAL_SEND)
+def _milliseconds(command: tuple[str, ...], home: Path) -> float:
+    return in_pipe(command, home).seconds * 1000

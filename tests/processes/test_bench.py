@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -18,9 +19,11 @@ from conftest import HELPERS, TESTS
     ],
 )
 def test_each_section_is_measured(sections):
-    command = [sys.executable, "-m", "bench", "--quick", *sections]
+    command = [sys.executable, "-m", "bench", "--quick", "--json", *sections]
     env = {**os.environ, "PYTHONPATH": HELPERS}
     done = subprocess.run(command, cwd=TESTS, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "not measured" not in done.stdout
-    assert len(done.stdout.splitlines()) > 8
+    rows = json.loads(done.stdout)
+    assert not [row for row in rows if "not measured" in row["what"]]
+    assert len(rows) > 8
+    assert all(row["ours"] > 0 for row in rows if not row["note"].startswith("left out"))
