@@ -144,7 +144,7 @@ def test_a_message_without_a_text_is_stored(store, put):
 def test_an_unknown_kind_is_stored_as_other_with_its_bytes(store, home, receive):
     server = Loopback(home)
     server.say([{"from": REEM_JID, "text": "", "type": "hologram", "id": "A"}], NOW)
-    _, kind, payload = server.next_incoming(0)
+    ((_, kind, payload),) = server.incoming(0)
     server.close()
     receive((kind, payload))
     row = only(store)

@@ -217,7 +217,7 @@ def test_a_listener_killed_20_times_records_each_of_2000_messages_once(home, sto
         handed += point == "taken"
     process = spawn("listen")
     server = Loopback(home)
-    wait_for(lambda: server.next_incoming(0) is None, 60, "an empty server")
+    wait_for(lambda: not server.incoming(0), 60, "an empty server")
     server.close()
     wait_for(lambda: not spooled.waiting(home), 60, "an empty spool")
     process.popen.terminate()

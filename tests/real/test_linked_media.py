@@ -92,6 +92,20 @@ def test_a_file_arrives_unchanged(device, listener, adam, put, kind):
     assert len(received(adam)) == 1
 
 
+def test_the_library_without_its_unused_parts_sends_and_receives(device, listener, adam, reem, put):
+    """A text and a file in between many messages, all of the one listener."""
+    ids = adam.send_many(reem, [f"line {number}" for number in range(1000)])
+    name, *_, data = FILES["image"]
+    device.ok("send", adam.number, "a text")
+    device.ok("send", adam.number, "a file", "--file", put(name, data))
+    ids += adam.send_many(reem, [f"line {number}" for number in range(1000, 2000)])
+    wait_for(lambda: {each["message_id"] for each in listener.messages} >= set(ids))
+    came = [each["message_id"] for each in listener.messages if each["message_id"] in set(ids)]
+    assert came == ids
+    got = [each.get("text") or each.get("caption") for each in adam.inbox()]
+    assert [text for text in got if text] == ["a text", "a file"]
+
+
 def test_the_text_of_an_audio_file_is_sent_as_a_message(device, listener, adam, put):
     """An audio message cannot have a caption."""
     name, *_, data = FILES["audio"]

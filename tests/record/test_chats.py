@@ -837,9 +837,7 @@ def test_every_message_that_loopback_delivers_is_recorded(server, store, home):
         ],
         NOW,
     )
-    number = 0
-    while waiting := server.next_incoming(number):
-        number, kind, payload = waiting
+    for _, kind, payload in server.incoming(0):
         spooled.append(store, kind, payload, NOW)
     while spooled.apply_batch(store, decode, NOW):
         pass

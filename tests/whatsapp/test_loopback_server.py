@@ -48,9 +48,9 @@ def waiting(server, home):
 
     def look():
         events, number = [], 0
-        while found := server.next_incoming(number):
-            number, kind, payload = found
-            events += transport.decode(kind, payload)
+        while found := server.incoming(number):
+            number = found[-1][0]
+            events += [event for _, kind, payload in found for event in transport.decode(kind, payload)]
         return events
 
     return look

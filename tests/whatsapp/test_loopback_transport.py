@@ -359,7 +359,7 @@ def test_an_event_is_never_handed_to_two_connections(other, monkeypatch):
     """The first connection has seen the event and not yet taken it when the second one comes."""
     other.say("Hello")
     seen, go_on = threading.Event(), threading.Event()
-    look = Loopback.next_incoming
+    look = Loopback.incoming
 
     def look_and_wait(server, after):
         found = look(server, after)
@@ -368,7 +368,7 @@ def test_an_event_is_never_handed_to_two_connections(other, monkeypatch):
             go_on.wait(30)
         return found
 
-    monkeypatch.setattr(Loopback, "next_incoming", look_and_wait)
+    monkeypatch.setattr(Loopback, "incoming", look_and_wait)
     first, second = other.second(), other.second()
     early, late = Ear(), Ear()
     first.connect(early.handlers())

@@ -18,6 +18,7 @@ from wa.store.locks import FileLock
 
 if TYPE_CHECKING:
     from wa.connection.owner import Owner
+    from wa.hooks.serving.runner import Runner
 
 LOOK_SECONDS = 0.02
 """Seconds between two looks of a waiting command for its result."""
@@ -65,12 +66,14 @@ def serve(
     until: Watch[bool],
     tick: Watch[None] | None = None,
     every: float = LOOK_SECONDS,
+    heard: Callable[[], None] | None = None,
 ) -> None:
     """Hold the connection until `until(owner)` is true, or stand by while another process holds it.
 
     The owner is None while this process stands by; it then looks again every `every`
     seconds. `tick(owner)` is called after events, and once more at the end, on a thread
-    of its own, because it prints and a reader may keep it waiting. Raise WaError when the
+    of its own, because it prints and a reader may keep it waiting; `heard()` when the
+    store may have changed. Raise WaError when the
     connection ends for good, the error that ended `tick`, KeyboardInterrupt and Terminated.
     """
     from wa.connection.owner import Owner  # here, for what only asks or queues does without it
@@ -80,6 +83,12 @@ def serve(
     asked: list[BaseException] = []
     stopped = threading.Event()
     owner: Owner | None = None
+    hear = [] if heard is None else [heard]
+
+    def look(running: Owner | None) -> None:
+        for each in hear:
+            each()
+        teller.look(running)
 
     def stop(error: BaseException) -> None:
         asked.append(error)
@@ -91,16 +100,18 @@ def serve(
         while not stopped.is_set() and not until(None):
             if lock.acquire():
                 owner = Owner(context.home, context.settings, transport, context.now, lock, command, scope)
-                with hooks, keeper:
-                    owner.run(lambda running: stopped.is_set() or until(running), teller.look)
+                with hooks as runner, keeper:
+                    if runner is not None:
+                        hear.append(runner.look)
+                    owner.run(lambda running: stopped.is_set() or until(running), look)
                 break
-            teller.look(None)
+            look(None)
             time.sleep(every)  # and not `stopped.wait`, whose lock a signal would find held
     if asked:
         raise asked[0]
 
 
-def _hooks(context: Context, command: str) -> AbstractContextManager[object]:
+def _hooks(context: Context, command: str) -> AbstractContextManager[Runner | None]:
     """Return what serves the hooks in a block, if this command stays: others only write events down."""
     if command not in SERVE_HOOKS:
         return nullcontext()

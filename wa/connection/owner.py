@@ -42,7 +42,9 @@ LOOK_EVERY = 15 * 60.0
 HEARTBEAT = 10.0
 """Seconds between two heartbeats, which are written to the session lock's file."""
 LOOK_AGAIN = 1.0
-"""Seconds after which the main thread looks at its deadlines even if nothing woke it."""
+"""Seconds after which the main thread looks at its deadlines and the store even if nothing woke it."""
+TELL_EVERY = 0.02
+"""The least seconds between two outcomes of which the main thread is told, while more messages follow."""
 RECONNECT_FIRST, RECONNECT_MOST = 0.2, 30.0
 """Seconds before the first attempt to reconnect, and the most seconds before a later one."""
 LET_GO_SECONDS = 20.0
@@ -76,13 +78,10 @@ class Owner:
         scope: Scope,
     ) -> None:
         self.home = home
-        self.caught_up = False
+        self.caught_up = self.connected = False
         self.settled: deque[str] = deque()
-        self._settings = settings
-        self._transport = transport
-        self._now = now
+        self._settings, self._transport, self._now, self._scope = settings, transport, now, scope
         self._heart = Heartbeat(lock, command, scope.name.lower(), to_iso(now()))
-        self._scope = scope
         self._recorder = Recorder(home, transport, now, lambda: self._socket.wake(), self._failed)
         self._recorder.tells_line = scope is not Scope.WAITED
         self._store = Store(home, busy_seconds=BUSY_SECONDS)
@@ -91,36 +90,33 @@ class Owner:
         self._patience = Patience()
         self._send_store: Store | None = None
         self._signals: deque[Signal] = deque()
-        self.connected = False
         self._connect_at: float | None = 0.0
         self.trouble: str | None = None
         self._stopping, self._cut, self._held = threading.Event(), threading.Event(), threading.Event()
         self._is_let_go, self._failed_connects = False, 0
         self._error: BaseException | None = None
         self._send_work, self._request_work = threading.Event(), threading.Event()
-        self._sender = threading.Thread(
-            target=self._guard, args=(self._send_loop,), name="sender", daemon=True
-        )
-        self._requests = threading.Thread(
-            target=self._guard, args=(self._request_loop,), name="requests", daemon=True
-        )
-        self._next_beat = self._next_look = self._next_watch = 0.0
-        self._asked, self._seen, self._clock_offset = False, -1, 0.0
+        self._sender = self._thread("sender", self._send_loop)
+        self._requests = self._thread("requests", self._request_loop)
+        self._next_beat = self._next_watch = 0.0
+        self._next_tell, self._seen, self._clock_offset = 0.0, -1, 0.0
 
     # ── The main thread ─────────────────────────────────────────────────────────────────────────────
 
     def run(self, until: Callable[[Owner], bool], tick: Callable[[Owner], None] | None = None) -> None:
-        """Work until `until(self)` is true or `stop` is called; call `tick(self)` after each event.
+        """Work until `until(self)` is true or `stop` is called; call `tick(self)` when there may be news.
 
         Raise the error that ended the work, if any: WaError, or the error that `stop` was called with.
         """
         try:
             self._begin()
+            is_woken = True
             while not self._stopping.is_set() and not until(self):
-                self._look_after()
-                if tick is not None:
+                is_changed = self._look_after()
+                if tick is not None and (is_woken or is_changed):
                     tick(self)
-                if self._socket.wait(self._pause()):
+                is_woken, is_asked = self._socket.wait(self._pause())
+                if is_asked:
                     self._nudge()
         except sqlite3.Error as error:
             self.stop(error)
@@ -161,23 +157,23 @@ class Owner:
             history_sync.interrupt(self._store, "interrupted", now)
         send.prune_marks(self._store, now - MARKS_KEPT)
 
-    def _look_after(self) -> None:
+    def _look_after(self) -> bool:
+        """Do what is due. Return whether the store has changed."""
         while self._signals and self._patience.attempt(lambda: self._on_signal(self._signals[0])):
             self._signals.popleft()
         if self._connect_at is not None and not self._is_let_go and time.monotonic() >= self._connect_at:
             self._connect()
-        if self.connected and (self._asked or time.monotonic() >= self._next_look):
-            self._asked, self._next_look = False, time.monotonic() + LOOK_AGAIN
-            self._request_work.set()
-            if (version := self._store.version()) != self._seen:  # a writer may have failed to wake us
-                self._seen = version
-                self._send_work.set()
         if time.monotonic() >= self._next_watch:
             self._next_watch = time.monotonic() + LOOK_AGAIN
             self._watch_files()
         if time.monotonic() >= self._next_beat:
             self._beat()
             self._watch_clock()
+            self._request_work.set()  # some of it is due after a time
+        if is_changed := (version := self._store.version()) != self._seen:  # a writer may fail to wake us
+            self._seen = version
+            self._look_for_work()
+        return is_changed
 
     def _pause(self) -> float:
         if self._signals:
@@ -188,10 +184,13 @@ class Owner:
 
     def _nudge(self) -> None:
         """Look at the queue and the requests at once: another process has added to them."""
-        self._asked = True
-        self._send_work.set()
+        self._look_for_work()
         if self._connect_at is not None:
             self._connect_at = min(self._connect_at, time.monotonic() + RECONNECT_FIRST)
+
+    def _look_for_work(self) -> None:
+        self._send_work.set()
+        self._request_work.set()
 
     def _beat(self) -> None:
         self._next_beat = time.monotonic() + HEARTBEAT
@@ -227,6 +226,7 @@ class Owner:
         self._failed_connects += 1
         self._connect_at = time.monotonic() + seconds * random.uniform(0.75, 1.25)  # noqa: S311
         self.trouble = reason
+        self._socket.wake()
         self._heart.line("offline", reason, to_iso(self._now()))
         self._recorder.tell_line("offline", reason)
 
@@ -250,11 +250,13 @@ class Owner:
         log.info("%s", event)
         if isinstance(event, Connected):
             self._failed_connects, self._connect_at = 0, None
-            self._keep_account(event)
+            with self._store.write():
+                keep_account(self._store, event.account, self._now())
+            merge_chats.join_split_chats(self._store, self._now())
             self.connected = True
             self._heart.line("connected", None, to_iso(self._now()))
             self._recorder.tell_line("connected", None)
-            self._send_work.set()
+            self._look_for_work()
         elif isinstance(event, CaughtUp):
             self.caught_up = True
             self._request_work.set()
@@ -268,11 +270,6 @@ class Owner:
                 with self._store.write():
                     forget_account(self._store)
             self.stop(end_of_connection(event))
-
-    def _keep_account(self, event: Connected) -> None:
-        with self._store.write():
-            keep_account(self._store, event.account, self._now())
-        merge_chats.join_split_chats(self._store, self._now())
 
     # ── Requests of other commands ──────────────────────────────────────────────────────────────────
 
@@ -353,7 +350,9 @@ class Owner:
         log.info("%s: %s", claim.id, result)
         following = Patience().insist(lambda: self._settle(store, claim, result), self._cut)
         self.settled.append(claim.id)
-        self._socket.wake()
+        if following is None or time.monotonic() >= self._next_tell:
+            self._next_tell = time.monotonic() + TELL_EVERY
+            self._socket.wake()
         return following
 
     def _settle(self, store: Store, claim: Claim, result: Accepted | SendError) -> Claim | None:
@@ -367,6 +366,9 @@ class Owner:
         return None
 
     # ── The end ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _thread(self, name: str, loop: Callable[[], None]) -> threading.Thread:
+        return threading.Thread(target=self._guard, args=(loop,), name=name, daemon=True)
 
     def _guard(self, loop: Callable[[], None]) -> None:
         """Run a thread's loop. An error that ends the loop ends the owner with that error."""

@@ -1,4 +1,4 @@
-"""The socket on which other processes wake the owner of the connection."""
+"""The sockets on which other processes wake the owner of the connection, and the stand-in's listener."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ class WakeSocket:
             self._outer.close()
             self._outer = None
 
+    @property
+    def is_reachable(self) -> bool:
+        """Whether other processes can end a wait."""
+        return self._outer is not None
+
     def wake(self) -> None:
         """End the present or the next wait, from any thread of this process."""
         try:
@@ -43,8 +48,8 @@ class WakeSocket:
         except OSError:
             pass  # it is closed: nothing waits any more
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until woken, or for `seconds`; return whether another process ended the wait."""
+    def wait(self, seconds: float) -> tuple[bool, bool]:
+        """Wait until woken, or for `seconds`. Return whether it was woken, and whether by another process."""
         ends = [end for end in (self._inner, self._outer) if end is not None]
         poll = select.poll()  # select.select() refuses descriptors from 1024 on
         for end in ends:
@@ -53,7 +58,7 @@ class WakeSocket:
         for end in ends:
             if end.fileno() in ready:
                 self._drain(end)
-        return self._outer is not None and self._outer.fileno() in ready
+        return bool(ready), self._outer is not None and self._outer.fileno() in ready
 
     @staticmethod
     def _drain(end: socket.socket) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Annotated
@@ -68,7 +68,7 @@ def listen(
         """Return when to stop, reckoned from the first call: on a slow machine, loading takes a second."""
         return time.monotonic() + length
 
-    with _own_hook(app, exec_, webhook):
+    with _own_hook(app, exec_, webhook) as heard:
         hold.serve(
             app.serving,
             "listen --no-send" if no_send else "listen",
@@ -76,14 +76,15 @@ def listen(
             until=lambda owner: time.monotonic() >= end(),
             tick=feed.print_new,
             every=hold.STANDBY_SECONDS,
+            heard=heard,
         )
 
 
 @contextmanager
-def _own_hook(app: App, command: str | None, address: str | None) -> Iterator[None]:
-    """Serve a hook of this listener's own while it runs."""
+def _own_hook(app: App, command: str | None, address: str | None) -> Iterator[Callable[[], None] | None]:
+    """Serve a hook of this listener's own while it runs. Yield what is to be called for each change."""
     if command is None and address is None:
-        yield
+        yield None
         return
     from wa.hooks import program, table, webhook
     from wa.hooks.serving.runner import Runner
@@ -97,8 +98,8 @@ def _own_hook(app: App, command: str | None, address: str | None) -> Iterator[No
     values = {"exec": command, "webhook": address, "holder": os.getpid()}
     row = table.add(app.store, f"listen {os.getpid()}", values, app.now())
     try:
-        with Runner(app.home, app.settings, app.now, row["id"]):
-            yield
+        with Runner(app.home, app.settings, app.now, row["id"]) as runner:
+            yield runner.look
     finally:
         table.remove(app.store, row["name"])
 

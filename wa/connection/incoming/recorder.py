@@ -32,7 +32,7 @@ PRUNE_SECONDS = 3600.0
 """Seconds after which the log of events is pruned again."""
 GIVE_UP_SECONDS = 120.0
 """Seconds after which the process ends because it cannot store anything."""
-HELD_BACK_SECONDS, PAUSE_SECONDS, GIVE_WAY = 0.2, 0.03, 0.002
+HELD_BACK_SECONDS, PAUSE_SECONDS = 0.2, 0.03
 """Recording waits while events arrive less than PAUSE_SECONDS apart, at most HELD_BACK_SECONDS."""
 _OURS = ("no such", "syntax error", "has no column", "malformed", "not a database")
 """Parts of the messages of errors that waiting does not cure."""
@@ -211,8 +211,7 @@ class Recorder:
 
     def _give_way(self) -> None:
         """Wait while events arrive: those in the library's memory are lost if the process is killed."""
-        begin = time.monotonic()
-        while time.monotonic() - self._last < PAUSE_SECONDS and not self._ending.is_set():
-            if time.monotonic() - begin > HELD_BACK_SECONDS:
+        end = time.monotonic() + HELD_BACK_SECONDS
+        while (left := min(self._last + PAUSE_SECONDS, end) - time.monotonic()) > 0:
+            if self._ending.wait(left):
                 return
-            time.sleep(GIVE_WAY)

@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 PRUNE_SECONDS = 3600.0
 LAST_SECONDS = 5.0
 """Seconds for which events are still handed over after the connection ended with an error."""
-WATCH_SECONDS = 0.1
-"""Seconds between two looks whether the store has changed."""
+WATCH_SECONDS = 5.0
+"""Seconds between two looks whether the store has changed, if nothing calls `look`."""
+SEEN_EVERY = 0.02
 
 
 class Runner:
@@ -41,20 +42,28 @@ class Runner:
         self._own = own
         self._workers: dict[int, Worker] = {}
         self._newest = -1
-        self._ending = threading.Event()
+        self._ending, self._work = threading.Event(), threading.Event()
+        self._asked = self._done = 0
+        """How many looks were asked for, and how many of these are done."""
         self._thread = threading.Thread(target=self._watch, name="hooks", daemon=True)
 
     def __enter__(self) -> Runner:
         self._thread.start()
         return self
 
+    def look(self) -> None:
+        """Have the workers look soon: the store may have changed. Any thread may call this."""
+        self._asked += 1
+        self._work.set()
+
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is not None:  # what ended the connection is an event too
             end = time.monotonic() + LAST_SECONDS
-            time.sleep(3 * WATCH_SECONDS)  # until that event is seen
-            while time.monotonic() < end and not self._are_idle():
-                time.sleep(WATCH_SECONDS)
+            self.look()
+            while time.monotonic() < end and not (self._done >= self._asked and self._are_idle()):
+                time.sleep(SEEN_EVERY)
         self._ending.set()
+        self._work.set()
         self._thread.join(LOOK_SECONDS)
         for worker in self._workers.values():
             worker.stop()
@@ -70,7 +79,8 @@ class Runner:
             return
         seen, pruned, is_synced = -1, -PRUNE_SECONDS, False
         try:
-            while not self._ending.wait(WATCH_SECONDS):
+            while not self._ending.is_set():
+                asked = self._asked
                 try:
                     if time.monotonic() - pruned > PRUNE_SECONDS:
                         deliveries.prune(store, self._now())
@@ -86,6 +96,9 @@ class Runner:
                     self._newest = events.newest(store)
                 except sqlite3.Error as error:  # of a damaged store, the owner tells
                     log.info("the hooks cannot be read: %s", error)
+                self._done = asked
+                self._work.wait(WATCH_SECONDS)
+                self._work.clear()
         finally:
             store.close()
 

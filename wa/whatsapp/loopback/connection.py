@@ -9,15 +9,18 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import takewhile
 
 from wa.jids import show_jid
 from wa.store.paths import Home
+from wa.store.wake import WakeSocket
 from wa.whatsapp.events import Account, Event, History, HistoryChat
 from wa.whatsapp.ids import own_message_id
 from wa.whatsapp.loopback.lines import ACCOUNT
-from wa.whatsapp.loopback.server import EVENTS, Loopback
+from wa.whatsapp.loopback.server import AT_ONCE, EVENTS, Loopback
 from wa.whatsapp.sealed import Sealed
 from wa.whatsapp.signals import (
     Banned,
@@ -46,7 +49,10 @@ from wa.whatsapp.transport import (
     TooLarge,
 )
 
-POLL_SECONDS = 0.02
+LOOK_SECONDS, LOOK_UNTOLD = 2.0, 0.02
+"""Seconds between two looks for events if nothing wakes the listener, and if nothing can."""
+REST_SECONDS = 0.02
+"""The least seconds between two looks: receipts are handed over and removed together."""
 
 
 class LoopbackTransport:
@@ -59,6 +65,7 @@ class LoopbackTransport:
         self._server: Loopback | None = None
         self._token: str | None = None
         self._stopping = threading.Event()
+        self._socket: WakeSocket | None = None
         self._listener: threading.Thread | None = None
 
     def account(self) -> Account:
@@ -78,9 +85,9 @@ class LoopbackTransport:
             handlers.signal(refusal)
             return
         self._token = self._server.take_connection()
-        self._stopping = threading.Event()
+        self._socket, self._stopping = WakeSocket(self._server.socket), threading.Event()
         self._listener = threading.Thread(
-            target=self._listen, args=(handlers, self._token), name="loopback", daemon=True
+            target=self._listen, args=(handlers, self._token, self._socket), name="loopback", daemon=True
         )
         self._listener.start()
 
@@ -88,27 +95,34 @@ class LoopbackTransport:
         """Close the connection; Transport.disconnect."""
         self._token = None
         self._stopping.set()
+        if self._socket is not None:
+            self._socket.wake()
         if self._listener is not None and self._listener is not threading.current_thread():
             self._listener.join()
         self._listener = None
 
-    def _listen(self, handlers: Handlers, token: str) -> None:
+    def _listen(self, handlers: Handlers, token: str, socket: WakeSocket) -> None:
         server = Loopback(self._home, durable=False)
         try:
             handlers.signal(Connected(ACCOUNT))
-            end = self._deliver_all(server, handlers, token)
+            end = self._deliver_all(server, handlers, token, socket)
         except Exception:  # an event could not be stored: the server keeps the others
             self._token = None
             return
         finally:
             server.close()
+            socket.close()
         if end is not None:
             self._token = None
             handlers.signal(end)
 
-    def _deliver_all(self, server: Loopback, handlers: Handlers, token: str) -> Signal | None:
+    def _deliver_all(
+        self, server: Loopback, handlers: Handlers, token: str, socket: WakeSocket
+    ) -> Signal | None:
         """Hand over events until `disconnect`; return None, or the signal that ended it earlier."""
-        seen, last, caught_up = -1, 0, False
+        seen, last, caught_up, looked = -1, 0, False, 0.0
+        waiting: list[tuple[int, str, bytes]] = []
+        are_all = True
         while not self._stopping.is_set():
             if (version := server.version()) != seen:
                 seen = version
@@ -116,20 +130,36 @@ class LoopbackTransport:
                     return Replaced()
                 if refusal := _refusal(server.faults()):
                     return refusal
-            waiting = server.next_incoming(last)
-            if waiting is None:
+            if not waiting:
+                looked, waiting = time.monotonic(), server.incoming(last)
+                are_all = len(waiting) < AT_ONCE
+            if receipts := list(takewhile(lambda each: each[1] == "receipt", waiting)):
+                last = self._hand_over(server, handlers, token, receipts)
+                del waiting[: len(receipts)]
+            elif waiting:
+                last, kind, payload = waiting.pop(0)
+                if server.remove_incoming(last, last, token):
+                    handlers.event(kind, payload)
+            if not waiting and are_all:
                 if not caught_up:
                     caught_up = True
                     handlers.signal(CaughtUp())
-                self._stopping.wait(POLL_SECONDS)
-                continue
-            last, kind, payload = waiting
-            if kind == "receipt":
-                handlers.event(kind, payload)
-                server.remove_incoming(last, token)
-            elif server.remove_incoming(last, token):
-                handlers.event(kind, payload)
+                if socket.wait(LOOK_SECONDS if socket.is_reachable else LOOK_UNTOLD)[0]:
+                    time.sleep(max(0.0, looked + REST_SECONDS - time.monotonic()))
         return None
+
+    def _hand_over(
+        self, server: Loopback, handlers: Handlers, token: str, receipts: list[tuple[int, str, bytes]]
+    ) -> int:
+        """Hand over receipts, and remove these afterwards; return the number of the last one."""
+        last = receipts[0][0] - 1
+        try:
+            for number, kind, payload in receipts:
+                handlers.event(kind, payload)
+                last = number
+        finally:
+            server.remove_incoming(receipts[0][0], last, token)
+        return last
 
     def send(self, message: Outgoing) -> Accepted:
         """Send a message and wait for the acknowledgement; Transport.send."""
@@ -151,6 +181,8 @@ class LoopbackTransport:
             raise Refused(int(faults["refuse"]))
         now = self._now()
         server.accept(message, message_id, now, receipt=faults.get("receipts") != "off")
+        if self._socket is not None:
+            self._socket.wake()
         if "ack-delay" in faults and stopping.wait(float(faults["ack-delay"])):
             raise SendError("the connection was closed before the acknowledgement")
         if "ack-lost" in faults:

@@ -15,6 +15,7 @@ from wa.jids import parse_address
 from wa.store.files import storage_error
 from wa.store.locks import FileLock
 from wa.store.paths import Home
+from wa.store.wake import wake_owner
 from wa.times import to_iso
 from wa.whatsapp.events import (
     ChatRead,
@@ -35,6 +36,9 @@ from wa.whatsapp.transport import Outgoing, ReadMark
 SWITCHES = ("offline", "ack-lost", "logged-out", "receipts", "outdated")
 NUMBERS = ("ack-delay", "ack-timeout", "banned", "upload-delay")
 FAULTS = (*SWITCHES, *NUMBERS, "refuse", "not-on-whatsapp")
+
+AT_ONCE = 100
+"""Waiting events that are read at a time."""
 
 EVENTS: dict[str, Callable[..., Event]] = {
     "message": MessageReceived,
@@ -66,6 +70,8 @@ class Loopback:
     """The server's database, used by `wa loopback` and by the transport."""
 
     def __init__(self, home: Home, *, durable: bool = True) -> None:
+        self.socket = home.loopback.resolve().with_suffix(".sock")
+        """Whoever writes to the database wakes the connection that listens there."""
         try:
             self._db = sqlite3.connect(
                 home.loopback, timeout=30, isolation_level=None, check_same_thread=False
@@ -93,6 +99,13 @@ class Loopback:
                 self._db.execute("ROLLBACK")
             raise
 
+    @contextmanager
+    def _tell(self) -> Iterator[None]:
+        """Write in the block what the listening connection is to notice at once."""
+        with self._write():
+            yield
+        wake_owner(self.socket)
+
     def _value(self, sql: str, params: Sequence[Any] = ()) -> Any:
         row = self._db.execute(sql, params).fetchone()
         return None if row is None else row[0]
@@ -104,7 +117,7 @@ class Loopback:
         forms in `docs/loopback.md`. If one line is wrong, none is queued.
         """
         ids = []
-        with self._write():
+        with self._tell():
             for line in lines:
                 for kind, event in events_of(line, now, self._members):
                     self._put(kind, event)
@@ -134,7 +147,7 @@ class Loopback:
     def set_fault(self, name: str, value: str | None) -> None:
         """Set or clear a fault; it takes effect at once, in every process."""
         setting = _check_fault(name, value)
-        with self._write():
+        with self._tell():
             if name != "not-on-whatsapp":
                 self._db.execute("DELETE FROM faults WHERE name = ?", [name])
             if setting is not None:
@@ -142,7 +155,8 @@ class Loopback:
 
     def reset(self) -> None:
         """Clear all faults. The list of delivered messages stays."""
-        self._db.execute("DELETE FROM faults")
+        with self._tell():
+            self._db.execute("DELETE FROM faults")
 
     def faults(self) -> dict[str, str]:
         """Return the faults in force, by name."""
@@ -156,7 +170,8 @@ class Loopback:
     def take_connection(self) -> str:
         """Become the newest connection, and return its token."""
         token = connection_token()
-        self._db.execute("INSERT OR REPLACE INTO connection VALUES (1, ?)", [token])
+        with self._tell():
+            self._db.execute("INSERT OR REPLACE INTO connection VALUES (1, ?)", [token])
         return token
 
     def connection(self) -> str | None:
@@ -188,21 +203,19 @@ class Loopback:
         found: str | None = self._value("SELECT message_id FROM delivered WHERE secret = ?", [secret.hex()])
         return found
 
-    def next_incoming(self, after: int) -> tuple[int, str, bytes] | None:
-        """Return the oldest waiting event with a higher number than `after`: its number, kind and payload."""
-        row: tuple[int, str, bytes] | None = self._db.execute(
-            "SELECT id, kind, CAST(payload AS BLOB) FROM incoming WHERE id > ? ORDER BY id LIMIT 1", [after]
-        ).fetchone()
-        return row
+    def incoming(self, after: int) -> list[tuple[int, str, bytes]]:
+        """Return the AT_ONCE oldest waiting events behind a number: number, kind and payload of each."""
+        sql = "SELECT id, kind, CAST(payload AS BLOB) FROM incoming WHERE id > ? ORDER BY id LIMIT ?"
+        return self._db.execute(sql, [after, AT_ONCE]).fetchall()
 
-    def remove_incoming(self, number: int, token: str) -> bool:
-        """Forget a waiting event; return False if another connection has taken over."""
-        sql = "DELETE FROM incoming WHERE id = ? AND (SELECT token FROM connection) = ?"
-        return self._db.execute(sql, [number, token]).rowcount > 0
+    def remove_incoming(self, first: int, last: int, token: str) -> bool:
+        """Forget the waiting events of these numbers; return False if another connection has taken over."""
+        sql = "DELETE FROM incoming WHERE id BETWEEN ? AND ? AND (SELECT token FROM connection) = ?"
+        return self._db.execute(sql, [first, last, token]).rowcount > 0
 
     def tell_history_end(self, chat: str) -> None:
         """Tell the owner of the connection that there are no older messages of a chat."""
-        with self._write():
+        with self._tell():
             payload = json.dumps({"chat_jid": chat}).encode()
             self._db.execute("INSERT INTO incoming (kind, payload) VALUES ('history', ?)", [payload])
 

@@ -11,8 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from wa.store.paths import Home
 from wa.whatsapp.neonize.decoding.from_json import stored_message
@@ -67,11 +65,12 @@ class Client:
         self.native.event.execute = lambda uuid, binary, size, code: on_event(
             self, lib.events.INT_TO_EVENT[code], ctypes.string_at(binary, size)
         )
-        self.thread = threading.Thread(target=self._run, name="neonize", daemon=True)
+        # No daemon: while Go runs, it calls back, and Python must not end before.
+        self.thread = threading.Thread(target=self._run, name="neonize", daemon=False)
 
     def _run(self) -> None:
         try:
-            self.native.connect()
+            self._lib.run(self.native)
         except Exception as error:
             self.error = error
         self.ended.set()
@@ -282,6 +281,9 @@ def download_seconds(size: int) -> float:
 
 def can_be_reached() -> bool:
     """Return whether WhatsApp's server, or the proxy before it, accepts a connection."""
+    from urllib.parse import urlsplit  # their import takes 1 MB, and this is called after a failure
+    from urllib.request import getproxies
+
     proxy = urlsplit(getproxies().get("https", ""))
     where = (proxy.hostname, proxy.port or 80) if proxy.hostname else (SERVER, 443)
     try:

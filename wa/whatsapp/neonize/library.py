@@ -1,13 +1,15 @@
-"""neonize (whatsmeow in Go), loaded only here, and only when needed: it takes 0.2 s and 60 MB."""
+"""neonize (whatsmeow in Go), loaded only here, and only when needed: it takes 0.1 s and 26 MB."""
 
 from __future__ import annotations
 
+import ctypes
+import importlib
 import logging
 import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
@@ -21,29 +23,56 @@ MOST_LEFT = 2
 """Transfers of one kind that were given up and still run; with so many, no other is begun."""
 
 
-_UNUSED = ("httpx", "linkpreview", "magic", "requests", "segno", "tqdm")
-"""Packages that neonize imports for what we do ourselves or not at all: previews of links, downloads, QR
-codes, kinds of files. They are half of the time of its import and 11 MB; `magic` fails without libmagic."""
+_UNUSED = (
+    "PIL", "concurrent.futures", "ctypes.util", "google.protobuf.internal.containers", "httpx", "linkpreview",
+    "magic", "phonenumbers", "requests", "segno", "tqdm",
+    "neonize.ext.interactive_message.base", "neonize.proto.waConsumerApplication.WAConsumerApplication_pb2",
+    "neonize.proto.waMsgApplication.WAMsgApplication_pb2", "neonize.utils.calc", "neonize.utils.ffmpeg",
+    "neonize.utils.iofile", "neonize.utils.sticker", "neonize.utils.thumbnail",
+)  # fmt: skip
+"""Modules that neonize imports for what we do ourselves or not at all: previews of links and pictures,
+downloads, QR codes, kinds of files, stickers, buttons. They are three quarters of the time of its import
+and 20 MB; `magic` fails without libmagic."""
 
 
 class _Nothing(ModuleType):
-    """A module of which every name is None."""
+    """A module of which every name is None while `loader`, a thread, imports neonize.
 
-    def __getattr__(self, name: str) -> None:
-        if name.startswith("__"):  # the import system asks for such names
-            raise AttributeError(name)
+    For another thread, and later, its names are those of the real module.
+    """
+
+    def __init__(self, name: str, loader: int | None) -> None:
+        super().__init__(name)
+        self.loader = loader
+
+    def __getattr__(self, name: str) -> Any:
+        if threading.get_ident() == self.loader:
+            if name.startswith("__"):  # the import system asks for such names
+                raise AttributeError(name)
+            return None
+        self.remove()
+        real = importlib.import_module(self.__name__)
+        with suppress(ImportError):  # it may be a module of the package
+            importlib.import_module(f"{self.__name__}.{name}")
+        return getattr(real, name)
+
+    def remove(self) -> None:
+        """Let the next import find the real module."""
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
 
 
 @contextmanager
 def _left_out(names: tuple[str, ...]) -> Iterator[None]:
-    """Let imports of these packages find nothing, unless they are imported already."""
-    made = {name: _Nothing(name) for name in names if name not in sys.modules}
-    sys.modules.update(made)
+    """Let imports of these modules by this thread find nothing, unless they are imported already."""
+    made = [_Nothing(name, threading.get_ident()) for name in names if name not in sys.modules]
+    sys.modules.update({each.__name__: each for each in made})
     try:
         yield
     finally:
-        for name in made:
-            del sys.modules[name]
+        for each in made:
+            each.loader = None
+            each.remove()
 
 
 class Library:
@@ -74,10 +103,30 @@ class Library:
         """The classes of events that are recorded, and their kinds in the spool."""
         self.heard = [*_signals(events), *self.recorded]
         """The events to subscribe to."""
-        logging.getLogger("neonize.utils.log").setLevel(logging.DEBUG)  # the level that Go is given
         for name in ("neonize", "whatsmeow"):  # otherwise their warnings would go to standard error
             logging.getLogger(name).propagate = False
             logging.getLogger(name).addHandler(logging.NullHandler())
+
+    def run(self, native: Any) -> None:
+        """Connect a client, and return when it was stopped. Raise NeonizeError when it cannot be connected.
+
+        `native.connect()` does the same, but wakes up five times a second meanwhile.
+        """
+        made, subscribed = self.client, bytearray(native.event.list_func)
+        calls = (
+            made.func_string(native._NewClient__onQr),
+            made.func_string(native._NewClient__onLoginStatus),
+            made.func_callback_bytes(native.event.execute),
+            made.func_callback_bytes2(made.log_whatsmeow),
+            (ctypes.c_char * len(subscribed)).from_buffer(subscribed),
+        )
+        native._connect_refs = (calls, subscribed)  # Go uses these for as long as the process lives
+        level = made.LogLevel.from_logging(logging.DEBUG).level  # the wire marks are made of its log
+        props = native.device_props.SerializeToString()
+        names = native.name.encode(), native.uuid, b"", 0, 0
+        error = made.gocode.Neonize(*names, level, *calls, len(subscribed), props, len(props), b"", 0, None)
+        if error:
+            raise made.NeonizeError(error.decode())
 
     def jid(self, text: str) -> Any:
         """Return a JID in the library's form."""
