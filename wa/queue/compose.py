@@ -54,14 +54,15 @@ def parts_of(
     is a message before it. The first message quotes `quoted_id`. Raise WaError
     `usage` for a key with several files, and as `outgoing.check_sendable` does.
     """
-    from wa.media import outgoing
-
     if len(files) > 1 and key is not None:
         raise WaError(
             "usage", "one key cannot stand for several messages", "send each file with a key of its own"
         )
-    for path in files:
-        outgoing.check_sendable(path)
+    if files:
+        from wa.media import outgoing  # it takes 3 ms to load
+
+        for path in files:
+            outgoing.check_sendable(path)
     return _with_text(text, [_keep(home, path) for path in files], quoted_id)
 
 
