@@ -416,6 +416,28 @@ def test_the_last_waiter_withdraws_the_row(wa, home, store, spawn, queued):
     assert wa("send", REEM, "Hello", "--key", "K", "--json").error["code"] == "wrong-state"
 
 
+def test_a_clock_that_is_set_ahead_does_not_end_the_wait(wa, home, queued):
+    ahead = [timedelta()]
+
+    def is_waited_for():
+        with closing(Store(home)) as store:
+            return waiters(store) == 1
+
+    def set_ahead():
+        ahead[0] = timedelta(hours=1)
+        with closing(Loopback(home)) as server:
+            server.set_fault("offline", "off")
+
+    wa("loopback", "fault", "offline", "on")
+    wa("chats")  # makes the store
+    thread = in_background(set_ahead, is_waited_for)
+    result = wa("send", REEM, "Hello", "--key", "K", "--wait", "20", now=lambda: system_now() + ahead[0])
+    thread.join()
+    assert result.code == 0, result.err
+    assert queued() == ["sent"]
+    assert delivered(home) == ["Hello"]
+
+
 def test_a_waiter_that_fails_leaves_the_row_to_the_other(wa, home, store, monkeypatch, queued):
     def fail(*args, **kwargs):
         raise LOCKED

@@ -217,6 +217,8 @@ class _Wish:
             return True
         if row["status"] == "pending":
             self._watch_blocks(left)
+            context = self._context
+            self.waiter = waiting.follow_clock(context.store, self.waiter, left, context.now())
         if left <= 0:  # now, for closing the connection may end an upload, which would leave the row pending
             with self._context.store.patience(END_SECONDS):
                 waiting.stop(self._context.store, self.waiter, self._context.now())

@@ -6,8 +6,8 @@ A waiter that was killed counts until the moment up to which it would have waite
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from wa.errors import EXIT_OF_CODE, WaError
 from wa.queue import rows, states
@@ -41,6 +41,15 @@ def start(store: Store, waiter: Waiter, now: datetime) -> None:
         if row["status"] in ("pending", "sending"):  # an attempt that comes to nothing is pending again
             until = max([to_iso(waiter.until), *others.values()])
             rows.update(store, waiter.row_id, now, wait_until=until)
+
+
+def follow_clock(store: Store, waiter: Waiter, left: float, now: datetime) -> Waiter:
+    """Return a waiter with `left` seconds to wait; noted anew if the clock was set ahead."""
+    if left <= 0 or waiter.until > now:
+        return waiter
+    later = replace(waiter, until=now + timedelta(seconds=left))
+    start(store, later, now)
+    return later
 
 
 def stop(store: Store, waiter: Waiter, now: datetime) -> Row:
