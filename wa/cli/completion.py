@@ -84,7 +84,7 @@ class _Word(str):
 
 def complete_contact(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the names of contacts that begin with `incomplete`, none in case of an error."""
-    return _named(ctx, incomplete, contacts.listing)
+    return _named(ctx, incomplete, lambda store: contacts.beginning(store, incomplete))
 
 
 def complete_template(ctx: typer.Context, incomplete: str) -> list[str]:

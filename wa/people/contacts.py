@@ -26,6 +26,7 @@ _WITH_PHONES = (
     " c.created_at, c.updated_at, (SELECT json_group_array(json_object('phone', p.phone, 'label', p.label))"
     " FROM contact_phones p WHERE p.contact_id = c.id) AS phones FROM contacts c"
 )
+_NOT_SHOWN = "*[\x01-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]*"
 _FAVOURITES_FIRST = "ORDER BY c.is_favorite DESC, fold(c.name), c.id"
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
@@ -56,6 +57,11 @@ def listing(store: Store, tag: str | None = None, *, favorites: bool = False) ->
     if favorites:
         where.append("c.is_favorite")
     return read(store, f"WHERE {' AND '.join(where)}", params)
+
+
+def beginning(store: Store, text: str) -> Iterator[Row]:
+    """Yield the contacts whose name begins with a text, and those with characters that are not shown."""
+    return read(store, "WHERE substr(c.name, 1, length(?1)) = ?1 OR c.name GLOB ?2", [text, _NOT_SHOWN])
 
 
 def page(store: Store, limit: int, skip: int) -> list[Row]:

@@ -21,13 +21,16 @@ from wa.people.contacts import by_phone, get
 from wa.phones import parse_phone
 from wa.record.names import canonical
 from wa.store.database import Row, Store
-from wa.store.fold import fold, fold_name
+from wa.store.fold import fold, fold_name, may_have
 from wa.values import Value
 
 Key = TypeVar("Key", int, str)
 _NAMES = (
-    "SELECT id, name FROM contacts UNION ALL SELECT c.id, a.value FROM contacts c, json_each(c.aliases) a"
+    "SELECT id, name FROM contacts"
+    " UNION ALL SELECT c.id, a.value FROM contacts c, json_each(c.aliases) a WHERE c.aliases != '[]'"
 )
+_MAY_FIT = f"SELECT * FROM ({_NAMES}) WHERE {may_have('name')}"
+"""SQL for the names that may have the folded `:part` in them: few are left to be folded here."""
 
 
 class Recipient(Value):
@@ -95,7 +98,8 @@ def find(store: Store, text: str, region: str | None, *, exact: bool = False) ->
     if not found and (phone := phone_in(text, region)) and (owner := by_phone(store, phone)):
         found = {owner["id"]: owner["name"]}
     if not found and text.isascii() and text.isdigit():
-        rows = store.rows("SELECT id, name FROM contacts WHERE CAST(id AS TEXT) = ?", [text])
+        sql = "SELECT id, name FROM contacts WHERE id = CAST(:id AS INTEGER) AND CAST(id AS TEXT) = :id"
+        rows = store.rows(sql, {"id": text})
         found = {row["id"]: row["name"] for row in rows}
     number = _only(found or _people(store, fold_name(text), exact=False), text)
     if number is None or (exact and not found):
@@ -249,7 +253,9 @@ def _groups(store: Store, needle: str, *, exact: bool) -> dict[str, str]:
 
 def _people(store: Store, needle: str, *, exact: bool) -> dict[int, str]:
     """Return the names by id of the contacts that have such a name or alias."""
-    found = {number for number, name in store.execute(_NAMES) if _fits(fold_name(name), needle, exact=exact)}
+    part = {"part": max(needle.split(), key=len, default="")}
+    names = store.execute(_MAY_FIT, part)
+    found = {number for number, name in names if _fits(fold_name(name), needle, exact=exact)}
     rows = store.execute(
         "SELECT id, name, phone FROM contacts WHERE id IN (SELECT value FROM json_each(?))",
         [json.dumps(list(found))],

@@ -32,15 +32,9 @@ def search(store: Store, text: str) -> list[Row]:
     # Numbers are stored without the 0 of a national number, whatever the country.
     number = digits.lstrip("0") if digits and not any(char.isalpha() for char in needle) else needle
     words = needle.split()[:_MOST_WORDS]
-    phones = "(SELECT group_concat(p.phone) FROM contact_phones p WHERE p.contact_id = c.id)"
-    hay = f"fold(c.name || c.aliases || c.tags || coalesce(c.notes, '') || coalesce({phones}, ''))"
-    having = " AND ".join(f"instr({hay}, ?)" for _ in words)
-    # JSON escapes quotes and backslashes, so SQL cannot find them in the column; _rank can.
-    plain = not any(char in '"\\' for char in needle)
-    where = f"WHERE ({having}) OR instr({phones}, ?)" if plain else ""
     ranked = [
         (rank, row)
-        for row in read(store, where, [*words, number] if plain else [])
+        for row in read(store, *_may_match(needle, words, number))
         if (rank := _rank(row, needle, words, number)) is not None
     ]
     if not ranked and any(len(word) >= _TYPO_FROM for word in words):
@@ -48,6 +42,26 @@ def search(store: Store, text: str) -> list[Row]:
         near = [number for number, *names in rows if _is_nearly(fold_name(" ".join(names)), words)]
         return list(read(store, "WHERE c.id IN (SELECT value FROM json_each(?))", [json.dumps(near)]))
     return [row for _, row in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def _may_match(needle: str, words: list[str], number: str) -> tuple[str, list[str]]:
+    """Return a condition in SQL that is true of all contacts that match, and its parameters.
+
+    SQLite compares by itself what is ASCII; only the other texts are folded here.
+    """
+    if any(char in '"\\' for char in needle):  # JSON escapes these, so SQL cannot find them in a column
+        return "", []
+    texts = ["c.name", "c.aliases", "c.tags", "coalesce(c.notes, '')"]
+    whole = " || ".join(texts)
+    has_number = "c.id IN (SELECT p.contact_id FROM contact_phones p WHERE instr(p.phone, ?{0}))"
+    has_digits = any(char.isdecimal() for char in needle)
+    places = [*(f"instr(lower({each}), ?{{0}})" for each in texts)]
+    places += [has_number] * has_digits
+    places.append(f"({whole} GLOB '*[^ -~]*' AND instr(fold({whole}), ?{{0}}))")
+    found = " AND ".join(f"({' OR '.join(places).format(n)})" for n in range(1, len(words) + 1))
+    if not has_digits:
+        return f"WHERE {found}", words
+    return f"WHERE ({found}) OR {has_number.format(len(words) + 1)}", [*words, number]
 
 
 def narrowed(store: Store, text: str | None, tag: str | None, *, favorites: bool) -> Iterable[Row]:

@@ -257,7 +257,9 @@ def _job_tries_again(store: Store, row: Row, now: datetime) -> bool:
 def outcomes_since(store: Store, moment: datetime) -> list[Row]:
     """Return the rows that were sent, failed, missed or became unknown since a moment, in that order."""
     return store.rows(
-        f"SELECT {COLUMNS} FROM scheduled_messages WHERE status IN ('sent', 'failed', 'unknown', 'missed')"
-        " AND updated_at >= ? ORDER BY updated_at, id",
-        [to_iso(moment)],
+        f"SELECT {COLUMNS} FROM scheduled_messages WHERE id IN"
+        " (SELECT row_id FROM events INDEXED BY events_at WHERE at >= :since AND type = 'queue')"
+        " AND status IN ('sent', 'failed', 'unknown', 'missed') AND updated_at >= :since"
+        " ORDER BY updated_at, id",
+        {"since": to_iso(moment)},
     )

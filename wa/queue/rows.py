@@ -179,14 +179,13 @@ def find(store: Store, text: str) -> str:
 
 def listing(store: Store, status: str | None) -> Iterator[Row]:
     """Yield the rows with a status by time, drafts first; all rows for "all", unsettled rows for None."""
-    sql = f"SELECT {COLUMNS} FROM scheduled_messages"
+    where = "" if status == "all" else "WHERE status = :status"
     if status is None:
-        sql += " WHERE status IN ('draft', 'pending', 'held', 'sending', 'unknown')"
-    elif status != "all":
-        sql += " WHERE status = :status"
-    return store.stream(
-        f"{sql} ORDER BY status != 'draft', scheduled_at, id", {"status": status} if status else ()
-    )
+        where = "WHERE status IN ('draft', 'pending', 'held', 'sending', 'unknown')"
+    # Only ids and times are sorted: the columns of each row are read when it is its turn.
+    ids = f"SELECT id AS row FROM scheduled_messages {where} ORDER BY status != 'draft', scheduled_at, id"
+    sql = f"SELECT {COLUMNS} FROM ({ids} LIMIT -1) CROSS JOIN scheduled_messages ON id = row"
+    return store.stream(sql, {"status": status} if status else ())
 
 
 def recent(store: Store, limit: int) -> list[Row]:

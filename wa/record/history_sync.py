@@ -259,29 +259,26 @@ def sync_status(store: Store) -> Row | None:
 def status(store: Store) -> list[Row]:
     """Return each chat with its oldest and newest message, their count, its checkpoint and its gaps.
 
-    The chat with the newest message is first.
+    The chat with the newest message is first. A gap is of more than 30 days between two messages: silence, or
+    a missing record. It is {"after", "before"}, the times of these messages in Unix seconds.
     """
+    reach: dict[str, Row] = {}
+    for chat, at in store.execute("SELECT chat_jid, timestamp FROM messages ORDER BY chat_jid, timestamp"):
+        known = reach.get(chat)
+        if known is None:
+            reach[chat] = {"oldest": at, "newest": at, "messages": 1, "gaps": []}
+            continue
+        if at - known["newest"] > GAP_DAYS * DAY:
+            known["gaps"].append({"after": known["newest"], "before": at})
+        known["newest"] = at
+        known["messages"] += 1
+    nothing: Row = {"oldest": None, "newest": None, "messages": 0, "gaps": []}
     rows = store.rows(
-        f"SELECT h.id AS chat_jid, {name_of('h.id')} AS name, found.oldest, found.newest,"
-        f" coalesce(found.messages, 0) AS messages, coalesce({_STATUS.format('c')}, 'not_started') AS status,"
+        f"SELECT h.id AS chat_jid, {name_of('h.id')} AS name, NULL AS oldest, NULL AS newest, 0 AS messages,"
+        f" coalesce({_STATUS.format('c')}, 'not_started') AS status,"
         " coalesce(c.messages_synced, 0) AS messages_synced,"
         " coalesce(c.progress_percent, 0) AS progress_percent, c.last_message_id, c.last_timestamp"
-        " FROM chats h LEFT JOIN sync_checkpoints c ON c.chat_jid = h.id"
-        " LEFT JOIN (SELECT chat_jid, min(timestamp) AS oldest, max(timestamp) AS newest,"
-        " count(*) AS messages FROM messages GROUP BY chat_jid) found ON found.chat_jid = h.id"
-        " ORDER BY found.newest DESC, h.id"
+        " FROM chats h LEFT JOIN sync_checkpoints c ON c.chat_jid = h.id ORDER BY h.id"
     )
-    return [{**row, "gaps": _gaps(store, row["chat_jid"])} for row in rows]
-
-
-def _gaps(store: Store, chat: str) -> list[Row]:
-    """Return the gaps of more than 30 days between messages of a chat: silence, or a missing record.
-
-    Each is {"after", "before"}, the times of the messages around it in Unix seconds.
-    """
-    return store.rows(
-        "SELECT earlier AS after, timestamp AS before FROM (SELECT timestamp,"
-        " lag(timestamp) OVER (ORDER BY timestamp) AS earlier FROM messages WHERE chat_jid = :chat)"
-        " WHERE timestamp - earlier > :least ORDER BY timestamp",
-        {"chat": chat, "least": GAP_DAYS * DAY},
-    )
+    found = [{**row, **reach.get(row["chat_jid"], nothing)} for row in rows]
+    return sorted(found, key=lambda row: -1 if row["newest"] is None else row["newest"], reverse=True)

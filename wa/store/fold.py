@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Callable
 
 # Phones put marks of text direction around names and numbers.
 _UNSEEN = "[\\s\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+"
@@ -17,15 +18,20 @@ def tidy(text: str) -> str:
     return re.sub(_AROUND, "", text.replace("\0", ""))
 
 
-class _WithoutMarks(dict[int, int | None]):
-    """What each character becomes without accents: itself, or None for a mark; found out when first met."""
+class _Without(dict[int, int | None]):
+    """What each character becomes where some are left out: itself, or None; found out when first met."""
+
+    def __init__(self, is_left_out: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._is_left_out = is_left_out
 
     def __missing__(self, code: int) -> int | None:
-        kept = self[code] = code if unicodedata.combining(chr(code)) < 10 else None
+        kept = self[code] = None if self._is_left_out(chr(code)) else code
         return kept
 
 
-_WITHOUT_MARKS = _WithoutMarks()
+_NO_MARKS = _Without(lambda char: unicodedata.combining(char) >= 10)
+_NO_FORMAT = _Without(lambda char: unicodedata.category(char) == "Cf")
 
 
 def fold(text: str | None) -> str:
@@ -40,7 +46,7 @@ def fold(text: str | None) -> str:
         folded = text.lower()
     else:
         parts = unicodedata.normalize("NFKD", text.casefold())
-        folded = parts.translate(_WITHOUT_MARKS).casefold()
+        folded = parts.translate(_NO_MARKS).casefold()
     return folded if folded.isprintable() else "".join(c if c >= " " else " " for c in folded)
 
 
@@ -60,5 +66,13 @@ def searched(text: str | None, details: str | None) -> str:
 def fold_name(text: str) -> str:
     """Return a name for comparison, without case, accents, spaces and invisible characters."""
     if not text.isascii():
-        text = "".join(char for char in text if unicodedata.category(char) != "Cf")
+        text = text.translate(_NO_FORMAT)
     return " ".join(fold(text).split())
+
+
+def may_have(column: str) -> str:
+    """Return SQL for whether the folded text of a column may contain `:part`, a folded part without spaces.
+
+    It is exact for ASCII, and true of any other text.
+    """
+    return f"(length({column}) != length(CAST({column} AS BLOB)) OR instr(lower({column}), :part))"
