@@ -9,7 +9,7 @@ import re
 _DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 MARKS = "\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 """Invisible marks, which set the direction of writing."""
-_NO_MARKS = str.maketrans("", "", MARKS)
+_MARK = re.compile(f"[{MARKS}]")
 _MENTION = re.compile(r"@(?:\u2068[^\u2069\n]*\u2069|\+?[0-9]{7,20}(?![0-9]))")
 _BREAKS = re.compile("[\t\n\u2028\u2029]+")
 
@@ -32,7 +32,7 @@ def counted(number: int, noun: str, verb: str = "") -> str:
 
 def unmarked(text: str) -> str:
     """Return a text without invisible marks."""
-    return text.translate(_NO_MARKS)
+    return text if text.isascii() else _MARK.sub("", text)
 
 
 def comparable(text: str | None) -> str:

@@ -40,7 +40,7 @@ class Value:
         fields.update(self._defaults)
         fields.update(zip(self._names, args, strict=False))
         fields.update(named)
-        is_twice = args and any(name in named for name in self._names[: len(args)])
+        is_twice = args and named and not named.keys().isdisjoint(self._names[: len(args)])
         if len(fields) != len(self._names) or len(args) > len(self._names) or is_twice:
             raise TypeError(f"{type(self).__name__} takes {', '.join(self._names)}")
 

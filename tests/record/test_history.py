@@ -277,6 +277,7 @@ def test_a_part_is_recorded_in_batches_and_resumed_where_it_stopped(store, monke
     spooled.append(store, HISTORY, b"past", NOW)
     decode = lambda kind, payload: past  # noqa: E731
     monkeypatch.setattr(apply, "BATCH_SECONDS", 0)  # each batch is one step
+    monkeypatch.setattr(apply, "HISTORY_STEP", 100)
     counts = []
     while spooled.apply_batch(store, decode, NOW):
         apply._decoded.clear()  # a second store, as another process would open it

@@ -869,12 +869,12 @@ def test_a_message_that_cannot_be_read_is_left_out_alone(monkeypatch):
     said = decoding.events_of
 
     def broken(content: Any, *args: Any) -> list[Event]:
-        if content.conversation == "broken":
+        if content.extendedTextMessage.text == "broken":
             raise ValueError("what is this?")
         return said(content, *args)
 
     monkeypatch.setattr(decoding, "events_of", broken)
-    bad = text("broken")
+    bad = Message(extendedTextMessage={"text": "broken"})
     first, second = told(past(bad), past(text()))
     assert first == MessageReceived(REEM, "3A01", REEM, AT, None, "other", raw=bad.SerializeToString())
     assert second.content == "Hello"

@@ -12,16 +12,15 @@ from wa.connection.incoming.file import DAMAGED, Record
 from wa.connection.incoming.sealed import open_due
 from wa.connection.spool import Part, Spool, set_aside
 from wa.queue import outcomes
-from wa.record import calls, chats, history_sync, merge_chats, reads, write
+from wa.record import calls, chats, history_sync, merge_chats, reads, search_index, write
 from wa.record.events import told
+from wa.record.messages import newest_id
 from wa.record.names import canonical
-from wa.store.database import BATCH, Store
+from wa.store.database import BATCH, BATCH_SECONDS, Store
 from wa.whatsapp.events import Event, History, HistoryChat, JidMapped, MessageReceived
 from wa.whatsapp.transport import Reader
 
-BATCH_SECONDS = 0.2
-"""Seconds after which a transaction ends even if more events wait."""
-HISTORY_STEP = 100
+HISTORY_STEP = 500
 """Messages of a part of the history in one step of recording."""
 
 Step = tuple[HistoryChat | None, list[Event]]
@@ -107,14 +106,17 @@ def _apply_history(store: Store, part: Part, reader: Reader, now: datetime) -> i
             return 1
         _decoded[key] = steps, history, record.end
     steps, history, end = _decoded[key]
+    store.begin_bulk()
     with store.write(durable=False):
         deadline = time.monotonic() + BATCH_SECONDS
+        newest = newest_id(store)
         history_sync.begin_part(store, history, now)
         for chat, events in steps[position:]:
             _record_step(store, history.kind, chat, events, now)
             position += 1
             if time.monotonic() > deadline:
                 break
+        search_index.add_new(store, newest)
         told.complete(store)  # what could not be read at first may be in it
         if position < len(steps):
             part.set_place(store, offset, position)
@@ -149,10 +151,14 @@ def _record_step(
     store: Store, kind: str, chat: HistoryChat | None, events: list[Event], now: datetime
 ) -> None:
     received = [event for event in events if isinstance(event, MessageReceived)]
-    write.record_many(store, received, "history", now)
-    for event in received:
-        if event.push_name and not event.is_from_me:
-            chats.name_person(store, event.sender, event.push_name)
+    write.record_many(store, received, "history", now, indexed=False)
+    names = {
+        canonical(store, event.sender): event.push_name
+        for event in received
+        if event.push_name and not event.is_from_me
+    }
+    for sender, name in names.items():
+        chats.name_person(store, sender, name)
     outcomes.prove_sent(store, [event.message_id for event in received if event.is_from_me], now)
     for other in events:
         if not isinstance(other, MessageReceived):

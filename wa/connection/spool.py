@@ -30,7 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class Part:
     """One of the two files, and how far it is recorded.
 
-    `key` is the key in the table `state`: {"generation", "offset", "position"}.
+    `key` is the key in the table `state`: {"generation", "offset", "step"}.
     """
 
     def __init__(self, path: Path, key: str) -> None:
@@ -42,11 +42,11 @@ class Part:
         known = store.state().get(self.key, {})
         offset = known.get("offset", 0)
         start = self.file.start(known.get("generation"), offset)
-        return start, known.get("position", 0) if start == offset else 0
+        return start, known.get("step", 0) if start == offset else 0
 
     def set_place(self, store: Store, offset: int, position: int = 0) -> None:
         """Store what `place` returns, in the transaction that records the events before it."""
-        known = {"generation": self.file.generation, "offset": offset, "position": position}
+        known = {"generation": self.file.generation, "offset": offset, "step": position}
         store.set_state(self.key, known)
 
     def begin_anew(self, store: Store, offset: int) -> None:

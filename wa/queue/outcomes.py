@@ -79,6 +79,8 @@ def settle_dead(store: Store, ask: AskEvidence, now: datetime) -> list[str]:
 
 def prove_sent(store: Store, message_ids: Sequence[str], now: datetime) -> None:
     """Mark the unknown rows with these message ids as sent: there is evidence that the messages exist."""
+    if store.value("SELECT 1 FROM scheduled_messages WHERE status = 'unknown' LIMIT 1") is None:
+        return
     for message_id in message_ids:
         row_id = store.value(
             "SELECT id FROM scheduled_messages WHERE message_id = ? AND status = 'unknown'", [message_id]

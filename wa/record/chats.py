@@ -109,17 +109,21 @@ def ensure(store: Store, jid: str, now: datetime) -> None:
 
 def count_new(store: Store, before: int, now: datetime) -> None:
     """Bring the chats up to date with the messages whose id is higher than `before`."""
-    store.execute(
-        "INSERT INTO chats (id, name, is_group, unread_count, last_message_time, created_at, updated_at)"
-        f" SELECT chat_jid, (SELECT {OWN_NAME} FROM push_names WHERE jid = chat_jid),"
-        " chat_jid LIKE '%@g.us', sum(status = 'received'),"
-        f" max(CASE WHEN {SHOWN} THEN timestamp END), :at, :at"
+    at = to_iso(now)
+    found = store.execute(
+        f"SELECT chat_jid, sum(status = 'received'), max(CASE WHEN {SHOWN} THEN timestamp END)"
         # Without NOT INDEXED, SQLite would read all messages by an index, in the order of chats.
-        " FROM messages NOT INDEXED WHERE id > :before GROUP BY chat_jid"
+        " FROM messages NOT INDEXED WHERE id > ? GROUP BY chat_jid",
+        [before],
+    ).fetchall()
+    # One statement for all, an INSERT … SELECT, would make FTS5 write out the texts that it has gathered.
+    store.conn.executemany(
+        "INSERT INTO chats (id, name, is_group, unread_count, last_message_time, created_at, updated_at)"
+        f" VALUES (?1, (SELECT {OWN_NAME} FROM push_names WHERE jid = ?1), ?2, ?3, ?4, ?5, ?5)"
         " ON CONFLICT (id) DO UPDATE SET unread_count = unread_count + excluded.unread_count,"
         " last_message_time = max(coalesce(last_message_time, excluded.last_message_time),"
         " coalesce(excluded.last_message_time, last_message_time)), updated_at = excluded.updated_at",
-        {"before": before, "at": to_iso(now)},
+        [(chat, is_group(chat), unread, newest, at) for chat, unread, newest in found],
     )
 
 

@@ -49,8 +49,11 @@ STATUS = (
 
 Everybody is who was a member when the message was sent, and still is one: those who left hold nothing back.
 """
-
-
+WITH_RECEIPTS = (
+    "SELECT id FROM messages NOT INDEXED WHERE id > ? AND is_from_me"
+    " AND EXISTS (SELECT 1 FROM receipts r WHERE r.message_id = messages.message_id)"
+)
+"""SQL for the ids of our messages behind an id, and with receipts: STATUS changes no others."""
 RECENT = 30 * 86_400
 """Seconds for which our messages in a group are looked at again when its members change."""
 

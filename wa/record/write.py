@@ -11,9 +11,10 @@ for it (`unavailable`), because it could not be read at first, gets its content;
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from datetime import datetime
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from wa.jids import is_group
@@ -21,7 +22,7 @@ from wa.record import chats, messages, search_index
 from wa.record.events import log, told
 from wa.record.messages import SILENT, Place, find, is_stand_in, moment, newest_id
 from wa.record.names import canonical, may_be_of_one
-from wa.record.responses import RECENT, STATUS
+from wa.record.responses import RECENT, STATUS, WITH_RECEIPTS
 from wa.record.retention import ledger
 from wa.store.database import Row, Store
 from wa.times import to_iso
@@ -48,20 +49,25 @@ def record(store: Store, event: MessageReceived, source: str, now: datetime) -> 
     return number
 
 
-def record_many(store: Store, events: Sequence[MessageReceived], source: str, now: datetime) -> int:
+def record_many(
+    store: Store, events: Sequence[MessageReceived], source: str, now: datetime, *, indexed: bool = True
+) -> int:
     """Store messages that were not pruned, each once, in their order; return how many were new.
 
     One statement writes all, for they may be thousands. Callers end with `told.complete`: the past may bring
-    a live message too. Raise ValueError for a time that no datetime holds.
+    a live message too. With `indexed` False they also end with `search_index.add_new`, before they commit.
+    Raise ValueError for a time that no datetime holds.
     """
     events = ledger.without_pruned(store, events, source)
+    if not events:
+        return 0
+    at, jid = to_iso(now), cache(partial(canonical, store))
     if source not in ("migration", "import"):
         for event in messages.like_made_up(store, events):
-            fill_in_id(store, dict(zip(_WRITTEN, _row_of(store, event, source, ""), strict=True)))
+            fill_in_id(store, dict(zip(_WRITTEN, _row_of(event, source, at, jid), strict=True)))
     before = newest_id(store)
-    rows = [_row_of(store, event, source, to_iso(now)) for event in events]
-    sql = f"INSERT INTO messages ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
-    new = store.conn.executemany(f"{sql} ON CONFLICT DO NOTHING", rows).rowcount
+    rows = [_row_of(event, source, at, jid) for event in events]
+    new = store.insert_many("messages", _WRITTEN, rows)
     came: list[Row] = []
     if new < len(rows):
         for values in rows:
@@ -74,21 +80,23 @@ def record_many(store: Store, events: Sequence[MessageReceived], source: str, no
             elif found is not None and row["unavailable"] is None:
                 came.append(row)
     if new:
-        search_index.add_new(store, before)
+        if indexed:
+            search_index.add_new(store, before)
         chats.count_new(store, before, now)
-        store.execute(f"UPDATE messages SET status = {STATUS} WHERE id > ? AND is_from_me", [before])
+        with_receipts = store.execute(WITH_RECEIPTS, [before]).fetchall()
+        store.conn.executemany(f"UPDATE messages SET status = {STATUS} WHERE id = ?", with_receipts)
     for row in came:
         _fill(store, row, now)
     return new
 
 
-def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple[Any, ...]:
+def _row_of(event: MessageReceived, source: str, at: str, jid: Callable[[str], str]) -> tuple[Any, ...]:
     """Return the values of the columns _WRITTEN."""
     if not 0 <= event.timestamp <= messages.LAST_SECOND:
         raise ValueError(f"{event.timestamp} is not a time in Unix seconds")
     unread = source == "live" and chats.is_unread(event)
     return (
-        canonical(store, event.chat_jid), event.message_id, canonical(store, event.sender), event.content,
+        jid(event.chat_jid), event.message_id, jid(event.sender), event.content,
         event.timestamp, event.is_from_me, event.message_type,
         "sent" if event.is_from_me else "received" if unread else "read", event.quoted_id, event.raw,
         None if event.details is None else json.dumps(event.details, ensure_ascii=False), event.unavailable,
@@ -97,10 +105,7 @@ def _row_of(store: Store, event: MessageReceived, source: str, at: str) -> tuple
 
 
 def put_back(store: Store, rows: Sequence[Row]) -> None:
-    """Store the rows of messages that were exported, none of which is stored, each with its id if it has one.
-
-    The caller then brings the chats up to date.
-    """
+    """Store exported rows, none of which is stored, with their ids; the caller brings chats up to date."""
     for row in rows:
         search_index.add(store, store.insert("messages", row))
 
@@ -113,10 +118,7 @@ def status_of(row: Row) -> str:
 def record_early(
     store: Store, chat: str, message_id: str, text: str | None, at: int, now: datetime, by: str
 ) -> None:
-    """Store an edit of a message that has not arrived yet; with the text None, its deletion.
-
-    `at` is the time of the change in Unix seconds, and `by` the JID of its author.
-    """
+    """Store an edit (text None: a deletion) by the JID `by`, at Unix seconds, of a message yet to arrive."""
     done_at = to_iso(moment(at))
     row = {
         "chat_jid": chat, "message_id": message_id, "sender": by, "content": text, "timestamp": at,
@@ -173,10 +175,7 @@ def _fill(store: Store, row: Row, now: datetime) -> None:
 
 
 def fill_in_id(store: Store, row: Row) -> bool:
-    """Copy id, sender, time and type of a new message to the same message with a made-up id.
-
-    Return whether there is one.
-    """
+    """Give a new message's id, sender, time and type to the one with a made-up id; return if there is one."""
     filled = store.rows(
         "UPDATE messages SET message_id = :message_id, sender = :sender, timestamp = :timestamp,"
         " message_type = CASE message_type WHEN 'other' THEN coalesce(:message_type, 'other')"

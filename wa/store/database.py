@@ -7,7 +7,8 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import Any
 
 from wa.store.fold import fold, searched
@@ -17,7 +18,13 @@ BUSY_TIMEOUT = 30.0
 """Seconds to wait for the transaction of another process, which is meant to last at most 0.25."""
 
 BATCH = 500
-"""Rows in one transaction of bulk work, so that other processes do not wait long."""
+"""Rows in one transaction, or in the first one of bulk work, so that other processes do not wait long."""
+BATCH_SECONDS = 0.15
+"""Seconds that a transaction of bulk work is to last, for the same reason."""
+_AT_ONCE = 50
+"""Rows in one statement that inserts many."""
+_BULK_CACHE, _BULK_WAL = 32_000, 4_000
+"""KiB of pages that bulk work keeps in memory, and pages of the log (WAL) after which they are moved."""
 
 Params = Sequence[Any] | dict[str, Any]
 Row = dict[str, Any]
@@ -43,6 +50,7 @@ class Store:
         self.file = os.stat(home.store)
         """The file that this connection has open, for comparison with what is in its place later."""
         self._durable = True
+        self._before_bulk: list[tuple[str, int]] = []
         try:
             self.conn.execute("PRAGMA foreign_keys=ON")
             self.conn.execute("PRAGMA synchronous=FULL")
@@ -56,7 +64,7 @@ class Store:
     def over(cls, conn: sqlite3.Connection) -> Store:
         """Return a store, without a home, over a connection that is in a transaction."""
         made = cls.__new__(cls)
-        made.conn, made._durable = conn, True
+        made.conn, made._durable, made._before_bulk = conn, True, []
         return made
 
     def close(self) -> None:
@@ -85,6 +93,33 @@ class Store:
             if conn.in_transaction:  # SQLite has ended it by itself when the disk is full
                 conn.execute("ROLLBACK")
             raise
+
+    def begin_bulk(self) -> None:
+        """Begin to write many rows: with more memory, and fewer moves of pages from the log to the store."""
+        if not self._before_bulk and not self.conn.in_transaction:
+            names = ("cache_size", "wal_autocheckpoint")
+            self._before_bulk = [(name, self.value(f"PRAGMA {name}")) for name in names]
+            self.execute(f"PRAGMA cache_size=-{_BULK_CACHE}")
+            self.execute(f"PRAGMA wal_autocheckpoint={_BULK_WAL}")
+
+    def end_bulk(self) -> None:
+        """Give the memory back, and empty the log: no later commit, perhaps somebody's message, has to."""
+        if self._before_bulk:
+            for name, value in self._before_bulk:
+                self.execute(f"PRAGMA {name}={value}")
+            self._before_bulk = []
+            self.execute("PRAGMA shrink_memory")
+            with suppress(sqlite3.OperationalError):  # the disk is full: another commit tries again
+                self.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    @contextmanager
+    def bulk(self) -> Iterator[None]:
+        """Run the block as bulk work."""
+        self.begin_bulk()
+        try:
+            yield
+        finally:
+            self.end_bulk()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -205,6 +240,20 @@ class Store:
         otherwise = "ON CONFLICT DO NOTHING" if ignore else ""  # OR IGNORE would hide a NOT NULL violation
         cursor = self.execute(f"INSERT INTO {table} ({names}) VALUES ({marks}) {otherwise}", row)
         return cursor.lastrowid if cursor.rowcount else None
+
+    def insert_many(self, table: str, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> int:
+        """Insert rows, values of the columns `names`, but those that conflict; return how many were inserted.
+
+        Most go in fifty at a time: what SQLite prepares for a statement, it prepares for fifty rows at once.
+        """
+        sql, marks = f"INSERT INTO {table} ({', '.join(names)}) VALUES", f"({', '.join('?' * len(names))})"
+        many, otherwise = ", ".join([marks] * _AT_ONCE), "ON CONFLICT DO NOTHING"
+        last = len(rows) - len(rows) % _AT_ONCE
+        count = 0
+        for start in range(0, last, _AT_ONCE):
+            values = [*chain.from_iterable(rows[start : start + _AT_ONCE])]
+            count += self.execute(f"{sql} {many} {otherwise}", values).rowcount
+        return count + self.conn.executemany(f"{sql} {marks} {otherwise}", rows[last:]).rowcount
 
     def update(self, table: str, row_id: int | str, changes: Row) -> None:
         """Change columns of the row with that id."""

@@ -190,6 +190,7 @@ class Recorder:
                 is_last = self._ending.is_set()
                 while patience.insist(partial(self._record, store), self._cut):
                     self._wake()
+                store.end_bulk()
                 if time.monotonic() >= self._next_prune and not is_last:
                     self._next_prune = time.monotonic() + PRUNE_SECONDS
                     patience.insist(lambda: log_of_events.prune(store, self._now()), self._cut)

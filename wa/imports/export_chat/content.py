@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from wa.imports.export_chat.language.phrases import (
     ATTACHED,
@@ -57,8 +57,7 @@ _KIND_OF_EXTENSION = {
 }
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(NamedTuple):
     """The content of a message, without time and sender."""
 
     text: str | None
@@ -87,7 +86,7 @@ def content_of(
     if ending.endswith(">") and plain(ending[:_LONGEST_PHRASE]) in EDITED:
         text = before.rstrip(MARKS + " \n")
         found = content_of(text, is_iphone=is_iphone, files=files, mark=mark, left_out=left_out)
-        return replace(found, is_edited=True)
+        return found._replace(is_edited=True)
     if raw.startswith(TYPED):
         return Content(_as_typed(raw))
     text = raw.strip().lstrip(MARKS).rstrip()
@@ -104,9 +103,9 @@ def content_of(
     end = max(text.rfind(LEFT_TO_RIGHT), text.rfind(RIGHT_TO_LEFT))
     if is_iphone and end >= 0 and (kind := OMITTED.get(plain(text[end : end + _LONGEST_PHRASE]))):
         return Content(_caption(_PAGES.sub("", unmarked(text[:end]).rstrip())), kind)
-    if _LOCATION.fullmatch(text):
+    if "https://" in text and _LOCATION.fullmatch(text):
         return Content(text, "location")
-    if _POLL.fullmatch(unmarked(text)):
+    if "\n" in text and _POLL.fullmatch(unmarked(text)):
         return Content(unmarked(text), "poll")
     if is_generated:
         return Content(unmarked(text), "system")
@@ -150,8 +149,9 @@ def _replaced(first: str, rest: str, *, is_iphone: bool) -> Content | None:
 
 
 def _attached(text: str, first: str, rest: str, files: Container[str]) -> Content | None:
-    for form in (_ANDROID_FILE, _OLD_FILE):
-        found = form.fullmatch(unmarked(first))
+    bare = unmarked(first)
+    for form, end in ((_ANDROID_FILE, ")"), (_OLD_FILE, ">")):
+        found = form.fullmatch(bare) if bare.endswith(end) else None
         if found and _is_file(found, files):
             return _with_file(found["file"], rest)
     found = _IPHONE_FILE.search(text) if "<" in text else None

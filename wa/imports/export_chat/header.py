@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from datetime import date, time
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ _LONGEST = 120
 _START = re.compile(rf"[\s{MARKS}]{{0,20}}(?P<open>\[)?")
 _END = re.compile(r"\s(?P<dash>[-–—])(?=\s)|:(?=\s)")
 _DIGIT = re.compile(r"\d")
+_ZEROS = str.maketrans("123456789", "000000000")
 _OPEN_QUOTE = re.compile(r"[“„«「『][^”“»」』]*$")
 _NO_SPACE = re.compile(r"([^:\n]{1,100}):(?=[^\s/])")
 
@@ -92,14 +94,15 @@ def _header(text: str, is_iphone: bool, has_dash: bool, end: int) -> Header | No
     numbers = NUMBER.findall(text)
     if not 3 <= len(numbers) <= 6:
         return None
-    shape = shape_of(_DIGIT.sub("0", text), is_iphone, has_dash)
+    zeros = text.translate(_ZEROS) if text.isascii() else _DIGIT.sub("0", text)
+    shape = shape_of(zeros, is_iphone, has_dash)
     if shape is None:
         return None
     if shape.japanese:
         place, era = shape.japanese
         numbers[place] = japanese_year(era, numbers[place])
-    first, second, third = (numbers[each] if isinstance(each, int) else each for each in shape.days)
-    hour, minute, *rest = (int(numbers[each]) for each in shape.clock)
+    first, second, third = [numbers[each] if isinstance(each, int) else each for each in shape.days]
+    hour, minute, *rest = [int(numbers[each]) for each in shape.clock]
     if hour > 23 or minute > 59 or (rest and rest[0] > 59):
         return None
     clock = hour, minute, rest[0] if rest else 0
@@ -125,14 +128,19 @@ def sender_of(rest: str, known: Collection[str], names: Collection[str] = ()) ->
     name, colon, text = bare.partition(": ")
     if not colon and bare.rstrip().endswith(":"):  # an editor removed the space
         name, colon, text = bare.rstrip()[:-1], ":", ""
+    name, is_name = _tidied(name)
+    if names and name not in names and (close := loose_name(bare)) in names:
+        return close, bare.partition(":")[2]
+    return (name, text) if colon and is_name else (None, bare)
+
+
+@lru_cache(maxsize=1024)
+def _tidied(name: str) -> tuple[str, bool]:
+    """Return a name without marks and further spaces, and whether it can be that of a sender."""
     name = " ".join(unmarked(name).split())
     if name.startswith("~"):
         name = f"~ {name[1:].strip()}"
-    if name not in names and (close := loose_name(bare)) in names:
-        return close, bare.partition(":")[2]
-    if not colon or not name or len(name) > LONGEST_NAME or is_quoting(name):
-        return None, bare
-    return name, text
+    return name, 0 < len(name) <= LONGEST_NAME and not is_quoting(name)
 
 
 def is_quoting(name: str) -> bool:

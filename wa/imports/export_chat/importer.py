@@ -21,16 +21,18 @@ from zoneinfo import ZoneInfo
 from wa.errors import WaError
 from wa.imports.export_chat.archive import Export, Unusable, opened
 from wa.imports.export_chat.match import Item, Matcher, Stored, made_up_ids
+from wa.imports.export_chat.moments import moments
 from wa.imports.export_chat.participants import Participants, People, find_chat, identify, name_of_chat
 from wa.imports.export_chat.reader import Message, NoMessage, read
 from wa.imports.export_chat.survey import ORDERS, FileFormat, Survey
+from wa.imports.pace import Pace
 from wa.imports.progress import ShowProgress, no_progress
 from wa.jids import phone_in
 from wa.people.skipped import Skipped
 from wa.record import chats, messages, names, write
-from wa.store.database import BATCH, Row, Store
+from wa.store.database import Row, Store
 from wa.texts import comparable
-from wa.times import resolve_wall, to_iso
+from wa.times import to_iso
 from wa.whatsapp.events import MessageReceived
 
 _AHEAD = timedelta(days=2)
@@ -138,13 +140,14 @@ class _Importer:
     zone: ZoneInfo
     now: datetime
     is_dry: bool
+    pace: Pace = field(default_factory=Pace)
 
     def run(self, tell: Callable[[int], object]) -> None:
         """Store the messages of the file, one batch in a transaction."""
         found = read(self.export.lines(tell), self.form, self.export.files)
-        with Matcher(self.store, self.participants.chat) as matcher:
+        with Matcher(self.store, self.participants.chat) as matcher, self.store.bulk():
             newest: datetime | None = None
-            for batch in _batches(self._messages(found)):
+            for batch in _batches(self._messages(found), self.pace):
                 if (
                     newest and batch[0].at < newest - _BACK
                 ):  # a second export begins, perhaps of the same messages
@@ -174,7 +177,7 @@ class _Importer:
             numbers: list[int | None] = [None] * rows.count(None)
             self.report.added += len(numbers)
         else:
-            with self.store.write(durable=False):
+            with self.pace.batch(), self.store.write(durable=False):
                 rows = matcher.match(items)
                 numbers = self._add([item for item, row in zip(items, rows, strict=True) if row is None])
                 matcher.exclude(number for number in numbers if number)
@@ -193,7 +196,7 @@ class _Importer:
         )
 
     def _item(self, message: Message) -> Item:
-        starts = _moments(message.at, self.zone)
+        starts = moments(message.at, self.zone)
         is_mine, sender = self.participants.is_me(message.sender), self.participants.jid_of(message.sender)
         return Item(message, starts, is_mine, sender, comparable(message.content.text))
 
@@ -223,8 +226,9 @@ class _Importer:
             self.store.execute("SELECT message_id, id FROM messages WHERE id > ?", [before]).fetchall()
         )
         for item, message_id in zip(items, ids, strict=True):
-            content, at = item.message.content, to_iso(messages.moment(item.starts[0]))
+            content = item.message.content
             if content.is_edited or content.is_deleted:
+                at = to_iso(messages.moment(item.starts[0]))
                 edited_at, deleted_at = at if content.is_edited else None, at if content.is_deleted else None
                 changed = {"edited_at": edited_at, "deleted_at": deleted_at}
                 write.change(self.store, stored.get(message_id), changed)
@@ -269,21 +273,12 @@ class _Importer:
                 write.attach_files(self.store, taken)
 
 
-def _moments(at: datetime, zone: ZoneInfo) -> tuple[int, ...]:
-    """Return the moments, in Unix seconds, when the wall clock of a zone showed a time: one or two."""
-    first = int(resolve_wall(at, zone).timestamp())
-    earlier, later = (at.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
-    if earlier is not None and later is not None and earlier > later:
-        return first, first + int((earlier - later).total_seconds())
-    return (first,)
-
-
-def _batches(found: Iterable[Message]) -> Iterator[list[Message]]:
+def _batches(found: Iterable[Message], pace: Pace) -> Iterator[list[Message]]:
     """Yield batches of messages, one a transaction; if possible, messages of one minute are in one batch."""
     batch: list[Message] = []
     for message in found:
-        is_full = len(batch) >= BATCH
-        is_nearly = len(batch) >= BATCH * 3 // 4
+        is_full = len(batch) >= pace.rows
+        is_nearly = len(batch) >= pace.rows * 3 // 4
         if (
             (batch and message.at < batch[-1].at - _BACK)
             or is_full

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 from wa.imports.export_chat.reader import Message
 from wa.jids import is_group, phone_of_jid
@@ -29,8 +30,7 @@ _TOLD_OTHERWISE = ("document", "location", "contact", "poll")
 """Types of messages whose text in an export differs from the stored text."""
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """The compared fields of a message of the file."""
 
     message: Message
@@ -109,6 +109,8 @@ class Matcher:
         for row in self._near(items):
             near[row.timestamp // _MINUTE, row.is_mine].append(row)
         found: list[Stored | None] = [None] * len(items)
+        if not near:
+            return found
         for fits in (_is_alike, _is_changed):
             for number, item in enumerate(items):
                 if found[number] is None:
@@ -195,19 +197,20 @@ def _is_changed(item: Item, row: Stored) -> bool:
 
 def made_up_ids(store: Store, chat: str, items: Sequence[Item]) -> list[str]:
     """Return ids of the messages, the same in every export of the chat; equal messages get different ids."""
-    used: Counter[str] = Counter()
-    ids = []
+    bases, in_group, ids = [], is_group(chat), []
     for item in items:
-        name = item.message.sender if is_group(chat) and not item.is_mine else None
+        name = item.message.sender if in_group and not item.is_mine else None
         known = json.dumps([chat, item.starts[0], item.is_mine, name, item.text]).encode()
         prefix = OF_A_SECOND if item.message.has_seconds else OF_A_MINUTE
-        base = prefix + hashlib.sha256(known).hexdigest()[:24]
-        if base not in used:
-            used[base] = store.value(
-                "SELECT count(*) FROM messages WHERE chat_jid = ? AND message_id > ? AND message_id < ?",
-                [chat, f"{base}-", f"{base}."],
-            )
-        while ledger.has(store, chat, f"{base}-{used[base]}"):
+        bases.append(prefix + hashlib.sha256(known).hexdigest()[:24])
+    stored = store.execute(
+        "SELECT value, (SELECT count(*) FROM messages WHERE chat_jid = ?"
+        " AND message_id > value || '-' AND message_id < value || '.') FROM json_each(?)",
+        [chat, json.dumps([*dict.fromkeys(bases)])],
+    )
+    used, is_any_pruned = dict(stored.fetchall()), not ledger.is_empty(store)
+    for base in bases:
+        while is_any_pruned and ledger.has(store, chat, f"{base}-{used[base]}"):
             used[base] += 1
         ids.append(f"{base}-{used[base]}")
         used[base] += 1

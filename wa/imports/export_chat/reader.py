@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from wa.imports.export_chat.content import TYPED, Content, content_of
 from wa.imports.export_chat.header import Header, header_of, sender_of
@@ -30,8 +31,7 @@ _SLACK = timedelta(minutes=1)
 """The time that a message may be earlier than the one before it: one of them may have no seconds."""
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """A message of the file."""
 
     line: int
@@ -43,8 +43,7 @@ class Message:
     has_seconds: bool
 
 
-@dataclass(frozen=True)
-class NoMessage:
+class NoMessage(NamedTuple):
     """Lines that are no message, and the reason."""
 
     line: int

@@ -116,6 +116,8 @@ class Survey:
         self._loose: Counter[str] = Counter()
         """Names with no space behind their colon."""
         self._newest: date | None = None
+        self._dated: tuple[object, ...] | None = None
+        """What the header before said of its day."""
         self._year: int | None = None
         """The year of dates that have none."""
         unread: tuple[int, str, Header] | None = None
@@ -150,15 +152,18 @@ class Survey:
             return True
         group = self._groups.setdefault(family, _Group())
         can = frozenset(days)
-        self._newest = max(self._newest or date.min, *days.values())
         group.styles[header.style] += 1
         group.counts[can] += 1
-        self._words.update(header.words, (each for each in header.days if not each.isdigit()))
-        shown = _shown(line, header)
-        group.examples.setdefault(can, f"line {number} ({shown})")
-        for one, other in combinations(days, 2):
-            if days[one] != days[other]:
-                group.unlike.setdefault((one, other), (shown, header))
+        dated = header.style, header.days, header.era, header.words
+        if dated != self._dated:  # the date of most lines is that of the line before
+            self._dated = dated
+            self._newest = max(self._newest or date.min, *days.values())
+            self._words.update(header.words, (each for each in header.days if not each.isdigit()))
+            shown = _shown(line, header)
+            group.examples.setdefault(can, f"line {number} ({shown})")
+            for one, other in combinations(days, 2):
+                if days[one] != days[other]:
+                    group.unlike.setdefault((one, other), (shown, header))
         rest = line[header.end :].rstrip("\r\n")
         sender, text = sender_of(rest, self._known)
         if sender is None:
@@ -249,8 +254,11 @@ def _shown(line: str, header: Header) -> str:
 
 def _count(group: _Group, style: Style, sender: str, days: dict[str, date]) -> None:
     for order, day in days.items():
-        names = group.names.setdefault((style, order), Counter())
+        names = group.names.get((style, order))
+        if names is None:
+            names = group.names[style, order] = Counter()
         if sender in names or len(names) < _MOST_NAMES:
             names[sender] += 1
-        group.back[order] += day < group.newest.get(order, day) - timedelta(days=1)
-        group.newest[order] = day
+        if (newest := group.newest.get(order)) != day:
+            group.back[order] += newest is not None and day < newest - timedelta(days=1)
+            group.newest[order] = day

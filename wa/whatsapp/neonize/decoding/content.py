@@ -94,6 +94,19 @@ def events_of(message: Any, blank: MessageReceived, *, is_edit: bool = False) ->
     return [received, *edits, *_timer(inner, blank)]
 
 
+def text_alone(message: Any) -> tuple[str | None, bytes | None]:
+    """Return the text and the secret of a message that holds nothing else, as most do; (None, None) else."""
+    if not (text := message.conversation):
+        return None, None
+    count = len(message.ListFields())
+    if count == 1:
+        return text_of(text), None
+    about = message.messageContextInfo
+    if count > 2 or not message.HasField("messageContextInfo") or about.HasField("messageAssociation"):
+        return None, None
+    return text_of(text), bytes(about.messageSecret) or None
+
+
 def _timer(message: Any, blank: MessageReceived) -> list[Event]:
     """Return the chat's timer that a message carries. One that carries none does not say that it is off."""
     if not is_person_or_group(blank.chat_jid):

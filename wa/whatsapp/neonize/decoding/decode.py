@@ -20,7 +20,7 @@ from wa.whatsapp.events import (
     ReceiptReceived,
 )
 from wa.whatsapp.neonize.decoding import calls, groups, polls, stubs
-from wa.whatsapp.neonize.decoding.content import events_of, holds_keys
+from wa.whatsapp.neonize.decoding.content import events_of, holds_keys, text_alone
 from wa.whatsapp.neonize.decoding.fields import (
     PhoneOf,
     bare_jid,
@@ -130,13 +130,17 @@ def damaged_history(reason: bytes) -> list[Event]:
 def _history_chat(chat: Any, own_jid: str | None, kind: str) -> HistoryChat:
     jid, says_how = bare_jid(chat.ID), chat.HasField("endOfHistoryTransferType")  # 0 and 1: no more will come
     is_complete = chat.endOfHistoryTransferType in (0, 1) if says_how else chat.endOfHistoryTransfer
-    messages = (each.message for each in chat.messages if each.message.key.ID)
-    found = [event for each in messages for event in _history_message(each, jid, own_jid)]
-    timers = [event for event in found if isinstance(event, EphemeralSet)]
+    events: list[Event] = []
+    timers: list[EphemeralSet] = []
+    for each in chat.messages:
+        for event in _history_message(each.message, jid, own_jid):
+            if isinstance(event, EphemeralSet):
+                timers.append(event)
+            else:
+                events.append(event)
     if chat.HasField("ephemeralExpiration"):
         set_at = seconds_of(chat.ephemeralSettingTimestamp)
         timers.append(EphemeralSet(jid, chat.ephemeralExpiration, set_at))
-    events: list[Event] = [event for event in found if not isinstance(event, EphemeralSet)]
     events += sorted(timers, key=lambda event: event.timestamp)[-1:]  # the newest counts
     unread = _unread(chat) if kind in _LINKING else None
     return HistoryChat(jid, text_of(chat.name) or None, tuple(events), is_complete, unread)
@@ -150,16 +154,29 @@ def _unread(chat: Any) -> int | None:
 
 
 def _history_message(info: Any, chat: str, own_jid: str | None) -> list[Event]:
-    """Return the events in one message of the history; an unreadable message gets the type `other`."""
+    """Return the events in one message of the history; an unreadable message gets the type `other`.
+
+    A history has hundreds of thousands, and all but a few are a text alone: those take a short way.
+    """
     key, me = info.key, own_jid or chat
-    message_id, at, name = text_of(key.ID), seconds_of(info.messageTimestamp), name_of(info.pushName)
-    sender = me if key.fromMe else bare_jid(info.participant or key.participant) or chat
-    secret = bytes(info.messageSecret) or None
-    blank = MessageReceived(chat, message_id, sender, at, None, "system", key.fromMe, name, secret=secret)
+    message_id, from_me = text_of(key.ID), key.fromMe
+    if not message_id:
+        return []
+    at, name = seconds_of(info.messageTimestamp), name_of(info.pushName)
+    said_by = None if from_me else info.participant or key.participant
+    sender = me if from_me else bare_jid(said_by) if said_by else chat
+    text, secret = (None, None) if info.messageStubType else text_alone(info.message)
+    blank = MessageReceived(
+        chat, message_id, sender, at, text, "system" if text is None else "text", from_me, name,
+        secret=secret or bytes(info.messageSecret) or None,
+    )  # fmt: skip
+    events: list[Event]
     try:
-        events = _history_content(info, blank)
+        events = _history_content(info, blank) if text is None else [blank]
     except Exception:
         events = [replace(blank, message_type="other", raw=info.message.SerializePartialToString())]
+    if not (info.reactions or info.pollUpdates or info.eventResponses):
+        return events
 
     def sender_of(key: Any) -> str:
         return me if key.fromMe else bare_jid(key.participant) or chat

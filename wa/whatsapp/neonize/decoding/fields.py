@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any
 
 from wa.jids import is_lid, known_server, phone_of_jid
@@ -20,6 +21,7 @@ def jid_text(jid: Any) -> str:
     return bare_jid(f"{text_of(jid.User)}@{text_of(jid.Server)}") if jid.User else ""
 
 
+@lru_cache(maxsize=1024)  # a history names the same few people in each message
 def bare_jid(jid: Any) -> str:
     """Return a JID's text without its device, at the server under which we know it."""
     user, at, server = text_of(jid).partition("@")
@@ -39,6 +41,8 @@ def name_of(text: Any) -> str | None:
 
 def text_of(text: Any) -> str:
     """Return a text field as str; the library gives one that is not UTF-8 as bytes."""
+    if isinstance(text, str):
+        return text
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
 
 
