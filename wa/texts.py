@@ -16,12 +16,15 @@ _BREAKS = re.compile("[\t\n\u2028\u2029]+")
 
 def clean(text: str) -> str:
     """Return a text without control and escape characters; line breaks stay."""
+    if text.isprintable():
+        return text
     return _DANGEROUS.sub("", text).encode("utf-8", "replace").decode()
 
 
 def one_line(text: object) -> str:
     """Return a text cleaned and on a single line."""
-    return _BREAKS.sub(" ", clean("" if text is None else str(text)))
+    shown = "" if text is None else str(text)
+    return shown if shown.isprintable() else _BREAKS.sub(" ", clean(shown))
 
 
 def counted(number: int, noun: str, verb: str = "") -> str:

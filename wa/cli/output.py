@@ -17,6 +17,9 @@ from wa.cli.streams import Unwaiting, log_to, moved
 from wa.errors import WaError
 from wa.texts import clean, one_line
 
+AT_ONCE = 16_384
+"""Characters of a list that are written at once."""
+
 
 def array(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield rows as one JSON array, in pieces, so that a long list takes little memory."""
@@ -135,6 +138,18 @@ class Output:
                 "storage-error", f"cannot write the output: {error.strerror}", "the command itself is done"
             ) from error
 
+    def _put_all(self, pieces: Iterable[str]) -> None:
+        """Print many pieces, as many at a time as a pipe takes."""
+        kept: list[str] = []
+        size = 0
+        for piece in pieces:
+            kept.append(piece)
+            size += len(piece)
+            if size >= AT_ONCE:
+                self._put("".join(kept))
+                kept, size = [], 0
+        self._put("".join(kept))
+
     def success(self, value: Mapping[str, Any], text: str) -> None:
         """Print the result of an action that cannot be undone; if printing fails, only warn."""
         with self.even_unheard(text):
@@ -215,8 +230,7 @@ class Output:
     def streamed(self, value: Mapping[str, Any], name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Print one JSON object whose last member, of that name, is a long list of rows."""
         self._put(f"{to_json(public(value))[:-1]}, {to_json(name)}: ")
-        for piece in array(rows):
-            self._put(piece)
+        self._put_all(array(rows))
         self._put("}\n")
 
     def table(
@@ -233,8 +247,7 @@ class Output:
         On a terminal, a row is one line with `is_short`; else a long text in the last column goes on below.
         """
         if self.json:
-            for piece in array(rows):
-                self._put(piece)
+            self._put_all(array(rows))
         elif self.on_terminal:
             from wa.cli.terminal import table
 
@@ -244,5 +257,4 @@ class Output:
             else:
                 self.note(empty)
         else:
-            for row in rows:
-                self._put("\t".join(one_line(cell) for cell in cells(row)) + "\n")
+            self._put_all("\t".join([one_line(cell) for cell in cells(row)]) + "\n" for row in rows)

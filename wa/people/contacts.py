@@ -36,8 +36,9 @@ def read(store: Store, where: str = "", params: Iterable[object] = ()) -> Iterat
     """Yield contacts (table c), favourites first, then by name; each with its numbers, the main one first."""
     for row in store.stream(f"{_WITH_PHONES} {where} {_FAVOURITES_FIRST}", list(params)):
         for name in ("aliases", "tags", "phones"):
-            row[name] = json.loads(row[name])
-        row["phones"].sort(key=lambda each: (each["phone"] != row["phone"], each["phone"]))
+            row[name] = [] if row[name] == "[]" else json.loads(row[name])
+        if len(row["phones"]) > 1:
+            row["phones"].sort(key=lambda each: (each["phone"] != row["phone"], each["phone"]))
         yield row
 
 
