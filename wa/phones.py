@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from wa.errors import WaError
@@ -200,6 +201,7 @@ def _international(number: phonenumbers.PhoneNumber) -> str:
     return f"{number.country_code}{phonenumbers.national_significant_number(number)}"
 
 
+@lru_cache(maxsize=64)  # an address book's number is looked at in several ways
 def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
     import phonenumbers
 

@@ -8,21 +8,18 @@ from contextlib import contextmanager
 
 from wa.store.database import BATCH, BATCH_SECONDS
 
-_MOST = 20 * BATCH
-"""The most rows in a transaction of bulk work, for they are in memory."""
-
 
 class Pace:
     """The number of rows to put into one transaction of bulk work, so that it lasts about BATCH_SECONDS."""
 
-    def __init__(self) -> None:
-        self.rows = BATCH
+    def __init__(self, most: int = 20 * BATCH) -> None:
+        """Begin with BATCH rows, and never take more than `most`, for they are in memory."""
+        self.rows, self._most = BATCH, most
 
     @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Run the block, a transaction of so many rows, and learn from the time that it takes."""
+    def batch(self, rows: int) -> Iterator[None]:
+        """Run the block, a transaction of `rows` rows, and learn from the time that it takes."""
         began = time.monotonic()
         yield
-        seconds = max(time.monotonic() - began, BATCH_SECONDS / 20)
-        wanted = min(2 * self.rows, round(self.rows * BATCH_SECONDS / seconds))
-        self.rows = max(BATCH // 10, min(wanted, _MOST))
+        wanted = round(rows * BATCH_SECONDS / max(time.monotonic() - began, 0.001))
+        self.rows = max(BATCH // 10, min(wanted, 2 * self.rows, self._most))

@@ -266,6 +266,8 @@ def _fill(card: Card, texts: dict[str, list[str]]) -> None:
 
 
 def _unescaped(text: str) -> str:
+    if "\\" not in text:
+        return text
     return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], text)
 
 
@@ -280,4 +282,6 @@ def _listed(texts: list[str]) -> list[str]:
 
 def _split(text: str, at: str) -> list[str]:
     """Split a text at each `at` that is not escaped."""
+    if "\\" not in text:
+        return text.split(at)
     return re.findall(rf"(?:^|{at})((?:\\.|[^\\{at}])*)", text, re.DOTALL)

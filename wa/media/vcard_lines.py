@@ -81,12 +81,14 @@ class Line:
 
     @property
     def _is_quoted_printable(self) -> bool:
-        return "QUOTED-PRINTABLE" in self.params.upper()
+        return bool(self.params) and "QUOTED-PRINTABLE" in self.params.upper()
 
     @property
     def _is_base64(self) -> bool:
-        return not self.is_kept and any(
-            each.upper() in ("B", "BASE64") for each in (*self.param("ENCODING"), *self.param(""))
+        return (
+            bool(self.params)
+            and not self.is_kept
+            and any(each.upper() in ("B", "BASE64") for each in (*self.param("ENCODING"), *self.param("")))
         )
 
     @property
@@ -145,7 +147,9 @@ class Line:
 
     def param(self, name: str) -> list[str]:
         """Return the values of a parameter; for ``""``, the values that vCard 2.1 writes without a name."""
-        found = []
+        found: list[str] = []
+        if not self.params:
+            return found
         for key, value in _PARAM.findall(self.params):
             key, value = key.strip().upper(), value.replace('"', "")
             if key == name and value:
@@ -157,6 +161,8 @@ class Line:
     @property
     def charset(self) -> str | None:
         """The codec that the line names; None for UTF-8 or none."""
+        if "CHARSET" not in self.params.upper():
+            return None
         for name in filter(is_text_encoding, self.param("CHARSET")):
             codec = codecs.lookup(name).name
             # Text that is declared as Latin-1 is in fact Windows-1252, which has a few more characters.
@@ -166,10 +172,12 @@ class Line:
     @property
     def value(self) -> bytes:
         """The bytes after the name and the parameters."""
-        breaks = self._breaks if self.is_folded_twice else ()
-        parts = (
-            part[1:] if at in breaks and part[:1] in b" \t" else part for at, part in enumerate(self.parts)
-        )
+        parts = self.parts
+        if self.is_folded_twice:
+            parts = [
+                part[1:] if at in self._breaks and part[:1] in b" \t" else part
+                for at, part in enumerate(parts)
+            ]
         whole = b"".join(parts)
         match = _HEAD.match(whole)
         raw = whole[match.end() :] if match else b""

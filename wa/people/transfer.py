@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
@@ -22,12 +24,14 @@ from wa.people.edit import change_words
 from wa.people.from_cards import import_card
 from wa.people.report import SHOWN, Report
 from wa.phones import known_region
-from wa.store.database import Row, Store
+from wa.store.database import BATCH_SECONDS, Row, Store
 from wa.store.files import storage_error
 from wa.store.fold import fold_name
 
+_READ = 1_000
+"""The cards in memory."""
 _BATCH = 100
-"""Cards or lines in one transaction, so that it is short."""
+"""Lines in one transaction, so that it is short."""
 CSV_COLUMNS = ("name", "phone", "phones", "aliases", "tags", "is_favorite", "notes", "timezone", "birthday")
 
 
@@ -87,10 +91,13 @@ def import_cards(
                     continue
                 has_cards = True
                 cards = chain(start, cards)
-                while batch := list(islice(cards, _BATCH)):
-                    with store.write():
-                        for card in batch:
-                            import_card(store, file, card, report, region and region.upper(), now, zone)
+                while batch := deque(islice(cards, _READ)):
+                    while batch:
+                        with store.write():
+                            end = time.monotonic() + BATCH_SECONDS
+                            while batch and time.monotonic() < end:
+                                card = batch.popleft()
+                                import_card(store, file, card, report, region and region.upper(), now, zone)
     if not has_cards:
         raise WaError(
             "bad-data", f"there is no vCard in {', '.join(files)}", "export one from an address book"

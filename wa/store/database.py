@@ -23,7 +23,7 @@ BATCH_SECONDS = 0.15
 """Seconds that a transaction of bulk work is to last, for the same reason."""
 _AT_ONCE = 50
 """Rows in one statement that inserts many."""
-_BULK_CACHE, _BULK_WAL = 32_000, 4_000
+BULK_CACHE, _BULK_WAL = 32_000, 4_000
 """KiB of pages that bulk work keeps in memory, and pages of the log (WAL) after which they are moved."""
 
 Params = Sequence[Any] | dict[str, Any]
@@ -94,12 +94,12 @@ class Store:
                 conn.execute("ROLLBACK")
             raise
 
-    def begin_bulk(self) -> None:
-        """Begin to write many rows: with more memory, and fewer moves of pages from the log to the store."""
+    def begin_bulk(self, cache: int = BULK_CACHE) -> None:
+        """Begin to write many rows: with more memory (KiB), and fewer moves of pages from log to store."""
         if not self._before_bulk and not self.conn.in_transaction:
             names = ("cache_size", "wal_autocheckpoint")
             self._before_bulk = [(name, self.value(f"PRAGMA {name}")) for name in names]
-            self.execute(f"PRAGMA cache_size=-{_BULK_CACHE}")
+            self.execute(f"PRAGMA cache_size=-{cache}")
             self.execute(f"PRAGMA wal_autocheckpoint={_BULK_WAL}")
 
     def end_bulk(self) -> None:
@@ -113,9 +113,9 @@ class Store:
                 self.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     @contextmanager
-    def bulk(self) -> Iterator[None]:
-        """Run the block as bulk work."""
-        self.begin_bulk()
+    def bulk(self, cache: int = BULK_CACHE) -> Iterator[None]:
+        """Run the block as bulk work; `begin_bulk`."""
+        self.begin_bulk(cache)
         try:
             yield
         finally:

@@ -15,7 +15,8 @@ _AROUND = re.compile(f"\\A{_UNSEEN}|{_UNSEEN}\\Z")
 def tidy(text: str) -> str:
     """Return a text with `\\n` line ends, without space and invisible characters around it."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return re.sub(_AROUND, "", text.replace("\0", ""))
+    text = text.replace("\0", "")
+    return text.strip() if text.isascii() else _AROUND.sub("", text)
 
 
 class _Without(dict[int, int | None]):

@@ -177,7 +177,7 @@ class _Importer:
             numbers: list[int | None] = [None] * rows.count(None)
             self.report.added += len(numbers)
         else:
-            with self.pace.batch(), self.store.write(durable=False):
+            with self.pace.batch(len(items)), self.store.write(durable=False):
                 rows = matcher.match(items)
                 numbers = self._add([item for item, row in zip(items, rows, strict=True) if row is None])
                 matcher.exclude(number for number in numbers if number)

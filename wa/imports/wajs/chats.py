@@ -14,6 +14,7 @@ from itertools import groupby
 from tempfile import TemporaryFile
 from typing import Any
 
+from wa.imports.pace import Pace
 from wa.imports.wajs.fields import Skip
 from wa.imports.wajs.json_stream import Event, Unreadable, elements, inside, next_batch, value
 from wa.imports.wajs.messages import OldMessage, read_message
@@ -39,6 +40,7 @@ class ChatImport:
         self._store, self._now, self._report, self._dry_run = store, now, report, dry_run
         self._matched: Counter[tuple[int, bool]] = Counter()
         """The number of messages that match stored ones edited or deleted since, by second and direction."""
+        self._pace = Pace(2 * BATCH)
         self._number = 0
         """The number of the present message in the file."""
         self._me = own_jid(store) or "me"
@@ -53,9 +55,8 @@ class ChatImport:
         """Import all chats. Raise Damaged if the file is; the messages before the damage are imported."""
         # Counts of each signature in a chat so far; on disk, for a chat may have millions of messages.
         self._store.execute("CREATE TEMP TABLE occurrences (signature INTEGER PRIMARY KEY, n INTEGER)")
-        self._store.execute(
-            "CREATE TEMP TABLE counted (chat TEXT, id TEXT, PRIMARY KEY (chat, id)) WITHOUT ROWID"
-        )
+        keys = "chat TEXT, id TEXT, PRIMARY KEY (chat, id)"
+        self._store.execute(f"CREATE TEMP TABLE counted ({keys}) WITHOUT ROWID")
         try:
             self._report.chats = 0
             try:
@@ -164,7 +165,7 @@ class ChatImport:
         self._store.execute("DELETE FROM occurrences")
         self._matched.clear()
         while True:
-            batch, damage = next_batch(records, BATCH)
+            batch, damage = next_batch(records, self._pace.rows)
             self._take_batch(chat, batch)
             if damage:
                 raise damage
@@ -185,7 +186,7 @@ class ChatImport:
         if jid is None or not found:
             return
         self._report.read += len(found)
-        with self._store.write(durable=False):
+        with self._pace.batch(len(found)), self._store.write(durable=False):
             if not self._dry_run:
                 self._map({pair for each in found for pair in each.same})
             new = self._record(canonical(self._store, jid), jid, found)
@@ -212,11 +213,12 @@ class ChatImport:
         new = []
         for message, ordinal in zip(found, self._ordinals(found), strict=True):
             at, is_mine, text = message.signature
-            known = stored[message.signature] + pruned[at, is_mine, ledger.digest_of(text)]
+            gone = pruned[at, is_mine, ledger.digest_of(text)] if pruned else 0
+            known = stored.get(message.signature, 0) + gone
             if message.message_id is None and ordinal < known:
                 continue  # it is stored from another source, or an earlier run
             when = at, is_mine
-            if message.message_id is None and changed[when] > self._matched[when]:
+            if message.message_id is None and changed and changed[when] > self._matched[when]:
                 self._matched[when] += 1  # it was edited or deleted since
                 continue
             new.append(message.event(chat, named, ordinal))

@@ -136,30 +136,36 @@ def value(source: Iterator[Event], first: Event) -> Any:
     if first[0] not in ("start_map", "start_array"):
         return trouble or first[1]
     root: Any = {} if first[0] == "start_map" else []
-    open_ones, key = [root], ""
+    inner, around, key = root, [], ""
+    """The list or object that is being filled, and those around it."""
     for event, scalar in source:
-        # Calling _trouble() for each value would take a third of the time.
-        if (scalar.__class__ is str and _NO_TEXT in scalar) or (
-            scalar.__class__ is int and abs(scalar) > _LARGEST
-        ):
-            trouble = _trouble(scalar)
         if event == "map_key":
+            if _NO_TEXT in scalar:
+                trouble = _trouble(scalar)
             key = scalar
-            continue
-        if event in ("end_map", "end_array"):
-            open_ones.pop()
-            if not open_ones:
-                break
-            continue
-        new: Any = {} if event == "start_map" else [] if event == "start_array" else scalar
-        if isinstance(open_ones[-1], list):
-            open_ones[-1].append(new)
-        else:
-            open_ones[-1][key] = new
-        if event in ("start_map", "start_array"):
-            open_ones.append(new)
-            if len(open_ones) > _DEEPEST:
+        elif scalar is not None or event == "null":
+            # Calling _trouble() for each value would take a third of the time.
+            kind = scalar.__class__
+            if (kind is str and _NO_TEXT in scalar) or (kind is int and abs(scalar) > _LARGEST):
+                trouble = _trouble(scalar)
+            if inner.__class__ is dict:
+                inner[key] = scalar
+            else:
+                inner.append(scalar)
+        elif event in ("start_map", "start_array"):
+            new: Any = {} if event == "start_map" else []
+            if inner.__class__ is dict:
+                inner[key] = new
+            else:
+                inner.append(new)
+            around.append(inner)
+            inner = new
+            if len(around) >= _DEEPEST:
                 trouble = trouble or Unreadable("it is nested too deeply")
+        elif around:
+            inner = around.pop()
+        else:
+            break
     return trouble or root
 
 

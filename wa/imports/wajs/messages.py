@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from wa.imports.wajs.fields import Skip, an_object, moment
@@ -25,8 +24,10 @@ _NUMBER = re.compile(r"[0-9]{1,19}(?:\.[0-9]{1,9})?", re.ASCII)
 _TEXTS = ("message", "text", "content", "body", "caption")
 
 
-@dataclass(frozen=True)
-class OldMessage:
+_to_json = json.JSONEncoder(default=float).encode
+
+
+class OldMessage(NamedTuple):
     """A message as it stands in the file."""
 
     message_id: str | None
@@ -92,7 +93,7 @@ def read_message(record: Any, chat: str, me: str) -> OldMessage:
         kind,
         bool(is_from_me),
         raw["pushName"] if isinstance(raw.get("pushName"), str) else None,
-        json.dumps(raw, default=float).encode() if raw else None,
+        _to_json(raw).encode() if raw else None,
         tuple(same_people(raw, me)),
     )
 

@@ -39,6 +39,8 @@ _BEGINNING = 40
 """Events of a file by which it is known whether it holds records at all."""
 _BATCH = 100
 """Records in one transaction, so that a listener at the same time does not wait long."""
+_CACHE = 16_000
+"""KiB of pages in memory, beside the messages of a batch, which may have small pictures."""
 _JOBS = 4
 """Jobs in one transaction: each may have hundreds of rows."""
 _NOT_READ = ("series", "events")
@@ -124,7 +126,8 @@ class _Run:
         parsed: Iterator[Event] = chain(_noted(islice(read, _BEGINNING), begun), read)
         try:
             if name == "chats.json":
-                ChatImport(self._store, self._now, report, dry_run=self._dry_run).take(parsed)
+                with self._store.bulk(_CACHE):
+                    ChatImport(self._store, self._now, report, dry_run=self._dry_run).take(parsed)
             else:
                 self._take_records(name, report, parsed)
             if not report.read and begun == {"scalar"}:
