@@ -449,7 +449,7 @@ def restore_and_kill(home, store, spawn, wa, tmp_path, choose):
 
 def test_a_killed_restore_leaves_the_old_store_or_the_restored_one(home, store, spawn, wa, tmp_path):
     def choose(happened):
-        return [*spread(5, len(happened), KILLS - 4), *range(len(happened) - 24, len(happened), 7)]
+        return [*spread(5, len(happened) // 2, KILLS - 4), *range(len(happened) - 24, len(happened), 7)]
 
     ends = restore_and_kill(home, store, spawn, wa, tmp_path, choose)
     assert ends == {True, False}

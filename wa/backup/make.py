@@ -83,7 +83,9 @@ def _make(backups: Backups, store: Store, parts: Path, with_session: bool) -> tu
             session_copy = parts / "session.db"
             session.copy(backups.home, session_copy)
         counts = snapshot.take(backups.home, parts / "wa.db", session_copy)
-        packed = pack(parts / "wa.db", parts / name, backups.keys)
+        with snapshot.proving(backups.home, parts / "wa.db", counts) as prove:
+            packed = pack(parts / "wa.db", parts / name, backups.keys)
+            prove()
         backups.local.add(name, parts / name, packed)
     except BaseException as error:
         ended = "interrupted" if isinstance(error, (KeyboardInterrupt, Terminated)) else "failed"

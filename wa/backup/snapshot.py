@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Thread
 
 from wa.backup.packing import Damaged
 from wa.errors import WaError
@@ -22,8 +24,8 @@ SESSION = "session_file"
 def take(home: Home, path: Path, session: Path | None = None) -> dict[str, int]:
     """Copy the store as it is at one moment to `path`; return the store's number of rows by table.
 
-    Writers wait for milliseconds. The copy is checked from end to end before this returns. `session` is
-    a copy of session.db to include. Raise WaError `corrupt` and `storage-error`.
+    Writers wait for milliseconds. The copy is not checked yet: `proving` does that. `session` is a copy of
+    session.db to include. Raise WaError `corrupt` and `storage-error`.
     """
     with explained(path):
         create(path).close()
@@ -46,16 +48,52 @@ def take(home: Home, path: Path, session: Path | None = None) -> dict[str, int]:
             _put_session(copy, session)
     except sqlite3.Error as error:
         raise explain(error, home) from error
-    problems = check(path)
-    if not problems and (found := counts_of(path)) != counts:
-        problems = [f"rows differ: {sorted(set(found.items()) ^ set(counts.items()))[:3]}"]
-    if problems:
-        raise WaError(
-            "corrupt",
-            f"{home.store} is damaged, so no backup of it was made: {'; '.join(problems[:3])}",
-            "`wa db check` tells more; `wa backup restore latest` brings back the last good one",
-        )
     return counts
+
+
+@contextmanager
+def proving(home: Home, path: Path, counts: dict[str, int]) -> Iterator[Callable[[], None]]:
+    """Check a snapshot from end to end in a thread of its own, while the block packs it.
+
+    Yield a function that waits for the end of the check and raises WaError `corrupt` unless the snapshot is
+    sound and has these numbers of rows. An error in the block ends the check. SQLite and zstd work without
+    Python's lock, so on two cores the check costs no time. On one core it begins when it is waited for: in
+    turns, the two would push each other out of the processor's cache.
+    """
+    found: list[list[str]] = []  # it stays empty when the thread dies: then nothing is proved
+    with opened(path) as db:
+        thread = Thread(target=lambda: found.append(_faults(db)), name="checker")
+        if _cores() > 1:
+            thread.start()
+
+        def prove() -> None:
+            if thread.ident is None:
+                thread.start()
+            thread.join()
+            (problems,) = found
+            if not problems and (there := counts_of(path)) != counts:
+                problems = [f"rows differ: {sorted(set(there.items()) ^ set(counts.items()))[:3]}"]
+            if problems:
+                raise WaError(
+                    "corrupt",
+                    f"{home.store} is damaged, so no backup of it was made: {'; '.join(problems[:3])}",
+                    "`wa db check` tells more; `wa backup restore latest` brings back the last good one",
+                )
+
+        try:
+            yield prove
+        except BaseException:
+            db.interrupt()
+            raise
+        finally:
+            if thread.ident is not None:
+                thread.join()
+
+
+def _cores() -> int:
+    """Return the number of processors that this process may use."""
+    usable = getattr(os, "sched_getaffinity", None)  # macOS has none
+    return len(usable(0)) if usable else os.cpu_count() or 1
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -78,9 +116,9 @@ def drop_session(db: sqlite3.Connection) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a snapshot for reading, unchanged and without SQLite's files beside it."""
+    """Open a snapshot for one thread to read, unchanged and without SQLite's files beside it."""
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)) as db:
         yield db
 
 
@@ -102,9 +140,13 @@ def counts_of(path: Path) -> dict[str, int]:
 
 def check(path: Path) -> list[str]:
     """Return the faults of a snapshot, none if it is sound."""
+    with opened(path) as db:
+        return _faults(db)
+
+
+def _faults(db: sqlite3.Connection) -> list[str]:
     try:
-        with opened(path) as db:
-            found = [row[0] for row in db.execute("PRAGMA integrity_check(10)")]
+        found = [row[0] for row in db.execute("PRAGMA integrity_check(10)")]
     except sqlite3.DatabaseError as error:
         return [str(error)]
     return [each for each in found if each != "ok"]
