@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from wa.errors import WaError
 from wa.record.messages import END, FILES, PAD, ROW, Place, mentioned, shown
-from wa.record.names import with_names
+from wa.record.names import aliases_of, with_names
 from wa.store.database import Row, Store
 from wa.store.fold import fold
 from wa.values import Value
@@ -20,6 +21,8 @@ FIRST = 2_000
 """The hits that are looked up at once, unless there are fewer messages to read."""
 MORE = 4
 """How many times as many messages as so far are read before each later choice."""
+LISTED = 8
+"""The most hits of the index that are listed for each message read so far; with a filter, a quarter of it."""
 MOST_HITS = 100_000
 """The most hits that are looked up: their ids are in memory."""
 
@@ -36,7 +39,7 @@ class Filter(Value):
     """The place before which the messages are."""
 
 
-_SPAN = "m.timestamp >= :after AND (m.timestamp, m.id) < (:time, :number)"
+_NEWEST = "ORDER BY m.timestamp DESC, m.id DESC"
 _TEXT = "searched(m.content, m.details)"
 """SQL for the text of a message in which words are looked for."""
 _QUICK_TEXT = (
@@ -45,11 +48,6 @@ _QUICK_TEXT = (
     " ELSE fold(m.content) END"
 )
 """The same, quicker for ASCII, where control characters are not spaces: so for words without a space."""
-_CONDITIONS = {
-    "chat": "m.chat_jid = :chat",
-    "sender": "(m.sender = :sender OR m.sender IN (SELECT lid FROM jid_aliases WHERE pn = :sender))",
-    "message_type": "m.message_type = :message_type",
-}
 _FILE_FIELDS = (b'"mediaKey"', b'"vcard"')
 """What a message of the tool before this one, which is stored as JSON, needs for its file."""
 _HAS_CARD = """instr(m.raw_proto, CAST('"vcard"' AS BLOB))"""
@@ -82,71 +80,84 @@ def _find(store: Store, words: Sequence[str], narrowed: Filter, limit: int) -> l
     before each few messages, this compares the number of hits with that of the messages still to be read, at
     the rate at which messages were hits so far.
     """
-    wanted, params = _filters(narrowed)
-    newest = _newest_first(narrowed)
+    index, span, filters, params = _conditions(store, narrowed)
+    source = f"messages m INDEXED BY {index} WHERE {span}"
     params.update({f"w{i}": word for i, word in enumerate(words)})
     text = _TEXT if any(" " in word for word in words) else _QUICK_TEXT
     hit = " AND ".join(f"instr({text}, :w{i})" for i in range(len(words)))
+    # Of a message that a filter leaves out, the text is not compared: it takes half the time or less.
+    hits_a_row, listed = (0.5, LISTED // 4) if filters else (1, LISTED)
+
+    def in_hits(rows: float) -> int:
+        """Return how many hits are looked up in the time that the next messages take, up to `rows`."""
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT :rows)"
+        return int(store.value(sql, {**params, "rows": math.ceil(rows)}) * hits_a_row)
+
     ids: list[int] = []
+    done, expected, tried = 0, FIRST, -1
     hits: tuple[int, str] | None = None
-    done, rows, tried = 0, FIRST, -1
     while True:
-        params.update(limit=limit - len(ids), rows=rows)
-        if hits is None and min(rows, MOST_HITS) > tried:
-            tried = min(rows, MOST_HITS)
-            hits = _hits(store, words, tried)
-        if hits is not None and (
-            hits[0] <= FEW or hits[0] <= store.value(f"SELECT count(*) FROM ({newest})", params)
-        ):
+        most = min(expected, max(FIRST, listed * done), MOST_HITS)
+        if hits is None and most > tried:
+            hits, tried = _hits(store, words, most), most
+        params["limit"] = limit - len(ids)
+        if hits is not None and (hits[0] <= FEW or hits[0] <= min(expected, in_hits(hits[0] / hits_a_row))):
             # Sorted before texts are compared, so that only those of the newest hits are.
             newest = (
                 "SELECT m.id FROM json_each(:hits) j CROSS JOIN messages m ON m.id = j.value"
-                f" WHERE {wanted} ORDER BY m.timestamp DESC, m.id DESC LIMIT -1"
+                f" WHERE {span}{filters} {_NEWEST} LIMIT -1"
             )
-            return ids + _read(store, newest, hit, {**params, "hits": hits[1]})
-        params["rows"] = step = max(FEW, MORE * done)
-        ids += _read(store, newest, f"{wanted} AND {hit}", params)
-        if len(ids) >= limit:
+            sql = (
+                f"SELECT m.id FROM ({newest}) n CROSS JOIN messages m ON m.id = n.id WHERE {hit} LIMIT :limit"
+            )
+            return ids + _numbers(store, sql, {**params, "hits": hits[1]})
+        step = max(FEW, min(MORE * done, int(2 * expected / hits_a_row)))
+        end = store.row(
+            f"SELECT m.timestamp, m.id FROM {source} {_NEWEST} LIMIT 1 OFFSET :rows - 1",
+            {**params, "rows": step},
+        ) or {"timestamp": params["after"], "id": 0}
+        ids += _numbers(
+            store,
+            f"SELECT m.id FROM {source} AND (m.timestamp, m.id) >= (:after, :last){filters} AND {hit}"
+            f" {_NEWEST} LIMIT :limit",
+            {**params, "after": end["timestamp"], "last": end["id"]},
+        )
+        if len(ids) >= limit or not end["id"]:
             return ids
-        end = store.execute(f"{newest} OFFSET :rows - 1", params).fetchone()
-        if end is None:
-            return ids
-        params.update(time=end[0], number=end[1])
+        params.update(time=end["timestamp"], number=end["id"])
         done += step
-        rows = (limit - len(ids)) * done // max(1, len(ids))
+        expected = int((limit - len(ids)) * done / max(1, len(ids)) * hits_a_row)
 
 
-def _read(store: Store, source: str, wanted: str, params: dict[str, Any]) -> list[int]:
-    """Return the first ids of a query, at most `:limit`, of messages for which a condition is true."""
-    sql = f"SELECT m.id FROM ({source}) s CROSS JOIN messages m ON m.id = s.id WHERE {wanted} LIMIT :limit"
+def _numbers(store: Store, sql: str, params: dict[str, Any]) -> list[int]:
     return [number for (number,) in store.execute(sql, params)]
 
 
-def _newest_first(narrowed: Filter) -> str:
-    """Return SQL for time and id of `:rows` messages behind a place, all that are wanted among them."""
-    index, where = "messages_by_time", _SPAN
-    if narrowed.chat is not None:
-        index, where = "messages_by_chat", f"m.chat_jid = :chat AND {_SPAN}"
-    return (
-        f"SELECT m.timestamp, m.id FROM messages m INDEXED BY {index} WHERE {where}"
-        " ORDER BY m.timestamp DESC, m.id DESC LIMIT :rows"
-    )
+def _conditions(store: Store, narrowed: Filter) -> tuple[str, str, str, dict[str, Any]]:
+    """Return an index of messages, the conditions (of messages m) that it serves, the others, and parameters.
 
-
-def _filters(narrowed: Filter) -> tuple[str, dict[str, Any]]:
-    """Return the condition (of messages m) for what is wanted, and its parameters."""
+    The others begin with AND each.
+    """
     time: float = narrowed.up_to[0]
     number = narrowed.up_to[1]
     if narrowed.before is not None and narrowed.before.timestamp() <= time:
         time, number = narrowed.before.timestamp(), 0
-    params: dict[str, Any] = {"time": time, "number": number}
+    params: dict[str, Any] = {"time": time, "number": number, "chat": narrowed.chat}
     params["after"] = narrowed.after.timestamp() if narrowed.after is not None else 0
-    where = [_SPAN]
-    for name, condition in _CONDITIONS.items():
-        if (value := getattr(narrowed, name)) is not None:
-            where.append(condition)
-            params[name] = value
-    return " AND ".join(where), params
+    index, span = "messages_by_time", "m.timestamp >= :after AND (m.timestamp, m.id) < (:time, :number)"
+    if narrowed.chat is not None:
+        index, span = "messages_by_chat", f"m.chat_jid = :chat AND {span}"
+    filters = ""
+    if narrowed.message_type is not None:
+        filters += " AND m.message_type = :type"
+        params["type"] = narrowed.message_type
+    if narrowed.sender is not None:
+        forms = {
+            f"sender{i}": jid for i, jid in enumerate([narrowed.sender, *aliases_of(store, narrowed.sender)])
+        }
+        filters += f" AND m.sender IN ({', '.join(f':{name}' for name in forms)})"
+        params |= forms
+    return index, span, filters, params
 
 
 def _hits(store: Store, words: Sequence[str], most: int) -> tuple[int, str] | None:
