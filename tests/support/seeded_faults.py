@@ -550,7 +550,7 @@ FAULTS = [
     Fault(
         "a pause stops no owner that is awake",
         SEND,
-        "        if pacing.blocked(store, now, settings) is not None:\n            return None\n",
+        "        if pacing.blocked(store, now, settings, state) is not None:\n            return None\n",
         "",
         QUEUE + "test_claim_sees_a_pause_made_after_the_owner_woke_up",
         "assert Claim(",

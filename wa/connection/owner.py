@@ -86,20 +86,19 @@ class Owner:
         self._recorder.tells_line = scope is not Scope.WAITED
         self._store = Store(home, busy_seconds=BUSY_SECONDS)
         self._mark_store = Store(home, any_thread=True, busy_seconds=BUSY_SECONDS)
-        self._socket = WakeSocket(home.socket)
-        self._patience = Patience()
+        self._socket, self._patience = WakeSocket(home.socket), Patience()
         self._send_store: Store | None = None
         self._signals: deque[Signal] = deque()
         self._connect_at: float | None = 0.0
         self.trouble: str | None = None
-        self._stopping, self._cut, self._held = threading.Event(), threading.Event(), threading.Event()
+        self._stopping, self._cut, self._held = (threading.Event() for _ in range(3))
         self._is_let_go, self._failed_connects = False, 0
         self._error: BaseException | None = None
         self._send_work, self._request_work = threading.Event(), threading.Event()
         self._sender = self._thread("sender", self._send_loop)
         self._requests = self._thread("requests", self._request_loop)
         self._next_beat = self._next_watch = 0.0
-        self._next_tell, self._seen, self._clock_offset = 0.0, -1, 0.0
+        self._next_tell, self._seen, self._clock_offset, self._is_changed = 0.0, -1, 0.0, False
 
     # ── The main thread ─────────────────────────────────────────────────────────────────────────────
 
@@ -166,13 +165,16 @@ class Owner:
         if time.monotonic() >= self._next_watch:
             self._next_watch = time.monotonic() + LOOK_AGAIN
             self._watch_files()
+            if self._is_changed:
+                self._is_changed = False
+                self._request_work.set()
         if time.monotonic() >= self._next_beat:
             self._beat()
             self._watch_clock()
             self._request_work.set()  # some of it is due after a time
         if is_changed := (version := self._store.version()) != self._seen:  # a writer may fail to wake us
-            self._seen = version
-            self._look_for_work()
+            self._seen, self._is_changed = version, True
+            self._send_work.set()
         return is_changed
 
     def _pause(self) -> float:
@@ -209,15 +211,12 @@ class Owner:
     def _connect(self) -> None:
         self._connect_at = None
         if ban := pacing.ban_end(self._store, self._now()):
-            self.stop(banned(self._shown(ban)))
+            self.stop(banned(describe(ban, self._settings.zone, self._now())))
             return
         try:
             self._transport.connect(Handlers(self._recorder.keep, self._notify, self._mark, self._release))
         except ConnectFailed as error:
             self._disconnected(str(error))
-
-    def _shown(self, moment: datetime) -> str:
-        return describe(moment, self._settings.zone, self._now())
 
     def _disconnected(self, reason: str) -> None:
         log.info("no connection: %s", reason)
@@ -264,7 +263,8 @@ class Owner:
             self._disconnected(event.reason)
         elif isinstance(event, Banned):
             pacing.ban(self._store, self._now(), event.seconds)
-            self.stop(banned(self._shown(self._now() + timedelta(seconds=event.seconds))))
+            until = self._now() + timedelta(seconds=event.seconds)
+            self.stop(banned(describe(until, self._settings.zone, self._now())))
         else:
             if isinstance(event, LoggedOut):
                 with self._store.write():

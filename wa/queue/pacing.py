@@ -120,9 +120,11 @@ def _is_a_job_ahead(store: Store, now: datetime) -> bool:
     return jobs.is_ahead(store, now)
 
 
-def blocked(store: Store, now: datetime, settings: Settings) -> Block | None:
-    """Return what keeps all messages from being sent at `now`, or None."""
-    state = store.state()
+def blocked(
+    store: Store, now: datetime, settings: Settings, state: dict[str, Any] | None = None
+) -> Block | None:
+    """Return what keeps all messages from being sent at `now`, or None; `state` is what `store` holds."""
+    state = store.state() if state is None else state
     if text := pause_text(store, state):
         return Block("paused", None, text)
     if "ban" in state and (ban := ban_end(store, now)):
@@ -201,17 +203,16 @@ def ban_end(store: Store, now: datetime) -> datetime | None:
     return until if until and until > now else None
 
 
-def note_send(store: Store, now: datetime, settings: Settings) -> None:
-    """Start the spacing that follows a send, in the transaction of the claim."""
+def note_send(store: Store, now: datetime, settings: Settings, state: dict[str, Any]) -> None:
+    """Start the spacing that follows a send, in the transaction of the claim; `state` is as it was before."""
     gap = settings.send_spacing * random.uniform(0.75, 1.25)  # noqa: S311
-    store.set_state(
-        "pacing", {"at": to_iso(now), "gap": gap, "since": to_iso(_burst_began(store, now, settings))}
-    )
+    began = _burst_began(state, now, settings)
+    store.set_state("pacing", {"at": to_iso(now), "gap": gap, "since": to_iso(began)})
 
 
-def _burst_began(store: Store, now: datetime, settings: Settings) -> datetime:
+def _burst_began(state: dict[str, Any], now: datetime, settings: Settings) -> datetime:
     """Return when the present burst of sends began, or `now` if there is none."""
-    pacing = store.state().get("pacing")
+    pacing = state.get("pacing")
     longest = max(BURST_GAP, timedelta(seconds=2 * settings.send_spacing))
     if pacing and timedelta() <= now - from_iso(pacing["at"]) <= longest:
         return from_iso(pacing["since"])
@@ -220,7 +221,7 @@ def _burst_began(store: Store, now: datetime, settings: Settings) -> datetime:
 
 def is_late(store: Store, due: datetime, now: datetime, settings: Settings) -> bool:
     """Return whether a message missed its time, and not because it waited for others of its burst."""
-    return min(now, _burst_began(store, now, settings)) - due > LATE
+    return min(now, _burst_began(store.state(), now, settings)) - due > LATE
 
 
 def brake(store: Store, now: datetime) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
 
 from wa.errors import WaError
 from wa.jids import is_person_or_group
@@ -95,7 +96,8 @@ def claim(store: Store, now: datetime, settings: Settings, scope: Scope) -> Clai
             from wa.queue.jobs import claims
 
             claims.pause_stalled(store, now, settings)
-        if pacing.blocked(store, now, settings) is not None:
+        state = store.state()
+        if pacing.blocked(store, now, settings, state) is not None:
             return None
         before = store.conn.total_changes
         # A short transaction even if a thousand were missed, each of which is a row changed and one told.
@@ -108,7 +110,7 @@ def claim(store: Store, now: datetime, settings: Settings, scope: Scope) -> Clai
             if row is None:
                 return None
             if not _withheld(store, row, now, settings) and _is_filled(store, row, now):
-                return _take(store, row, now, settings)
+                return _take(store, row, now, settings, state)
     return None
 
 
@@ -181,7 +183,7 @@ def _is_filled(store: Store, row: Row, now: datetime) -> bool:
         return False
 
 
-def _take(store: Store, row: Row, now: datetime, settings: Settings) -> Claim:
+def _take(store: Store, row: Row, now: datetime, settings: Settings, state: dict[str, Any]) -> Claim:
     secret = new_secret()
     update(
         store,
@@ -198,8 +200,9 @@ def _take(store: Store, row: Row, now: datetime, settings: Settings) -> Claim:
         error_code=None,
         error_message=None,
     )
-    place.keep(store, now)
-    pacing.note_send(store, now, settings)
+    if "place" not in state:  # a copied home is blocked
+        place.keep(store, now)
+    pacing.note_send(store, now, settings, state)
     message = Outgoing(
         row["to_jid"],
         row["message"],

@@ -24,6 +24,7 @@ class WakeSocket:
         self._inner, self._inner_send = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._inner.setblocking(False)
         self._inner_send.setblocking(False)
+        self._is_woken = False
         self._outer: socket.socket | None = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._outer.setblocking(False)
         try:
@@ -41,12 +42,10 @@ class WakeSocket:
 
     def wake(self) -> None:
         """End the present or the next wait, from any thread of this process."""
-        try:
-            self._inner_send.send(b".")
-        except BlockingIOError:
-            pass  # the buffer is full of unread bytes, so the wait ends anyway
-        except OSError:
-            pass  # it is closed: nothing waits any more
+        if not self._is_woken:
+            self._is_woken = True
+            with suppress(OSError):  # it is closed: nothing waits any more
+                self._inner_send.send(b".")
 
     def wait(self, seconds: float) -> tuple[bool, bool]:
         """Wait until woken, or for `seconds`. Return whether it was woken, and whether by another process."""
@@ -55,6 +54,7 @@ class WakeSocket:
         for end in ends:
             poll.register(end, select.POLLIN)
         ready = {number for number, _ in poll.poll(max(0.0, seconds) * 1000)}
+        self._is_woken = False  # what is done from now on is for the next wait
         for end in ends:
             if end.fileno() in ready:
                 self._drain(end)

@@ -64,6 +64,10 @@ class LoopbackTransport:
         self._handlers: Handlers | None = None
         self._server: Loopback | None = None
         self._token: str | None = None
+        self._seen = -1
+        self._newest: str | None = None
+        self._faults: dict[str, str] = {}
+        """The version of the server's data when `_newest`, a token, and `_faults` were read."""
         self._stopping = threading.Event()
         self._socket: WakeSocket | None = None
         self._listener: threading.Thread | None = None
@@ -84,7 +88,7 @@ class LoopbackTransport:
         if refusal is not None:
             handlers.signal(refusal)
             return
-        self._token = self._server.take_connection()
+        self._token, self._seen = self._server.take_connection(), -1
         self._socket, self._stopping = WakeSocket(self._server.socket), threading.Event()
         self._listener = threading.Thread(
             target=self._listen, args=(handlers, self._token, self._socket), name="loopback", daemon=True
@@ -163,13 +167,15 @@ class LoopbackTransport:
 
     def send(self, message: Outgoing) -> Accepted:
         """Send a message and wait for the acknowledgement; Transport.send."""
-        server, handlers, stopping = self._server, self._handlers, self._stopping
-        if server is None or handlers is None or self._token is None:
+        server, handlers, stopping, socket = self._server, self._handlers, self._stopping, self._socket
+        if server is None or handlers is None or socket is None or self._token is None:
             raise NotConnected("no connection")
-        faults = server.faults()
-        if server.connection() != self._token or _refusal(faults) is not None:
+        if (version := server.version()) != self._seen:
+            self._seen, self._newest, self._faults = version, server.connection(), server.faults()
+        faults = self._faults
+        if self._newest != self._token or _refusal(faults) is not None:
             raise NotConnected("the connection was lost")
-        if server.is_unregistered(message.to_jid):
+        if message.to_jid in faults.get("not-on-whatsapp", "").split():
             raise NotOnWhatsApp(f"{show_jid(message.to_jid)} is not on WhatsApp")
         if message.file is not None:
             if stopping.wait(float(faults.get("upload-delay", "0"))):
@@ -181,8 +187,7 @@ class LoopbackTransport:
             raise Refused(int(faults["refuse"]))
         now = self._now()
         server.accept(message, message_id, now, receipt=faults.get("receipts") != "off")
-        if self._socket is not None:
-            self._socket.wake()
+        socket.wake()
         if "ack-delay" in faults and stopping.wait(float(faults["ack-delay"])):
             raise SendError("the connection was closed before the acknowledgement")
         if "ack-lost" in faults:

@@ -159,13 +159,8 @@ class Loopback:
             self._db.execute("DELETE FROM faults")
 
     def faults(self) -> dict[str, str]:
-        """Return the faults in force, by name."""
+        """Return the faults in force, by name; of `not-on-whatsapp` all JIDs, with spaces between them."""
         return dict(self._db.execute("SELECT name, group_concat(value, ' ') FROM faults GROUP BY name"))
-
-    def is_unregistered(self, jid: str) -> bool:
-        """Return whether the fault `not-on-whatsapp` names this JID."""
-        sql = "SELECT 1 FROM faults WHERE name = 'not-on-whatsapp' AND value = ?"
-        return self._value(sql, [jid]) is not None
 
     def take_connection(self) -> str:
         """Become the newest connection, and return its token."""
