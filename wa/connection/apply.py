@@ -22,6 +22,8 @@ from wa.whatsapp.transport import Reader
 
 HISTORY_STEP = 500
 """Messages of a part of the history in one step of recording."""
+_GAP = 0.025
+"""Seconds between two transactions of a part: after 0.1 s, SQLite looks for the lock as often as that."""
 
 Step = tuple[HistoryChat | None, list[Event]]
 
@@ -108,7 +110,7 @@ def _apply_history(store: Store, part: Part, reader: Reader, now: datetime) -> i
     steps, history, end = _decoded[key]
     store.begin_bulk()
     with store.write(durable=False):
-        deadline = time.monotonic() + BATCH_SECONDS
+        deadline = time.monotonic() + BATCH_SECONDS / 2  # the index, and the commit, take the other half
         newest = newest_id(store)
         history_sync.begin_part(store, history, now)
         for chat, events in steps[position:]:
@@ -123,7 +125,9 @@ def _apply_history(store: Store, part: Part, reader: Reader, now: datetime) -> i
         else:
             history_sync.end_part(store, history, now)
             part.set_place(store, end)
-    if position == len(steps):
+    if position < len(steps):
+        time.sleep(_GAP)
+    else:
         _decoded.clear()
         merge_chats.join_split_chats(store, now)
         part.begin_anew(store, end)

@@ -19,7 +19,7 @@ BUSY_TIMEOUT = 30.0
 
 BATCH = 500
 """Rows in one transaction, or in the first one of bulk work, so that other processes do not wait long."""
-BATCH_SECONDS = 0.15
+BATCH_SECONDS = 0.1
 """Seconds that a transaction of bulk work is to last, for the same reason."""
 _AT_ONCE = 50
 """Rows in one statement that inserts many."""
