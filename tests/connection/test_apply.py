@@ -527,7 +527,7 @@ def test_a_batch_is_bounded(store, home):
 
 def test_a_batch_ends_after_its_time_limit(store, monkeypatch):
     ticks = iter(range(1000))
-    monkeypatch.setattr(apply.time, "monotonic", lambda: next(ticks) * 0.15)
+    monkeypatch.setattr(apply.time, "monotonic", lambda: next(ticks) * 0.075)
     for number in range(10):
         spooled.append(store, "message", str(number).encode(), NOW)
     assert spooled.apply_batch(store, lambda kind, payload: [message(payload.decode())], NOW) == 2
