@@ -10,10 +10,12 @@ import sys
 
 import pytest
 from conftest import REEM, REEM_JID, FakeClock, wait_for
+from query_plans import plans
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from wa.errors import WaError
+from wa.queue import rows
 from wa.record.search import files
 from wa.store.locks import FileLock
 from wa.store.open import open_store
@@ -341,6 +343,20 @@ def test_every_step_says_what_it_brings():
             {"contacts": "name_parts"},
             id="m0030_name_parts",
         ),
+        *(
+            pytest.param(
+                step,
+                (
+                    {*MESSAGES, *QUEUE, *PEOPLE, *WHATSAPP, *BACKUPS, *STUCK, *UNREAD, *JOBS, *SERIES}
+                    - {"spool"}
+                )
+                | {"shared_numbers", "calls", "sealed", "poll_votes", "events", "hooks", "hook_deliveries"}
+                | {"chat_sessions", "pruned", "pruned_people", "spent", "spent_dates"},
+                {},
+                id=name,
+            )
+            for step, name in ((31, "m0031_short_ids"), (32, "m0032_what_is_open"))
+        ),
     ],
 )
 def test_each_step_applies_to_the_schema_before_it(tmp_path, step, before, brings):
@@ -375,6 +391,38 @@ def test_a_store_that_stopped_after_any_step_is_upgraded_when_it_opens(tmp_path,
         assert reopened.schema.count("CREATE") == whole.schema.count("CREATE")
         reopened.close()
     whole.close()
+
+
+def test_the_indexes_of_a_home_of_many_years_are_made_of_its_rows(home):
+    """Each is made by itself, and none of messages, so that the write lock is never held for long."""
+    home.prepare()
+    old = Database(home.store)
+    apply_first(old, 30)
+    for number, status in enumerate(("sent", "missed", "pending") * 50):
+        columns = "id, to_jid, message, scheduled_at, created_at, updated_at, status, expires_at"
+        values = [
+            f"17000000000{number:02d}_abc{number}",
+            REEM_JID,
+            "x",
+            "2026",
+            "2026",
+            "2030",
+            status,
+            "2030",
+        ]
+        old.execute(f"INSERT INTO scheduled_messages ({columns}) VALUES ({', '.join('?' * 8)})", values)
+    old.conn.commit()
+    of_messages = old.execute("SELECT count(*) FROM sqlite_master WHERE tbl_name = 'messages'").fetchone()
+    old.close()
+    opened = open_store(home)
+    assert rows.find(opened, "abc7") == "1700000000007_abc7"
+    assert rows.any_from_the_future(opened, FakeClock()())
+    (plan,) = plans(opened, lambda: opened.ids_like("scheduled_messages", "abc7")).values()
+    assert "queue_short_id" in plan
+    assert "SCAN" not in plan
+    counted = opened.execute("SELECT count(*) FROM sqlite_master WHERE tbl_name = 'messages'").fetchone()
+    assert counted == of_messages
+    opened.close()
 
 
 def test_events_that_waited_in_the_table_are_recorded_after_the_upgrade(home, wa):

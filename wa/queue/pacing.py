@@ -90,6 +90,7 @@ def word(block: Block | None) -> str:
 
 def rebase(store: Store, now: datetime) -> None:
     """Count stored moments that lie in the future as now, so that a clock set back stops nothing."""
+    rows.recent(store, 1)  # a damaged queue is an error also when no row of it is looked for
     state = store.state()
     ahead = [key for key in ("pacing", "brake") if key in state and from_iso(state[key]["at"]) > now]
     is_a_job_ahead = _is_a_job_ahead(store, now)

@@ -43,7 +43,7 @@ COLUMNS = (
 )
 _IS_OF_A_JOB = "SELECT 1 FROM scheduled_messages WHERE id = ? AND job_id IS NOT NULL"
 FROM_THE_FUTURE = (
-    "updated_at > :now AND ((status = 'missed' AND expires_at >= :now)"
+    "status IN ('pending', 'missed') AND updated_at > :now AND ((status = 'missed' AND expires_at >= :now)"
     " OR (status = 'pending' AND not_before > :now))"
 )
 
@@ -241,7 +241,7 @@ def clamp_claims(store: Store, now: datetime) -> None:
 
 def any_from_the_future(store: Store, now: datetime) -> bool:
     """Return whether a row was missed or put off at a moment in the future: the clock was ahead then."""
-    sql = f"SELECT 1 FROM scheduled_messages WHERE {FROM_THE_FUTURE}"
+    sql = f"SELECT 1 FROM scheduled_messages INDEXED BY queue_changed WHERE {FROM_THE_FUTURE} LIMIT 1"
     return store.value(sql, {"now": to_iso(now)}) is not None
 
 

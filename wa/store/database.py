@@ -225,6 +225,16 @@ class Store:
 
         The id that the text is comes first. With `begins`, the text may also begin the part after the `_`.
         """
+        if not begins:
+            exact = self.execute(
+                f"SELECT id FROM {table} WHERE id >= :text AND id < :text || char(0x10ffff)"
+                f" UNION SELECT id FROM {table} WHERE substr(id, instr(id, '_') + 1) = :text"
+                " ORDER BY id LIMIT 10",
+                {"text": text},
+            ).fetchall()
+            if exact:
+                return sorted((row_id for (row_id,) in exact), key=lambda row_id: (row_id != text, row_id))
+        # The text is in other letters, or behind another `_`: all ids are read.
         like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         found = self.execute(
             f"SELECT id FROM {table} WHERE id = :text OR id LIKE :prefix ESCAPE '\\'"

@@ -68,3 +68,27 @@ ALTER TABLE pruned_people ADD COLUMN oldest_is_mine INTEGER
 def m0030_name_parts(db: Database) -> None:
     """The name of a contact in the parts of its card, as JSON, with the name that they make."""
     run(db, "ALTER TABLE contacts ADD COLUMN name_parts TEXT")
+
+
+def m0031_short_ids(db: Database) -> None:
+    """Indexes by the part of an id after the `_`, by which a user names a row of the queue or a series."""
+    run(
+        db,
+        """
+CREATE INDEX queue_short_id ON scheduled_messages (substr(id, instr(id, '_') + 1));
+CREATE INDEX series_short_id ON series (substr(id, instr(id, '_') + 1))
+""",
+    )
+
+
+def m0032_what_is_open(db: Database) -> None:
+    """Indexes of what is looked at often and is little of its table: changes of open rows, groups, syncs."""
+    run(
+        db,
+        """
+CREATE INDEX queue_changed ON scheduled_messages (updated_at) WHERE status IN ('pending', 'missed');
+CREATE INDEX chats_groups ON chats (name COLLATE NOCASE) WHERE is_group;
+CREATE INDEX sync_open ON sync_checkpoints (asked_until) WHERE status = 'in_progress';
+CREATE INDEX series_open ON series (id) WHERE status != 'ended'
+""",
+    )

@@ -30,7 +30,13 @@ from wa.store.schema.later_steps import (
     m0026_sessions,
     m0027_settle,
 )  # fmt: skip
-from wa.store.schema.newer_steps import m0028_retention, m0029_reach, m0030_name_parts
+from wa.store.schema.newer_steps import (
+    m0028_retention,
+    m0029_reach,
+    m0030_name_parts,
+    m0031_short_ids,
+    m0032_what_is_open,
+)
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -240,6 +246,7 @@ STEPS = (
     m0013_people, m0014_calls, m0015_jobs, m0016_sealed, m0017_series, m0018_files,
     m0019_birthdays, m0020_changes, m0021_fetch, m0022_members, m0023_people, m0024_events, m0025_hooks,
     m0026_sessions, m0027_settle, m0028_retention, m0029_reach, m0030_name_parts,
+    m0031_short_ids, m0032_what_is_open,
 )  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""
