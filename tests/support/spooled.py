@@ -111,7 +111,7 @@ def waiting(home: Home) -> list[str]:
     return [kind for path, key in places for kind in kinds(path, **state.get(key, {}))]
 
 
-def kinds(path: Path, generation: str | None = None, offset: int = 0, position: int = 0) -> list[str]:
+def kinds(path: Path, generation: str | None = None, offset: int = 0, step: int = 0) -> list[str]:
     """Return the kinds of the events in a file, behind an offset of a generation."""
     if not path.exists():
         return []

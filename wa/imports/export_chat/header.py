@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from wa.imports.export_chat.language.dates import day_of, japanese_year
 from wa.imports.export_chat.language.words import Vocabulary
-from wa.imports.export_chat.shape import NUMBER, Style, shape_of
+from wa.imports.export_chat.shape import NUMBER, Shape, Style, shape_of
 from wa.texts import MARKS, unmarked
 
 LONGEST_NAME = 100
@@ -24,8 +24,9 @@ _LONGEST = 120
 _START = re.compile(rf"[\s{MARKS}]{{0,20}}(?P<open>\[)?")
 _END = re.compile(r"\s(?P<dash>[-–—])(?=\s)|:(?=\s)")
 _DIGIT = re.compile(r"\d")
-_ZEROS = str.maketrans("123456789", "000000000")
 _OPEN_QUOTE = re.compile(r"[“„«「『][^”“»」』]*$")
+_before: dict[str, tuple[re.Pattern[str], Shape]] = {}
+"""The form of the header before, by "header": the next one has probably the same."""
 _NO_SPACE = re.compile(r"([^:\n]{1,100}):(?=[^\s/])")
 
 
@@ -71,33 +72,55 @@ class Header(NamedTuple):
 
 def header_of(line: str) -> Header | None:
     """Return the header of a line, None if the line has none."""
+    if (known := _before.get("header")) and (found := known[0].match(line)):
+        end = found.end()
+        if header := _made(known[1], [*found.groups()], end + line.startswith(" ", end)):
+            return header
     start = _START.match(line)
     if start is None:
         return None
     begin = start.end()
     if start["open"]:
         end = line.find("]", begin, begin + _LONGEST)
-        after = end + 1 + line.startswith(" ", end + 1)
-        return _header(line[begin:end], True, False, after) if end > 0 else None
-    for found in islice(_END.finditer(line, begin, begin + _LONGEST), 3):
-        end = found.end()
-        if header := _header(
-            line[begin : found.start()], False, bool(found["dash"]), end + line.startswith(" ", end)
-        ):
+        return _header(line, begin, end, end + 1, is_iphone=True, has_dash=False) if end > 0 else None
+    for place, found in enumerate(islice(_END.finditer(line, begin, begin + _LONGEST), 3)):
+        has_dash, is_first = bool(found["dash"]), place == 0
+        span = begin, found.start(), found.end()
+        if header := _header(line, *span, is_iphone=False, has_dash=has_dash, is_first=is_first):
             return header
     return None
 
 
-def _header(text: str, is_iphone: bool, has_dash: bool, end: int) -> Header | None:
-    if "元年" in text:  # the first year of an emperor of Japan
+def _header(
+    line: str, begin: int, end: int, after: int, *, is_iphone: bool, has_dash: bool, is_first: bool = True
+) -> Header | None:
+    """Return the header whose date and time are between two places of a line, and whose sign ends at `after`.
+
+    `is_first` tells that no such sign stands before it.
+    """
+    text = line[begin:end]
+    is_plain = "元年" not in text
+    if not is_plain:  # the first year of an emperor of Japan
         text = text.replace("元年", "1年")
     numbers = NUMBER.findall(text)
     if not 3 <= len(numbers) <= 6:
         return None
-    zeros = text.translate(_ZEROS) if text.isascii() else _DIGIT.sub("0", text)
+    zeros = _DIGIT.sub("0", text)
     shape = shape_of(zeros, is_iphone, has_dash)
-    if shape is None:
-        return None
+    header = _made(shape, numbers, after + line.startswith(" ", after)) if shape else None
+    if header and shape and is_plain and is_first and all(map(str.isascii, numbers)):
+        _before["header"] = _pattern(line[:begin], zeros, line[end:after]), shape
+    return header
+
+
+@lru_cache(maxsize=1024)
+def _pattern(before: str, zeros: str, sign: str) -> re.Pattern[str]:
+    """Return a pattern for headers that differ in their digits alone, each of which is a 0 in `zeros`."""
+    digits = re.sub("0+", lambda number: f"([0-9]{{{len(number[0])}}})", re.escape(zeros))
+    return re.compile(f"{re.escape(before)}{digits}{re.escape(sign)}" + ("" if sign == "]" else r"(?=\s)"))
+
+
+def _made(shape: Shape, numbers: list[str], end: int) -> Header | None:
     if shape.japanese:
         place, era = shape.japanese
         numbers[place] = japanese_year(era, numbers[place])

@@ -117,7 +117,8 @@ class Survey:
         """Names with no space behind their colon."""
         self._newest: date | None = None
         self._dated: tuple[object, ...] | None = None
-        """What the header before said of its day."""
+        """What the header before said of its day, and the day by the order of the date."""
+        self._days: dict[str, date] = {}
         self._year: int | None = None
         """The year of dates that have none."""
         unread: tuple[int, str, Header] | None = None
@@ -144,7 +145,11 @@ class Survey:
         """Learn from a header; return False if its date is impossible in every order."""
         if not header.has_year:
             header = header.of_year(self._year_of(header))
-        days = {order: day for order in ORDERS if (day := header.day(order, self._latest, self._vocabulary))}
+        dated = header.style, header.days, header.era, header.words
+        days = self._days
+        if dated != self._dated:  # the date of most lines is that of the line before
+            day = partial(header.day, latest=self._latest, vocabulary=self._vocabulary)
+            days = {order: found for order in ORDERS if (found := day(order))}
         if not days:
             return False
         family = family_of(header.style)
@@ -154,9 +159,8 @@ class Survey:
         can = frozenset(days)
         group.styles[header.style] += 1
         group.counts[can] += 1
-        dated = header.style, header.days, header.era, header.words
-        if dated != self._dated:  # the date of most lines is that of the line before
-            self._dated = dated
+        if dated != self._dated:
+            self._dated, self._days = dated, days
             self._newest = max(self._newest or date.min, *days.values())
             self._words.update(header.words, (each for each in header.days if not each.isdigit()))
             shown = _shown(line, header)
