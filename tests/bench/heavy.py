@@ -56,6 +56,11 @@ def phone(number: int) -> str:
     return f"1{201 + number // 100:03d}55501{number % 100:02d}"
 
 
+def name(number: int) -> str:
+    """Return the name of a contact."""
+    return f"{FIRST[number % len(FIRST)]} {LAST[number // len(FIRST) % len(LAST)]} {number}"
+
+
 def build(home: Home, sizes: Sizes, now: datetime) -> None:
     """Make a home with made-up people, chats, messages, receipts, and a queue of the last two years.
 
@@ -93,10 +98,6 @@ class _Maker:
         marks = ", ".join("?" * len(columns.split(",")))
         self._store.conn.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
 
-    def _name(self, number: int) -> str:
-        first, last = FIRST[number % len(FIRST)], LAST[number // len(FIRST) % len(LAST)]
-        return f"{first} {last} {number}"
-
     # ── People ──────────────────────────────────────────────────────────────────────────────────────
 
     def make_people(self) -> None:
@@ -106,7 +107,7 @@ class _Maker:
             "contacts",
             "id, phone, name, aliases, tags, is_favorite, notes, birthday, created_at, updated_at",
             (
-                (n + 1, None if n % 50 == 49 else phone(n), self._name(n),
+                (n + 1, None if n % 50 == 49 else phone(n), name(n),
                  json.dumps([f"nick{n}"] if n % 10 == 0 else []), json.dumps(["work"] if n % 7 == 0 else []),
                  n % 200 == 0, f"met in {1990 + n % 30}" if n % 4 == 0 else None,
                  f"1980-{1 + n % 12:02d}-{1 + n % 28:02d}" if n % 5 == 0 else None, at, at)
