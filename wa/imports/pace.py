@@ -22,4 +22,5 @@ class Pace:
         began = time.monotonic()
         yield
         wanted = round(rows * BATCH_SECONDS / max(time.monotonic() - began, 0.001))
-        self.rows = max(BATCH // 10, min(wanted, 2 * self.rows, self._most))
+        # On a slow disk, smaller transactions would only write more.
+        self.rows = max(BATCH, min(wanted, 2 * self.rows, self._most))

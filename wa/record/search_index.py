@@ -41,7 +41,7 @@ def add_new(store: Store, after: int) -> None:
         " AND id NOT IN (SELECT id FROM messages_fts_docsize WHERE id > :after)",
         {"after": after},
     )
-    # In Python, it is faster than with an SQL function, and FTS5 is not told to write out what it gathered.
+    # In Python this is faster than with an SQL function, and FTS5 need not write out what it has gathered.
     while texts := [(number, searched(*text) + PAD) for number, *text in rows.fetchmany(BATCH)]:
         store.conn.executemany("INSERT INTO messages_fts (rowid, folded) VALUES (?, ?)", texts)
 

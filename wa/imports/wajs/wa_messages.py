@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from wa.errors import WaError
@@ -51,6 +52,7 @@ _KEY_ALTERNATIVES = (
     ("participant", ("participantAlt", "participantPn", "participantLid")),
 )
 """Fields of a key with the address of a chat or a sender, and others with a second address of the same."""
+_SECOND = frozenset(name for _, others in _KEY_ALTERNATIVES for name in others)
 
 
 def part(record: Row, name: str) -> Row:
@@ -61,8 +63,13 @@ def part(record: Row, name: str) -> Row:
 
 def jid_of(text: Any) -> str | None:
     """Return the JID for the old tool's id of a chat or a person; None if it is no address."""
+    return _jid_of(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=1024)  # the same few people are in each message
+def _jid_of(text: str) -> str | None:
     try:
-        return parse_address(text.replace("@c.us", "@s.whatsapp.net")) if isinstance(text, str) else None
+        return parse_address(text.replace("@c.us", "@s.whatsapp.net"))
     except WaError:
         return None
 
@@ -93,9 +100,10 @@ def participant_of(raw: Row) -> str | None:
 def same_people(raw: Row, me: str) -> Iterator[tuple[str, str]]:
     """Yield the hidden ids that a message explains, each with the phone JID of the same person."""
     key = part(raw, "key")
-    if key.get(
-        "fromMe"
-    ):  # the second address of our own messages is the chat's with one version, ours with another
+    if _SECOND.isdisjoint(key):
+        return
+    # The second address of our own messages is the chat's with one version, ours with another.
+    if key.get("fromMe"):
         return
     for name, others in _KEY_ALTERNATIVES:
         one = jid_of(key.get(name) or (raw.get(name) if name == "participant" else None))
