@@ -54,10 +54,11 @@ class WakeSocket:
         for end in ends:
             poll.register(end, select.POLLIN)
         ready = {number for number, _ in poll.poll(max(0.0, seconds) * 1000)}
-        self._is_woken = False  # what is done from now on is for the next wait
         for end in ends:
             if end.fileno() in ready:
                 self._drain(end)
+        # Behind the drain: a wake in between would be drained, and keep all later ones from being sent.
+        self._is_woken = False
         return bool(ready), self._outer is not None and self._outer.fileno() in ready
 
     @staticmethod
