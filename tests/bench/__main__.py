@@ -48,7 +48,7 @@ class Sizes:
     queue: int = 2_000
     scheduled: int = 1_000
     scheduled_seconds: float = 60.0
-    chats: int = 60_000_000
+    chats: int = 40_000_000
     """Bytes of the old tool's chats."""
     chats_peak: int = 500_000_000
     lines: int = 100_000
