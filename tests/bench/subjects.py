@@ -19,7 +19,8 @@ from wa.store.paths import Home
 
 TESTS = Path(__file__).parent.parent
 _PATHS = [str(TESTS), str(TESTS / "support")]
-_RUN = f"import sys; sys.path[:0] = {_PATHS!r}; from bench import worker; worker.main()"
+_RUN = f"import sys; sys.path[:1] = {_PATHS!r}; from bench import worker; worker.main()"
+"""A program without the current directory on its path, which may have another `wa` in it."""
 
 
 @dataclass(frozen=True)
