@@ -142,3 +142,16 @@ def test_bulk_work_has_more_memory_only_while_it_lasts_and_leaves_no_log_to_othe
         assert store.home.store.stat().st_size < 6_000_000  # all of it is in the log so far
     assert settings() == before
     assert store.home.store.stat().st_size > 6_000_000
+
+
+def test_the_texts_of_a_transaction_are_written_to_the_index_together(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "HISTORY_STEP", 10)
+    texts = [f"text {number}" for number in range(30)]
+    said = tuple(MessageReceived(REEM_JID, text, ME, AT, text, is_from_me=True) for text in texts)
+    part = History("recent", 1, (HistoryChat(REEM_JID, "Reem", said, is_complete=False),))
+    spooled.append(store, HISTORY, b"part", NOW)
+    spooled.record_all(store, lambda kind, payload: [part], NOW)
+    assert store.value("SELECT count(*) FROM messages") == 30
+    assert store.value("SELECT count(DISTINCT segid) FROM messages_fts_idx") == 1
