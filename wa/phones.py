@@ -146,6 +146,7 @@ def _read_number(text: str, region: str | None) -> tuple[str, str | None]:
     return whole, None if is_sure else f"it may be wrong; it was taken as +{whole}"
 
 
+@lru_cache(maxsize=64)
 def _is_whole(text: str, region: str | None) -> bool:
     """Return whether a text has as many digits as the numbers of its country, else at least 7."""
     import phonenumbers
@@ -157,7 +158,7 @@ def _is_whole(text: str, region: str | None) -> bool:
     if number is None:
         return not region and not re.match(r"[\s(]*(\+|00)", text)
     kinds = phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE
-    lengths = [phonenumbers.is_possible_number_for_type_with_reason(number, kind) for kind in kinds]
+    lengths = (phonenumbers.is_possible_number_for_type_with_reason(number, kind) for kind in kinds)
     return phonenumbers.ValidationResult.IS_POSSIBLE in lengths or phonenumbers.is_valid_number(number)
 
 
@@ -182,6 +183,7 @@ def _abroad(text: str) -> str | None:
     return f"+{text[start.end() :]}" if start else None
 
 
+@lru_cache(maxsize=64)
 def _best(text: str, digits: str, region: str | None) -> tuple[phonenumbers.PhoneNumber | None, bool]:
     """Return a number that has no `+`, national rather than international, and whether it is in use."""
     import phonenumbers
