@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from wa.errors import WaError
-from wa.hooks import table, webhook
+from wa.hooks import table
 from wa.hooks.program import split
 from wa.settings import Settings
 from wa.store.database import Row, Store
@@ -25,6 +25,8 @@ def columns(value: str) -> Row:
     found: Row = {"exec": None, "webhook": None}
     try:
         if value.startswith(("http://", "https://")):
+            from wa.hooks import webhook  # with HTTP and TLS, which cost 2 MB
+
             found["webhook"] = webhook.check(value, allow_http=False)
         elif value != ME:
             split(value)

@@ -8,13 +8,16 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from wa.hooks import alert, deliveries, program, sessions, table
-from wa.hooks.serving.worker import LOOK_SECONDS, Worker
 from wa.record.events import log as events
 from wa.settings import Settings
 from wa.store.database import Row, Store
 from wa.store.paths import Home
+
+if TYPE_CHECKING:
+    from wa.hooks.serving.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +27,8 @@ LAST_SECONDS = 5.0
 WATCH_SECONDS = 5.0
 """Seconds between two looks whether the store has changed, if nothing calls `look`."""
 SEEN_EVERY = 0.02
+BUSY_SECONDS = 0.5
+"""Seconds to wait for a store that is locked."""
 
 
 class Runner:
@@ -64,7 +69,7 @@ class Runner:
                 time.sleep(SEEN_EVERY)
         self._ending.set()
         self._work.set()
-        self._thread.join(LOOK_SECONDS)
+        self._thread.join(BUSY_SECONDS)
         for worker in self._workers.values():
             worker.stop()
         deadline = time.monotonic() + program.TERM_SECONDS + 1
@@ -74,7 +79,7 @@ class Runner:
     def _watch(self) -> None:
         """Have the workers look whenever the store has changed; begin and end them as hooks come and go."""
         try:
-            store = Store(self._home, busy_seconds=LOOK_SECONDS)
+            store = Store(self._home, busy_seconds=BUSY_SECONDS)
         except (OSError, sqlite3.Error):
             return
         seen, pruned, is_synced = -1, -PRUNE_SECONDS, False
@@ -114,6 +119,10 @@ class Runner:
         found = {number: row for number, row in found.items() if self._is_served(row)}
         for gone in [number for number in self._workers if number not in found]:
             self._workers.pop(gone).stop()
+        if not found:
+            return
+        from wa.hooks.serving.worker import Worker  # with HTTP and TLS, which cost 2 MB
+
         for number, row in found.items():
             worker = self._workers.get(number)
             if worker is not None and worker.follow(row):
