@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from pathlib import Path
@@ -82,7 +81,9 @@ def keep(home: Home, path: Path) -> tuple[str, str]:
 
 def _copy(path: Path, source: BinaryIO, copy: BinaryIO) -> str:
     """Copy a file, and return its SHA-256. Check its size again, for it may have changed by now."""
-    digest, size = hashlib.sha256(), 0
+    from hashlib import sha256  # it loads OpenSSL, which a process that sends no file need not have
+
+    digest, size = sha256(), 0
     while piece := _read(path, source):
         size += len(piece)
         check_size(path, size)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from wa.jids import is_group, phone_of_jid
@@ -35,15 +34,20 @@ _OF_CHAT = "chat IN (SELECT number FROM pruned_people WHERE jid = :chat)"
 
 def key_of(message_id: str) -> int:
     """Return the digest of a message's id: a number below 0."""
-    digest = blake2b(message_id.encode(errors="surrogatepass"), digest_size=8).digest()
-    return -1 - (int.from_bytes(digest, "big") >> 1)
+    return -1 - (_digest(message_id, 8) >> 1)
 
 
 def digest_of(text: str | None) -> int:
     """Return a digest of a text, without what an exported chat changes; 0 for an empty one."""
     found = comparable(text)
-    digest = blake2b(found.encode(errors="surrogatepass"), digest_size=6).digest()
-    return (int.from_bytes(digest, "big") or 1) if found else 0
+    return (_digest(found, 6) or 1) if found else 0
+
+
+def _digest(text: str, size: int) -> int:
+    """Return a digest of so many bytes as a number."""
+    from hashlib import blake2b  # it loads OpenSSL, 3 MB that a home without pruned messages need not have
+
+    return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=size).digest(), "big")
 
 
 # ── What was pruned ─────────────────────────────────────────────────────────────────────────────────
@@ -146,6 +150,8 @@ def place_of(store: Store, chat: str, message_id: str) -> Place | None:
 def _value(store: Store, column: str, chat: str, message_id: str) -> int | None:
     """Return a column of what is kept of a pruned message; None if it was not pruned."""
     sql = f"SELECT {column} FROM pruned WHERE {_OF_CHAT} AND key = :key"
+    if is_empty(store):
+        return None
     found: int | None = store.value(sql, {"chat": chat, "key": key_of(message_id)})
     return found
 
