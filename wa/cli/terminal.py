@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
+from operator import le
 
 INDENT = "    "
 """Before each further line of a message, so that it looks unlike the next message."""
@@ -48,11 +49,16 @@ def table(
 
     Of the last column, what has no room goes on below; with `is_short`, it is cut.
     """
-    widths = [max(map(columns_of, each)) for each in zip(columns, *rows, strict=True)]
-    shown = _shrunk(columns, widths, width)
+    found = [columns, *rows]
+    sizes = [[columns_of(cell) for cell in row] for row in found]
+    shown = _shrunk(columns, [max(each) for each in zip(*sizes, strict=True)], width)
     shown.append(max(width - sum(shown) - len(_BETWEEN) * len(shown), 1))
     lines = []
-    for row in (columns, *rows):
+    for row, taken in zip(found, sizes, strict=True):
+        if all(map(le, taken, shown)):  # most rows: each cell has room
+            padded = [cell + " " * (room - size) for cell, room, size in zip(row, shown, taken, strict=True)]
+            lines.append(_BETWEEN.join(padded).rstrip())
+            continue
         cells = [
             list(_broken(cell, size, size, whole=False))
             if not is_short and (name == columns[-1] or name in _WRAPPED)
@@ -60,8 +66,7 @@ def table(
             for name, cell, size in zip(columns, row, shown, strict=True)
         ]
         for parts in zip_longest(*cells, fillvalue=""):
-            padded = (_padded(part, size) for part, size in zip(parts, shown, strict=True))
-            lines.append(_BETWEEN.join(padded).rstrip())
+            lines.append(_BETWEEN.join(map(_padded, parts, shown)).rstrip())
     if bold:
         lines[0] = strong(lines[0])
     return "\n".join([*lines, ""])
