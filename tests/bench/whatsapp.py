@@ -164,10 +164,13 @@ class Ours:
         """Return the memory of a listener after the first twentieth of the messages, and after all, in MB."""
         with closing(sqlite3.connect(self._home / "wa.db")) as db, listening(self._wa, self._env) as pid:
             sizes = []
-            for part in (count // 20, count - count // 20):
-                wanted = self._count(db, OTHERS) + part
-                write(self._adam, self._me, part)
-                wait_until(lambda n=wanted: self._count(db, OTHERS) >= n, "the messages", 0.2, most=600)  # type: ignore[misc]
+            begin = self._count(db, OTHERS)
+            for wanted in (begin + count // 20, begin + count):
+                # A few at a time: the library keeps in memory what the server sent and we did not take yet.
+                while (had := self._count(db, OTHERS)) < wanted:
+                    part = min(AT_ONCE, wanted - had)
+                    write(self._adam, self._me, part)
+                    wait_until(lambda n=had + part: self._count(db, OTHERS) >= n, "the messages", EVERY)  # type: ignore[misc]
                 time.sleep(SETTLE_SECONDS)
                 sizes.append(megabytes(pid)["rss"])
             return sizes[0], sizes[1]
