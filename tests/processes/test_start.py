@@ -60,14 +60,7 @@ def used(wa):
 
 def test_what_shows_something_loads_little(used):
     never = NEVER | TO_SHOW
-    for command in (
-        "chats",
-        "read nad",
-        "search hello",
-        "schedule list",
-        "contacts list",
-        "contacts show nad",
-    ):
+    for command in SHOWING:
         assert loaded(*command.split()) & never == set(), command
 
 

@@ -72,9 +72,9 @@ def serve(
 
     The owner is None while this process stands by; it then looks again every `every`
     seconds. `tick(owner)` is called after events, and once more at the end, on a thread
-    of its own, because it prints and a reader may keep it waiting; `heard()` when the
-    store may have changed. Raise WaError when the
-    connection ends for good, the error that ended `tick`, KeyboardInterrupt and Terminated.
+    of its own, because it prints and a reader may keep it waiting; `heard()` is called
+    when the store may have changed. Raise WaError when the connection ends for good, the
+    error that ended `tick`, KeyboardInterrupt and Terminated.
     """
     from wa.connection.owner import Owner  # here, for what only asks or queues does without it
 

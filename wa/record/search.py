@@ -61,8 +61,7 @@ def search(store: Store, query: str, narrowed: Filter, limit: int) -> list[Row]:
     with store.reading():
         found = shown(
             store,
-            f"SELECT {ROW} FROM messages m WHERE m.id IN (SELECT value FROM json_each(:ids))"
-            " ORDER BY m.timestamp DESC, m.id DESC",
+            f"SELECT {ROW} FROM messages m WHERE m.id IN (SELECT value FROM json_each(:ids)) {_NEWEST}",
             {"ids": json.dumps(_find(store, words, narrowed, limit))},
         )
         for row in found:

@@ -20,7 +20,7 @@ def tidy(text: str) -> str:
 
 
 class _Without(dict[int, int | None]):
-    """What each character becomes where some are left out: itself, or None; found out when first met."""
+    """A table for `str.translate`: it maps each character to itself, or to None, which leaves it out."""
 
     def __init__(self, is_left_out: Callable[[str], bool]) -> None:
         super().__init__()

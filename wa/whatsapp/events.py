@@ -1,4 +1,4 @@
-"""The events of WhatsApp as plain dataclasses: what is recorded. `signals` has those about the connection.
+"""The events of WhatsApp as plain values: what is recorded. `signals` has those about the connection.
 
 JIDs are as the server wrote them, without a device part.
 """

@@ -1,4 +1,4 @@
-"""The signals of WhatsApp about the connection, as plain dataclasses. They are not recorded."""
+"""The signals of WhatsApp about the connection, as plain values. They are not recorded."""
 
 from __future__ import annotations
 

@@ -117,8 +117,9 @@ class Survey:
         """Names with no space behind their colon."""
         self._newest: date | None = None
         self._dated: tuple[object, ...] | None = None
-        """What the header before said of its day, and the day by the order of the date."""
+        """What the header of the line before tells of its day."""
         self._days: dict[str, date] = {}
+        """That day, for each order of day, month and year in which it can be read."""
         self._year: int | None = None
         """The year of dates that have none."""
         unread: tuple[int, str, Header] | None = None
