@@ -5,7 +5,6 @@ All commands share one pace, which is stored in the table `state`.
 
 from __future__ import annotations
 
-import random
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -206,6 +205,8 @@ def ban_end(store: Store, now: datetime) -> datetime | None:
 
 def note_send(store: Store, now: datetime, settings: Settings, state: dict[str, Any]) -> None:
     """Start the spacing that follows a send, in the transaction of the claim; `state` is as it was before."""
+    import random  # `wa status` reads the pace, and makes none
+
     gap = settings.send_spacing * random.uniform(0.75, 1.25)  # noqa: S311
     began = _burst_began(state, now, settings)
     store.set_state("pacing", {"at": to_iso(now), "gap": gap, "since": to_iso(began)})
