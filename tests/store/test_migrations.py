@@ -352,10 +352,22 @@ def test_every_step_says_what_it_brings():
                 )
                 | {"shared_numbers", "calls", "sealed", "poll_votes", "events", "hooks", "hook_deliveries"}
                 | {"chat_sessions", "pruned", "pruned_people", "spent", "spent_dates"},
-                {},
+                brings,
                 id=name,
             )
-            for step, name in ((31, "m0031_short_ids"), (32, "m0032_what_is_open"))
+            for step, name, brings in (
+                (31, "m0031_short_ids", {}),
+                (32, "m0032_what_is_open", {}),
+                (
+                    33,
+                    "m0033_as_on_the_phone",
+                    {
+                        "scheduled_messages": "details",
+                        "requests": "claimed_at secret wire_after message_id",
+                        "chats": "is_archived is_pinned muted_until",
+                    },
+                ),
+            )
         ),
     ],
 )

@@ -163,7 +163,12 @@ def pause(context: Context) -> None:
     Raise WaError `unknown-outcome`, with the ids, when messages are still being sent after PAUSE_SECONDS.
     """
     pacing.pause(context.store, context.now())
-    _wait_for_the_sender(context, "paused", lambda: queue.sending_ids(context.store))
+    store = context.store
+    _wait_for_the_sender(
+        context,
+        "paused",
+        lambda: [*queue.sending_ids(store), *(row["kind"] for row in requests.in_status(store, "doing"))],
+    )
 
 
 def pause_job(context: Context, job_id: str) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-from wa.connection import requests
+from wa.connection.actions import once
 from wa.connection.incoming.events import keep_account
 from wa.connection.incoming.recorder import BUSY_SECONDS, Patience, Recorder
 from wa.queue import outcomes, pacing, send
@@ -50,7 +50,7 @@ RECONNECT_FIRST, RECONNECT_MOST = 0.2, 30.0
 LET_GO_SECONDS = 20.0
 """Seconds after which the connection is closed while arriving events can be written nowhere."""
 FINISH_SECONDS, CUT_SECONDS = 3.0, 1.0
-"""Seconds that a message being sent may take after a request to stop, before and after the disconnect."""
+"""Seconds for what is in hand after a request to stop, before and after the disconnect."""
 DRAIN_SECONDS = 1.0
 """Seconds for which arrived events are still recorded after a request to stop."""
 SWITCH = 0.0001
@@ -151,6 +151,7 @@ class Owner:
     def _settle_the_past(self, now: datetime) -> None:
         pacing.rebase(self._store, now)
         self.settled.extend(outcomes.settle_dead(self._store, self._transport.evidence, now))
+        once.settle_dead(self._store, self._transport.evidence, now)
         self._recorder.spool.retry_stuck(self._store)
         with self._store.write():
             history_sync.interrupt(self._store, "interrupted", now)
@@ -276,15 +277,14 @@ class Owner:
     def _request_loop(self) -> None:
         """Answer requests, on a thread of their own, for some take long."""
         store, patience = Store(self.home, busy_seconds=BUSY_SECONDS), Patience()
+        answerer = once.Answerer(store, self._transport, self._settings, self._now, self._stopping)
         try:
             while not self._stopping.is_set():
                 self._request_work.wait()
                 self._request_work.clear()
                 if self.caught_up and self.connected and self._scope is not Scope.WAITED:
-                    refresh = partial(requests.refresh_groups, store, self._transport, self._now())
-                    patience.insist(refresh, self._stopping)
-                answer = partial(requests.answer, store, self._transport, self._now())
-                while self.connected and patience.insist(answer, self._stopping):
+                    patience.insist(answerer.refresh_groups, self._stopping)
+                while self.connected and patience.insist(answerer.answer, self._stopping):
                     self._socket.wake()
         finally:
             store.close()
@@ -297,8 +297,7 @@ class Owner:
         assert store is not None  # noqa: S101
         patience = Patience()
         try:
-            mark = partial(send.mark_wire, store, message_id, to_jid, self._now())
-            patience.insist(mark, self._stopping)
+            patience.insist(partial(send.mark_wire, store, message_id, to_jid, self._now()), self._stopping)
         except sqlite3.Error as error:
             raise unmarked(error, is_waited_for=self._scope is Scope.WAITED) from error
         if patience.is_tried:  # the process ends while the store is locked: the frame must not leave
@@ -382,8 +381,9 @@ class Owner:
         for each in (self._stopping, self._send_work, self._request_work):
             each.set()
         deadline = time.monotonic() + FINISH_SECONDS
-        while self._sender.is_alive() and not self._held.is_set() and time.monotonic() < deadline:
-            self._sender.join(0.05)
+        for thread in (self._sender, self._requests):
+            while thread.is_alive() and not self._held.is_set() and time.monotonic() < deadline:
+                thread.join(0.05)
         self._transport.disconnect()
         self._recorder.tell_line("none", str(self._error) if self._error else None)
         has_recorded = self._recorder.finish(DRAIN_SECONDS)

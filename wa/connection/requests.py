@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 Result = tuple[dict[str, Any], WaError | None]
 """The result of a request, and its error if it failed."""
+_OPEN = "requests INDEXED BY requests_open WHERE status IN ('pending', 'doing', 'unknown') AND status ="
+"""SQL for the requests with one of these statuses; SQLite does not see by itself that the index has them."""
 _THESE = "FROM requests WHERE id BETWEEN :first AND :last AND kind = :kind"
 AT_ONCE = 50
 """The most older messages that the phone is asked for at once."""
@@ -73,36 +75,83 @@ def _result(row: Row) -> Result:
     result = json.loads(row["result"] or "{}")
     if row["status"] == "done":
         return result, None
+    if row["status"] == "unknown":
+        return result, WaError("unknown-outcome", result["message"], result.get("hint"))
     code, why = result.get("code", "network-error"), result.get("message", "WhatsApp could not be reached")
-    return result, WaError(code, why, "try again" if code == "network-error" else None)
+    hint = result.get("hint") or ("try again" if code == "network-error" else None)
+    return result, WaError(code, why, hint)
 
 
-def answer(store: Store, transport: Transport, now: datetime) -> bool:
-    """Do the oldest open request, and record its result. Return whether there was one."""
+def oldest(store: Store, now: datetime) -> Row | None:
+    """Return the oldest request that is to be answered, and has not expired."""
     history_sync.end_abandoned(store, now)
-    row = store.row(
-        "SELECT * FROM requests WHERE status = 'pending' AND expires_at > ? ORDER BY id LIMIT 1",
+    return store.row(
+        f"SELECT * FROM {_OPEN} 'pending' AND expires_at > ? ORDER BY id LIMIT 1",
         [to_iso(now)],
     )
-    if row is None:
-        return False
-    status = "failed"
+
+
+def is_repeatable(row: Row) -> bool:
+    """Return whether `answer` answers a request: what it does may be done again. The others are actions."""
+    return row["kind"] in _HANDLERS
+
+
+def answer(store: Store, transport: Transport, now: datetime, row: Row) -> None:
+    """Do a request, and record its result."""
     try:
-        result = _HANDLERS[row["kind"]](store, transport, now, **json.loads(row["args"]))
-        status = "done"
+        result, status = _HANDLERS[row["kind"]](store, transport, now, **json.loads(row["args"])), "done"
     except Expired as error:
-        result = {"code": "not-found", "message": str(error)}
+        result, status = {"code": "not-found", "message": str(error)}, "failed"
     except TooLarge as error:
-        result = {"code": "usage", "message": str(error)}
+        result, status = {"code": "usage", "message": str(error)}, "failed"
     except (SendError, DownloadFailed) as error:
-        result = {"code": "network-error", "message": str(error)}
+        result, status = {"code": "network-error", "message": str(error)}, "failed"
     except WaError as error:
-        result = {"code": error.code, "message": error.message}
+        result, status = {"code": error.code, "message": error.message}, "failed"
     with store.write():
-        store.execute(
-            "UPDATE requests SET status = ?, result = ? WHERE id = ?", [status, json.dumps(result), row["id"]]
-        )
-    return True
+        end(store, row["id"], status, result)
+
+
+# ── Requests that are done once: each writes in the caller's transaction ────────────────────────────
+
+
+def claim(store: Store, number: int, now: datetime, secret: bytes, wire_after: int) -> None:
+    """Make a request `doing`: from now on it may be done, and nobody does it again."""
+    changes = {"claimed_at": to_iso(now), "secret": secret, "wire_after": wire_after}
+    store.update("requests", number, {"status": "doing", **changes})
+
+
+def end(
+    store: Store, number: int, status: str, result: dict[str, Any], message_id: str | None = None
+) -> None:
+    """Record how a request ended: `done`, `failed` or `unknown`, with its result or its error's code."""
+    changes = {"status": status, "result": json.dumps(result), "message_id": message_id}
+    store.update("requests", number, changes)
+
+
+def withdraw(store: Store, number: int) -> str:
+    """Withdraw a request that nobody has begun to do. Return its status: `withdrawn` if that succeeded."""
+    with store.write():
+        if status(store, number) == "pending":
+            store.update("requests", number, {"status": "withdrawn"})
+        return status(store, number)
+
+
+def get(store: Store, number: int) -> Row:
+    """Return a request."""
+    row = store.row("SELECT * FROM requests WHERE id = ?", [number])
+    assert row is not None  # noqa: S101
+    return row
+
+
+def status(store: Store, number: int) -> str:
+    """Return the status of a request."""
+    return str(store.value("SELECT status FROM requests WHERE id = ?", [number]))
+
+
+def in_status(store: Store, status: str) -> list[Row]:
+    """Return the requests with the status `doing` or `unknown`."""
+    return store.rows(f"SELECT * FROM {_OPEN} ? ORDER BY id", [status])
 
 
 def refresh_groups(store: Store, transport: Transport, now: datetime) -> None:

@@ -96,11 +96,21 @@ def _look_for_evidence(store: Store, row_id: str, ask: AskEvidence, result: obje
     the message on.
     """
     row = _whole_row(store, row_id)
-    marks = store.rows("SELECT message_id FROM wire WHERE number > ?", [row["wire_after"]])  # none for NULL
+    marks = marks_after(store, row["wire_after"])
     if not marks:
         return Evidence(sent=False)
-    found = ask(row["secret"], [mark["message_id"] for mark in marks])
+    found = ask(row["secret"], marks)
     return replace(found, sent=found.sent or None) if isinstance(result, Refused) else found
+
+
+def newest_mark(store: Store) -> int:
+    """Return the number of the newest wire mark, 0 if there is none."""
+    return int(store.value("SELECT coalesce(max(number), 0) FROM wire"))
+
+
+def marks_after(store: Store, number: int | None) -> list[str]:
+    """Return the message ids of the wire marks after one, in order; none for None."""
+    return [row["message_id"] for row in store.rows("SELECT message_id FROM wire WHERE number > ?", [number])]
 
 
 def _settle_by_evidence(store: Store, row_id: str, evidence: Evidence, now: datetime, why: str) -> None:

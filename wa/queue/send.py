@@ -18,7 +18,7 @@ from typing import Any
 from wa.errors import WaError
 from wa.jids import is_person_or_group
 from wa.people.recipients import Recipient
-from wa.queue import pacing, place
+from wa.queue import outcomes, pacing, place
 from wa.queue.rows import get, update
 from wa.queue.series import queued
 from wa.queue.states import end
@@ -195,7 +195,7 @@ def _take(store: Store, row: Row, now: datetime, settings: Settings, state: dict
         template=None,
         claimed_at=to_iso(now),
         attempts=row["attempts"] + 1,
-        wire_after=None if row["media_path"] else _newest_mark(store),
+        wire_after=None if row["media_path"] else outcomes.newest_mark(store),
         message_id=None,
         error_code=None,
         error_message=None,
@@ -225,12 +225,8 @@ def release(store: Store, secret: bytes, now: datetime) -> bool:
         row_id = store.value(sql, [secret])
         if row_id is None:
             return False
-        update(store, row_id, now, wire_after=_newest_mark(store))
+        update(store, row_id, now, wire_after=outcomes.newest_mark(store))
     return True
-
-
-def _newest_mark(store: Store) -> int:
-    return int(store.value("SELECT coalesce(max(number), 0) FROM wire"))
 
 
 def mark_wire(store: Store, message_id: str, to_jid: str, now: datetime) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wa.values import Value
-from wa.whatsapp.events import Account, Event
+from wa.whatsapp.events import Account, Event, GroupInfo
 from wa.whatsapp.sealed import Sealed
 from wa.whatsapp.signals import Signal
 
@@ -53,6 +53,64 @@ class Outgoing(Value):
     """The name of a document as the recipient sees it."""
     timer: Timer | None = None
     """The chat's timer, which each message carries: the recipients' phones delete it after that time."""
+    kind: str = "text"
+    """Its type, as in `MessageReceived.message_type`."""
+    details: dict[str, Any] | None = None
+    """What it says beside the text, in the form of `MessageReceived.details`."""
+
+
+class Key(Value):
+    """The message that a change is about, as WhatsApp names it."""
+
+    chat_jid: str
+    message_id: str
+    sender: str
+    is_from_me: bool
+
+
+class Change(Value, hidden=("secret",)):
+    """One attempt to change a message for everyone: its reaction, its text, or that it is there.
+
+    Each attempt has a new secret.
+    """
+
+    kind: str
+    """`react`, `edit` or `delete`."""
+    key: Key
+    secret: bytes
+    text: str = ""
+    """The emoji, "" to take it back; or the new text."""
+    details: dict[str, Any] | None = None
+    """What a new text says beside itself, in the form of `MessageReceived.details`."""
+    timer: Timer | None = None
+    """The chat's timer, which a new text carries."""
+    at: int = 0
+    """The time of the change in Unix milliseconds, by our clock."""
+
+
+class GroupAction(Value):
+    """What is to be done with a group: `people` are JIDs, `code` is of an invitation."""
+
+    kind: str
+    """`create`, `rename`, `add`, `remove`, `promote`, `demote`, `leave`, `invite`, `renew` or `join`."""
+    group_jid: str = ""
+    name: str = ""
+    people: tuple[str, ...] = ()
+    code: str = ""
+
+
+class GroupAnswer(Value):
+    """The answer of WhatsApp to a `GroupAction`."""
+
+    group_jid: str
+    refused: tuple[tuple[str, int], ...] = ()
+    """The JIDs of those for whom it was refused, each with the server's code."""
+    code: str = ""
+    """The code of the invitation that was asked for."""
+    group: GroupInfo | None = None
+    """The group as it is now; None where that is not known, and after leaving."""
+    is_waiting: bool = False
+    """Whether we joined only once an admin agrees."""
 
 
 class Accepted(Value):
@@ -203,6 +261,12 @@ class Transport(Reader, Protocol):
         """Return whether the attempt with this secret, whose call is over, sent its message.
 
         `marked` are the message ids marked since the attempt began, at least one. It needs no connection.
+        """
+
+    def change(self, change: Change) -> Accepted:
+        """Change a message for everyone, and wait for the acknowledgement. Raise SendError.
+
+        It is a message of its own, so `Handlers.mark` is called before it leaves, and `evidence` knows it.
         """
 
     def mark_read(self, mark: ReadMark) -> None:

@@ -34,7 +34,7 @@ GIVE_UP_SECONDS = 120.0
 """Seconds after which the process ends because it cannot store anything."""
 HELD_BACK_SECONDS, PAUSE_SECONDS = 0.2, 0.03
 """Recording waits while events arrive less than PAUSE_SECONDS apart, at most HELD_BACK_SECONDS."""
-_OURS = ("no such", "syntax error", "has no column", "malformed", "not a database")
+_OURS = ("no such", "syntax error", "has no column", "malformed", "not a database", "no query")
 """Parts of the messages of errors that waiting does not cure."""
 
 T = TypeVar("T")

@@ -92,3 +92,22 @@ CREATE INDEX sync_open ON sync_checkpoints (asked_until) WHERE status = 'in_prog
 CREATE INDEX series_open ON series (id) WHERE status != 'ended'
 """,
     )
+
+
+def m0033_as_on_the_phone(db: Database) -> None:
+    """What a row of the queue holds beside its text, requests done once, the phone's list of chats."""
+    run(
+        db,
+        """
+ALTER TABLE scheduled_messages ADD COLUMN details TEXT;
+ALTER TABLE requests ADD COLUMN claimed_at TEXT;
+ALTER TABLE requests ADD COLUMN secret BLOB;
+ALTER TABLE requests ADD COLUMN wire_after INTEGER;
+ALTER TABLE requests ADD COLUMN message_id TEXT;
+CREATE INDEX requests_open ON requests (status, id) WHERE status IN ('pending', 'doing', 'unknown');
+ALTER TABLE chats ADD COLUMN is_archived INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE chats ADD COLUMN is_pinned INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE chats ADD COLUMN muted_until INTEGER;
+CREATE INDEX chats_set_apart ON chats (id) WHERE is_archived OR is_pinned OR muted_until IS NOT NULL
+""",
+    )

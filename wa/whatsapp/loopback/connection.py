@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import takewhile
 
 from wa.jids import show_jid
@@ -34,6 +35,7 @@ from wa.whatsapp.signals import (
 )
 from wa.whatsapp.transport import (
     Accepted,
+    Change,
     ConnectFailed,
     Downloaded,
     DownloadFailed,
@@ -167,27 +169,44 @@ class LoopbackTransport:
 
     def send(self, message: Outgoing) -> Accepted:
         """Send a message and wait for the acknowledgement; Transport.send."""
-        server, handlers, stopping, socket = self._server, self._handlers, self._stopping, self._socket
-        if server is None or handlers is None or socket is None or self._token is None:
+        server, handlers, faults = self._ready(message.to_jid)
+        if message.file is not None:
+            if self._stopping.wait(float(faults.get("upload-delay", "0"))):
+                raise NotConnected("the connection was closed")
+            handlers.release(message.secret)
+        return self._hand_in(message.to_jid, partial(server.accept, message), handlers, faults)
+
+    def change(self, change: Change) -> Accepted:
+        """Change a message for everyone; Transport.change."""
+        server, handlers, faults = self._ready(change.key.chat_jid)
+        return self._hand_in(change.key.chat_jid, partial(server.accept_change, change), handlers, faults)
+
+    def _ready(self, to_jid: str) -> tuple[Loopback, Handlers, dict[str, str]]:
+        """Return the server, our handlers and the faults in force. Raise NotSent if nothing can be sent."""
+        server, handlers = self._server, self._handlers
+        if server is None or handlers is None or self._socket is None or self._token is None:
             raise NotConnected("no connection")
         if (version := server.version()) != self._seen:
             self._seen, self._newest, self._faults = version, server.connection(), server.faults()
-        faults = self._faults
-        if self._newest != self._token or _refusal(faults) is not None:
+        if self._newest != self._token or _refusal(self._faults) is not None:
             raise NotConnected("the connection was lost")
-        if message.to_jid in faults.get("not-on-whatsapp", "").split():
-            raise NotOnWhatsApp(f"{show_jid(message.to_jid)} is not on WhatsApp")
-        if message.file is not None:
-            if stopping.wait(float(faults.get("upload-delay", "0"))):
-                raise NotConnected("the connection was closed")
-            handlers.release(message.secret)
+        if to_jid in self._faults.get("not-on-whatsapp", "").split():
+            raise NotOnWhatsApp(f"{show_jid(to_jid)} is not on WhatsApp")
+        return server, handlers, self._faults
+
+    def _hand_in(
+        self, to_jid: str, accept: Callable[..., None], handlers: Handlers, faults: dict[str, str]
+    ) -> Accepted:
+        """Mark a message, hand it to the server, and wait for the acknowledgement."""
+        stopping, socket = self._stopping, self._socket
         message_id = own_message_id()
-        handlers.mark(message_id, message.to_jid)
+        handlers.mark(message_id, to_jid)
         if "refuse" in faults:
             raise Refused(int(faults["refuse"]))
         now = self._now()
-        server.accept(message, message_id, now, receipt=faults.get("receipts") != "off")
-        socket.wake()
+        accept(message_id, now, receipt=faults.get("receipts") != "off")
+        if socket is not None:
+            socket.wake()
         if "ack-delay" in faults and stopping.wait(float(faults["ack-delay"])):
             raise SendError("the connection was closed before the acknowledgement")
         if "ack-lost" in faults:

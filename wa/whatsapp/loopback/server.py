@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -31,7 +32,7 @@ from wa.whatsapp.events import (
 )
 from wa.whatsapp.ids import connection_token
 from wa.whatsapp.loopback.lines import ACCOUNT, events_of
-from wa.whatsapp.transport import Outgoing, ReadMark
+from wa.whatsapp.transport import Change, Outgoing, ReadMark
 
 SWITCHES = ("offline", "ack-lost", "logged-out", "receipts", "outdated")
 NUMBERS = ("ack-delay", "ack-timeout", "banned", "upload-delay")
@@ -62,6 +63,10 @@ CREATE TABLE IF NOT EXISTS incoming (
 CREATE TABLE IF NOT EXISTS members (group_jid TEXT, member_jid TEXT, PRIMARY KEY (group_jid, member_jid));
 CREATE TABLE IF NOT EXISTS faults (name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name, value));
 CREATE TABLE IF NOT EXISTS connection (id INTEGER PRIMARY KEY CHECK (id = 1), token TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, chat_jid TEXT NOT NULL, about TEXT NOT NULL,
+    content TEXT NOT NULL, message_id TEXT NOT NULL, secret TEXT NOT NULL UNIQUE, at TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS read_marks (message_id TEXT PRIMARY KEY, chat_jid TEXT NOT NULL);
 """
 
@@ -72,11 +77,13 @@ class Loopback:
     def __init__(self, home: Home, *, durable: bool = True) -> None:
         self.socket = home.loopback.resolve().with_suffix(".sock")
         """Whoever writes to the database wakes the connection that listens there."""
+        self._one_at_a_time = threading.Lock()
+        """Messages, changes and read marks come from threads of one process, which share the connection."""
         try:
             self._db = sqlite3.connect(
                 home.loopback, timeout=30, isolation_level=None, check_same_thread=False
             )
-            if not self._value("SELECT 1 FROM sqlite_master WHERE name = 'read_marks'"):
+            if not self._value("SELECT 1 FROM sqlite_master WHERE name = 'changes'"):
                 with FileLock(home.migrate_lock).hold():
                     self._db.execute("PRAGMA journal_mode=WAL")
                     self._db.executescript(_SCHEMA)
@@ -90,14 +97,15 @@ class Loopback:
 
     @contextmanager
     def _write(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+        with self._one_at_a_time:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
 
     @contextmanager
     def _tell(self) -> Iterator[None]:
@@ -186,17 +194,32 @@ class Loopback:
                 [message.to_jid, message.text, message_id, message.secret.hex(), to_iso(now)],
             )
             if receipt:
-                self._put(
-                    "receipt",
-                    ReceiptReceived(
-                        message.to_jid, (message_id,), message.to_jid, "delivered", int(now.timestamp())
-                    ),
-                )
+                self._put_receipt(message.to_jid, message_id, now)
+
+    def accept_change(self, change: Change, message_id: str, now: datetime, *, receipt: bool) -> None:
+        """Accept a change of a message: from now on it cannot be withdrawn."""
+        about = change.key
+        row = [change.kind, about.chat_jid, about.message_id, change.text, message_id, change.secret.hex()]
+        with self._write():
+            self._db.execute(
+                "INSERT INTO changes (kind, chat_jid, about, content, message_id, secret, at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [*row, to_iso(now)],
+            )
+            if receipt:
+                self._put_receipt(about.chat_jid, message_id, now)
+
+    def _put_receipt(self, chat: str, message_id: str, now: datetime) -> None:
+        self._put("receipt", ReceiptReceived(chat, (message_id,), chat, "delivered", int(now.timestamp())))
 
     def accepted_id(self, secret: bytes) -> str | None:
-        """Return the id under which the message with this secret was accepted."""
-        found: str | None = self._value("SELECT message_id FROM delivered WHERE secret = ?", [secret.hex()])
-        return found
+        """Return the id under which the message, or the change of one, with this secret was accepted."""
+        sql = (
+            "SELECT message_id FROM delivered WHERE secret = :secret"
+            " UNION ALL SELECT message_id FROM changes WHERE secret = :secret"
+        )
+        found = self._db.execute(sql, {"secret": secret.hex()}).fetchone()
+        return None if found is None else str(found[0])
 
     def incoming(self, after: int) -> list[tuple[int, str, bytes]]:
         """Return the AT_ONCE oldest waiting events behind a number: number, kind and payload of each."""

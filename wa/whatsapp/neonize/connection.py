@@ -23,7 +23,7 @@ from typing import Any
 from wa.errors import WaError
 from wa.store.paths import Home
 from wa.whatsapp.events import Event
-from wa.whatsapp.neonize import encode, people
+from wa.whatsapp.neonize import changing, encode, people
 from wa.whatsapp.neonize import session_db as session
 from wa.whatsapp.neonize.client import Client, can_be_reached
 from wa.whatsapp.neonize.decoding import decode as decoding
@@ -35,6 +35,7 @@ from wa.whatsapp.neonize.wire_log import Turnstile, ViewOnce, WireLog
 from wa.whatsapp.signals import CaughtUp, Connected, Disconnected, LoggedOut, Signal
 from wa.whatsapp.transport import (
     Accepted,
+    Change,
     ConnectFailed,
     Downloaded,
     Evidence,
@@ -233,15 +234,23 @@ class NeonizeTransport(NeonizeReader):
     def send(self, message: Outgoing) -> Accepted:
         """Send a message and wait for the acknowledgement; Transport.send."""
         client, handlers = self._connected(), self._handlers
-        lib = library()
-        proto = encode.build(lib, client, message)
+        proto = encode.build(library(), client, message)
         if message.file is not None and handlers is not None:
             handlers.release(message.secret)
+        return self._send(client, message.to_jid, proto)
+
+    def change(self, change: Change) -> Accepted:
+        """Change a message for everyone; Transport.change."""
+        client = self._connected()
+        return self._send(client, change.key.chat_jid, changing.build(library(), client, change))
+
+    def _send(self, client: Client, to_jid: str, proto: Any) -> Accepted:
+        lib = library()
         try:
-            sent = client.native.send_message(lib.jid(message.to_jid), proto)
+            sent = client.native.send_message(lib.jid(to_jid), proto)
         except lib.client.SendMessageError as error:
-            raise send_error(str(error), message.to_jid) from None
-        client.retries.sent(sent.ID, message.to_jid)
+            raise send_error(str(error), to_jid) from None
+        client.retries.sent(sent.ID, to_jid)
         return Accepted(sent.ID, int(sent.Timestamp))
 
     def evidence(self, secret: bytes, marked: Sequence[str]) -> Evidence:

@@ -1,0 +1,97 @@
+"""Asking the owner of the connection for an action, and waiting for its outcome."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from datetime import timedelta
+
+from wa.connection import requests
+from wa.connection.actions import once
+from wa.connection.context import Context
+from wa.connection.hold import LOOK_SECONDS, serve, stop_signals
+from wa.errors import Terminated, WaError
+from wa.queue.send import Scope
+from wa.store.database import Row
+
+ACTION_SECONDS, CALL_SECONDS = 60.0, 90.0
+"""Seconds for which an action waits to be begun, and seconds that its call may take."""
+PROOF_SECONDS = 3.0
+"""Seconds that a command waits for a receipt that settles an unknown outcome."""
+END_SECONDS = 4.0
+"""Seconds for which a command that ends waits for a locked store, to withdraw its action."""
+
+
+def act(context: Context, kind: str, args: Row, command: str | None) -> Row:
+    """Let the owner do an action (`actions.table`) once, or become the owner for `command` and do it.
+
+    With None for `command`, another process must be the owner. Return the action's result. Raise WaError: for
+    `unknown-outcome` it may have been done, for every other code nothing was changed, and will not be.
+    """
+    context.require_account()
+    store, held = context.store, list[BaseException]()
+    once.expect_allowed(store, context.settings, context.now())
+    context.bind()
+    with stop_signals(held.append):
+        (number,) = requests.put(store, kind, [args], context.now() + timedelta(seconds=ACTION_SECONDS))
+    context.wake_owner()
+    wish = _Wish(context, number)
+    fault: BaseException | None = None
+    try:
+        if held:
+            raise held[0]
+        if command is None:
+            wish.wait()
+        else:
+            serve(context, command, Scope.WAITED, lambda owner: wish.over())
+    except BaseException as error:
+        fault = error
+    return wish.end(fault)
+
+
+class _Wish:
+    """The wish of a command that one action is done, and its wait for that."""
+
+    def __init__(self, context: Context, number: int) -> None:
+        self._context, self._number = context, number
+        self._withdrawn = time.monotonic() + ACTION_SECONDS
+        self._given_up = self._withdrawn + CALL_SECONDS
+        self._unknown: float | None = None
+
+    def over(self) -> bool:
+        """Return whether the wait is over: the action has ended, or was not begun, or its call takes long."""
+        status, now = requests.status(self._context.store, self._number), time.monotonic()
+        if status == "unknown":  # a receipt may be on its way
+            self._unknown = self._unknown or now + PROOF_SECONDS
+            return now >= self._unknown
+        return status not in ("pending", "doing") or now >= (
+            self._withdrawn if status == "pending" else self._given_up
+        )
+
+    def wait(self) -> None:
+        """Wait for the process that holds the connection; it may change meanwhile."""
+        while not self.over():
+            time.sleep(LOOK_SECONDS)
+
+    def end(self, fault: BaseException | None) -> Row:
+        """Withdraw what is not begun, and return the result. Raise as `act` does, or `fault`, its reason."""
+        store = self._context.store
+        try:
+            with store.patience(END_SECONDS):
+                status = requests.withdraw(store, self._number)
+        except sqlite3.Error as locked:
+            raise WaError("unknown-outcome", f"it could not be withdrawn: {locked}", once.LOOK) from locked
+        if status == "withdrawn":
+            if isinstance(fault, KeyboardInterrupt | Terminated):
+                self._context.note("nothing was changed")
+            if fault is not None:
+                raise fault
+            raise WaError("network-error", "WhatsApp could not be reached", "nothing was changed; try again")
+        if status == "doing":
+            raise WaError("unknown-outcome", "it was begun, and may still be done", once.LOOK)
+        ((result, error),) = requests.results(
+            store, requests.get(store, self._number)["kind"], [self._number]
+        )
+        if error is not None:
+            raise error
+        return result

@@ -1,0 +1,220 @@
+"""Answering requests: an action is done at most once, whatever happens meanwhile.
+
+pending ─claim→ doing ─┬→ done      WhatsApp accepted it, and the store says so
+   │                   ├→ failed    it was certainly not done
+   ▼                   └→ unknown   it may have been done: it is not tried again
+withdrawn (by its command)
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from wa.connection import requests
+from wa.connection.actions.action import Action
+from wa.errors import WaError
+from wa.queue import outcomes, pacing
+from wa.record import messages
+from wa.settings import Settings
+from wa.store.database import Row, Store
+from wa.times import from_iso, to_iso
+from wa.whatsapp.ids import new_secret
+from wa.whatsapp.transport import Accepted, Evidence, NotOnWhatsApp, NotSent, Refused, SendError, Transport
+
+log = logging.getLogger(__name__)
+
+SPACING = timedelta(seconds=1)
+"""The least time between two actions, of all commands together."""
+PROVABLE = timedelta(hours=24)
+"""The age up to which a receipt still settles an action whose outcome is unknown."""
+LOOK = "look at it on your phone before you do it again"
+
+
+class Answerer:
+    """Answers the requests of other commands, on one thread of the owner of the connection."""
+
+    def __init__(
+        self,
+        store: Store,
+        transport: Transport,
+        settings: Settings,
+        now: Callable[[], datetime],
+        ending: threading.Event,
+    ) -> None:
+        self._store, self._transport, self._settings = store, transport, settings
+        self._now, self._ending = now, ending
+        self._unrecorded: Callable[[], None] | None = None
+        """What is left to do of an action that was called while the store could not be written."""
+
+    def answer(self) -> bool:
+        """Answer the oldest open request. Return whether there was one; call it again if the store fails."""
+        if self._unrecorded is None:
+            prove(self._store, self._now())
+            row = requests.oldest(self._store, self._now())
+            if row is None:
+                return False
+            if requests.is_repeatable(row):
+                requests.answer(self._store, self._transport, self._now(), row)
+                return True
+            if not self._wait_for_turn():
+                return False
+            self._act(row)
+        if self._unrecorded is not None:
+            self._unrecorded()
+            self._unrecorded = None
+        return True
+
+    def refresh_groups(self) -> None:
+        """Ask WhatsApp for our groups if those here may be out of date."""
+        requests.refresh_groups(self._store, self._transport, self._now())
+
+    def _wait_for_turn(self) -> bool:
+        """Wait until the spacing after the last action is over. Return False if the process is to end."""
+        last = self._store.state().get("acted_at")
+        left = SPACING - (self._now() - from_iso(last)) if last else timedelta()
+        if timedelta() < left:  # a moment in the future counts as now
+            self._ending.wait(min(left, SPACING).total_seconds())
+        return not self._ending.is_set()
+
+    def _act(self, row: Row) -> None:
+        """Claim an action, do it, and leave the recording of its outcome in `_unrecorded`."""
+        from wa.connection.actions.table import ACTIONS
+
+        store, action, args = self._store, ACTIONS[row["kind"]], json.loads(row["args"])
+        claimed = _claim(store, self._settings, row, action, args, self._now())
+        if claimed is None:
+            return
+        try:
+            answer = action.call(self._transport, claimed)
+        except Exception as error:  # what is no SendError may still have been done
+            fault = error if isinstance(error, SendError) else SendError(f"{type(error).__name__}: {error}")
+            log.info("%s: %s", row["kind"], fault)
+            ask = self._transport.evidence
+            self._unrecorded = lambda: settle(store, row["id"], fault, ask, self._now())
+        else:
+            self._unrecorded = lambda: _record(store, row["id"], answer, self._now())
+
+
+def _claim(store: Store, settings: Settings, row: Row, action: Action, args: Row, now: datetime) -> Any:
+    """Claim an action in one durable commit. Return what its call needs, None if it may not be done."""
+    with store.write():
+        if requests.status(store, row["id"]) != "pending":  # its command has withdrawn it
+            return None
+        secret = new_secret()
+        try:
+            expect_allowed(store, settings, now)
+            prepared = action.prepare(store, args, secret, now)
+        except WaError as error:
+            requests.end(store, row["id"], "failed", _told(error))
+            return None
+        store.set_state("acted_at", to_iso(now))
+        requests.claim(store, row["id"], now, secret, outcomes.newest_mark(store))
+        return prepared
+
+
+def expect_allowed(store: Store, settings: Settings, now: datetime) -> None:
+    """Raise WaError if nothing may be changed now: `wrong-state` while sending is paused, and in a ban."""
+    block = pacing.blocked(store, now, settings)
+    if block is None:
+        return
+    if block.reason == "paused":
+        raise WaError("wrong-state", f"sending is paused: {block.text}", "nothing was changed; `wa resume`")
+    if block.reason == "ban":
+        raise WaError("temporary-ban", block.text, "wait until then")
+    if block.reason == "brake":
+        raise WaError("rate-limit-exceeded", block.text, "nothing was changed; try again then")
+
+
+def _record(store: Store, number: int, answer: Any, now: datetime) -> None:
+    """Record that an action is done."""
+    from wa.connection.actions.table import ACTIONS
+
+    row = requests.get(store, number)
+    with store.write():
+        try:
+            with store.savepoint():
+                result = ACTIONS[row["kind"]].record(store, json.loads(row["args"]), answer, now)
+        except sqlite3.OperationalError:  # the store cannot be written now
+            raise
+        except Exception:  # a bug of ours must not make anybody do it a second time
+            log.exception("an action (%s) was done, and could not be recorded", row["kind"])
+            result = {"unrecorded": True}
+        message_id = answer.message_id if isinstance(answer, Accepted) else None
+        requests.end(store, number, "done", result, message_id)
+
+
+def settle(
+    store: Store, number: int, error: SendError, ask: Callable[[bytes, list[str]], Evidence], now: datetime
+) -> None:
+    """Record the outcome of an action whose call raised an error, or whose process died.
+
+    `ask` is for evidence, before the transaction, for that may take about a second.
+    """
+    from wa.connection.actions.table import ACTIONS
+
+    row = requests.get(store, number)
+    action = ACTIONS[row["kind"]]
+    if isinstance(error, NotSent) or (isinstance(error, Refused) and error.status < 500):
+        fault = _refused(store, action, error, now)
+        with store.write():
+            requests.end(store, number, "failed", _told(fault))
+        return
+    message_id = None
+    if action.is_message:
+        marks = outcomes.marks_after(store, row["wire_after"])
+        found = ask(row["secret"], marks) if marks else Evidence(sent=False)
+        if found.sent is False:
+            fault = WaError("network-error", str(error), "nothing was changed; try again")
+            with store.write():
+                requests.end(store, number, "failed", _told(fault))
+            return
+        message_id = found.message_id
+    with store.write():
+        fault = WaError("unknown-outcome", f"it may have been done: {error}", LOOK)
+        requests.end(store, number, "unknown", _told(fault), message_id)
+        if not action.is_message:
+            store.set_state("groups_at", None)  # how it is now is asked of WhatsApp soon
+    prove(store, now)
+
+
+def _refused(store: Store, action: Action, error: SendError, now: datetime) -> WaError:
+    """Return the error for an answer that says that nothing was done."""
+    if isinstance(error, Refused):
+        if error.status == 429:
+            with store.write():
+                pacing.brake(store, now)
+            return WaError(
+                "rate-limit-exceeded", str(error), "nothing was changed; sending rests for a while"
+            )
+        return action.refusal(error) or WaError("send-failed", str(error), "nothing was changed")
+    code = "recipient-not-found" if isinstance(error, NotOnWhatsApp) else "network-error"
+    return WaError(code, str(error), "nothing was changed; try again" if code == "network-error" else None)
+
+
+def settle_dead(store: Store, ask: Callable[[bytes, list[str]], Evidence], now: datetime) -> None:
+    """Settle the actions of dead processes. The caller holds the session lock."""
+    for row in requests.in_status(store, "doing"):
+        settle(store, row["id"], SendError("the process that did it died before the answer"), ask, now)
+
+
+def prove(store: Store, now: datetime) -> None:
+    """Make the unknown actions `done` for which there is a receipt by now."""
+    for row in requests.in_status(store, "unknown"):
+        args = json.loads(row["args"])
+        if (
+            row["message_id"]
+            and now - from_iso(row["claimed_at"]) < PROVABLE
+            and messages.is_confirmed(store, args["chat"], row["message_id"])
+        ):
+            sent_at = int(from_iso(row["claimed_at"]).timestamp())
+            _record(store, row["id"], Accepted(row["message_id"], sent_at), now)
+
+
+def _told(error: WaError) -> dict[str, Any]:
+    return {"code": error.code, "message": error.message, "hint": error.hint}
