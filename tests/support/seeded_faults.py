@@ -277,7 +277,7 @@ FAULTS = [
     Fault(
         "a message goes to ourselves",
         CONNECTION,
-        "client.native.send_message(lib.jid(message.to_jid), proto)",
+        "client.native.send_message(lib.jid(to_jid), proto)",
         "client.native.send_message(lib.jid(self._known.jid), proto)",
         ARRIVES,
         "(got,) = [entry for entry in adam.inbox()",
@@ -285,7 +285,7 @@ FAULTS = [
     Fault(
         "the second of two messages goes to the recipient of the first",
         CONNECTION,
-        "client.native.send_message(lib.jid(message.to_jid), proto)",
+        "client.native.send_message(lib.jid(to_jid), proto)",
         'client.native.send_message(lib.jid(client.__dict__.setdefault("first", message.to_jid)), proto)',
         SEVERAL,
         '(entry["id"], entry["text"]) for entry in got(person)] == expected',
@@ -313,7 +313,7 @@ FAULTS = [
     Fault(
         "a hidden id is taken for a number",
         CONNECTION,
-        "client.native.send_message(lib.jid(message.to_jid), proto)",
+        "client.native.send_message(lib.jid(to_jid), proto)",
         'client.native.send_message(lib.jid(message.to_jid.replace("@lid", "@s.whatsapp.net")), proto)',
         LINKED + "test_an_answer_to_a_hidden_id_reaches_its_owner",
         "recipient-not-found",
