@@ -286,7 +286,7 @@ FAULTS = [
         "the second of two messages goes to the recipient of the first",
         CONNECTION,
         "client.native.send_message(lib.jid(to_jid), proto)",
-        'client.native.send_message(lib.jid(client.__dict__.setdefault("first", message.to_jid)), proto)',
+        'client.native.send_message(lib.jid(client.__dict__.setdefault("first", to_jid)), proto)',
         SEVERAL,
         '(entry["id"], entry["text"]) for entry in got(person)] == expected',
     ),
@@ -394,7 +394,7 @@ FAULTS = [
     Fault(
         "marks from before the claim count",
         SEND,
-        'wire_after=None if row["media_path"] else _newest_mark(store),',
+        'wire_after=None if row["media_path"] else outcomes.newest_mark(store),',
         "wire_after=0,",
         QUEUE + "test_an_uncertain_attempt_without_a_wire_mark_was_not_sent",
         "nobody has to ask for evidence here",
