@@ -436,7 +436,7 @@ FAULTS = [
     Fault(
         "a refusal counts as sent",
         CONNECTION,
-        "            raise send_error(str(error), message.to_jid) from None",
+        "            raise send_error(str(error), to_jid) from None",
         '            return Accepted("", int(time.time()))',
         ENDS + "test_a_message_that_whatsapp_refuses_fails[479]",
         '== (5, "", "send-failed")',
