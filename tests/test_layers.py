@@ -140,7 +140,7 @@ def test_commands_do_not_import_one_another():
 
 
 LOADS_BY_NAME = {
-    "wa.cli.main": "the command that runs",
+    "wa.cli.tree.commands": "the command that runs",
     "wa.store.rewrites": "the modules that register a part of a rewrite",
     "wa.whatsapp.neonize.library": "packages of others, in whose place placeholders stood",
 }

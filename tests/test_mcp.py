@@ -557,3 +557,20 @@ def test_it_ends_as_it_should_and_prints_the_protocol_alone(spawn, how, home):
         for stream in (server.stdin, server.stdout, server.stderr):
             if stream is not None:
                 stream.close()
+
+
+def test_a_read_only_agent_only_looks(tmp_path, wa, store, received, home):
+    received(("sister", "Are we still on?"))
+    before = store.version()
+    with agent(tmp_path, "--allow", "send,schedule", WA_READ_ONLY="1") as ask:
+        assert ask("read_chat", chat="sister")["messages"]
+        assert ask("list_scheduled", status="all")["messages"] == []
+        for tool, given in (
+            ("send_message", {"to": "sister", "text": "Yes", "idempotency_key": "k"}),
+            ("schedule_message", {"to": "sister", "text": "Yes", "at": "in 2 hours", "idempotency_key": "k"}),
+            ("cancel_scheduled", {"id": "a1b2c3"}),
+            ("edit_contact", {"who": "sister", "notes": "Likes tea"}),
+        ):
+            told = ask(tool, **given)
+            assert (told.code, "read-only" in told.text) == ("usage", True), tool
+    assert store.version() == before

@@ -15,6 +15,8 @@ from wa.times import format_duration, load_zone, parse_duration, quoted, resolve
 from wa.values import Value
 
 TRANSPORTS = ("neonize", "loopback")
+READ_ONLY = "WA_READ_ONLY"
+"""The setting that counts in the environment and as `--read-only` alone: no file can switch it off or on."""
 NAMES = (
     "WA_TRANSPORT",
     "WA_TZ",
@@ -33,6 +35,7 @@ NAMES = (
     "WA_BACKUP_IDENTITY",
     "WA_ALERT",
     "WA_RETENTION",
+    READ_ONLY,
     "API_SECRET",
     "API_ALLOWED_IPS",
     "API_TRUSTED_PROXY",
@@ -96,6 +99,8 @@ class Settings(Value):
     """Where notices go: `me`, a web address or a command line."""
     retention: timedelta | None
     """The age at which messages are pruned, once a day."""
+    read_only: bool
+    """Whether whatever sends or changes something is refused."""
 
 
 def parse_settings(values: Mapping[str, str], system_zone: Callable[[], str]) -> Settings:
@@ -115,6 +120,7 @@ def parse_settings(values: Mapping[str, str], system_zone: Callable[[], str]) ->
         quiet_hours=_quiet_hours(given.get("WA_QUIET_HOURS")),
         alert=given.get("WA_ALERT"),
         retention=_retention(given.get("WA_RETENTION")),
+        read_only=parse_switch(READ_ONLY, given.get(READ_ONLY, "")),
     )
 
 
@@ -176,6 +182,21 @@ def end_of_grace(due: datetime, grace: timedelta) -> datetime:
 def bad_setting(name: str, value: str, allowed: str) -> WaError:
     """Return the error for a variable with a value that is not allowed."""
     return WaError("bad-setting", f"{name}={value!r} is not valid", f"{name} must be {allowed}")
+
+
+def parse_switch(name: str, value: str) -> bool:
+    """Return whether a setting is on; an empty one is off. Raise WaError `bad-setting` for other texts."""
+    word = value.strip().lower()
+    if word in ("", "0", "off", "no", "false"):
+        return False
+    if word in ("1", "on", "yes", "true"):
+        return True
+    raise bad_setting(name, value, "1 or 0 (or on, off, yes, no, true, false)")
+
+
+def read_only_error(what: str, hint: str | None = None) -> WaError:
+    """Return the error for what a read-only wa does not do; `what` is a clause."""
+    return WaError("usage", f"wa is read-only, and {what}", hint or f"without {READ_ONLY} it may")
 
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> str:

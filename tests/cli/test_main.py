@@ -7,29 +7,29 @@ from collections.abc import Callable
 import pytest
 from conftest import Result
 
-from wa.cli import main as cli
-from wa.cli.main import Commands
+from wa.cli.tree import commands as tree
+from wa.cli.tree.commands import Commands
 
 Wa = Callable[..., Result]
 
 
 def test_a_run_builds_no_other_command_of_its_group(wa: Wa) -> None:
-    cli._load.cache_clear()
+    tree.load.cache_clear()
 
     wa("contacts", "list")
 
-    commands = cli._load("contacts").commands
+    commands = tree.load("contacts").commands
     assert isinstance(commands, Commands)
     assert list(commands._built) == ["list"]
 
 
 def test_a_second_run_builds_nothing_anew(wa: Wa) -> None:
     wa("contacts", "list")
-    before = cli._load("contacts").commands["list"]
+    before = tree.load("contacts").commands["list"]
 
     wa("contacts", "list", "--json")
 
-    assert cli._load("contacts").commands["list"] is before
+    assert tree.load("contacts").commands["list"] is before
 
 
 def test_an_option_of_a_run_does_not_apply_to_the_next(wa: Wa) -> None:
@@ -46,7 +46,7 @@ def test_an_option_of_a_run_does_not_apply_to_the_next(wa: Wa) -> None:
 def test_the_help_of_a_group_shows_all_its_commands(wa: Wa, group: str) -> None:
     shown = wa(group, "--help").out
 
-    for name in cli._load(group).commands:
+    for name in tree.load(group).commands:
         assert f" {name} " in shown
 
 
@@ -60,7 +60,7 @@ def test_a_word_in_place_of_a_number_is_told_in_plain_words(wa: Wa) -> None:
 
 
 def test_a_misspelt_command_of_a_group_gets_suggestions(wa: Wa) -> None:
-    cli._load.cache_clear()
+    tree.load.cache_clear()
 
     assert "Did you mean 'list'?" in wa("contacts", "lst").err
 

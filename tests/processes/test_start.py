@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from wa.cli.main import COMMANDS
+from wa.cli.tree.commands import COMMANDS
 
 SHOWING = (
     "chats",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 
 from wa.backup import history
@@ -47,7 +48,7 @@ def prune(backups: Backups, store: Store, *, dry_run: bool = False) -> list[str]
 
     Raise WaError `in-use`, `network-error` and `storage-error`.
     """
-    with backups.lock("backup prune"):
+    with nullcontext() if dry_run else backups.lock("backup prune"):
         backups.look()
         if backups.trouble is not None:
             raise backups.trouble

@@ -14,18 +14,20 @@ from wa.cli.output import Output
 from wa.connection.context import Context, HookRun, system_now
 from wa.errors import WaError
 from wa.settings import (
+    READ_ONLY,
     BackupKeys,
     Settings,
     Storage,
     parse_backup_keys,
     parse_settings,
     parse_storage,
+    parse_switch,
 )
 from wa.store.database import Store
 from wa.store.env_files import Sources, read_sources, warn_once
 from wa.store.files import storage_error
-from wa.store.open import open_store_for
-from wa.store.paths import Home
+from wa.store.open import look_at_store_for, open_store_for
+from wa.store.paths import Home, no_home
 from wa.zones import RULES, choose_rules, rules
 
 HOOK = "WA_HOOK"
@@ -40,35 +42,43 @@ class App:
     now: Callable[[], datetime] = system_now
     env_file: str | None = None
     """The value of `--env-file`."""
+    home_option: str | None = None
+    """The value of `--home`."""
+    is_read_only: bool = False
+    """Whether `--read-only` was given."""
     verbose: int = 0
     json: bool = False
 
     @cached_property
     def sources(self) -> Sources:
         """The sources of settings: the environment, the named env file, and the home's own env file."""
-        return read_sources(self.environ, self.env_file)
+        options = {} if self.home_option is None else {"WA_HOME": self.home_option}
+        if self.is_read_only:
+            options[READ_ONLY] = "1"
+        return read_sources(self.environ, self.env_file, options)
+
+    @cached_property
+    def read_only(self) -> bool:
+        """Whether whatever sends or changes something is refused. No file is read for this."""
+        return self.is_read_only or parse_switch(READ_ONLY, self.environ.get(READ_ONLY, ""))
 
     @cached_property
     def values(self) -> dict[str, str]:
         """Settings as text."""
-        return self.sources.values
+        return {**self.sources.values, READ_ONLY: "1" if self.read_only else ""}
 
     @cached_property
     def home(self) -> Home:
-        """WA_HOME, made if it is missing."""
+        """WA_HOME, made if it is missing; not if this is read-only."""
         home = Home(self.sources.home)
-        home.prepare()
+        home.prepare(read_only=self.read_only)
         return home
 
     def require_home(self) -> None:
         """Raise WaError `not-authorized` if there is no home; do not make one."""
         home = Home(self.sources.home)
         if not home.store.exists():
-            raise WaError(
-                "not-authorized",
-                f"there is no home of wa at {home.path}",
-                "`wa link` makes one and links an account; WA_HOME names another",
-            )
+            raise no_home(home)
 
     @cached_property
     def settings(self) -> Settings:
@@ -90,6 +100,8 @@ class App:
     def store(self) -> Store:
         """The command's connection to the store: one thread uses it at a time."""
         settings, home = self.settings, self.home
+        if self.read_only:
+            return look_at_store_for(home, settings.transport, any_thread=True)
         store = open_store_for(home, settings.transport, any_thread=True)
         # Do not warn a program, which reads errors as JSON from stderr, or a shell that asks for completion.
         if not self.json and "_WA_COMPLETE" not in self.environ:

@@ -35,6 +35,16 @@ def _set_env_file(ctx: typer.Context, value: str | None) -> None:
         app_of(ctx).env_file = value
 
 
+def _set_home(ctx: typer.Context, value: str | None) -> None:
+    if value is not None:
+        app_of(ctx).home_option = value
+
+
+def _set_read_only(ctx: typer.Context, value: bool) -> None:
+    if value:
+        app_of(ctx).is_read_only = True
+
+
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print JSON instead of a table.", callback=_set_json, show_default=False),
@@ -46,6 +56,25 @@ EnvFile = Annotated[
         metavar="FILE",
         help="Read settings from this file, before the .env in WA_HOME.",
         callback=_set_env_file,
+        show_default=False,
+    ),
+]
+HomeDir = Annotated[
+    str | None,
+    typer.Option(
+        "--home",
+        metavar="DIR",
+        help="Use this home in place of WA_HOME: another account, for one command.",
+        callback=_set_home,
+        show_default=False,
+    ),
+]
+ReadOnly = Annotated[
+    bool,
+    typer.Option(
+        "--read-only",
+        help="Refuse whatever sends or changes something; also WA_READ_ONLY=1.",
+        callback=_set_read_only,
         show_default=False,
     ),
 ]

@@ -42,8 +42,12 @@ _HINTS = {
 
 
 def refresh_groups(context: Context) -> WaError | None:
-    """Ask WhatsApp for our groups if the stored ones are stale. Return the error of that, or None."""
-    if context.settings.transport == "loopback" or context.me is None:
+    """Ask WhatsApp for our groups if the stored ones are stale. Return the error of that, or None.
+
+    If this is read-only, nobody is asked.
+    """
+    settings = context.settings
+    if settings.read_only or settings.transport == "loopback" or context.me is None:
         return None
     if requests.groups_are_stale(context.store, context.now()):
         try:

@@ -23,7 +23,7 @@ from wa.record.retention import daily
 from wa.settings import Settings, Storage
 from wa.store import condition
 from wa.store.database import Store
-from wa.store.env_files import DEFAULT, ENVIRONMENT, Sources, unread_notice
+from wa.store.env_files import COMMAND_LINE, DEFAULT, ENVIRONMENT, Sources, notices_of
 from wa.store.files import free_bytes, free_inodes
 from wa.store.locks import describe_holder
 from wa.store.paths import Home
@@ -156,16 +156,16 @@ def _sources(subject: Subject) -> dict[str, Any]:
     defaults = names.pop(DEFAULT, [])
     found = [f"{', '.join(named)} from {_place(source)}" for source, named in names.items()]
     found += ["all others by default"] if found and defaults else ["all by default"] if defaults else []
-    unread = unread_notice(subject.sources)
+    notices = notices_of(subject.sources)
     return {
-        "message": "; ".join([*found, unread[0]] if unread else found),
-        "hint": unread[1] if unread else None,
+        "message": "; ".join([*found, *(text for text, _ in notices)]),
+        "hint": "; ".join(hint for _, hint in notices) or None,
         "settings": sources,
     }
 
 
 def _place(source: str) -> str:
-    return "the environment" if source == ENVIRONMENT else source
+    return f"the {source}" if source in (COMMAND_LINE, ENVIRONMENT) else source
 
 
 def _database(subject: Subject) -> str:

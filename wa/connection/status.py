@@ -151,7 +151,7 @@ def _is_ahead(name: str, moment: str, now: datetime) -> bool:
 def _account(context: Context) -> Row | None:
     linked = linked_account(context.store)
     if linked is None and context.settings.transport == "loopback":
-        account = context.transport.account()
-        if account is not None:
-            return {"jid": account.jid, "lid": account.lid, "push_name": account.push_name}
+        from wa.whatsapp.loopback.lines import ACCOUNT
+
+        return {"jid": ACCOUNT.jid, "lid": ACCOUNT.lid, "push_name": ACCOUNT.push_name}
     return linked

@@ -35,7 +35,12 @@ def missing_feature() -> str | None:
 
 
 def is_locked(store: Store, seconds: float) -> bool:
-    """Return whether another process holds the write lock, after waiting `seconds` for it."""
+    """Return whether another process holds the write lock, after waiting `seconds` for it.
+
+    A store that is only read cannot tell: the answer is no.
+    """
+    if store.is_read_only:
+        return False
     try:
         with store.patience(seconds), store.write():
             return False
@@ -46,14 +51,20 @@ def is_locked(store: Store, seconds: float) -> bool:
 
 
 def check(store: Store) -> list[str]:
-    """Return the faults of the database and of its search indexes, each as a sentence."""
+    """Return the faults of the database and of its search indexes, each as a sentence.
+
+    Of a store that is only read, the inside of the search indexes is not checked: FTS5 does so in a write.
+    """
     try:
         found = [row["integrity_check"] for row in store.rows("PRAGMA integrity_check(20)")]
         problems = [each for each in found if each != "ok"]
         broken = store.rows("PRAGMA foreign_key_check")
         problems += [f"{row['table']} row {row['rowid']} refers to nothing" for row in broken]
         for index in SEARCH_INDEXES:  # one that is missing is an error, too
-            store.execute(f"INSERT INTO {index} ({index}) VALUES ('integrity-check')")
+            if store.is_read_only:
+                store.execute(f"SELECT 1 FROM {index} LIMIT 0")
+            else:
+                store.execute(f"INSERT INTO {index} ({index}) VALUES ('integrity-check')")
     except sqlite3.DatabaseError as error:
         return [str(error)]
     return problems

@@ -38,10 +38,15 @@ class Store:
     stands in `with store.write():`.
     """
 
-    def __init__(self, home: Home, *, any_thread: bool = False, busy_seconds: float = BUSY_TIMEOUT) -> None:
+    is_read_only = False
+    """Whether nothing can be written: `ReadOnlyStore` of wa/store/open.py."""
+
+    def __init__(
+        self, home: Home, *, any_thread: bool = False, busy_seconds: float = BUSY_TIMEOUT, mode: str = "rw"
+    ) -> None:
         self.home = home
         self.conn = sqlite3.connect(
-            f"{home.store.absolute().as_uri()}?mode=rw",  # so that it never makes a file
+            f"{home.store.absolute().as_uri()}?mode={mode}",  # so that it never makes a file
             uri=True,
             timeout=busy_seconds,
             isolation_level=None,

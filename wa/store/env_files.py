@@ -9,11 +9,12 @@ from io import StringIO
 from pathlib import Path
 
 from wa.errors import WaError
-from wa.settings import NAMES, bad_setting
+from wa.settings import NAMES, READ_ONLY, bad_setting
 from wa.store.database import Store
 from wa.store.files import storage_error
 from wa.values import Value
 
+COMMAND_LINE = "command line"
 ENVIRONMENT = "environment"
 DEFAULT = "default"
 _KNOWN = ("WA_HOME", *NAMES)
@@ -25,7 +26,7 @@ _LARGEST = 1024 * 1024
 
 
 class Sources(Value):
-    """The three places that settings come from, each as a mapping of names to text."""
+    """The places that settings come from, each as a mapping of names to text."""
 
     environment: Mapping[str, str]
     named_file: Path | None
@@ -34,36 +35,44 @@ class Sources(Value):
     home_file: Path
     """The home's own env file. It need not exist."""
     in_home: Mapping[str, str]
+    options: Mapping[str, str] = {}
+    """What the options of the command line set; it wins over all others."""
 
     @property
     def home(self) -> Path:
         """WA_HOME, which the `.env` of the default home may name too. It need not exist."""
-        return _home_path(self.values)
+        return _home_path(self.values, self.options)
 
     @property
     def values(self) -> dict[str, str]:
         """All names with the text in force: the first source that names a variable wins."""
-        return {**self.in_home, **self.named, **self.environment}
+        return {**self.in_home, **self.named, **self.environment, **self.options}
 
     def of(self, name: str) -> str:
-        """Return where a setting comes from: `environment`, the path of a file, or `default`."""
-        places = (
-            (ENVIRONMENT, self.environment),
-            (str(self.named_file), self.named),
-            (str(self.home_file), self.in_home),
-        )
+        """Return where a setting comes from: `command line`, `environment`, a file's path, or `default`."""
+        files = () if name == READ_ONLY else self.files
+        places = ((COMMAND_LINE, self.options), (ENVIRONMENT, self.environment), *files)
         for place, values in places:
             if name in values:
                 return place if values[name].strip() else DEFAULT
         return DEFAULT
+
+    @property
+    def files(self) -> tuple[tuple[str, Mapping[str, str]], ...]:
+        """The env files that are read, each as its path and its variables."""
+        return (str(self.named_file), self.named), (str(self.home_file), self.in_home)
 
     def of_all(self) -> dict[str, str]:
         """Return where each known setting comes from."""
         return {name: self.of(name) for name in _KNOWN}
 
 
-def read_sources(environ: Mapping[str, str], env_file: str | None) -> Sources:
+def read_sources(
+    environ: Mapping[str, str], env_file: str | None, options: Mapping[str, str] | None = None
+) -> Sources:
     """Read the env files. `env_file` is the value of `--env-file`; it wins over WA_ENV_FILE.
+
+    `options` are the settings that options of the command line give.
 
     Raise WaError `bad-setting` for a file that cannot be parsed, and for a named one that cannot be
     read; `storage-error` when the home's file cannot be read.
@@ -73,14 +82,20 @@ def read_sources(environ: Mapping[str, str], env_file: str | None) -> Sources:
         option, given = ("WA_ENV_FILE", environ.get("WA_ENV_FILE", "").strip() or None)
     named_file = None if given is None else _as_path(option, given, "the path of a file")
     named = {} if named_file is None else _read_named(named_file)
-    home = _home_path({**named, **environ})
+    options = options or {}
+    home = _home_path({**named, **environ}, options)
     # A home that may not be entered is an error of Home.prepare.
     in_home = _read_own(home / ".env") if os.access(home, os.X_OK) else {}
-    return Sources(environ, named_file, named, home / ".env", in_home)
+    return Sources(environ, named_file, named, home / ".env", in_home, options)
 
 
-def _home_path(values: Mapping[str, str]) -> Path:
-    """Return the absolute path of WA_HOME. Raise WaError `bad-setting` when it cannot be a path."""
+def _home_path(values: Mapping[str, str], options: Mapping[str, str]) -> Path:
+    """Return the absolute path of `--home`, else of WA_HOME. Raise WaError `bad-setting` if it cannot be one.
+
+    An empty WA_HOME is none, but an empty `--home` is an error: another account's home would be used.
+    """
+    if "WA_HOME" in options:
+        return _as_path("--home", options["WA_HOME"].strip(), "the path of a directory")
     given = values.get("WA_HOME", "").strip()
     if given:
         return _as_path("WA_HOME", given, "the path of a directory")
@@ -148,7 +163,7 @@ def unread_names(sources: Sources) -> list[str]:
     That file is not read as settings. A file that cannot be read or parsed names none.
     """
     values = sources.values
-    others = {**sources.named, **sources.environment}
+    others = {**sources.named, **sources.environment, **sources.options, READ_ONLY: ""}
     return [
         name
         for name, value in _nearby(sources).items()
@@ -180,6 +195,14 @@ def unread_notice(sources: Sources) -> tuple[str, str] | None:
         f"the .env in this directory is not read; it names {', '.join(names)}",
         f"read it with `wa --env-file .env`, or move it to {sources.home_file}",
     )
+
+
+def notices_of(sources: Sources) -> list[tuple[str, str]]:
+    """Return what is set where it does not count: warnings, each with a hint."""
+    unread = unread_notice(sources)
+    hint = f"{READ_ONLY} counts in the environment alone, and as --read-only"
+    ignored = [path for path, values in sources.files if values.get(READ_ONLY, "").strip()]
+    return [*([unread] if unread else []), *((f"{READ_ONLY} in {path} is ignored", hint) for path in ignored)]
 
 
 def warn_once(store: Store, sources: Sources, note: Callable[[str], None]) -> None:

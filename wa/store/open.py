@@ -7,14 +7,15 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from wa.errors import WaError
+from wa.settings import read_only_error
 from wa.store.database import BUSY_TIMEOUT, Store
 from wa.store.files import create, part_path, put, storage_error
 from wa.store.locks import FileLock, lock_holder
-from wa.store.paths import Home
+from wa.store.paths import Home, no_home
 from wa.store.schema import steps as schema
 
 _RESTORE = "`wa backup restore latest` brings back the last good backup; without any, remove the file"
@@ -55,16 +56,74 @@ def open_store(home: Home, *, anew: bool = False, any_thread: bool = False) -> S
 
 def open_store_for(home: Home, transport: str, *, any_thread: bool = False) -> Store:
     """Open the store as `open_store` does. Raise WaError `bad-setting` if it belongs to another transport."""
-    store = open_store(home, any_thread=any_thread)
+    return _of_transport(open_store(home, any_thread=any_thread), transport)
+
+
+def _of_transport(store: Store, transport: str) -> Store:
     bound = store.state().get("transport")
     if bound not in (None, transport):
         store.close()
         raise WaError(
             "bad-setting",
-            f"{home.path} belongs to the transport {bound}, and WA_TRANSPORT is {transport}",
+            f"{store.home.path} belongs to the transport {bound}, and WA_TRANSPORT is {transport}",
             f"set WA_TRANSPORT={bound}, or another WA_HOME",
         )
     return store
+
+
+class ReadOnlyStore(Store):
+    """A store that is only read. Once it is closed, the files of the home are as they were."""
+
+    is_read_only = True
+
+    def __init__(self, home: Home, *, any_thread: bool = False, busy_seconds: float = BUSY_TIMEOUT) -> None:
+        self._log = home.store.with_name(f"{home.store.name}-wal")
+        self._had_log = self._log.exists()
+        # To read, SQLite makes an empty log if there is none. Where it cannot, as on a disk that is mounted
+        # read-only, it must be told that nobody writes.
+        can_make_one = self._had_log or os.access(home.path, os.W_OK)
+        mode = "ro" if can_make_one else "ro&immutable=1"
+        super().__init__(home, any_thread=any_thread, busy_seconds=busy_seconds, mode=mode)
+
+    def close(self) -> None:
+        """Close the connection, and let SQLite remove the empty log that it has made."""
+        super().close()
+        with suppress(OSError, sqlite3.Error):
+            if not self._had_log and not self._log.stat().st_size:
+                # SQLite removes it with the last connection that could have written, and so only for such a
+                # one. It has nothing to write, and leaves a log alone that another process has begun to use.
+                with closing(Store(self.home, busy_seconds=0)) as store:
+                    store.value("PRAGMA schema_version")
+
+
+def look_at_store_for(home: Home, transport: str, *, any_thread: bool = False) -> Store:
+    """Open the store to read it alone: nothing is made, upgraded or repaired.
+
+    Raise WaError as `open_store_for` does, `not-authorized` when there is none, and `usage` for one that
+    must be upgraded first.
+    """
+    try:
+        if not home.store.exists():
+            _check_that_none_is_missing(home)
+            raise no_home(home)
+        if not home.store.stat().st_size:
+            raise emptied(home.store)
+        store = ReadOnlyStore(home, any_thread=any_thread)
+    except OSError as error:
+        raise storage_error(error, home.store) from error
+    except sqlite3.Error as error:
+        raise explain(error, home) from error
+    try:
+        if not _is_current(store):
+            what = f"{home.store}, which an older version wrote, must be upgraded first"
+            raise read_only_error(what, "any command without --read-only and WA_READ_ONLY upgrades it")
+        return _of_transport(store, transport)
+    except sqlite3.Error as error:
+        store.close()
+        raise explain(error, home) from error
+    except BaseException:
+        store.close()
+        raise
 
 
 def bind_store(store: Store, transport: str) -> None:

@@ -85,19 +85,25 @@ class Home(Value):
         """The datagram socket on which any process wakes the owner of the connection."""
         return self.path / "wa.sock"
 
-    def prepare(self) -> None:
+    def prepare(self, *, read_only: bool = False) -> None:
         """Make the directory for its owner alone, or check that an existing one is ours.
 
+        With `read_only`, nothing is made or changed.
         Raise WaError `storage-error` when it cannot be used, and `bad-setting` when other users may look
         inside and it holds files that are not ours.
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not read_only:
+                self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = self.path.stat()
+            if not stat.S_ISDIR(found.st_mode):
+                raise FileExistsError
         except FileExistsError:
             raise WaError(
-                "bad-setting", f"WA_HOME={str(self.path)!r} is a file", "WA_HOME must be a directory"
+                "bad-setting", f"WA_HOME={str(self.path)!r} is a file", "a home is a directory"
             ) from None
+        except FileNotFoundError:
+            raise no_home(self) from None
         except OSError as error:
             raise storage_error(error, self.path) from error
         if found.st_uid != os.geteuid():
@@ -106,7 +112,7 @@ class Home(Value):
                 f"{self.path} belongs to another user (uid {found.st_uid})",
                 "run wa as that user, or set WA_HOME to a directory of your own",
             )
-        if stat.S_IMODE(found.st_mode) & 0o077:
+        if stat.S_IMODE(found.st_mode) & 0o077 and not read_only:
             self._make_private()
 
     def _make_private(self) -> None:
@@ -125,3 +131,9 @@ class Home(Value):
     def has_room(self) -> bool:
         """Return whether the disk has room for the data that sending a message writes."""
         return free_bytes(self.path) >= _NEEDED_FREE_BYTES
+
+
+def no_home(home: Home) -> WaError:
+    """Return the error of a home that does not exist, for those who do not make one."""
+    hint = "`wa link` makes one and links an account; WA_HOME and --home name another"
+    return WaError("not-authorized", f"there is no home of wa at {home.path}", hint)

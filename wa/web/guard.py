@@ -11,6 +11,7 @@ from typing import Any
 
 from wa.connection.programs.work import Work
 from wa.errors import WaError
+from wa.settings import READ_ONLY
 from wa.store import web_sessions
 from wa.web import access, pages
 from wa.web.access import Caller, Headers, Link, Refused, Throttle
@@ -102,6 +103,7 @@ class Guard:
             self._check_place(scope, headers, caller)
         cookie_counts = access.check_origin(caller, headers, method)
         if path == LOGIN:
+            self._check_method(method)
             return await self._login(scope, body, caller, cookie_counts=cookie_counts)
         if path.startswith(pages.STATIC) and method in access.SAFE_METHODS:
             return replayed(await body.read(MOST_BYTES), body.receive)
@@ -117,6 +119,7 @@ class Guard:
                 return pages.without_session(headers, method, _whole_path(scope), form)
             lacks_origin = not cookie_counts and pages.cookie(headers, COOKIE) is not None
             self._check_secret(caller, headers, lacks_origin=lacks_origin)
+        self._check_method(method)
         if path == LOGOUT and method == "POST":
             return await self._logout(token)
         if access.takes_a_file(method, path, headers):
@@ -129,6 +132,12 @@ class Guard:
         server = scope.get("server")
         access.check_address(self._config, caller)
         access.check_host(self._config, headers, [self._bound, *([server[0]] if server else [])])
+
+    def _check_method(self, method: str) -> None:
+        """Raise Refused for what may change something if wa is read-only; a log-in stores a session."""
+        if self._work.settings.read_only and method not in access.SAFE_METHODS:
+            hint = f"`wa serve` runs with --read-only or {READ_ONLY}"
+            raise Refused(403, "forbidden", "wa is read-only: it answers, and changes nothing", hint)
 
     def _check_secret(self, caller: Caller, headers: Headers, *, lacks_origin: bool) -> None:
         given = access.given_secret(headers)

@@ -22,7 +22,7 @@ from wa.settings import Settings
 from wa.store.condition import is_locked
 from wa.store.database import Store
 from wa.store.device import linked_account
-from wa.store.open import emptied, explained
+from wa.store.open import ReadOnlyStore, emptied, explained
 from wa.store.paths import Home
 from wa.times import from_iso, to_iso
 from wa.web.processes import cpu_of, memory_of
@@ -128,7 +128,7 @@ def report(home: Home, settings: Settings, now: datetime) -> Report:
         with explained(home):
             if not home.store.stat().st_size:
                 raise emptied(home.store)
-            store = Store(home, busy_seconds=LOCK_SECONDS)
+            store = (ReadOnlyStore if settings.read_only else Store)(home, busy_seconds=LOCK_SECONDS)
             try:
                 found = _with_store(found, store, home, settings, line, now)
             finally:

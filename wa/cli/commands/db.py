@@ -54,6 +54,8 @@ def check(
         if not repair:
             checking.verify(app.store)
             app.out.result({"ok": True}, "ok")
+            if app.read_only:
+                app.out.note("the inside of the search index was not checked: that takes a wa that may write")
             return
         found = checking.repair(app.store, app.now())
     text = f"repaired: {'; '.join(found)}" if found else "ok; there was nothing to repair"

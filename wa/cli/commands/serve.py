@@ -45,7 +45,11 @@ def serve(
     from wa.web.standalone import become
 
     config = parse_config(app.values, host)
-    sweep_uploads(app.store)
+    if not app.read_only:
+        sweep_uploads(app.store)
+    elif config.secret is None:
+        message = "a read-only `wa serve` needs API_SECRET: nobody can log in by a link, which is stored"
+        raise WaError("bad-setting", message, "set API_SECRET to 20 characters or more, for programs to send")
     app.store.close()  # it is made or upgraded now, or says why not, before anything answers
     bound = listening(host, port)
     key = secrets.token_urlsafe(24) if config.secret is None else None

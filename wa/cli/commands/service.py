@@ -16,8 +16,8 @@ import typer
 from wa.cli.options import Json, app_of
 from wa.cli.service_files import next_steps, render
 from wa.errors import WaError
-from wa.settings import NAMES
-from wa.store.env_files import DEFAULT, ENVIRONMENT, Sources
+from wa.settings import NAMES, READ_ONLY
+from wa.store.env_files import COMMAND_LINE, DEFAULT, ENVIRONMENT, Sources
 
 commands = typer.Typer()
 
@@ -56,7 +56,7 @@ def service(
         _check(path)
     more = [*(["--serve"] if serve else []), *(["--backup"] if backup else [])]
     call = shlex.join([*wa, "service", manager.value, *more])
-    if sources.of("WA_HOME") == ENVIRONMENT:
+    if sources.of("WA_HOME") in (COMMAND_LINE, ENVIRONMENT):
         call = f"WA_HOME={shlex.quote(str(home))} {call}"
     files = render(manager.value, wa, home, serve=serve, backup=backup)
     steps = next_steps(manager.value, call, serve=serve, backup=backup)
@@ -123,5 +123,7 @@ def _missing(sources: Sources) -> list[str]:
     return [
         name
         for name in NAMES
-        if sources.of(name) != DEFAULT and kept.get(name, "").strip() != values[name].strip()
+        if name != READ_ONLY
+        and sources.of(name) != DEFAULT
+        and kept.get(name, "").strip() != values[name].strip()
     ]

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from wa.connection.context import Context, HookRun
 from wa.errors import WaError
-from wa.settings import Settings
-from wa.store.open import explained, fault_of, open_store_for
+from wa.settings import Settings, read_only_error
+from wa.store.open import explained, fault_of, look_at_store_for, open_store_for
 from wa.store.paths import Home
 
 LOCK_SECONDS = 5.0
@@ -107,7 +107,8 @@ class Pool:
                 raise fault or WaError(
                     "storage-error", "the store is missing", "put it back, or `wa backup restore latest`"
                 )
-            store = open_store_for(self._home, self._settings.transport)
+            opened = look_at_store_for if self._settings.read_only else open_store_for
+            store = opened(self._home, self._settings.transport)
             store.keep_small()
             return Context(self._home, self._settings, store, self._now, hook=self._hook)
 
@@ -133,7 +134,9 @@ class Work:
         return await self._readers.run(act)
 
     async def write(self, act: Act[T]) -> T:
-        """Do work that changes the store."""
+        """Do work that changes the store. Raise WaError `usage` if this is read-only."""
+        if self.settings.read_only:
+            raise read_only_error("this would send or change something")
         return await self._writer.run(act)
 
     def stop(self) -> None:
