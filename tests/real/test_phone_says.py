@@ -405,7 +405,7 @@ def lost_file(hub):
         hub.accounts.setdefault(each, Account(each, each)) for each in ("447700900901", "447700900902")
     )
     message = files.message_with(hub, "imageMessage", b"a picture", {"caption": "look"})
-    sender.sent["3AFILE"] = (account.lid, message.SerializeToString(), "media", 0)
+    sender.sent["3AFILE"] = (account.lid, message.SerializeToString(), 0)
     hub.media.clear()
     return Device(account, 1, b""), "3AFILE", message.imageMessage
 

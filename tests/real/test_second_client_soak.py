@@ -98,8 +98,13 @@ CONTENTS = {
     ),
     "video note": ({"video": encoded(film()), "ptv": True}, "video", None),
     "sound": ({"audio": encoded(mp3()), "mimetype": "audio/mpeg"}, "audio", None),
-    "two contacts": ({"contacts": {"displayName": "2", "contacts": TWO}}, "contact", "Nadia\nOmar"),
-    "event": ({"event": PARTY}, "text", "Party\nbring cake\nhome\n1.0, 2.0"),
+    "two contacts": ({"contacts": {"displayName": "2", "contacts": TWO}}, "contact",
+        "Nadia +44 7700 900199\nOmar +44 7700 900199",
+    ),
+    "event": (
+        {"event": PARTY}, "text",
+        "Event: Party\nbring cake\nhome\n1.0, 2.0\nStarts 2026-12-24 18:00 UTC",
+    ),
     "answer to a template": (
         {"buttonReply": {"displayText": "Yes", "id": "1", "index": 0}, "type": "template"}, "text", "Yes",
     ),
@@ -142,7 +147,9 @@ MESSAGES = {
         {"buttonsMessage": {"contentText": "Choose", "footerText": "foot", "buttons": [YES]}},
         "text", "Choose\nfoot\nYes",
     ),
-    "invitation": ({"groupInviteMessage": INVITE}, "text", "Come in\njoin"),
+    "invitation": (
+        {"groupInviteMessage": INVITE}, "text", "Group invitation: Come in\njoin\nInvite code: ABC",
+    ),
 }  # fmt: skip
 
 
@@ -199,6 +206,9 @@ def test_baileys_cannot_change_or_delete_what_wa_wrote(scene):
     row = scene.row(key["id"])
     assert (row["content"], row["edited_at"], row["deleted_at"]) == ("mine, nobody else's", None, None)
     assert row["reactions"] == []
+    ignored = [each for each in scene.relay.take_ignored() if each["number"] == scene.reem.number]
+    assert len(ignored) == 5
+    assert {each["why"] for each in scene.relay.take_mislabelled()} == {"the edit is '7' in place of '8'"}
 
 
 def test_baileys_cannot_write_in_our_name(scene):
@@ -207,6 +217,7 @@ def test_baileys_cannot_write_in_our_name(scene):
     settled(scene)
     assert [row for row in scene.device.chat(scene.eve) if row["content"] == "I owe Adam 100"] == []
     assert [row for row in scene.device.json("search", "I owe Adam") if row["is_from_me"]] == []
+    assert {each["number"] for each in scene.relay.take_ignored()} == {scene.reem.number}
 
 
 def test_baileys_cannot_give_us_keys_or_a_history(scene):
@@ -255,7 +266,8 @@ def test_a_spoiled_message_of_baileys_arrives_in_the_end(scene, fresh):
     if scene.version == NEWEST:
         wait_for(lambda: refused(scene, sent), what="the refusal")
         assert {(each["id"], each["code"]) for each in scene.relay.take_rejected()} == {(sent, INVALID)}
-    assert scene.printed(sent)["content"] == "spoiled on the way to wa"
+    scene.printed(sent)
+    wait_for(lambda: scene.row(sent, person.number)["content"] == "spoiled on the way to wa", what="the text")
 
 
 def refused(scene, message_id):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from relay import keys, notices, pairing, phone_settings
+from relay.chats_api import ChatsApi
 from relay.model import now
-from relay.phone_api import Answer, PhoneApi
+from relay.phone_api import Answer
 from relay.wabin import Dictionary
 
 
-class AccountApi(PhoneApi):
+class AccountApi(ChatsApi):
     """Each `do_…` method is an endpoint."""
 
     async def do_reinstall(self, number: str, notice: str = "pn") -> Answer:

@@ -29,7 +29,9 @@ FAULTS = (
     "refuse_login",
     "refuse_code",
     "corrupt",
+    "swallow",
     "hang_iq",
+    "iq",
     "wrong_device_hash",
     "mangle",
     "no_answer",
@@ -114,7 +116,7 @@ class Api(AccountApi):
         members, admins = [each.number for each in known.members], [each.number for each in known.admins]
         named = {"subject": known.subject, "topic": known.topic, "code": known.code}
         settings = {name: getattr(known, name) for name in set(groups.SETTINGS.values())}
-        return named | settings | {"members": members, "admins": admins}
+        return named | settings | {"members": members, "admins": admins, "requests": list(known.requests)}
 
     async def do_state(self) -> Answer:
         """Return accounts and devices, unhandled stanzas, refused hosts and routed messages."""
@@ -172,7 +174,11 @@ class Api(AccountApi):
         refuse_login={"reason": 402, "code": 101, "expire": 3600}: <failure …/> at a login
         refuse_code={"code": 429}: refuse to give out a pairing code for that number
         corrupt={}: spoil the ciphertexts of a message, so that its recipients ask for a retry
-        hang_iq={"spaces": ["usync"]}: never answer queries of these namespaces
+        swallow={}: neither deliver a message nor acknowledge it
+        hang_iq={"spaces": ["usync"]}: never answer queries of these namespaces, and do nothing for them
+        iq={"space": "w:g2", "tag": "add", "how": "silence"}: do what a query of this namespace with this
+            child asks for, but do not answer; or "how" is "late" (with "seconds"), "cut" the connection, or
+            "refuse" (with "code"); with {"done": false} it is not done
         wrong_device_hash={}: notices of its devices have a hash that fits no list
         mangle={"how": "dropped"}: spoil a message on its way to the server, as a broken client would;
             `relay.broken_clients.MISTAKES` has the mistakes

@@ -113,6 +113,18 @@ class Relay:
         numbers = [member.number for member in members]
         self.call("group_change", group=group, by=by.number, action=action, members=numbers)
 
+    def group_join(self, group: str, person: Person) -> None:
+        """Join by the invite code, or ask an admin to be taken in."""
+        self.call("group_join", group=group, number=person.number)
+
+    def group_decide(self, group: str, by: Person, action: str, person: Person) -> None:
+        """Take in who asked to join ("approve"), or not ("reject")."""
+        self.call("group_decide", group=group, by=by.number, action=action, number=person.number)
+
+    def group_state(self, group: str) -> dict[str, Any]:
+        """Return the server's state of a group: subject, members, admins, requests, code, settings."""
+        return self.call("group_state", group=group)
+
     def group_subject(self, group: str, by: Person, subject: str) -> None:
         """Rename a group."""
         self.call("group_subject", group=group, by=by.number, subject=subject)
@@ -156,6 +168,14 @@ class Relay:
     def take_misdirected(self) -> list[dict[str, Any]]:
         """Return the receipts, calls and typing notices that fit nobody, and forget them."""
         return list(self.call("take_findings", names=["misdirected"])["misdirected"])
+
+    def take_ignored(self) -> list[dict[str, Any]]:
+        """Return what phones did not do although a client asked for it, and forget it."""
+        return list(self.call("take_findings", names=["ignored"])["ignored"])
+
+    def take_mislabelled(self) -> list[dict[str, Any]]:
+        """Return the messages whose labels do not fit their content, and forget them."""
+        return list(self.call("take_findings", names=["mislabelled"])["mislabelled"])
 
     def take_unhandled(self, match: str) -> dict[str, int]:
         """Return the stanzas with this text that the relay had no answer to, and forget them."""

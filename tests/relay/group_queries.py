@@ -7,7 +7,7 @@ that does not exist, 406 for an invite code that nobody gave out, 410 for a revo
 
 from __future__ import annotations
 
-from relay import groups
+from relay import groups, members
 from relay.hub import Hub
 from relay.model import Account, Group
 from relay.refused import Refused, Unknown, forbidden, not_found
@@ -25,6 +25,13 @@ def answer(hub: Hub, me: Account, query: Node) -> list[Node]:
         return _of_server(hub, me, query)
     if not isinstance(to, JID):
         raise Unknown
+    if invited := query.child("accept"):
+        group = _known(hub, to)
+        members.accept(group, me, invited)
+        groups.change(hub, group, me, "add", [me], reason="invite")
+        return []
+    if query.child("query", "add_request"):
+        return [groups.describe(_known(hub, to))]
     group = _group_of(hub, me, to)
     if query.child("query"):
         return [groups.describe(group)]
@@ -36,10 +43,11 @@ def answer(hub: Hub, me: Account, query: Node) -> list[Node]:
 def _of_server(hub: Hub, me: Account, query: Node) -> list[Node]:
     """Answer what is asked of the server of groups, not of a group."""
     if wanted := query.child("create"):
-        people, missing = _people(hub, wanted)
+        people, refused = members.sort_out(hub, None, me, wanted, "add")
         settings = [each for each in wanted if each.tag in groups.SETTINGS]
-        made = groups.describe(groups.create(hub, wanted.text("subject"), me, people, *settings))
-        return [Node(made.tag, made.attrs, [*made, *missing])]
+        group = groups.create(hub, wanted.text("subject"), me, people, *settings)
+        made = groups.describe(group)
+        return [Node(made.tag, made.attrs, [*made, *members.invite(hub, group, refused)])]
     if query.child("participating"):
         mine = [each for each in hub.groups.values() if me in each.members]
         return [node("groups", {}, *map(groups.describe, mine))]
@@ -97,18 +105,12 @@ def _change_asked(hub: Hub, group: Group, me: Account, query: Node) -> list[Node
 
 
 def _members_changed(hub: Hub, group: Group, me: Account, asked: Node) -> list[Node]:
-    """Change members; return their nodes, with error 404 for addresses that nobody has."""
+    """Change members; return their nodes, with an error for those whom the group does not take."""
     if asked.tag != "add" or group.member_add_mode == "admin_add":
         _admin(group, me)
-    found, missing = _people(hub, asked)
-    return [*(groups.change(hub, group, me, asked.tag, found) if found else []), *missing]
-
-
-def _people(hub: Hub, asked: Node) -> tuple[list[Account], list[Node]]:
-    """Return the participants of a query, and nodes with error 404 for the addresses that nobody has."""
-    wanted = [each.jid("jid") for each in asked.all("participant")]
-    missing = [node("participant", {"jid": jid, "error": 404}) for jid in wanted if not hub.find(jid)]
-    return [person for jid in wanted if (person := hub.find(jid))], missing
+    found, refused = members.sort_out(hub, group, me, asked, asked.tag)
+    changed = groups.change(hub, group, me, asked.tag, found) if found else []
+    return [*changed, *members.invite(hub, group, refused)]
 
 
 def _decided(hub: Hub, group: Group, me: Account, asked: Node) -> Node:
@@ -135,10 +137,15 @@ def _admin(group: Group, me: Account) -> None:
         raise forbidden()
 
 
-def _group_of(hub: Hub, me: Account, jid: Attr | None) -> Group:
+def _known(hub: Hub, jid: Attr | None) -> Group:
     group = hub.groups.get(jid) if isinstance(jid, JID) else None
     if group is None:
         raise not_found()
+    return group
+
+
+def _group_of(hub: Hub, me: Account, jid: Attr | None) -> Group:
+    group = _known(hub, jid)
     if me not in group.members:
         raise forbidden()
     return group

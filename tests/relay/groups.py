@@ -44,9 +44,11 @@ def change(
     if action == "add":
         new = [each for each in people if each not in group.members]
         group.members += new
+        group.left -= {each.number for each in new}
     elif action == "remove":
         group.members = [each for each in group.members if each not in people]
         group.admins = [each for each in group.admins if each not in people]
+        group.left |= {each.number for each in people if each is by}
         deliveries.forget_keys(hub, [jid for each in people for jid in addresses(each, LID)], group.jid)
     elif action == "promote":
         group.admins += [each for each in people if each not in group.admins]
@@ -57,6 +59,8 @@ def change(
     shown = [_participant(group, each) for each in people]
     announce(hub, group, by, told, node(action, _versions() | more, *shown))
     announce(hub, group, by, new, node("create", more, describe(group)))
+    if group.members and not group.admins:
+        change(hub, group, by, "promote", group.members[:1])  # that it is the oldest member is a guess
     return shown
 
 
@@ -94,6 +98,8 @@ def renew_code(hub: Hub, group: Group, by: Account) -> None:
 
 def join(hub: Hub, group: Group, me: Account) -> Node:
     """Join by the invite code, or wait for an admin's approval; return the reply."""
+    if me in group.members:
+        raise Refused(409, "conflict")
     if not group.approval:
         change(hub, group, me, "add", [me], reason="invite")
         return node("group", {"jid": group.jid})

@@ -93,7 +93,7 @@ def find(hub: Hub, account: Account, message_id: str) -> Any | None:
             return info
     for other in hub.accounts.values():
         if message_id in other.sent:
-            to, data, _, at = other.sent[message_id]
+            to, data, at = other.sent[message_id]
             chat = to if other is account or to in hub.groups else other.lid
             info.key.remoteJID, info.key.fromMe, info.key.ID = str(chat), other is account, message_id
             if to in hub.groups:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from relay.connection import Connection
 
 LINES_KEPT = 5000
-FINDINGS = ("rejected", "lost", "stale", "misdirected", "unanswered", "unhandled", "errors")
+FINDINGS = (
+    "rejected", "lost", "stale", "misdirected", "unanswered", "ignored", "mislabelled", "unhandled", "errors",
+)  # fmt: skip
 """The lists that have to be empty after a test, unless the test expected an entry and took it."""
 FINDINGS_FILE = "findings.json"
 """The file with the findings of a relay that was stopped, in its folder of state."""
@@ -70,6 +72,8 @@ class Hub:
         self.uploads: list[dict[str, Any]] = []
         """The uploads that were answered or cut: number, kind, bytes, status; 0 is one that has no answer."""
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self.said: deque[dict[str, Any]] = deque(maxlen=LINES_KEPT)
+        """The stanzas of clients that are logged in: from (a number), tag, attrs, and the tags inside."""
         self.unhandled: dict[str, int] = {}
         """The stanzas that the relay has no answer to, and how often each came."""
         self.errors: list[str] = []
@@ -87,6 +91,10 @@ class Hub:
         """Receipts, steps of calls and typing notices that were taken and fit nobody: from, why, stanza."""
         self.unanswered: list[dict[str, Any]] = []
         """The clients' messages that got no acknowledgement, although no fault asked for that."""
+        self.ignored: list[dict[str, Any]] = []
+        """What phones were asked for by clients' messages and did not do: number, id, from, chat, why."""
+        self.mislabelled: list[dict[str, Any]] = []
+        """The clients' messages whose labels do not fit their content: id, from, why."""
         self.calls: dict[str, set[str]] = {}
         """The numbers of the people who were told of a call, by its id."""
         self.pairings_refused = 0
@@ -162,8 +170,12 @@ class Hub:
         self.background(wait())
 
     def log(self, way: str, conn: Connection, stanza: Node) -> None:
-        """Note a stanza in the log that tests may read."""
+        """Note a stanza in the logs that tests may read."""
         self.lines.append(f"{time.time():.3f} {way} {conn} {stanza}")
+        if way == "<<" and conn.device:
+            attrs = {name: str(value) for name, value in stanza.attrs.items()}
+            number, inside = conn.device.account.number, [each.tag for each in stanza]
+            self.said.append({"from": number, "tag": stanza.tag, "attrs": attrs, "inside": inside})
 
     def note_unhandled(self, what: str) -> None:
         """Note a stanza that the relay had no answer to, so that tests notice."""
@@ -172,6 +184,11 @@ class Hub:
     def note_misdirected(self, device: Device, stanza: Node, why: str) -> None:
         """Note a stanza of a client that was acknowledged, although it fits nobody."""
         self.misdirected.append({"from": str(device.lid), "why": why, "stanza": str(stanza)})
+
+    def note_ignored(self, account: Account, sender: Account, record: dict[str, Any], why: str) -> None:
+        """Note what a phone does not do, although a client's message in its inbox asks for it."""
+        about = {"number": account.number, "id": record["id"], "from": sender.number}
+        self.ignored.append(about | {"chat": record["chat"], "why": why})
 
     def note_error(self, error: BaseException, where: str) -> None:
         """Note an exception inside the relay: no client may cause one."""

@@ -6,14 +6,15 @@ addressing mode; 400 in a 1:1 chat if numbers and hidden ids are mixed, or if th
 and the chats of its account were not moved to hidden ids; 421 if they are mixed in a group. Users also met
 420 in groups; that it is for those in which only admins may write is a guess.
 
-The rest is a guess, never compared with real servers: each other code, that an <enc> alone is refused
-(WhatsApp's own web client is said to send one to a person with a single device), and that anybody looks at
-whose id it is.
+The rest is a guess, never compared with real servers: each other code, that types and edits are looked at,
+that an <enc> alone is refused (WhatsApp's own web client is said to send one to a person with a single
+device), and that anybody looks at whose id it is.
 """
 
 from __future__ import annotations
 
 from relay.hub import Hub
+from relay.labels import ADMIN_DELETED, EDITS, TYPES
 from relay.model import Account, Device, Group
 from relay.wabin import BROADCAST, GROUP, JID, LID, STATUS, Node
 
@@ -39,6 +40,10 @@ def check(hub: Hub, sender: Device, stanza: Node) -> str:
         raise Refused("it has no id")
     if hub.ids.get(stanza.text("id"), sender.account.number) != sender.account.number:
         raise Refused("it has the id of a message of somebody else")
+    if stanza.text("edit") not in EDITS or stanza.text("type") not in ("", *TYPES):
+        raise Refused("it has an unknown type or edit")
+    if stanza.text("edit") == ADMIN_DELETED and to.server != GROUP:
+        raise Refused("an admin deletes a message of a chat that has no admins")
     kind = _kind(stanza, to)
     CHECKS[kind](hub, sender, stanza, to)
     return kind

@@ -93,8 +93,14 @@ class Account:
     """The messages that its phone decrypted, and the receipts for the account, in order."""
     undecrypted: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The entries of the inbox that the phone could not decrypt and asked for again, by id."""
-    sent: dict[str, tuple[JID, bytes, str, int]] = field(default_factory=dict)
-    """The last messages of its phone, by id, for retry receipts: chat, message, type, Unix time."""
+    sent: dict[str, tuple[JID, bytes, int]] = field(default_factory=dict)
+    """The last messages of its phone, by id, for retry receipts: chat, message, Unix time."""
+    shown: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    """What its phone shows, by chat and message id, in order; `relay.screen` has the fields."""
+    ignored: list[dict[str, Any]] = field(default_factory=list)
+    """What its phone was asked for and does not do: id, from, chat, why."""
+    timers: dict[str, int] = field(default_factory=dict)
+    """The seconds after which messages disappear, as somebody said in a chat."""
     history: list[dict[str, Any]] = field(default_factory=list)
     """The messages of a history sync; `relay.history` has their fields."""
     chats: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -175,4 +181,8 @@ class Group:
     code: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     """The invite code."""
     old_codes: set[str] = field(default_factory=set)
+    invitations: dict[str, str] = field(default_factory=dict)
+    """The codes for people whom nobody may add, by number."""
+    left: set[str] = field(default_factory=set)
+    """The numbers of the people who have left by themselves."""
     picture: bytes = b""

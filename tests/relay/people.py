@@ -32,22 +32,23 @@ class Person:
         """Change settings of the account; `relay.model.Account` has them."""
         self.relay.call("account", number=self.number, **settings)
 
-    def send(self, to: Person | str, text: str = "", id: str = "", **message: Any) -> str:
-        """Send a text, or any waE2E.Message as its JSON fields, to a person or a group; return its id."""
-        chat = to if isinstance(to, str) else to.number
+    def send(self, to: Person | str, text: str = "", id: str = "", age: int = 0, **message: Any) -> str:
+        """Send a text, or any waE2E.Message as its JSON fields, to a person or a group; return its id.
+
+        With an age, in seconds, the server says that the message is so old.
+        """
         content = message or {"conversation": text}
-        return str(self.relay.call("send", sender=self.number, to=chat, message=content, id=id)["id"])
+        sent = self.relay.call("send", sender=self.number, to=_chat(to), message=content, id=id, age=age)
+        return str(sent["id"])
 
     def send_many(self, to: Person | str, texts: Iterable[str]) -> list[str]:
         """Send many texts at once, in order; return their ids."""
-        chat = to if isinstance(to, str) else to.number
-        return list(self.relay.call("send_many", sender=self.number, to=chat, texts=list(texts))["ids"])
+        return list(self.relay.call("send_many", sender=self.number, to=_chat(to), texts=list(texts))["ids"])
 
     def send_file(self, to: Person | str, data: bytes, field: str = "imageMessage", **about: Any) -> str:
         """Send a file; `about` holds caption, mimetype, fileName as the message has them."""
-        chat = to if isinstance(to, str) else to.number
         sent = self.relay.call(
-            "send_file", sender=self.number, to=chat, data=data.hex(), field=field, **about
+            "send_file", sender=self.number, to=_chat(to), data=data.hex(), field=field, **about
         )
         return str(sent["id"])
 
@@ -62,6 +63,58 @@ class Person:
     def texts(self, after: int = 0) -> list[str]:
         """Return the texts that the phone received, in order."""
         return [entry["text"] for entry in self.inbox(after) if entry.get("text")]
+
+    def react(self, to: Person | str, id: str, emoji: str) -> str:
+        """React to a message of the chat with `to`, or take it back with ""; return the id of the message."""
+        return self._act("react", to, id, emoji)
+
+    def edit(self, to: Person | str, id: str, text: str) -> str:
+        """Edit a message, without a look at whose it is and how old; return the id of the message."""
+        return self._act("edit", to, id, text)
+
+    def delete(self, to: Person | str, id: str) -> str:
+        """Delete a message for everyone, of another as an admin; return the id of the message."""
+        return self._act("delete", to, id)
+
+    def ask(self, to: Person | str, question: str, options: list[str], multi: int = 1) -> str:
+        """Ask in a poll with so many choices, any number for 0; return its id."""
+        return self._act("ask", to, question, options, multi)
+
+    def vote(self, to: Person | str, id: str, *options: str) -> str:
+        """Vote in a poll, in place of an earlier vote; for nothing to take it back; return the vote's id."""
+        return self._act("vote", to, id, list(options))
+
+    def shown(self, chat: Person | str = "") -> list[dict[str, Any]]:
+        """Return the messages that the phone shows, of one chat or of all; `relay.screen` has the fields."""
+        return list(self.relay.call("screen", number=self.number, chat=_chat(chat))["messages"])
+
+    def shows(self, id: str) -> dict[str, Any]:
+        """Return what the phone shows of a message."""
+        return dict(next(each for each in self.shown() if each["id"] == id))
+
+    def ignored(self) -> list[dict[str, Any]]:
+        """Return what the phone was asked for and does not do, with the reasons."""
+        return list(self.relay.call("ignored", number=self.number)["ignored"])
+
+    def block(self, other: Person, action: str = "block") -> None:
+        """Block somebody on the phone, or "unblock" them."""
+        self.relay.call("block", number=self.number, other=other.number, action=action)
+
+    def blocked(self) -> list[str]:
+        """Return the numbers that are blocked."""
+        return list(self.relay.call("blocked", number=self.number)["blocked"])
+
+    def privacy(self, **settings: str) -> None:
+        """Set who may do what, such as groupadd="contacts"."""
+        self.relay.call("privacy", number=self.number, **settings)
+
+    def said(self, tag: str) -> list[dict[str, Any]]:
+        """Return the stanzas with this tag that the linked devices sent: attrs, and the tags inside."""
+        return list(self.relay.call("said", number=self.number, tag=tag)["said"])
+
+    def _act(self, action: str, to: Person | str, *args: Any) -> str:
+        done = self.relay.call("act", number=self.number, to=_chat(to), action=action, args=args)
+        return str(done["id"])
 
     def share_history(self) -> None:
         """Send the history once more to the linked devices."""
@@ -137,8 +190,7 @@ class Person:
 
     def withhold(self, to: Person | str, kind: str = "view_once", **message: Any) -> str:
         """Send a message that linked devices are told to be unavailable, of that kind; return its id."""
-        chat = to if isinstance(to, str) else to.number
-        sent = self.relay.call("withhold", sender=self.number, to=chat, message=message, kind=kind)
+        sent = self.relay.call("withhold", sender=self.number, to=_chat(to), message=message, kind=kind)
         return str(sent["id"])
 
     def garble(self, to: Person, hide: bool = False) -> str:
@@ -154,3 +206,7 @@ class Person:
             "call", sender=self.number, number=to.number, step=step, call_id=call_id, **about
         )
         return str(made["id"])
+
+
+def _chat(to: Person | str) -> str:
+    return to if isinstance(to, str) else to.number

@@ -22,10 +22,15 @@ class PhoneApi:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
 
-    async def do_send(self, sender: str, to: str, message: dict[str, Any], id: str = "") -> Answer:
-        """Send a waE2E.Message, in protobuf's JSON, from a phone to a number or a JID."""
-        message = ParseDict(message, self.hub.e2e.Message())
-        return {"id": outgoing.send(self.hub, self._account(sender), self._jid(to), message, id)}
+    async def do_send(
+        self, sender: str, to: str, message: dict[str, Any], id: str = "", age: int = 0
+    ) -> Answer:
+        """Send a waE2E.Message, in protobuf's JSON, from a phone to a number or a JID.
+
+        With an age, in seconds, the server says that it is so old.
+        """
+        content = ParseDict(message, self.hub.e2e.Message())
+        return {"id": outgoing.send(self.hub, self._account(sender), self._jid(to), content, id, age)}
 
     async def do_send_many(self, sender: str, to: str, texts: list[str]) -> Answer:
         """Send texts from a phone, in order."""
@@ -38,7 +43,7 @@ class PhoneApi:
         """Send a file, in hex, from a phone; `about` holds caption, mimetype, fileName."""
         message = files.message_with(self.hub, field, bytes.fromhex(data), about)
         account = self._account(sender)
-        return {"id": outgoing.send(self.hub, account, self._jid(to), message, id, "media")}
+        return {"id": outgoing.send(self.hub, account, self._jid(to), message, id)}
 
     async def do_receipt(self, sender: str, to: str, ids: list[str], kind: str, group: str = "") -> Answer:
         """Send a receipt from the phone of `sender` for messages of `to`: "delivered", "read", "played"."""
@@ -115,7 +120,9 @@ class PhoneApi:
             part = phones.encrypt(account, device, content)
             part.attrs |= enc or {}
             self.hub.push(device, node("message", base | stated, part))
-        return {"id": str((base | stated)["id"])}
+        message_id = str((base | stated)["id"])
+        outgoing.show(self.hub, account, self._account(number).pn, content, message_id)
+        return {"id": message_id}
 
     async def do_history_raw(self, number: str, sync: dict[str, Any]) -> Answer:
         """Send the linked devices of a number a HistorySync, in protobuf's JSON."""

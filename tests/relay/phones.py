@@ -14,7 +14,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from relay import files, history, phone_receipts
+from relay import files, history, labels, phone_receipts, screen
 from relay.crypto import encrypt_media
 from relay.hub import Hub
 from relay.model import Account, Device, now
@@ -48,7 +48,7 @@ def receive(hub: Hub, account: Account, stanza: Node, sender: Account) -> dict[s
     account.inbox.append(record)
     try:
         for enc in stanza.all("enc"):
-            _read(hub, account, sender, origin, enc, record)
+            _read(hub, account, sender, origin, stanza, enc, record)
     except Exception as exc:  # a test wants to see any error of a ciphertext
         record["error"] = repr(exc)
         account.undecrypted[record["id"]] = record
@@ -92,7 +92,13 @@ def share_history(hub: Hub, device: Device) -> None:
 
 
 def _read(
-    hub: Hub, account: Account, sender: Account, origin: JID, enc: Node, record: dict[str, Any]
+    hub: Hub,
+    account: Account,
+    sender: Account,
+    origin: JID,
+    stanza: Node,
+    enc: Node,
+    record: dict[str, Any],
 ) -> None:
     """Decrypt one <enc> and note its content."""
     peer, chat, kind = str(sender.lid.with_device(origin.device)), str(record["chat"]), enc.text("type")
@@ -106,7 +112,8 @@ def _read(
     if message.HasField("senderKeyDistributionMessage"):
         invitation = message.senderKeyDistributionMessage.axolotlSenderKeyDistributionMessage
         account.phone.group_learn(chat, peer, invitation)
-    if message.HasField("deviceSentMessage"):
+    is_copy = message.HasField("deviceSentMessage")
+    if is_copy:
         record["chat"] = message.deviceSentMessage.destinationJID
         message = message.deviceSentMessage.message
     fields = [field.name for field, _ in message.ListFields() if field.name not in UNSHOWN]
@@ -115,6 +122,30 @@ def _read(
     record["kind"], record["text"] = fields[0], message.conversation or message.extendedTextMessage.text
     if fields[0] in files.FILES:
         record |= files.describe(hub, fields[0], getattr(message, fields[0]))
+    if is_copy and sender is not account:
+        hub.note_ignored(account, sender, record, "it claims to be of the phone's own account")
+        return
+    if stanza.text("category") != "peer":
+        _take(hub, account, sender, stanza, enc, record, message)
+
+
+def _take(
+    hub: Hub,
+    account: Account,
+    sender: Account,
+    stanza: Node,
+    enc: Node,
+    record: dict[str, Any],
+    message: Any,
+) -> None:
+    """Show a message, and note what is wrong with it."""
+    chat = str(record["chat"])
+    chat = screen.chat_name(hub, JID.parse(chat)) if "@" in chat else chat
+    if why := screen.take(hub, account, sender, chat, message, record["id"]):
+        hub.note_ignored(account, sender, record, why)
+    is_repeat = "count" in enc.attrs or "retries" in record  # such a one has fewer labels
+    if not is_repeat and (why := labels.mistake(hub, stanza, enc, message)):
+        hub.mislabelled.append({"id": record["id"], "from": sender.number, "why": why})
 
 
 def _announce(hub: Hub, device: Device, part: Any, **about: Any) -> None:

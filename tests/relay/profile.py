@@ -17,7 +17,7 @@ class Profile:
     picture: bytes = b""
     privacy: dict[str, str] = field(default_factory=lambda: dict.fromkeys(PRIVACY, "all"))
     blocked: list[str] = field(default_factory=list)
-    """The numbers of the people who are blocked; the relay passes their messages on all the same."""
+    """The numbers of the people who are blocked: their messages do not arrive."""
     disappearing: int = 0
     """The seconds after which messages of new chats disappear, 0 if they do not."""
     disappearing_at: int = 0

@@ -40,7 +40,7 @@ def privacy(hub: Hub, conn: Connection, query: Node) -> list[Node]:
 
 
 def blocklist(hub: Hub, conn: Connection, query: Node) -> list[Node]:
-    """Answer namespace "blocklist". A block changes the list alone: the relay passes messages on."""
+    """Answer namespace "blocklist": the people whose messages do not arrive."""
     device = _device(conn)
     blocked = device.account.profile.blocked
     if query.text("type") == "get":
@@ -49,16 +49,23 @@ def blocklist(hub: Hub, conn: Connection, query: Node) -> list[Node]:
     account = hub.find(item.jid("jid")) if item else None
     if item is None or account is None or item.text("action") not in ("block", "unblock"):
         raise Refused(400, "bad-request")
+    block(hub, device.account, account, item.text("action"), device)
+    return [node("list", {"dhash": _list_hash(blocked)}, *_items(hub, blocked))]
+
+
+def block(hub: Hub, me: Account, other: Account, action: str, by: Device | None = None) -> None:
+    """Block somebody or unblock them, by the phone or by a device; tell it to the account's other devices."""
+    blocked = me.profile.blocked
     before = _list_hash(blocked)
-    if account.number in blocked:
-        blocked.remove(account.number)
-    if item.text("action") == "block":
-        blocked.append(account.number)
-    after = _list_hash(blocked)
-    changed = node("item", {"jid": account.lid, "action": item.text("action")})
-    hashes: dict[str, Attr] = {"action": "modify", "dhash": after, "prev_dhash": before}
-    _tell_own(hub, device, node("blocklist", hashes, changed))
-    return [node("list", {"dhash": after}, *_items(hub, blocked))]
+    if other.number in blocked:
+        blocked.remove(other.number)
+    if action == "block":
+        blocked.append(other.number)
+    changed = node("item", {"jid": other.lid, "action": action})
+    hashes: dict[str, Attr] = {"action": "modify", "dhash": _list_hash(blocked), "prev_dhash": before}
+    for each in me.devices.values():
+        if each is not by:
+            hub.push(each, notification("account_sync", me.pn, node("blocklist", hashes, changed)))
 
 
 def status(hub: Hub, conn: Connection, query: Node) -> list[Node]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from relay import group_queries, keys, media, mex, pairing, phone_settings, profile_queries, syncd, usync
 from relay.connection import Connection
@@ -25,9 +26,17 @@ async def answer(
     space = query.text("xmlns")
     if conn.device and space in conn.device.account.faults.get("hang_iq", {}).get("spaces", []):
         return
+    fault = _fault(conn, query, space)
+    if fault and not fault.get("done", True):
+        await _misbehave(hub, conn, query, fault, None)
+        return
     reply: dict[str, Attr] = {"from": query.attrs.get("to", SERVER), "id": query.text("id"), "type": "result"}
     try:
-        await conn.send(node("iq", reply, *await _dispatch(hub, conn, query, space)))
+        answered = node("iq", reply, *await _dispatch(hub, conn, query, space))
+        if fault:
+            await _misbehave(hub, conn, query, fault, answered)
+            return
+        await conn.send(answered)
     except Refused as exc:
         if isinstance(exc, Unknown):
             hub.note_unhandled(f"iq {space}: {query}")
@@ -38,6 +47,32 @@ async def answer(
     link = query.child("link_code_companion_reg")
     if link and link.text("stage") == "companion_finish":
         await pairing.finish(hub, conn, link)
+
+
+def _fault(conn: Connection, query: Node, space: str) -> dict[str, Any] | None:
+    """Return the fault "iq" of an account, if it is for such a query."""
+    account = conn.device.account if conn.device else None
+    fault = account.faults.get("iq") if account else None
+    if account is None or fault is None or fault["space"] != space:
+        return None
+    if fault.get("tag", "") not in ("", *(each.tag for each in query)):
+        return None
+    return account.take_fault("iq")
+
+
+async def _misbehave(
+    hub: Hub, conn: Connection, query: Node, fault: dict[str, Any], answered: Node | None
+) -> None:
+    """Answer with an error, late or not at all, or cut the connection; `answered` is for what was done."""
+    how = fault["how"]
+    if how == "refuse":
+        attrs: dict[str, Attr] = {"from": query.attrs.get("to", SERVER), "id": query.text("id")}
+        error = node("error", {"code": fault["code"], "text": "a fault of the relay"})
+        await conn.send(node("iq", attrs | {"type": "error"}, error))
+    elif how == "cut":
+        await conn.drop()
+    elif how == "late" and answered:
+        hub.later(float(fault["seconds"]), conn.send(answered))
 
 
 async def _dispatch(hub: Hub, conn: Connection, query: Node, space: str) -> list[Node]:

@@ -29,7 +29,7 @@ from neonize.client import NewClient  # noqa: E402
 from neonize.proto.Neonize_pb2 import JID  # noqa: E402
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # noqa: E402
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message  # noqa: E402
-from neonize.utils.enum import ParticipantChange, Presence, ReceiptType  # noqa: E402
+from neonize.utils.enum import BlocklistAction, ParticipantChange, Presence, ReceiptType  # noqa: E402
 from neonize.utils.jid import Jid2String, build_jid  # noqa: E402
 
 SILENT = ("QR", "Device")
@@ -76,6 +76,7 @@ def describe(name: str, event: Any) -> dict[str, Any]:
             "asked": event.UnavailableRequestID,
             "fields": [field.name for field, _ in message.ListFields()],
             "raw": message.SerializeToString().hex() if event.Info.Type == "media" else "",
+            "content": {} if message.conversation else MessageToDict(message),
         }
     if name == "Receipt":
         kind = event.ReceiptType.Name(event.Type)
@@ -201,10 +202,11 @@ class Commands:
         """Make a group; return its JID."""
         return str(Jid2String(self.client.create_group(name, [address(each) for each in members]).JID))
 
-    def change_group(self, group: str, action: str, members: list[str]) -> None:
-        """Add, remove, promote or demote a member."""
+    def change_group(self, group: str, action: str, members: list[str]) -> list[dict[str, Any]]:
+        """Add, remove, promote or demote members; return what the server says of each."""
         people = [address(each) for each in members]
-        self.client.update_group_participants(address(group), people, ParticipantChange(action))
+        changed = self.client.update_group_participants(address(group), people, ParticipantChange(action))
+        return [MessageToDict(each) for each in changed]
 
     def rename_group(self, group: str, name: str) -> None:
         """Give a group another subject."""
@@ -213,6 +215,27 @@ class Commands:
     def leave_group(self, group: str) -> None:
         """Leave a group."""
         self.client.leave_group(address(group))
+
+    def invite_link(self, group: str, renew: bool = False) -> str:
+        """Return the link by which one joins a group; perhaps a new one."""
+        return str(self.client.get_group_invite_link(address(group), renew))
+
+    def join_by_link(self, link: str) -> str:
+        """Join a group by a link; return its JID."""
+        return str(Jid2String(self.client.join_group_with_link(link)))
+
+    def join_by_invitation(self, group: str, inviter: str, code: str, expiration: int) -> None:
+        """Join a group by an invitation, which is for us alone."""
+        self.client.join_group_with_invite(address(group), address(inviter), code, expiration)
+
+    def block(self, who: str, action: str) -> list[str]:
+        """Block somebody or unblock them; return all who are blocked."""
+        changed = self.client.update_blocklist(address(who), BlocklistAction(action))
+        return [Jid2String(each) for each in changed.JIDs]
+
+    def blocked(self) -> list[str]:
+        """Return all who are blocked."""
+        return [Jid2String(each) for each in self.client.get_blocklist().JIDs]
 
     def me(self) -> dict[str, Any]:
         """Return our account; only between connect and stop, else Go aborts the process."""

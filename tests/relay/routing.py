@@ -60,6 +60,9 @@ async def on_message(hub: Hub, conn: Connection, sender: Device, stanza: Node) -
         deliveries.end(hub, record)
         await conn.send(_ack(stanza, error=refused["code"]))
         return
+    if me.take_fault("swallow") is not None:
+        deliveries.end(hub, record)
+        return
     cut = me.take_fault("drop_on_send")
     if cut is None or cut.get("route"):
         _deliver(hub, sender, stanza, record)
@@ -114,7 +117,8 @@ def route(
     Return the hidden ids of the devices that got it now. Those in `reached` had it before, and get nothing.
     """
     me = sender.account if isinstance(sender, Device) else sender
-    attrs: dict[str, Attr] = {"id": stanza.text("id"), "t": now(), "notify": me.name}
+    at = stanza.attrs.get("t", now()) if sender is me else now()  # a phone here may say how old it is
+    attrs: dict[str, Attr] = {"id": stanza.text("id"), "t": at, "notify": me.name}
     attrs["type"] = stanza.text("type") or "text"
     attrs |= {name: stanza.attrs[name] for name in ("edit", "category") if name in stanza.attrs}
     extra = [each for each in stanza if each.tag in ("device-identity", "meta")]
@@ -130,6 +134,8 @@ def route(
             continue
         if sender is me and jid.device == 0:
             continue  # one phone's message to another is nothing that a client sees
+        if me.number in account.profile.blocked and to.server != GROUP:
+            continue  # who blocked somebody gets none of their messages, and they are not told
         who = sender_of(hub, sender, me, account, jid, chat if isinstance(chat, JID) else to)
         if _hand_over(hub, account, jid.device, Node("message", attrs | who, [*encs, *extra]), me):
             now_reached.append(name)
