@@ -17,7 +17,7 @@ from wa.connection.incoming.events import apply_event
 from wa.hooks import bursts, program, sample, table, webhook
 from wa.queue import pacing
 from wa.record.events import log
-from wa.whatsapp.events import MessageReceived, Reacted, ReceiptReceived
+from wa.whatsapp.events import Deleted, Edited, MessageReceived, Reacted, ReceiptReceived
 
 DOCS = (Path(__file__).parents[2] / "docs/hooks.md").read_text(encoding="utf-8")
 ALL_SAMPLES = [json.loads(each) for each in re.findall(r"^```json\n(.*?)^```", DOCS, re.M | re.S)]
@@ -33,6 +33,9 @@ def test_the_samples_have_the_form_of_real_events(store):
         Reacted(REEM_JID, "A", REEM_JID, "👍", AT),
         MessageReceived(REEM_JID, "B", "me", AT, "ours", is_from_me=True),
         ReceiptReceived(REEM_JID, ("B",), REEM_JID, "delivered", AT),
+        MessageReceived(REEM_JID, "C", REEM_JID, AT, "See you at ten"),
+        Edited(REEM_JID, "C", "See you at eleven", AT, REEM_JID),
+        Deleted(REEM_JID, "C", AT, REEM_JID),
     ):
         with store.write():
             apply_event(store, event, NOW)
@@ -40,10 +43,11 @@ def test_the_samples_have_the_form_of_real_events(store):
         pacing.brake(store, NOW)
         log.add(store, "connection", NOW, {"state": "offline", "reason": "the connection was lost"})
     real = {line["type"]: json.loads(log.event_of(line, late=False)) for line in log.after(store, 0)[::-1]}
-    assert set(SAMPLES) == set(real) == {"message", "reaction", "receipt", "queue", "connection"}
+    assert set(SAMPLES) == set(real) == set(log.TYPES)
     for kind, shown in SAMPLES.items():
         assert list(shown) == list(real[kind])
         assert list(shown["data"]) == list(real[kind]["data"]), kind
+    assert SAMPLES["deleted"]["data"]["content"] == real["deleted"]["data"]["content"]
     assert list(json.loads(sample.message(NOW))["data"]) == list(SAMPLES["message"]["data"])
     lines = log.after(store, 0, types=["message"])
     several = json.loads(bursts.event_of(store, lines[0]["id"], lines, late=False))

@@ -367,6 +367,7 @@ def test_every_step_says_what_it_brings():
                         "chats": "is_archived is_pinned muted_until",
                     },
                 ),
+                (34, "m0034_by_whom", {"events": "by_wa", "requests": "key"}),
             )
         ),
     ],

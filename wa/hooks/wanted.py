@@ -14,6 +14,8 @@ def is_wanted(store: Store, hook: Row, line: Row) -> bool:
     """Return whether a hook hears of a line of the log; its type is one that the hook names."""
     if hook["is_alert"]:
         return alert.is_worth_it(hook, line, json.loads(line["data"]))
+    if line["by_wa"]:  # a program that answers each reaction by one would never come to rest
+        return False
     chat = line["chat_jid"]
     if chat is None:
         return not hook["chats"] and not hook["senders"]

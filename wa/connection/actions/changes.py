@@ -12,6 +12,7 @@ from wa.connection.actions.action import Action
 from wa.connection.incoming.events import apply_event
 from wa.errors import WaError
 from wa.record import chats, messages
+from wa.record.events import log
 from wa.record.names import canonical
 from wa.store.database import Row, Store
 from wa.store.device import own_jid
@@ -45,7 +46,9 @@ def _record(kind: str, store: Store, args: Row, answer: Accepted, now: datetime)
         event = Edited(chat, message_id, args["text"], at, me, is_from_me=True, details=args.get("details"))
     else:
         event = Deleted(chat, message_id, at, is_from_me=True)
+    place = log.newest(store)
     apply_event(store, event, now)
+    log.mark_ours(store, place)
     found = messages.find(store, chat, message_id)
     return {"id": found["id"] if found else None}
 

@@ -59,6 +59,11 @@ def fill(store: Store, found: Iterable[tuple[int, Row]]) -> None:
     store.execute("DELETE FROM events INDEXED BY events_open WHERE data IS NULL")
 
 
+def mark_ours(store: Store, place: int) -> None:
+    """Note of the lines behind a place that wa did itself what they tell."""
+    store.execute("UPDATE events SET by_wa = 1 WHERE id > ?", [place])
+
+
 def drop(store: Store, number: int) -> None:
     """Remove the lines that tell of the message with this id, which is removed: it is a double of another."""
     store.execute("DELETE FROM events WHERE type = 'message' AND row_id = ?", [number])

@@ -111,3 +111,15 @@ ALTER TABLE chats ADD COLUMN muted_until INTEGER;
 CREATE INDEX chats_set_apart ON chats (id) WHERE is_archived OR is_pinned OR muted_until IS NOT NULL
 """,
     )
+
+
+def m0034_by_whom(db: Database) -> None:
+    """Which events tell of what wa did itself, and the key of a request that a program may repeat."""
+    run(
+        db,
+        """
+ALTER TABLE events ADD COLUMN by_wa INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE requests ADD COLUMN key TEXT;
+CREATE UNIQUE INDEX requests_key ON requests (key) WHERE key IS NOT NULL
+""",
+    )
