@@ -21,7 +21,8 @@ from wa.people import edit, recipients
 from wa.people.search import narrowed
 from wa.queue import attention, rows
 from wa.record import chats, messages
-from wa.record.search import Filter, find_in_chat, search
+from wa.record.changing import which
+from wa.record.search import Filter, search
 from wa.store.database import Row
 
 LONGEST_WAIT = 30.0
@@ -100,7 +101,7 @@ class Tools:
         def act(context: Context) -> answers.Messages:
             store, jid = context.store, asked.chat(context, chat).jid
             if message:
-                row = messages.about(store, jid, find_in_chat(store, jid, message))
+                row = messages.about(store, jid, which.id_of(store, jid, message))
                 assert row is not None  # noqa: S101
                 return answers.Messages([shown.message(context, row, offset, LONG)], None)
             span = asked.span(context, before or None, after or None)

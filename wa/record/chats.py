@@ -90,6 +90,12 @@ def named_groups(store: Store, text: str, limit: int) -> list[Row]:
     )
 
 
+def members(store: Store, group: str) -> set[str]:
+    """Return the JIDs of the members of a group, none if they are not known."""
+    sql = "SELECT member_jid FROM group_members WHERE chat_jid = ?"
+    return {row["member_jid"] for row in store.rows(sql, [group])}
+
+
 def is_admin(store: Store, group: str, member: str) -> bool:
     """Return whether a member of a group has more rights than the others."""
     sql = "SELECT 1 FROM group_members WHERE chat_jid = ? AND member_jid = ? AND role != 'member'"

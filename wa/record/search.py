@@ -194,27 +194,6 @@ def _quoted(term: str) -> str:
     return '"' + term.replace('"', '""') + '"'
 
 
-def find_in_chat(store: Store, chat: str, message_id: str) -> str:
-    """Return the id of a chat's message from its beginning. Raise WaError `not-found`, `ambiguous`."""
-    ids = [
-        row["message_id"]
-        for row in store.rows(
-            "SELECT message_id FROM messages WHERE chat_jid = :chat AND message_id >= :id"
-            " AND message_id < :id || char(0x10ffff) ORDER BY message_id LIMIT 2",
-            {"chat": chat, "id": message_id},
-        )
-    ]
-    if not ids:
-        raise WaError(
-            "not-found", f"no message {message_id!r} in that chat", "`wa read CHAT --json` shows ids"
-        )
-    if len(ids) > 1 and ids[0] != message_id:
-        raise WaError(
-            "ambiguous", f"{message_id!r} fits several messages: {', '.join(ids)}", "give more of it"
-        )
-    return str(ids[0])
-
-
 def files(store: Store, chat: str, kind: str | None, limit: int) -> list[Row]:
     """Return the newest messages of a chat that have a file, the oldest of them first."""
     kinds = ", ".join(f"'{each}'" for each in FILES)  # as in the index

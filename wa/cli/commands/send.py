@@ -32,7 +32,7 @@ def send(
     yes: Annotated[bool, typer.Option("--yes", help="With --tag: send without a question.")] = False,
     file: Files = None,
     reply_to: Annotated[
-        str | None, typer.Option(metavar="ID", help="The id of the message to quote.")
+        str | None, typer.Option(metavar="MSG", help="The message to quote: its id, or `last`, `last:3` …")
     ] = None,
     wait: Wait = 90,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Queue the message and return at once.")] = False,
@@ -60,7 +60,7 @@ def send(
     """
     from wa.connection.deliver import send_parts
     from wa.queue.compose import parts_of
-    from wa.record.search import find_in_chat
+    from wa.record.changing import which
 
     app = app_of(ctx)
     app.context.require_account()
@@ -83,7 +83,7 @@ def send(
     said = typed.said_to(app, person, app.now().astimezone(zone))
     if dry_run:
         return typed.preview(app, person, said, zone, [])
-    quoted = find_in_chat(app.store, person.jid, reply_to) if reply_to else None
+    quoted = None if reply_to is None else which.id_of(app.store, person.jid, reply_to)
     parts = parts_of(app.home, said, file or [], quoted_id=quoted, key=key)
     rows = []
 

@@ -13,7 +13,7 @@ from wa.jids import show_jid
 from wa.people import recipients
 from wa.people.recipients import Recipient
 from wa.queue import attention, checks, compose, rows, states
-from wa.record.search import find_in_chat
+from wa.record.changing import which
 from wa.store.database import Row
 from wa.texts import counted
 
@@ -60,7 +60,7 @@ def send(context: Context, allowed: Allowed, to: str, text: str, key: str, reply
     """Queue a message to be sent now, or make a draft. Raise as `sending.queue` does."""
     context.require_account()
     person = asked.recipient(context, to)
-    quoted = find_in_chat(context.store, person.jid, reply_to) if reply_to else None
+    quoted = which.id_of(context.store, person.jid, reply_to) if reply_to else None
     part = compose.Part(text, None, quoted)
     draft = _Draft(context, person, allowed, allowed.send)
     row, is_new = sending.queue(context, person, part, key, created_from=MADE_BY, is_draft=draft)

@@ -17,7 +17,8 @@ from wa.media.uploads import Upload
 from wa.queue import compose, waiting
 from wa.record import chats as chat_list
 from wa.record import messages, responses
-from wa.record.search import Filter, find_in_chat
+from wa.record.changing import which
+from wa.record.search import Filter
 from wa.record.search import search as search_messages
 from wa.store.database import Row
 from wa.web.answers import Answer, answer, listed
@@ -54,7 +55,7 @@ def queue(
     """Queue a message, or find the one of its key. Return its row and whether it is new."""
     context.require_account()
     person = asked.recipient(context, body.to)
-    quoted = find_in_chat(context.store, person.jid, body.reply_to) if body.reply_to else None
+    quoted = which.id_of(context.store, person.jid, body.reply_to) if body.reply_to else None
     words = fields.words_of(context, body, has_file=file is not None)
     said = words.filled(context.store, person, context.now().astimezone(context.settings.zone))
     part = compose.one_part(context.home, said, file.columns if file else None, quoted_id=quoted)
