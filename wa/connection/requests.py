@@ -47,6 +47,32 @@ def put(store: Store, kind: str, arguments: Sequence[dict[str, Any]], expires: d
     return [number for number in numbers if number is not None]
 
 
+def put_once(
+    store: Store, kind: str, args: Row, now: datetime, expires: datetime, key: str | None = None
+) -> int:
+    """Add a request, or find the one of its key. Return its id. Raise as `with_key` does."""
+    row = {"kind": kind, "args": json.dumps(args), "expires_at": to_iso(expires), "key": key}
+    with store.write():
+        found = with_key(store, key, kind, args, now)
+        if found is None and key is not None:
+            store.execute("UPDATE requests SET key = NULL WHERE key = ?", [key])
+        return found or store.insert("requests", row) or 0
+
+
+def with_key(store: Store, key: str | None, kind: str, args: Row, now: datetime) -> int | None:
+    """Return the id of the request that a key has made; None if there is none, or it changed nothing.
+
+    Raise WaError `usage` for a key that was used for something else.
+    """
+    found = store.row("SELECT * FROM requests WHERE key = ?", [key]) if key is not None else None
+    if found is None:
+        return None
+    if (found["kind"], json.loads(found["args"])) != (kind, args):
+        raise WaError("usage", "the key was used for something else", "use another key")
+    is_over = found["status"] == "pending" and found["expires_at"] <= to_iso(now)
+    return None if is_over or found["status"] in ("failed", "withdrawn") else int(found["id"])
+
+
 @forget_old.part
 def _forget(store: Store, before: str) -> None:
     """Delete the requests that expired before a moment."""

@@ -28,39 +28,52 @@ def act(context: Context, kind: str, args: Row, command: str | None) -> Row:
     With None for `command`, another process must be the owner. Return the action's result. Raise WaError: for
     `unknown-outcome` it may have been done, for every other code nothing was changed, and will not be.
     """
-    context.require_account()
-    store, held = context.store, list[BaseException]()
-    once.expect_allowed(store, context.settings, context.now())
-    context.bind()
+    held = list[BaseException]()
     with stop_signals(held.append):
-        (number,) = requests.put(store, kind, [args], context.now() + timedelta(seconds=ACTION_SECONDS))
-    context.wake_owner()
-    wish = _Wish(context, number)
+        wish = begin(context, kind, args)
     fault: BaseException | None = None
     try:
         if held:
             raise held[0]
         if command is None:
-            wish.wait()
+            while not wish.over(context):  # the owner may change meanwhile
+                time.sleep(LOOK_SECONDS)
         else:
-            serve(context, command, Scope.WAITED, lambda owner: wish.over())
+            serve(context, command, Scope.WAITED, lambda owner: wish.over(context))
     except BaseException as error:
         fault = error
-    return wish.end(fault)
+    return wish.end(context, fault)
 
 
-class _Wish:
-    """The wish of a command that one action is done, and its wait for that."""
+def begin(context: Context, kind: str, args: Row, key: str | None = None) -> Wish:
+    """Ask for an action, once for a key. Raise WaError if it may not be done now, and as `requests.with_key`.
 
-    def __init__(self, context: Context, number: int) -> None:
-        self._context, self._number = context, number
+    Whoever begins must see to the end: without `Wish.end` it may still be done within ACTION_SECONDS.
+    """
+    context.require_account()
+    store, now = context.store, context.now()
+    expires = now + timedelta(seconds=ACTION_SECONDS)
+    number = requests.with_key(store, key, kind, args, now)
+    if number is None:
+        once.expect_allowed(store, context.settings, now)
+        context.bind()
+        number = requests.put_once(store, kind, args, now, expires, key)
+    context.wake_owner()
+    return Wish(number)
+
+
+class Wish:
+    """The wish of a command that one action is done. Contexts may differ, as the threads of a server do."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
         self._withdrawn = time.monotonic() + ACTION_SECONDS
         self._given_up = self._withdrawn + CALL_SECONDS
         self._unknown: float | None = None
 
-    def over(self) -> bool:
+    def over(self, context: Context) -> bool:
         """Return whether the wait is over: the action has ended, or was not begun, or its call takes long."""
-        status, now = requests.status(self._context.store, self._number), time.monotonic()
+        status, now = requests.status(context.store, self._number), time.monotonic()
         if status == "unknown":  # a receipt may be on its way
             self._unknown = self._unknown or now + PROOF_SECONDS
             return now >= self._unknown
@@ -68,14 +81,9 @@ class _Wish:
             self._withdrawn if status == "pending" else self._given_up
         )
 
-    def wait(self) -> None:
-        """Wait for the process that holds the connection; it may change meanwhile."""
-        while not self.over():
-            time.sleep(LOOK_SECONDS)
-
-    def end(self, fault: BaseException | None) -> Row:
+    def end(self, context: Context, fault: BaseException | None = None) -> Row:
         """Withdraw what is not begun, and return the result. Raise as `act` does, or `fault`, its reason."""
-        store = self._context.store
+        store = context.store
         try:
             with store.patience(END_SECONDS):
                 status = requests.withdraw(store, self._number)
@@ -83,7 +91,7 @@ class _Wish:
             raise WaError("unknown-outcome", f"it could not be withdrawn: {locked}", once.LOOK) from locked
         if status == "withdrawn":
             if isinstance(fault, KeyboardInterrupt | Terminated):
-                self._context.note("nothing was changed")
+                context.note("nothing was changed")
             if fault is not None:
                 raise fault
             raise WaError("network-error", "WhatsApp could not be reached", "nothing was changed; try again")
