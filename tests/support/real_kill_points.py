@@ -8,6 +8,8 @@ from kill_points import _die_at
 from series_kill_points import POINTS
 
 from wa.cli import main as cli
+from wa.connection import requests
+from wa.connection.actions import once
 from wa.queue import outcomes, send
 from wa.whatsapp.neonize.connection import NeonizeTransport
 
@@ -20,6 +22,15 @@ POINTS.update(
         "acknowledged": (NeonizeTransport, "send", False),
         "asking": (NeonizeTransport, "evidence", True),
         "settled": (outcomes, "settle", False),
+        "putting": (requests, "put", True),
+        "put": (requests, "put", False),
+        "claiming action": (once, "_claim", True),
+        "claimed action": (once, "_claim", False),
+        "acting": (NeonizeTransport, "change", True),
+        "acted": (NeonizeTransport, "change", False),
+        "recording action": (once, "_record", True),
+        "recorded action": (once, "_record", False),
+        "settled actions": (once, "settle_dead", False),
     }
 )
 
