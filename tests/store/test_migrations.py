@@ -368,6 +368,7 @@ def test_every_step_says_what_it_brings():
                     },
                 ),
                 (34, "m0034_by_whom", {"events": "by_wa", "requests": "key"}),
+                (35, "m0035_left", {"chats": "left_at"}),
             )
         ),
     ],

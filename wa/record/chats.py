@@ -69,8 +69,8 @@ def listing(
 def groups(store: Store) -> list[Row]:
     """Return the group chats by name, each with its members."""
     found = store.rows(
-        "SELECT id, name, is_group, unread_count, last_message_time, created_at, updated_at FROM chats"
-        " WHERE is_group ORDER BY name COLLATE NOCASE, id"
+        "SELECT id, name, is_group, unread_count, last_message_time, left_at, created_at, updated_at"
+        " FROM chats WHERE is_group ORDER BY name COLLATE NOCASE, id"
     )
     for group in found:
         group["members"] = store.rows(
@@ -94,6 +94,11 @@ def members(store: Store, group: str) -> set[str]:
     """Return the JIDs of the members of a group, none if they are not known."""
     sql = "SELECT member_jid FROM group_members WHERE chat_jid = ?"
     return {row["member_jid"] for row in store.rows(sql, [group])}
+
+
+def has_left(store: Store, group: str) -> bool:
+    """Return whether we are in a group no more, as far as is known here: we left, or were removed."""
+    return bool(store.value("SELECT left_at FROM chats WHERE id = ?", [group]))
 
 
 def is_admin(store: Store, group: str, member: str) -> bool:
@@ -228,7 +233,7 @@ def _join_chat(store: Store, lid: str, pn: str) -> None:
     store.execute("DELETE FROM chats WHERE id = ?", [lid])
 
 
-# ── Members of groups ───────────────────────────────────────────────────────────────────────────────
+# ── Groups ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def name_group(store: Store, group: str, name: str, now: datetime) -> None:
@@ -236,36 +241,22 @@ def name_group(store: Store, group: str, name: str, now: datetime) -> None:
     store.execute("UPDATE chats SET name = ?, updated_at = ? WHERE id = ?", [name, to_iso(now), group])
 
 
-def replace_members(store: Store, group: str, members: Iterable[tuple[str, str]], now: datetime) -> bool:
-    """Replace the members of a group, given as (JID, role). Return whether others are members now.
+def note_left(store: Store, group: str, at: datetime, *, is_in: bool) -> None:
+    """Store whether we are in a group; if not, since when that is known."""
+    store.execute(
+        "UPDATE chats SET left_at = CASE WHEN :is_in THEN NULL ELSE coalesce(left_at, :at) END"
+        " WHERE id = :group",
+        {"group": group, "is_in": is_in, "at": to_iso(at)},
+    )
 
-    Those who were not in the list before joined at some time up to now; unless there was no list.
+
+def leave_others(store: Store, groups: Iterable[str], asked_at: datetime) -> None:
+    """Note that we have left all groups but these, as WhatsApp said when it was asked.
+
+    Groups that have changed since then are left as they are.
     """
-    sql = "SELECT member_jid, since FROM group_members WHERE chat_jid = ?"
-    before = {row["member_jid"]: row["since"] for row in store.rows(sql, [group])}
-    joined = int(now.timestamp()) if before else None
-    store.execute("DELETE FROM group_members WHERE chat_jid = ?", [group])
-    after = {canonical(store, member): role for member, role in members}
-    for member, role in after.items():
-        since = before.get(member, joined)
-        store.insert("group_members", {"chat_jid": group, "member_jid": member, "role": role, "since": since})
-    return set(before) != set(after)
-
-
-def set_role(store: Store, group: str, member: str, role: str | None, since: int) -> None:
-    """Store a member's role in a group, new ones `since` a time (Unix seconds); None: the member has left."""
-    key = {"chat": group, "member": canonical(store, member), "role": role, "since": since}
-    if role is None:
-        store.execute("DELETE FROM group_members WHERE chat_jid = :chat AND member_jid = :member", key)
-    else:
-        store.execute(
-            "INSERT INTO group_members (chat_jid, member_jid, role, since)"
-            " VALUES (:chat, :member, :role, :since) ON CONFLICT DO UPDATE SET role = excluded.role",
-            key,
-        )
-
-
-def rename_member(store: Store, lid: str, pn: str) -> None:
-    """Replace a hidden id by the phone JID among the members of groups."""
-    store.execute("UPDATE OR IGNORE group_members SET member_jid = ? WHERE member_jid = ?", [pn, lid])
-    store.execute("DELETE FROM group_members WHERE member_jid = ?", [lid])
+    store.execute(
+        "UPDATE chats SET left_at = :at WHERE is_group AND left_at IS NULL AND updated_at < :at"
+        " AND id NOT IN (SELECT value FROM json_each(:groups))",
+        {"groups": json.dumps(list(groups)), "at": to_iso(asked_at)},
+    )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from wa.record import chats, messages, names, polls, responses, write
 from wa.record.events import log, told
+from wa.record.groups import members
 from wa.record.retention import ledger
 from wa.store.database import BATCH, Row, Store
 from wa.store.rewrites import join_chats
@@ -24,7 +25,7 @@ def map_lid(store: Store, lid: str, pn: str) -> None:
         names.join_names(store, lid, pn)
         responses.rename_sender(store, lid, pn)
         polls.rename_voter(store, lid, pn)
-        chats.rename_member(store, lid, pn)
+        members.rename(store, lid, pn)
         ledger.rename(store, lid, pn)
 
 

@@ -166,6 +166,12 @@ class GroupChanged(Value):
     timestamp: int = 0
 
 
+class GroupsListed(Value):
+    """All groups that we are in: we have left every other one."""
+
+    jids: tuple[str, ...]
+
+
 class EphemeralSet(Value):
     """Messages of a chat disappear after so many seconds from now on; 0: they stay."""
 
@@ -232,6 +238,7 @@ Event = (
     | Named
     | GroupInfo
     | GroupChanged
+    | GroupsListed
     | EphemeralSet
     | CallTold
     | History

@@ -22,6 +22,7 @@ from wa.record import (
     write,
 )
 from wa.record.events import told
+from wa.record.groups import members
 from wa.record.names import canonical
 from wa.record.retention import ledger
 from wa.store import device
@@ -38,6 +39,7 @@ from wa.whatsapp.events import (
     Event,
     GroupChanged,
     GroupInfo,
+    GroupsListed,
     HistoryDamaged,
     JidMapped,
     MessageReceived,
@@ -99,6 +101,8 @@ def _record(store: Store, event: Event, now: datetime, source: str) -> None:
         _change_group(store, event, now)
     elif isinstance(event, GroupInfo):
         _group(store, event, now)
+    elif isinstance(event, GroupsListed):
+        chats.leave_others(store, event.jids, now)
     elif isinstance(event, EphemeralSet):
         chat = canonical(store, event.chat_jid)
         chats.ensure(store, chat, now)
@@ -280,7 +284,7 @@ def _group(store: Store, event: GroupInfo, now: datetime) -> None:
     chats.ensure(store, event.jid, now)
     if event.name is not None:
         chats.name_group(store, event.jid, event.name, now)
-    if event.members is not None and chats.replace_members(store, event.jid, event.members, now):
+    if event.members is not None and members.replace(store, event.jid, event.members, now):
         write.update_group(store, event.jid, now)
     if event.ephemeral is not None and event.ephemeral != chats.ephemeral(store, event.jid)[0]:
         chats.set_ephemeral(store, event.jid, event.ephemeral, int(now.timestamp()))
@@ -288,7 +292,7 @@ def _group(store: Store, event: GroupInfo, now: datetime) -> None:
 
 def _change_group(store: Store, event: GroupChanged, now: datetime) -> None:
     chats.ensure(store, event.jid, now)
-    for member, role in event.members:
-        chats.set_role(store, event.jid, member, role, event.timestamp or int(now.timestamp()))
+    at = messages.moment(event.timestamp) if event.timestamp else now
+    members.note(store, event.jid, event.members, at)
     if any(role is None for _, role in event.members):  # nobody waits for those who left
         write.update_group(store, event.jid, now)

@@ -123,3 +123,8 @@ ALTER TABLE requests ADD COLUMN key TEXT;
 CREATE UNIQUE INDEX requests_key ON requests (key) WHERE key IS NOT NULL
 """,
     )
+
+
+def m0035_left(db: Database) -> None:
+    """When it became known that we are in a group no more."""
+    run(db, "ALTER TABLE chats ADD COLUMN left_at TEXT")

@@ -38,6 +38,7 @@ from wa.store.schema.newer_steps import (
     m0032_what_is_open,
     m0033_as_on_the_phone,
     m0034_by_whom,
+    m0035_left,
 )
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ STEPS = (
     m0013_people, m0014_calls, m0015_jobs, m0016_sealed, m0017_series, m0018_files,
     m0019_birthdays, m0020_changes, m0021_fetch, m0022_members, m0023_people, m0024_events, m0025_hooks,
     m0026_sessions, m0027_settle, m0028_retention, m0029_reach, m0030_name_parts,
-    m0031_short_ids, m0032_what_is_open, m0033_as_on_the_phone, m0034_by_whom,
+    m0031_short_ids, m0032_what_is_open, m0033_as_on_the_phone, m0034_by_whom, m0035_left,
 )  # fmt: skip
 SEARCH_INDEXES = ("messages_fts",)
 """All tables of the SQLite module fts5."""
