@@ -101,6 +101,18 @@ def test_a_message_to_a_group_has_one_ciphertext_for_all(chat):
     assert chat.kind(participants(chat.adam.pn), enc("skmsg"), to=chat.group) == 421
 
 
+def test_a_message_has_a_known_type_and_edit_and_an_admins_deletion_is_for_groups(chat):
+    every, shared = participants(chat.adam.lid, chat.other.lid, chat.reem.lid), enc("skmsg")
+    for kind in ("text", "media", "reaction", "poll"):
+        assert chat.kind(every, to=chat.adam.lid, type=kind) == "chat"
+    for edit in ("1", "7"):
+        assert chat.kind(every, to=chat.adam.lid, type="text", edit=edit) == "chat"
+    assert chat.kind(every, to=chat.adam.lid, type="hologram") == 479
+    assert chat.kind(every, to=chat.adam.lid, type="text", edit="9") == 479
+    assert chat.kind(every, to=chat.adam.lid, type="text", edit="8") == 479
+    assert chat.kind(shared, to=chat.group, type="text", edit="8") == "group"
+
+
 def test_a_status_needs_an_audience_and_has_no_addressing_mode(chat):
     audience = participants(chat.adam.lid, chat.reem.lid)
     assert chat.kind(audience, enc("skmsg"), to=STATUS) == "status"
