@@ -59,7 +59,7 @@ def change(
     shown = [_participant(group, each) for each in people]
     announce(hub, group, by, told, node(action, _versions() | more, *shown))
     announce(hub, group, by, new, node("create", more, describe(group)))
-    if group.members and not group.admins:
+    if action == "remove" and group.members and not group.admins:
         change(hub, group, by, "promote", group.members[:1])  # that it is the oldest member is a guess
     return shown
 
@@ -172,5 +172,6 @@ def _versions() -> dict[str, Attr]:
 
 
 def _participant(group: Group, member: Account) -> Node:
-    kind = "superadmin" if member is group.creator else "admin" if member in group.admins else ""
+    rank = "superadmin" if member is group.creator else "admin"
+    kind = rank if member in group.admins else ""
     return node("participant", {"jid": member.lid, "phone_number": member.pn, "type": kind})
