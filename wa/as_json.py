@@ -30,6 +30,8 @@ def public(row: Mapping[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for name, value in row.items():
         shown[name] = bool(value) if name in _FLAGS else value
+        if name == "details" and isinstance(value, str):  # as a row of the queue has them
+            shown[name] = json.loads(value)
         if name in _MOMENTS and not isinstance(value, str):
             moment = None if value is None else datetime.fromtimestamp(value, timezone.utc)
             shown[_MOMENTS[name]] = moment and to_iso(moment)

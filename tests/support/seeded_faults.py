@@ -57,7 +57,7 @@ class WireFault:
     after_links: bool = False
 
 
-ENCODE = "whatsapp/neonize/encode.py"
+ENCODE = "whatsapp/neonize/encoding/message.py"
 CLIENT = "whatsapp/neonize/client.py"
 CONNECTION = "whatsapp/neonize/connection.py"
 ERRORS = "whatsapp/neonize/errors.py"

@@ -22,7 +22,7 @@ from web_client import SECRET, serving
 
 from wa.connection.context import system_now
 from wa.media.uploads import receiving
-from wa.queue.compose import sweep_uploads
+from wa.queue.attention import sweep_uploads
 from wa.store.files import free_bytes
 from wa.web.api import body as bodies
 

@@ -243,7 +243,9 @@ def test_delivered_lists_accepted_messages_in_order(wa, server):
         accept(server, text)
     rows = wa("loopback", "delivered", "--json").json
     assert [(row["content"], row["to_jid"]) for row in rows] == [("one", REEM_JID), ("two\nlines", REEM_JID)]
-    assert set(rows[0]) == {"id", "to_jid", "content", "message_id", "secret", "at"}
+    assert set(rows[0]) == {
+        "id", "to_jid", "content", "message_id", "secret", "at", "kind", "details",
+    }  # fmt: skip
     assert rows[0]["at"] == "2026-11-20T12:00:00.000Z"
     assert wa("loopback", "delivered").out.splitlines()[1] == "2026-11-20 12:00\t+447700900123\ttwo lines"
 

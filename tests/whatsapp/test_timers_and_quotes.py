@@ -22,9 +22,9 @@ from test_decoding import (
 )
 
 from wa.whatsapp.events import EphemeralSet, GroupInfo, History, NothingToShow
-from wa.whatsapp.neonize import quotes
 from wa.whatsapp.neonize.decoding import decode as decoding
 from wa.whatsapp.neonize.decoding import groups
+from wa.whatsapp.neonize.encoding import quotes
 from wa.whatsapp.transport import Quote
 
 DAY, WEEK = 86_400, 604_800

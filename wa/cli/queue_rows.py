@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -146,9 +147,17 @@ def short_id(app: App, whole: str) -> str:
     return whole.rpartition("_")[2] if app.out.on_terminal else whole
 
 
-def file_mark(row: Mapping[str, Any]) -> str:
-    """Return the mark of a row with a file: `[document plan.pdf]`."""
-    return f"[{row['media_type']} {row['file_name']}]" if row["media_path"] else ""
+def kind_mark(row: Mapping[str, Any]) -> str:
+    """Return the mark of a row that is more than a text: `[poll]`, `[document plan.pdf]`, `[view once]`."""
+    details = json.loads(row["details"] or "{}")
+    told = [
+        "forwarded" if "forwarded" in details else "",
+        "view once" if "view_once" in details else "",
+        row["media_type"] or "",
+        row["file_name"] or "" if row["media_path"] else "",
+    ]
+    text = " ".join(filter(None, told))
+    return f"[{text}]" if text else ""
 
 
 def zone_mark(app: App, row: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -65,18 +66,36 @@ def keep(home: Home, path: Path) -> tuple[str, str]:
     recipient sees. The copy is named by its content, so the same file twice is
     kept once. Raise as `check_sendable` does; then no copy is left.
     """
-    home.prepare()
-    folder = home.media / "outbox"
     with reading(path) as source:
         check_size(path, os.fstat(source.fileno()).st_size)
-        with explained(folder):
-            make_folder(folder)
-            with part_file(folder) as copy:
-                digest = _copy(path, source, copy)
-                kind = kind_of(Path(copy.name), path.name)
-                target = folder / f"{digest}{extension_for(kind.mimetype, kind.name)}"
-                put(copy, target)
-    return target.relative_to(home.path).as_posix(), safe_name(path.name, "file", "")
+        return _keep(home, path.name, lambda copy: _copy(path, source, copy))
+
+
+def keep_data(home: Home, data: bytes, name: str) -> tuple[str, str]:
+    """Write a file to send into the home, as `keep` does."""
+
+    def write(copy: BinaryIO) -> str:
+        from hashlib import sha256
+
+        copy.write(data)
+        copy.flush()
+        return sha256(data).hexdigest()
+
+    return _keep(home, name, write)
+
+
+def _keep(home: Home, name: str, fill: Callable[[BinaryIO], str]) -> tuple[str, str]:
+    """Write a file of the home with a function that returns its SHA-256. Return as `keep` does."""
+    home.prepare()
+    folder = home.media / "outbox"
+    with explained(folder):
+        make_folder(folder)
+        with part_file(folder) as copy:
+            digest = fill(copy)
+            kind = kind_of(Path(copy.name), name)
+            target = folder / f"{digest}{extension_for(kind.mimetype, kind.name)}"
+            put(copy, target)
+    return target.relative_to(home.path).as_posix(), safe_name(name, "file", "")
 
 
 def _copy(path: Path, source: BinaryIO, copy: BinaryIO) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 
 from wa.errors import WaError
 from wa.queue import rows
@@ -14,6 +14,8 @@ from wa.times import from_iso, to_iso
 ENDED_BADLY = ("failed", "missed")
 UNSETTLED = ("draft", "pending", "held", "sending", "unknown")
 _LOOKED = "looked_at"
+_CLOCKS_DIFFER = timedelta(days=1)
+"""How far the clock of the disk may be from ours."""
 Place = tuple[str, str]
 """The time (ISO text) and the id of a row: its place in the order of pages."""
 _LAST: Place = ("~", "~")
@@ -54,6 +56,20 @@ def has_file(store: Store, path: str, since: datetime) -> bool:
         " UNION ALL SELECT 1 FROM series WHERE media_path = ?"
     )
     return store.value(sql, [first, path, path]) is not None
+
+
+def sweep_uploads(store: Store) -> None:
+    """Remove what a killed server left of uploads: half a file, or a whole one without a row."""
+    from wa.media import uploads
+
+    for left, kept in list(uploads.left_behind(store.home)):
+        if kept is not None:
+            with store.write():  # no other process gives an upload this name meanwhile
+                made = datetime.fromtimestamp(kept.stat().st_mtime, timezone.utc)
+                path = kept.relative_to(store.home.path).as_posix()
+                if not has_file(store, path, made - _CLOCKS_DIFFER):
+                    kept.unlink()
+        left.unlink(missing_ok=True)
 
 
 def last_sent(store: Store) -> datetime | None:

@@ -32,11 +32,11 @@ def check_text(text: str, *, may_be_empty: bool = False) -> None:
 def check_key(store: Store, first: Row, row: Row) -> None:
     """Raise WaError unless the first row of a key answers a command that would make `row`.
 
-    That is `usage` for another recipient, text, file or time, and `wrong-state` for a
+    That is `usage` for another recipient, message or time, and `wrong-state` for a
     first row that will not be sent. Both rows have `is_immediate`.
     """
     key, row_id = first["idempotency_key"], first["id"]
-    is_other = not spent.is_text(first["message"], row["message"]) or not same_file(first, row)
+    is_other = not spent.is_text(first["message"], row["message"]) or not _same_beside(first, row)
     if is_other or canonical(store, first["to_jid"]) != canonical(store, row["to_jid"]):
         raise _used_otherwise(first, "recipient or message")
     if not row["is_immediate"] and not _same_time(first, row):
@@ -56,6 +56,13 @@ def check_key(store: Store, first: Row, row: Row) -> None:
 def same_file(first: Row, row: Row) -> bool:
     """Return whether two rows have the same file, or none. The name of a kept file tells its content."""
     return PurePosixPath(first["media_path"] or "").name == PurePosixPath(row["media_path"] or "").name
+
+
+def _same_beside(first: Row, row: Row) -> bool:
+    """Return whether two rows have the same file, details, and form of a file: a sticker is no picture."""
+    stickers = {each.get("media_type") == "sticker" for each in (first, row)}
+    is_same = spent.is_text(first["details"], row.get("details"))
+    return is_same and same_file(first, row) and len(stickers) == 1
 
 
 def expect_unused(store: Store, table: str, key: str) -> None:

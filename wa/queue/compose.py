@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -12,7 +13,8 @@ from wa.errors import WaError
 from wa.jids import check_recipient, show_jid
 from wa.people import recipients
 from wa.people.recipients import Recipient
-from wa.queue import attention, checks, rows, states
+from wa.queue import checks, rows, states
+from wa.queue.kinds import edited
 from wa.record.names import canonical
 from wa.settings import Settings, end_of_grace
 from wa.store.database import Row, Store
@@ -25,19 +27,26 @@ from wa.values import Value
 if TYPE_CHECKING:
     from wa.when import When
 
-_CLOCKS_DIFFER = timedelta(days=1)
-"""How far the clock of the disk may be from ours."""
-
 
 class Part(Value):
     """One of the messages that a text and files are sent as.
 
-    `file` has media_path (in the home), media_type and file_name.
+    `file` has media_path (in the home), media_type and file_name; `kind` is the type of what is neither a
+    text nor a file; `details` are as `MessageReceived.details`.
     """
 
     text: str
     file: Row | None = None
     quoted_id: str | None = None
+    kind: str | None = None
+    details: Row | None = None
+
+    def columns(self) -> Row | None:
+        """Return the columns of what goes with the text; None for a text alone."""
+        if self.kind is None and not self.details:
+            return self.file
+        details = json.dumps(self.details, ensure_ascii=False) if self.details else None
+        return {"media_path": None, "media_type": self.kind, **(self.file or {}), "details": details}
 
 
 def parts_of(
@@ -104,7 +113,7 @@ def queue_now(
         immediate=True,
         key=key,
         quoted_id=part.quoted_id,
-        file=part.file,
+        file=part.columns(),
         draft=draft,
         created_from=created_from,
     )
@@ -171,20 +180,6 @@ def one_part(
     return parts[-1]
 
 
-def sweep_uploads(store: Store) -> None:
-    """Remove what a killed server left of uploads: half a file, or a whole one without a row."""
-    from wa.media import uploads
-
-    for left, kept in list(uploads.left_behind(store.home)):
-        if kept is not None:
-            with store.write():  # no other process gives an upload this name meanwhile
-                made = datetime.fromtimestamp(kept.stat().st_mtime, timezone.utc)
-                path = kept.relative_to(store.home.path).as_posix()
-                if not attention.has_file(store, path, made - _CLOCKS_DIFFER):
-                    kept.unlink()
-        left.unlink(missing_ok=True)
-
-
 def edit(
     store: Store,
     settings: Settings,
@@ -207,7 +202,7 @@ def edit(
     changes: Row = {}
     if text is not None:
         checks.check_text(text)
-        changes["message"] = text
+        changes.update(edited.with_text(store, row, text))
     zone = zone_of(row, settings)
     if to is not None:
         check_recipient(to.jid)

@@ -5,6 +5,7 @@ Every function that writes opens a transaction, or joins the caller's.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -175,17 +176,21 @@ def mark_sent(
 
 def _record_sent(store: Store, sent: Row, message_id: str, timestamp: int, now: datetime) -> None:
     """Record a message that was sent, from its row of the queue."""
-    me = own_jid(store) or "me"
+    me, kind = own_jid(store) or "me", sent["media_type"] or "text"
+    details = json.loads(sent["details"] or "{}")
+    if kind == "document":
+        details = {"file_name": sent["file_name"], **details}
     event = MessageReceived(
         sent["to_jid"],
         message_id,
         me,
         timestamp,
-        sent["message"] or (sent["file_name"] if sent["media_type"] == "document" else None),
-        sent["media_type"] or "text",
+        sent["message"] or (sent["file_name"] if kind == "document" else None),
+        kind,
         is_from_me=True,
         quoted_id=sent["quoted_id"],
-        details={"file_name": sent["file_name"]} if sent["media_type"] == "document" else None,
+        details=details or None,
+        secret=sent["secret"] if kind == "poll" else None,  # votes are sealed with it
     )
     number = write.record(store, event, "live", now)
     if number is not None and sent["media_path"]:

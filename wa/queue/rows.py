@@ -35,7 +35,7 @@ COLUMNS = (
     "id, to_jid, to_phone, message, quoted_id, scheduled_at, timezone, status, error_code,"
     " error_message, created_at, created_from, updated_at, sent_at, message_id, attempts, expires_at,"
     " not_before, note, series_id, occurrence, template, job_id, recipient_index, part_index,"
-    " idempotency_key, media_path, media_type, file_name,"
+    " idempotency_key, media_path, media_type, file_name, details,"
     " (SELECT rrule FROM series WHERE series.id = series_id) AS rrule,"
     # the contact's present name; else the name when the row was made; else the name the recipient chose
     f" CASE WHEN to_jid LIKE '%@g.us' THEN coalesce({their_name_of('to_jid')}, contact_name)"
@@ -67,12 +67,12 @@ def enqueue(
 ) -> Row:
     """Add a message to the queue, or return the row that already has this key.
 
-    `file` (media_path in the home, media_type, file_name) is sent with the text as its caption. Raise WaError
-    `usage` for no text and no file, an address that nothing is sent to, an empty key, or a key used with
-    another recipient, text, file or time; `wrong-state` for a key whose message will not be sent; and
-    `message-too-long`.
+    `file` (media_path in the home, media_type, file_name) is sent with the text as its caption; or it is what
+    else goes with a text (media_type, details). Raise WaError `usage` for no text and no file, for an address
+    that nothing is sent to, an empty key, or one used with another recipient, message or time; `wrong-state`
+    for a key whose message will not be sent; and `message-too-long`.
     """
-    checks.check_text(text, may_be_empty=file is not None)
+    checks.check_text(text, may_be_empty=bool(file and file["media_path"]))
     check_recipient(to.jid)
     if key == "":
         raise WaError("usage", "the key is empty", "leave --key out, or give it a text of your own")

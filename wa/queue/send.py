@@ -211,6 +211,8 @@ def _take(store: Store, row: Row, now: datetime, settings: Settings, state: dict
         store.home.path / row["media_path"] if row["media_path"] else None,
         row["file_name"],
         _timer(store, row["to_jid"]),
+        row["media_type"] or "text",
+        json.loads(row["details"]) if row["details"] else None,
     )
     return Claim(row["id"], message)
 

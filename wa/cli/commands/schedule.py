@@ -20,7 +20,7 @@ from wa.cli.queue_rows import (
     Template,
     Words,
     described,
-    file_mark,
+    kind_mark,
     limits,
     mark,
     rule_words,
@@ -172,7 +172,7 @@ def list_(
         note = row["error_message"] or row["note"] or ""
         if note.startswith(queue.FIRST_DUE):
             note = queue.FIRST_DUE + app.out.time(from_iso(note.removeprefix(queue.FIRST_DUE)))
-        marks = [mark(row), file_mark(row), row["message"], zone_mark(app, row), note and f"({note})"]
+        marks = [mark(row), kind_mark(row), row["message"], zone_mark(app, row), note and f"({note})"]
         return [
             short_id(app, row["id"]),
             row["status"],

@@ -15,6 +15,9 @@ from wa.cli.show import note_what_keeps, when_due, who
 from wa.errors import WaError
 from wa.times import from_iso
 
+_INSTEAD = "Instead of a text"
+_CALLED = {"poll": "the poll ", "location": "the place "}
+"""What a message without a text and a file is called."""
 commands = typer.Typer()
 
 
@@ -43,6 +46,46 @@ def send(
     template: Template = None,
     set_: Set = None,
     dry_run: DryRun = False,
+    mention: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WHO", help="Whom @WHO in the text means; else added to it; may be repeated."),
+    ] = None,
+    view_once: Annotated[
+        bool, typer.Option("--view-once", help="The recipient can look at the picture or video once.")
+    ] = False,
+    poll: Annotated[
+        str | None, typer.Option(metavar="QUESTION", help="Send a poll.", rich_help_panel=_INSTEAD)
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A", help="With --poll: an option, of 2 to 12.", rich_help_panel=_INSTEAD),
+    ] = None,
+    multi: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="With --poll: one may choose N options, not only one.", rich_help_panel=_INSTEAD
+        ),
+    ] = None,
+    location: Annotated[
+        str | None,
+        typer.Option(metavar="LAT,LON", help="Send a place, in degrees.", rich_help_panel=_INSTEAD),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="T", help="With --location: what it is called.", rich_help_panel=_INSTEAD),
+    ] = None,
+    contact: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Send name and numbers of a contact; may be repeated.",
+            rich_help_panel=_INSTEAD,
+        ),
+    ] = None,
+    sticker: Annotated[
+        Path | None,
+        typer.Option(metavar="F", help="Send a WebP as a sticker.", rich_help_panel=_INSTEAD),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Send a message or files now, and wait until WhatsApp has it.
@@ -56,14 +99,21 @@ def send(
     job (`wa jobs`), for which {first} and other fields are filled in. On a
     terminal, the command shows who gets what, and asks.
 
+    A poll, a place, contacts or a sticker is a message of its own, without a text. Of a
+    contact, the recipient gets name and numbers, and nothing else that you keep.
+
     Example: wa send 447700900123 "Here is the list" --file contacts/aliases.txt
     """
     from wa.connection.deliver import send_parts
     from wa.queue.compose import parts_of
+    from wa.queue.kinds.wish import Wish, part_of
     from wa.record.changing import which
 
     app = app_of(ctx)
     app.context.require_account()
+    wish = Wish(
+        poll, option or (), multi, location, name, contact or (), sticker, mention or (), bool(view_once)
+    )
 
     def typed_words(given: str | None) -> Words:
         if given is None and file and not template:
@@ -74,17 +124,25 @@ def send(
         if text is not None or reply_to is not None:
             what = "a TO" if text is not None else "--reply-to"
             raise WaError("usage", f"{what} and --tag exclude one another", 'wa send --tag family "Hello"')
+        if wish != Wish():
+            raise WaError("usage", "--tag sends texts and files", "name each recipient for anything else")
         words = typed_words(to)
         return _send_to_tags(app, tag, words, file or [], key, draft, yes, dry_run)
     if to is None:
         raise WaError("usage", "there is no recipient", "name one, or give --tag for several")
+    wish.check(file or [], has_text=text is not None or template is not None or bool(set_))
     person = recipient(app, to)
-    typed, zone = typed_words(text), app.settings.zone
-    said = typed.said_to(app, person, app.now().astimezone(zone))
+    made, zone = wish.made(app.store, app.settings.region), app.settings.zone
+    typed = typed_words(text) if made is None else Words(made.text, None, {})
+    said = typed.text if made else typed.said_to(app, person, app.now().astimezone(zone))
+    said, mentioned = wish.mentioning(said, [recipient(app, each) for each in wish.mentions])
+    quoted = None if reply_to is None else which.id_of(app.store, person.jid, reply_to)
     if dry_run:
         return typed.preview(app, person, said, zone, [])
-    quoted = None if reply_to is None else which.id_of(app.store, person.jid, reply_to)
-    parts = parts_of(app.home, said, file or [], quoted_id=quoted, key=key)
+    if made is not None:
+        parts = [part_of(app.home, made, quoted)]
+    else:
+        parts = wish.marked(parts_of(app.home, said, file or [], quoted_id=quoted, key=key), mentioned)
     rows = []
 
     def tell(row: Mapping[str, Any], was_sent: bool) -> None:
@@ -139,7 +197,7 @@ def _send_to_tags(
 
 def _done(app: App, row: Mapping[str, Any], was_sent: bool) -> str:
     """Return in words that a row was sent, or queued, or that it is due later."""
-    what = f"{row['file_name']} " if row["file_name"] else ""
+    what = f"{row['file_name']} " if row["file_name"] else _CALLED.get(row["media_type"], "")
     if row["status"] == "sent":
         return f"{'already sent' if was_sent else 'sent'} {what}to {who(row)}"
     if row["status"] in ("draft", "held"):

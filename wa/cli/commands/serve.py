@@ -39,7 +39,7 @@ def serve(
         raise WaError("usage", message, f"in the checkout of wa: {sys.executable} -m pip install '.[web]'")
     import secrets
 
-    from wa.queue.compose import sweep_uploads
+    from wa.queue.attention import sweep_uploads
     from wa.web.config import parse_config
     from wa.web.processes import listening
     from wa.web.standalone import become

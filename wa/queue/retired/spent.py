@@ -20,8 +20,8 @@ _MADE = {_QUEUE: "message", "series": "series", "jobs": "job"}
 """What the rows of a table are, as the column `made` names it."""
 _OF_A_MESSAGE = (
     "id", "to_jid", "to_phone", "contact_name", "scheduled_at", "timezone", "created_at", "created_from",
-    "status", "error_code", "error_message", "sent_at", "message_id", "media_path", "is_immediate",
-    "idempotency_key",
+    "status", "error_code", "error_message", "sent_at", "message_id", "media_path", "media_type",
+    "is_immediate", "idempotency_key",
 )  # fmt: skip
 _BELONG = {
     "series": ((_QUEUE, "series_id"),),
@@ -37,7 +37,7 @@ def keep(table: str, store: Store, row: Row) -> None:
         kept = {name: value for name, value in row.items() if name not in _TEXTS and value is not None}
     elif row["idempotency_key"] is not None:
         kept = {name: row[name] for name in _OF_A_MESSAGE if row[name] is not None}
-        kept["message"] = _digest(row["message"])
+        kept |= {name: _digest(row[name]) for name in ("message", "details") if row[name] is not None}
     else:
         kept = {"status": row["status"]}
     key = row["idempotency_key"]
@@ -75,9 +75,9 @@ def is_used(store: Store, key: str) -> bool:
     return store.value(sql, [key]) is not None
 
 
-def is_text(kept: str, text: str) -> bool:
+def is_text(kept: str | None, text: str | None) -> bool:
     """Return whether a text is the one of which `kept` is the digest, or is `kept` itself."""
-    return text == kept or kept == _digest(text)
+    return text == kept or (text is not None and kept == _digest(text))
 
 
 def check_not_spent(row: Row) -> None:

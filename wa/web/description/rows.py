@@ -74,7 +74,7 @@ SCHEMAS = {
         "id to_jid to_phone? message quoted_id? scheduled_at timezone? error_code? error_message? created_at"
         " created_from updated_at sent_at? message_id? attempts# expires_at? not_before? note? series_id?"
         " occurrence? template? job_id? recipient_index#? part_index#? idempotency_key? media_path?"
-        " media_type? file_name? rrule? contact_name? next[]",
+        " media_type? file_name? details{}? rrule? contact_name? next[]",
         status=_one_of(*STATUSES),
         series={"anyOf": [_row(_SERIES, **_SERIES_STATUS), {"type": "null"}]},
     ),

@@ -18,7 +18,7 @@ from itertools import takewhile
 from wa.jids import show_jid
 from wa.store.paths import Home
 from wa.store.wake import WakeSocket
-from wa.whatsapp.events import Account, Event, History, HistoryChat
+from wa.whatsapp.events import Account, Event, History, HistoryChat, MessageReceived
 from wa.whatsapp.ids import own_message_id
 from wa.whatsapp.loopback.lines import ACCOUNT
 from wa.whatsapp.loopback.server import AT_ONCE, EVENTS, Loopback
@@ -266,8 +266,11 @@ class LoopbackTransport:
             return [History("on_demand", 100, (HistoryChat(fields["chat_jid"], None, (), True),))]
         if fields.get("raw") is not None:
             fields["raw"] = base64.b64decode(fields["raw"])
-        if "message_ids" in fields:
-            fields["message_ids"] = tuple(fields["message_ids"])
+        for name in ("message_ids", "choices"):
+            if name in fields:
+                fields[name] = tuple(fields[name])
+        if "notice" in fields:
+            fields["notice"] = MessageReceived(**fields["notice"])
         if fields.get("members") is not None:
             fields["members"] = tuple((jid, role) for jid, role in fields["members"])
         return [EVENTS[kind](**fields)]

@@ -23,6 +23,7 @@ from wa.whatsapp.events import (
     MessageReceived,
     Reacted,
     ReceiptReceived,
+    Voted,
 )
 from wa.whatsapp.ids import LOOPBACK_JID, phone_message_id
 
@@ -90,10 +91,22 @@ def events_of(
         yield "delete", Deleted(chat, str(line["delete"]), stamp)
     elif line.get("react"):
         yield "reaction", Reacted(chat, str(line["react"]), sender, text, stamp)
+    elif line.get("vote"):
+        notice = MessageReceived(chat, phone_message_id(), sender, stamp, None, "system", mine)
+        chosen = (str(each) for each in line.get("options") or ())
+        about = replace(notice, quoted_id=str(line["vote"]))
+        yield "vote", Voted(about, tuple(map(_digest, chosen)), 1000 * stamp)
     elif line.get("receipt"):
         yield "receipt", ReceiptReceived(chat, (str(line["receipt"]),), sender, text or "delivered", stamp)
     else:
         yield "message", _message_of(line, MessageReceived(chat, "", sender, stamp, text, is_from_me=mine))
+
+
+def _digest(option: str) -> str:
+    """Return the form in which a vote names an option."""
+    from hashlib import sha256
+
+    return sha256(option.encode()).hexdigest()
 
 
 def _message_of(line: dict[str, Any], base: MessageReceived) -> MessageReceived:

@@ -29,6 +29,7 @@ from wa.whatsapp.events import (
     Named,
     Reacted,
     ReceiptReceived,
+    Voted,
 )
 from wa.whatsapp.ids import connection_token
 from wa.whatsapp.loopback.lines import ACCOUNT, events_of
@@ -46,6 +47,7 @@ EVENTS: dict[str, Callable[..., Event]] = {
     "edit": Edited,
     "delete": Deleted,
     "reaction": Reacted,
+    "vote": Voted,
     "receipt": ReceiptReceived,
     "chat-read": ChatRead,
     "mapping": JidMapped,
@@ -55,7 +57,8 @@ EVENTS: dict[str, Callable[..., Event]] = {
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS delivered (
     id INTEGER PRIMARY KEY AUTOINCREMENT, to_jid TEXT NOT NULL, content TEXT NOT NULL,
-    message_id TEXT NOT NULL, secret TEXT NOT NULL UNIQUE, at TEXT NOT NULL
+    message_id TEXT NOT NULL, secret TEXT NOT NULL UNIQUE, at TEXT NOT NULL,
+    kind TEXT NOT NULL DEFAULT 'text', details TEXT
 );
 CREATE TABLE IF NOT EXISTS incoming (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, payload BLOB NOT NULL
@@ -69,6 +72,12 @@ CREATE TABLE IF NOT EXISTS changes (
 );
 CREATE TABLE IF NOT EXISTS read_marks (message_id TEXT PRIMARY KEY, chat_jid TEXT NOT NULL);
 """
+_KINDS = """
+ALTER TABLE delivered ADD COLUMN kind TEXT NOT NULL DEFAULT 'text';
+ALTER TABLE delivered ADD COLUMN details TEXT;
+"""
+"""What a home that was begun earlier lacks."""
+_HAS_KINDS = "SELECT 1 FROM pragma_table_info('delivered') WHERE name = 'kind'"
 
 
 class Loopback:
@@ -87,6 +96,10 @@ class Loopback:
                 with FileLock(home.migrate_lock).hold():
                     self._db.execute("PRAGMA journal_mode=WAL")
                     self._db.executescript(_SCHEMA)
+            if not self._value(_HAS_KINDS):
+                with FileLock(home.migrate_lock).hold():
+                    if not self._value(_HAS_KINDS):
+                        self._db.executescript(_KINDS)
             self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         except sqlite3.Error as error:
             raise storage_error(OSError(0, str(error)), home.loopback) from error
@@ -143,6 +156,8 @@ class Loopback:
         fields = dict(vars(event))
         if fields.get("raw") is not None:
             fields["raw"] = base64.b64encode(fields["raw"]).decode()
+        if isinstance(event, Voted):
+            fields["notice"] = vars(event.notice)
         payload = json.dumps(fields).encode()
         self._db.execute("INSERT INTO incoming (kind, payload) VALUES (?, ?)", [kind, payload])
 
@@ -188,10 +203,13 @@ class Loopback:
 
     def accept(self, message: Outgoing, message_id: str, now: datetime, *, receipt: bool) -> None:
         """Accept a message for delivery: from now on it cannot be withdrawn."""
+        details = json.dumps(message.details, ensure_ascii=False) if message.details else None
+        row = [message.to_jid, message.text, message_id, message.secret.hex(), to_iso(now)]
         with self._write():
             self._db.execute(
-                "INSERT INTO delivered (to_jid, content, message_id, secret, at) VALUES (?, ?, ?, ?, ?)",
-                [message.to_jid, message.text, message_id, message.secret.hex(), to_iso(now)],
+                "INSERT INTO delivered (to_jid, content, message_id, secret, at, kind, details)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [*row, message.kind, details],
             )
             if receipt:
                 self._put_receipt(message.to_jid, message_id, now)

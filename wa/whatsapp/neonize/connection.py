@@ -23,11 +23,12 @@ from typing import Any
 from wa.errors import WaError
 from wa.store.paths import Home
 from wa.whatsapp.events import Event
-from wa.whatsapp.neonize import changing, encode, people
+from wa.whatsapp.neonize import changing, people
 from wa.whatsapp.neonize import session_db as session
 from wa.whatsapp.neonize.client import Client, can_be_reached
 from wa.whatsapp.neonize.decoding import decode as decoding
 from wa.whatsapp.neonize.decoding.groups import group_info
+from wa.whatsapp.neonize.encoding import message as encoding
 from wa.whatsapp.neonize.errors import DOWN, ENDS, connect_error, end_signal, send_error
 from wa.whatsapp.neonize.library import library
 from wa.whatsapp.neonize.reading import NeonizeReader
@@ -234,7 +235,7 @@ class NeonizeTransport(NeonizeReader):
     def send(self, message: Outgoing) -> Accepted:
         """Send a message and wait for the acknowledgement; Transport.send."""
         client, handlers = self._connected(), self._handlers
-        proto = encode.build(library(), client, message)
+        proto = encoding.build(library(), client, message)
         if message.file is not None and handlers is not None:
             handlers.release(message.secret)
         return self._send(client, message.to_jid, proto)
@@ -266,7 +267,7 @@ class NeonizeTransport(NeonizeReader):
         client, account = self._connected(), self._known
         if account is None:
             raise NotConnected("no account yet")
-        client.send_to_oneself(account.jid, encode.history_request(library(), client, wanted))
+        client.send_to_oneself(account.jid, encoding.history_request(library(), client, wanted))
 
     # ── Groups, files, the account ──────────────────────────────────────────────────────────────────
 

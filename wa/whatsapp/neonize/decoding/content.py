@@ -150,7 +150,10 @@ def _message_of(message: Any, blank: MessageReceived, details: dict[str, Any]) -
     quoted = next((text_of(each.stanzaID) for each in contexts if each.stanzaID), made.quoted_id)
     mentions = [bare_jid(jid) for each in contexts for jid in each.mentionedJID]
     mentions += [bare_jid(group.groupJID) for each in contexts for group in each.groupMentions]
-    text, details = made.text, {**made.details, **known(mentions=[*dict.fromkeys(mentions)]), **details}
+    # Some clients say only that a message was forwarded, and not how many times.
+    forwarded = max((each.forwardingScore or each.isForwarded for each in contexts), default=0)
+    about = known(mentions=[*dict.fromkeys(mentions)], forwarded=int(forwarded))
+    text, details = made.text, {**made.details, **about, **details}
     if message.HasField("callLogMesssage"):
         log, in_group = message.callLogMesssage, is_group(blank.chat_jid)
         details["call"] = call_log(log, from_me=blank.is_from_me, in_group=in_group)

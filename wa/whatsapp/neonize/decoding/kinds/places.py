@@ -10,12 +10,22 @@ from wa.whatsapp.neonize.decoding.fields import Content, bare_jid, iso_times, kn
 
 def place(part: Any) -> Content:
     """Return the content of a place: its name, address and coordinates."""
-    return Content("location", place_text(part) or None, known(live=part.isLive))
+    return Content("location", place_text(part) or None, {**known(live=part.isLive), **_where(part)})
 
 
 def live_place(part: Any) -> Content:
     """Return the content of a place that its sender's phone keeps up to date."""
-    return Content("location", lines(text_of(part.caption), _degrees(part)) or None, {"live": True})
+    return Content(
+        "location", lines(text_of(part.caption), _degrees(part)) or None, {"live": True, **_where(part)}
+    )
+
+
+def _where(part: Any) -> dict[str, Any]:
+    """Return where a place is, for `messages.details`."""
+    if not part.HasField("degreesLatitude"):
+        return {}
+    named = known(name=text_of(getattr(part, "name", "")), address=text_of(getattr(part, "address", "")))
+    return {"location": {"latitude": part.degreesLatitude, "longitude": part.degreesLongitude, **named}}
 
 
 def place_text(part: Any) -> str:

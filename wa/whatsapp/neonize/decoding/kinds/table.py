@@ -44,7 +44,8 @@ def _extended(part: Any) -> Content:
 
 def _poll(part: Any) -> Content:
     question, options = text_of(part.name), [text_of(each.optionName) for each in part.options]
-    poll = {"question": question, "options": options, **known(is_open=part.allowAddOption)}
+    more = known(is_open=part.allowAddOption, choices=part.selectableOptionsCount)
+    poll = {"question": question, "options": options, **more}
     return Content("poll", lines(question, *options) or None, {"poll": poll})
 
 

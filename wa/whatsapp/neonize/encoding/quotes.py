@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from wa.whatsapp.neonize.encoding import kinds
 from wa.whatsapp.transport import Quote
 
 _PARTS = {
@@ -71,6 +72,12 @@ def _from_record(quoted: Any, quote: Quote) -> None:
     if quote.kind == "voice":
         part.PTT = True
     details = quote.details or {}
+    if "poll" in details:
+        kinds.fill_poll(part, details["poll"])
+        return
+    if "location" in details:
+        kinds.fill_place(part, details["location"])
+        return
     for known, field in _DETAILS.items():
         if known in details and field in part.DESCRIPTOR.fields_by_name:
             setattr(part, field, details[known])

@@ -1,0 +1,37 @@
+"""Mentions: people named in a text, whose phones tell them so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from wa.errors import WaError
+from wa.jids import is_group, show_jid
+from wa.people.recipients import Recipient
+
+
+def put(text: str, people: Mapping[str, Recipient]) -> tuple[str, list[str]]:
+    """Return a text that mentions people, by the words with which they were named, and their JIDs.
+
+    Where the text has `@` and that word, the mention takes its place; of others it is added at the end. Raise
+    WaError `usage` for a group.
+    """
+    for person in people.values():
+        if is_group(person.jid):
+            shown = show_jid(person.jid, person.name)
+            raise WaError("usage", f"{shown} is a group, and people are mentioned", "name its members")
+    found = set()
+
+    def number(match: re.Match[str]) -> str:
+        found.add(jid := people[match[1]].jid)
+        return _mention(jid)
+
+    if people:
+        words = "|".join(map(re.escape, sorted(people, key=len, reverse=True)))
+        text = re.sub(rf"@({words})(?!\w)", number, text)
+    jids = list(dict.fromkeys(person.jid for person in people.values()))
+    return " ".join(filter(None, [text, *(_mention(jid) for jid in jids if jid not in found)])), jids
+
+
+def _mention(jid: str) -> str:
+    return f"@{jid.partition('@')[0]}"
