@@ -12,9 +12,9 @@ from wa.times import to_iso
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 _HARMFUL = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_MOMENTS = {"timestamp": "at", "last_message_time": "last_message_at"}
+_MOMENTS = {"timestamp": "at", "last_message_time": "last_message_at", "muted_until": "muted_until_at"}
 """Columns with Unix seconds, and the names under which their moments stand beside them as ISO text."""
-_FLAGS = ("is_from_me", "is_group", "is_favorite", "last_is_from_me")
+_FLAGS = ("is_from_me", "is_group", "is_favorite", "last_is_from_me", "is_archived", "is_pinned")
 
 
 def to_json(value: Any) -> str:

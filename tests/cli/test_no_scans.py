@@ -22,7 +22,7 @@ BIG = (
 PART = (
     "messages_made_up", "messages_unread", "messages_unavailable", "queue_due", "queue_now", "queue_waited",
     "queue_held", "queue_job_stalls", "events_open", "chats_groups", "sync_open", "series_open",
-    "contacts_without_phone",
+    "contacts_without_phone", "chats_set_apart",
 )  # fmt: skip
 """Indexes of a small part of their table: what waits, is open, or is a group."""
 ALLOWED = {
@@ -48,6 +48,8 @@ ALLOWED = {
 """The beginning, or another part, of a statement that may read a whole table, and why."""
 COMMANDS = """
 chats
+chats --archived
+chats --pinned --muted
 unread
 groups
 read {phone} --after 2020-01-01 --before 2030-01-01

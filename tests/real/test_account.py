@@ -88,10 +88,16 @@ def test_settings_of_a_chat_come_from_the_phone_and_go_again(device, listener, t
     reem.write_settings("regular_high", (["mute", adam.lid], muted))
     in_step(device.home.session, reem)
     assert of_chat(device.home.session, adam) == (1_900_000_000, 1, 1)
+    device.alone()
+    device.listening()
+    (listed,) = wait_for(lambda: device.json("chats", "--archived", "--pinned", "--muted"), what="the chat")
+    assert (listed["id"] in (adam.pn, adam.lid), listed["muted_until"]) == (True, 1_900_000_000)
     reem.write_settings("regular_low", pin(adam, on=False))
     reem.write_settings("regular_low", (["markChatAsRead", adam.lid], None))
     in_step(device.home.session, reem)
     assert of_chat(device.home.session, adam) == (1_900_000_000, 0, 1)
+    wait_for(lambda: not device.json("chats", "--pinned"), what="the next look at the library's database")
+    assert device.json("chats", "--archived")
     assert device.json("send", adam.number, "and we go on")["status"] == "sent"
     assert town.unhandled == {}
 

@@ -120,6 +120,12 @@ def test_a_chat_of_the_history_is_known_by_number(device, old_friend):
     assert device.chat(old_friend) == device.chat(old_friend.lid)
 
 
+def test_the_list_of_chats_is_as_on_the_phone(device, old_friend):
+    (listed,) = device.json("chats", "--archived", "--pinned", "--muted")
+    assert listed["id"] == old_friend.pn
+    assert listed["muted_until"] > time.time()
+
+
 def counted(device):
     """Return the number of unread messages by chat."""
     return {chat["id"]: chat["unread_count"] for chat in device.json("unread")}

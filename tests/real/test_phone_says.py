@@ -508,3 +508,23 @@ def test_a_call_while_offline_is_told_later_and_holds_nothing_up(town, device, r
     device.listening()
     wait_for(lambda: rows_of(device, friend) == ["I rang you"], what="the message behind the call")
     wait_for(lambda: all(each["pending"] == 0 for each in reem.devices().values()), what="acknowledgements")
+
+
+# ── What a linked device cannot do yet ────────────────────────────────────────────────────────────
+
+
+CAN_SET = (
+    "This neonize names the collection of what it writes into app state, so wa can archive, pin and mute"
+    " chats, star messages and mark chats as unread: build that, and mend what docs/messages.md says."
+)
+
+
+def test_the_library_cannot_archive_a_chat(client, nadia, adam):
+    archived = {"timestamp": "1900000000000", "archiveChatAction": {"archived": True}}
+    try:
+        client.do("set_app_state", name="regular_low", index=["archive", adam.lid], value=archived)
+        refused = "nothing"
+    except RuntimeError as error:
+        refused = str(error)
+    assert "updating app state ()" in refused, CAN_SET  # the name is missing between the brackets
+    assert "archiveChatAction" not in str(nadia.settings()), CAN_SET

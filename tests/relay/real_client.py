@@ -26,7 +26,7 @@ os.umask(0o077)
 from google.protobuf.json_format import MessageToDict, ParseDict  # noqa: E402
 from neonize import events  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
-from neonize.proto.Neonize_pb2 import JID  # noqa: E402
+from neonize.proto.Neonize_pb2 import JID, PatchInfo  # noqa: E402
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # noqa: E402
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message  # noqa: E402
 from neonize.utils.enum import BlocklistAction, ParticipantChange, Presence, ReceiptType  # noqa: E402
@@ -236,6 +236,12 @@ class Commands:
     def blocked(self) -> list[str]:
         """Return all who are blocked."""
         return [Jid2String(each) for each in self.client.get_blocklist().JIDs]
+
+    def set_app_state(self, name: str, index: list[str], value: dict[str, Any]) -> None:
+        """Set something in a collection of app state: a SyncActionValue, given in protobuf's JSON."""
+        patch = PatchInfo(Timestamp=int(time.time()), Type=PatchInfo.WAPatchName.Value(name.upper()))
+        ParseDict(value, patch.Mutations.add(Index=index, Version=1).Value)
+        self.client.send_app_state(patch)
 
     def me(self) -> dict[str, Any]:
         """Return our account; only between connect and stop, else Go aborts the process."""

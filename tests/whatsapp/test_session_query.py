@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 
 from wa.store.paths import Home
+from wa.whatsapp.events import FOREVER
 from wa.whatsapp.neonize import session_db
 from wa.whatsapp.neonize.people import people
 
@@ -21,6 +22,11 @@ CREATE TABLE whatsmeow_contacts (their_jid TEXT, full_name TEXT, first_name TEXT
     push_name TEXT);
 INSERT INTO whatsmeow_contacts VALUES ('447700900001@s.whatsapp.net', '', 'Adam', NULL, 'Addy');
 INSERT INTO whatsmeow_contacts VALUES ('447700900002@s.whatsapp.net', NULL, NULL, NULL, NULL);
+CREATE TABLE whatsmeow_chat_settings (our_jid TEXT, chat_jid TEXT, muted_until BIGINT NOT NULL DEFAULT 0,
+    pinned BOOLEAN NOT NULL DEFAULT false, archived BOOLEAN NOT NULL DEFAULT false);
+INSERT INTO whatsmeow_chat_settings VALUES ('447700900000:7@s.whatsapp.net', '901@lid', -1, 0, 1);
+INSERT INTO whatsmeow_chat_settings VALUES ('447700900000:7@s.whatsapp.net', '120363@g.us', 1900000000, 1, 0);
+INSERT INTO whatsmeow_chat_settings VALUES ('447700900999:1@s.whatsapp.net', '902@lid', 0, 1, 1);
 """
 
 
@@ -41,6 +47,7 @@ def test_it_is_read_wherever_the_home_is(tmp_path, monkeypatch, is_shared):
     assert people(home) == (
         {("901@lid", "447700900001@s.whatsapp.net")},
         {("447700900001@s.whatsapp.net", "Adam", True), ("447700900001@s.whatsapp.net", "Addy", False)},
+        {("901@lid", True, False, FOREVER), ("120363@g.us", False, True, 1_900_000_000)},
     )
     home.session.write_bytes(b"no database" * 1000)
     with pytest.raises(session_db.WaError, match="is damaged") as damaged:

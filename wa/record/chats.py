@@ -19,7 +19,7 @@ from wa.store.rewrites import join_chats
 from wa.times import to_iso
 
 if TYPE_CHECKING:
-    from wa.whatsapp.events import MessageReceived
+    from wa.whatsapp.events import ChatSet, MessageReceived
 
 _IS_CHAT = f"WHERE id NOT LIKE '%@newsletter' AND id != '{STATUS}'"
 
@@ -35,14 +35,22 @@ def listing(
     *,
     unread_only: bool = False,
     channels: bool = False,
+    archived: bool = False,
+    pinned: bool = False,
+    muted_at: int | None = None,
     after: tuple[int, str] | None = None,
 ) -> list[Row]:
     """Return the chats with the newest messages, the newest first, each with its last message.
 
-    Status posts and channels are no chats; with `channels`, return the channels alone. `after` is the
+    Status posts and channels are no chats; with `channels`, return the channels alone. `archived`, `pinned`
+    and `muted_at`, a time in Unix seconds, leave only chats that are so on the phone. `after` is the
     last_message_time, -1 for none, and the id of the chat behind which the list begins.
     """
+    apart = ["is_archived"] * archived + ["is_pinned"] * pinned
+    apart += [] if muted_at is None else ["muted_until IS NOT NULL", "muted_until > :muted_at"]
+    source = "chats INDEXED BY chats_set_apart" if apart else "chats"
     where = "WHERE id LIKE '%@newsletter'" if channels else _IS_CHAT
+    where += "".join(f" AND {each}" for each in apart)
     where += " AND unread_count > 0" if unread_only else ""
     where += f" AND {_BEHIND}" if after else ""
     found = store.rows(
@@ -50,12 +58,12 @@ def listing(
         " m.content AS last_message, m.is_from_me AS last_is_from_me, m.message_type AS last_message_type,"
         " m.deleted_at AS last_deleted_at, m.unavailable AS last_unavailable,"
         " m.details AS last_details,"
-        " h.created_at, h.updated_at"
-        f" FROM (SELECT * FROM chats {where} ORDER BY last_message_time DESC, id LIMIT :limit) h"
+        " h.is_archived, h.is_pinned, h.muted_until, h.created_at, h.updated_at"
+        f" FROM (SELECT * FROM {source} {where} ORDER BY last_message_time DESC, id LIMIT :limit) h"
         " LEFT JOIN messages m ON m.id = (SELECT id FROM messages WHERE chat_jid = h.id"
         f" AND {SHOWN} ORDER BY timestamp DESC, id DESC LIMIT 1)"
         " ORDER BY h.last_message_time DESC, h.id",
-        {"limit": limit, "at": after[0] if after else None, "id": after[1] if after else None},
+        {"limit": limit, "muted_at": muted_at, "at": after and after[0], "id": after and after[1]},
     )
     for chat in found:
         details = chat["last_details"] = json.loads(chat["last_details"] or "{}")
@@ -202,6 +210,19 @@ def set_ephemeral(store: Store, chat: str, seconds: int, at: int) -> None:
     )
 
 
+def set_apart(store: Store, told: ChatSet, now: datetime, *, is_past: bool) -> None:
+    """Store how the phone lists a chat; what is told of the past counts only if nothing was told since."""
+    chat = canonical(store, told.chat_jid)
+    given = {"is_archived": told.is_archived, "is_pinned": told.is_pinned, "muted_until": told.muted_until}
+    values = {name: value or None if name == "muted_until" else value for name, value in given.items()
+              if value is not None}  # fmt: skip
+    if any(values.values()):
+        ensure(store, chat, now)
+    found = store.row("SELECT is_archived, is_pinned, muted_until FROM chats WHERE id = ?", [chat]) or {}
+    if {**found, **values} != found and found and not (is_past and any(found.values())):
+        store.update("chats", chat, {**values, "updated_at": to_iso(now)})
+
+
 def add_name(store: Store, chat: str, name: str) -> None:
     """Name a chat, unless it has a name."""
     store.execute("UPDATE chats SET name = ? WHERE id = ? AND coalesce(name, '') = ''", [name, chat])
@@ -223,7 +244,8 @@ def _join_chat(store: Store, lid: str, pn: str) -> None:
     store.execute(
         "UPDATE chats SET name = coalesce(name, (SELECT name FROM chats WHERE id = :lid)),"
         " last_message_time = (SELECT max(last_message_time) FROM chats WHERE id IN (:lid, :pn)),"
-        " read_to = (SELECT max(read_to) FROM chats WHERE id IN (:lid, :pn)),"
+        " (read_to, is_archived, is_pinned, muted_until) = (SELECT max(read_to), max(is_archived),"
+        " max(is_pinned), max(muted_until) FROM chats WHERE id IN (:lid, :pn)),"
         " (ephemeral, ephemeral_at) = (SELECT ephemeral, ephemeral_at FROM chats WHERE id IN (:lid, :pn)"
         " ORDER BY ephemeral_at DESC LIMIT 1)"
         " WHERE id = :pn",

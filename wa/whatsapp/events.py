@@ -180,6 +180,20 @@ class EphemeralSet(Value):
     timestamp: int
 
 
+FOREVER = 253402300799
+"""The Unix seconds until which a chat is muted that is muted for ever: the last ones that a date can have."""
+
+
+class ChatSet(Value):
+    """How the phone lists a chat; None for what was not told."""
+
+    chat_jid: str
+    is_archived: bool | None = None
+    is_pinned: bool | None = None
+    muted_until: int | None = None
+    """Unix seconds, FOREVER for no end, 0 for a chat that is not muted."""
+
+
 class CallTold(Value):
     """A step of a call: `offer`, `accept` (on another device of ours) or `end`."""
 
@@ -240,6 +254,7 @@ Event = (
     | GroupChanged
     | GroupsListed
     | EphemeralSet
+    | ChatSet
     | CallTold
     | History
     | HistoryDamaged

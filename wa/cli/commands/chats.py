@@ -25,17 +25,26 @@ def chats(
         int, typer.Argument(metavar="N", min=1, max=1_000_000, help="At most this many chats.")
     ] = 20,
     channels: Annotated[bool, typer.Option("--channels", help="List the channels instead.")] = False,
+    archived: Annotated[bool, typer.Option("--archived", help="Only those archived on the phone.")] = False,
+    pinned: Annotated[bool, typer.Option("--pinned", help="Only those pinned on the phone.")] = False,
+    muted: Annotated[bool, typer.Option("--muted", help="Only those muted on the phone.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the chats, newest message first.
 
-    Channels and status posts are no chats: `wa read status` shows the posts.
+    Archived chats are listed too, and marked; the phone says which they are, and only there this can
+    be changed. Channels and status posts are no chats: `wa read status` shows the posts.
 
     Example: wa chats 5
     """
     app = app_of(ctx)
-    empty = "no channels yet" if channels else "no chats yet; `wa listen` records them"
-    _print_chats(app, chat_list.listing(app.store, limit, channels=channels), empty)
+    now = int(app.now().timestamp())
+    rows = chat_list.listing(
+        app.store, limit, channels=channels, archived=archived, pinned=pinned, muted_at=now if muted else None
+    )
+    kinds = [name for name, asked in (("archived", archived), ("pinned", pinned), ("muted", muted)) if asked]
+    what = " ".join([", ".join(kinds), "channels" if channels else "chats"]).strip()
+    _print_chats(app, rows, f"no {what} yet" + ("" if kinds or channels else "; `wa listen` records them"))
 
 
 @commands.command()
@@ -48,12 +57,25 @@ def unread(ctx: typer.Context, as_json: Json = False) -> None:
     _print_chats(app, chat_list.listing(app.store, 1_000, unread_only=True), "nothing is unread")
 
 
+def _mark(row: Mapping[str, Any], now: float) -> str:
+    """Return how the phone lists a chat, in brackets; "" for a chat as any other."""
+    kinds = {
+        "archived": row["is_archived"],
+        "pinned": row["is_pinned"],
+        "muted": (row["muted_until"] or 0) > now,
+    }
+    shown = ", ".join(name for name, is_so in kinds.items() if is_so)
+    return f" ({shown})" if shown else ""
+
+
 def _print_chats(app: App, rows: list[Row], empty: str) -> None:
+    now = app.now().timestamp()
+
     def cells(row: Mapping[str, Any]) -> list[object]:
         me = "→ " if row["last_is_from_me"] else ""
         return [
             shown_time(app, row["last_message_time"]),
-            show_jid(row["id"], row["name"]),
+            show_jid(row["id"], row["name"]) + _mark(row, now),
             row["unread_count"] or "",
             me + said_last(app.store, row, app.out.time),
         ]

@@ -33,6 +33,7 @@ from wa.whatsapp.events import (
     Account,
     CallTold,
     ChatRead,
+    ChatSet,
     Deleted,
     Edited,
     EphemeralSet,
@@ -104,9 +105,10 @@ def _record(store: Store, event: Event, now: datetime, source: str) -> None:
     elif isinstance(event, GroupsListed):
         chats.leave_others(store, event.jids, now)
     elif isinstance(event, EphemeralSet):
-        chat = canonical(store, event.chat_jid)
-        chats.ensure(store, chat, now)
+        chats.ensure(store, chat := canonical(store, event.chat_jid), now)
         chats.set_ephemeral(store, chat, event.seconds, event.timestamp)
+    elif isinstance(event, ChatSet):
+        chats.set_apart(store, event, now, is_past=source != "live")
     elif isinstance(event, CallTold):
         calls.note(store, event, now)
     elif isinstance(event, HistoryDamaged):

@@ -87,6 +87,7 @@ SCHEMAS = {
     "FoundMessage": _row(f"{_MESSAGE} snippet", message_type=_one_of(*TYPES)),
     "Chat": _row(
         "id name? is_group! unread_count# last_message_time#? last_message_at? last_message? last_is_from_me!"
+        " is_archived! is_pinned! muted_until#? muted_until_at?"
         " last_message_type? last_deleted_at? last_unavailable? last_details{} created_at updated_at"
         " last_mentions[]"
     ),

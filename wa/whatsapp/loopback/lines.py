@@ -14,7 +14,9 @@ from wa.errors import WaError
 from wa.jids import is_group, jid_of_phone
 from wa.values import replace
 from wa.whatsapp.events import (
+    FOREVER,
     Account,
+    ChatSet,
     Deleted,
     Edited,
     Event,
@@ -30,6 +32,8 @@ from wa.whatsapp.ids import LOOPBACK_JID, phone_message_id
 ACCOUNT = Account(jid=LOOPBACK_JID, lid="100000000000100@lid", push_name="Me")
 """Our own account on loopback."""
 
+_LISTED = {"archived", "pinned", "muted"}
+_LISTING = '{"from": "447700900123", "archived": true, "pinned": false, "muted": 1795232000}'
 _MESSAGE_TYPES = (
     "text",
     "image",
@@ -58,7 +62,14 @@ def read_lines(stream: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             raise WaError("bad-data", f"line {number} has no `from`", example)
         if not isinstance(line.get("timestamp", 0), int):
             raise WaError("bad-data", f"the timestamp of line {number} is not a whole number", "Unix seconds")
+        if wrong := next((name for name in _LISTED if not _is_listing(name, line.get(name))), None):
+            raise WaError("bad-data", f"the {wrong!r} of line {number} is neither true nor false", _LISTING)
         yield line
+
+
+def _is_listing(name: str, value: object) -> bool:
+    """Return whether a value says how the phone lists a chat: muted may be a time in Unix seconds."""
+    return value is None or isinstance(value, int if name == "muted" else bool)
 
 
 def group_jid(name: str) -> str:
@@ -98,6 +109,8 @@ def events_of(
         yield "vote", Voted(about, tuple(map(_digest, chosen)), 1000 * stamp)
     elif line.get("receipt"):
         yield "receipt", ReceiptReceived(chat, (str(line["receipt"]),), sender, text or "delivered", stamp)
+    elif not _LISTED.isdisjoint(line):
+        yield "chat-set", ChatSet(chat, line.get("archived"), line.get("pinned"), _muted_until(line))
     else:
         yield "message", _message_of(line, MessageReceived(chat, "", sender, stamp, text, is_from_me=mine))
 
@@ -107,6 +120,12 @@ def _digest(option: str) -> str:
     from hashlib import sha256
 
     return sha256(option.encode()).hexdigest()
+
+
+def _muted_until(line: dict[str, Any]) -> int | None:
+    """Return the `muted` of a line as Unix seconds: it is true, false or a time."""
+    muted = line.get("muted")
+    return {True: FOREVER, False: 0}[muted] if isinstance(muted, bool) else muted
 
 
 def _message_of(line: dict[str, Any], base: MessageReceived) -> MessageReceived:

@@ -20,6 +20,7 @@ from wa.store.wake import wake_owner
 from wa.times import to_iso
 from wa.whatsapp.events import (
     ChatRead,
+    ChatSet,
     Deleted,
     Edited,
     Event,
@@ -50,6 +51,7 @@ EVENTS: dict[str, Callable[..., Event]] = {
     "vote": Voted,
     "receipt": ReceiptReceived,
     "chat-read": ChatRead,
+    "chat-set": ChatSet,
     "mapping": JidMapped,
     "name": Named,
     "group": GroupInfo,

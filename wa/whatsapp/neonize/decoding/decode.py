@@ -6,8 +6,10 @@ from typing import Any
 
 from wa.values import replace
 from wa.whatsapp.events import (
+    FOREVER,
     Account,
     ChatRead,
+    ChatSet,
     Deleted,
     EphemeralSet,
     Event,
@@ -39,6 +41,10 @@ MOST_UNREAD = 2**31
 OURS = ("history", *groups.KINDS, *calls.STEPS)
 """The kinds in the spool that can only be decoded by somebody who knows the linked account."""
 _RECEIPTS = ("delivered", "inactive", "read", "played", "sender", "retry")
+_SETTINGS = ("archived", "pinned", "muteEndTime")
+"""The fields of a conversation of the history that say how the phone lists it."""
+_ENDLESS = 10**14
+"""The largest time that a mute may end, in milliseconds the year 5138; for ever is -1, unsigned, or 9999."""
 _PARTS = ("bootstrap", "recent", "full", "push_name", "on_demand")
 _LINKING = ("bootstrap", "recent", "full")
 """The parts that the phone sends after linking, newest messages first; `on_demand` are older messages."""
@@ -142,8 +148,22 @@ def _history_chat(chat: Any, own_jid: str | None, kind: str) -> HistoryChat:
         set_at = seconds_of(chat.ephemeralSettingTimestamp)
         timers.append(EphemeralSet(jid, chat.ephemeralExpiration, set_at))
     events += sorted(timers, key=lambda event: event.timestamp)[-1:]  # the newest counts
+    if kind in _LINKING and any(chat.HasField(name) for name in _SETTINGS):
+        events.append(_setting(chat, jid))
     unread = _unread(chat) if kind in _LINKING else None
     return HistoryChat(jid, text_of(chat.name) or None, tuple(events), is_complete, unread)
+
+
+def _setting(chat: Any, jid: str) -> ChatSet:
+    """Return how the phone lists a conversation, as far as it tells."""
+    archived, pinned, muted = (chat.HasField(name) for name in _SETTINGS)
+    until = FOREVER if chat.muteEndTime > _ENDLESS else seconds_of(chat.muteEndTime)
+    return ChatSet(
+        jid,
+        chat.archived if archived else None,
+        chat.pinned > 0 if pinned else None,
+        until if muted else None,
+    )
 
 
 def _unread(chat: Any) -> int | None:
