@@ -80,6 +80,11 @@ class Upload:
         os.fsync(self._part.fileno())
 
     @property
+    def path(self) -> Path:
+        """Its path until `keep`."""
+        return Path(self._part.name)
+
+    @property
     def _folder(self) -> Path:
         return Path(self._part.name).parent
 

@@ -20,6 +20,7 @@ from wa.store.paths import Home
 from wa.web.access import Refused
 from wa.web.api.body import MOST_BYTES as MOST_TEXT
 from wa.web.api.body import Receive, too_large
+from wa.web.api.fields import Body
 
 FILE = "file"
 """The field of a form that holds the file."""
@@ -55,12 +56,12 @@ def _value(name: str, texts: list[str], kind: Any) -> Any:
     if len(texts) > 1:
         raise WaError("usage", f"body.{name}: it is given twice", "/openapi.json describes what is taken")
     (text,) = texts
-    if get_origin(kind) is dict:
+    kinds = (kind, *get_args(kind))
+    if get_origin(kind) is dict or any(isinstance(each, type) and issubclass(each, Body) for each in kinds):
         try:
             return json.loads(text)
         except ValueError:
             return text
-    kinds = (kind, *get_args(kind))
     if bool in kinds:
         return {"true": True, "false": False}.get(text, text)
     if float in kinds:

@@ -14,7 +14,7 @@ from wa.connection.context import Context
 from wa.connection.programs import asked, cursors, sending
 from wa.connection.programs.work import Work
 from wa.media.uploads import Upload
-from wa.queue import compose, waiting
+from wa.queue import waiting
 from wa.record import chats as chat_list
 from wa.record import messages, responses
 from wa.record.changing import which
@@ -23,6 +23,7 @@ from wa.record.search import search as search_messages
 from wa.store.database import Row
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
+from wa.web.api.actions import kinds
 from wa.web.api.fields import After, Before, BodyKey, Cursor, Flag, Hook, Key, Limit, To
 from wa.web.api.route import file_of
 
@@ -37,7 +38,7 @@ _Wait = Annotated[
 ]
 
 
-class Send(fields.WithText):
+class Send(kinds.Message):
     """A message to send now."""
 
     to: To
@@ -56,9 +57,7 @@ def queue(
     context.require_account()
     person = asked.recipient(context, body.to)
     quoted = which.id_of(context.store, person.jid, body.reply_to) if body.reply_to else None
-    words = fields.words_of(context, body, has_file=file is not None)
-    said = words.filled(context.store, person, context.now().astimezone(context.settings.zone))
-    part = compose.one_part(context.home, said, file.columns if file else None, quoted_id=quoted)
+    part = kinds.made_of(context, person, body, quoted, file)
     row, is_new = sending.queue(
         context,
         person,
