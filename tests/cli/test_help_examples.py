@@ -31,6 +31,7 @@ PREPARED = """
 wa contacts import-vcf contacts/family.vcf contacts/friends.vcf
 wa contacts import-aliases contacts/aliases.txt
 wa send sister "Are you coming on Saturday?"
+wa send omar --poll "Lunch?" --option Pizza --option Soup
 wa loopback say sister "Yes, on Saturday at ten"
 wa loopback say omar "Dinner at eight" --group Family
 wa template add birthday "Happy birthday, {first}!"

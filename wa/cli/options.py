@@ -14,7 +14,7 @@ from wa.cli.context import App
 from wa.errors import WaError
 from wa.people import recipients
 
-SENDING = ("send", "schedule", "jobs")
+SENDING = ("send", "forward", "schedule", "jobs")
 """Commands that SIGTERM ends with 130, and not with 0: that would say that the message is sent, or queued."""
 
 

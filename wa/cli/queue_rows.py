@@ -50,6 +50,8 @@ Ids = Annotated[
 ]
 
 
+_CALLED = {"poll": "the poll ", "location": "the place "}
+"""What a message without a text and a file is called."""
 Change = Callable[[Store, str, datetime], Mapping[str, Any]]
 
 
@@ -131,6 +133,18 @@ def rule_words(row: Mapping[str, Any]) -> str:
     from wa.queue.series.rules import in_words, parse
 
     return f"{in_words(parse(row['rrule']))}, {row['starts_at_local'][11:16]}"
+
+
+def outcome_line(app: App, row: Mapping[str, Any], was_sent: bool) -> str:
+    """Return in words that a row was sent, or queued, or that it is due later."""
+    what = f"{row['file_name']} " if row["file_name"] else _CALLED.get(row["media_type"], "")
+    if row["status"] == "sent":
+        return f"{'already sent' if was_sent else 'sent'} {what}to {who(row)}"
+    if row["status"] in ("draft", "held"):
+        verb = "approve" if row["status"] == "draft" else "unhold"
+        return f"{row['status']} {what}{row['id']} for {who(row)}: `wa schedule {verb}` lets it go out"
+    due = f", due {when_due(app, row)}" if from_iso(row["scheduled_at"]) > app.now() else ""
+    return f"queued {what}{row['id']} for {who(row)}{due}"
 
 
 def mark(row: Mapping[str, Any], before: str = "") -> str:

@@ -63,6 +63,24 @@ def words(poll: Row | None, choices: Sequence[str]) -> str:
 def tally(store: Store, poll: Row) -> Row:
     """Return a poll's question and options, each with its voters, and the voters for unknown options."""
     options = options_of(poll)
+    voters, unknown = _voters(store, poll, options)
+    return {
+        "question": question_of(poll),
+        "options": [
+            {"name": name, "votes": len(voters[digest(name)]), "voters": voters[digest(name)]}
+            for name in options
+        ],
+        "unknown_votes": len(unknown),
+    }
+
+
+def unknown_voters(store: Store, poll: Row) -> list[str]:
+    """Return the JIDs of those who voted for an option that is not known here, once for each such option."""
+    return _voters(store, poll, options_of(poll))[1]
+
+
+def _voters(store: Store, poll: Row, options: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the voters for each option, by its digest, and those for unknown options."""
     voters: dict[str, list[str]] = {digest(name): [] for name in options}
     unknown: list[str] = []
     cast = store.rows(
@@ -73,14 +91,7 @@ def tally(store: Store, poll: Row) -> Row:
         chosen = dict.fromkeys(json.loads(each["choices"]))
         for choice in chosen:
             voters.get(choice, unknown).append(each["voter"])
-    return {
-        "question": question_of(poll),
-        "options": [
-            {"name": name, "votes": len(voters[digest(name)]), "voters": voters[digest(name)]}
-            for name in options
-        ],
-        "unknown_votes": len(unknown),
-    }
+    return voters, unknown
 
 
 def forget(store: Store, rows: Sequence[Row]) -> None:

@@ -10,14 +10,12 @@ import typer
 
 from wa.cli.context import App
 from wa.cli.options import Draft, Files, Json, MaybeTo, Wait, app_of, recipient
-from wa.cli.queue_rows import DryRun, Set, Template, Words, with_series
-from wa.cli.show import note_what_keeps, when_due, who
+from wa.cli.queue_rows import DryRun, Set, Template, Words, outcome_line, with_series
+from wa.cli.show import note_what_keeps
 from wa.errors import WaError
 from wa.times import from_iso
 
 _INSTEAD = "Instead of a text"
-_CALLED = {"poll": "the poll ", "location": "the place "}
-"""What a message without a text and a file is called."""
 commands = typer.Typer()
 
 
@@ -148,7 +146,7 @@ def send(
     def tell(row: Mapping[str, Any], was_sent: bool) -> None:
         row = with_series(app, row)
         rows.append(row)
-        done = _done(app, row, was_sent)
+        done = outcome_line(app, row, was_sent)
         if len(parts) == 1:
             app.out.success(row, done)
             return
@@ -193,15 +191,3 @@ def _send_to_tags(
     )
     given = people.tagged(app.store, tags)
     job_output.make(app, wish, given, dry_run=dry_run, ask=not (yes or dry_run))
-
-
-def _done(app: App, row: Mapping[str, Any], was_sent: bool) -> str:
-    """Return in words that a row was sent, or queued, or that it is due later."""
-    what = f"{row['file_name']} " if row["file_name"] else _CALLED.get(row["media_type"], "")
-    if row["status"] == "sent":
-        return f"{'already sent' if was_sent else 'sent'} {what}to {who(row)}"
-    if row["status"] in ("draft", "held"):
-        verb = "approve" if row["status"] == "draft" else "unhold"
-        return f"{row['status']} {what}{row['id']} for {who(row)}: `wa schedule {verb}` lets it go out"
-    due = f", due {when_due(app, row)}" if from_iso(row["scheduled_at"]) > app.now() else ""
-    return f"queued {what}{row['id']} for {who(row)}{due}"

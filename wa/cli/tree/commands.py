@@ -22,7 +22,7 @@ from wa.errors import ExitStatus, WaError
 
 PANELS = {
     "Commands: first steps": "link unlink status doctor listen",
-    "Messages": "send chats unread groups read search download export stats history",
+    "Messages": "send forward chats unread groups read poll search download export stats history",
     "Later, again, to many": "schedule run-scheduler pause resume template jobs",
     "People": "contacts",
     "To keep it running": "service backup db migrate-s3",

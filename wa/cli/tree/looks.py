@@ -19,6 +19,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "unread": (),
     "groups": (),
     "read": ("mark_read", "seen"),
+    "poll": (),
     "search": (),
     "export": ("out",),
     "stats": (),
