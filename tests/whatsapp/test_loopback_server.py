@@ -135,6 +135,13 @@ def test_a_group_may_be_named_by_its_jid(server, waiting):
     assert (info.jid, info.name, message.chat_jid) == ("1203630000000000001@g.us", None, info.jid)
 
 
+@for_each("jid", ["status@broadcast", "120363000000000001@newsletter"])
+def test_a_post_makes_no_group(server, waiting, jid):
+    server.say([{"from": REEM_JID, "text": "at the sea", "group": jid}], NOW)
+    (post,) = waiting()
+    assert (post.chat_jid, post.sender, post.content) == (jid, REEM_JID, "at the sea")
+
+
 @for_each("name", ["Family", "", "Fam ily ♥", "x" * 300])
 def test_a_group_name_makes_a_jid(name):
     assert is_group(group_jid(name))

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from wa.errors import WaError
-from wa.jids import is_group, jid_of_phone
+from wa.jids import is_apart, is_group, jid_of_phone
 from wa.values import replace
 from wa.whatsapp.events import (
     FOREVER,
@@ -73,8 +73,11 @@ def _is_listing(name: str, value: object) -> bool:
 
 
 def group_jid(name: str) -> str:
-    """Return the JID of a group on loopback: `name` itself if it is a JID, else one made from the name."""
-    if is_group(name):
+    """Return the JID of a group on loopback: `name` itself if it is a JID, else one made from the name.
+
+    `status@broadcast` and a channel's JID are taken as they are too, for what is posted there.
+    """
+    if is_group(name) or is_apart(name):
         return name
     from hashlib import sha256  # a send to a number needs none
 
@@ -91,9 +94,9 @@ def events_of(
     chat = sender if not mine else str(line.get("to") or ACCOUNT.jid)
     stamp = int(line.get("timestamp") or now.timestamp())
     if line.get("group"):
-        chat = group_jid(str(line["group"]))
-        name = None if is_group(str(line["group"])) else str(line["group"])
-        yield "group", GroupInfo(chat, name, members(chat, sender))
+        chat = group_jid(called := str(line["group"]))
+        if is_group(chat):
+            yield "group", GroupInfo(chat, None if is_group(called) else called, members(chat, sender))
     if line.get("phone"):
         yield "mapping", JidMapped(lid=sender, pn=jid_of_phone(str(line["phone"])))
     if line.get("edit"):
