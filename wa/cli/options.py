@@ -14,8 +14,8 @@ from wa.cli.context import App
 from wa.errors import WaError
 from wa.people import recipients
 
-SENDING = ("send", "forward", "schedule", "jobs")
-"""Commands that SIGTERM ends with 130, and not with 0: that would say that the message is sent, or queued."""
+SENDING = ("send", "forward", "react", "edit", "delete", "schedule", "jobs")
+"""Commands that SIGTERM ends with 130, and not with 0: that would say that it is done, or queued."""
 
 
 def app_of(ctx: typer.Context) -> App:
@@ -91,6 +91,12 @@ _CHAT = typer.Argument(
     autocompletion=lambda ctx, incomplete: complete_contact(ctx, incomplete),
 )
 Chat = Annotated[str, _CHAT]
+Message = Annotated[
+    str,
+    typer.Argument(
+        metavar="MSG", help="Its id or the beginning of it, last, or last:3 for the third from the end."
+    ),
+]
 MaybeChat = Annotated[str | None, _CHAT]
 
 

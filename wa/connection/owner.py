@@ -286,6 +286,7 @@ class Owner:
                     patience.insist(answerer.refresh_groups, self._stopping)
                 while self.connected and patience.insist(answerer.answer, self._stopping):
                     self._socket.wake()
+            Patience().insist(answerer.record, self._cut)
         finally:
             store.close()
 
@@ -377,7 +378,7 @@ class Owner:
             self._failed(error)
 
     def _finish(self) -> None:
-        """Finish the message being sent, claim no more rows, and record the spool."""
+        """Finish what is in hand, claim no more, record the spool; what hangs keeps the lock to the end."""
         for each in (self._stopping, self._send_work, self._request_work):
             each.set()
         deadline = time.monotonic() + FINISH_SECONDS
@@ -388,13 +389,12 @@ class Owner:
         self._recorder.tell_line("none", str(self._error) if self._error else None)
         has_recorded = self._recorder.finish(DRAIN_SECONDS)
         self._cut.set()
-        if self._sender.ident is not None:
-            self._sender.join(CUT_SECONDS)
-            self._requests.join(CUT_SECONDS)
-        for store in (self._store, self._mark_store):
-            store.close()
-        self._socket.close()
+        for thread in (self._sender, self._requests):
+            if thread.ident is not None:
+                thread.join(CUT_SECONDS)
+        for used in (self._store, self._mark_store, self._socket):
+            used.close()
         if isinstance(self._error, sqlite3.Error):
             self._error = fault_of(self._store) or explain(self._error, self.home)
-        if has_recorded and not self._sender.is_alive():  # otherwise keep the lock until the process ends
+        if has_recorded and not any(each.is_alive() for each in (self._sender, self._requests)):
             self._heart.end(self._error, to_iso(self._now()))

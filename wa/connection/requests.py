@@ -34,6 +34,8 @@ Result = tuple[dict[str, Any], WaError | None]
 _OPEN = "requests INDEXED BY requests_open WHERE status IN ('pending', 'doing', 'unknown') AND status ="
 """SQL for the requests with one of these statuses; SQLite does not see by itself that the index has them."""
 _THESE = "FROM requests WHERE id BETWEEN :first AND :last AND kind = :kind"
+LONGEST_WAIT = timedelta(seconds=60)
+"""The time for which a request that is done once waits to be begun."""
 AT_ONCE = 50
 """The most older messages that the phone is asked for at once."""
 GROUPS_EVERY, UNKNOWN_GROUP_EVERY = timedelta(days=1), timedelta(minutes=10)
@@ -139,6 +141,12 @@ def answer(store: Store, transport: Transport, now: datetime, row: Row) -> None:
 
 
 # ── Requests that are done once: each writes in the caller's transaction ────────────────────────────
+
+
+def is_wanted(store: Store, number: int, now: datetime) -> bool:
+    """Return whether a request waits, and has not expired; with a clock that was set back it has."""
+    row = get(store, number)
+    return row["status"] == "pending" and now < from_iso(row["expires_at"]) <= now + LONGEST_WAIT
 
 
 def claim(store: Store, number: int, now: datetime, secret: bytes, wire_after: int) -> None:

@@ -25,7 +25,7 @@ from wa.queue.states import end
 from wa.record import chats, messages
 from wa.record.names import canonical
 from wa.settings import Settings
-from wa.store.database import Row, Store
+from wa.store.database import BATCH, Row, Store
 from wa.times import format_duration, from_iso, load_zone, to_iso
 from wa.values import Value
 from wa.whatsapp.ids import new_secret
@@ -280,10 +280,13 @@ def is_unsettled(store: Store, since: datetime) -> bool:
 
 
 def prune_marks(store: Store, before: datetime) -> None:
-    """Delete wire marks older than `before`, too old to settle an attempt."""
-    with store.write(durable=False):
-        store.execute(
-            "DELETE FROM wire WHERE at < ? AND number < (SELECT coalesce(min(wire_after), 0)"
-            " FROM scheduled_messages WHERE status = 'sending')",
-            [to_iso(before)],
-        )
+    """Delete wire marks older than `before` that no attempt may need."""
+    needed = "SELECT min(wire_after) FROM scheduled_messages WHERE status = 'sending'"
+    sql = (
+        "DELETE FROM wire WHERE at < :at AND number IN (SELECT number FROM wire"
+        f" WHERE number < coalesce(({needed}), {2**63 - 1}) ORDER BY number LIMIT {BATCH})"
+    )
+    deleted = BATCH
+    while deleted == BATCH:
+        with store.write(durable=False):
+            deleted = store.execute(sql, {"at": to_iso(before)}).rowcount

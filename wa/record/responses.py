@@ -102,6 +102,18 @@ def react(store: Store, key: Row, emoji: str, timestamp: int) -> bool:
     return bool(written.rowcount) and (before or "") != emoji
 
 
+def reacted_at(store: Store, key: Row) -> int:
+    """Return the time of a person's newest reaction to a message, in Unix seconds; 0 without any."""
+    return int(
+        store.value(
+            "SELECT timestamp FROM reactions WHERE chat_jid = :chat_jid AND message_id = :message_id"
+            " AND sender = :sender",
+            key,
+        )
+        or 0
+    )
+
+
 def add_receipt(store: Store, receipt: Row) -> bool:
     """Store that a recipient's device received, read or played a message. Return whether that is new.
 

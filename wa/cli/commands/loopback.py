@@ -1,4 +1,4 @@
-"""loopback say|delivered|fault|reset: the other people and the faults of the stand-in for WhatsApp."""
+"""loopback say|delivered|changes|fault|reset: the people and the faults of the stand-in for WhatsApp."""
 
 from __future__ import annotations
 
@@ -84,6 +84,27 @@ def delivered(ctx: typer.Context, as_json: Json = False) -> None:
 
 
 @loopback.command()
+def changes(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the reactions, edits and deletions that were accepted.
+
+    Example: wa loopback changes --json
+    """
+    app, server = _server(ctx)
+    app.out.table(
+        server.changes(),
+        ["time", "chat", "what", "message", "text"],
+        lambda row: [
+            app.out.time(from_iso(row["at"])),
+            show_jid(row["chat_jid"]),
+            row["kind"],
+            row["about"],
+            row["content"],
+        ],
+        "nothing was changed yet",
+    )
+
+
+@loopback.command()
 def fault(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(FAULTS) + ".")],
@@ -103,7 +124,7 @@ def fault(
 
 @loopback.command()
 def reset(ctx: typer.Context, as_json: Json = False) -> None:
-    """Clear all faults. The list of delivered messages stays.
+    """Clear all faults. The lists of what was accepted stay.
 
     Example: wa loopback reset
     """

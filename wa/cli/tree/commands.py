@@ -22,7 +22,8 @@ from wa.errors import ExitStatus, WaError
 
 PANELS = {
     "Commands: first steps": "link unlink status doctor listen",
-    "Messages": "send forward chats unread groups read poll search download export stats history",
+    "Messages": "send forward react edit delete chats unread groups read poll search download export"
+    " stats history",
     "Later, again, to many": "schedule run-scheduler pause resume template jobs",
     "People": "contacts",
     "To keep it running": "service backup db migrate-s3",
@@ -31,6 +32,7 @@ PANELS = {
 }
 """The commands by what they are for, as `wa --help` shows them."""
 _BESIDE = {"unlink": "link", "resume": "pause", "unread": "chats", "groups": "chats"}
+_BESIDE |= {"edit": "react", "delete": "react"}
 _PANEL = {name: panel for panel, names in PANELS.items() for name in names.split()}
 # The module of each command, so that only the module of the command that runs is loaded.
 COMMANDS = {name: _BESIDE.get(name, name.replace("-", "_")) for name in _PANEL}

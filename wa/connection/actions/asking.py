@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from datetime import timedelta
 
 from wa.connection import requests
 from wa.connection.actions import once
@@ -14,8 +13,8 @@ from wa.errors import Terminated, WaError
 from wa.queue.send import Scope
 from wa.store.database import Row
 
-ACTION_SECONDS, CALL_SECONDS = 60.0, 90.0
-"""Seconds for which an action waits to be begun, and seconds that its call may take."""
+CALL_SECONDS = 90.0
+"""Seconds that the call of an action may take."""
 PROOF_SECONDS = 3.0
 """Seconds that a command waits for a receipt that settles an unknown outcome."""
 END_SECONDS = 4.0
@@ -29,30 +28,26 @@ def act(context: Context, kind: str, args: Row, command: str | None) -> Row:
     `unknown-outcome` it may have been done, for every other code nothing was changed, and will not be.
     """
     held = list[BaseException]()
-    with stop_signals(held.append):
-        wish = begin(context, kind, args)
-    fault: BaseException | None = None
-    try:
-        if held:
-            raise held[0]
-        if command is None:
-            while not wish.over(context):  # the owner may change meanwhile
+    with stop_signals(held.append):  # to the end: a signal in between would leave what may still be done
+        wish, fault = begin(context, kind, args), None
+        try:
+            if command is not None and not held:
+                serve(context, command, Scope.WAITED, lambda owner: wish.over(context))
+            while command is None and not held and not wish.over(context):  # the owner may change meanwhile
                 time.sleep(LOOK_SECONDS)
-        else:
-            serve(context, command, Scope.WAITED, lambda owner: wish.over(context))
-    except BaseException as error:
-        fault = error
-    return wish.end(context, fault)
+        except BaseException as error:
+            fault = error
+        return wish.end(context, fault or (held[0] if held else None))
 
 
 def begin(context: Context, kind: str, args: Row, key: str | None = None) -> Wish:
     """Ask for an action, once for a key. Raise WaError if it may not be done now, and as `requests.with_key`.
 
-    Whoever begins must see to the end: without `Wish.end` it may still be done within ACTION_SECONDS.
+    Whoever begins must see to the end: without `Wish.end` it may still be done later, up to LONGEST_WAIT.
     """
     context.require_account()
     store, now = context.store, context.now()
-    expires = now + timedelta(seconds=ACTION_SECONDS)
+    expires = now + requests.LONGEST_WAIT
     number = requests.with_key(store, key, kind, args, now)
     if number is None:
         once.expect_allowed(store, context.settings, now)
@@ -67,7 +62,7 @@ class Wish:
 
     def __init__(self, number: int) -> None:
         self._number = number
-        self._withdrawn = time.monotonic() + ACTION_SECONDS
+        self._withdrawn = time.monotonic() + requests.LONGEST_WAIT.total_seconds()
         self._given_up = self._withdrawn + CALL_SECONDS
         self._unknown: float | None = None
 

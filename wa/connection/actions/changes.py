@@ -5,31 +5,58 @@ The arguments of each are `chat` (a JID) and `message_id`, and `text`: the emoji
 
 from __future__ import annotations
 
+import json
+import math
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from wa.connection.actions.action import Action
 from wa.connection.incoming.events import apply_event
 from wa.errors import WaError
-from wa.record import chats, messages
+from wa.queue import checks
+from wa.queue.kinds.edited import is_named
+from wa.record import chats, messages, responses
+from wa.record.changing import emoji, limits
 from wa.record.events import log
-from wa.record.names import canonical
+from wa.record.names import canonical, with_numbers
 from wa.store.database import Row, Store
 from wa.store.device import own_jid
+from wa.times import from_iso
 from wa.whatsapp.events import Deleted, Edited, Event, Reacted
 from wa.whatsapp.transport import Accepted, Change, Key, Timer, Transport
+
+_LIMITS = {"react": limits.check_react, "edit": limits.check_edit, "delete": limits.check_delete}
+
+
+def check(kind: str, store: Store, found: Row, text: str, now: datetime) -> None:
+    """Raise WaError unless a message, as `messages.find` returns it, may be changed so now."""
+    if kind == "react":
+        emoji.check(text)
+    elif kind == "edit":
+        checks.check_text(text)
+    _LIMITS[kind](store, found, now)
 
 
 def _prepare(kind: str, store: Store, args: Row, secret: bytes, now: datetime) -> Change:
     """Return the change, with the key of its message as the store knows it. Raise WaError."""
-    found = messages.find(store, args["chat"], args["message_id"])
+    found = messages.find(store, canonical(store, args["chat"]), args["message_id"])
     if found is None:
         raise WaError("not-found", f"there is no message {args['message_id']} in this chat any more")
+    check(kind, store, found, args["text"], now)
     key = Key(found["chat_jid"], found["message_id"], found["sender"], bool(found["is_from_me"]))
-    seconds, set_at = chats.ephemeral(store, canonical(store, found["chat_jid"]))
+    seconds, set_at = chats.ephemeral(store, found["chat_jid"])
     timer = Timer(seconds, set_at) if seconds else None
-    at = int(now.timestamp() * 1000)
-    return Change(kind, key, secret, args.get("text", ""), args.get("details"), timer, at)
+    text, details = _said(store, found, args["text"]) if kind == "edit" else (args["text"], None)
+    return Change(kind, key, secret, text, details, timer, int(now.timestamp() * 1000))
+
+
+def _said(store: Store, found: Row, text: str) -> tuple[str, dict[str, Any] | None]:
+    """Return the new text of a message and its `details`: whom it mentioned, and still does."""
+    before = json.loads(found["details"] or "{}").get("mentions", ())
+    text = with_numbers(store, text, before)
+    people = [jid for jid in map(partial(canonical, store), before) if is_named(text, jid)]
+    return text, {"mentions": people} if people else None
 
 
 def _call(transport: Transport, change: Change) -> Accepted:
@@ -37,20 +64,25 @@ def _call(transport: Transport, change: Change) -> Accepted:
 
 
 def _record(kind: str, store: Store, args: Row, answer: Accepted, now: datetime) -> Row:
-    """Change the message here as it is changed on WhatsApp. Return the id of its row."""
-    chat, message_id, me, at = args["chat"], args["message_id"], own_jid(store) or "me", answer.timestamp
+    """Change the message here as it is changed on WhatsApp. Return the JID of its chat."""
+    chat, message_id, me = canonical(store, args["chat"]), args["message_id"], own_jid(store) or "me"
+    found = messages.find(store, chat, message_id)
     event: Event
     if kind == "react":
+        key = {"chat_jid": chat, "message_id": message_id, "sender": me}
+        at = max(answer.timestamp, responses.reacted_at(store, key))  # the newest counts: this one
         event = Reacted(chat, message_id, me, args["text"], at)
     elif kind == "edit":
-        event = Edited(chat, message_id, args["text"], at, me, is_from_me=True, details=args.get("details"))
+        edited_at = found["edited_at"] if found else None
+        at = max(answer.timestamp, math.ceil(from_iso(edited_at).timestamp()) if edited_at else 0)
+        text, details = _said(store, found, args["text"]) if found else (args["text"], None)
+        event = Edited(chat, message_id, text, at, me, is_from_me=True, details=details)
     else:
-        event = Deleted(chat, message_id, at, is_from_me=True)
+        event = Deleted(chat, message_id, answer.timestamp, is_from_me=True)
     place = log.newest(store)
     apply_event(store, event, now)
     log.mark_ours(store, place)
-    found = messages.find(store, chat, message_id)
-    return {"id": found["id"] if found else None}
+    return {"chat": chat}
 
 
 def _action(kind: str) -> Action:

@@ -24,6 +24,7 @@ from wa.record import messages
 from wa.settings import Settings
 from wa.store.database import Row, Store
 from wa.times import from_iso, to_iso
+from wa.values import replace
 from wa.whatsapp.ids import new_secret
 from wa.whatsapp.transport import Accepted, Evidence, NotOnWhatsApp, NotSent, Refused, SendError, Transport
 
@@ -33,6 +34,14 @@ SPACING = timedelta(seconds=1)
 """The least time between two actions, of all commands together."""
 PROVABLE = timedelta(hours=24)
 """The age up to which a receipt still settles an action whose outcome is unknown."""
+_BLOCKED = {
+    "paused": ("wrong-state", "`wa resume` lets it go on"),
+    "ban": ("temporary-ban", "wait until then"),
+    "brake": ("rate-limit-exceeded", "try again then"),
+    "clock": ("wrong-state", "`wa doctor` looks at the clock"),
+    "disk": ("storage-error", "make room on the disk"),
+}
+"""The error, and what to do, for each reason why nothing is sent that holds for actions too."""
 LOOK = "look at it on your phone before you do it again"
 
 
@@ -53,22 +62,29 @@ class Answerer:
         """What is left to do of an action that was called while the store could not be written."""
 
     def answer(self) -> bool:
-        """Answer the oldest open request. Return whether there was one; call it again if the store fails."""
-        if self._unrecorded is None:
-            prove(self._store, self._now())
-            row = requests.oldest(self._store, self._now())
-            if row is None:
-                return False
-            if requests.is_repeatable(row):
-                requests.answer(self._store, self._transport, self._now(), row)
-                return True
-            if not self._wait_for_turn():
-                return False
-            self._act(row)
+        """Answer the oldest open request. Return whether there was one.
+
+        Raise sqlite3.OperationalError while the store cannot be written: call it again, and `record` first.
+        """
+        self.record()
+        prove(self._store, self._now())
+        row = requests.oldest(self._store, self._now())
+        if row is None:
+            return False
+        if requests.is_repeatable(row):
+            requests.answer(self._store, self._transport, self._now(), row)
+            return True
+        if not self._wait_for_turn():
+            return False
+        self._act(row)
+        self.record()
+        return True
+
+    def record(self) -> None:
+        """Record the outcome of the last action, if it is not recorded yet. Raise as `answer` does."""
         if self._unrecorded is not None:
             self._unrecorded()
             self._unrecorded = None
-        return True
 
     def refresh_groups(self) -> None:
         """Ask WhatsApp for our groups if those here may be out of date."""
@@ -86,8 +102,8 @@ class Answerer:
         """Claim an action, do it, and leave the recording of its outcome in `_unrecorded`."""
         from wa.connection.actions.table import ACTIONS
 
-        store, action, args = self._store, ACTIONS[row["kind"]], json.loads(row["args"])
-        claimed = _claim(store, self._settings, row, action, args, self._now())
+        store, action = self._store, ACTIONS[row["kind"]]
+        claimed = _claim(store, self._settings, row, action, self._now)
         if claimed is None:
             return
         try:
@@ -101,15 +117,15 @@ class Answerer:
             self._unrecorded = lambda: _record(store, row["id"], answer, self._now())
 
 
-def _claim(store: Store, settings: Settings, row: Row, action: Action, args: Row, now: datetime) -> Any:
+def _claim(store: Store, settings: Settings, row: Row, action: Action, clock: Callable[[], datetime]) -> Any:
     """Claim an action in one durable commit. Return what its call needs, None if it may not be done."""
     with store.write():
-        if requests.status(store, row["id"]) != "pending":  # its command has withdrawn it
+        now, secret = clock(), new_secret()
+        if not requests.is_wanted(store, row["id"], now):  # its command has withdrawn it, or has given up
             return None
-        secret = new_secret()
         try:
             expect_allowed(store, settings, now)
-            prepared = action.prepare(store, args, secret, now)
+            prepared = action.prepare(store, json.loads(row["args"]), secret, now)
         except WaError as error:
             requests.end(store, row["id"], "failed", _told(error))
             return None
@@ -119,16 +135,15 @@ def _claim(store: Store, settings: Settings, row: Row, action: Action, args: Row
 
 
 def expect_allowed(store: Store, settings: Settings, now: datetime) -> None:
-    """Raise WaError if nothing may be changed now: `wrong-state` while sending is paused, and in a ban."""
+    """Raise WaError if nothing may be changed now: `wrong-state` while sending is paused, and others.
+
+    With a wrong clock, nobody knows how old a message is. What spaces and counts messages does not count.
+    """
     block = pacing.blocked(store, now, settings)
-    if block is None:
-        return
-    if block.reason == "paused":
-        raise WaError("wrong-state", f"sending is paused: {block.text}", "nothing was changed; `wa resume`")
-    if block.reason == "ban":
-        raise WaError("temporary-ban", block.text, "wait until then")
-    if block.reason == "brake":
-        raise WaError("rate-limit-exceeded", block.text, "nothing was changed; try again then")
+    if block is not None and block.reason in _BLOCKED:
+        code, hint = _BLOCKED[block.reason]
+        text = f"sending is paused: {block.text}" if block.reason == "paused" else block.text
+        raise WaError(code, text, f"nothing was changed; {hint}")
 
 
 def _record(store: Store, number: int, answer: Any, now: datetime) -> None:
@@ -161,40 +176,49 @@ def settle(
     row = requests.get(store, number)
     action = ACTIONS[row["kind"]]
     if isinstance(error, NotSent) or (isinstance(error, Refused) and error.status < 500):
-        fault = _refused(store, action, error, now)
         with store.write():
-            requests.end(store, number, "failed", _told(fault))
+            requests.end(store, number, "failed", _told(_refused(store, action, error, now)))
         return
-    message_id = None
-    if action.is_message:
-        marks = outcomes.marks_after(store, row["wire_after"])
-        found = ask(row["secret"], marks) if marks else Evidence(sent=False)
+    found = _evidence(store, row, error, ask) if action.is_message else Evidence(sent=None)
+    with store.write():
         if found.sent is False:
             fault = WaError("network-error", str(error), "nothing was changed; try again")
-            with store.write():
-                requests.end(store, number, "failed", _told(fault))
+            requests.end(store, number, "failed", _told(fault))
             return
-        message_id = found.message_id
-    with store.write():
         fault = WaError("unknown-outcome", f"it may have been done: {error}", LOOK)
-        requests.end(store, number, "unknown", _told(fault), message_id)
+        requests.end(store, number, "unknown", _told(fault), found.message_id)
         if not action.is_message:
             store.set_state("groups_at", None)  # how it is now is asked of WhatsApp soon
+        elif found.sent:
+            _record(store, number, _as_claimed(requests.get(store, number)), now)
     prove(store, now)
 
 
+def _evidence(
+    store: Store, row: Row, error: SendError, ask: Callable[[bytes, list[str]], Evidence]
+) -> Evidence:
+    """Return whether an action left as a message: not without a wire mark since its claim; else ask.
+
+    A server that answered with an error of its own (5xx) may still have passed it on.
+    """
+    marks = outcomes.marks_after(store, row["wire_after"])
+    if not marks:
+        return Evidence(sent=False)
+    found = ask(row["secret"], marks)
+    return replace(found, sent=found.sent or None) if isinstance(error, Refused) else found
+
+
 def _refused(store: Store, action: Action, error: SendError, now: datetime) -> WaError:
-    """Return the error for an answer that says that nothing was done."""
+    """Return the error for an answer that says that nothing was done; in the caller's transaction."""
     if isinstance(error, Refused):
         if error.status == 429:
-            with store.write():
-                pacing.brake(store, now)
-            return WaError(
-                "rate-limit-exceeded", str(error), "nothing was changed; sending rests for a while"
-            )
+            pacing.brake(store, now)
+            hint = "nothing was changed; sending rests for a while"
+            return WaError("rate-limit-exceeded", str(error), hint)
         return action.refusal(error) or WaError("send-failed", str(error), "nothing was changed")
-    code = "recipient-not-found" if isinstance(error, NotOnWhatsApp) else "network-error"
-    return WaError(code, str(error), "nothing was changed; try again" if code == "network-error" else None)
+    if isinstance(error, NotOnWhatsApp):
+        return WaError("recipient-not-found", str(error), "nothing was changed")
+    return WaError("network-error", str(error), "nothing was changed; try again")
 
 
 def settle_dead(store: Store, ask: Callable[[bytes, list[str]], Evidence], now: datetime) -> None:
@@ -206,14 +230,14 @@ def settle_dead(store: Store, ask: Callable[[bytes, list[str]], Evidence], now: 
 def prove(store: Store, now: datetime) -> None:
     """Make the unknown actions `done` for which there is a receipt by now."""
     for row in requests.in_status(store, "unknown"):
-        args = json.loads(row["args"])
-        if (
-            row["message_id"]
-            and now - from_iso(row["claimed_at"]) < PROVABLE
-            and messages.is_confirmed(store, args["chat"], row["message_id"])
-        ):
-            sent_at = int(from_iso(row["claimed_at"]).timestamp())
-            _record(store, row["id"], Accepted(row["message_id"], sent_at), now)
+        chat, is_new = json.loads(row["args"]).get("chat"), now - from_iso(row["claimed_at"]) < PROVABLE
+        if row["message_id"] and is_new and messages.is_confirmed(store, chat, row["message_id"]):
+            _record(store, row["id"], _as_claimed(row), now)
+
+
+def _as_claimed(row: Row) -> Accepted:
+    """Return the acknowledgement of an unknown action that is proved: the time of its claim is its time."""
+    return Accepted(row["message_id"], int(from_iso(row["claimed_at"]).timestamp()))
 
 
 def _told(error: WaError) -> dict[str, Any]:

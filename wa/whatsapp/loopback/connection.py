@@ -187,7 +187,8 @@ class LoopbackTransport:
         if server is None or handlers is None or self._socket is None or self._token is None:
             raise NotConnected("no connection")
         if (version := server.version()) != self._seen:
-            self._seen, self._newest, self._faults = version, server.connection(), server.faults()
+            self._newest, self._faults = server.connection(), server.faults()
+            self._seen = version  # last, for the other thread
         if self._newest != self._token or _refusal(self._faults) is not None:
             raise NotConnected("the connection was lost")
         if to_jid in self._faults.get("not-on-whatsapp", "").split():

@@ -70,7 +70,8 @@ CREATE TABLE IF NOT EXISTS faults (name TEXT NOT NULL, value TEXT NOT NULL, PRIM
 CREATE TABLE IF NOT EXISTS connection (id INTEGER PRIMARY KEY CHECK (id = 1), token TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS changes (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, chat_jid TEXT NOT NULL, about TEXT NOT NULL,
-    content TEXT NOT NULL, message_id TEXT NOT NULL, secret TEXT NOT NULL UNIQUE, at TEXT NOT NULL
+    author TEXT NOT NULL, is_from_me INTEGER NOT NULL, content TEXT NOT NULL, message_id TEXT NOT NULL,
+    secret TEXT NOT NULL UNIQUE, at TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS read_marks (message_id TEXT PRIMARY KEY, chat_jid TEXT NOT NULL);
 """
@@ -165,7 +166,14 @@ class Loopback:
 
     def delivered(self) -> Iterator[dict[str, Any]]:
         """Yield the messages that were accepted for delivery, in order."""
-        cursor = self._db.execute("SELECT * FROM delivered ORDER BY id")
+        return self._all("delivered")
+
+    def changes(self) -> Iterator[dict[str, Any]]:
+        """Yield the changes of messages that were accepted, in order."""
+        return ({**row, "is_from_me": bool(row["is_from_me"])} for row in self._all("changes"))
+
+    def _all(self, table: str) -> Iterator[dict[str, Any]]:
+        cursor = self._db.execute(f"SELECT * FROM {table} ORDER BY id")
         names = [column[0] for column in cursor.description]
         return (dict(zip(names, row, strict=True)) for row in cursor)
 
@@ -179,7 +187,7 @@ class Loopback:
                 self._db.execute("INSERT OR IGNORE INTO faults VALUES (?, ?)", [name, setting])
 
     def reset(self) -> None:
-        """Clear all faults. The list of delivered messages stays."""
+        """Clear all faults. The lists of what was accepted stay."""
         with self._tell():
             self._db.execute("DELETE FROM faults")
 
@@ -219,12 +227,11 @@ class Loopback:
     def accept_change(self, change: Change, message_id: str, now: datetime, *, receipt: bool) -> None:
         """Accept a change of a message: from now on it cannot be withdrawn."""
         about = change.key
-        row = [change.kind, about.chat_jid, about.message_id, change.text, message_id, change.secret.hex()]
+        row = [about.chat_jid, about.message_id, about.sender, about.is_from_me, change.text]
         with self._write():
             self._db.execute(
-                "INSERT INTO changes (kind, chat_jid, about, content, message_id, secret, at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [*row, to_iso(now)],
+                "INSERT INTO changes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [change.kind, *row, message_id, change.secret.hex(), to_iso(now)],
             )
             if receipt:
                 self._put_receipt(about.chat_jid, message_id, now)

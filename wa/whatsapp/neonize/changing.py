@@ -10,6 +10,7 @@ from typing import Any
 
 from wa.jids import is_group
 from wa.whatsapp.neonize.client import Client
+from wa.whatsapp.neonize.encoding import mentions
 from wa.whatsapp.transport import Change
 
 
@@ -24,7 +25,7 @@ def build(lib: Any, client: Client, change: Change) -> Any:
         protocol = proto.editedMessage.message.protocolMessage
         _fill_key(client, protocol.key, change)
         protocol.type, protocol.timestampMS = protocol.MESSAGE_EDIT, change.at
-        _fill_text(protocol.editedMessage, change)
+        _fill_text(client, protocol.editedMessage, change)
     else:
         _fill_key(client, proto.protocolMessage.key, change)
         proto.protocolMessage.type = proto.protocolMessage.REVOKE
@@ -40,9 +41,11 @@ def _fill_key(client: Client, key: Any, change: Change) -> None:
         key.participant = client.lid_of(about.sender) or about.sender
 
 
-def _fill_text(message: Any, change: Change) -> None:
+def _fill_text(client: Client, message: Any, change: Change) -> None:
     part = message.extendedTextMessage
+    change, mentioned = mentions.with_hidden_ids(client, change)
     part.text = change.text
+    part.contextInfo.mentionedJID.extend(mentioned)
     if change.timer is not None:
         part.contextInfo.expiration = change.timer.seconds
         if change.timer.set_at is not None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
 from wa.values import replace
 from wa.whatsapp.neonize.client import Client
-from wa.whatsapp.transport import Outgoing
+from wa.whatsapp.transport import Change, Outgoing
+
+Said = TypeVar("Said", Outgoing, Change)
 
 
-def with_hidden_ids(client: Client, message: Outgoing) -> tuple[Outgoing, list[str]]:
+def with_hidden_ids(client: Client, message: Said) -> tuple[Said, list[str]]:
     """Return a message whose text mentions people by their hidden ids, and the JIDs of those people.
 
     A person whose hidden id the library does not know stays one by number.
