@@ -17,11 +17,9 @@ _CARD = re.compile(rb"BEGIN:VCARD\r?\n.*?END:VCARD\s*?(?:\r?\n|\Z)", re.DOTALL |
 
 
 def _poll(proto: Any, message: Outgoing) -> Any:
-    about = (message.details or {})["poll"]
-    # As phones do it: a poll of one choice has a field of its own.
-    part = proto.pollCreationMessageV3 if about.get("choices") == 1 else proto.pollCreationMessage
-    fill_poll(part, about)
-    return part
+    # Phones use pollCreationMessageV3 for one choice, which the library labels as a text for the server.
+    fill_poll(proto.pollCreationMessage, (message.details or {})["poll"])
+    return proto.pollCreationMessage
 
 
 def fill_poll(part: Any, about: Mapping[str, Any]) -> None:
@@ -39,7 +37,9 @@ def _place(proto: Any, message: Outgoing) -> Any:
 def fill_place(part: Any, where: Mapping[str, Any]) -> None:
     """Fill in a place: its name, address and coordinates."""
     part.degreesLatitude, part.degreesLongitude = where["latitude"], where["longitude"]
-    part.name, part.address = where.get("name", ""), where.get("address", "")
+    for field in ("name", "address"):
+        if field in where:
+            setattr(part, field, where[field])
 
 
 def _contacts(proto: Any, message: Outgoing) -> Any:
