@@ -29,7 +29,7 @@ def flat(event):
 
 def test_everybody_is_told_the_same_and_hooks_nothing_that_wa_did(wa, spawn, store, home, tmp_path):
     heard = tmp_path / "heard"
-    (tmp_path / "program").write_text(f"#!/bin/sh\ncat >> {heard}\necho >> {heard}\n")
+    (tmp_path / "program").write_text(f"printf '%s\\n' \"$(cat)\" >> {heard}\n")
     lines = [
         {"from": REEM, "text": "Hello", "id": "A1"},
         {"from": REEM, "text": "Hello there", "edit": "A1"},

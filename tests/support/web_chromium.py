@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import pytest
@@ -73,10 +74,15 @@ class Site:
         process.terminate()
         process.communicate()
 
-    def wa(self, *args: str) -> Any:
+    def wa(self, *args: str, stdin: str = "") -> Any:
         """Run a command on the home; return its JSON, if it prints any."""
         out = io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.closing(App(environ=self.env)) as app:
+        given = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
+        with (
+            patch("sys.stdin", given),
+            contextlib.redirect_stdout(out),
+            contextlib.closing(App(environ=self.env)) as app,
+        ):
             assert run(args, app) == 0, args
         return json.loads(out.getvalue()) if "--json" in args else out.getvalue()
 

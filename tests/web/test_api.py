@@ -181,13 +181,20 @@ def test_without_an_account_nothing_is_queued(wa, store, monkeypatch):
     assert store.value("SELECT count(*) FROM scheduled_messages") == 0
 
 
-def test_chats_messages_and_search(api, wa):
+def test_chats_messages_and_search(api, wa, store):
     for number, text in enumerate(("Are we on?", "Saturday then", "Ünïcode e")):
         wa("loopback", "say", "sister", text, "--id", f"A{number}")
     own(system_now, lambda: len(api("GET", "/api/v1/messages/search?q=e").json) == 3)
     (chat,) = api("GET", "/api/v1/chats").json
     assert (chat["name"], chat["is_group"]) == ("Reem Sample", False)
     assert api("GET", "/api/v1/chats?unread=true&limit=1").json == [chat]
+    for said in ("archived", "pinned", "muted"):
+        assert api("GET", f"/api/v1/chats?{said}=true").json == []
+    with store.write():
+        store.update("chats", REEM_JID, {"is_archived": 1, "is_pinned": 1, "muted_until": 4_102_444_800})
+    for said in ("archived", "pinned", "muted"):
+        (found,) = api("GET", f"/api/v1/chats?{said}=true").json
+        assert found["id"] == REEM_JID
     rows = api("GET", "/api/v1/messages?chat=sister&limit=2").json
     assert rows == wa("read", "sister", "2", "--json").json
     assert [row["content"] for row in rows] == ["Saturday then", "Ünïcode e"]

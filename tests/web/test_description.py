@@ -16,6 +16,8 @@ from web_client import SECRET, serving
 from wa.connection.context import system_now
 
 FAR = "2030-12-24 10:00"
+CHANGES = ("react", "edit", "delete")
+"""What needs somebody who is connected; it is tried in test_changes.py."""
 KINDS = {"string": str, "integer": int, "boolean": bool, "object": dict, "array": list, "null": type(None)}
 ST = str(Path(sys.executable).parent / "st")
 
@@ -155,7 +157,14 @@ def test_answers_have_exactly_the_columns_that_are_described(api, wa, home):
     own(system_now, lambda: api("GET", path).json["status"] == "failed")
     ask("POST", f"{path}/retry", {}, f"{named}/retry")
     ask("POST", f"{path}/cancel", template=f"{named}/cancel")
-    ask("GET", "/api/v1/messages?chat=sister")
+    (message, *_) = ask("GET", "/api/v1/messages?chat=sister")
+    ask("GET", f"/api/v1/messages/{message['id']}", template="/api/v1/messages/{message}")
+    ask(
+        "POST",
+        f"/api/v1/messages/{message['id']}/forward",
+        {"to": ["me"]},
+        "/api/v1/messages/{message}/forward",
+    )
     ask("GET", "/api/v1/messages/search?q=satur")
     ask("GET", "/api/v1/chats")
     ask("GET", "/api/v1/status")
@@ -164,7 +173,7 @@ def test_answers_have_exactly_the_columns_that_are_described(api, wa, home):
     rest = {where for where, _ in operations(root)} - seen
     assert rest <= {
         "GET /metrics", "GET /media/{id}", "GET /api/v1/events", "POST /api/v1/schedule/{id}/resolve",
-        "POST /api/v1/jobs/{id}/retry",
+        "POST /api/v1/jobs/{id}/retry", *(f"POST /api/v1/messages/{{message}}/{verb}" for verb in CHANGES),
     }  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import webp
-from conftest import ADAM, REEM
+from conftest import ADAM, ADAM_JID, REEM, REEM_JID, wait_for
 from media_samples import picture
+from test_changes import owned, say
 from test_uploads import form, kept, post
 from web_client import serving
 
@@ -99,3 +100,49 @@ def test_what_does_not_go_together_is_refused_and_leaves_nothing(api, store, hom
         assert str(home.path) not in reply.json["error"]["message"]
     assert kept(home) == []
     assert store.value("SELECT count(*) FROM scheduled_messages") == 0
+
+
+# ── Forwarding ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_message_is_forwarded_to_each_once_for_the_key(api, wa, store, home):
+    say(wa, store, {"from": REEM, "text": "The news", "id": "A1"})
+    body = {"to": ["adam", "sister", ADAM]}
+    made = api("POST", f"{PATH}/A1/forward", body, idempotency_key="f")
+    assert (made.status, made.header("idempotency-key")) == (202, "f")
+    assert [(row["to_jid"], row["message"], row["details"]) for row in made.json] == [
+        (ADAM_JID, "The news", {"forwarded": 1}),
+        (REEM_JID, "The news", {"forwarded": 1}),
+    ]
+    again = api("POST", f"{PATH}/A1/forward", body, idempotency_key="f")
+    assert (again.status, [row["id"] for row in again.json]) == (200, [row["id"] for row in made.json])
+    draft = api("POST", f"{PATH}/last/forward?chat=sister", {"to": ["me"], "draft": True, "key": "d"})
+    assert (draft.status, [row["status"] for row in draft.json]) == (201, ["draft"])
+    for path, to, status, code in (
+        ("A1", ["adam", "nobody"], 404, "recipient-not-found"),
+        ("A1", [], 400, "usage"),
+        ("B1", ["adam"], 404, "not-found"),
+    ):
+        reply = api("POST", f"{PATH}/{path}/forward", {"to": to})
+        assert (reply.status, reply.code) == (status, code)
+    assert store.value("SELECT count(*) FROM scheduled_messages") == 3
+
+
+def test_the_file_of_a_forward_is_fetched_first(api, wa, store, home):
+    say(wa, store, {"from": REEM, "text": "Look", "id": "A1", "type": "image"})
+    nobody = api("POST", f"{PATH}/A1/forward", {"to": ["adam"]})
+    assert (nobody.status, nobody.code) == (503, "network-error")
+    assert "could not be fetched" in nobody.json["error"]["message"]
+    raw = PNG
+    with store.write():
+        store.execute("UPDATE messages SET raw_proto = ?", [raw])
+    with owned(api):
+        made = api("POST", f"{PATH}/A1/forward", {"to": ["adam"]})
+        assert made.status == 202, made.body
+        wait_for(lambda: api("GET", f"/api/v1/schedule/{made.json[0]['id']}").json["status"] == "sent")
+    (row,) = made.json
+    assert (row["media_type"], row["message"]) == ("image", "Look")
+    assert (home.path / row["media_path"]).read_bytes() == raw
+    store.execute("UPDATE messages SET deleted_at = 'then' WHERE message_id = 'A1'")
+    gone = api("POST", f"{PATH}/A1/forward", {"to": ["adam"]})
+    assert (gone.status, gone.code) == (409, "wrong-state")

@@ -18,6 +18,8 @@ from wa.web import pages
 from wa.web.access import Headers, Refused
 from wa.web.answers import OF_HTTP, Answer, answer, failed
 from wa.web.api import contacts, events, fields, jobs, media, messages, schedule, series, templates
+from wa.web.api.actions import forward
+from wa.web.api.actions import messages as one_message
 from wa.web.api.route import Route
 from wa.web.description.openapi import described, operation_id
 from wa.web.guard import ADMITTED
@@ -46,7 +48,7 @@ def make_application(work: Work, health: Health) -> FastAPI:
     made.add_exception_handler(RequestValidationError, _on_invalid)
     _add_open(made, work, health)
     _add_operations(made, work, health)
-    for part in (messages, schedule, contacts, jobs, series, templates, events, media):
+    for part in (messages, one_message, forward, schedule, contacts, jobs, series, templates, events, media):
         part.add_to(made, work)
     site.add_to(made, work)
     known: list[bytes] = []

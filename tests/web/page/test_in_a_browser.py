@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from urllib.parse import urlsplit
@@ -126,6 +127,20 @@ def test_a_chat_is_searched_read_and_answered_while_somebody_writes(site):
         site.wa("loopback", "say", REEM, "Good, that one")
         talk.get_by_text("Good, that one").wait_for()
         assert shifts(page) == []
+        ours = talk.locator("li", has_text="The blue one")
+        ours.get_by_role("link", name="More").click()
+        page.get_by_label("New text").fill("The green one")
+        page.get_by_role("button", name="Save").click()
+        ours = talk.locator("li", has_text="The green one")
+        ours.get_by_text("edited").wait_for()
+        (sent,) = [row["message_id"] for row in rows(site, "sent") if row["message"] == "The blue one"]
+        line = {"from": REEM, "react": sent, "text": "🎉"}
+        site.wa("loopback", "say", "-", stdin=json.dumps(line))
+        ours.get_by_text("🎉").wait_for()
+        theirs = talk.locator("li", has_text="Good, that one")
+        theirs.get_by_role("link", name="More").click()
+        page.get_by_role("button", name="Heart").dblclick()
+        theirs.get_by_text("❤").wait_for()
     sent = [row for row in rows(site, "sent") if row["message"] == "The blue one"]
     assert len(sent) == 1
 
@@ -279,7 +294,8 @@ def screens(site):
     return [
         "/", "/schedule", "/schedule?template=greeting&q=sister&at=never&rule=x", f"/queue/{row['id']}/edit",
         "/queue/all/sent", "/queue/all/cancelled", "/chats", "/chats?q=book", f"/chats/{REEM_JID}",
-        f"/chats/{REEM_JID}?q=nothing", "/contacts", f"/contacts/{number}", "/contacts/new", "/jobs",
+        f"/chats/{REEM_JID}?q=nothing", f"/chats/{REEM_JID}/message/1", "/contacts", f"/contacts/{number}",
+        "/contacts/new", "/jobs",
         f"/jobs/{job['id']}", f"/series/{row['series_id']}", "/nothing", "/login",
         "/figures?by=day", f"/figures?chat={REEM_JID}&days=365&by=hour",
     ]  # fmt: skip

@@ -68,6 +68,10 @@ class Pool:
         finally:
             timer.cancel()
 
+    def leave(self, act: Act[object]) -> None:
+        """Have something done in its turn, whose result nobody waits for."""
+        self._waiting.put((Future(), act))
+
     def stop(self, deadline: float) -> None:
         """End the threads when they have done what waits; the deadline leaves them to the process's end."""
         for _ in self._threads:
@@ -138,6 +142,10 @@ class Work:
         if self.settings.read_only:
             raise read_only_error("this would send or change something")
         return await self._writer.run(act)
+
+    def write_later(self, act: Act[object]) -> None:
+        """Do work that changes the store, without waiting for it."""
+        self._writer.leave(act)
 
     def stop(self) -> None:
         """End the threads."""

@@ -93,12 +93,24 @@ def add_to(paths: FastAPI, work: Work) -> None:
 
     @paths.get("/api/v1/chats", summary="The chats, newest message first")
     async def chats(
-        limit: Limit = 20, unread: Flag = False, channels: Flag = False, cursor: Cursor = ""
+        limit: Limit = 20,
+        unread: Flag = False,
+        channels: Flag = False,
+        archived: Flag = False,
+        pinned: Flag = False,
+        muted: Flag = False,
+        cursor: Cursor = "",
     ) -> Response:
         def act(context: Context) -> Answer:
-            after = cursors.chat(cursor)
             found = chat_list.listing(
-                context.store, limit + 1, unread_only=unread, channels=channels, after=after
+                context.store,
+                limit + 1,
+                unread_only=unread,
+                channels=channels,
+                archived=archived,
+                pinned=pinned,
+                muted_at=int(context.now().timestamp()) if muted else None,
+                after=cursors.chat(cursor),
             )
             return listed(found[:limit], cursors.of_chat(found[limit - 1]) if len(found) > limit else None)
 

@@ -39,6 +39,11 @@ _OF_FIRST = {
 _OF_PATH = {
     "GET /api/v1/messages": listed(ref("Message")),
     "GET /api/v1/messages/search": listed(ref("FoundMessage")),
+    "GET /api/v1/messages/{message}": ref("Message"),
+    "POST /api/v1/messages/{message}/forward": listed(ref("Queued")),
+    "POST /api/v1/messages/{message}/react": ref("Message"),
+    "POST /api/v1/messages/{message}/edit": ref("Message"),
+    "POST /api/v1/messages/{message}/delete": ref("Message"),
     "GET /api/v1/jobs/{id}": ref("JobWithParts"),
     "GET /api/v1/status": ref("Status"),
     "GET /health": ref("Health"),
@@ -49,9 +54,11 @@ _PATH_WORDS = {
     "id": "The id, its beginning, or the part after `_`.",
     "who": "The id of a contact, a number, or the whole name.",
     "name": "The name of the template.",
+    "message": "The `id` of its row, or the `message_id` that WhatsApp gave it.",
 }
 _WORDS = {
     "alias": "Other names for the contact.",
+    "archived": "Only chats that are archived on the phone.",
     "at": "When: `25 dec 10:00`, `tomorrow 9am`, ISO 8601.",
     "channels": "List the channels in place of the chats.",
     "chat": "The chat: a name or alias, a phone number, a JID, or me.",
@@ -70,6 +77,8 @@ _WORDS = {
     "force": "Send it even if it may have been sent already.",
     "outcome": "Whether the message is in the chat.",
     "part": "The messages, in order.",
+    "muted": "Only chats that are muted on the phone.",
+    "pinned": "Only chats that are pinned on the phone.",
     "q": "The words to search for.",
     "remove": "Remove them, in place of adding them.",
     "remove_phone": "Numbers to remove.",
@@ -158,13 +167,14 @@ def _complete(path: str, method: str, operation: Schema, schemas: Schema) -> Non
         operation["security"] = [{"secret": []}]
     else:
         answers["503"] |= _content(path, method, first)
-    if any(each["name"] == "Idempotency-Key" for each in operation.get("parameters", [])):
+    makes_a_row = "201" in answers or "202" in answers
+    if makes_a_row and any(each["name"] == "Idempotency-Key" for each in operation.get("parameters", [])):
         content = _content(path, method, first)["content"]
         header = {"description": "The key of the message.", "schema": {"type": "string"}}
         answers |= {
             status: {"description": text, "content": content, "headers": {"Idempotency-Key": header}}
             for status, text in _MADE.items()
-            if status != "202" or path == "/api/v1/messages"
+            if status != "202" or path.startswith("/api/v1/messages")
         }
     if path in FILE_PATHS and "requestBody" in operation:
         content = operation["requestBody"]["content"]

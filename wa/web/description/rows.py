@@ -79,11 +79,15 @@ SCHEMAS = {
         series={"anyOf": [_row(_SERIES, **_SERIES_STATUS), {"type": "null"}]},
     ),
     "Series": _row(f"{_SERIES} next[]", **_SERIES_STATUS),
-    "Message": _row(
-        f"{_MESSAGE} receipts{{}}?",
-        message_type=_one_of(*TYPES),
-        reactions=listed(_row("sender? emoji timestamp#? at?")),
-    ),
+    "Message": {
+        **_row(
+            f"{_MESSAGE} receipts{{}}?",
+            message_type=_one_of(*TYPES),
+            reactions=listed(_row("sender? emoji timestamp#? at?")),
+        ),
+        "description": "A poll has `poll` too: its `question`, its `options`, each with `name`, `votes` and"
+        " `voters`, and `unknown_votes`.",
+    },
     "FoundMessage": _row(f"{_MESSAGE} snippet", message_type=_one_of(*TYPES)),
     "Chat": _row(
         "id name? is_group! unread_count# last_message_time#? last_message_at? last_message? last_is_from_me!"

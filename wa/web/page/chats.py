@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -119,7 +120,7 @@ def conversation(
     store = context.store
     jid, before = jid_of(context, chat), _message_place(query["before"])
     found = messages.conversation(store, jid, _MESSAGES + 1, up_to=before or messages.END)
-    talk = _talk(context, responses.counted(store, found[-_MESSAGES:]))
+    shown = talk(context, responses.counted(store, found[-_MESSAGES:]))
     quoted = messages.about(store, jid, query["reply_to"]) if query["reply_to"] else None
     first, last = (found[-_MESSAGES:][0], found[-1]) if found else (None, None)
     name = stored_name(store, jid)
@@ -131,7 +132,7 @@ def conversation(
         "address": render.address(jid, name),
         "is_group": is_group(jid),
         "can_answer": is_person_or_group(jid),
-        "talk": talk,
+        "talk": shown,
         "earlier": f"{first['timestamp']}~{first['id']}" if first and len(found) > _MESSAGES else None,
         "is_old": before is not None,
         "last": _cursor(last),
@@ -172,8 +173,8 @@ def newer(context: Context, chat: str, query: Form) -> Answer:
     )
     found = messages.conversation(store, jid, _MESSAGES)
     new = [row for row in found if (row["timestamp"], row["id"]) > after]
-    talk = _talk(context, responses.counted(store, new))
-    return render.part("newer.html", talk=talk, jid=jid, last=_cursor(found[-1] if found else None))
+    shown = talk(context, responses.counted(store, new))
+    return render.part("newer.html", talk=shown, jid=jid, last=_cursor(found[-1] if found else None))
 
 
 def one(context: Context, chat: str, query: Form) -> Answer:
@@ -183,11 +184,11 @@ def one(context: Context, chat: str, query: Form) -> Answer:
     found = messages.about(store, jid, query["id"])
     if found is None:
         raise WaError("not-found", "this message is gone", "load the page again")
-    talk = _talk(context, responses.counted(store, messages.with_reactions(store, [found])))
-    return render.part("talk.html", talk=[{**talk[0], "day": None}], jid=jid)
+    (shown,) = talk(context, responses.counted(store, messages.with_reactions(store, [found])))
+    return render.part("talk.html", talk=[{**shown, "day": None}], jid=jid)
 
 
-def _talk(context: Context, found: list[Row]) -> list[dict[str, Any]]:
+def talk(context: Context, found: list[Row]) -> list[dict[str, Any]]:
     """Return messages as they are shown; the first of each day has the day."""
     zone, now = context.settings.zone, context.now()
     days = [render.day(moment(row["timestamp"]), zone, now) for row in found]
@@ -210,6 +211,7 @@ def _message(context: Context, row: Row) -> dict[str, Any]:
         "is_own": bool(row["is_from_me"]),
         "is_of_many": is_group(row["chat_jid"]),
         "is_notice": kind == "system",
+        "is_gone": bool(row["deleted_at"]),
         "who": show_jid(row["sender"], row["sender_name"]),
         "text": "" if is_bare else said(context.store, row, lambda moment: _time(context, moment)),
         "iso": f"{at:%Y-%m-%dT%H:%MZ}",
@@ -217,7 +219,10 @@ def _message(context: Context, row: Row) -> dict[str, Any]:
         "is_edited": bool(row["edited_at"]) and not row["deleted_at"],
         "is_to_many": row["receipts"] is not None,
         "word": _word(row) if row["is_from_me"] else None,
-        "reactions": " ".join(each["emoji"] for each in row["reactions"]),
+        "reactions": " ".join(
+            emoji if times == 1 else f"{emoji} {times}"
+            for emoji, times in Counter(each["emoji"] for each in row["reactions"]).items()
+        ),
         "quote": _quote(context, about),
         "picture": is_there and kind in _PICTURES,
         "sound": is_there and kind in _SOUND,

@@ -21,6 +21,7 @@ from wa.web.api.fields import reply
 from wa.web.page import chats, contacts, forms, frame, jobs, queue, reading, render, schedule, static
 from wa.web.page.figures import screen as figures
 from wa.web.page.forms import Done, Form
+from wa.web.page.message import screen as message
 from wa.web.page.render import View
 
 _YEAR = 365 * 24 * 3600
@@ -121,6 +122,15 @@ def add_to(paths: FastAPI, work: Work) -> None:
     on_get("/chats/{chat}", lambda c, v, query, where: chats.conversation(c, v, where["chat"], query))
     on_get("/chats/{chat}/newer", lambda c, v, query, where: chats.newer(c, where["chat"], query))
     on_get("/chats/{chat}/one", lambda c, v, query, where: chats.one(c, where["chat"], query))
+    on_get(
+        "/chats/{chat}/message/{id}",
+        lambda c, v, query, where: message.screen(c, v, where["chat"], where["id"], query),
+    )
+
+    async def change(request: Request) -> Response:
+        return await _change(work, request)
+
+    paths.add_route("/chats/{chat}/message/{id}", change, ["POST"], include_in_schema=False)
     on_post("/chats/{chat}", lambda c, v, form, where: chats.act(c, v, where["chat"], form))
 
     on_get("/contacts", lambda c, v, query, where: contacts.screen(c, v, query))
@@ -134,6 +144,16 @@ def add_to(paths: FastAPI, work: Work) -> None:
     on_get("/figures", lambda c, v, query, where: figures.screen(c, v, query))
     on_get("/series/{series}", lambda c, v, query, where: jobs.series_screen(c, v, where["series"]))
     on_post("/series/{series}", lambda c, v, form, where: jobs.change_series(c, v, where["series"], form))
+
+
+async def _change(work: Work, request: Request) -> Response:
+    """Change a message as a form says; the process that holds the connection does it."""
+    view, form = view_of(request), Form({})
+    try:
+        form, where = forms.read(await request.body()), request.path_params
+        return reply(await message.act(work, view, where["chat"], where["id"], form))
+    except (WaError, Refused) as error:
+        return reply(frame.trouble(error, view, form))
 
 
 async def _theme(request: Request) -> Response:

@@ -165,6 +165,9 @@ function onMessage(message) {
   const talk = document.getElementById("talk");
   if (talk?.dataset.newer && message.chat_jid === talk.dataset.chat) later("talk", readOn);
   else announce("message");
+  const poll = message.message_type === "system" && message.quoted_id;  // a vote changes what it is about
+  const shown = poll && talk?.querySelector(`[data-message="${CSS.escape(poll)}"]`);
+  if (shown) onChange({ chat_jid: message.chat_jid, message_id: poll, id: shown.id.slice(1) });
 }
 function onChange(told) {                                 // an edit, a deletion, a reaction, a receipt
   const talk = document.getElementById("talk"), id = "c" + (told.row_id ?? told.id);
@@ -216,7 +219,7 @@ document.addEventListener("DOMContentLoaded", () => {
   document.addEventListener("visibilitychange", watch);
 });
 addEventListener("load", () => {                          // after the browser has gone to what the address names
-  if (document.getElementById("talk") && ["", "#answer"].includes(location.hash) && !location.search) scrollTo(0, document.documentElement.scrollHeight);
+  if (document.querySelector("#talk[data-newer]") && ["", "#answer"].includes(location.hash) && !location.search) scrollTo(0, document.documentElement.scrollHeight);
 });
 addEventListener("pagehide", () => stream?.close());
 

@@ -1,0 +1,232 @@
+"""What is done with a message over HTTP: reactions, edits and deletions, once, and told from what was not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from conftest import ADAM, REEM, REEM_JID, own, wait_for
+from web_client import serving
+from web_page import Browser
+
+from wa.connection.context import system_now
+from wa.times import to_iso
+from wa.whatsapp.loopback.server import Loopback
+
+PATH = "/api/v1/messages"
+
+
+@pytest.fixture
+def api(wa):
+    wa("contacts", "add", "Reem Sample", REEM, "--alias", "sister")
+    with serving() as client:
+        yield client
+
+
+@contextmanager
+def owned(api):
+    """Hold the connection in a thread of this process."""
+    done = threading.Event()
+    owner = threading.Thread(target=own, args=(system_now, done.is_set))
+    owner.start()
+    try:
+        wait_for(lambda: api("GET", "/api/v1/status").json["connection"] == "connected")
+        yield
+    finally:
+        done.set()
+        owner.join()
+
+
+def say(wa, store, *lines):
+    """Let messages come, and wait until they are stored."""
+    wa("loopback", "say", "-", stdin="\n".join(map(json.dumps, lines)))
+    last = lines[-1]["id"]
+    own(system_now, lambda: store.value("SELECT 1 FROM messages WHERE message_id = ?", [last]))
+
+
+def done_with(home):
+    """Return the changes that the stand-in accepted, in order: kind, message id and text of each."""
+    server = Loopback(home)
+    try:
+        return server._db.execute("SELECT kind, about, content FROM changes ORDER BY id").fetchall()
+    finally:
+        server.close()
+
+
+def test_a_message_is_reacted_to_edited_and_deleted_as_by_the_commands(api, wa, home, store):
+    say(wa, store, {"from": REEM, "text": "Lunch?", "id": "A1"})
+    with owned(api):
+        sent = api("POST", f"{PATH}?wait=30", {"to": "sister", "text": "Yez"}).json["message_id"]
+        number = store.value("SELECT id FROM messages WHERE message_id = ?", [sent])
+        reacted = api("POST", f"{PATH}/A1/react", {"emoji": "👍"})
+        assert (reacted.status, [each["emoji"] for each in reacted.json["reactions"]]) == (200, ["👍"])
+        edited = api("POST", f"{PATH}/{number}/edit", {"text": "Yes"})
+        assert (edited.json["content"], bool(edited.json["edited_at"])) == ("Yes", True)
+        assert api("GET", f"{PATH}/{number}").json == edited.json
+        deleted = api("POST", f"{PATH}/last/delete?chat=sister")
+        assert (deleted.json["id"], deleted.json["content"]) == (number, None)
+        assert deleted.json["deleted_at"]
+        again = api("POST", f"{PATH}/{sent}/delete?chat=sister")
+        assert (again.status, again.code) == (409, "wrong-state")
+    assert api("GET", f"{PATH}?chat=sister").json == wa("read", "sister", "--json").json
+    assert done_with(home) == [("react", "A1", "👍"), ("edit", sent, "Yes"), ("delete", sent, "")]
+
+
+def test_the_lines_of_the_docs_do_what_they_say(api, wa, home, store):
+    say(wa, store, {"from": REEM, "text": "Lunch?", "id": "A1"})
+    docs = (Path(__file__).parents[2] / "docs/http.md").read_text(encoding="utf-8")
+    part = docs.partition("## What one does with a message")[2].partition("\n## ")[0]
+    lines = [shlex.split(line) for line in re.findall(r"^\$ (curl .*)$", part, re.MULTILINE)]
+    assert len(lines) == 5
+    with owned(api):
+        sent = api("POST", f"{PATH}?wait=30", {"to": "sister", "text": "On my way"}).json["message_id"]
+        for words in lines:
+            (path,) = [each.removeprefix("$WA_URL") for each in words if each.startswith("$WA_URL")]
+            body = json.loads(words[words.index("--json") + 1]) if "--json" in words else None
+            reply = api("POST" if body or "-X" in words else "GET", path, body)
+            assert reply.status == (202 if path.endswith("/forward") else 200), words
+    assert done_with(home) == [
+        ("react", sent, "👍"),
+        ("edit", sent, "On my way, with cake"),
+        ("delete", sent, ""),
+    ]
+
+
+def test_the_same_key_does_it_once_and_what_changed_nothing_may_be_tried_again(api, wa, home, store):
+    say(wa, store, {"from": REEM, "text": "Lunch?", "id": "A1"})
+    body, key = {"emoji": "👍"}, {"idempotency_key": "k"}
+    nobody = api("POST", f"{PATH}/A1/react", body, **key)
+    assert (nobody.status, nobody.code) == (503, "network-error")
+    assert "nothing was changed" in nobody.json["error"]["hint"]
+    assert store.value("SELECT count(*) FROM requests") == 0  # and nothing is done later
+    with owned(api):
+        wa("loopback", "fault", "refuse", "463")
+        assert api("POST", f"{PATH}/A1/react", body, **key).status == 422
+        wa("loopback", "fault", "refuse", "off")
+
+        async def at_once():
+            return await asyncio.gather(*(api.ask("POST", f"{PATH}/A1/react", body, **key) for _ in range(4)))
+
+        assert [each.status for each in asyncio.run(at_once())] == [200] * 4
+        wa("pause")
+        repeated = api("POST", f"{PATH}/A1/react", body, **key)
+        assert (repeated.status, [each["emoji"] for each in repeated.json["reactions"]]) == (200, ["👍"])
+        paused = api("POST", f"{PATH}/A1/react", {"emoji": ""})
+        assert (paused.status, paused.code) == (409, "wrong-state")
+        other = api("POST", f"{PATH}/A1/react", {"emoji": "😂"}, **key)
+        assert (other.status, other.code) == (400, "usage")
+    assert done_with(home) == [("react", "A1", "👍")]
+
+
+def test_what_may_have_been_done_is_409_and_is_not_done_again(api, wa, home, store, monkeypatch):
+    monkeypatch.setattr("wa.connection.actions.asking.PROOF_SECONDS", 0.1)
+    say(wa, store, {"from": REEM, "text": "Lunch?", "id": "A1"})
+    wa("loopback", "fault", "ack-lost", "on")
+    wa("loopback", "fault", "ack-timeout", "0.1")
+    wa("loopback", "fault", "receipts", "off")
+    with owned(api):
+        for _ in range(2):
+            lost = api("POST", f"{PATH}/A1/react", {"emoji": "👍"}, idempotency_key="k")
+            assert (lost.status, lost.code) == (409, "unknown-outcome")
+    assert done_with(home) == [("react", "A1", "👍")]
+    assert api("GET", f"{PATH}/A1").json["reactions"] == []
+
+
+def test_a_server_that_ends_leaves_nothing_to_be_done_later(api, wa, home, store):
+    say(wa, store, {"from": REEM, "text": "Lunch?", "id": "A1"})
+
+    async def cut():
+        asking = asyncio.ensure_future(api.ask("POST", f"{PATH}/A1/react", {"emoji": "👍"}))
+        while store.value("SELECT count(*) FROM requests") == 0:
+            await asyncio.sleep(0.01)
+        asking.cancel()
+        with suppress(asyncio.CancelledError):
+            await asking
+
+    with owned(api):
+        store.set_state("acted_at", to_iso(system_now()))  # so that it waits a second for its turn
+        asyncio.run(cut())
+        wait_for(lambda: store.value("SELECT status FROM requests") == "withdrawn")
+    assert done_with(home) == []
+
+
+def test_bad_input_is_refused_before_anybody_is_asked(api, wa, store):
+    say(
+        wa, store,
+        {"from": REEM, "text": "One", "id": "AB1"},
+        {"from": REEM, "text": "Two", "id": "AB2"},
+        {"from": ADAM, "text": "Three", "id": "AB1"},
+        {"from": REEM, "text": "Old", "id": "OLD", "timestamp": 1_700_000_000},
+    )  # fmt: skip
+    for path, body, status, code in (
+        (f"{PATH}/NONE/react", {"emoji": "👍"}, 404, "not-found"),
+        (f"{PATH}/{'9' * 30}/react", {"emoji": "👍"}, 404, "not-found"),
+        (f"{PATH}/AB1/react", {"emoji": "👍"}, 404, "ambiguous"),
+        (f"{PATH}/AB/react?chat=sister", {"emoji": "👍"}, 404, "ambiguous"),
+        (f"{PATH}/AB2/react?chat={ADAM}", {"emoji": "👍"}, 404, "not-found"),
+        (f"{PATH}/last:0/react?chat=sister", {"emoji": "👍"}, 400, "usage"),
+        (f"{PATH}/AB2/react", {"emoji": "word"}, 400, "usage"),
+        (f"{PATH}/AB2/react", {"emoji": None}, 400, "usage"),
+        (f"{PATH}/AB2/edit", {"text": ""}, 400, "usage"),
+        (f"{PATH}/AB2/edit", {"text": "Mine"}, 409, "wrong-state"),
+        (f"{PATH}/AB2/delete", None, 409, "wrong-state"),
+        (f"{PATH}/AB2/delete", {"for": "me"}, 400, "usage"),
+    ):
+        reply = api("POST", path, body)
+        assert (reply.status, reply.code) == (status, code), path
+    assert api("GET", f"{PATH}/AB1?chat={ADAM}").json["content"] == "Three"
+    assert store.value("SELECT count(*) FROM requests") == 0
+
+
+def test_the_page_shows_what_became_of_a_message_and_changes_it(api, wa, home, store):
+    say(
+        wa, store,
+        {"from": REEM, "text": "Lunch?", "id": "A1"},
+        {"from": "me", "to": REEM_JID, "text": "Yez", "id": "B1", "reply_to": "A1"},
+    )  # fmt: skip
+    browser = Browser(api)
+
+    def open_message(text):
+        number = store.value("SELECT id FROM messages WHERE content = ?", [text])
+        page = browser.open(f"/chats/{REEM_JID}")
+        href = f"/chats/{REEM_JID}/message/{number}"
+        assert href in [each.get("href") for _, each in page.tags]
+        return browser.open(href)
+
+    page = open_message("Lunch?")
+    buttons = [label for form in page.forms for _, _, label in form.buttons]
+    assert "Save" not in buttons
+    assert "Delete it" not in buttons
+    page = browser.press("👍")
+    assert (page.status, "nothing is running" in page.text.lower()) == (503, True)
+    with owned(api):
+        browser.press("👍")
+        assert browser.page.path == f"/chats/{REEM_JID}"
+        assert "👍" in browser.page.text
+        page = open_message("Lunch?")
+        assert "👍 You" in page.text
+        page = browser.press("React", emoji="word")
+        assert (page.status, "is not one emoji" in page.text) == (400, True)
+        browser.press("Take 👍 back")
+        assert "👍" not in browser.page.text
+        page = open_message("Yez")
+        browser.press("Save", text="Yes\r\nplease")
+        assert "Yes please Answer" in browser.page.text
+        assert "edited" in browser.page.text
+        form = open_message("Yes\nplease").form("Delete it")
+        page = browser.press("Delete it")
+        assert "(deleted)" in page.text
+        again = browser.send(form.action, [*form.fields, ("do", "delete")])
+        assert again.path == f"/chats/{REEM_JID}"  # the same form twice
+        page = browser.open(form.action)
+        assert [each for each in page.forms if each.action == form.action] == []
+    assert [each[0] for each in done_with(home)] == ["react", "react", "edit", "delete"]
+    for path in (f"/chats/{REEM_JID}/message/99", f"/chats/{REEM_JID}/message/x", f"/chats/{ADAM}/message/1"):
+        assert browser.open(path).status == 404
+    assert browser.send(form.action, [("do", "explode")]).status == 400

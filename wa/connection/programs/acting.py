@@ -1,0 +1,95 @@
+"""An action that a program asks for: begun once for its key, and waited for without a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from wa.connection import requests
+from wa.connection.actions import asking
+from wa.connection.actions.asking import Wish
+from wa.connection.context import Context
+from wa.connection.programs.work import Act, Work
+from wa.connection.status import line_of
+from wa.errors import WaError
+from wa.store.database import Row
+from wa.store.locks import lock_holder
+
+LOOK_SECONDS = 0.05
+"""Seconds between two looks for what became of an action."""
+ALONE_SECONDS = 5.0
+"""Seconds for which another process may take the connection over, once its holder has ended."""
+
+
+async def act(
+    work: Work, kind: str, find: Act[Row], check: Callable[[Context, Row], None], key: str | None
+) -> tuple[Row, Row]:
+    """Let the owner of the connection do an action once for a key. Return its arguments, and its result.
+
+    `find` returns the arguments; `check` raises WaError if that may not be done now. Raise as
+    `asking.act` does, and WaError `network-error` at once where nobody is connected.
+    """
+    begun: list[Wish] = []
+    alone: list[float] = []
+
+    def begin(context: Context) -> Row:
+        args = find(context)
+        if requests.with_key(context.store, key, kind, args, context.now()) is None:
+            check(context, args)
+            _expect_line(context)
+        begun.append(asking.begin(context, kind, args, key))
+        return args
+
+    def is_over(context: Context) -> bool:
+        if lock_holder(context.home.session_lock) is not None:
+            alone.clear()
+        elif not alone:
+            alone.append(time.monotonic())
+        return begun[0].over(context) or bool(alone and time.monotonic() - alone[0] > ALONE_SECONDS)
+
+    try:
+        args = await work.write(begin)
+        while not await work.read(is_over):
+            await asyncio.sleep(LOOK_SECONDS)
+        return args, await work.write(begun[0].end)
+    except asyncio.CancelledError:  # the server ends: nothing is left to be done later
+        work.write_later(lambda context: [wish.end(context) for wish in begun])
+        raise
+
+
+async def ask(work: Work, kind: str, args: Row, seconds: float) -> Row:
+    """Let the owner of the connection answer what may be asked again, within `seconds`. Return its result.
+
+    Raise WaError as the answer says, and `network-error` without one.
+    """
+
+    def put(context: Context) -> list[int]:
+        _expect_line(context)
+        numbers = requests.put(context.store, kind, [args], context.now() + timedelta(seconds=seconds))
+        context.wake_owner()
+        return numbers
+
+    numbers = await work.write(put)
+    deadline = time.monotonic() + seconds
+    while await work.read(lambda context: requests.are_open(context.store, kind, numbers)):
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+    ((result, error),) = await work.read(lambda context: requests.results(context.store, kind, numbers))
+    if error is not None:
+        raise error
+    return result
+
+
+def _expect_line(context: Context) -> None:
+    """Raise WaError `network-error` if nobody holds the connection, or the line is down."""
+    line = line_of(context.home, context.now())
+    if line.owner is None:
+        message = "nothing is running that is connected to WhatsApp"
+        hint = "nothing was changed; `wa listen` or `wa run-scheduler` is connected"
+        raise WaError("network-error", message, hint)
+    if line.state == "offline":
+        message = "there is no connection to WhatsApp" + (f": {line.reason}" if line.reason else "")
+        raise WaError("network-error", message, "nothing was changed; try again")
