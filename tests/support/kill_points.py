@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from wa.cli import main as cli
-from wa.connection import apply
+from wa.connection import apply, requests
+from wa.connection.actions import asking, once
 from wa.connection.incoming import recorder
 from wa.connection.owner import Owner
 from wa.connection.spool import Spool
@@ -28,6 +29,15 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
     "accepted": (Loopback, "accept", False),
     "acknowledged": (LoopbackTransport, "send", False),
     "recorded": (Owner, "_send_one", False),
+    "putting": (requests, "put_once", True),
+    "put": (requests, "put_once", False),
+    "claiming action": (once, "_claim", True),
+    "claimed action": (once, "_claim", False),
+    "marked action": (Loopback, "accept_change", True),
+    "accepted action": (Loopback, "accept_change", False),
+    "acknowledged action": (LoopbackTransport, "change", False),
+    "recorded action": (once, "_record", False),
+    "told action": (asking, "act", False),
     "taken": (Spool, "append", True),
     "spooled": (Spool, "append", False),
     "applying": (apply, "apply_event", False),

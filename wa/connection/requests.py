@@ -188,6 +188,12 @@ def in_status(store: Store, status: str) -> list[Row]:
     return store.rows(f"SELECT * FROM {_OPEN} ? ORDER BY id", [status])
 
 
+def done_after(store: Store, row: Row) -> list[Row]:
+    """Return the requests of the kind of a request that were added after it and are done."""
+    sql = "SELECT * FROM requests WHERE id > ? AND kind = ? AND status = 'done'"
+    return store.rows(sql, [row["id"], row["kind"]])
+
+
 def refresh_groups(store: Store, transport: Transport, now: datetime) -> None:
     """Ask WhatsApp for our groups once a day, for changes while we were offline come with no event."""
     if groups_are_stale(store, now):

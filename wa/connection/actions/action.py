@@ -9,7 +9,11 @@ from typing import Any
 from wa.errors import WaError
 from wa.store.database import Row, Store
 from wa.values import Value
-from wa.whatsapp.transport import Refused, Transport
+from wa.whatsapp.transport import Accepted, Refused, Transport
+
+
+class Proved(Accepted):
+    """What stands for the acknowledgement of an action that a receipt proves, by our clock at its claim."""
 
 
 def _no_other_words(refusal: Refused) -> WaError | None:

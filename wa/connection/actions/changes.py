@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from wa.connection.actions.action import Action
+from wa.connection.actions.action import Action, Proved
 from wa.connection.incoming.events import apply_event
 from wa.errors import WaError
 from wa.queue import checks
@@ -64,21 +64,25 @@ def _call(transport: Transport, change: Change) -> Accepted:
 
 
 def _record(kind: str, store: Store, args: Row, answer: Accepted, now: datetime) -> Row:
-    """Change the message here as it is changed on WhatsApp. Return the JID of its chat."""
+    """Change the message here as it is changed on WhatsApp. Return the JID of its chat.
+
+    What is acknowledged is the newest change, whatever the clocks say.
+    """
     chat, message_id, me = canonical(store, args["chat"]), args["message_id"], own_jid(store) or "me"
-    found = messages.find(store, chat, message_id)
+    found, at = messages.find(store, chat, message_id), answer.timestamp
+    is_newest = not isinstance(answer, Proved)
     event: Event
     if kind == "react":
         key = {"chat_jid": chat, "message_id": message_id, "sender": me}
-        at = max(answer.timestamp, responses.reacted_at(store, key))  # the newest counts: this one
+        at = max(at, responses.reacted_at(store, key)) if is_newest else at
         event = Reacted(chat, message_id, me, args["text"], at)
     elif kind == "edit":
-        edited_at = found["edited_at"] if found else None
-        at = max(answer.timestamp, math.ceil(from_iso(edited_at).timestamp()) if edited_at else 0)
+        if is_newest and found and found["edited_at"]:
+            at = max(at, math.ceil(from_iso(found["edited_at"]).timestamp()))
         text, details = _said(store, found, args["text"]) if found else (args["text"], None)
         event = Edited(chat, message_id, text, at, me, is_from_me=True, details=details)
     else:
-        event = Deleted(chat, message_id, answer.timestamp, is_from_me=True)
+        event = Deleted(chat, message_id, at, is_from_me=True)
     place = log.newest(store)
     apply_event(store, event, now)
     log.mark_ours(store, place)

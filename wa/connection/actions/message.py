@@ -19,7 +19,8 @@ def change(context: Context, kind: str, chat: str, msg: str, text: str, command:
     """
     args = arguments(context, kind, chat, msg, text)
     before = shown(context, args)
-    asking.act(context, kind, args, command)
+    if asking.act(context, kind, args, command).get("unrecorded"):
+        context.note("it is done, and could not be recorded here: see the log of the process that did it")
     return before, shown(context, args)
 
 

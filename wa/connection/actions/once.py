@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wa.connection import requests
-from wa.connection.actions.action import Action
+from wa.connection.actions.action import Action, Proved
 from wa.errors import WaError
 from wa.queue import outcomes, pacing
 from wa.record import messages
@@ -154,7 +154,10 @@ def _record(store: Store, number: int, answer: Any, now: datetime) -> None:
     with store.write():
         try:
             with store.savepoint():
-                result = ACTIONS[row["kind"]].record(store, json.loads(row["args"]), answer, now)
+                if isinstance(answer, Proved) and _is_outdone(store, row):
+                    result: Row = {}
+                else:
+                    result = ACTIONS[row["kind"]].record(store, json.loads(row["args"]), answer, now)
         except sqlite3.OperationalError:  # the store cannot be written now
             raise
         except Exception:  # a bug of ours must not make anybody do it a second time
@@ -190,7 +193,7 @@ def settle(
         if not action.is_message:
             store.set_state("groups_at", None)  # how it is now is asked of WhatsApp soon
         elif found.sent:
-            _record(store, number, _as_claimed(requests.get(store, number)), now)
+            _record(store, number, _proved(requests.get(store, number)), now)
     prove(store, now)
 
 
@@ -232,12 +235,19 @@ def prove(store: Store, now: datetime) -> None:
     for row in requests.in_status(store, "unknown"):
         chat, is_new = json.loads(row["args"]).get("chat"), now - from_iso(row["claimed_at"]) < PROVABLE
         if row["message_id"] and is_new and messages.is_confirmed(store, chat, row["message_id"]):
-            _record(store, row["id"], _as_claimed(row), now)
+            _record(store, row["id"], _proved(row), now)
 
 
-def _as_claimed(row: Row) -> Accepted:
-    """Return the acknowledgement of an unknown action that is proved: the time of its claim is its time."""
-    return Accepted(row["message_id"], int(from_iso(row["claimed_at"]).timestamp()))
+def _proved(row: Row) -> Proved:
+    return Proved(row["message_id"], int(from_iso(row["claimed_at"]).timestamp()))
+
+
+def _is_outdone(store: Store, row: Row) -> bool:
+    """Return whether a later action of the kind is done with the same message, as if this one came first."""
+    about = json.loads(row["args"]).get("message_id")
+    return about is not None and any(
+        json.loads(each["args"]).get("message_id") == about for each in requests.done_after(store, row)
+    )
 
 
 def _told(error: WaError) -> dict[str, Any]:
