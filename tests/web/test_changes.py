@@ -215,6 +215,12 @@ def test_the_page_shows_what_became_of_a_message_and_changes_it(api, wa, home, s
         assert (page.status, "is not one emoji" in page.text) == (400, True)
         browser.press("Take 👍 back")
         assert "👍" not in browser.page.text
+        page = open_message("Lunch?")
+        assert (browser.press("Forward").status, "say to whom" in browser.page.text.lower()) == (400, True)
+        page = browser.press("Forward", q="nobody at all")
+        assert (page.status, dict(page.form("Forward").fields)["q"]) == (404, "nobody at all")
+        browser.press("Forward", q="me")
+        assert re.fullmatch(r"/chats/12025550100@s.whatsapp.net\?row=.+", browser.page.path)
         page = open_message("Yez")
         browser.press("Save", text="Yes\r\nplease")
         assert "Yes please Answer" in browser.page.text

@@ -10,6 +10,7 @@ from wa.connection.context import Context
 from wa.connection.programs.work import Work
 from wa.errors import WaError
 from wa.jids import show_jid
+from wa.queue.kinds import forward as forwarding
 from wa.record import messages, responses
 from wa.record.changing import anywhere
 from wa.record.changing.limits import EDIT_WITHIN
@@ -18,6 +19,7 @@ from wa.record.messages import moment
 from wa.record.names import canonical, stored_name
 from wa.store.database import Row
 from wa.web.answers import Answer, status_of
+from wa.web.api.actions.forward import Forward, send
 from wa.web.api.actions.messages import change
 from wa.web.page import chats, frame, render
 from wa.web.page.forms import Form, new_key
@@ -68,7 +70,7 @@ def screen(
         "back": _place(context, row),
         "reactions": [{**each, "who": _who(context, each["sender"])} for each in shown["reactions"]],
         "voters": _voters(context, shown.get("poll")),
-        "can": {kind: _can(context, kind, row) for kind in _TRIED},
+        "can": {**{kind: _can(context, kind, row) for kind in _TRIED}, "forward": _can_forward(about)},
         "offered": _OFFERED,
         "mine": mine[0] if mine else None,
         "text": form["text"] or row["content"] or "",
@@ -84,6 +86,14 @@ def _can(context: Context, kind: str, row: Row) -> bool:
     """Return whether a message may be changed so now."""
     try:
         changes.check(kind, context.store, row, _TRIED[kind], context.now())
+    except WaError:
+        return False
+    return True
+
+
+def _can_forward(about: Row) -> bool:
+    try:
+        forwarding.check(about)
     except WaError:
         return False
     return True
@@ -116,6 +126,8 @@ def _place(context: Context, row: Row) -> str:
 
 async def act(work: Work, view: View, chat: str, number: str, form: Form) -> Answer:
     """Change a message as a form says, once for its key, and lead back to the chat."""
+    if form["do"] == "forward":
+        return await _forward(work, view, chat, number, form)
     kind, _, text = str(form["do"]).partition(" ")
     if form["do"] in ("react", "edit"):
         text = str(form["emoji"] if kind == "react" else form["text"])
@@ -124,6 +136,24 @@ async def act(work: Work, view: View, chat: str, number: str, form: Form) -> Ans
     try:
         await change(work, kind, text.strip(), form.key, lambda context: found(context, chat, number))
     except WaError as error:
-        told, status = render.said(error), status_of(error)
-        return await work.read(lambda context: screen(context, view, chat, number, form, told, status))
+        return await _again(work, view, chat, number, form, error)
     return await work.read(lambda context: render.moved(view, _place(context, found(context, chat, number))))
+
+
+async def _forward(work: Work, view: View, chat: str, number: str, form: Form) -> Answer:
+    """Forward a message as a form says, once for its key, and lead to the chat that it goes to."""
+    to = str(form["to"] or form["q"].strip())
+    try:
+        if not to:
+            raise WaError("usage", "say to whom it goes", "a name, an alias or a number")
+        body = Forward(to=[to])
+        (row,), _ = await send(work, lambda context: found(context, chat, number), body, form.key, "web")
+    except WaError as error:
+        return await _again(work, view, chat, number, form, error)
+    return render.moved(view, f"/chats/{render.in_path(row['to_jid'])}", row=row["id"])
+
+
+async def _again(work: Work, view: View, chat: str, number: str, form: Form, error: WaError) -> Answer:
+    """Return the screen once more, with an error and what was typed."""
+    told, status = render.said(error), status_of(error)
+    return await work.read(lambda context: screen(context, view, chat, number, form, told, status))
