@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -19,11 +20,17 @@ from sealing import digests, seal
 from wa.connection.incoming import sealed as opening
 from wa.connection.incoming.events import apply_event
 from wa.errors import WaError
+from wa.people.recipients import Recipient
+from wa.queue.compose import Part, queue_now
+from wa.queue.outcomes import settle
+from wa.queue.send import Scope, claim
 from wa.record import merge_chats, messages, search, write
 from wa.record.events import log
 from wa.record.search import Filter
+from wa.settings import parse_settings
 from wa.store.condition import check
 from wa.store.database import Row, Store
+from wa.store.device import keep_account
 from wa.values import replace
 from wa.whatsapp.events import Deleted, Edited, Event, JidMapped, MessageReceived
 from wa.whatsapp.neonize.decoding.content import events_of
@@ -31,6 +38,7 @@ from wa.whatsapp.neonize.decoding.decode import history
 from wa.whatsapp.neonize.decoding.sealed import opened
 from wa.whatsapp.neonize.decoding.unsealed import events_in
 from wa.whatsapp.sealed import Sealed
+from wa.whatsapp.transport import Accepted, Evidence
 
 _folder = str(installed_neonize() / "proto")
 if _folder not in sys.path:  # without importing neonize itself, which would load the library
@@ -482,6 +490,24 @@ def test_a_vote_may_be_for_several_options_none_or_one_that_nobody_knows(talk: T
     assert talk.row(other)["content"] == "Voted: an option that is not known here"
     assert talk.row(asked)["poll"]["unknown_votes"] == 1
     assert "(an option that is not known here): 1" in wa("read", GROUP).out
+
+
+def test_a_vote_in_our_poll_that_comes_before_its_acknowledgement_counts(talk: Talk) -> None:
+    store, now = talk.store, NOW
+    with store.write():
+        keep_account(store, ME, MY_LID, None, now)
+    part = Part("x", kind="poll", details={"poll": {"question": "Lunch?", "options": ["Pizza", "Soup"]}})
+    row = queue_now(store, Recipient(GROUP, None, None), part, now, grace=timedelta(hours=1))
+    taken = claim(store, now, parse_settings({}, lambda: "UTC"), Scope.ALL)
+    assert taken is not None
+    cast = vote("P1", "Soup", author=MY_LID, secret=taken.message.secret)
+    talk.says(cast, by=ADAM, chat=GROUP)
+    early = talk.says(vote("P1", "Pizza", author=ME, by=REEM_LID, secret=b"x" * 32), by=REEM_LID, chat=GROUP)
+    assert talk.waiting() == 2
+    settle(store, row["id"], Accepted("P1", AT), lambda secret, marked: Evidence(sent=None), now)
+    opening.open_due(store, talk.library, now)
+    assert (counts(talk, "P1"), talk.waiting()) == ({"Pizza": 0, "Soup": 1}, 1)
+    assert talk.row(early)["content"] == "Voted in a poll"
 
 
 def test_votes_before_their_poll_wait_and_then_count(talk: Talk) -> None:

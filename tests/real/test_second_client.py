@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import webp
 from baileys import HERE, OLDER, OLDEST, STATUS, content_of, encoded
 from conftest import wait_for
 from linked import Device, past
@@ -185,6 +186,33 @@ def test_an_answer_names_to_baileys_the_message_that_it_quotes(scene):
     _, content = content_of(scene.goes("Blue", "--reply-to", question["key"]["id"]))
     assert content["text"] == "Blue"
     assert content["contextInfo"]["stanzaId"] == question["key"]["id"]
+
+
+def test_what_is_more_than_a_text_reaches_baileys(scene, tmp_path):
+    for name, data in (("cat.webp", webp.lossy()), ("cake.jpg", picture())):
+        (tmp_path / name).write_bytes(data)
+    scene.device.run("contacts", "add", "Nadia Sample", "447700900199")
+    poll = ("--poll", "Lunch?", "--option", "Pizza", "--option", "Soup")
+    field, content = content_of(scene.goes(*poll))
+    assert (field, content["name"], content["selectableOptionsCount"]) == ("pollCreationMessage", "Lunch?", 1)
+    field, content = content_of(scene.goes("--location", "-33.9,18.4", "--name", "Cape Town"))
+    assert (field, content["degreesLatitude"], content["name"]) == ("locationMessage", -33.9, "Cape Town")
+    field, content = content_of(scene.goes("--contact", "nadia"))
+    assert (field, content["displayName"]) == ("contactMessage", "Nadia Sample")
+    sticker = scene.goes("--sticker", str(tmp_path / "cat.webp"))
+    assert content_of(sticker)[0] == "stickerMessage"
+    assert scene.baileys.sha256(sticker["key"]["id"]) == sha256(webp.lossy())
+    _, content = content_of(scene.goes("Hi @me", "--mention", "me"))
+    assert content["contextInfo"]["mentionedJid"] in ([scene.reem.pn], [scene.reem.lid])
+    field, content = content_of(scene.goes("look", "--file", str(tmp_path / "cake.jpg"), "--view-once"))
+    assert (field, content["message"]["imageMessage"]["viewOnce"]) == ("viewOnceMessage", True)
+    cake = picture()
+    came = scene.comes({"image": encoded(cake), "caption": "a cake"})["key"]["id"]
+    row = scene.device.json("forward", scene.adam.number, came, scene.adam.number)
+    back = scene.baileys.message(row["message_id"])
+    assert content_of(back)[1]["contextInfo"]["forwardingScore"] == 1
+    assert content_of(back)[1]["caption"] == "a cake"
+    assert scene.baileys.sha256(row["message_id"]) == sha256(cake)
 
 
 @pytest.mark.parametrize("kind", FILES)

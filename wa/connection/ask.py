@@ -75,11 +75,12 @@ def mark_read(context: Context, chat: str, up_to: int) -> None:
 
 
 def ask_each(
-    context: Context, kind: str, arguments: Sequence[dict[str, Any]], command: str, seconds: float
+    context: Context, kind: str, arguments: Sequence[dict[str, Any]], command: str | None, seconds: float
 ) -> list[Result]:
-    """Let the owner do several requests, or become the owner and do them. Return the result of each.
+    """Let the owner do several requests, or become the owner for `command` and do them.
 
-    Each may take `seconds`. Raise WaError when the connection ends for good.
+    With None for `command`, another process must be the owner. Return the result of each, which may take
+    `seconds`. Raise WaError when the connection ends for good.
     """
     store = context.store
     numbers = requests.put(
@@ -93,7 +94,10 @@ def ask_each(
     def over(owner: Owner | None) -> bool:
         return not requests.are_open(store, kind, numbers) or time.monotonic() > deadline
 
-    serve(context, command, Scope.WAITED, over)
+    if command is not None:
+        serve(context, command, Scope.WAITED, over)
+    while command is None and not over(None):
+        time.sleep(LOOK_SECONDS)
     return requests.results(store, kind, numbers)
 
 

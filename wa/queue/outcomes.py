@@ -18,6 +18,7 @@ from wa.record import messages, reads, write
 from wa.record.events import told
 from wa.store.database import Row, Store
 from wa.store.device import own_jid
+from wa.store.rewrites import message_sent
 from wa.texts import counted
 from wa.times import format_duration, from_iso, to_iso
 from wa.values import replace
@@ -193,6 +194,8 @@ def _record_sent(store: Store, sent: Row, message_id: str, timestamp: int, now: 
         secret=sent["secret"] if kind == "poll" else None,  # votes are sealed with it
     )
     number = write.record(store, event, "live", now)
+    if kind == "poll":  # somebody may have voted before the acknowledgement
+        message_sent.run(store, message_id)
     if number is not None and sent["media_path"]:
         write.attach_files(store, [(number, sent["media_path"], None)])
 

@@ -157,6 +157,9 @@ A message that went out since the backup was made must not go out again.
 message_deleted: Rewrite[[Store, str, str, datetime]] = Rewrite(["wa.hooks.deliveries", "wa.hooks.sessions"])
 """Forget what a message said that was deleted for everyone: `….run(store, chat, message_id, deleted_at)`."""
 
+message_sent: Rewrite[[Store, str]] = Rewrite(["wa.connection.incoming.waiting"])
+"""Follow a message of ours that is recorded after answers to it may have come: `….run(store, message_id)`."""
+
 still_needed: Rewrite[[Store, Sequence[Row], set[int]]] = Rewrite(
     ["wa.queue.retired.needs", "wa.hooks.table"]
 )

@@ -13,7 +13,7 @@ from wa.record.events import told
 from wa.record.messages import EDIT, LAST_SECOND, find, is_stand_in, moment
 from wa.record.names import canonical, may_be_of_one
 from wa.store.database import Row, Store
-from wa.store.rewrites import join_chats
+from wa.store.rewrites import join_chats, message_sent
 from wa.times import to_iso
 from wa.whatsapp.events import MessageReceived
 from wa.whatsapp.sealed import Sealed
@@ -90,6 +90,11 @@ def wake(store: Store, arrived: Iterable[MessageReceived]) -> None:
         is_theirs = found is not None and found["sender"] == canonical(store, event.sender)
         if event.secret and found is not None and is_theirs:  # it may have been recorded without it
             write.change(store, found["id"], {"secret": event.secret})
+
+
+@message_sent.part
+def _wake_for_ours(store: Store, message_id: str) -> None:
+    store.execute("UPDATE sealed SET is_due = 1 WHERE target_id = ?", [message_id])
 
 
 def show_closed(store: Store, row: Row, now: datetime) -> None:
