@@ -173,7 +173,7 @@ def sent_row(text):
     """Return the columns of a sent queue row from which its message is made."""
     return {
         "to_jid": REEM_JID, "message": text, "quoted_id": None,
-        "media_type": None, "media_path": None, "file_name": None,
+        "media_type": None, "details": None, "media_path": None, "file_name": None,
     }  # fmt: skip
 
 
