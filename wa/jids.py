@@ -93,7 +93,12 @@ def is_person_or_group(jid: str) -> bool:
 
 def is_apart(jid: str) -> bool:
     """Return whether a JID is that of status posts or of a channel, which are no conversations."""
-    return jid == STATUS or jid.endswith("@newsletter")
+    return jid == STATUS or is_channel(jid)
+
+
+def is_channel(jid: str) -> bool:
+    """Return whether a JID is that of a channel."""
+    return jid.endswith("@newsletter")
 
 
 def check_recipient(jid: str) -> None:

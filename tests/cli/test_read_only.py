@@ -35,6 +35,7 @@ chats --channels
 unread
 groups
 read sister 20
+poll sister {poll}
 search saturday --from sister
 export sister --format html
 export --all
@@ -100,7 +101,8 @@ def all_lines(home: Path, folder: Path):
     with Store_at(home) as store:
         row = store.value("SELECT id FROM scheduled_messages WHERE status = 'pending' AND job_id IS NULL")
         job = store.value("SELECT id FROM jobs")
-    named = {"row": row, "job": job, "root": ROOT, "folder": folder}
+        poll = store.value("SELECT message_id FROM messages WHERE message_type = 'poll'")
+    named = {"poll": poll, "row": row, "job": job, "root": ROOT, "folder": folder}
     looks, changes = (
         [line.format(**named) for line in text.splitlines() if line] for text in (LOOKS + REHEARSES, CHANGES)
     )
@@ -173,6 +175,7 @@ def lived_in(wa, home, prepared, tmp_path):
             'loopback say sister "Yes, on Saturday at ten"',
             'loopback say 447700900456 "Dinner at eight" --group Family',
             'send sister "Are you coming on Saturday?"',
+            'send sister --poll "Where?" --option Park --option Home',
             'schedule add sister "Good morning" --at "in 9 days"',
             'jobs add --title Hello --to sister --part Hi --at "in 9 days"',
             "backup",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from conftest import wait_for
+
+from wa.errors import ExitStatus
 
 pytest_plugins = ["linked_fixture"]
 
@@ -15,6 +18,113 @@ def row_of(device, chat, message_id):
 def emoji(row):
     """Return who reacted to a message with what."""
     return {each["sender"]: each["emoji"] for each in row["reactions"]}
+
+
+def edits(person, after=0):
+    """Return the attribute `edit` of the messages that the clients of a person sent: what changed others."""
+    return [each["attrs"].get("edit", "") for each in person.said("message")[after:]]
+
+
+def shows(people, message_id, **expected):
+    """Return whether the phones of these people show this of a message."""
+    found = [person.shows(message_id) for person in people]
+    return all(each[name] == value for each in found for name, value in expected.items())
+
+
+@pytest.mark.parametrize("owner", ["a listener", "the command"])
+def test_a_message_is_changed_by_us_on_every_phone_and_here(device, adam, reem, owner):
+    device.listening() if owner == "a listener" else device.alone()
+    chat, both = adam.number, (adam, reem)
+    sent = device.json("send", chat, "before")["message_id"]
+    before = len(reem.said("message"))
+    row = device.json("react", chat, sent, "👍")
+    assert (row["message_id"], emoji(row)) == (sent, {reem.pn: "👍"})
+    assert shows(both, sent, reactions={reem.number: "👍"})
+    row = device.json("edit", chat, "last", "after")
+    assert (row["content"], bool(row["edited_at"])) == ("after", True)
+    assert shows(both, sent, text="after", edited=True)
+    assert emoji(device.json("react", chat, sent[:-2], "")) == {}
+    assert shows(both, sent, reactions={})
+    row = device.json("delete", chat, "last")
+    assert (row["content"], bool(row["deleted_at"])) == (None, True)
+    assert shows(both, sent, deleted=reem.number)
+    assert edits(reem, before) == ["", "1", "7", "7"]
+    assert device.chat(adam) == [row]
+
+
+def test_what_others_wrote_is_reacted_to_and_they_see_it(device, listener, adam, reem, town):
+    group = town.group("Walks", adam, reem, town.person("Zoe"))
+    for chat, to in ((adam.number, reem), (group, group)):
+        asked = adam.send(to, "Sunday?")
+        listener.event(lambda event, sent=asked: event["message_id"] == sent)
+        device.ok("react", chat, "last", "🎉")
+        assert shows((adam, reem), asked, reactions={reem.number: "🎉"})
+        adam.react(to, asked, "👍")
+        wait_for(lambda chat=chat: len(emoji(device.chat(chat)[-1])) == 2, what="both reactions")
+        assert emoji(device.chat(chat)[-1]) == {reem.pn: "🎉", adam.pn: "👍"}
+
+
+def test_our_own_message_in_a_chat_by_hidden_id_is_deleted_as_ours(device, listener, newcomer, reem, town):
+    hidden = newcomer("Hidden", mapped=False)
+    hidden.send(reem, "who am I?")
+    wait_for(lambda: device.chat(hidden.lid), what="the chat by hidden id")
+    group = town.group("Both", reem, hidden)
+    for chat in (hidden.lid, group):
+        sent = device.json("send", chat, "never mind")["message_id"]
+        device.ok("edit", chat, sent, "never mind that")
+        device.ok("delete", chat, sent)
+        assert edits(reem)[-2:] == ["1", "7"]
+        keys = [key_in(entry) for entry in hidden.inbox() if key_in(entry).get("ID") == sent]
+        assert [each.get("fromMe") for each in keys] == [True, True]
+        assert shows((hidden, reem), sent, deleted=reem.number)
+
+
+def key_in(entry):
+    """Return the key of the message that one of an inbox edits or deletes, {} if it does neither."""
+    message = entry.get("message", {})
+    message = message.get("editedMessage", {}).get("message", message)
+    return message.get("protocolMessage", {}).get("key", {})
+
+
+def test_an_admin_deletes_what_another_wrote(device, listener, adam, reem, town):
+    group = town.group("Ours", reem, adam)
+    regretted = adam.send(group, "no")
+    listener.event(lambda event: event["message_id"] == regretted)
+    device.ok("delete", group, regretted)
+    assert edits(reem)[-1] == "8"
+    assert shows((adam, reem), regretted, deleted=reem.number)
+    town.group_change(group, adam, "demote", reem)
+    again = adam.send(group, "no, again")
+    listener.event(lambda event: event["message_id"] == again)
+    done = device.run("delete", group, again, "--json")
+    assert (done.code, done.error["code"]) == (ExitStatus.USAGE, "wrong-state")
+    assert shows((adam, reem), again, deleted="")
+
+
+@pytest.mark.parametrize("args", [("react", "👍"), ("edit", "after"), ("delete",)], ids=lambda args: args[0])
+def test_a_change_that_the_server_refuses_is_told_and_changes_nothing(device, listener, adam, reem, args):
+    kind, *words = args
+    sent = device.json("send", adam.number, "as it is")["message_id"]
+    before = device.chat(adam)
+    reem.fault(ack_error={"code": 463, "count": 1})
+    done = device.run(kind, adam.number, sent, *words, "--json")
+    assert (done.code, done.error["code"], done.out) == (ExitStatus.NOT_SENT, "send-failed", "")
+    assert "463" in done.error["message"]
+    assert device.chat(adam) == before
+    assert shows((adam,), sent, text="as it is", deleted="", reactions={})
+    device.ok(kind, adam.number, sent, *words)
+
+
+def test_an_edit_keeps_the_timer_of_the_chat(device, listener, adam, reem):
+    setting = {"type": "EPHEMERAL_SETTING", "ephemeralExpiration": 86_400}
+    adam.send(reem, protocolMessage=setting)
+    sent = adam.send(reem, "set")
+    wait_for(lambda: device.chat(adam) and device.chat(adam)[-1]["message_id"] == sent, what="the timer")
+    device.ok("send", adam.number, "after")
+    device.ok("edit", adam.number, "last", "before")
+    (edit,) = [entry["message"]["editedMessage"]["message"]["protocolMessage"]["editedMessage"]
+               for entry in adam.inbox() if "editedMessage" in entry.get("message", {})]  # fmt: skip
+    assert edit["extendedTextMessage"]["contextInfo"]["expiration"] == 86_400
 
 
 def test_what_our_phone_does_to_messages_is_recorded_as_ours(device, listener, adam, reem):

@@ -510,6 +510,39 @@ def test_a_call_while_offline_is_told_later_and_holds_nothing_up(town, device, r
     wait_for(lambda: all(each["pending"] == 0 for each in reem.devices().values()), what="acknowledgements")
 
 
+# ── Channels and status posts ─────────────────────────────────────────────────────────────────────
+
+
+def posts(person, channel, text, message_id):
+    """Let a channel publish a text; the linked devices of a person get it."""
+    said = E2E.Message(conversation=text).SerializeToString().hex()
+    about = {"from_": channel, "id": message_id, "server_id": "7", "type": "text", "t": str(int(time.time()))}
+    person.stanza("message", {"tag": "plaintext", "content": said}, **about)
+
+
+def test_channels_are_read_under_their_names(device, listener, town, reem):
+    """A listener asks for the names a few seconds after it has connected, if a channel has posted."""
+    news, plain = "120363000000000091@newsletter", "120363000000000092@newsletter"
+    reem.set(channels={news: "Daily News", "120363000000000093@newsletter": "Never heard"})
+    posts(reem, news, "Rain tomorrow", "N1")
+    posts(reem, plain, "no name", "N2")
+    wait_for(lambda: len(device.json("chats", "--channels")) == 2, what="the posts")
+    device.alone()
+    device.listening()
+    posts(reem, news, "And the day after", "N3")
+    names = [None, "Daily News"]
+    wait_for(
+        lambda: [each["name"] for each in device.json("chats", "--channels")][::-1] == names, what="names"
+    )
+    read = [row["content"] for row in device.json("read", "daily news")]
+    assert read == ["Rain tomorrow", "And the day after"]
+    assert [row["content"] for row in device.json("read", plain)] == ["no name"]
+    listed = {each["id"] for each in (*device.json("chats"), *device.json("unread"))}
+    assert not listed & {news, plain, "120363000000000093@newsletter"}
+    assert device.run("send", "daily news", "hi").code in (2, 4)
+    assert town.unhandled == {}
+
+
 # ── What a linked device cannot do yet ────────────────────────────────────────────────────────────
 
 

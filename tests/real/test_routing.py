@@ -275,6 +275,8 @@ def test_a_status_reaches_its_audience_and_one_without_an_audience_is_refused(
     client.do("send", to="status@broadcast", text="to all who know me")
     wait_for(lambda: "to all who know me" in reem.texts(), what="the status, on the phone")
     wait_for(lambda: device.chat("status@broadcast"), what="the status, on the linked device")
+    assert [row["content"] for row in device.json("read", "status")] == ["to all who know me"]
+    assert not any(chat["id"] == "status@broadcast" for chat in device.json("chats"))
     assert town.routed[-1]["kind"] == "status"
     assert reem.lid in town.routed[-1]["reached"]
 

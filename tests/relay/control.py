@@ -17,7 +17,7 @@ from relay.phone_api import Answer
 from relay.wabin import JID, Node, node
 
 SETTINGS = (
-    "addressing", "migrated", "mapped", "receipts", "contacts", "device_notices",
+    "addressing", "migrated", "mapped", "receipts", "contacts", "channels", "device_notices",
     "history", "chunk", "chats", "more_history", "inline_history",
     "media_auth_seconds",
 )  # fmt: skip

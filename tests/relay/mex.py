@@ -10,6 +10,7 @@ from typing import Any
 
 from relay.connection import Connection
 from relay.hub import Hub
+from relay.model import Account
 from relay.refused import Unknown
 from relay.wabin import Node, node
 
@@ -28,12 +29,40 @@ KNOWN: dict[str, dict[str, Any]] = {
 """The data of an answer by the id of its query: no restriction on an account, no limit on new chats."""
 
 
+FOLLOWED = "6388546374527196"
+"""The query for the channels that an account follows."""
+
+
+def followed(account: Account) -> dict[str, Any]:
+    """Return the data of the channels that an account follows."""
+    return {"xwa2_newsletter_subscribed": [_channel(jid, name) for jid, name in account.channels.items()]}
+
+
+def _channel(jid: str, name: str) -> dict[str, Any]:
+    text = {"text": name, "id": "1", "update_time": "1700000000000000"}
+    picture = {"id": "1", "type": "PREVIEW", "direct_path": ""}
+    about = {
+        "creation_time": "1700000000",
+        "invite": "0029VaAbCdEfGh",
+        "name": text,
+        "description": {**text, "text": ""},
+        "subscribers_count": "12",
+        "verification": "UNVERIFIED",
+        "preview": picture,
+        "settings": {"reaction_codes": {"value": "ALL"}},
+    }
+    seen = {"mute": "ON", "role": "SUBSCRIBER"}
+    return {"id": jid, "state": {"type": "ACTIVE"}, "thread_metadata": about, "viewer_metadata": seen}
+
+
 def answer(hub: Hub, conn: Connection, query: Node) -> list[Node]:
     """Answer a query; the fields are those that clients read, their values a guess."""
     asked = query.child("query")
     if asked is None:
         raise Unknown
     data = KNOWN.get(asked.text("query_id"))
+    if conn.device is not None and asked.text("query_id") == FOLLOWED:
+        data = followed(conn.device.account)
     reply: dict[str, Any] = {"data": data}
     if data is None:
         hub.note_unhandled(f"GraphQL query {asked.text('query_id')}")

@@ -111,6 +111,8 @@ class Account:
     """Whether the first part of the history is in the notification itself, and no file."""
     chunk: int = 1000
     """The number of messages in one part of a history sync."""
+    channels: dict[str, str] = field(default_factory=dict)
+    """The channels that it follows: JID to name."""
     contacts: dict[str, str] = field(default_factory=dict)
     """The phone's address book: number to full name."""
     device_notices: tuple[str, ...] = ("pn", "lid")

@@ -15,7 +15,9 @@ from relay.trust import installed_neonize
 from wa.record.messages import LAST_SECOND, TYPES
 from wa.values import replace
 from wa.whatsapp.events import (
+    FOREVER,
     ChatRead,
+    ChatSet,
     Deleted,
     Edited,
     Event,
@@ -789,6 +791,25 @@ def told(*messages: Any, chat: str = REEM, own: str | None = ME) -> list[Event]:
     *_, found = decoding.history(part(*messages, chat=chat), own, NOBODY.get)
     assert isinstance(found, History)
     return list(found.chats[0].messages)
+
+
+@for_each(
+    ("kind", "given", "expected"),
+    [
+        ("INITIAL_BOOTSTRAP", {"archived": True}, [ChatSet(REEM, is_archived=True)]),
+        ("FULL", {"pinned": AT, "archived": False}, [ChatSet(REEM, is_archived=False, is_pinned=True)]),
+        ("RECENT", {"pinned": 0, "muteEndTime": 0}, [ChatSet(REEM, is_pinned=False, muted_until=0)]),
+        ("RECENT", {"muteEndTime": AT}, [ChatSet(REEM, muted_until=AT)]),
+        ("RECENT", {"muteEndTime": 1000 * AT + 7}, [ChatSet(REEM, muted_until=AT)]),
+        ("RECENT", {"muteEndTime": 2**64 - 1}, [ChatSet(REEM, muted_until=FOREVER)]),
+        ("RECENT", {"muteEndTime": 1000 * FOREVER}, [ChatSet(REEM, muted_until=FOREVER)]),
+        ("RECENT", {"unreadCount": 2}, []),
+        ("ON_DEMAND", {"archived": True}, []),
+    ],
+)  # fmt: skip
+def test_the_history_says_how_the_phone_lists_a_chat(kind, given, expected):
+    *_, found = decoding.history(part(kind=kind, **given), ME, NOBODY.get)
+    assert list(found.chats[0].messages) == expected
 
 
 STUBS = Web.WebMessageInfo.StubType

@@ -209,7 +209,7 @@ class NeonizeTransport(NeonizeReader):
                 self._tell_state(client)
         elif kind == "OfflineSyncCompleted":
             client.is_caught_up = True
-            self._people.start(partial(self._hand_over, client))
+            self._people.start(partial(self._hand_over, client), partial(self._channels.ask, client.native))
             if client.is_up and self._known is not None:
                 self._signal(CaughtUp())
         elif kind in ("Disconnected", "KeepAliveTimeout"):

@@ -71,8 +71,23 @@ class PeopleWatch:
         self._settings: set[Setting] = set()
         self._timer: threading.Timer | None = None
 
-    def start(self, hand_over: Callable[[str, bytes], None], number: int = 0) -> None:
-        """Look now, and then regularly until `stop`."""
+    def start(
+        self,
+        hand_over: Callable[[str, bytes], None],
+        also: Callable[[Callable[[list[Any]], None]], None],
+        number: int = 0,
+    ) -> None:
+        """Look now, and then regularly until `stop`.
+
+        At each look but the first, `also` is called with a function that hands over what it finds.
+        """
+
+        def tell(people: list[Any]) -> None:
+            for begin in range(0, len(people), _AT_ONCE):
+                hand_over(PEOPLE, json.dumps({"people": people[begin : begin + _AT_ONCE]}).encode())
+
+        if number:
+            also(tell)
         try:
             mapped, names, settings = people(self._home)
         except WaError as error:
@@ -84,12 +99,10 @@ class PeopleWatch:
             self._settings = settings
             # Of one person's two chats the one with the hidden id counts, which is the newer kind.
             new += sorted(changed, key=lambda each: (each[0].endswith("@lid"), each))
-            for begin in range(0, len(new), _AT_ONCE):
-                part = {"people": new[begin : begin + _AT_ONCE]}
-                hand_over(PEOPLE, json.dumps(part).encode())
+            tell(new)
         seconds = _FIRST_WAITS[number] if number < len(_FIRST_WAITS) else _EVERY
         self.stop()
-        self._timer = threading.Timer(seconds, self.start, [hand_over, number + 1])
+        self._timer = threading.Timer(seconds, self.start, [hand_over, also, number + 1])
         self._timer.daemon = True
         self._timer.start()
 

@@ -8,6 +8,7 @@ from wa.store.paths import Home
 from wa.whatsapp.events import Account, Event
 from wa.whatsapp.neonize import people
 from wa.whatsapp.neonize import session_db as session
+from wa.whatsapp.neonize.channels import ChannelNames
 from wa.whatsapp.neonize.client import Client
 from wa.whatsapp.neonize.decoding import decode as decoding
 from wa.whatsapp.neonize.decoding.sealed import opened
@@ -23,6 +24,7 @@ class NeonizeReader:
         self._home = home
         self._client: Client | None = None
         self._known: Account | None = None
+        self._channels = ChannelNames()
 
     def account(self) -> Account | None:
         """Return the linked account; Transport.account. Raise WaError for a damaged session database."""
@@ -41,7 +43,10 @@ class NeonizeReader:
         if not event.ListFields():
             raise ValueError(f"{len(payload)} bytes that say nothing")
         account = (self._known or self.account()) if kind in decoding.OURS else None
-        return decoding.decode(kind, event, account, self._phone_of)
+        events = decoding.decode(kind, event, account, self._phone_of)
+        if kind == "message":
+            self._channels.note(events)
+        return events
 
     def secrets(self, chats: Sequence[str], message_ids: Sequence[str]) -> dict[str, list[bytes]]:
         """Return the secrets of messages that the library keeps; Reader.secrets."""

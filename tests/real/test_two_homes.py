@@ -1,0 +1,176 @@
+"""Two homes, Baileys and a phone in one group: what each does with messages, all others see and record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from baileys import NEWEST
+from conftest import wait_for
+from linked import Device, memory_folder, past
+
+pytest_plugins = ["baileys_fixture"]
+pytestmark = pytest.mark.soak
+
+
+@pytest.fixture(scope="module", params=["pn", "lid"])
+def client(request):
+    """The version of Baileys, and the form of the addresses in chats with one person."""
+    return NEWEST, request.param
+
+
+class Home:
+    """A home with `wa`, as one who acts and sees."""
+
+    def __init__(self, device, person):
+        self.device, self.person = device, person
+
+    def says(self, group, text):
+        return self.device.json("send", group, text)["message_id"]
+
+    def does(self, kind, group, message_id, author, *words):
+        self.device.ok(kind, group, message_id, *words)
+
+    def knows(self, group, message_id):
+        return any(row["message_id"] == message_id for row in self.device.chat(group))
+
+    def sees(self, group, message_id):
+        """Return text, reactions by number, and whether a message is deleted."""
+        row = next(row for row in self.device.chat(group) if row["message_id"] == message_id)
+        reactions = {each["sender"].split("@")[0]: each["emoji"] for each in row["reactions"]}
+        deleted = bool(row["deleted_at"])
+        return row["content"] or "", {} if deleted else reactions, deleted
+
+
+class Phone:
+    """A person's phone, as one who acts and sees."""
+
+    def __init__(self, person):
+        self.person = person
+
+    def says(self, group, text):
+        return self.person.send(group, text)
+
+    def does(self, kind, group, message_id, author, *words):
+        getattr(self.person, kind)(group, message_id, *words)
+
+    def knows(self, group, message_id):
+        return any(each["id"] == message_id for each in self.person.shown(group))
+
+    def sees(self, group, message_id):
+        shown = self.person.shows(message_id)
+        return shown["text"], shown["reactions"], bool(shown["deleted"])
+
+
+class Other(Phone):
+    """A Baileys client; what it says is seen on its own phone, which gets the copies for its devices."""
+
+    def __init__(self, baileys, person):
+        super().__init__(person)
+        self.baileys = baileys
+
+    def says(self, group, text):
+        return self.baileys.say(group, text)
+
+    def does(self, kind, group, message_id, author, *words):
+        key = {"remoteJid": group, "id": message_id, "fromMe": author is self.person}
+        if author is not self.person:
+            key["participant"] = author.lid
+        content = {"react": {"text": words[0], "key": key}} if kind == "react" else {}
+        content |= {"text": words[0], "edit": key} if kind == "edit" else {}
+        content |= {"delete": key} if kind == "delete" else {}
+        self.baileys.send(group, content)
+
+    def knows(self, group, message_id):
+        got = [each["key"]["id"] for each in self.baileys.events if each["event"] == "message"]
+        return message_id in got and super().knows(group, message_id)
+
+
+class Town:
+    """All four, and their group."""
+
+    def __init__(self, relay, group, reem, sara, adam, zoe):
+        self.relay, self.group = relay, group
+        self.all = {"wa": reem, "the other wa": sara, "Baileys": adam, "a phone": zoe}
+
+    def say(self, who, text):
+        """Let one of them say something; return its id when all have it."""
+        message_id = self.all[who].says(self.group, text)
+        for name, each in self.all.items():
+            wait_for(lambda each=each: each.knows(self.group, message_id), what=f"{text!r} at {name}")
+        return message_id
+
+    def expect(self, message_id, *expected):
+        """Wait until all of them see this of a message."""
+        for name, each in self.all.items():
+            wait_for(
+                lambda each=each: each.sees(self.group, message_id) == expected,
+                what=f"{expected} at {name}, where it is {each.sees(self.group, message_id)}",
+            )
+
+
+@pytest.fixture(scope="module")
+def four(town, device, reem, client, old_friend, start_baileys):
+    """Two homes with listeners, Baileys and a phone, in one group, and Reem its admin."""
+    reem.set(addressing=client[1])
+    sara = town.person("Sara", history=past(old_friend), addressing=client[1])
+    adam = town.person("Adam", history=past(old_friend), addressing=client[1])
+    zoe = town.person("Zoe", addressing=client[1])
+    with memory_folder() as folder:
+        other = Device(town, Path(folder) / "home")
+        try:
+            other.link(sara)
+            baileys = start_baileys("adam")
+            baileys.link(adam)
+            group = town.group("All four", reem, sara, adam, zoe)
+            for each in (device, other):
+                each.listening()
+                wait_for(lambda each=each: group in [row["id"] for row in each.json("groups")], what="it")
+            yield Town(town, group, Home(device, reem), Home(other, sara), Other(baileys, adam), Phone(zoe))
+        finally:
+            other.end()
+
+
+EVERYBODY = ("wa", "the other wa", "Baileys", "a phone")
+
+
+@pytest.mark.parametrize("who", EVERYBODY)
+def test_what_one_does_with_a_message_of_theirs_is_seen_by_all(four, who):
+    one = four.all[who]
+    sent = four.say(who, f"said by {who}")
+    one.does("react", four.group, sent, one.person, "👍")
+    four.expect(sent, f"said by {who}", {one.person.number: "👍"}, False)
+    one.does("edit", four.group, sent, one.person, "in other words")
+    four.expect(sent, "in other words", {one.person.number: "👍"}, False)
+    one.does("react", four.group, sent, one.person, "")
+    four.expect(sent, "in other words", {}, False)
+    one.does("delete", four.group, sent, one.person)
+    four.expect(sent, "", {}, True)
+
+
+@pytest.mark.parametrize("who", EVERYBODY)
+def test_everybody_reacts_to_what_one_said_and_the_admin_deletes_it(four, who):
+    author = four.all[who].person
+    sent = four.say(who, f"to react to, by {who}")
+    expected = {}
+    for each in four.all.values():
+        each.does("react", four.group, sent, author, "🎉")
+        expected[each.person.number] = "🎉"
+    four.expect(sent, f"to react to, by {who}", expected, False)
+    four.all["wa"].does("delete", four.group, sent, author)
+    four.expect(sent, "", {}, True)
+
+
+@pytest.mark.parametrize("who", ["wa", "the other wa", "Baileys"])
+def test_in_a_chat_of_two_each_change_is_seen_by_the_other_and_on_both_phones(four, who):
+    one, other = four.all[who], four.all["a phone"]
+    chat = other.person.number if who != "Baileys" else other.person.lid
+    sent = one.says(chat, "for you alone")
+    for kind, *words in (("react", "👍"), ("edit", "for you"), ("react", "")):
+        one.does(kind, chat, sent, one.person, *words)
+    for phone in (one.person, other.person):
+        wait_for(lambda phone=phone: phone.shows(sent)["text"] == "for you", what="the edit")
+        assert phone.shows(sent)["reactions"] == {}
+    one.does("delete", chat, sent, one.person)
+    for phone in (one.person, other.person):
+        wait_for(lambda phone=phone: phone.shows(sent)["deleted"] == one.person.number, what="the end")
