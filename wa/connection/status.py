@@ -13,7 +13,7 @@ from wa.queue import attention, pacing
 from wa.queue import rows as queue
 from wa.queue.jobs import table as jobs
 from wa.record import messages
-from wa.store.database import Row
+from wa.store.database import Row, Store
 from wa.store.device import linked_account
 from wa.store.locks import describe_holder, last_holder, lock_holder
 from wa.store.paths import Home
@@ -131,6 +131,7 @@ def status_of(context: Context) -> Status:
         "paused_jobs": jobs.paused_with_reason(store),
         "resting_hooks": hooks.resting(store),
         "renumbered": attention.renumbered(store),
+        "unknown_changes": _unknown_changes(store, now),
         "spool": spool.count(store),
         "last_message_at": to_iso(messages.moment(newest)) if newest is not None else None,
         "last_backup_at": to_iso(saved["last_at"]) if saved["last_at"] else None,
@@ -141,6 +142,12 @@ def status_of(context: Context) -> Status:
     return Status(
         values, line, overdue, saved["last_at"], saved["ahead"], saved["waiting"], saved["trouble"], stuck
     )
+
+
+def _unknown_changes(store: Store, now: datetime) -> int:
+    """Return the number of reactions, edits and the like that may have been done in the last day."""
+    sql = "SELECT count(*) FROM requests WHERE status = 'unknown' AND claimed_at > ?"
+    return int(store.value(sql, [to_iso(now - timedelta(days=1))]))
 
 
 def _is_ahead(name: str, moment: str, now: datetime) -> bool:

@@ -66,6 +66,8 @@ def _troubles(found: Status) -> Iterator[tuple[str, str]]:
         )
     if values["queue"].get("unknown"):
         yield "unknown", "`wa schedule list --status unknown` shows what may have been sent"
+    if number := values["unknown_changes"]:
+        yield "changes", f"{number} may have been done, or not: look at the phone before you do it again"
     for job in values["paused_jobs"]:
         title, job_id = one_line(job["title"]), job["id"]
         yield "job", f"{title} is paused: {job['error_message']}; `wa jobs resume {job_id}` lets it go on"

@@ -108,7 +108,8 @@ SCHEMAS = {
     "Template": _row("name text created_at updated_at fields[]"),
     "Status": _row(
         "account{}? owner{}? connection connection_since? connection_reason? sending sending_note? queue{}"
-        " overdue# unseen{} renumbered# spool# last_message_at? last_backup_at? in_the_future[]",
+        " overdue# unseen{} renumbered# unknown_changes# spool# last_message_at? last_backup_at?"
+        " in_the_future[]",
         paused_jobs=listed({"type": "object"}),
         resting_hooks=listed({"type": "object"}),
     ),
