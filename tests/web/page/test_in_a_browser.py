@@ -12,6 +12,13 @@ from conftest import ADAM, REEM, REEM_JID, wait_for
 from PIL import Image
 from web_chromium import shifts, site_with_browser, violations
 
+from wa.connection.context import system_now
+from wa.connection.incoming.events import apply_event
+from wa.record import polls
+from wa.store.database import Store
+from wa.store.paths import Home
+from wa.whatsapp.events import MessageReceived, Voted
+
 NADIA = "15550100"
 
 
@@ -27,6 +34,16 @@ def site(tmp_path_factory):
 
 def rows(site, *status):
     return site.wa("schedule", "list", "--json", *(("--status", *status) if status else ()))
+
+
+def vote(site, poll, option):
+    """Let Reem vote in a poll of ours."""
+    at = int(system_now().timestamp())
+    notice = MessageReceived(REEM_JID, "VOTE", REEM_JID, at, "", message_type="system", quoted_id=poll)
+    store = Store(Home(site.home))
+    with store.write():
+        apply_event(store, Voted(notice, (polls.digest(option),), at * 1000), system_now())
+    store.close()
 
 
 def test_a_message_is_scheduled_by_an_alias_and_seen_to_go_out(site):
@@ -141,6 +158,11 @@ def test_a_chat_is_searched_read_and_answered_while_somebody_writes(site):
         theirs.get_by_role("link", name="More").click()
         page.get_by_role("button", name="Heart").dblclick()
         theirs.get_by_text("❤").wait_for()
+        row = site.wa("send", "sister", "--poll", "Tea?", "--option", "Yes", "--option", "No", "--json")
+        asked = talk.locator("li", has_text="[poll] Tea?")
+        asked.get_by_text("Yes: 0").wait_for()
+        vote(site, row["message_id"], "Yes")
+        asked.get_by_text("Yes: 1").wait_for()
     sent = [row for row in rows(site, "sent") if row["message"] == "The blue one"]
     assert len(sent) == 1
 

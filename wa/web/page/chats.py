@@ -211,7 +211,6 @@ def _message(context: Context, row: Row) -> dict[str, Any]:
         "is_own": bool(row["is_from_me"]),
         "is_of_many": is_group(row["chat_jid"]),
         "is_notice": kind == "system",
-        "is_gone": bool(row["deleted_at"]),
         "who": show_jid(row["sender"], row["sender_name"]),
         "text": "" if is_bare else said(context.store, row, lambda moment: _time(context, moment)),
         "iso": f"{at:%Y-%m-%dT%H:%MZ}",

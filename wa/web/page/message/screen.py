@@ -130,11 +130,11 @@ async def act(work: Work, view: View, chat: str, number: str, form: Form) -> Ans
         return await _forward(work, view, chat, number, form)
     kind, _, text = str(form["do"]).partition(" ")
     if form["do"] in ("react", "edit"):
-        text = str(form["emoji"] if kind == "react" else form["text"])
+        text = str(form["emoji"].strip() if kind == "react" else form["text"])
     if kind not in _TRIED:
         raise WaError("usage", "the form has been changed", "load the page again")
     try:
-        await change(work, kind, text.strip(), form.key, lambda context: found(context, chat, number))
+        await change(work, kind, text, form.key, lambda context: found(context, chat, number))
     except WaError as error:
         return await _again(work, view, chat, number, form, error)
     return await work.read(lambda context: render.moved(view, _place(context, found(context, chat, number))))
