@@ -171,6 +171,23 @@ def test_an_edit_and_a_deletion_of_baileys_are_recorded(scene):
     assert (row["content"], bool(row["edited_at"])) == ("after", True)
 
 
+def test_what_wa_does_with_a_message_is_seen_by_baileys(scene):
+    device, chat, sent = scene.device, scene.adam.number, scene.goes("before")["key"]["id"]
+
+    def seen():
+        found = [each for each in scene.baileys.updates("messages.update") if each["key"]["id"] == sent]
+        texts = [str(each["update"].get("message")) for each in found if "message" in each["update"]]
+        reactions = [each for each in scene.baileys.updates("messages.reaction") if each["key"]["id"] == sent]
+        return [each["reaction"].get("text", "") for each in reactions], texts
+
+    device.ok("react", chat, sent, "👍")
+    device.ok("edit", chat, sent, "after")
+    device.ok("delete", chat, sent)
+    wait_for(lambda: len(seen()[1]) == 2, what="an edit and a deletion")
+    reactions, (edit, deletion) = seen()
+    assert (reactions, "after" in edit, deletion) == (["👍"], True, "None")
+
+
 # ── wa to Baileys ─────────────────────────────────────────────────────────────────────────────────
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from baileys import NEWEST
+import webp
+from baileys import NEWEST, encoded
 from conftest import wait_for
-from linked import Device, memory_folder, past
+from linked import DAY, Device, memory_folder, past
+from media_samples import film, picture, voice
+from second_client import sha256
 
 pytest_plugins = ["baileys_fixture"]
 pytestmark = pytest.mark.soak
@@ -174,3 +177,120 @@ def test_in_a_chat_of_two_each_change_is_seen_by_the_other_and_on_both_phones(fo
     one.does("delete", chat, sent, one.person)
     for phone in (one.person, other.person):
         wait_for(lambda phone=phone: phone.shows(sent)["deleted"] == one.person.number, what="the end")
+
+
+# ── Messages of all kinds ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def timed(four):
+    """The group while its messages disappear after a day."""
+    four.relay.group_setting(four.group, four.all["wa"].person, "ephemeral", expiration=str(DAY))
+    four.say("a phone", "set")
+    yield four.group
+    four.relay.group_setting(four.group, four.all["wa"].person, "not_ephemeral")
+
+
+def expected(zoe):
+    """Return for each kind its options, its type in a record, and the field of its message."""
+    return {
+        "text": (["a text"], "text", "extendedTextMessage"),
+        "reply": (["a reply", "--reply-to", "last"], "text", "extendedTextMessage"),
+        "mention": ([f"hey @{zoe.number}", "--mention", zoe.number], "text", "extendedTextMessage"),
+        "poll": (["--poll", "When?", "--option", "Sat", "--option", "Sun"], "poll", "pollCreationMessage"),
+        "location": (["--location", "51.5,-0.1", "--name", "home"], "location", "locationMessage"),
+        "contact": (["--contact", "Nadia"], "contact", "contactMessage"),
+        "sticker": (["--sticker", "cat.webp"], "sticker", "stickerMessage"),
+        "image": (["look", "--file", "pie.jpg"], "image", "imageMessage"),
+        "video": (["--file", "film.mp4"], "video", "videoMessage"),
+        "voice": (["--file", "note.ogg"], "voice", "audioMessage"),
+        "document": (["--file", "list.txt"], "document", "documentMessage"),
+        "once": (["--file", "pie.jpg", "--view-once"], "image", "imageMessage"),
+    }
+
+
+def test_every_kind_is_recorded_by_the_other_home_shown_by_baileys_and_the_phone_and_has_the_timer(
+    four, timed, put
+):
+    ours, other = four.all["wa"].device, four.all["the other wa"].device
+    zoe, baileys = four.all["a phone"].person, four.all["Baileys"].baileys
+    if ours.run("contacts", "show", "Nadia").code:
+        ours.ok("contacts", "add", "Nadia", "447700900456")
+    data = {
+        "cat.webp": webp.lossless(200, 100),
+        "pie.jpg": picture(),
+        "film.mp4": film(),
+        "note.ogg": voice(),
+        "list.txt": b"eggs",
+    }
+    files = {name: put(name, content) for name, content in data.items()}
+    sent = {}
+    for kind, (args, _, _) in expected(zoe).items():
+        row = ours.json("send", timed, *(files.get(each, each) for each in args))
+        sent[kind] = row["message_id"]
+    (forwarded,) = [ours.json("forward", timed, sent["image"], timed)]
+    sent["forward"] = forwarded["message_id"]
+    wanted = expected(zoe) | {"forward": ([], "image", "imageMessage")}
+    for kind, (_, message_type, field) in wanted.items():
+        message_id = sent[kind]
+        wait_for(lambda at=message_id: four.all["the other wa"].knows(timed, at), what=f"{kind} there")
+        (row,) = [row for row in other.chat(timed) if row["message_id"] == message_id]
+        assert (kind, row["message_type"], row["is_from_me"]) == (kind, message_type, False)
+        shown = zoe.shows(message_id)
+        assert (kind, shown["kind"], shown["expiration"]) == (kind, field, DAY)
+        assert field in str(baileys.message(message_id)["message"])
+    assert zoe.shows(sent["mention"])["mentions"] == [zoe.number]
+    assert zoe.shows(sent["reply"])["quoted"] == sent["text"]
+    assert [kind for kind in sent if zoe.shows(sent[kind])["view_once"]] == ["once"]
+    assert [kind for kind in sent if zoe.shows(sent[kind])["forwarded"]] == ["forward"]
+    assert baileys.sha256(sent["forward"]) == sha256(data["pie.jpg"])
+    (got,) = other.json("download", timed, "sticker", "1")
+    assert Path(got["path"]).read_bytes() == data["cat.webp"]
+
+
+def test_every_kind_of_baileys_is_recorded_by_both_homes(four):
+    zoe, baileys = four.all["a phone"].person, four.all["Baileys"].baileys
+    card = "BEGIN:VCARD\nVERSION:3.0\nFN:Nadia\nTEL;waid=447700900456:+44 7700 900456\nEND:VCARD"
+    place = {"degreesLatitude": 51.5, "degreesLongitude": -0.1, "name": "home"}
+    contents = {
+        "poll": ({"poll": {"name": "Where?", "values": ["Here", "There"], "selectableCount": 1}}, "poll"),
+        "location": ({"location": place}, "location"),
+        "contact": ({"contacts": {"displayName": "Nadia", "contacts": [{"vcard": card}]}}, "contact"),
+        "sticker": ({"sticker": encoded(webp.lossless(100, 100))}, "sticker"),
+        "mention": ({"text": f"hey @{zoe.lid.split('@')[0]}", "mentions": [zoe.lid]}, "text"),
+        "once": ({"image": encoded(picture()), "viewOnce": True}, "image"),
+    }
+    sent = {kind: baileys.send(four.group, content)["key"]["id"] for kind, (content, _) in contents.items()}
+    (text,) = [baileys.say(four.group, "pass it on")]
+    sent["forward"] = baileys.send(four.group, {"forward": {"message": text}, "force": True})["key"]["id"]
+    for home in (four.all["wa"], four.all["the other wa"]):
+        for kind, message_id in sent.items():
+            wait_for(lambda home=home, at=message_id: home.knows(four.group, at), what=kind)
+        rows = {row["message_id"]: row for row in home.device.chat(four.group)}
+        for kind, (_, message_type) in contents.items():
+            assert (kind, rows[sent[kind]]["message_type"]) == (kind, message_type)
+        assert rows[sent["once"]]["details"]["view_once"] is True
+        assert rows[sent["forward"]]["details"]["forwarded"]
+        assert rows[sent["mention"]]["details"]["mentions"] == [zoe.pn]
+
+
+def test_votes_of_wa_polls_are_counted_alike_in_both_homes(four):
+    ours, zoe = four.all["wa"].device, four.all["a phone"].person
+    poll = ours.json("send", four.group, "--poll", "When?", "--option", "Sat", "--option", "Sun")[
+        "message_id"
+    ]
+    for each in four.all.values():
+        wait_for(lambda each=each: each.knows(four.group, poll), what="the poll")
+    people = [each.person for each in four.all.values()]
+    for person, choice in zip(people, ("Sat", "Sat", "Sun", "Sun"), strict=True):
+        person.vote(four.group, poll, choice)
+    people[0].vote(four.group, poll, "Sun")
+    zoe.vote(four.group, poll)
+
+    def count(home):
+        found = home.device.json("poll", four.group, poll)["poll"]["options"]
+        return {each["name"]: sorted(each["voters"]) for each in found}
+
+    expected = {"Sat": [people[1].pn], "Sun": sorted([people[0].pn, people[2].pn])}
+    for home in (four.all["wa"], four.all["the other wa"]):
+        wait_for(lambda home=home: count(home) == expected, what=f"the votes: {count(home)}")
