@@ -56,6 +56,8 @@ contacts birthdays
 contacts export --format csv
 service systemd --backup --serve
 backup list
+backup verify latest
+backup keygen
 db stats
 db check
 serve --port 0
@@ -84,6 +86,7 @@ read sister --mark-read
 read sister --seen
 export sister --out {folder}/out.jsonl
 contacts export --out {folder}/out.vcf
+backup keygen --to {folder}/key.txt
 db check --repair
 send sister Hello
 contacts import-vcf {root}/contacts/friends.vcf

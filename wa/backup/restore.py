@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from wa.backup import snapshot
 from wa.backup.backups import Backups
@@ -215,9 +217,12 @@ def extract(backups: Backups, wanted: str, target: Path) -> Row:
         return {"name": found.name, "from": place, "to": str(target), "messages": _messages(target)}
 
 
-def verify(backups: Backups, wanted: str) -> Row:
-    """Unpack a backup and check it from end to end, in each place that has it; return the result."""
-    with backups.lock("backup verify") as parts:
+def verify(backups: Backups, wanted: str, *, read_only: bool = False) -> Row:
+    """Unpack a backup and check it from end to end, in each place that has it; return the result.
+
+    With `read_only` it is unpacked among the system's temporary files, and nothing is written in the home.
+    """
+    with _elsewhere() if read_only else backups.lock("backup verify") as parts:
         reader = Reader(backups, parts)
         found = reader.find(wanted)
         unpacked = parts / "verified.db"
@@ -227,6 +232,13 @@ def verify(backups: Backups, wanted: str) -> Row:
             "messages": _messages(unpacked),
             "trouble": backups.trouble.message if backups.trouble else None,
         }
+
+
+@contextmanager
+def _elsewhere() -> Iterator[Path]:
+    """Yield a directory for its owner alone, which is removed at the end."""
+    with TemporaryDirectory(prefix="wa-verify-") as folder:
+        yield Path(folder)
 
 
 def _messages(path: Path) -> int:

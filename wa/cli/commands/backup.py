@@ -98,7 +98,7 @@ def verify(ctx: typer.Context, name: Name = "latest", as_json: Json = False) -> 
     from wa.backup import restore
 
     app = app_of(ctx)
-    found = restore.verify(_backups(app), name)
+    found = restore.verify(_backups(app), name, read_only=app.read_only)
     _tell_trouble(app, found)
     app.out.result(
         found,

@@ -38,6 +38,8 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "contacts export": ("out",),
     "service": (),
     "backup list": (),
+    "backup verify": (),
+    "backup keygen": ("to",),
     "db stats": (),
     "db check": ("repair",),
     "serve": (),
