@@ -14,7 +14,7 @@ from for_each import for_each
 
 from wa import settings
 from wa.errors import EXIT_OF_CODE, ExitStatus
-from wa.whatsapp.loopback.server import FAULTS
+from wa.whatsapp.loopback.faults import FAULTS
 
 ROOT = Path(__file__).parent.parent
 PAGES = {

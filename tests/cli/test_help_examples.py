@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -34,6 +35,8 @@ wa send sister "Are you coming on Saturday?"
 wa send omar --poll "Lunch?" --option Pizza --option Soup
 wa loopback say sister "Yes, on Saturday at ten"
 wa loopback say omar "Dinner at eight" --group Family
+wa groups create "Garden party" 447700900123 447700900124
+wa groups promote "Garden party" 447700900124
 wa template add birthday "Happy birthday, {first}!"
 wa backup
 wa hooks add bot --exec cat
@@ -136,6 +139,12 @@ def test_an_example_works_when_it_is_pasted(paste, spawn, home, path, line):
         assert paste("wa resume").code == 0
     if path == "wa db restore-archive":
         assert paste("wa db prune --older-than 0d --yes").code == 0
+    if path == "wa groups join":
+        with closing(sqlite3.connect(home.loopback)) as server, server:
+            server.execute("INSERT INTO groups VALUES ('1203630000000000001@g.us', 'Choir')")
+            server.execute("INSERT INTO members VALUES ('1203630000000000001@g.us', ?)", [row["to"]])
+            code = line.rpartition("/")[2]
+            server.execute("INSERT INTO invitations VALUES (?, '1203630000000000001@g.us', 0)", [code])
     if path in BY_HAND:
         with closing(Store(home)) as store, store.write():
             rows.update(store, row["id"], system_now(), status=BY_HAND[path])

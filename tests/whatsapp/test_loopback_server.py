@@ -23,8 +23,10 @@ from wa.whatsapp.events import (
     ReceiptReceived,
 )
 from wa.whatsapp.loopback.connection import LoopbackTransport
-from wa.whatsapp.loopback.lines import ACCOUNT, group_jid
-from wa.whatsapp.loopback.server import FAULTS, Loopback
+from wa.whatsapp.loopback.faults import FAULTS
+from wa.whatsapp.loopback.groups import group_jid
+from wa.whatsapp.loopback.lines import ACCOUNT
+from wa.whatsapp.loopback.server import Loopback
 from wa.whatsapp.transport import Outgoing, ReadMark
 
 NOW = FakeClock()()

@@ -11,6 +11,7 @@ import typer
 
 from wa.cli.context import App
 from wa.people import contacts
+from wa.record import chats
 from wa.store.database import Store
 from wa.texts import one_line
 
@@ -59,6 +60,7 @@ def register(shell: str) -> None:
         add_completion_class(Fish, "fish")
 
 
+_MOST_GROUPS = 100
 _CURSOR = "\x01"
 _COMPADD = "compadd -l -d wa_shown -a -- wa_names"
 
@@ -85,6 +87,11 @@ class _Word(str):
 def complete_contact(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the names of contacts that begin with `incomplete`, none in case of an error."""
     return _named(ctx, incomplete, lambda store: contacts.beginning(store, incomplete))
+
+
+def complete_group(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of groups that begin with `incomplete`, none in case of an error."""
+    return _named(ctx, incomplete, lambda store: chats.named_groups(store, incomplete, _MOST_GROUPS))
 
 
 def complete_template(ctx: typer.Context, incomplete: str) -> list[str]:

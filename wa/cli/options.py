@@ -14,7 +14,7 @@ from wa.cli.context import App
 from wa.errors import WaError
 from wa.people import recipients
 
-SENDING = ("send", "forward", "react", "edit", "delete", "schedule", "jobs")
+SENDING = ("send", "forward", "react", "edit", "delete", "groups", "block", "unblock", "schedule", "jobs")
 """Commands that SIGTERM ends with 130, and not with 0: that would say that it is done, or queued."""
 
 
@@ -131,6 +131,11 @@ Files = Annotated[
 def recipient(app: App, to: str) -> recipients.Recipient:
     """Return the recipient for the argument TO."""
     return recipients.resolve(app.store, to, app.settings.region, app.context.me)
+
+
+def address(app: App, who: str) -> recipients.Recipient:
+    """Return what the argument WHO means, be it a group that we have left."""
+    return recipients.resolve_address(app.store, who, app.settings.region, app.context.me)
 
 
 def chat_of(app: App, chat: str) -> recipients.Recipient:

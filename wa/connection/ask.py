@@ -41,15 +41,19 @@ _HINTS = {
 """The advice for a file that was not downloaded, by the code of its error."""
 
 
-def refresh_groups(context: Context) -> WaError | None:
-    """Ask WhatsApp for our groups if the stored ones are stale. Return the error of that, or None.
+def refresh_groups(context: Context, *, at_once: bool = False) -> WaError | None:
+    """Ask WhatsApp for our groups if the stored ones are stale, or `at_once`. Return the error of that.
 
     If this is read-only, nobody is asked.
     """
-    settings = context.settings
-    if settings.read_only or settings.transport == "loopback" or context.me is None:
+    store, settings = context.store, context.settings
+    if settings.read_only or context.me is None:
         return None
-    if requests.groups_are_stale(context.store, context.now()):
+    if settings.transport == "loopback":  # its groups do not change while nobody listens
+        are_stale = requests.are_in_doubt(store)
+    else:
+        are_stale = requests.groups_are_stale(store, context.now())
+    if at_once or are_stale:
         try:
             ask(context, "groups", {}, "groups")
         except WaError as error:

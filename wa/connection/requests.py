@@ -203,8 +203,20 @@ def refresh_groups(store: Store, transport: Transport, now: datetime) -> None:
             log.info("the groups could not be had: %s", error)
 
 
+def doubt_groups(store: Store) -> None:
+    """Note that the stored groups may not be as they are on WhatsApp; in the caller's transaction."""
+    store.set_state("groups_at", "")
+
+
+def are_in_doubt(store: Store) -> bool:
+    """Return whether the stored groups are in doubt, by what is noted or what a dead process had begun."""
+    return store.state().get("groups_at") == "" or bool(in_status(store, "doing"))
+
+
 def groups_are_stale(store: Store, now: datetime) -> bool:
-    """Return whether the stored groups are so old that they may have changed."""
+    """Return whether the stored groups are in doubt, or so old that they may have changed."""
+    if are_in_doubt(store):
+        return True
     last = store.state().get("groups_at")
     every = UNKNOWN_GROUP_EVERY if _has_unknown_group(store) else GROUPS_EVERY
     return last is None or abs(now - from_iso(last)) > every
@@ -249,6 +261,11 @@ def _groups(store: Store, transport: Transport, now: datetime) -> Row:
     return {}
 
 
+def _blocked(store: Store, transport: Transport, now: datetime) -> Row:
+    """Return the JIDs of the people whom we have blocked."""
+    return {"jids": transport.blocked()}
+
+
 def _download(store: Store, transport: Transport, now: datetime, number: int, most: int) -> Row:
     """Download the file of the message with the id `number` into the home. Return its path."""
     row = with_file(store, number)
@@ -263,6 +280,7 @@ def _download(store: Store, transport: Transport, now: datetime, number: int, mo
 _HANDLERS: dict[str, Any] = {
     "mark-read": _mark_read,
     "groups": _groups,
+    "blocked": _blocked,
     "download": _download,
     "fetch-history": _fetch_history,
 }

@@ -19,6 +19,8 @@ from wa.jids import (
 )
 from wa.people.contacts import by_phone, get
 from wa.phones import parse_phone
+from wa.record import chats
+from wa.record.groups import members
 from wa.record.names import canonical
 from wa.store.database import Row, Store
 from wa.store.fold import fold, fold_name, may_have
@@ -45,10 +47,13 @@ def resolve(store: Store, text: str, region: str | None, me: str | None) -> Reci
     """Return the recipient that `text` means: `me`, a JID, a number, a name or alias or its unique beginning.
 
     Raise WaError `recipient-not-found`, `ambiguous`, `not-authorized` (for `me` before linking),
-    `usage` (a national number and no region; a status, a broadcast list, a channel).
+    `usage` (a national number and no region; a status, a broadcast list, a channel), `wrong-state` (a group
+    that we have left).
     """
     found = resolve_address(store, text, region, me)
     check_recipient(found.jid)
+    if is_group(found.jid):
+        members.check_in(store, found.jid)
     return found
 
 
@@ -246,9 +251,10 @@ def _contacts(store: Store, needle: str, *, exact: bool) -> dict[str, str]:
 
 
 def _groups(store: Store, needle: str, *, exact: bool) -> dict[str, str]:
-    """Return the names by JID of the groups that have such a name."""
+    """Return the names by JID of the groups that have such a name; those we have left if no other has it."""
     rows = store.execute("SELECT id, name FROM chats WHERE is_group AND name IS NOT NULL")
-    return {jid: f"{name} ({jid})" for jid, name in rows if _fits(fold_name(name), needle, exact=exact)}
+    found = {jid: f"{name} ({jid})" for jid, name in rows if _fits(fold_name(name), needle, exact=exact)}
+    return found and ({jid: name for jid, name in found.items() if not chats.has_left(store, jid)} or found)
 
 
 def _people(store: Store, needle: str, *, exact: bool) -> dict[int, str]:

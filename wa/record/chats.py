@@ -76,15 +76,25 @@ def listing(
 
 def groups(store: Store) -> list[Row]:
     """Return the group chats by name, each with its members."""
+    return _groups(store, "ORDER BY name COLLATE NOCASE, id", [])
+
+
+def group(store: Store, jid: str) -> Row | None:
+    """Return a group chat with its members."""
+    return next(iter(_groups(store, "AND id = ?", [jid])), None)
+
+
+def _groups(store: Store, which: str, params: list[str]) -> list[Row]:
     found = store.rows(
         "SELECT id, name, is_group, unread_count, last_message_time, left_at, created_at, updated_at"
-        " FROM chats WHERE is_group ORDER BY name COLLATE NOCASE, id"
+        f" FROM chats WHERE is_group {which}",
+        params,
     )
-    for group in found:
-        group["members"] = store.rows(
+    for each in found:
+        each["members"] = store.rows(
             f"SELECT member_jid, role, {name_of('g.member_jid')} AS name FROM group_members g"
             " WHERE chat_jid = ? ORDER BY member_jid",
-            [group["id"]],
+            [each["id"]],
         )
     return found
 

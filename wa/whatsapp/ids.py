@@ -35,6 +35,13 @@ def connection_token() -> str:
     return random_hex(8)
 
 
+def invitation_code() -> str:
+    """Return the code of an invitation to a group, in the form that WhatsApp makes."""
+    import base64
+
+    return base64.b64encode(os.urandom(16), altchars=b"Aa").decode().rstrip("=")
+
+
 def notice_id(*about: object) -> str:
     """Return an id for what WhatsApp tells without an id; the same each time that it tells the same.
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wa.values import Value
-from wa.whatsapp.events import Account, Event, GroupInfo
+from wa.whatsapp.events import Account, Event
+from wa.whatsapp.groups import GroupAction, GroupAnswer
 from wa.whatsapp.sealed import Sealed
 from wa.whatsapp.signals import Signal
 
@@ -86,31 +87,6 @@ class Change(Value, hidden=("secret",)):
     """The chat's timer, which a new text carries."""
     at: int = 0
     """The time of the change in Unix milliseconds, by our clock."""
-
-
-class GroupAction(Value):
-    """What is to be done with a group: `people` are JIDs, `code` is of an invitation."""
-
-    kind: str
-    """`create`, `rename`, `add`, `remove`, `promote`, `demote`, `leave`, `invite`, `renew` or `join`."""
-    group_jid: str = ""
-    name: str = ""
-    people: tuple[str, ...] = ()
-    code: str = ""
-
-
-class GroupAnswer(Value):
-    """The answer of WhatsApp to a `GroupAction`."""
-
-    group_jid: str
-    refused: tuple[tuple[str, int], ...] = ()
-    """The JIDs of those for whom it was refused, each with the server's code."""
-    code: str = ""
-    """The code of the invitation that was asked for."""
-    group: GroupInfo | None = None
-    """The group as it is now; None where that is not known, and after leaving."""
-    is_waiting: bool = False
-    """Whether we joined only once an admin agrees."""
 
 
 class Accepted(Value):
@@ -277,6 +253,18 @@ class Transport(Reader, Protocol):
 
     def groups(self) -> list[Event]:
         """Return `GroupInfo` of all groups we are in, with their members. Raise SendError."""
+
+    def manage_group(self, action: GroupAction) -> GroupAnswer:
+        """Do something with a group, once: it is not repeated when the connection is cut. Raise SendError.
+
+        For whom of several people it was refused is in the answer, not an error.
+        """
+
+    def block(self, jid: str, *, is_blocked: bool) -> None:
+        """Block a person, or unblock. Raise SendError."""
+
+    def blocked(self) -> list[str]:
+        """Return the JIDs of the people whom we have blocked. Raise SendError."""
 
     def download(self, raw: bytes, most: int) -> Downloaded:
         """Return the file of a message, of at most `most` bytes. `raw` is `MessageReceived.raw`.

@@ -1,4 +1,4 @@
-"""wa chats, unread and groups."""
+"""wa chats and unread."""
 
 from __future__ import annotations
 
@@ -81,23 +81,3 @@ def _print_chats(app: App, rows: list[Row], empty: str) -> None:
         ]
 
     app.out.table(rows, ["time", "chat", "unread", "last message"], cells, empty, is_short=True)
-
-
-@commands.command()
-def groups(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the groups and their members.
-
-    It asks WhatsApp again for a list that is older than a day.
-
-    Example: wa groups
-    """
-    from wa.connection.ask import refresh_groups
-
-    def cells(row: Mapping[str, Any]) -> list[object]:
-        members = ", ".join(show_jid(each["member_jid"], each["name"]) for each in row["members"])
-        return [row["name"] or row["id"], row["id"], members]
-
-    app = app_of(ctx)
-    if trouble := refresh_groups(app.context):
-        app.out.note(f"as last known: {trouble.message}")
-    app.out.table(chat_list.groups(app.store), ["group", "id", "members"], cells, "no groups yet")

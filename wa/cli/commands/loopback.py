@@ -12,8 +12,9 @@ from wa.cli.options import Json, app_of, recipient
 from wa.errors import WaError
 from wa.jids import parse_address, show_jid
 from wa.times import from_iso
+from wa.whatsapp.loopback.faults import FAULTS
 from wa.whatsapp.loopback.lines import ACCOUNT, read_lines
-from wa.whatsapp.loopback.server import FAULTS, Loopback
+from wa.whatsapp.loopback.server import Loopback
 
 commands = typer.Typer()
 loopback = typer.Typer(help="The stand-in for WhatsApp: people, server and faults.")

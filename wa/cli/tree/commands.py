@@ -25,13 +25,13 @@ PANELS = {
     "Messages": "send forward react edit delete chats unread groups read poll search download export"
     " stats history",
     "Later, again, to many": "schedule run-scheduler pause resume template jobs",
-    "People": "contacts",
+    "People": "contacts block unblock",
     "To keep it running": "service backup db migrate-s3",
     "For programs": "serve mcp hooks sessions",
     "To try it out": "loopback",
 }
 """The commands by what they are for, as `wa --help` shows them."""
-_BESIDE = {"unlink": "link", "resume": "pause", "unread": "chats", "groups": "chats"}
+_BESIDE = {"unlink": "link", "resume": "pause", "unread": "chats", "unblock": "block"}
 _BESIDE |= {"edit": "react", "delete": "react"}
 _PANEL = {name: panel for panel, names in PANELS.items() for name in names.split()}
 # The module of each command, so that only the module of the command that runs is loaded.

@@ -17,7 +17,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "doctor": (),
     "chats": (),
     "unread": (),
-    "groups": (),
+    "groups": ("refresh",),
     "read": ("mark_read", "seen"),
     "poll": (),
     "search": (),

@@ -16,6 +16,9 @@ class Proved(Accepted):
     """What stands for the acknowledgement of an action that a receipt proves, by our clock at its claim."""
 
 
+LOOK = "look at it on your phone before you do it again"
+
+
 def _no_other_words(refusal: Refused) -> WaError | None:
     """Return None: the refusal is told as it is."""
 
@@ -36,3 +39,5 @@ class Action(Value):
     """Whether it leaves as a message: its wire mark and receipts are evidence, its answer is `Accepted`."""
     refusal: Callable[[Refused], WaError | None] = _no_other_words
     """Returns the error for an answer of the server with an error; None for the usual one."""
+    look: str = LOOK
+    """The advice for an outcome that is unknown."""

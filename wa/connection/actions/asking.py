@@ -7,6 +7,7 @@ import time
 
 from wa.connection import requests
 from wa.connection.actions import once
+from wa.connection.actions.action import LOOK
 from wa.connection.context import Context
 from wa.connection.hold import LOOK_SECONDS, serve, stop_signals
 from wa.errors import Terminated, WaError
@@ -69,7 +70,8 @@ class Wish:
     def over(self, context: Context) -> bool:
         """Return whether the wait is over: the action has ended, or was not begun, or its call takes long."""
         status, now = requests.status(context.store, self._number), time.monotonic()
-        if status == "unknown":  # a receipt may be on its way
+        if status == "unknown" and requests.get(context.store, self._number)["message_id"]:
+            # A receipt may be on its way.
             self._unknown = self._unknown or now + PROOF_SECONDS
             return now >= self._unknown
         return status not in ("pending", "doing") or now >= (
@@ -83,7 +85,7 @@ class Wish:
             with store.patience(END_SECONDS):
                 status = requests.withdraw(store, self._number)
         except sqlite3.Error as locked:
-            raise WaError("unknown-outcome", f"it could not be withdrawn: {locked}", once.LOOK) from locked
+            raise WaError("unknown-outcome", f"it could not be withdrawn: {locked}", LOOK) from locked
         if status == "withdrawn":
             if isinstance(fault, KeyboardInterrupt | Terminated):
                 context.note("nothing was changed")
@@ -91,7 +93,7 @@ class Wish:
                 raise fault
             raise WaError("network-error", "WhatsApp could not be reached", "nothing was changed; try again")
         if status == "doing":
-            raise WaError("unknown-outcome", "it was begun, and may still be done", once.LOOK)
+            raise WaError("unknown-outcome", "it was begun, and may still be done", LOOK)
         ((result, error),) = requests.results(
             store, requests.get(store, self._number)["kind"], [self._number]
         )

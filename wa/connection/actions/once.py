@@ -42,7 +42,6 @@ _BLOCKED = {
     "disk": ("storage-error", "make room on the disk"),
 }
 """The error, and what to do, for each reason why nothing is sent that holds for actions too."""
-LOOK = "look at it on your phone before you do it again"
 
 
 class Answerer:
@@ -181,6 +180,8 @@ def settle(
     if isinstance(error, NotSent) or (isinstance(error, Refused) and error.status < 500):
         with store.write():
             requests.end(store, number, "failed", _told(_refused(store, action, error, now)))
+            if not action.is_message:  # what is known here may be out of date
+                requests.doubt_groups(store)
         return
     found = _evidence(store, row, error, ask) if action.is_message else Evidence(sent=None)
     with store.write():
@@ -188,10 +189,10 @@ def settle(
             fault = WaError("network-error", str(error), "nothing was changed; try again")
             requests.end(store, number, "failed", _told(fault))
             return
-        fault = WaError("unknown-outcome", f"it may have been done: {error}", LOOK)
+        fault = WaError("unknown-outcome", f"it may have been done: {error}", action.look)
         requests.end(store, number, "unknown", _told(fault), found.message_id)
         if not action.is_message:
-            store.set_state("groups_at", None)  # how it is now is asked of WhatsApp soon
+            requests.doubt_groups(store)  # how it is now is asked of WhatsApp soon
         elif found.sent:
             _record(store, number, _proved(requests.get(store, number)), now)
     prove(store, now)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from wa.errors import WaError
 from wa.jids import is_group, is_person_or_group
 from wa.record import chats, messages
+from wa.record.groups import members
 from wa.record.names import canonical, shown_as
 from wa.store.database import Row, Store
 from wa.store.device import last_account
@@ -64,14 +65,8 @@ def _check_any(store: Store, row: Row, done: str) -> None:
         raise _no("this message has not arrived yet")
     if messages.is_stand_in(row):
         raise _no("this device cannot read this message", "use the phone")
-    if is_group(chat) and has_left(store, chat):
-        raise _no(f"this account is no longer in the group {shown_as(store, chat)}")
-
-
-def has_left(store: Store, group: str) -> bool:
-    """Return whether the members of a group are known, and we are none of them."""
-    members = chats.members(store, group)
-    return bool(members) and not members & _own_jids(store)
+    if is_group(chat):
+        members.check_in(store, chat)
 
 
 def _is_admin(store: Store, chat: str) -> bool:

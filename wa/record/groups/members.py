@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from wa.errors import WaError
 from wa.record import chats
-from wa.record.names import canonical
+from wa.record.names import canonical, shown_as
 from wa.store.database import Store
 from wa.store.device import last_account
 
@@ -19,6 +20,16 @@ def role(store: Store, group: str, member: str) -> str | None:
     sql = "SELECT role FROM group_members WHERE chat_jid = ? AND member_jid = ?"
     found: str | None = store.value(sql, [group, member])
     return found
+
+
+def check_in(store: Store, group: str) -> None:
+    """Raise WaError `wrong-state` for a group that we have left, or were removed from, as far as is known."""
+    if chats.has_left(store, group):
+        raise WaError(
+            "wrong-state",
+            f"you are no longer in the group {shown_as(store, group)}",
+            "`wa groups --refresh` asks WhatsApp how it is now",
+        )
 
 
 def replace(store: Store, group: str, members: Iterable[tuple[str, str]], now: datetime) -> bool:

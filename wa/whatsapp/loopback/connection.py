@@ -15,21 +15,19 @@ from datetime import datetime
 from functools import partial
 from itertools import takewhile
 
-from wa.jids import show_jid
 from wa.store.paths import Home
 from wa.store.wake import WakeSocket
 from wa.whatsapp.events import Account, Event, History, HistoryChat, MessageReceived
 from wa.whatsapp.ids import own_message_id
+from wa.whatsapp.loopback.calls import Calls
+from wa.whatsapp.loopback.faults import refusal
 from wa.whatsapp.loopback.lines import ACCOUNT
 from wa.whatsapp.loopback.server import AT_ONCE, EVENTS, Loopback
 from wa.whatsapp.sealed import Sealed
 from wa.whatsapp.signals import (
-    Banned,
     CaughtUp,
     Connected,
     Disconnected,
-    LoggedOut,
-    Outdated,
     Replaced,
     Signal,
 )
@@ -42,11 +40,9 @@ from wa.whatsapp.transport import (
     Evidence,
     Handlers,
     NotConnected,
-    NotOnWhatsApp,
     OlderThan,
     Outgoing,
     ReadMark,
-    Refused,
     SendError,
     TooLarge,
 )
@@ -57,21 +53,13 @@ REST_SECONDS = 0.02
 """The least seconds between two looks: receipts are handed over and removed together."""
 
 
-class LoopbackTransport:
+class LoopbackTransport(Calls):
     """The transport to the stand-in."""
 
     def __init__(self, home: Home, now: Callable[[], datetime]) -> None:
+        super().__init__()
         self._home = home
         self._now = now
-        self._handlers: Handlers | None = None
-        self._server: Loopback | None = None
-        self._token: str | None = None
-        self._seen = -1
-        self._newest: str | None = None
-        self._faults: dict[str, str] = {}
-        """The version of the server's data when `_newest`, a token, and `_faults` were read."""
-        self._stopping = threading.Event()
-        self._socket: WakeSocket | None = None
         self._listener: threading.Thread | None = None
 
     def account(self) -> Account:
@@ -84,11 +72,11 @@ class LoopbackTransport:
         self._handlers = handlers
         if self._server is None:
             self._server = Loopback(self._home)
-        refusal = _refusal(self._server.faults())
-        if isinstance(refusal, Disconnected):
-            raise ConnectFailed(refusal.reason)
-        if refusal is not None:
-            handlers.signal(refusal)
+        refused = refusal(self._server.faults())
+        if isinstance(refused, Disconnected):
+            raise ConnectFailed(refused.reason)
+        if refused is not None:
+            handlers.signal(refused)
             return
         self._token, self._seen = self._server.take_connection(), -1
         self._socket, self._stopping = WakeSocket(self._server.socket), threading.Event()
@@ -134,8 +122,8 @@ class LoopbackTransport:
                 seen = version
                 if server.connection() != token:
                     return Replaced()
-                if refusal := _refusal(server.faults()):
-                    return refusal
+                if refused := refusal(server.faults()):
+                    return refused
             if not waiting:
                 looked, waiting = time.monotonic(), server.incoming(last)
                 are_all = len(waiting) < AT_ONCE
@@ -181,38 +169,15 @@ class LoopbackTransport:
         server, handlers, faults = self._ready(change.key.chat_jid)
         return self._hand_in(change.key.chat_jid, partial(server.accept_change, change), handlers, faults)
 
-    def _ready(self, to_jid: str) -> tuple[Loopback, Handlers, dict[str, str]]:
-        """Return the server, our handlers and the faults in force. Raise NotSent if nothing can be sent."""
-        server, handlers = self._server, self._handlers
-        if server is None or handlers is None or self._socket is None or self._token is None:
-            raise NotConnected("no connection")
-        if (version := server.version()) != self._seen:
-            self._newest, self._faults = server.connection(), server.faults()
-            self._seen = version  # last, for the other thread
-        if self._newest != self._token or _refusal(self._faults) is not None:
-            raise NotConnected("the connection was lost")
-        if to_jid in self._faults.get("not-on-whatsapp", "").split():
-            raise NotOnWhatsApp(f"{show_jid(to_jid)} is not on WhatsApp")
-        return server, handlers, self._faults
-
     def _hand_in(
         self, to_jid: str, accept: Callable[..., None], handlers: Handlers, faults: dict[str, str]
     ) -> Accepted:
         """Mark a message, hand it to the server, and wait for the acknowledgement."""
-        stopping, socket = self._stopping, self._socket
         message_id = own_message_id()
         handlers.mark(message_id, to_jid)
-        if "refuse" in faults:
-            raise Refused(int(faults["refuse"]))
         now = self._now()
-        accept(message_id, now, receipt=faults.get("receipts") != "off")
-        if socket is not None:
-            socket.wake()
-        if "ack-delay" in faults and stopping.wait(float(faults["ack-delay"])):
-            raise SendError("the connection was closed before the acknowledgement")
-        if "ack-lost" in faults:
-            stopping.wait(float(faults.get("ack-timeout", "1")))
-            raise SendError("timed out waiting for the acknowledgement")
+        receipt = faults.get("receipts") != "off"
+        self._answered(partial(accept, message_id, now, receipt=receipt), faults)
         return Accepted(message_id, int(now.timestamp()))
 
     def evidence(self, secret: bytes, marked: Sequence[str]) -> Evidence:
@@ -232,24 +197,15 @@ class LoopbackTransport:
 
     def mark_read(self, mark: ReadMark) -> None:
         """Tell the senders that their messages were read; Transport.mark_read."""
-        if self._server is None or self._token is None:
-            raise NotConnected("no connection")
-        self._server.note_read(mark)
+        self._connected().note_read(mark)
 
     def ask_history(self, wanted: OlderThan) -> None:
         """Ask for older messages; Transport.ask_history. Here the answer is always that there are none."""
-        if self._server is None or self._token is None:
-            raise NotConnected("no connection")
-        self._server.tell_history_end(wanted.chat_jid)
-
-    def groups(self) -> list[Event]:
-        """Return no groups; Transport.groups. Loopback tells of groups in events alone."""
-        return []
+        self._connected().tell_history_end(wanted.chat_jid)
 
     def download(self, raw: bytes, most: int) -> Downloaded:
         """Return the file of a message, which here is in the message itself; Transport.download."""
-        if self._server is None or self._token is None:
-            raise NotConnected("no connection")
+        self._connected()
         if raw.startswith(b"{"):  # it came from the tool before this one, with the address of its file
             raise DownloadFailed("the stand-in cannot reach WhatsApp's files")
         if len(raw) > most:
@@ -285,16 +241,3 @@ class LoopbackTransport:
     ) -> list[Event] | None:
         """Return None: nothing is sealed here; Reader.open."""
         return None
-
-
-def _refusal(faults: dict[str, str]) -> Signal | None:
-    """Return the signal with which the server would refuse a connection now; None if it accepts one."""
-    if "logged-out" in faults:
-        return LoggedOut()
-    if "outdated" in faults:
-        return Outdated()
-    if "banned" in faults:
-        return Banned(int(float(faults["banned"])), "the loopback fault `banned`")
-    if "offline" in faults:
-        return Disconnected("the loopback fault `offline`")
-    return None

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from wa.errors import WaError
-from wa.jids import is_apart, is_group, jid_of_phone
+from wa.jids import is_apart, jid_of_phone
 from wa.values import replace
 from wa.whatsapp.events import (
     FOREVER,
@@ -72,31 +72,25 @@ def _is_listing(name: str, value: object) -> bool:
     return value is None or isinstance(value, int if name == "muted" else bool)
 
 
-def group_jid(name: str) -> str:
-    """Return the JID of a group on loopback: `name` itself if it is a JID, else one made from the name.
-
-    `status@broadcast` and a channel's JID are taken as they are too, for what is posted there.
-    """
-    if is_group(name) or is_apart(name):
-        return name
-    from hashlib import sha256  # a send to a number needs none
-
-    number = int.from_bytes(sha256(name.encode()).digest()[:5], "big")
-    return f"120363{number:013d}@g.us"
-
-
 def events_of(
-    line: dict[str, Any], now: datetime, members: Callable[[str, str], tuple[tuple[str, str], ...]]
+    line: dict[str, Any], now: datetime, group_of: Callable[[str, str], GroupInfo]
 ) -> Iterator[tuple[str, Event]]:
-    """Yield the events that one line of `say` stands for, each with its kind."""
+    """Yield the events that one line of `say` stands for, each with its kind.
+
+    `group_of` returns the group of a name or JID in which a person speaks.
+    """
     sender, text = str(line["from"]), str(line.get("text") or "")
     mine = sender == ACCOUNT.jid
     chat = sender if not mine else str(line.get("to") or ACCOUNT.jid)
     stamp = int(line.get("timestamp") or now.timestamp())
     if line.get("group"):
-        chat = group_jid(called := str(line["group"]))
-        if is_group(chat):
-            yield "group", GroupInfo(chat, None if is_group(called) else called, members(chat, sender))
+        called = str(line["group"])
+        if is_apart(called):  # what is posted in a channel, or as a status
+            chat = called
+        else:
+            group = group_of(called, sender)
+            chat = group.jid
+            yield "group", group
     if line.get("phone"):
         yield "mapping", JidMapped(lid=sender, pn=jid_of_phone(str(line["phone"])))
     if line.get("edit"):

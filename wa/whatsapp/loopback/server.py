@@ -6,13 +6,12 @@ import base64
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from wa.errors import WaError
-from wa.jids import parse_address
 from wa.store.files import storage_error
 from wa.store.locks import FileLock
 from wa.store.paths import Home
@@ -32,13 +31,12 @@ from wa.whatsapp.events import (
     ReceiptReceived,
     Voted,
 )
+from wa.whatsapp.groups import GroupAction, GroupAnswer
 from wa.whatsapp.ids import connection_token
+from wa.whatsapp.loopback import groups
+from wa.whatsapp.loopback.faults import checked
 from wa.whatsapp.loopback.lines import ACCOUNT, events_of
 from wa.whatsapp.transport import Change, Outgoing, ReadMark
-
-SWITCHES = ("offline", "ack-lost", "logged-out", "receipts", "outdated")
-NUMBERS = ("ack-delay", "ack-timeout", "banned", "upload-delay")
-FAULTS = (*SWITCHES, *NUMBERS, "refuse", "not-on-whatsapp")
 
 AT_ONCE = 100
 """Waiting events that are read at a time."""
@@ -65,7 +63,6 @@ CREATE TABLE IF NOT EXISTS delivered (
 CREATE TABLE IF NOT EXISTS incoming (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, payload BLOB NOT NULL
 );
-CREATE TABLE IF NOT EXISTS members (group_jid TEXT, member_jid TEXT, PRIMARY KEY (group_jid, member_jid));
 CREATE TABLE IF NOT EXISTS faults (name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name, value));
 CREATE TABLE IF NOT EXISTS connection (id INTEGER PRIMARY KEY CHECK (id = 1), token TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS changes (
@@ -95,10 +92,10 @@ class Loopback:
             self._db = sqlite3.connect(
                 home.loopback, timeout=30, isolation_level=None, check_same_thread=False
             )
-            if not self._value("SELECT 1 FROM sqlite_master WHERE name = 'changes'"):
+            if not self._value("SELECT 1 FROM sqlite_master WHERE name = 'blocked'"):
                 with FileLock(home.migrate_lock).hold():
                     self._db.execute("PRAGMA journal_mode=WAL")
-                    self._db.executescript(_SCHEMA)
+                    self._db.executescript(_SCHEMA + groups.SCHEMA)
             if not self._value(_HAS_KINDS):
                 with FileLock(home.migrate_lock).hold():
                     if not self._value(_HAS_KINDS):
@@ -143,17 +140,11 @@ class Loopback:
         ids = []
         with self._tell():
             for line in lines:
-                for kind, event in events_of(line, now, self._members):
+                for kind, event in events_of(line, now, partial(groups.spoken_in, self._db)):
                     self._put(kind, event)
                     if isinstance(event, MessageReceived):
                         ids.append(event.message_id)
         return ids
-
-    def _members(self, group: str, speaker: str) -> tuple[tuple[str, str], ...]:
-        for member in (ACCOUNT.jid, speaker):
-            self._db.execute("INSERT OR IGNORE INTO members VALUES (?, ?)", [group, member])
-        rows = self._db.execute("SELECT member_jid FROM members WHERE group_jid = ?", [group])
-        return tuple((member, "member") for (member,) in rows)
 
     def _put(self, kind: str, event: Event) -> None:
         fields = dict(vars(event))
@@ -179,7 +170,7 @@ class Loopback:
 
     def set_fault(self, name: str, value: str | None) -> None:
         """Set or clear a fault; it takes effect at once, in every process."""
-        setting = _check_fault(name, value)
+        setting = checked(name, value)
         with self._tell():
             if name != "not-on-whatsapp":
                 self._db.execute("DELETE FROM faults WHERE name = ?", [name])
@@ -270,31 +261,25 @@ class Loopback:
             rows = [(message_id, mark.chat_jid) for message_id in mark.message_ids]
             self._db.executemany("INSERT OR IGNORE INTO read_marks VALUES (?, ?)", rows)
 
+    def groups(self) -> list[GroupInfo]:
+        """Return all groups, those that we have left too, with their members."""
+        return groups.listing(self._db)
 
-def _check_fault(name: str, value: str | None) -> str | None:
-    """Return the value to store, None to clear the fault. Raise WaError `usage`."""
-    if name not in FAULTS:
-        raise WaError("usage", f"{name!r} is not a fault", "faults: " + ", ".join(FAULTS))
-    if name in SWITCHES:
-        if value not in ("on", "off"):
-            raise WaError("usage", f"{name} is on or off, not {value!r}", f"wa loopback fault {name} on")
-        normal = "on" if name == "receipts" else "off"
-        return None if value == normal else value
-    if value is None:
-        raise WaError("usage", f"{name} needs a value", f"wa loopback fault {name} VALUE")
-    if name == "not-on-whatsapp":
-        jid = parse_address(value)
-        if jid is None:
-            raise WaError(
-                "usage", f"{value!r} is not a phone number", f"wa loopback fault {name} 447700900123"
-            )
-        return jid
-    if value == "off":
-        return None
-    try:
-        number = int(value) if name == "refuse" else float(value)
-    except ValueError:
-        number = -1
-    if not 0 <= number <= 10**9:
-        raise WaError("usage", f"{name} takes a number or off, not {value!r}", f"wa loopback fault {name} 3")
-    return str(number) if number or name == "ack-timeout" else None
+    def is_outside(self, group: str) -> bool:
+        """Return whether a group has members, and we are none of them."""
+        people = dict(groups.info(self._db, group).members or ())
+        return bool(people) and ACCOUNT.jid not in people
+
+    def manage_group(self, action: GroupAction, missing: Collection[str]) -> GroupAnswer:
+        """Do something with a group. `missing` are JIDs that nobody has. Raise Refused."""
+        with self._write():
+            return groups.manage(self._db, action, missing)
+
+    def block(self, jid: str, *, is_blocked: bool) -> None:
+        """Block a person, or unblock."""
+        with self._write():
+            groups.block(self._db, jid, is_blocked=is_blocked)
+
+    def blocked(self) -> list[str]:
+        """Return the JIDs of the people whom we have blocked."""
+        return groups.blocked(self._db)

@@ -17,6 +17,7 @@ from wa.whatsapp.neonize.decoding.from_json import stored_message
 from wa.whatsapp.neonize.decoding.kinds.cards import cards_name, vcards
 from wa.whatsapp.neonize.decoding.kinds.files import file_in, file_of
 from wa.whatsapp.neonize.errors import download_error, send_error, upload_error
+from wa.whatsapp.neonize.group_actions.unrepeated import Unrepeated
 from wa.whatsapp.neonize.library import in_time, seconds_for
 from wa.whatsapp.transport import Downloaded, ReadMark, SendError, TooLarge
 
@@ -56,7 +57,7 @@ class Client:
         self.closing = self.is_cut = False
         self.error: Exception | None = None
         self.last_event = time.monotonic()
-        self.retries = Retries()
+        self.retries, self.unrepeated = Retries(), Unrepeated(self.ended)
         platform = lib.device_props.DESKTOP
         props = lib.device_props(os="wa", platformType=platform, requireFullSync=full)
         name = f"{home.session}"
@@ -132,13 +133,6 @@ class Client:
             self.native.send_message(self._lib.jid(own_jid), message)
         except self._lib.client.SendMessageError as error:
             raise send_error(str(error), own_jid) from None
-
-    def groups(self) -> list[Any]:
-        """Return what the library says of the groups that we are in. Raise SendError."""
-        try:
-            return list(self.native.get_joined_groups())
-        except self._lib.client.GetJoinedGroupsError as error:
-            raise SendError(str(error)) from None
 
     def download(self, raw: bytes, most: int) -> Downloaded:
         """Return the file of a message, of at most `most` bytes. Raise DownloadFailed."""

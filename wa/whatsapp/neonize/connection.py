@@ -22,14 +22,13 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.store.paths import Home
-from wa.whatsapp.events import Event
 from wa.whatsapp.neonize import changing, people
 from wa.whatsapp.neonize import session_db as session
 from wa.whatsapp.neonize.client import Client, can_be_reached
 from wa.whatsapp.neonize.decoding import decode as decoding
-from wa.whatsapp.neonize.decoding.groups import group_info
 from wa.whatsapp.neonize.encoding import message as encoding
 from wa.whatsapp.neonize.errors import DOWN, ENDS, connect_error, end_signal, send_error
+from wa.whatsapp.neonize.group_actions.calls import GroupCalls
 from wa.whatsapp.neonize.library import library
 from wa.whatsapp.neonize.reading import NeonizeReader
 from wa.whatsapp.neonize.wire_log import Turnstile, ViewOnce, WireLog
@@ -59,7 +58,7 @@ DIAL_SECONDS = 2.0
 """Seconds that `connect` waits for the first attempt to fail; later failures are signals."""
 
 
-class NeonizeTransport(NeonizeReader):
+class NeonizeTransport(NeonizeReader, GroupCalls):
     """The transport to WhatsApp."""
 
     def __init__(self, home: Home, on_fatal: Callable[[WaError], None] = lambda error: None) -> None:
@@ -113,7 +112,8 @@ class NeonizeTransport(NeonizeReader):
             self._home.session.chmod(0o600)
         on_lost = partial(self._hand_over, client, decoding.HISTORY_DAMAGED)
         entry, on_fatal = library().proto.LogEntry, self._on_fatal
-        heard = WireLog(entry, self._handlers, on_fatal, on_lost, self._turnstile, self._view_once)
+        noted = self._turnstile, self._view_once, client.unrepeated
+        heard = WireLog(entry, self._handlers, on_fatal, on_lost, *noted)
         library().client.log_whatsmeow = heard
         self._client = client
         self._watch(login_seconds)
@@ -269,11 +269,7 @@ class NeonizeTransport(NeonizeReader):
             raise NotConnected("no account yet")
         client.send_to_oneself(account.jid, encoding.history_request(library(), client, wanted))
 
-    # ── Groups, files, the account ──────────────────────────────────────────────────────────────────
-
-    def groups(self) -> list[Event]:
-        """Return the groups we are in, with their members; Transport.groups."""
-        return [event for each in self._connected().groups() for event in group_info(each)]
+    # ── Files, the account ──────────────────────────────────────────────────────────────────────────
 
     def download(self, raw: bytes, most: int) -> Downloaded:
         """Return the file of a message; Transport.download."""

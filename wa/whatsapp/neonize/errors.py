@@ -33,6 +33,23 @@ _CERTAIN = (
     "frame socket is closed",
     "failed to get group members",
 )
+_QUERY_STATUS = re.compile(r"info query returned status (\d+)")
+_QUERY_WORDS = {
+    "you don't have the permission to get the group's invite link": 401,
+    "you're not participating in that group": 403,
+    "that group does not exist": 404,
+    "that group invite link is not valid": 406,
+    "that group invite link has been revoked": 410,
+}
+"""The codes of refusals for which the library has words of its own."""
+_BEFORE_QUERY = (
+    "failed to get phone number",
+    "failed to get privacy token",
+    "failed to get LID",
+    "failed to resolve PN",
+    "failed to get user info",
+)
+"""The beginnings of errors that are raised before a query leaves."""
 _GONE = ("403", "404", "410")
 _NO_GROUP = ("group does not exist", "not participating in that group", "not in that group")
 
@@ -78,6 +95,19 @@ def send_error(text: str, to_jid: str) -> SendError:
     if text.endswith("websocket not connected"):
         return NotConnected(text)
     return SendError(text)
+
+
+def query_error(text: str, jid: str = "") -> SendError:
+    """Return the SendError for the text of an error of a query that changes something, `jid` or a group."""
+    found = _QUERY_STATUS.search(text)
+    told = [int(found[1])] if found else [status for words, status in _QUERY_WORDS.items() if words in text]
+    if told:
+        return Refused(told[0])
+    if "no LID found" in text:
+        return NotOnWhatsApp(f"{show_jid(jid)} is not on WhatsApp")
+    if any(sign in text for sign in _CERTAIN) or text.startswith(_BEFORE_QUERY):
+        return NotSent(text)
+    return NotConnected(text) if text.endswith("websocket not connected") else SendError(text)
 
 
 def upload_error(text: str) -> UploadFailed:

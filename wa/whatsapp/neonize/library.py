@@ -87,7 +87,7 @@ class Library:
                 from neonize.proto import Neonize_pb2 as proto
                 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps
                 from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e
-                from neonize.utils.enum import MediaType, ReceiptType
+                from neonize.utils.enum import BlocklistAction, MediaType, ParticipantChange, ReceiptType
         except (ImportError, OSError, RuntimeError) as error:  # the last: its Go part has another version
             raise WaError(
                 "network-error",
@@ -99,6 +99,7 @@ class Library:
             root.setLevel(level)
         self.client, self.events, self.proto, self.e2e = client, events, proto, e2e
         self.device_props, self.media_type, self.receipt_type = DeviceProps, MediaType, ReceiptType
+        self.blocklist_action, self.participant_change = BlocklistAction, ParticipantChange
         self.recorded = _recorded(events)
         """The classes of events that are recorded, and their kinds in the spool."""
         self.heard = [*_signals(events), *self.recorded]

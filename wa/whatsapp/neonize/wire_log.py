@@ -13,6 +13,7 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.whatsapp.errors import unmarked
+from wa.whatsapp.neonize.group_actions.unrepeated import Unrepeated
 from wa.whatsapp.transport import Handlers
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,8 @@ class WireLog:
     The library logs every stanza right before it writes the frame. Stanzas other than
     messages cost nothing here, and only the id and the recipient of a message are stored.
     `on_lost` is called with the reason for each part of the history that is lost. Before each message
-    that the library decrypts, it waits at the `turnstile`. `view_once` notes the view-once messages.
+    that the library decrypts, it waits at the `turnstile`. `view_once` notes the view-once messages, and
+    `unrepeated` the query that must not be sent again.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class WireLog:
         on_lost: Callable[[bytes], None],
         turnstile: Turnstile | None = None,
         view_once: ViewOnce | None = None,
+        unrepeated: Unrepeated | None = None,
     ) -> None:
         self._entry = entry
         self._handlers = handlers
@@ -101,6 +104,7 @@ class WireLog:
         self._on_lost = on_lost
         self._turnstile = turnstile or Turnstile()
         self._view_once = view_once or ViewOnce()
+        self._unrepeated = unrepeated or Unrepeated(threading.Event())
         self._marking = threading.Lock()
 
     def __call__(self, binary: int, size: int) -> None:
@@ -110,10 +114,13 @@ class WireLog:
             found = _STANZA.search(data.decode("utf-8", "replace")) if b"<message" in data else None
             if found is not None:
                 self._mark(found[1], found[2])
+            self._unrepeated.note_sent(data)
         elif b"DEBUG" not in data[-40:]:
             self._tell(data)
         elif _DECRYPTS in data[: len(_DECRYPTS) + 8]:  # behind the field's tag and length
             self._turnstile.enter()
+        else:
+            self._unrepeated.note_cut(data)
 
     def _tell(self, data: bytes) -> None:
         self._view_once.note(data)

@@ -1,0 +1,1 @@
+"""What is done once by a query: changes of groups, and of the list of blocked people."""
