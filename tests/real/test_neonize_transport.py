@@ -116,6 +116,10 @@ class RelaySide(OtherSide):
     def delivered(self):
         return [(each["text"], each["id"]) for each in self.adam.inbox() if "receipt" not in each]
 
+    def shows(self, message_id):
+        seen = self.adam.shows(message_id)
+        return seen["text"], seen["reactions"].get(self.us.number, ""), bool(seen["deleted"])
+
     def marked_read(self):
         found = [each["ids"] for each in self.adam.inbox() if each.get("receipt") == "read"]
         return {message_id for ids in found for message_id in ids}

@@ -25,6 +25,7 @@ from wa.store.paths import Home
 from wa.whatsapp.events import Account, Event
 from wa.whatsapp.transport import (
     Accepted,
+    Change,
     Downloaded,
     Evidence,
     Handlers,
@@ -135,6 +136,9 @@ class RemoteTransport:
 
     def send(self, message: Outgoing) -> Accepted:
         return self._call("send", message)
+
+    def change(self, change: Change) -> Accepted:
+        return self._call("change", change)
 
     def evidence(self, secret: bytes, marked: Sequence[str]) -> Evidence:
         return self._call("evidence", secret, list(marked))

@@ -33,8 +33,10 @@ from wa.whatsapp.events import (
 )
 from wa.whatsapp.signals import Banned, CaughtUp, Connected, Disconnected, LoggedOut, Replaced, Signal
 from wa.whatsapp.transport import (
+    Change,
     ConnectFailed,
     Handlers,
+    Key,
     NotConnected,
     NotOnWhatsApp,
     NotSent,
@@ -151,6 +153,10 @@ class OtherSide(ABC):
         """Return (text, message id) of the messages accepted from us, in order."""
 
     @abstractmethod
+    def shows(self, message_id: str) -> tuple[str, str, bool]:
+        """Return what `friend` sees of a message of ours: text, our reaction, whether it is deleted."""
+
+    @abstractmethod
     def marked_read(self) -> set[str]:
         """Return the ids of the messages whose senders were told that we read them."""
 
@@ -214,6 +220,12 @@ def connect(transport: Transport, ear: Ear | None = None) -> Ear:
 def message_to(jid: str, text: str = "Hello") -> Outgoing:
     """Return a new attempt to send."""
     return Outgoing(jid, text, os.urandom(32))
+
+
+def change_of(kind: str, jid: str, message_id: str, text: str = "") -> Change:
+    """Return a new attempt to change a message of ours."""
+    key = Key(jid, message_id, "", is_from_me=True)
+    return Change(kind, key, os.urandom(32), text, at=1795232000000)
 
 
 class TransportContract:
@@ -493,6 +505,47 @@ class TransportContract:
             transport.send(message_to(other.friend))
         assert not isinstance(error.value, NotSent | Refused)
         assert [message_id for _, message_id in other.delivered()] == [each for each, _ in ear.marks]
+
+    # ── Changing what was sent ─────────────────────────────────────────────────────────────────────
+
+    def test_a_message_is_changed_for_its_recipient_and_marked_like_one(self, transport, other):
+        ear = connect(transport)
+        sent = transport.send(message_to(other.friend, "Helo")).message_id
+        shown, ids = [], []
+        for kind, text in [("react", "👍"), ("edit", "Hello ✓"), ("react", ""), ("delete", "")]:
+            ids.append(transport.change(change_of(kind, other.friend, sent, text)).message_id)
+            shown.append(other.shows(sent))
+        assert shown[:3] == [("Helo", "👍", False), ("Hello ✓", "👍", False), ("Hello ✓", "", False)]
+        assert shown[3][2]
+        assert [message_id for message_id, _ in ear.marks] == [sent, *ids]
+
+    def test_a_change_needs_a_connection(self, transport, other):
+        with pytest.raises(NotConnected):
+            transport.change(change_of("react", other.friend, "3EB0AA", "👍"))
+
+    def test_a_refused_change_changes_nothing(self, transport, other):
+        connect(transport)
+        sent = transport.send(message_to(other.friend)).message_id
+        other.refuse(463)
+        with pytest.raises(Refused) as refusal:
+            transport.change(change_of("delete", other.friend, sent))
+        assert refusal.value.status == 463
+        assert other.shows(sent) == ("Hello", "", False)
+
+    def test_evidence_of_a_change_whose_acknowledgement_was_lost_names_its_message(self, transport, other):
+        ear = connect(transport)
+        sent = transport.send(message_to(other.friend)).message_id
+        other.lose_acks()
+        change = change_of("edit", other.friend, sent, "Hello again")
+        with pytest.raises(SendError) as error:
+            transport.change(change)
+        assert not isinstance(error.value, NotSent | Refused)
+        transport.disconnect()
+        marked = [each for each, _ in ear.marks]
+        evidence = transport.evidence(change.secret, marked)
+        assert evidence.sent is not False
+        assert evidence.message_id == marked[-1]
+        assert other.shows(sent)[0] == "Hello again"
 
     # ── Evidence ───────────────────────────────────────────────────────────────────────────────────
 

@@ -73,6 +73,12 @@ class LoopbackSide(OtherSide):
     def delivered(self):
         return [(row["content"], row["message_id"]) for row in self.server.delivered()]
 
+    def shows(self, message_id):
+        text = next(row["content"] for row in self.server.delivered() if row["message_id"] == message_id)
+        seen = {"edit": text, "react": "", "delete": None}
+        seen |= {row["kind"]: row["content"] for row in self.server.changes() if row["about"] == message_id}
+        return seen["edit"], seen["react"], seen["delete"] is not None
+
     def marked_read(self):
         rows = self.server._db.execute("SELECT message_id FROM read_marks")
         return {message_id for (message_id,) in rows}

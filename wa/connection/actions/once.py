@@ -120,9 +120,11 @@ def _claim(store: Store, settings: Settings, row: Row, action: Action, clock: Ca
     """Claim an action in one durable commit. Return what its call needs, None if it may not be done."""
     with store.write():
         now, secret = clock(), new_secret()
-        if not requests.is_wanted(store, row["id"], now):  # its command has withdrawn it, or has given up
+        if requests.status(store, row["id"]) != "pending":  # its command has withdrawn it
             return None
         try:
+            if not requests.is_in_time(row, now):  # its command has given up, or is dead
+                raise WaError("network-error", "nobody could do it in time", "nothing was changed; try again")
             expect_allowed(store, settings, now)
             prepared = action.prepare(store, json.loads(row["args"]), secret, now)
         except WaError as error:
