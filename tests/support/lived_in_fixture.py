@@ -33,6 +33,16 @@ GRACE = parse_duration("6h")
 STOP_SECONDS = 20.0
 
 
+def _poll(text: str) -> dict[str, Any]:
+    about = {"question": text, "options": ["Yes", "No"], "choices": 1}
+    return {"media_path": None, "media_type": "poll", "details": json.dumps({"poll": about})}
+
+
+def _place(text: str) -> dict[str, Any]:
+    where = {"latitude": -33.9, "longitude": 18.4, "name": text}
+    return {"media_path": None, "media_type": "location", "details": json.dumps({"location": where})}
+
+
 class LivedIn:
     """The home of a person whose phone the relay plays, and the processes that work in it."""
 
@@ -118,13 +128,16 @@ class LivedIn:
         """Return the first column of the first row of a query on the store."""
         return self.rows(sql, *params)[0][0]
 
-    def queue(self, to: Person, texts: list[str]) -> None:
-        """Queue texts that are due now."""
+    def queue(self, to: Person, texts: list[str], *, mixed: bool = False) -> None:
+        """Queue texts that are due now; if mixed, a text, a poll and a place in turn, which say these words."""
         now, store = system_now(), open_store(self.home)
+        person = Recipient(to.pn, to.number, to.name)
         try:
             with store.write():
-                for text in texts:
-                    schedule.enqueue(store, Recipient(to.pn, to.number, to.name), text, now, now, grace=GRACE)
+                for number, text in enumerate(texts):
+                    beside = [None, _poll, _place][number % 3] if mixed else None
+                    file = beside and beside(text)
+                    schedule.enqueue(store, person, text, now, now, grace=GRACE, file=file)
         finally:
             store.close()
 
