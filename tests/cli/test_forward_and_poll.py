@@ -70,6 +70,7 @@ def test_a_text_goes_to_several_people_each_once(wa, home, put):
     assert accepted(home) == [(who, "text", f"ask @{NADIA}", details) for who in (ADAM, EVE)]
     (row,) = wa("read", "adam", "--json").json
     assert (row["is_from_me"], row["details"], row["quoted_id"]) == (True, details, None)
+    assert wa("read", "adam").out.endswith(": ask @Adam (forwarded)\n")
     rows = wa("schedule", "list", "--status", "all", "--json").json
     assert [row["details"] for row in rows] == [details, details]
     assert wa("schedule", "list", "--status", "all").out.count("[forwarded]") == 2

@@ -117,7 +117,7 @@ def test_several_choices_and_twelve_options(wa, home):
     [
         (("--poll", "Q", "--option", "A"), "has 1"),
         (("--poll", "Q"), "has 0"),
-        (("--poll", "Q", *("--option", "A"), *("--option", " A")), "twice"),
+        (("--poll", "Q", *("--option", "A b"), *("--option", " A  b")), "twice"),
         (("--poll", "Q", *("--option", "A"), *("--option", "  ")), "empty"),
         (("--poll", " ", *("--option", "A"), *("--option", "B")), "empty"),
         (("--poll", "Q" * 256, *("--option", "A"), *("--option", "B")), "256 characters"),
@@ -303,7 +303,9 @@ def test_a_key_names_one_message_of_any_kind(wa, home, put, nadia):
 def test_drafts_previews_replies_and_what_is_only_queued(wa, home, hear):
     hear({"from": REEM, "text": "When?", "id": "A1"})
     shown = wa("send", REEM, *LUNCH, "--dry-run")
-    assert shown.out.splitlines()[1:] == ["Lunch?", "Pizza", "Soup"]
+    assert shown.out.splitlines()[1:] == ["[poll] Lunch?", "Pizza", "Soup"]
+    row = wa("send", REEM, *LUNCH, "--dry-run", "--json").json
+    assert (row["media_type"], row["details"]) == ("poll", LUNCH_DETAILS)
     assert wa("schedule", "list", "--status", "all", "--json").json == []
     queued = wa("send", REEM, "--location", "1,2", "--no-wait", "--json").json
     draft = wa("send", REEM, *LUNCH, "--draft", "--reply-to", "A1", "--json").json

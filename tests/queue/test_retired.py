@@ -21,6 +21,9 @@ def dump(store):
     return {table: sorted(map(repr, store.rows(f"SELECT * FROM {table}"))) for table in TABLES}
 
 
+POLL = ("--poll", "Q", "--option", "a", "--option", "b")
+
+
 @pytest.fixture
 def clock():
     """A clock that a test moves by years."""
@@ -33,6 +36,7 @@ def ended(wa, store, home, clock):
     run = [
         ("send", REEM, "one-off", "--key", "k1"),
         ("send", REEM, "no key"),
+        ("send", REEM, *POLL, "--key", "k6"),
         ("jobs", "add", "--to", REEM, "--to", ADAM, "--part", "job", "--gap", "1s", "--key", "k2"),
         ("schedule", "add", REEM, "series", "--at", "2026-03-02 13:00", "--every", "day", "--count", "2",
          "--key", "k3"),
@@ -57,9 +61,10 @@ def ended(wa, store, home, clock):
 
 def test_what_ended_a_year_ago_is_archived_and_sends_nothing_again(wa, ended, home, clock):
     before, sent = dump(ended), sorted(delivered(home))
-    assert Counter(sent) == {"one-off": 1, "no key": 1, "job": 2, "series": 2, "goes on": 1}
+    once = {"one-off": 1, "no key": 1, "Q\na\nb": 1}
+    assert Counter(sent) == {**once, "job": 2, "series": 2, "goes on": 1}
     report = wa("db", "prune", "--older-than", "90d", "--json", now=clock).json
-    assert report["rows"] == {"scheduled_messages": 7, "job_recipients": 2, "series": 2, "jobs": 1}
+    assert report["rows"] == {"scheduled_messages": 8, "job_recipients": 2, "series": 2, "jobs": 1}
     assert ended.execute("SELECT message FROM scheduled_messages ORDER BY 1").fetchall() == [
         ("goes on",), ("goes on",), ("held",),
     ]  # fmt: skip
@@ -67,6 +72,10 @@ def test_what_ended_a_year_ago_is_archived_and_sends_nothing_again(wa, ended, ho
     assert again.code == 0, again.err
     assert (again.json["status"], again.json["message"]) == ("sent", "one-off")
     assert wa("send", REEM, "other", "--key", "k1", "--json", now=clock).error["code"] == "usage"
+    poll = wa("send", REEM, *POLL, "--key", "k6", "--json", now=clock).json
+    assert (poll["status"], poll["details"]["poll"]["options"]) == ("sent", ["a", "b"])
+    for other in ((*POLL, "--multi", "2"), ("Q\na\nb",)):
+        assert wa("send", REEM, *other, "--key", "k6", "--json", now=clock).error["code"] == "usage"
     job = ("jobs", "add", "--to", REEM, "--to", ADAM, "--part", "job", "--key", "k2", "--json")
     assert wa(*job, now=clock).error["code"] == "wrong-state"
     for key in ("k3", "k5"):
@@ -88,7 +97,7 @@ def test_what_ended_a_year_ago_is_archived_and_sends_nothing_again(wa, ended, ho
     assert sorted(delivered(home)) == sent
     with gzip.open(report["archive"], "rt") as file:
         kinds = Counter(json.loads(line)["type"] for line in file)
-    assert kinds["scheduled_messages"] == 7
+    assert kinds["scheduled_messages"] == 8
     assert wa("db", "restore-archive", "latest", now=clock).code == 0
     assert dump(ended) == before
     assert not ended.value("SELECT count(*) FROM spent")

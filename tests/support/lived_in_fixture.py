@@ -129,7 +129,7 @@ class LivedIn:
         return self.rows(sql, *params)[0][0]
 
     def queue(self, to: Person, texts: list[str], *, mixed: bool = False) -> None:
-        """Queue texts that are due now; if mixed, a text, a poll and a place in turn, which say these words."""
+        """Queue texts that are due now; if mixed, a text, a poll and a place in turn, with these words."""
         now, store = system_now(), open_store(self.home)
         person = Recipient(to.pn, to.number, to.name)
         try:

@@ -246,14 +246,21 @@ class Words(words.Words):
                 app.out.note(f"{{{field}}} goes out as it stands here: only a --template is filled in")
         return self.filled(app.store, to, local)
 
-    def preview(self, app: App, to: Recipient, said: str, zone: ZoneInfo, times: Sequence[str]) -> None:
-        """Print what a recipient would get, and when: at these times (ISO text), or now if there are none."""
+    def preview(
+        self, app: App, to: Recipient, said: str, zone: ZoneInfo, times: Sequence[str], **beside: Any
+    ) -> None:
+        """Print what a recipient would get, and when: at these times (ISO text), or now if there are none.
+
+        `beside` are columns of what is more than a text.
+        """
         row: dict[str, Any] = {
             "to_jid": to.jid,
             "to_phone": to.phone,
             "contact_name": to.name,
             "message": said,
+            **beside,
         }
         row.update(scheduled_at=next(iter(times), None), timezone=str(zone), next=list(times))
         when = [when_due(app, {**row, "scheduled_at": each}) for each in times] or ["now"]
-        app.out.result(row, "\n".join([f"to {who(row)}, {'; then '.join(when)}:", said]))
+        shown = f"[{beside['media_type']}] {said}" if "media_type" in beside else said
+        app.out.result(row, "\n".join([f"to {who(row)}, {'; then '.join(when)}:", shown]))

@@ -89,6 +89,8 @@ def _text(app: App, row: Mapping[str, Any]) -> str:
         text += _quote(app, row)
     marks = "".join(f" {each['emoji']}" for each in row.get("reactions", ()))
     edited = " (edited)" if row["edited_at"] and not row["deleted_at"] else ""
+    if "forwarded" in (row["details"] or {}):
+        edited = f" (forwarded){edited}"
     if row["unavailable"] == EDIT:
         edited = " (edited: only the phone can show the new text)"
     return f"{text}{edited}{marks}"

@@ -99,7 +99,8 @@ def enqueue(
     with store.write():
         if key is not None and (first := _first_of(store, key)):
             checks.check_key(store, first, row)
-            return {name: first[name] for name in first if not name.startswith("is_")} | {"message": text}
+            shown = {name: first[name] for name in first if not name.startswith("is_")}
+            return shown | {"message": text, "details": row.get("details")}
         if key is not None:
             checks.expect_unused(store, "series", key)
         place.keep(store, now)

@@ -136,7 +136,8 @@ def send(
     said, mentioned = wish.mentioning(said, [recipient(app, each) for each in wish.mentions])
     quoted = None if reply_to is None else which.id_of(app.store, person.jid, reply_to)
     if dry_run:
-        return typed.preview(app, person, said, zone, [])
+        beside = {"media_type": made.kind, "details": made.details} if made else {}
+        return typed.preview(app, person, said, zone, [], **beside)
     if made is not None:
         parts = [part_of(app.home, made, quoted)]
     else:

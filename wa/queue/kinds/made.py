@@ -59,7 +59,7 @@ _POLL = 'wa send TO --poll "Lunch?" --option Pizza --option Soup'
 
 def poll(question: str, options: Sequence[str], most: int | None) -> Made:
     """Return a poll in which a person may choose up to `most` options, 1 for None. Raise WaError `usage`."""
-    question, options = question.strip(), [option.strip() for option in options]
+    question, *options = (" ".join(each.split()) for each in (question, *options))
     _check_length("the question of a poll", question, MAX_QUESTION)
     for option in options:
         _check_length("an option of a poll", option, MAX_OPTION)
