@@ -195,7 +195,7 @@ def test_the_lines_for_people_and_for_programs(store, put, wa):
         "Reem: (deleted)",
         "Reem reacted 👍 to: see you at ten",
         "Reem edited: see you at eleven",
-        "→ Reem reacted ❤ to: (deleted)",
+        "→ Reem: you reacted ❤ to: (deleted)",
         "Reem deleted a message",
         "Reem took back a reaction to: see you at eleven",
         "Reem reacted 👍 to: a message",

@@ -133,7 +133,8 @@ def _quote(app: App, row: Mapping[str, Any]) -> str:
 
 def change_line(app: App, row: Mapping[str, Any]) -> str:
     """Return a reaction to a message, its edit or its deletion as one line."""
-    names, text = one_line(names_of(row)), body(app, row) if row["row_id"] else "a message"
+    names = f"{one_line(names_of(row))}{': you' if row['is_from_me'] else ''}"
+    text = body(app, row) if row["row_id"] else "a message"
     if row["event"] == "reaction":
         from wa.record.search import snippet
 
