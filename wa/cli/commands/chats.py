@@ -43,8 +43,9 @@ def chats(
         app.store, limit, channels=channels, archived=archived, pinned=pinned, muted_at=now if muted else None
     )
     kinds = [name for name, asked in (("archived", archived), ("pinned", pinned), ("muted", muted)) if asked]
-    what = " ".join([", ".join(kinds), "channels" if channels else "chats"]).strip()
-    _print_chats(app, rows, f"no {what} yet" + ("" if kinds or channels else "; `wa listen` records them"))
+    empty = "no channels" if channels else "no chats"
+    empty += f" that are {' and '.join(kinds)}" if kinds else " yet"
+    _print_chats(app, rows, empty + ("" if kinds or channels else "; `wa listen` records them"))
 
 
 @commands.command()
