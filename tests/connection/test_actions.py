@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from wa.connection.incoming.events import apply_event, keep_account
 from wa.queue import outcomes, pacing, send
 from wa.settings import parse_settings
 from wa.store.database import Store
+from wa.store.open import open_store
 from wa.store.paths import Home
 from wa.times import from_iso
 from wa.whatsapp.events import MessageReceived
@@ -284,3 +286,19 @@ def test_pause_waits_for_what_is_begun(wa, spawn, home, store, server, is_over) 
     assert second.finish().code == 0  # its receipt came
     wa("resume")
     is_over("done", "done", accepted=2)
+
+
+def test_a_restored_backup_asks_for_nothing_again(wa, home, store, server) -> None:
+    args = {"chat": REEM_JID, "message_id": "OWN", "text": "👍"}
+    numbers = requests.put(store, "react", [args, args], system_now() + requests.LONGEST_WAIT)
+    requests.claim(store, numbers[0], system_now(), b"secret", 0)
+    assert wa("backup").code == 0
+    requests.end(store, numbers[0], "done", {})
+    requests.withdraw(store, numbers[1])
+    store.close()
+    assert wa("backup", "restore", "latest").code == 0
+    assert wa("resume").code == 0
+    assert wa(*REACT).code == 0
+    with closing(open_store(home)) as restored:
+        found = [row["status"] for row in restored.rows("SELECT status FROM requests ORDER BY id")]
+    assert (found, len(list(server.changes()))) == (["done", "withdrawn", "done"], 1)

@@ -33,7 +33,7 @@ def act(context: Context, kind: str, args: Row, command: str | None) -> Row:
         wish, fault = begin(context, kind, args), None
         try:
             if command is not None and not held:
-                serve(context, command, Scope.WAITED, lambda owner: wish.over(context))
+                serve(context, command, Scope.WAITED, lambda owner: bool(held) or wish.over(context))
             while command is None and not held and not wish.over(context):  # the owner may change meanwhile
                 time.sleep(LOOK_SECONDS)
         except BaseException as error:
