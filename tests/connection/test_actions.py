@@ -184,6 +184,18 @@ def test_a_claim_that_comes_late_is_none(store) -> None:
     assert claim(lambda: store.execute("DELETE FROM messages WHERE message_id = 'OWN'")) == "failed"
 
 
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_set_back_neither_revives_a_change_nor_lets_one_keep_others_waiting(
+    wa, store, is_over, hours
+) -> None:
+    args = {"chat": REEM_JID, "message_id": "OWN", "text": "👎"}
+    now = system_now()
+    requests.put(store, "react", [args], now + timedelta(hours=hours) + requests.LONGEST_WAIT)
+    assert wa(*REACT).code == 0
+    own(lambda: now + timedelta(hours=hours), lambda: requests.oldest(store, now) is None)
+    is_over("withdrawn", "done", accepted=1)
+
+
 # ── A store that is locked or full ──────────────────────────────────────────────────────────────────
 
 

@@ -110,6 +110,17 @@ def _result(row: Row) -> Result:
     return result, WaError(code, why, hint)
 
 
+def withdraw_expired(store: Store, now: datetime) -> None:
+    """Withdraw the actions that waited too long, so that a clock set back does not make them wanted again.
+
+    Those that it moved too far ahead are withdrawn too: they would keep all others waiting.
+    """
+    sql = f"SELECT id, kind FROM {_OPEN} 'pending' AND NOT (expires_at > :now AND expires_at <= :most)"
+    for row in store.rows(sql, {"now": to_iso(now), "most": to_iso(now + LONGEST_WAIT)}):
+        if not is_repeatable(row):
+            withdraw(store, row["id"])
+
+
 def oldest(store: Store, now: datetime) -> Row | None:
     """Return the oldest request that is to be answered, and has not expired."""
     history_sync.end_abandoned(store, now)

@@ -67,6 +67,7 @@ class Answerer:
         """
         self.record()
         prove(self._store, self._now())
+        requests.withdraw_expired(self._store, self._now())
         row = requests.oldest(self._store, self._now())
         if row is None:
             return False
