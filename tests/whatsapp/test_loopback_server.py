@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
+from contextlib import closing
 
 import pytest
 from conftest import ADAM_JID, REEM, REEM_JID, FakeClock
@@ -244,6 +246,21 @@ def test_without_the_stand_in_there_is_no_loopback_command(wa):
     result = wa("loopback", "delivered", WA_TRANSPORT="neonize")
     assert result.code == 2
     assert "loopback" not in wa("--help", WA_TRANSPORT="neonize").out
+
+
+def test_a_server_that_was_begun_by_an_earlier_version_takes_messages_of_every_kind(wa, home):
+    with closing(sqlite3.connect(home.loopback)) as old:
+        old.execute(
+            "CREATE TABLE delivered (id INTEGER PRIMARY KEY AUTOINCREMENT, to_jid TEXT NOT NULL,"
+            " content TEXT NOT NULL, message_id TEXT NOT NULL, secret TEXT NOT NULL UNIQUE, at TEXT NOT NULL)"
+        )
+        old.execute(
+            "INSERT INTO delivered VALUES (1, ?, 'old', 'A', 'B', '2026-01-01T00:00:00Z')", [REEM_JID]
+        )
+        old.commit()
+    assert wa("send", REEM, "--location", "1,2").code == 0
+    rows = wa("loopback", "delivered", "--json").json
+    assert [(row["content"], row["kind"]) for row in rows] == [("old", "text"), ("1.0, 2.0", "location")]
 
 
 def test_delivered_lists_accepted_messages_in_order(wa, server):
