@@ -49,6 +49,10 @@ class ChatsApi(PhoneApi):
         self._account(number).profile.privacy |= settings
         return {}
 
+    async def do_groups(self) -> Answer:
+        """Return the subjects of all groups, by JID."""
+        return {"groups": {str(jid): group.subject for jid, group in self.hub.groups.items()}}
+
     async def do_group_join(self, group: str, number: str) -> Answer:
         """Join a group by its invite code, or ask to, on the phone of a number."""
         groups.join(self.hub, self._group(group), self._account(number))

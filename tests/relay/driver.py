@@ -113,6 +113,10 @@ class Relay:
         numbers = [member.number for member in members]
         self.call("group_change", group=group, by=by.number, action=action, members=numbers)
 
+    def groups(self) -> dict[str, str]:
+        """Return the subjects of all groups, by JID."""
+        return dict(self.call("groups")["groups"])
+
     def group_join(self, group: str, person: Person) -> None:
         """Join by the invite code, or ask an admin to be taken in."""
         self.call("group_join", group=group, number=person.number)
