@@ -221,7 +221,7 @@ def test_groups_lists_names_and_members(put, wa):
         {"member_jid": REEM_JID, "role": "admin", "name": "Reem"},
         {"member_jid": ADAM_JID, "role": "member", "name": None},
     ]
-    assert wa("groups").out.splitlines()[0] == f"family\t{GROUP}\tReem, +447700900456"
+    assert wa("groups").out.splitlines()[0] == f"family\t{GROUP}\tReem (admin), +447700900456"
 
 
 def test_a_group_is_a_chat_with_its_name(put, wa):

@@ -57,7 +57,7 @@ def listing(
     from wa.connection.ask import refresh_groups
 
     def cells(row: Mapping[str, Any]) -> list[object]:
-        members = ", ".join(show_jid(each["member_jid"], each["name"]) for each in row["members"])
+        members = ", ".join(map(_member, row["members"]))
         left = "you are not in it any more" if row["left_at"] else ""
         return [row["name"] or row["id"], row["id"], "; ".join(filter(None, (left, members)))]
 
@@ -65,6 +65,11 @@ def listing(
     if trouble := refresh_groups(app.context, at_once=refresh):
         app.out.note(f"as last known: {trouble.message}")
     app.out.table(chats.groups(app.store), ["group", "id", "members"], cells, "no groups yet")
+
+
+def _member(row: Mapping[str, Any]) -> str:
+    """Return the name of a group's member, and that they are an admin if so."""
+    return show_jid(row["member_jid"], row["name"]) + ("" if row["role"] == "member" else " (admin)")
 
 
 @groups.command()
