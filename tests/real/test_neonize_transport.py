@@ -52,7 +52,7 @@ class RelaySide(OtherSide):
     def __init__(self, relay, linked, folder):
         self.relay = relay
         self.us, self.adam, self.group = linked.us, linked.adam, linked.group
-        self.friend = self.adam.lid
+        self.friend, self.friend_number = self.adam.lid, self.adam.pn
         self.home = folder
         self._made = []
         self._unsaid = []
@@ -133,6 +133,12 @@ class RelaySide(OtherSide):
     def refuse(self, status):
         self.us.fault(ack_error={"code": status})
 
+    def refuse_changes(self, status):
+        self.us.fault(iq={"space": "w:g2", "tag": "subject", "how": "refuse", "code": status, "done": False})
+
+    def lose_answers(self):
+        self.us.fault(iq={"space": "w:g2", "tag": "subject", "how": "cut"})
+
     def forget(self, jid):
         pass
 
@@ -148,7 +154,7 @@ class RelaySide(OtherSide):
             while self._unsaid:
                 message_id, message = self._unsaid.pop(0)
                 self.adam.send(self.us, id=message_id, **message)
-        self.us.fault(ack_error=None, drop_on_send=None, refuse_login=None)
+        self.us.fault(ack_error=None, drop_on_send=None, refuse_login=None, iq=None)
 
     def second(self):
         return self.transport()

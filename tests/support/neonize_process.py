@@ -23,6 +23,7 @@ from fork_server import Forked
 
 from wa.store.paths import Home
 from wa.whatsapp.events import Account, Event
+from wa.whatsapp.groups import GroupAction, GroupAnswer
 from wa.whatsapp.transport import (
     Accepted,
     Change,
@@ -151,6 +152,15 @@ class RemoteTransport:
 
     def groups(self) -> list[Event]:
         return self._call("groups")
+
+    def manage_group(self, action: GroupAction) -> GroupAnswer:
+        return self._call("manage_group", action)
+
+    def block(self, jid: str, is_blocked: bool) -> None:
+        self._call("block", jid, is_blocked)
+
+    def blocked(self) -> list[str]:
+        return self._call("blocked")
 
     def download(self, raw: bytes, most: int) -> Downloaded:
         return self._call("download", raw, most)

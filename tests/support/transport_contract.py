@@ -31,6 +31,7 @@ from wa.whatsapp.events import (
     Reacted,
     ReceiptReceived,
 )
+from wa.whatsapp.groups import GroupAction, GroupAnswer
 from wa.whatsapp.signals import Banned, CaughtUp, Connected, Disconnected, LoggedOut, Replaced, Signal
 from wa.whatsapp.transport import (
     Change,
@@ -103,6 +104,8 @@ class OtherSide(ABC):
 
     friend: str
     """The JID of a person who writes to us and receives our messages."""
+    friend_number: str
+    """The same person's JID by phone number."""
     group: str
     """The JID of a group that `friend` and we are in."""
     cannot: frozenset[str] = frozenset()
@@ -173,6 +176,14 @@ class OtherSide(ABC):
         """Answer messages with an error."""
 
     @abstractmethod
+    def refuse_changes(self, status: int) -> None:
+        """Answer changes of a group's name with an error, and do nothing."""
+
+    @abstractmethod
+    def lose_answers(self) -> None:
+        """Change a group's name, and never answer; the transport's time-out is short."""
+
+    @abstractmethod
     def forget(self, jid: str) -> None:
         """Let this address belong to nobody."""
 
@@ -186,7 +197,7 @@ class OtherSide(ABC):
 
     @abstractmethod
     def mend(self) -> None:
-        """Undo `cut`, `lose_acks` and `refuse`."""
+        """Undo `cut`, `lose_acks`, `lose_answers`, `refuse` and `refuse_changes`."""
 
     @abstractmethod
     def second(self) -> Transport:
@@ -207,6 +218,10 @@ class OtherSide(ABC):
 
 def _broken(*args: object) -> None:
     raise OSError("the disk is full")
+
+
+STRANGER = "447700900555@s.whatsapp.net"
+"""A number that nobody has once the other side was told to `forget` it."""
 
 
 def connect(transport: Transport, ear: Ear | None = None) -> Ear:
@@ -599,6 +614,142 @@ class TransportContract:
     def test_asking_for_older_messages_needs_a_connection(self, transport, other):
         with pytest.raises(NotConnected):
             transport.ask_history(OlderThan(other.friend, "3A01", 1_790_000_000, False, 50))
+
+    # ── Groups and blocked people ──────────────────────────────────────────────────────────────────
+
+    @staticmethod
+    def _group(transport: Transport, jid: str) -> GroupInfo:
+        """Return what WhatsApp says of a group now."""
+        (found,) = [each for each in transport.groups() if isinstance(each, GroupInfo) and each.jid == jid]
+        return found
+
+    @staticmethod
+    def _create(transport: Transport, other: OtherSide, *people: str) -> GroupAnswer:
+        return transport.manage_group(
+            GroupAction("create", name="Choir", people=(other.friend_number, *people))
+        )
+
+    def test_a_group_is_made_and_those_it_does_not_take_are_named(self, transport, other):
+        connect(transport)
+        other.forget(STRANGER)
+        made = self._create(transport, other, STRANGER)
+        assert made.refused == ((STRANGER, 404),)
+        me = transport.account().jid
+        found = GroupInfo(made.group_jid, "Choir", ((me, "superadmin"), (other.friend_number, "member")))
+        assert replace(self._group(transport, made.group_jid), ephemeral=None) == found
+        assert [replace(each, ephemeral=None) for each in made.events if isinstance(each, GroupInfo)] == [
+            found
+        ]
+
+    def test_two_groups_may_have_one_name(self, transport, other):
+        connect(transport)
+        made = {self._create(transport, other).group_jid for _ in range(2)}
+        assert len(made) == 2
+
+    def test_members_are_changed_each_for_themselves(self, transport, other):
+        connect(transport)
+        other.forget(STRANGER)
+        group = self._create(transport, other).group_jid
+        friend = other.friend_number
+
+        def change(kind: str, *people: str) -> tuple[tuple[str, int], ...]:
+            return transport.manage_group(GroupAction(kind, group, people=people)).refused
+
+        def role() -> str | None:
+            return dict(self._group(transport, group).members).get(friend)
+
+        assert change("add", friend, STRANGER) == ((friend, 409), (STRANGER, 404))
+        assert (change("promote", friend), role()) == ((), "admin")
+        assert (change("demote", friend), role()) == ((), "member")
+        assert (change("remove", friend), role()) == ((), None)
+        assert change("remove", friend) == ((friend, 404),)
+        assert (change("add", friend), role()) == ((), "member")
+
+    def test_a_group_gets_another_name_and_is_left(self, transport, other):
+        connect(transport)
+        group = self._create(transport, other).group_jid
+        transport.manage_group(GroupAction("rename", group, "Band"))
+        assert self._group(transport, group).name == "Band"
+        transport.manage_group(GroupAction("leave", group))
+        mine = [each for each in transport.groups() if isinstance(each, GroupInfo)]
+        assert group not in {each.jid for each in mine if transport.account().jid in dict(each.members)}
+        for kind in ("rename", "leave", "add"):
+            with pytest.raises(Refused) as refused:
+                transport.manage_group(GroupAction(kind, group, "Band", (other.friend_number,)))
+            assert refused.value.status == 403
+
+    def test_a_group_is_joined_by_the_code_of_its_newest_invitation(self, transport, other):
+        connect(transport)
+        group = self._create(transport, other).group_jid
+        transport.manage_group(GroupAction("promote", group, people=(other.friend_number,)))
+        first = transport.manage_group(GroupAction("invite", group)).code
+        assert transport.manage_group(GroupAction("invite", group)).code == first
+        code = transport.manage_group(GroupAction("renew", group)).code
+        transport.manage_group(GroupAction("leave", group))
+        for wrong, status in ((first, 410), ("A" * 22, 406)):
+            with pytest.raises(Refused) as refused:
+                transport.manage_group(GroupAction("join", code=wrong))
+            assert refused.value.status == status
+        joined = transport.manage_group(GroupAction("join", code=code))
+        assert (joined.group_jid, joined.is_waiting) == (group, False)
+        (told,) = [each for each in joined.events if isinstance(each, GroupInfo)]
+        assert dict(told.members)[transport.account().jid] == "member"
+        with pytest.raises(Refused) as refused:
+            transport.manage_group(GroupAction("join", code=code))
+        assert refused.value.status == 409
+
+    def test_what_only_admins_may_do_is_refused(self, transport, other):
+        connect(transport)
+        other.say_in_group("to all")
+        for kind, status in (("remove", 403), ("invite", 401)):
+            with pytest.raises(Refused) as refused:
+                transport.manage_group(GroupAction(kind, other.group, people=(other.friend_number,)))
+            assert refused.value.status == status
+
+    @pytest.mark.parametrize("status", [403, 429, 500])
+    def test_a_refused_change_of_a_group_carries_the_code(self, transport, other, status):
+        connect(transport)
+        group = self._create(transport, other).group_jid
+        other.refuse_changes(status)
+        with pytest.raises(Refused) as refused:
+            transport.manage_group(GroupAction("rename", group, "Band"))
+        assert refused.value.status == status
+        other.mend()
+        assert self._group(transport, group).name == "Choir"
+
+    def test_a_change_of_a_group_without_an_answer_may_have_been_made(self, transport, other):
+        connect(transport)
+        group = self._create(transport, other).group_jid
+        other.lose_answers()
+        with pytest.raises(SendError) as lost:
+            transport.manage_group(GroupAction("rename", group, "Band"))
+        assert not isinstance(lost.value, NotSent | Refused)
+        other.mend()
+        transport.disconnect()
+        connect(transport)
+        assert self._group(transport, group).name == "Band"
+
+    def test_people_are_blocked_and_unblocked(self, transport, other):
+        connect(transport)
+        assert transport.blocked() == []
+        for _ in range(2):
+            transport.block(other.friend_number, True)
+        assert transport.blocked() in ([other.friend], [other.friend_number])
+        transport.block(other.friend_number, False)
+        assert transport.blocked() == []
+        other.forget(STRANGER)
+        with pytest.raises(NotOnWhatsApp):
+            transport.block(STRANGER, True)
+
+    def test_groups_and_the_list_of_the_blocked_need_a_connection(self, transport, other):
+        for call in (
+            lambda: self._create(transport, other),
+            lambda: transport.block(other.friend, True),
+            transport.blocked,
+            transport.groups,
+        ):
+            with pytest.raises(NotConnected):
+                call()
 
     # ── Decoding ───────────────────────────────────────────────────────────────────────────────────
 

@@ -11,11 +11,19 @@ from transport_contract import Ear, OtherSide, TransportContract, connect, messa
 
 from wa.connection.context import system_now
 from wa.whatsapp.events import ChatRead, MessageReceived, Named, ReceiptReceived
+from wa.whatsapp.groups import GroupAction
 from wa.whatsapp.loopback.connection import LoopbackTransport
 from wa.whatsapp.loopback.lines import ACCOUNT
 from wa.whatsapp.loopback.server import Loopback
 from wa.whatsapp.signals import Banned, Disconnected, LoggedOut, Outdated, Replaced
-from wa.whatsapp.transport import ConnectFailed, Evidence, NotConnected, Refused, SendError
+from wa.whatsapp.transport import (
+    ConnectFailed,
+    Evidence,
+    NotConnected,
+    NotOnWhatsApp,
+    Refused,
+    SendError,
+)
 
 LID = "100000000000123@lid"
 GROUP = "1203630000000000001@g.us"
@@ -24,7 +32,7 @@ GROUP = "1203630000000000001@g.us"
 class LoopbackSide(OtherSide):
     """The stand-in's database, played by hand."""
 
-    friend = REEM_JID
+    friend = friend_number = REEM_JID
     group = GROUP
 
     def __init__(self, home):
@@ -92,6 +100,12 @@ class LoopbackSide(OtherSide):
 
     def refuse(self, status):
         self.server.set_fault("refuse", str(status))
+
+    def refuse_changes(self, status):
+        self.refuse(status)
+
+    def lose_answers(self):
+        self.lose_acks()
 
     def forget(self, jid):
         self.server.set_fault("not-on-whatsapp", jid)
@@ -182,6 +196,7 @@ import os, signal, time
 from pathlib import Path
 from wa.connection.context import system_now
 from wa.store.paths import Home
+from wa.whatsapp.groups import GroupAction
 from wa.whatsapp.loopback.connection import LoopbackTransport
 from wa.whatsapp.transport import Handlers
 
@@ -402,3 +417,15 @@ def test_waiting_events_come_to_the_next_connection_once(home, other):
     texts = early.texts(first) + late.texts(second)
     assert sorted(texts) == sorted(said)
     assert all(isinstance(each, MessageReceived) for each in late.decoded(second))
+
+
+def test_a_group_that_we_have_left_takes_no_message(open_transport, other):
+    connect(open_transport)
+    other.say_in_group("to all")
+    open_transport.send(message_to(GROUP, "Hello"))
+    open_transport.manage_group(GroupAction("leave", GROUP))
+    with pytest.raises(NotOnWhatsApp):
+        open_transport.send(message_to(GROUP, "Goodbye"))
+    other.say_in_group("You are back")
+    open_transport.send(message_to(GROUP, "Hello again"))
+    assert [text for text, _ in other.delivered()] == ["Hello", "Hello again"]

@@ -260,7 +260,7 @@ class Transport(Reader, Protocol):
         For whom of several people it was refused is in the answer, not an error.
         """
 
-    def block(self, jid: str, *, is_blocked: bool) -> None:
+    def block(self, jid: str, is_blocked: bool) -> None:
         """Block a person, or unblock. Raise SendError."""
 
     def blocked(self) -> list[str]:

@@ -87,7 +87,7 @@ def managing(kind: str) -> Action:
 
 def _blocking(is_blocked: bool) -> Action:
     def call(transport: Transport, jid: str) -> None:
-        transport.block(jid, is_blocked=is_blocked)
+        transport.block(jid, is_blocked)
 
     def record(store: Store, args: Row, answer: None, now: datetime) -> Row:
         return args

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wa.connection import ask
-from wa.connection.actions.asking import act
+from wa.connection.actions import asking
 from wa.connection.context import Context
 from wa.errors import WaError
 from wa.jids import check_recipient, is_group
@@ -74,7 +74,7 @@ def _ask(
     code: str = "",
 ) -> Row:
     args = {"kind": kind, "group_jid": group, "name": name, "people": list(people), "code": code}
-    return act(context, f"group-{kind}", args, COMMAND)
+    return asking.act(context, f"group-{kind}", args, COMMAND)
 
 
 def _row(
@@ -99,7 +99,7 @@ def block(context: Context, jid: str, *, is_blocked: bool) -> Row:
     check_recipient(jid)
     if jid == context.me:
         raise WaError("usage", "this is you", "name somebody else")
-    act(context, "block" if is_blocked else "unblock", {"jid": jid}, "block")
+    asking.act(context, "block" if is_blocked else "unblock", {"jid": jid}, "block")
     return {**_person(context, jid), "is_blocked": is_blocked}
 
 

@@ -85,7 +85,7 @@ class Calls:
         missing = faults.get("not-on-whatsapp", "").split()
         return self._answered(partial(server.manage_group, action, missing), faults)
 
-    def block(self, jid: str, *, is_blocked: bool) -> None:
+    def block(self, jid: str, is_blocked: bool) -> None:
         """Block a person, or unblock; Transport.block."""
         server, _, faults = self._ready(jid)
         self._answered(partial(server.block, jid, is_blocked=is_blocked), faults)

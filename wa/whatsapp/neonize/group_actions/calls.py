@@ -56,7 +56,7 @@ class GroupCalls:
             return GroupAnswer(action.group_jid, code=link.removeprefix(LINK))
         return GroupAnswer(action.group_jid)
 
-    def block(self, jid: str, *, is_blocked: bool) -> None:
+    def block(self, jid: str, is_blocked: bool) -> None:
         """Block a person, or unblock; Transport.block."""
         client = self._connected()
         action = library().blocklist_action("block" if is_blocked else "unblock")
