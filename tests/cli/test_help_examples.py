@@ -145,6 +145,8 @@ def test_an_example_works_when_it_is_pasted(paste, spawn, home, path, line):
             server.execute("INSERT INTO members VALUES ('1203630000000000001@g.us', ?)", [row["to"]])
             code = line.rpartition("/")[2]
             server.execute("INSERT INTO invitations VALUES (?, '1203630000000000001@g.us', 0)", [code])
+    if path in ("wa edit", "wa delete"):  # only what we wrote ourselves
+        assert paste('wa send nadia "See you at ten"').code == 0
     if path in BY_HAND:
         with closing(Store(home)) as store, store.write():
             rows.update(store, row["id"], system_now(), status=BY_HAND[path])
