@@ -6,6 +6,8 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ README, LOOPBACK, SCHEDULING = (
     PAGES[name] for name in ("README.md", "docs/loopback.md", "docs/scheduling.md")
 )
 RUNNING, EXIT_CODES = PAGES["docs/running.md"], PAGES["docs/exit-codes.md"]
+COMPARED = PAGES["docs/compared.md"]
 
 sys.path.insert(0, str(ROOT / "docs"))
 import help_texts  # noqa: E402
@@ -36,12 +39,12 @@ LEAVES = [path for path, ctx in CONTEXTS.items() if help_texts.does_something(ct
 def table(text: str, header: str) -> list[list[str]]:
     """Return the rows of the Markdown table whose first line is `header`, each as its cells."""
     lines = text.split(header + "\n", 1)[1].splitlines()[1:]
-    rows = []
-    for line in lines:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
-    return rows
+    return cells(takewhile(lambda line: line.startswith("|"), lines))
+
+
+def cells(lines: Iterable[str]) -> list[list[str]]:
+    """Return the cells of each row of a Markdown table."""
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 
 def code_lines(text: str) -> list[str]:
@@ -124,14 +127,43 @@ def test_there_are_command_lines_in_code_blocks():
     assert {name for name, found in calls.items() if any(found)} >= {"README.md", "docs/messages.md"}
 
 
+def quoted_calls(name: str, first: str) -> list[str]:
+    """Return the calls of `wa` in the running text and tables of a page whose next word begins like `first`.
+
+    The list of commands in README is left out.
+    """
+    text = re.sub(r"^(```).*?^```|^\| to \|.*?^$", "", PAGES[name], flags=re.MULTILINE | re.DOTALL)
+    return re.findall(rf"`(wa {first}[^`\n]*)`", text)
+
+
 @for_each("name", PAGES)
 def test_commands_named_in_the_text_are_real(name):
-    text = re.sub(r"^(```).*?^```|^\| to \|.*?^$", "", PAGES[name], flags=re.MULTILINE | re.DOTALL)
-    for quoted in re.findall(r"`(wa [a-z][^`\n]*)`", text):
+    for quoted in quoted_calls(name, "[a-z]"):
         words = [word for word in shlex.split(quoted) if not word.startswith("-") and word != "K"]
         assert any(" ".join(words[:size]) in LEAVES or " ".join(words) in CONTEXTS for size in range(2, 4)), (
             quoted
         )
+
+
+@for_each("name", PAGES)
+def test_options_named_in_the_text_are_real(name):
+    for quoted in quoted_calls(name, "[-a-z]"):
+        words = shlex.split(quoted)
+        path = next(" ".join(words[:size]) for size in (3, 2, 1) if " ".join(words[:size]) in CONTEXTS)
+        real = {opt for param in CONTEXTS[path].command.params for opt in param.opts + param.secondary_opts}
+        assert {word.partition("=")[0] for word in words if re.match("--?[a-z]", word)} <= real, quoted
+
+
+def test_the_comparison_shows_what_we_do_and_says_why_not():
+    lines = re.findall(r"^\| (?!feature ).*", COMPARED, re.MULTILINE)
+    rows = [row for row in cells(lines) if len(row) == 6]
+    ours = {row[0]: row[5] for row in rows}
+    assert len(ours) == len(rows) > 60
+    for feature, shown_by in ours.items():
+        assert shown_by == "no" or re.fullmatch("`(wa .+|WA_[A-Z_]+)`", shown_by), feature
+    reasons = [feature for row in table(COMPARED, "| what | why |") for feature in row[0].split("; ")]
+    assert sorted(reasons) == sorted(feature for feature, shown_by in ours.items() if shown_by == "no")
+    assert {cell for row in rows for cell in row[1:5]} == {"yes", "part", "no", "–"}
 
 
 def test_the_finder_of_command_lines_finds_them():
