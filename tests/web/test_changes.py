@@ -8,6 +8,7 @@ import re
 import shlex
 import threading
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,12 @@ from wa.times import to_iso
 from wa.whatsapp.loopback.server import Loopback
 
 PATH = "/api/v1/messages"
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch):
+    """Do one action right after the other."""
+    monkeypatch.setattr("wa.connection.actions.once.SPACING", timedelta())
 
 
 @pytest.fixture
@@ -138,7 +145,7 @@ def test_what_may_have_been_done_is_409_and_is_not_done_again(api, wa, home, sto
     assert api("GET", f"{PATH}/A1").json["reactions"] == []
 
 
-def test_a_server_that_ends_leaves_nothing_to_be_done_later(api, wa, home, store):
+def test_a_server_that_ends_leaves_nothing_to_be_done_later(api, wa, home, store, monkeypatch):
     say(wa, store, {"from": REEM, "text": "Lunch?", "id": "A1"})
 
     async def cut():
@@ -149,8 +156,9 @@ def test_a_server_that_ends_leaves_nothing_to_be_done_later(api, wa, home, store
         with suppress(asyncio.CancelledError):
             await asking
 
+    monkeypatch.setattr("wa.connection.actions.once.SPACING", timedelta(seconds=5))
     with owned(api):
-        store.set_state("acted_at", to_iso(system_now()))  # so that it waits a second for its turn
+        store.set_state("acted_at", to_iso(system_now()))
         asyncio.run(cut())
         wait_for(lambda: store.value("SELECT status FROM requests") == "withdrawn")
     assert done_with(home) == []

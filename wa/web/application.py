@@ -18,7 +18,7 @@ from wa.web import pages
 from wa.web.access import Headers, Refused
 from wa.web.answers import OF_HTTP, Answer, answer, failed
 from wa.web.api import contacts, events, fields, jobs, media, messages, schedule, series, templates
-from wa.web.api.actions import forward
+from wa.web.api.actions import forward, groups
 from wa.web.api.actions import messages as one_message
 from wa.web.api.route import Route
 from wa.web.description.openapi import described, operation_id
@@ -48,7 +48,19 @@ def make_application(work: Work, health: Health) -> FastAPI:
     made.add_exception_handler(RequestValidationError, _on_invalid)
     _add_open(made, work, health)
     _add_operations(made, work, health)
-    for part in (messages, one_message, forward, schedule, contacts, jobs, series, templates, events, media):
+    for part in (
+        messages,
+        one_message,
+        forward,
+        groups,
+        schedule,
+        contacts,
+        jobs,
+        series,
+        templates,
+        events,
+        media,
+    ):
         part.add_to(made, work)
     site.add_to(made, work)
     known: list[bytes] = []
@@ -125,12 +137,10 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 
 def _methods_of(request: Request) -> set[str]:
-    """Return the methods that the path of a request takes."""
-    found: set[str] = set()
-    for route in request.app.routes:
-        if route.matches(request.scope)[0] != Match.NONE:
-            found |= getattr(route, "methods", None) or set()
-    return found
+    """Return the methods that the path of a request takes: `/groups/join` is no group's path."""
+    matching = [each for each in request.app.routes if each.matches(request.scope)[0] != Match.NONE]
+    exact = [each for each in matching if getattr(each, "path", None) == request.url.path]
+    return {method for each in exact or matching for method in getattr(each, "methods", None) or ()}
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -55,6 +55,7 @@ def _set(app: App, who: str, *, is_blocked: bool) -> None:
     """Block a person or unblock, and say so."""
     from wa.connection.actions import managing
 
-    row = managing.block(app.context, address(app, who).jid, is_blocked=is_blocked)
+    wanted = managing.block(app.context, address(app, who).jid, is_blocked=is_blocked)
+    row = managing.do(app.context, wanted, "block")
     name = show_jid(row["jid"], row["name"])
     app.out.success(row, f"{name} is blocked" if is_blocked else f"{name} is not blocked any more")

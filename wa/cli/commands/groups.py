@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from wa.record import chats
 from wa.record.groups import outcomes, which
 from wa.store.database import Row
 from wa.texts import counted
+
+if TYPE_CHECKING:
+    from wa.connection.actions.managing import Wanted
 
 commands = typer.Typer()
 groups = typer.Typer()
@@ -88,7 +91,7 @@ def create(
     from wa.connection.actions import managing
 
     app = app_of(ctx)
-    row = managing.create(app.context, name, _people(app, who))
+    row = _do(app, managing.create(app.context, name, _people(app, who)))
     _told(app, "create", row, f"made the group {row['name']} ({row['id']})")
 
 
@@ -106,7 +109,7 @@ def rename(
     from wa.connection.actions import managing
 
     app = app_of(ctx)
-    row = managing.rename(app.context, _group(app, group), name)
+    row = _do(app, managing.rename(app.context, _group(app, group), name))
     app.out.success(row, f"the group is called {row['name']} now")
 
 
@@ -155,7 +158,7 @@ def leave(ctx: typer.Context, group: Group, as_json: Json = False) -> None:
     from wa.connection.actions import managing
 
     app = app_of(ctx)
-    row = managing.leave(app.context, _group(app, group))
+    row = _do(app, managing.leave(app.context, _group(app, group)))
     app.out.success(row, f"you have left the group {row['name'] or row['id']}; its messages stay here")
 
 
@@ -175,7 +178,7 @@ def invite(
     from wa.connection.actions import managing
 
     app = app_of(ctx)
-    row = managing.invite(app.context, _group(app, group), is_new=renew)
+    row = _do(app, managing.invite(app.context, _group(app, group), is_new=renew))
     app.out.success(row, row["link"])
 
 
@@ -192,12 +195,18 @@ def join(
     from wa.connection.actions import managing
 
     app = app_of(ctx)
-    row = managing.join(app.context, link)
+    row = _do(app, managing.join(app.context, link))
     name = row["name"] or row["id"]
     if row["is_waiting"]:
         app.out.success(row, f"asked to join the group {name}; an admin of it has to agree")
     else:
         app.out.success(row, f"joined the group {name}, with {counted(len(row['members']), 'member')}")
+
+
+def _do(app: App, wanted: Wanted) -> Row:
+    from wa.connection.actions import managing
+
+    return managing.do(app.context, wanted, "groups")
 
 
 def _group(app: App, text: str) -> str:
@@ -219,7 +228,8 @@ def _change(app: App, kind: str, group: str, who: list[str]) -> None:
     from wa.connection.actions import managing
 
     people = _people(app, who)
-    _told(app, kind, managing.change_members(app.context, kind, _group(app, group), people), "")
+    wanted = managing.change_members(app.context, kind, _group(app, group), people)
+    _told(app, kind, _do(app, wanted), "")
 
 
 def _told(app: App, kind: str, row: Row, note: str) -> None:

@@ -16,6 +16,7 @@ from wa.connection.status import line_of
 from wa.errors import WaError
 from wa.store.database import Row
 from wa.store.locks import lock_holder
+from wa.values import Value
 
 LOOK_SECONDS = 0.05
 """Seconds between two looks for what became of an action."""
@@ -23,24 +24,38 @@ ALONE_SECONDS = 5.0
 """Seconds for which another process may take the connection over, once its holder has ended."""
 
 
-async def act(
-    work: Work, kind: str, find: Act[Row], check: Callable[[Context, Row], None], key: str | None
-) -> tuple[Row, Row]:
-    """Let the owner of the connection do an action once for a key. Return its arguments, and its result.
+class Done(Value):
+    """An action that is done: its arguments, its result, and whether its key was a new one."""
 
-    `find` returns the arguments; `check` raises WaError if that may not be done now. Raise as
-    `asking.act` does, and WaError `network-error` at once where nobody is connected.
+    args: Row
+    result: Row
+    is_new: bool
+
+
+async def act(
+    work: Work,
+    kind: str,
+    find: Act[Row],
+    check: Callable[[Context, Row], None] = lambda context, args: None,
+    key: str | None = None,
+) -> Done:
+    """Let the owner of the connection do an action, once for a key.
+
+    `find` returns the arguments; `check` raises WaError if that may not be done now, and is not asked about
+    what the key has begun before. Raise as `asking.act` does, and WaError `network-error` at once where
+    nobody is connected.
     """
     begun: list[Wish] = []
     alone: list[float] = []
 
-    def begin(context: Context) -> Row:
+    def begin(context: Context) -> tuple[Row, bool]:
         args = find(context)
-        if requests.with_key(context.store, key, kind, args, context.now()) is None:
+        is_new = requests.with_key(context.store, key, kind, args, context.now()) is None
+        if is_new:
             check(context, args)
             _expect_line(context)
         begun.append(asking.begin(context, kind, args, key))
-        return args
+        return args, is_new
 
     def is_over(context: Context) -> bool:
         if lock_holder(context.home.session_lock) is not None:
@@ -50,10 +65,10 @@ async def act(
         return begun[0].over(context) or bool(alone and time.monotonic() - alone[0] > ALONE_SECONDS)
 
     try:
-        args = await work.write(begin)
+        args, is_new = await work.write(begin)
         while not await work.read(is_over):
             await asyncio.sleep(LOOK_SECONDS)
-        return args, await work.write(begun[0].end)
+        return Done(args, await work.write(begun[0].end), is_new)
     except asyncio.CancelledError:  # the server ends: nothing is left to be done later
         work.write_later(lambda context: [wish.end(context) for wish in begun])
         raise

@@ -15,6 +15,11 @@ def recipient(context: Context, to: str) -> Recipient:
     return recipients.resolve(context.store, to, context.settings.region, context.me)
 
 
+def address(context: Context, who: str) -> Recipient:
+    """Return whom a text means, be it a group that we have left."""
+    return recipients.resolve_address(context.store, who, context.settings.region, context.me)
+
+
 def chat(context: Context, text: str) -> Recipient:
     """Return the chat that a text means."""
     return recipients.resolve_chat(context.store, text, context.settings.region, context.me)

@@ -30,6 +30,8 @@ _OF_FIRST = {
     "messages": "Queued",
     "chats": "Chat",
     "contacts": "Contact",
+    "groups": "GroupChanged",
+    "blocked": "Blocked",
     "jobs": "Job",
     "series": "Series",
     "templates": "Template",
@@ -44,6 +46,11 @@ _OF_PATH = {
     "POST /api/v1/messages/{message}/react": ref("Message"),
     "POST /api/v1/messages/{message}/edit": ref("Message"),
     "POST /api/v1/messages/{message}/delete": ref("Message"),
+    "GET /api/v1/groups": listed(ref("Group")),
+    "GET /api/v1/groups/{group}": ref("Group"),
+    "POST /api/v1/groups/{group}/invite": ref("GroupWithLink"),
+    "POST /api/v1/groups/join": ref("GroupJoined"),
+    "GET /api/v1/blocked": listed(ref("Person")),
     "GET /api/v1/jobs/{id}": ref("JobWithParts"),
     "GET /api/v1/status": ref("Status"),
     "GET /health": ref("Health"),
@@ -54,6 +61,7 @@ _PATH_WORDS = {
     "id": "The id, its beginning, or the part after `_`.",
     "who": "The id of a contact, a number, or the whole name.",
     "name": "The name of the template.",
+    "group": "The name of a group, the beginning of it, or its JID.",
     "message": "The `id` of its row, or the `message_id` that WhatsApp gave it.",
 }
 _WORDS = {

@@ -64,6 +64,11 @@ _PART = (
     "id? recipient_index# part_index# to_jid message? error_code? error_message? note? scheduled_at? sent_at?"
     " message_id? attempts# contact_name?"
 )
+_GROUP = (
+    "id name? is_group! unread_count# last_message_time#? last_message_at? left_at? created_at updated_at"
+)
+_MEMBERS = {"members": listed(_row("member_jid role name?"))}
+_RESULTS = {"results": listed(_row("jid name? done! error#? why?")), **_MEMBERS}
 SCHEMAS = {
     "Error": {
         "type": "object",
@@ -95,6 +100,15 @@ SCHEMAS = {
         " last_message_type? last_deleted_at? last_unavailable? last_details{} created_at updated_at"
         " last_mentions[]"
     ),
+    "Group": _row(_GROUP, **_MEMBERS),
+    "GroupChanged": _row(_GROUP, **_RESULTS),
+    "GroupWithLink": _row(f"{_GROUP} link", **_RESULTS),
+    "GroupJoined": {
+        **_row("id name? is_waiting!", **_RESULTS),
+        "description": "Once we are in it, all else of a group too.",
+    },
+    "Person": _row("jid name?"),
+    "Blocked": _row("jid name? is_blocked!"),
     "Contact": _row(
         "id# phone? name aliases[] tags[] is_favorite! notes? timezone? birthday? created_at updated_at",
         phones=listed(_row("phone label?")),

@@ -54,8 +54,8 @@ async def change(work: Work, kind: str, text: str, key: str | None, found: Act[R
     def check(context: Context, args: Row) -> None:
         changes.check(kind, context.store, found(context), args["text"], context.now())
 
-    args, _ = await acting.act(work, kind, find, check, key)
-    return await work.read(lambda context: shown(context, args))
+    done = await acting.act(work, kind, find, check, key)
+    return await work.read(lambda context: shown(context, done.args))
 
 
 def add_to(paths: FastAPI, work: Work) -> None:
