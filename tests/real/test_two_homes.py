@@ -34,6 +34,18 @@ class Home:
     def does(self, kind, group, message_id, author, *words):
         self.device.ok(kind, group, message_id, *words)
 
+    def makes(self, name, people):
+        return self.device.json("groups", "create", name, *(each.number for each in people))["id"]
+
+    def renames(self, group, name):
+        self.device.ok("groups", "rename", group, name)
+
+    def changes(self, group, how, who):
+        self.device.ok("groups", how, group, who.number)
+
+    def leaves(self, group):
+        self.device.ok("groups", "leave", group)
+
     def knows(self, group, message_id):
         return any(row["message_id"] == message_id for row in self.device.chat(group))
 
@@ -56,6 +68,18 @@ class Phone:
 
     def does(self, kind, group, message_id, author, *words):
         getattr(self.person, kind)(group, message_id, *words)
+
+    def makes(self, name, people):
+        return self.person.relay.group(name, self.person, *people)
+
+    def renames(self, group, name):
+        self.person.relay.group_subject(group, self.person, name)
+
+    def changes(self, group, how, who):
+        self.person.relay.group_change(group, self.person, how, who)
+
+    def leaves(self, group):
+        self.changes(group, "remove", self.person)
 
     def knows(self, group, message_id):
         return any(each["id"] == message_id for each in self.person.shown(group))
@@ -83,6 +107,18 @@ class Other(Phone):
         content |= {"text": words[0], "edit": key} if kind == "edit" else {}
         content |= {"delete": key} if kind == "delete" else {}
         self.baileys.send(group, content)
+
+    def makes(self, name, people):
+        return self.baileys.call("groupCreate", name, [each.lid for each in people])["id"]
+
+    def renames(self, group, name):
+        self.baileys.call("groupUpdateSubject", group, name)
+
+    def changes(self, group, how, who):
+        self.baileys.call("groupParticipantsUpdate", group, [who.lid], how)
+
+    def leaves(self, group):
+        self.baileys.call("groupLeave", group)
 
     def knows(self, group, message_id):
         got = [each["key"]["id"] for each in self.baileys.events if each["event"] == "message"]
@@ -294,3 +330,82 @@ def test_votes_of_wa_polls_are_counted_alike_in_both_homes(four):
     expected = {"Sat": [people[1].pn], "Sun": sorted([people[0].pn, people[2].pn])}
     for home in (four.all["wa"], four.all["the other wa"]):
         wait_for(lambda home=home: count(home) == expected, what=f"the votes: {count(home)}")
+
+
+# ── Groups ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def members(home, group):
+    """Return name and roles of a group as a home lists it, and whether it is in it; None if unknown."""
+    found = [row for row in home.device.json("groups") if row["id"] == group]
+    if not found:
+        return None
+    roles = {each["member_jid"].split("@")[0]: each["role"] for each in found[0]["members"]}
+    return found[0]["name"], roles, found[0]["left_at"] is None
+
+
+def known_alike(four, group, *homes):
+    """Wait until homes know name, members and admins of a group as the server has them."""
+
+    def expected():
+        state = four.relay.group_state(group)
+        return state["subject"], sorted(state["members"]), sorted(state["admins"])
+
+    def known(home):
+        name, roles, _ = members(home, group) or ("", {}, False)
+        return name, sorted(roles), sorted(number for number, role in roles.items() if role != "member")
+
+    for home in homes:
+        wait_for(lambda home=home: known(home) == expected(), what=f"{expected()}, where it is {known(home)}")
+
+
+@pytest.mark.parametrize("maker", ["wa", "Baileys", "a phone"])
+def test_what_one_does_with_a_group_is_known_by_both_homes_and_the_server(four, maker):
+    wa, other = four.all["wa"], four.all["the other wa"]
+    reem, sara, adam, zoe = (each.person for each in four.all.values())
+    one, omar = four.all[maker], four.relay.person("Omar")
+    group = one.makes("Made", [each for each in (reem, sara, adam, zoe) if each is not one.person])
+    known_alike(four, group, wa, other)
+    one.renames(group, "Renamed")
+    for how, who in (("add", omar), ("promote", sara), ("demote", sara), ("remove", omar), ("promote", sara)):
+        one.changes(group, how, who)
+        known_alike(four, group, wa, other)
+    one.leaves(group)
+    known_alike(four, group, other, *([wa] if maker != "wa" else []))
+    assert one.person.number not in four.relay.group_state(group)["members"]
+    if maker == "wa":
+        assert not members(wa, group)[2]
+    said = other.says(group, "you are gone")
+    assert said not in [each["id"] for each in one.person.shown(group)]
+
+
+def test_the_other_home_joins_by_the_link_of_the_first_and_a_renewed_one_ends_it(four):
+    wa, other = four.all["wa"], four.all["the other wa"]
+    adam = four.all["Baileys"].person
+    group = wa.device.json("groups", "create", "By link", adam.number)["id"]
+    link = wa.device.json("groups", "invite", group)["link"]
+    assert four.all["Baileys"].baileys.call("groupGetInviteInfo", link.split("/")[-1])["subject"] == "By link"
+    joined = other.device.json("groups", "join", link)
+    assert (joined["id"], joined["name"]) == (group, "By link")
+    known_alike(four, group, wa, other)
+    other.device.ok("groups", "leave", group)
+    known_alike(four, group, wa)
+    newer = wa.device.json("groups", "invite", group, "--renew")["link"]
+    done = other.device.run("groups", "join", link, "--json")
+    assert (done.code, done.error["code"]) == (4, "not-found")
+    other.device.ok("groups", "join", newer)
+    known_alike(four, group, wa, other)
+
+
+def test_who_is_blocked_is_heard_neither_here_nor_on_the_phone(four):
+    wa, other = four.all["wa"], four.all["the other wa"]
+    reem, sara = wa.person, other.person
+    wa.device.ok("block", sara.number)
+    assert reem.blocked() == [sara.number]
+    unheard = other.says(reem.number, "unheard")
+    wa.device.ok("unblock", sara.number)
+    heard = other.says(reem.number, "heard")
+    wait_for(lambda: wa.knows(sara.number, heard), what="the message after it")
+    assert not wa.knows(sara.number, unheard)
+    assert unheard not in [each["id"] for each in reem.shown(sara)]
+    assert reem.blocked() == []
