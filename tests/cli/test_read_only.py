@@ -66,6 +66,8 @@ hooks list
 hooks show bot --secret
 sessions list
 sessions show sister
+loopback delivered
+loopback changes
 """
 """A line for each command that only looks. A line here is one that must do so."""
 REHEARSES = """
@@ -246,6 +248,13 @@ def test_it_looks_beside_a_listener_which_goes_on(wa, spawn, home, lived_in):
     wait_for(lambda: "Or on Monday?" in wa("read", "sister", **READ_ONLY).out)
     assert wa("send", "sister", "Sunday is fine").code == 0
     assert listener.popen.poll() is None
+
+
+def test_what_the_stand_in_accepted_is_shown_and_its_file_not_made(wa, home):
+    assert wa("loopback", "delivered", "--json", **READ_ONLY).json == []
+    assert not home.loopback.exists()
+    assert wa("send", "447700900123", "Hello").code == 0
+    assert [row["content"] for row in wa("loopback", "delivered", "--json", **READ_ONLY).json] == ["Hello"]
 
 
 def test_failed_messages_stay_unseen_when_they_are_only_looked_at(wa, home):

@@ -25,7 +25,7 @@ def _server(ctx: typer.Context) -> tuple[App, Loopback]:
     app = app_of(ctx)
     if app.settings.transport != "loopback":
         raise WaError("bad-setting", "this home is not on loopback", "set WA_TRANSPORT=loopback")
-    return app, Loopback(app.home)
+    return app, Loopback(app.home, read_only=app.read_only)
 
 
 @loopback.command()

@@ -48,6 +48,8 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "hooks show": (),
     "sessions list": (),
     "sessions show": (),
+    "loopback delivered": (),
+    "loopback changes": (),
 }
 """Commands that only look, and of each the options that make it send or change something."""
 REHEARSES = (

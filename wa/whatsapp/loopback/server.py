@@ -83,15 +83,25 @@ _HAS_KINDS = "SELECT 1 FROM pragma_table_info('delivered') WHERE name = 'kind'"
 class Loopback:
     """The server's database, used by `wa loopback` and by the transport."""
 
-    def __init__(self, home: Home, *, durable: bool = True) -> None:
+    def __init__(self, home: Home, *, durable: bool = True, read_only: bool = False) -> None:
         self.socket = home.loopback.resolve().with_suffix(".sock")
         """Whoever writes to the database wakes the connection that listens there."""
         self._one_at_a_time = threading.Lock()
         """Messages, changes and read marks come from threads of one process, which share the connection."""
+        uri = f"{home.loopback.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        is_new = read_only and not home.loopback.exists()
+        if is_new:
+            uri = "file::memory:"
+        elif read_only and not home.loopback.with_name(f"{home.loopback.name}-wal").exists():
+            uri += "&immutable=1"  # nobody has it open, and so no log has to be made to read it
         try:
             self._db = sqlite3.connect(
-                home.loopback, timeout=30, isolation_level=None, check_same_thread=False
+                uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False
             )
+            if is_new:
+                self._db.executescript(_SCHEMA + groups.SCHEMA + _KINDS)
+            if read_only:
+                return
             if not self._value("SELECT 1 FROM sqlite_master WHERE name = 'blocked'"):
                 with FileLock(home.migrate_lock).hold():
                     self._db.execute("PRAGMA journal_mode=WAL")
