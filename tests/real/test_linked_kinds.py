@@ -160,6 +160,9 @@ def timed(device, listener, friend, reem):
         assert stored(device, "SELECT count(*) FROM wire WHERE message_id = ?", message_id) == (1,)
         (secret,) = stored(device, "SELECT secret FROM scheduled_messages WHERE id = ?", row["id"])
         assert base64.b64decode(message["messageContextInfo"]["messageSecret"]) == secret
+        with closing(sqlite3.connect(f"file:{device.home.session}?mode=ro", uri=True)) as db:  # the evidence
+            sql = "SELECT message_id FROM whatsmeow_message_secrets WHERE key = ?"
+            assert db.execute(sql, [secret]).fetchall() == [(message_id,)]
         if kind == "pollCreationMessage":
             assert stored(device, "SELECT secret FROM messages WHERE message_id = ?", message_id) == (secret,)
         return row, kind, part

@@ -16,6 +16,8 @@ LINKED = "tests/real/test_linked.py::"
 MEDIA = "tests/real/test_linked_media.py::"
 JOBS = "tests/queue/test_jobs.py::"
 QUEUE = "tests/queue/test_queue.py::"
+KINDS = "tests/queue/test_message_kinds.py::"
+KINDS_SENT = "tests/real/test_linked_kinds.py::"
 
 SEVERAL = CONTENT + "test_messages_of_a_burst_reach_each_their_own_recipient"
 MARKED = CONTENT + "test_each_message_has_a_mark_with_its_id_and_a_secret_of_its_own"
@@ -62,6 +64,8 @@ CLIENT = "whatsapp/neonize/client.py"
 CONNECTION = "whatsapp/neonize/connection.py"
 ERRORS = "whatsapp/neonize/errors.py"
 WIRE_LOG = "whatsapp/neonize/wire_log.py"
+MENTIONS = "whatsapp/neonize/encoding/mentions.py"
+CHECKS = "queue/checks.py"
 SEND = "queue/send.py"
 OUTCOMES = "queue/outcomes.py"
 ROWS = "queue/rows.py"
@@ -141,6 +145,56 @@ FAULTS = [
         "return [Part(text, kept[0], None), *(",
         CONTENT + "test_a_file_can_be_an_answer",
         "KeyError: 'contextInfo'",
+    ),
+    # ── More than a text ──
+    Fault(
+        "the secret of a poll is not kept",
+        OUTCOMES,
+        'secret=sent["secret"] if kind == "poll" else None,',
+        "secret=None,",
+        KINDS + "test_a_poll_is_a_row_and_a_message_with_its_secret",
+        'kept["theirs"] == kept["ours"]',
+    ),
+    Fault(
+        "a vote before the acknowledgement of its poll does not count",
+        OUTCOMES,
+        "        message_sent.run(store, message_id)",
+        "        pass",
+        "tests/connection/test_sealed.py::"
+        "test_a_vote_in_our_poll_that_comes_before_its_acknowledgement_counts",
+        "'Soup': 0",
+    ),
+    Fault(
+        "another poll answers the key of one",
+        CHECKS,
+        'is_same = spent.is_text(first["details"], row.get("details"))',
+        "is_same = True",
+        KINDS + "test_a_key_names_one_message_of_any_kind",
+        "list index out of range",
+    ),
+    Fault(
+        "a mention is by number",
+        MENTIONS,
+        "client.lid_of(jid) or jid",
+        "jid",
+        KINDS_SENT + "test_a_mention_is_by_hidden_id_once_that_is_known",
+        "'hi @",
+    ),
+    Fault(
+        "a forward does not say that it is one",
+        ENCODE,
+        'part.contextInfo.isForwarded, part.contextInfo.forwardingScore = True, said["forwarded"]',
+        "pass",
+        KINDS_SENT + "test_a_picture_is_forwarded_whole_with_listener_and_without",
+        "'isForwarded': True",
+    ),
+    Fault(
+        "what is to be viewed once can be viewed again",
+        ENCODE,
+        "part.viewOnce, inside = True, proto",
+        "inside = proto",
+        KINDS_SENT + "test_a_picture_to_be_viewed_once",
+        "viewOnce",
     ),
     # ── Files ──
     Fault(

@@ -43,7 +43,7 @@ def poll(
     row = messages.about(app.store, found.jid, which.id_of(app.store, found.jid, message))
     if row is None or row.get("poll") is None:
         raise WaError(
-            "wrong-state", f"this message is {_other(row)}", "`wa search poll --type poll` finds polls"
+            "wrong-state", f"this message is {_other(row)}", "`wa read CHAT` shows which messages are polls"
         )
     if app.json:
         (row,) = messages.with_reactions(app.store, [row])
