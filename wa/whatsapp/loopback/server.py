@@ -99,7 +99,7 @@ class Loopback:
                 uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False
             )
             if is_new:
-                self._db.executescript(_SCHEMA + groups.SCHEMA + _KINDS)
+                self._db.executescript(_SCHEMA + groups.SCHEMA)
             if read_only:
                 return
             if not self._value("SELECT 1 FROM sqlite_master WHERE name = 'blocked'"):
