@@ -8,7 +8,7 @@ from wa.errors import WaError
 from wa.record.names import stored_name
 from wa.store.database import Row, Store
 
-NO_MEMBER, ALREADY = 404, 409
+BY_INVITATION, NO_MEMBER, ALREADY = 403, 404, 409
 _WHY_NOT_ADDED = {
     401: "has blocked you",
     403: "can be added by invitation only",
@@ -78,11 +78,12 @@ def failure_of(kind: str, rows: Sequence[Row]) -> WaError | None:
     """Return the error if nothing was done for anybody; None otherwise, and for a group that was made."""
     if kind == "create" or not rows or any(row["done"] for row in rows):
         return None
-    code = "send-failed"
-    if kind == "add" and {row["error"] for row in rows} == {NO_MEMBER}:
-        code = "recipient-not-found"
+    codes = {row["error"] for row in rows}
+    code = "recipient-not-found" if kind == "add" and codes == {NO_MEMBER} else "send-failed"
     verb = {"add": "added", "remove": "removed", "promote": "promoted", "demote": "demoted"}[kind]
-    return WaError(code, f"nobody was {verb}", "the table says why")
+    by_link = "send them the link that `wa groups invite` prints"
+    hint = by_link if kind == "add" and BY_INVITATION in codes else "the table says why"
+    return WaError(code, f"nobody was {verb}", hint)
 
 
 def refusal(kind: str, status: int) -> WaError | None:
