@@ -29,6 +29,7 @@ from wa.times import from_iso
 from wa.whatsapp.events import MessageReceived
 from wa.whatsapp.loopback.lines import ACCOUNT
 from wa.whatsapp.loopback.server import Loopback
+from wa.whatsapp.transport import Evidence
 
 Wa = Callable[..., Result]
 PLAIN = parse_settings({"WA_SEND_SPACING": "0"}, lambda: "UTC")
@@ -194,6 +195,23 @@ def test_a_clock_set_back_neither_revives_a_change_nor_lets_one_keep_others_wait
     assert wa(*REACT).code == 0
     own(lambda: now + timedelta(hours=hours), lambda: requests.oldest(store, now) is None)
     is_over("withdrawn", "done", accepted=1)
+
+
+def test_limits_are_looked_at_again_at_the_claim(store) -> None:
+    args = {"chat": REEM_JID, "message_id": "OWN", "text": "Hi"}
+    (number,) = requests.put(store, "edit", [args], system_now() + requests.LONGEST_WAIT)
+    store.execute("UPDATE messages SET timestamp = timestamp - 900")
+    once._claim(store, PLAIN, requests.get(store, number), ACTIONS["edit"], system_now)
+    assert requests.status(store, number) == "failed"
+
+
+def test_a_change_of_a_dead_process_without_a_mark_is_not_done(store) -> None:
+    args = {"chat": REEM_JID, "message_id": "OWN", "text": ""}
+    (number,) = requests.put(store, "delete", [args], system_now() + requests.LONGEST_WAIT)
+    send.mark_wire(store, "3EB0OTHER", REEM_JID, system_now())
+    once._claim(store, PLAIN, requests.get(store, number), ACTIONS["delete"], system_now)
+    once.settle_dead(store, lambda secret, marks: Evidence(sent=None), system_now())
+    assert requests.status(store, number) == "failed"
 
 
 # ── A store that is locked or full ──────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ import pytest
 from conftest import ADAM_JID, REEM, REEM_JID
 from web_client import serving
 
+from wa.connection import requests
 from wa.connection.context import Context, HookRun, system_now
 from wa.connection.incoming.events import apply_event
 from wa.connection.programs import agents
@@ -75,6 +76,24 @@ def test_every_way_of_a_program_is_counted_and_one_too_many_is_refused(api, wa, 
     assert call("messages", now, hook="9:1").status == 202, "a hook that was removed"
     for wrong in ("bot", "1:", "-1:2", "1:2:3", "", "1" * 30):
         assert api("POST", "/api/v1/messages", now, x_wa_hook=wrong).status == 400, wrong
+
+
+def test_reactions_of_a_program_count_too_and_those_of_a_hook_that_proposes_are_refused(wa, store):
+    for name, more in (("bot", ()), ("careful", ("--draft",))):
+        assert wa("hooks", "add", name, "--exec", "true", *more).code == 0
+    with store.write():
+        apply_event(store, MessageReceived(REEM_JID, "A1", REEM_JID, 1_700_000_000, "Hi"), system_now())
+
+    def react(hook):
+        done = wa("react", REEM, "A1", "👍", "--json", WA_HOOK=hook)
+        return done.error["code"] if done.code else "done"
+
+    args = {"chat": REEM_JID, "message_id": "A1", "text": "👍"}
+    for _ in range(MOST[0][0] - 1):
+        number = requests.put_once(store, "react", args, system_now(), system_now(), hook_id=1)
+        requests.end(store, number, "done", {})
+    assert [react("1:5"), react("1:5"), react("2:5")] == ["done", "rate-limit-exceeded", "wrong-state"]
+    assert table.get(store, "bot")["status"] == "resting"
 
 
 def test_what_a_hook_that_proposes_sends_is_a_draft(api, wa, store, home):

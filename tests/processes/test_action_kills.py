@@ -131,6 +131,7 @@ def settle(chat: Chat) -> None:
 
 def prove(wa: Callable[..., Result], chat: Chat) -> None:
     """Send a receipt for every change of unknown outcome, and record it."""
+    settle(chat)
     unknown = requests.in_status(chat.store, "unknown")
     lines = [json.dumps({"from": REEM, "receipt": row["message_id"]}) for row in unknown]
     assert wa("loopback", "say", "-", stdin="\n".join(lines)).code == 0
@@ -187,7 +188,6 @@ def test_changes_that_are_killed_at_random_are_done_once(spawn, wa, chat, kind, 
             kill_the_command(spawn, made, chance.choice(COMMANDS))
         if chance.random() < 0.3:
             prove(wa, made)
-    settle(made)
     prove(wa, made)
     made.check()
     assert not requests.in_status(made.store, "doing")

@@ -18,6 +18,8 @@ JOBS = "tests/queue/test_jobs.py::"
 QUEUE = "tests/queue/test_queue.py::"
 KINDS = "tests/queue/test_message_kinds.py::"
 KINDS_SENT = "tests/real/test_linked_kinds.py::"
+CHANGED = "tests/cli/test_react_edit_delete.py::"
+ASKED = "tests/connection/test_actions.py::"
 
 SEVERAL = CONTENT + "test_messages_of_a_burst_reach_each_their_own_recipient"
 MARKED = CONTENT + "test_each_message_has_a_mark_with_its_id_and_a_secret_of_its_own"
@@ -73,7 +75,9 @@ STATES = "queue/states.py"
 COMPOSE = "queue/compose.py"
 DELIVER = "connection/deliver.py"
 OWNER = "connection/owner.py"
-REQUESTS = "connection/requests.py"
+ANSWERS = "connection/actions/answers.py"
+ONCE = "connection/actions/once.py"
+CHANGES = "connection/actions/changes.py"
 OUTGOING = "media/outgoing.py"
 CHAIN = "queue/jobs/chain.py"
 CLAIMS = "queue/jobs/claims.py"
@@ -685,11 +689,52 @@ FAULTS = [
     ),
     Fault(
         "everybody's messages are named to one sender",
-        REQUESTS,
+        ANSWERS,
         'marks.setdefault(row["sender"], ReadMark(chat, row["sender"]))',
         'marks.setdefault("", ReadMark(chat, row["sender"]))',
         CONTENT + "test_marking_as_read_names_to_each_sender_the_chat_and_the_own_messages_alone",
         "the receipts did not come true",
+    ),
+    # ── Changing what was sent ──
+    Fault(
+        "a deletion of ours is an admin's",
+        CHANGES,
+        'bool(found["is_from_me"]))',
+        "False)",
+        CHANGED + "test_the_key_says_whose_message_it_is",
+        "[False, False, False, False] == [True, True",
+    ),
+    Fault(
+        "an edit lacks the chat's timer",
+        CHANGES,
+        "timer = Timer(seconds, set_at) if seconds else None",
+        "timer = Timer(seconds, set_at) if seconds is None else None",
+        CHANGED + "test_an_edit_keeps_whom_it_mentions_and_the_chat_s_timer",
+        "assert None",
+    ),
+    Fault(
+        "what is too old is looked for before it is asked alone",
+        CHANGES,
+        '    check(kind, store, found, args["text"], now)\n    key',
+        "    key",
+        ASKED + "test_limits_are_looked_at_again_at_the_claim",
+        "'doing' == 'failed'",
+    ),
+    Fault(
+        "a change that has left no mark may be done",
+        ONCE,
+        "    if not marks:\n        return Evidence(sent=False)\n",
+        "    if not marks:\n        return Evidence(sent=None)\n",
+        ASKED + "test_a_change_of_a_dead_process_without_a_mark_is_not_done",
+        "'unknown' == 'failed'",
+    ),
+    Fault(
+        "a change is done although sending is paused since",
+        ONCE,
+        "            expect_allowed(store, settings, now)\n",
+        "",
+        ASKED + "test_a_claim_that_comes_late_is_none",
+        "'doing' == 'failed'",
     ),
 ]
 

@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from wa.connection.incoming.events import apply_event
 from wa.errors import WaError
-from wa.media import received
-from wa.record import history_sync, messages, reads, write
-from wa.record.retention import ledger
-from wa.record.search import with_file
+from wa.record import history_sync
 from wa.store.database import BATCH, Row, Store
 from wa.store.rewrites import forget_old
 from wa.times import from_iso, to_iso
-from wa.whatsapp.transport import (
-    DownloadFailed,
-    Expired,
-    OlderThan,
-    ReadMark,
-    SendError,
-    TooLarge,
-    Transport,
-)
-
-log = logging.getLogger(__name__)
 
 Result = tuple[dict[str, Any], WaError | None]
 """The result of a request, and its error if it failed."""
 _OPEN = "requests INDEXED BY requests_open WHERE status IN ('pending', 'doing', 'unknown') AND status ="
 """SQL for the requests with one of these statuses; SQLite does not see by itself that the index has them."""
 _THESE = "FROM requests WHERE id BETWEEN :first AND :last AND kind = :kind"
+REPEATABLE = ("mark-read", "groups", "blocked", "download", "fetch-history")
+"""The kinds of requests that `answers` answers: what they ask for may be done again."""
 LONGEST_WAIT = timedelta(seconds=60)
 """The time for which a request that is done once waits to be begun."""
-AT_ONCE = 50
-"""The most older messages that the phone is asked for at once."""
 GROUPS_EVERY, UNKNOWN_GROUP_EVERY = timedelta(days=1), timedelta(minutes=10)
 
 
@@ -50,10 +34,20 @@ def put(store: Store, kind: str, arguments: Sequence[dict[str, Any]], expires: d
 
 
 def put_once(
-    store: Store, kind: str, args: Row, now: datetime, expires: datetime, key: str | None = None
+    store: Store,
+    kind: str,
+    args: Row,
+    now: datetime,
+    expires: datetime,
+    key: str | None = None,
+    hook_id: int | None = None,
 ) -> int:
-    """Add a request, or find the one of its key. Return its id. Raise as `with_key` does."""
-    row = {"kind": kind, "args": json.dumps(args), "expires_at": to_iso(expires), "key": key}
+    """Add a request, which may count for a hook, or find the one of its key. Return its id.
+
+    Raise as `with_key` does.
+    """
+    kept = args if hook_id is None else {**args, "hook": hook_id}
+    row = {"kind": kind, "args": json.dumps(kept), "expires_at": to_iso(expires), "key": key}
     with store.write():
         found = with_key(store, key, kind, args, now)
         if found is None and key is not None:
@@ -69,10 +63,15 @@ def with_key(store: Store, key: str | None, kind: str, args: Row, now: datetime)
     found = store.row("SELECT * FROM requests WHERE key = ?", [key]) if key is not None else None
     if found is None:
         return None
-    if (found["kind"], json.loads(found["args"])) != (kind, args):
+    if (found["kind"], arguments(found)) != (kind, args):
         raise WaError("usage", "the key was used for something else", "use another key")
     is_over = found["status"] == "pending" and found["expires_at"] <= to_iso(now)
     return None if is_over or found["status"] in ("failed", "withdrawn") else int(found["id"])
+
+
+def arguments(row: Row) -> Row:
+    """Return the arguments of an action, without the `hook` that it counts for."""
+    return {name: value for name, value in json.loads(row["args"]).items() if name != "hook"}
 
 
 @forget_old.part
@@ -131,24 +130,8 @@ def oldest(store: Store, now: datetime) -> Row | None:
 
 
 def is_repeatable(row: Row) -> bool:
-    """Return whether `answer` answers a request: what it does may be done again. The others are actions."""
-    return row["kind"] in _HANDLERS
-
-
-def answer(store: Store, transport: Transport, now: datetime, row: Row) -> None:
-    """Do a request, and record its result."""
-    try:
-        result, status = _HANDLERS[row["kind"]](store, transport, now, **json.loads(row["args"])), "done"
-    except Expired as error:
-        result, status = {"code": "not-found", "message": str(error)}, "failed"
-    except TooLarge as error:
-        result, status = {"code": "usage", "message": str(error)}, "failed"
-    except (SendError, DownloadFailed) as error:
-        result, status = {"code": "network-error", "message": str(error)}, "failed"
-    except WaError as error:
-        result, status = {"code": error.code, "message": error.message}, "failed"
-    with store.write():
-        end(store, row["id"], status, result)
+    """Return whether what a request asks for may be done again. The others are actions."""
+    return row["kind"] in REPEATABLE
 
 
 # ── Requests that are done once: each writes in the caller's transaction ────────────────────────────
@@ -204,15 +187,6 @@ def done_after(store: Store, row: Row) -> list[Row]:
     return store.rows(sql, [row["id"], row["kind"]])
 
 
-def refresh_groups(store: Store, transport: Transport, now: datetime) -> None:
-    """Ask WhatsApp for our groups once a day, for changes while we were offline come with no event."""
-    if groups_are_stale(store, now):
-        try:
-            _groups(store, transport, now)
-        except SendError as error:
-            log.info("the groups could not be had: %s", error)
-
-
 def doubt_groups(store: Store) -> None:
     """Note that the stored groups may not be as they are on WhatsApp; in the caller's transaction."""
     store.set_state("groups_at", "")
@@ -235,62 +209,3 @@ def groups_are_stale(store: Store, now: datetime) -> bool:
 def _has_unknown_group(store: Store) -> bool:
     """Return whether there are messages of a group whose name and members are unknown."""
     return bool(store.value("SELECT 1 FROM chats WHERE is_group AND name IS NULL LIMIT 1"))
-
-
-def _mark_read(store: Store, transport: Transport, now: datetime, chat: str, up_to: int) -> Row:
-    marks: dict[str, ReadMark] = {}
-    place = messages.place_of(store, up_to)
-    for row in messages.unread_of(store, chat, place):
-        mark = marks.setdefault(row["sender"], ReadMark(chat, row["sender"]))
-        mark.message_ids.append(row["message_id"])
-    for mark in marks.values():
-        transport.mark_read(mark)
-    reads.seen(store, chat, place)
-    return {}
-
-
-def _fetch_history(
-    store: Store, transport: Transport, now: datetime, chat_jid: str, max_messages: int, **_: Any
-) -> Row:
-    """Ask the phone for messages that are older than the oldest here. Its answer comes with the history."""
-    oldest = ledger.oldest_of(store, chat_jid)
-    known = oldest or {"message_id": "", "timestamp": int(now.timestamp()), "is_from_me": False}
-    count = min(max_messages, AT_ONCE)
-    transport.ask_history(
-        OlderThan(chat_jid, **{**known, "is_from_me": bool(known["is_from_me"])}, count=count)
-    )
-    return {"count": count}
-
-
-def _groups(store: Store, transport: Transport, now: datetime) -> Row:
-    events = transport.groups()
-    with store.write():
-        for event in events:
-            apply_event(store, event, now)
-        store.set_state("groups_at", to_iso(now))
-    return {}
-
-
-def _blocked(store: Store, transport: Transport, now: datetime) -> Row:
-    """Return the JIDs of the people whom we have blocked."""
-    return {"jids": transport.blocked()}
-
-
-def _download(store: Store, transport: Transport, now: datetime, number: int, most: int) -> Row:
-    """Download the file of the message with the id `number` into the home. Return its path."""
-    row = with_file(store, number)
-    found = transport.download(row["raw_proto"], most)
-    at = messages.moment(row["timestamp"])
-    relative = received.keep(store.home, found.data, found.mimetype, row["message_type"], at, found.name)
-    with store.write():
-        write.attach_files(store, [(number, relative, None)])
-    return {"media_path": relative}
-
-
-_HANDLERS: dict[str, Any] = {
-    "mark-read": _mark_read,
-    "groups": _groups,
-    "blocked": _blocked,
-    "download": _download,
-    "fetch-history": _fetch_history,
-}

@@ -22,8 +22,8 @@ from wa.times import to_iso
 
 MOST = ((10, timedelta(minutes=10)), (60, timedelta(days=1)))
 """The most replies of a hook in one chat within a time; one more, and the hook rests."""
-
-
+_NEWEST = 500
+"""The newest requests among which those of a hook are counted: reactions, edits, deletions."""
 CREATED_FROM = "hook"
 """The value of `created_from` for what a hook, or its program, sends."""
 
@@ -141,9 +141,15 @@ def counting(
 
 def too_many(store: Store, hook_id: int, chat: str, now: datetime) -> str | None:
     """Return why a hook may not send one more message to a chat now; None if it may."""
-    queued = "SELECT count(*) FROM scheduled_messages WHERE hook_id = ? AND to_jid = ? AND created_at > ?"
+    sql = (
+        "SELECT (SELECT count(*) FROM scheduled_messages"
+        " WHERE hook_id = :hook AND to_jid = :chat AND created_at > :since)"
+        " + (SELECT count(*) FROM (SELECT args, expires_at FROM requests ORDER BY id DESC LIMIT :newest)"
+        " WHERE args ->> '$.hook' = :hook AND args ->> '$.chat' = :chat AND expires_at > :since)"
+    )
     for most, span in MOST:
-        if store.value(queued, [hook_id, chat, to_iso(now - span)]) >= most:
+        params = {"hook": hook_id, "chat": chat, "since": to_iso(now - span), "newest": _NEWEST}
+        if store.value(sql, params) >= most:
             shown = "10 minutes" if span < timedelta(days=1) else "a day"
             return f"it sent {most} messages to one chat within {shown}: it may be talking to another program"
     return None

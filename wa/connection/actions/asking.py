@@ -52,10 +52,22 @@ def begin(context: Context, kind: str, args: Row, key: str | None = None) -> Wis
     number = requests.with_key(store, key, kind, args, now)
     if number is None:
         once.expect_allowed(store, context.settings, now)
+        _check_hook(context, args)
         context.bind()
-        number = requests.put_once(store, kind, args, now, expires, key)
+        number = requests.put_once(store, kind, args, now, expires, key, context.hook_id)
     context.wake_owner()
     return Wish(number)
+
+
+def _check_hook(context: Context, args: Row) -> None:
+    """Raise WaError if the program of a hook asks for an action here, and may not.
+
+    What a hook that proposes sends is a draft, and an action cannot be one; and too many are too many.
+    """
+    if context.drafts(asked=False):
+        hint = "nothing was changed; only what a person asks for is done at once"
+        raise WaError("wrong-state", "what this hook sends wants approval, and this cannot wait for it", hint)
+    context.counting([args.get("chat", "")])
 
 
 class Wish:

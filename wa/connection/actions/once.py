@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wa.connection import requests
+from wa.connection.actions import answers
 from wa.connection.actions.action import Action, Proved
 from wa.errors import WaError
 from wa.queue import outcomes, pacing
@@ -72,7 +73,7 @@ class Answerer:
         if row is None:
             return False
         if requests.is_repeatable(row):
-            requests.answer(self._store, self._transport, self._now(), row)
+            answers.answer(self._store, self._transport, self._now(), row)
             return True
         if not self._wait_for_turn():
             return False
@@ -88,7 +89,7 @@ class Answerer:
 
     def refresh_groups(self) -> None:
         """Ask WhatsApp for our groups if those here may be out of date."""
-        requests.refresh_groups(self._store, self._transport, self._now())
+        answers.refresh_groups(self._store, self._transport, self._now())
 
     def _wait_for_turn(self) -> bool:
         """Wait until the spacing after the last action is over. Return False if the process is to end."""
@@ -127,7 +128,7 @@ def _claim(store: Store, settings: Settings, row: Row, action: Action, clock: Ca
             if not requests.is_in_time(row, now):  # its command has given up, or is dead
                 raise WaError("network-error", "nobody could do it in time", "nothing was changed; try again")
             expect_allowed(store, settings, now)
-            prepared = action.prepare(store, json.loads(row["args"]), secret, now)
+            prepared = action.prepare(store, requests.arguments(row), secret, now)
         except WaError as error:
             requests.end(store, row["id"], "failed", _told(error))
             return None
@@ -159,7 +160,7 @@ def _record(store: Store, number: int, answer: Any, now: datetime) -> None:
                 if isinstance(answer, Proved) and _is_outdone(store, row):
                     result: Row = {}
                 else:
-                    result = ACTIONS[row["kind"]].record(store, json.loads(row["args"]), answer, now)
+                    result = ACTIONS[row["kind"]].record(store, requests.arguments(row), answer, now)
         except sqlite3.OperationalError:  # the store cannot be written now
             raise
         except Exception:  # a bug of ours must not make anybody do it a second time
