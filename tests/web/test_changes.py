@@ -17,10 +17,14 @@ from web_client import serving
 from web_page import Browser
 
 from wa.connection.context import system_now
+from wa.connection.incoming.events import apply_event
+from wa.record import polls
 from wa.times import to_iso
+from wa.whatsapp.events import MessageReceived, Voted
 from wa.whatsapp.loopback.server import Loopback
 
 PATH = "/api/v1/messages"
+POLL = {"question": "Lunch?", "options": ["Pizza", "Soup"]}
 
 
 @pytest.fixture(autouse=True)
@@ -229,6 +233,11 @@ def test_the_page_shows_what_became_of_a_message_and_changes_it(api, wa, home, s
         assert (page.status, dict(page.form("Forward").fields)["q"]) == (404, "nobody at all")
         browser.press("Forward", q="me")
         assert re.fullmatch(r"/chats/12025550100@s.whatsapp.net\?row=.+", browser.page.path)
+        polled = api("POST", f"{PATH}?wait=30", {"to": "sister", "poll": POLL}).json["message_id"]
+        notice = MessageReceived(REEM_JID, "V1", REEM_JID, 1, "", message_type="system", quoted_id=polled)
+        with store.write():
+            apply_event(store, Voted(notice, (polls.digest("Soup"),), 1), system_now())
+        assert "PizzaNobody SoupReem Sample" in open_message("Lunch?\nPizza\nSoup").text
         page = open_message("Yez")
         browser.press("Save", text="Yes\r\nplease")
         assert "Yes please Answer" in browser.page.text

@@ -21,7 +21,15 @@ def test_it_answers_and_refuses_what_changes_something(wa, home):
         refused = client("POST", "/api/v1/messages", {"to": REEM, "text": "Hello"})
         assert (refused.status, refused.code) == (403, "forbidden")
         assert "read-only" in refused.json["error"]["message"]
-        assert client("DELETE", f"/api/v1/contacts/{REEM}").status == 403
+        for method, path in (
+            ("DELETE", f"/api/v1/contacts/{REEM}"),
+            ("POST", "/api/v1/messages/1/react"),
+            ("POST", "/api/v1/messages/1/delete"),
+            ("PATCH", "/api/v1/groups/Family"),
+            ("PUT", f"/api/v1/blocked/{REEM}"),
+            ("GET", "/api/v1/blocked"),
+        ):
+            assert client(method, path).status == 403, path
         assert client("POST", "/api/v1/messages", {"to": REEM, "text": "Hello"}, secret="wrong").status == 401
 
     assert home.store.read_bytes() == before

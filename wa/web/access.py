@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from wa.settings import READ_ONLY
 from wa.web.config import LOOPBACK_NAMES, Address, Config, as_address
 
 OPEN_PATHS = ("/", "/ping", "/health")
@@ -43,6 +44,12 @@ class Refused(Exception):
         self.hint = hint
         self.retry_after = retry_after
         """Seconds after which the same request may be answered."""
+
+
+def read_only() -> Refused:
+    """Return the refusal of what may change something, or asks for something, while wa is read-only."""
+    hint = f"`wa serve` runs with --read-only or {READ_ONLY}"
+    return Refused(403, "forbidden", "wa is read-only: it answers, and changes nothing", hint)
 
 
 class Headers:

@@ -11,7 +11,6 @@ from typing import Any
 
 from wa.connection.programs.work import Work
 from wa.errors import WaError
-from wa.settings import READ_ONLY
 from wa.store import web_sessions
 from wa.web import access, pages
 from wa.web.access import Caller, Headers, Link, Refused, Throttle
@@ -136,8 +135,7 @@ class Guard:
     def _check_method(self, method: str) -> None:
         """Raise Refused for what may change something if wa is read-only; a log-in stores a session."""
         if self._work.settings.read_only and method not in access.SAFE_METHODS:
-            hint = f"`wa serve` runs with --read-only or {READ_ONLY}"
-            raise Refused(403, "forbidden", "wa is read-only: it answers, and changes nothing", hint)
+            raise access.read_only()
 
     def _check_secret(self, caller: Caller, headers: Headers, *, lacks_origin: bool) -> None:
         given = access.given_secret(headers)

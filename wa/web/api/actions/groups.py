@@ -20,6 +20,7 @@ from wa.jids import show_jid
 from wa.record import chats
 from wa.record.groups import outcomes, which
 from wa.store.database import Row
+from wa.web import access
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
 from wa.web.api.fields import Body, Cursor, Key, Limit, Words
@@ -182,6 +183,8 @@ def _add_groups(paths: FastAPI, work: Work) -> None:
 
 def _add_blocked(paths: FastAPI, work: Work) -> None:
     async def blocked() -> list[Row]:
+        if work.settings.read_only:  # the one that is connected is asked
+            raise access.read_only()
         done = await acting.ask(work, "blocked", {}, ask.REQUEST_SECONDS)
         return await work.read(lambda context: managing.people(context, done["jids"]))
 
