@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import webp
 from conftest import REEM, delivered, own
 from for_each import for_each
 from media_samples import picture
+from PIL import Image
 
 from wa.connection.context import system_now
 from wa.media import stickers
@@ -18,6 +20,7 @@ from wa.whatsapp.loopback.server import Loopback
 
 NADIA, NADIA_JID = "447700900456", "447700900456@s.whatsapp.net"
 LUNCH = ("--poll", "Lunch?", "--option", "Pizza", "--option", " Soup ")
+RED = Image.new("RGB", (320, 200), "red")
 LUNCH_DETAILS = {"poll": {"question": "Lunch?", "options": ["Pizza", "Soup"], "choices": 1}}
 
 
@@ -210,13 +213,27 @@ def test_a_sticker(wa, home, put, data, is_animated):
 
 @for_each(
     "data",
-    [
-        picture(), b"", b"RIFF", b"words", webp.lossy()[:-2], webp.lossy(0, 512), webp.lossless()[:20],
-        webp.moving() + b"\0" * stickers.MOST_BYTES,
-    ],
-)  # fmt: skip
+    [picture(), b"", b"RIFF", b"words", webp.lossy()[:11], webp.moving() + b"\0" * stickers.MOST_BYTES],
+)
 def test_a_sticker_that_is_no_webp_or_is_too_large(wa, home, put, data):
     refused(wa, home, "bad-data", "--sticker", put("cat.webp", data))
+
+
+@for_each(
+    "data", [webp.lossy()[:12], webp.lossy()[:23], webp.lossy(0, 0), b"RIFF\0\0\0\0WEBPVP9 " + bytes(20)]
+)
+def test_a_sticker_with_a_damaged_header_says_no_size(put, data):
+    about = stickers.look_at(Path(put("cat.webp", data)))
+    assert (about.width, about.height, about.is_animated) == (None, None, False)
+
+
+@for_each("options", [{}, {"mode": "RGBA"}, {"lossless": True}, {"save_all": True, "append_images": [RED]}])
+def test_the_size_of_a_sticker_is_the_one_that_pillow_reads(put, options):
+    path = Path(put("cat.webp", picture("WEBP", **options)))
+    about = stickers.look_at(path)
+    with Image.open(path) as read:
+        expected = (*read.size, getattr(read, "is_animated", False))
+    assert (about.width, about.height, about.is_animated) == expected
 
 
 def test_a_sticker_that_is_not_there(wa, home):

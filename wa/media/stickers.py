@@ -15,46 +15,39 @@ _HEAD = 32
 
 
 class Sticker(Value):
-    """Width and height of a sticker in pixels, and whether it moves."""
+    """Width and height of a sticker in pixels, None where its header is damaged, and whether it moves."""
 
-    width: int
-    height: int
-    is_animated: bool
+    width: int | None = None
+    height: int | None = None
+    is_animated: bool = False
 
 
 def look_at(path: Path) -> Sticker:
     """Return what a sticker's header says of it.
 
-    Raise WaError `not-found`, `storage-error`, and `bad-data` for what is no whole WebP, or too large.
+    Raise WaError `not-found`, `storage-error`, and `bad-data` for what is no WebP, or too large.
     """
     with reading(path) as file:
         size, head = os.fstat(file.fileno()).st_size, file.read(_HEAD)
-    found = _header(head)
-    if found is None:
+    if head[:4] != b"RIFF" or head[8:12] != b"WEBP":
         raise WaError(
             "bad-data", f"{path} is no WebP picture, as stickers are", "--file sends it as what it is"
         )
-    if size < int.from_bytes(head[4:8], "little") + 8:
-        raise WaError("bad-data", f"{path} is cut off", "copy it again")
     if size > MOST_BYTES:
         shown = f"{size / 1024:,.0f} KB"
         raise WaError("bad-data", f"{path} has {shown}; a sticker has at most 1024 KB", "make it smaller")
-    return found
+    return _header(head[12:16], head[20:].ljust(12, b"\0"))
 
 
-def _header(head: bytes) -> Sticker | None:
-    """Return size and movement from the first bytes of a WebP (RFC 9649); None for anything else."""
-    if head[:4] != b"RIFF" or head[8:12] != b"WEBP":
-        return None
-    kind, data, moves = head[12:16], head[20:].ljust(12, b"\0"), False
+def _header(kind: bytes, data: bytes) -> Sticker:
+    """Return size and movement from the first chunk of a WebP (RFC 9649): its kind and first bytes."""
     if kind == b"VP8X":
         width, height = (1 + int.from_bytes(data[at : at + 3], "little") for at in (4, 7))
-        moves = bool(data[0] & 2)
-    elif kind == b"VP8L" and data[0] == 0x2F:
+        return Sticker(width, height, bool(data[0] & 2))
+    if kind == b"VP8L" and data[0] == 0x2F:
         bits = int.from_bytes(data[1:5], "little")
-        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    elif kind == b"VP8 " and data[3:6] == b"\x9d\x01\x2a":
+        return Sticker(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
+    if kind == b"VP8 " and data[3:6] == b"\x9d\x01\x2a":
         width, height = (int.from_bytes(data[at : at + 2], "little") & 0x3FFF for at in (6, 8))
-    else:
-        return None
-    return Sticker(width, height, moves) if width and height else None
+        return Sticker(width or None, height or None)
+    return Sticker()

@@ -78,4 +78,4 @@ def describe_sticker(part: Any, path: Path) -> None:
         about = stickers.look_at(path)
     except WaError:  # one that is forwarded may be of another form
         return
-    part.width, part.height, part.isAnimated = about.width, about.height, about.is_animated
+    part.width, part.height, part.isAnimated = about.width or 0, about.height or 0, about.is_animated
