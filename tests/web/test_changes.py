@@ -168,6 +168,49 @@ def test_a_server_that_ends_leaves_nothing_to_be_done_later(api, wa, home, store
     assert done_with(home) == []
 
 
+@pytest.mark.parametrize("pool", ["_readers", "_writer"])
+def test_a_server_that_is_too_busy_to_look_withdraws_it_or_says_that_it_may_be_done(
+    api, wa, home, store, monkeypatch, pool
+):
+    monkeypatch.setattr("wa.connection.programs.work.TURN_SECONDS", 0.2)
+    monkeypatch.setattr("wa.connection.actions.once.SPACING", timedelta(seconds=30))
+    say(wa, store, {"from": REEM, "text": "Lunch?", "id": "A1"})
+    free = threading.Event()
+
+    async def crowded():
+        asking = asyncio.ensure_future(api.ask("POST", f"{PATH}/A1/react", {"emoji": "👍"}))
+        while store.value("SELECT count(*) FROM requests") == 0:
+            await asyncio.sleep(0.01)
+        busy = getattr(api.work, pool)
+        for _ in busy._threads:
+            busy.leave(lambda context: free.wait(10))
+        return await asking
+
+    if pool == "_readers":
+        store.set_state("acted_at", to_iso(system_now()))  # so that it waits for its turn
+    with owned(api):
+        try:
+            reply = asyncio.run(crowded())
+        finally:
+            free.set()
+        wait_for(lambda: store.value("SELECT status FROM requests") in ("withdrawn", "done"))
+    done = [] if pool == "_readers" else [("react", "A1", "👍")]
+    expected = (409, "unknown-outcome", done) if done else (503, "in-use", done)
+    assert (reply.status, reply.code, done_with(home)) == expected
+
+
+def test_a_server_that_is_too_busy_to_look_does_not_say_that_a_message_was_refused(
+    api, wa, store, monkeypatch
+):
+    monkeypatch.setattr("wa.connection.programs.work.TURN_SECONDS", 0.1)
+    free = threading.Event()
+    for _ in api.work._readers._threads:
+        api.work._readers.leave(lambda context: free.wait(10))
+    reply = api("POST", f"{PATH}?wait=1", {"to": "sister", "text": "Hello"})
+    free.set()
+    assert (reply.status, reply.json["status"]) == (202, "pending")
+
+
 def test_bad_input_is_refused_before_anybody_is_asked(api, wa, store):
     say(
         wa, store,

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from wa.connection import requests
 from wa.connection.actions import asking
+from wa.connection.actions.action import LOOK
 from wa.connection.actions.asking import Wish
 from wa.connection.context import Context
 from wa.connection.programs.work import Act, Work
@@ -25,10 +26,9 @@ ALONE_SECONDS = 5.0
 
 
 class Done(Value):
-    """An action that is done: its arguments, its result, and whether its key was a new one."""
+    """An action that is done: what it made or changed, and whether its key was a new one."""
 
-    args: Row
-    result: Row
+    row: Row
     is_new: bool
 
 
@@ -36,14 +36,15 @@ async def act(
     work: Work,
     kind: str,
     find: Act[Row],
+    show: Callable[[Context, Row, Row], Row],
     check: Callable[[Context, Row], None] = lambda context, args: None,
     key: str | None = None,
 ) -> Done:
     """Let the owner of the connection do an action, once for a key.
 
-    `find` returns the arguments; `check` raises WaError if that may not be done now, and is not asked about
-    what the key has begun before. Raise as `asking.act` does, and WaError `network-error` at once where
-    nobody is connected.
+    `find` returns the arguments; `show` takes them and the result, and returns the row; `check` raises
+    WaError if that may not be done now, and is not asked about what the key has begun before. Raise as
+    `asking.act` does, and WaError `network-error` at once where nobody is connected.
     """
     begun: list[Wish] = []
     alone: list[float] = []
@@ -64,14 +65,43 @@ async def act(
             alone.append(time.monotonic())
         return begun[0].over(context) or bool(alone and time.monotonic() - alone[0] > ALONE_SECONDS)
 
+    args: Row = {}
+    is_new, fault = False, None
     try:
         args, is_new = await work.write(begin)
         while not await work.read(is_over):
             await asyncio.sleep(LOOK_SECONDS)
-        return Done(args, await work.write(begun[0].end), is_new)
     except asyncio.CancelledError:  # the server ends: nothing is left to be done later
         work.write_later(lambda context: [wish.end(context) for wish in begun])
         raise
+    except Exception as error:
+        if not begun:
+            raise
+        fault = error
+
+    def end(context: Context) -> Row:
+        return show(context, args, begun[0].end(context, fault))
+
+    return Done(await _end(work, begun[0], end), is_new)
+
+
+async def _end(work: Work, wish: Wish, act: Act[Row]) -> Row:
+    """Return what `act` returns, which ends a wish. Where its turn does not come, raise `unknown-outcome`."""
+    ended: list[bool] = []
+
+    def end(context: Context) -> Row:
+        ended.append(True)
+        return act(context)
+
+    try:
+        return await work.write(end)
+    except BaseException as error:
+        if ended:
+            raise
+        work.write_later(wish.end)
+        if not isinstance(error, WaError):
+            raise
+        raise WaError("unknown-outcome", f"it may have been done: {error.message}", LOOK) from error
 
 
 async def ask(work: Work, kind: str, args: Row, seconds: float) -> Row:

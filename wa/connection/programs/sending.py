@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from wa.connection.context import Context
 from wa.connection.programs.work import Work
+from wa.errors import WaError
 from wa.media.uploads import Upload
 from wa.people.recipients import Recipient
 from wa.queue import checks, compose, pacing, rows
@@ -85,5 +87,6 @@ async def settled(work: Work, row: Row, seconds: float) -> Row:
     deadline, row_id = time.monotonic() + seconds, row["id"]
     while row["status"] in ("pending", "sending") and time.monotonic() < deadline:
         await asyncio.sleep(LOOK_SECONDS)
-        row = await work.read(lambda context: shown(context, rows.get(context.store, row_id)))
+        with suppress(WaError):  # too busy to look: it is queued, and must not seem to be refused
+            row = await work.read(lambda context: shown(context, rows.get(context.store, row_id)))
     return row

@@ -75,8 +75,11 @@ async def manage(
         wanted.append(want(context))
         return wanted[0].args
 
-    done = await acting.act(work, kind, find, key=key)
-    return await work.read(lambda context: wanted[0].answer(context, done.result)), done.is_new
+    def show(context: Context, args: Row, result: Row) -> Row:
+        return wanted[0].answer(context, result)
+
+    done = await acting.act(work, kind, find, show, key=key)
+    return done.row, done.is_new
 
 
 def _group(context: Context, text: str) -> str:

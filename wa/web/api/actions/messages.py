@@ -54,8 +54,10 @@ async def change(work: Work, kind: str, text: str, key: str | None, found: Act[R
     def check(context: Context, args: Row) -> None:
         changes.check(kind, context.store, found(context), args["text"], context.now())
 
-    done = await acting.act(work, kind, find, check, key)
-    return await work.read(lambda context: shown(context, done.args))
+    def show(context: Context, args: Row, result: Row) -> Row:
+        return shown(context, args)
+
+    return (await acting.act(work, kind, find, show, check, key)).row
 
 
 def add_to(paths: FastAPI, work: Work) -> None:
