@@ -61,7 +61,7 @@ def answer(hub: Hub, conn: Connection, query: Node) -> list[Node]:
     if asked is None:
         raise Unknown
     data = KNOWN.get(asked.text("query_id"))
-    if conn.device is not None and asked.text("query_id") == FOLLOWED:
+    if asked.text("query_id") == FOLLOWED and conn.device is not None:
         data = followed(conn.device.account)
     reply: dict[str, Any] = {"data": data}
     if data is None:
