@@ -12,7 +12,7 @@ import pytest
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, Result
 from for_each import for_each
 
-from wa.connection import requests
+from wa.connection import ask, requests
 from wa.connection.actions import once
 from wa.connection.actions.groups import KINDS
 from wa.record.groups import outcomes
@@ -373,8 +373,10 @@ def test_refresh_asks_at_once(wa, ok, family, server):
 def test_without_a_connection_nothing_is_changed_later(wa, family, server, store, monkeypatch):
     monkeypatch.setattr(requests, "LONGEST_WAIT", timedelta(seconds=0.3))
     wa("loopback", "fault", "offline", "on")
-    done = wa("groups", "leave", family, "--json")
-    assert (done.code, done.error["code"]) == (7, "network-error")
+    monkeypatch.setattr(ask, "REQUEST_SECONDS", 0.3)
+    for args in (["leave", family], ["--refresh"]):
+        done = wa("groups", *args, "--json")
+        assert (done.code, done.error["code"]) == (7, "network-error")
     wa("loopback", "reset")
     wa("listen", "--for", "0.5s")
     assert ACCOUNT.jid in there(server, family)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from conftest import wait_for
@@ -79,7 +81,11 @@ def test_what_the_cut_line_leaves_unknown_is_done_once_and_seen_at_the_next_look
     device, newcomer, reem, town
 ):
     device.alone()
-    adam = newcomer("Adam")
+    adam, old = newcomer("Adam"), "120363999999999999@g.us"
+    with closing(sqlite3.connect(device.home.store)) as db, db:  # a group of long ago, from the history
+        db.execute("INSERT INTO chats (id, is_group, created_at, updated_at) VALUES (?, 1, '', '')", [old])
+    device.ok("groups", "--refresh")
+    assert listed(device, old)["left_at"]
     reem.fault(iq={"space": "w:g2", "tag": "create", "how": "cut", "count": 1})
     assert refused(device, "groups", "create", "Once", adam.number) == (6, "unknown-outcome")
     (made,) = [row for row in device.json("groups") if row["name"] == "Once"]

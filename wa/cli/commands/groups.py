@@ -65,7 +65,11 @@ def listing(
         return [row["name"] or row["id"], row["id"], "; ".join(filter(None, (left, members)))]
 
     app = app_of(ctx)
+    if refresh:
+        app.context.require_account()
     if trouble := refresh_groups(app.context, at_once=refresh):
+        if refresh:
+            raise trouble
         app.out.note(f"as last known: {trouble.message}")
     app.out.table(chats.groups(app.store), ["group", "id", "members"], cells, "no groups yet")
 
