@@ -84,6 +84,7 @@ migrate-s3 --from {folder} --dry-run
 """
 """Lines that only tell what would be done."""
 CHANGES = """
+groups --refresh
 read sister --mark-read
 read sister --seen
 export sister --out {folder}/out.jsonl
