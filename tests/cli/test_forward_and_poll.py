@@ -114,8 +114,8 @@ def test_a_file_is_fetched_and_keeps_caption_name_and_type(wa, home, put):
         assert accepted(home)[-1] == (ADAM, kind, text, {**details, "forwarded": 1})
         assert (row["media_type"], row["status"]) == (kind, "sent")
         assert (home.path / row["media_path"]).stat().st_size
-        if "file_name" in details:
-            assert row["file_name"] == details["file_name"]
+        names = {"image": "image.jpg", "voice": "voice.ogg", "contact": "Nadia.vcf"}
+        assert row["file_name"] == details.get("file_name", names.get(kind))
         message = wa("read", ADAM, "1", "--json").json[0]
         assert message["details"] == {**details, "forwarded": 1}
         assert message["media_path"] == row["media_path"]

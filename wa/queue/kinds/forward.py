@@ -69,16 +69,19 @@ def part_of(home: Home, row: Row, file: Path | None) -> Part:
         return Part(text, None, None, None if kind == "text" else kind, details)
     if kind in ("audio", "voice", "sticker") or (kind == "document" and text == known.get("file_name")):
         text = ""
-    return Part(text, _keep(home, kind, file, known.get("file_name")), None, None, details)
+    return Part(text, _keep(home, kind, file, known), None, None, details)
 
 
-def _keep(home: Home, kind: str, file: Path, name: str | None) -> Row:
+def _keep(home: Home, kind: str, file: Path, known: Row) -> Row:
+    """Copy the file of a message into the home; without a name of its own it is `image.jpg` or so."""
     from wa.media import outgoing, stickers
 
     if kind == "sticker":
         stickers.look_at(file)
-    where, own = outgoing.keep(home, file)
-    return {"media_path": where, "media_type": kind, "file_name": name or own}
+    cards = known.get("cards")
+    name = known.get("file_name") or (made.name_of_cards(cards) if cards else f"{kind}{file.suffix}")
+    where, _ = outgoing.keep(home, file)
+    return {"media_path": where, "media_type": kind, "file_name": name}
 
 
 def _place_of(row: Row) -> Row | None:

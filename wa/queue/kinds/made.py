@@ -169,8 +169,13 @@ def contacts(store: Store, names: Sequence[str], region: str | None) -> Made:
         written += write_card(Card(row["name"], tels=tels))
         shown.append(f"{row['name']} {', '.join(map(spaced, numbers))}")
         about.append({"name": row["name"], "numbers": numbers})
-    name = f"{rows[0]['name']}.vcf" if len(rows) == 1 else f"{len(rows)} contacts.vcf"
+    name = name_of_cards(about)
     return Made("contact", "\n".join(shown), {"cards": about}, cards=written.encode(), name=name)
+
+
+def name_of_cards(cards: Sequence[Row]) -> str:
+    """Return the name of a file of vCards, from `cards` in the details of its message."""
+    return f"{cards[0]['name'] or 'contact'}.vcf" if len(cards) == 1 else f"{len(cards)} contacts.vcf"
 
 
 def sticker(path: Path) -> Made:
