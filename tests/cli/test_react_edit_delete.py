@@ -94,6 +94,15 @@ def test_a_reaction_an_edit_and_a_deletion_are_accepted_once_and_then_stored(run
     assert (reaction["emoji"], reaction["sender"]) == ("❤️", ACCOUNT.jid)
 
 
+def test_the_row_of_the_queue_tells_what_became_of_its_message(run) -> None:
+    row = run("send", REEM, "Helo", "--json").json
+    run("edit", REEM, "last", "Hello")
+    assert "edited          2026-11-20 12:00: Hello\n" in run("schedule", "show", row["id"]).out
+    run("delete", REEM, "last")
+    shown = run("schedule", "show", row["id"]).out
+    assert ("deleted         2026-11-20 12:00" in shown, "edited" in shown) == (True, False)
+
+
 def test_what_is_wrong_is_refused_and_nothing_is_asked(run, say, changes, store, clock) -> None:
     say(HELLO, is_from_me=True)
     clock.advance(minutes=10)

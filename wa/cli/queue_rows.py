@@ -19,9 +19,20 @@ from wa.errors import WaError
 from wa.people.recipients import Recipient
 from wa.queue import rows as queue
 from wa.queue.templates import words
+from wa.record import messages
+from wa.record.names import canonical
 from wa.store.database import Row, Store
 from wa.texts import counted
 from wa.times import from_iso, load_zone
+
+
+def became(app: App, row: Row) -> dict[str, str]:
+    """Return in words what was done with a row's message after it was sent: its edit or its deletion."""
+    found = messages.find(app.store, canonical(app.store, row["to_jid"]), row["message_id"] or "")
+    if found is None or not (changed := found["deleted_at"] or found["edited_at"]):
+        return {}
+    at = app.out.time(from_iso(changed))
+    return {"deleted": at} if found["deleted_at"] else {"edited": f"{at}: {found['content']}"}
 
 
 def complete_id(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:

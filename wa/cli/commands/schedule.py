@@ -19,6 +19,7 @@ from wa.cli.queue_rows import (
     Set,
     Template,
     Words,
+    became,
     described,
     kind_mark,
     limits,
@@ -210,6 +211,7 @@ def show(ctx: typer.Context, id: Id, as_json: Json = False) -> None:  # noqa: A0
         shown["every"] = mark(row) + limits(public["series"])
     hidden = ("to_jid", "to_phone", "contact_name", "scheduled_at", "timezone", "rrule")
     shown.update({name: value for name, value in row.items() if value is not None and name not in hidden})
+    shown |= became(app, row)
     if public["next"]:
         shown["next"] = "\n".join(when_due(app, {**row, "scheduled_at": each}) for each in public["next"])
     lines = (f"{name:<15} {str(value).replace(chr(10), chr(10) + ' ' * 16)}" for name, value in shown.items())

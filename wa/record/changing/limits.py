@@ -30,7 +30,7 @@ def check_edit(store: Store, row: Row, now: datetime) -> None:
     """Raise WaError unless a message is a text of ours, and young enough to be edited."""
     _check_any(store, row, "edited")
     if not row["is_from_me"]:
-        raise _no(f"this message is of {shown_as(store, row['sender'])}, and only its author can edit it")
+        raise _no(f"this message is from {shown_as(store, row['sender'])}, and only its author can edit it")
     if row["message_type"] != "text":
         raise _no(f"only texts can be edited, and this message is of the type {row['message_type']}")
     _check_age(row, now, EDIT_WITHIN, "edited")
@@ -42,7 +42,7 @@ def check_delete(store: Store, row: Row, now: datetime) -> None:
     if not row["is_from_me"] and not _is_admin(store, row["chat_jid"]):
         author = shown_as(store, row["sender"])
         others = " or an admin of the group" if is_group(row["chat_jid"]) else ""
-        raise _no(f"this message is of {author}, and only its author{others} can delete it for everyone")
+        raise _no(f"this message is from {author}, and only its author{others} can delete it for everyone")
     _check_age(row, now, DELETE_WITHIN, "deleted for everyone")
 
 
