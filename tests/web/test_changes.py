@@ -232,11 +232,17 @@ def test_bad_input_is_refused_before_anybody_is_asked(api, wa, store):
         (f"{PATH}/AB2/edit", {"text": "Mine"}, 409, "wrong-state"),
         (f"{PATH}/AB2/delete", None, 409, "wrong-state"),
         (f"{PATH}/AB2/delete", {"for": "me"}, 400, "usage"),
+        (f"{PATH}/AB2/edit", {"text": "\ud800"}, 400, "usage"),
+        (f"{PATH}/AB2/forward", {"to": ["\ud800"]}, 400, "usage"),
+        (f"{PATH}/AB2/forward", {"to": ["sister"], "key": "a\r\nb: c"}, 400, "usage"),
+        (PATH, {"to": "sister", "text": "Hello", "key": "\u2013"}, 400, "usage"),
+        (PATH, {"to": "sister", "poll": {"question": "Lunch?", "options": ["Soup", "\udfff"]}}, 400, "usage"),
     ):
         reply = api("POST", path, body)
         assert (reply.status, reply.code) == (status, code), path
     assert api("GET", f"{PATH}/AB1?chat={ADAM}").json["content"] == "Three"
     assert store.value("SELECT count(*) FROM requests") == 0
+    assert store.value("SELECT count(*) FROM scheduled_messages") == 0
 
 
 def test_the_page_shows_what_became_of_a_message_and_changes_it(api, wa, home, store):

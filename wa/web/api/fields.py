@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -126,10 +127,15 @@ def page(found: Iterable[Row], limit: int, cursor: str) -> Answer:
 
 
 def key_of(header: str | None, body: str | None) -> str:
-    """Return the key of a message, a new one where none is given. Raise WaError `usage` for two."""
+    """Return the key of a message, a new one where none is given. Raise WaError `usage` for two.
+
+    So it is for one that the answer's header cannot repeat, as control characters could end the header.
+    """
     if header is not None and body is not None and header != body:
         raise WaError("usage", "the header and the body have different keys", "give one of them")
     given = header if header is not None else body
+    if given is not None and re.search(r"[^\x20-\x7e\x80-\xff]", given):
+        raise WaError("usage", "the key has characters that a header cannot carry", "make it of ASCII")
     return secrets.token_urlsafe(18) if given is None else given
 
 

@@ -26,11 +26,15 @@ _FILE = "wa.file"
 
 
 class _Request(Request):
-    """A request whose JSON names every field once, and has numbers that are numbers."""
+    """A request whose JSON names every field once, and has numbers and characters that are some."""
 
     async def json(self) -> Any:
         """Return the body. Raise HTTPException and ValueError."""
-        return json.loads(await self.body(), object_pairs_hook=_named_once, parse_constant=_no_number)
+        body = await self.body()
+        found = json.loads(body, object_pairs_hook=_named_once, parse_constant=_no_number)
+        if b"\\u" in body:
+            _check_characters(found)
+        return found
 
 
 def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -42,6 +46,14 @@ def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(word: str) -> NoReturn:
     raise HTTPException(400, f"body: {word} is no number")
+
+
+def _check_characters(found: Any) -> None:
+    """Raise HTTPException for half of a pair of surrogates, which no text can have; escapes can name one."""
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise HTTPException(400, "body: a text has half of a character") from None
 
 
 class Route(APIRoute):
