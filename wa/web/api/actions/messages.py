@@ -44,8 +44,11 @@ def named(context: Context, text: str, chat: str | None) -> Row:
     return which.find(context.store, asked.chat(context, chat).jid, text)
 
 
-async def change(work: Work, kind: str, text: str, key: str | None, found: Act[Row]) -> Row:
-    """Let a message be changed once for a key, `kind` being `react`, `edit` or `delete`. Return its row."""
+async def change(work: Work, kind: str, text: str, key: str | None, found: Act[Row]) -> tuple[Row, bool]:
+    """Let a message be changed once for a key, `kind` being `react`, `edit` or `delete`.
+
+    Return its row, and whether the key is a new one.
+    """
 
     def find(context: Context) -> Row:
         row = found(context)
@@ -57,14 +60,15 @@ async def change(work: Work, kind: str, text: str, key: str | None, found: Act[R
     def show(context: Context, args: Row, result: Row) -> Row:
         return shown(context, args)
 
-    return (await acting.act(work, kind, find, show, check, key)).row
+    done = await acting.act(work, kind, find, show, check, key)
+    return done.row, done.is_new
 
 
 def add_to(paths: FastAPI, work: Work) -> None:
     """Add the endpoints under /messages/{message}."""
 
     async def changed(kind: str, word: str, chat: str | None, text: str, key: str | None) -> Response:
-        row = await change(work, kind, text, key, lambda context: named(context, word, chat))
+        row, _ = await change(work, kind, text, key, lambda context: named(context, word, chat))
         return fields.reply(answer(row))
 
     @paths.get("/api/v1/messages/{message}", summary="One message, with its reactions, receipts and votes")

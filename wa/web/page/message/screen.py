@@ -133,11 +133,26 @@ async def act(work: Work, view: View, chat: str, number: str, form: Form) -> Ans
         text = str(form["emoji"].strip() if kind == "react" else form["text"])
     if kind not in _TRIED:
         raise WaError("usage", "the form has been changed", "load the page again")
+
+    def here(context: Context) -> Row:
+        return found(context, chat, number)
+
     try:
-        await change(work, kind, text, form.key, lambda context: found(context, chat, number))
+        row, is_new = await change(work, kind, text, f"{form.key} {text}", here)
+        if not is_new and not await work.read(lambda context: _is_so(context, kind, text, row)):
+            await change(work, kind, text, None, here)  # from the same form, as the browser kept it
     except WaError as error:
         return await _again(work, view, chat, number, form, error)
-    return await work.read(lambda context: render.moved(view, _place(context, found(context, chat, number))))
+    return await work.read(lambda context: render.moved(view, _place(context, here(context))))
+
+
+def _is_so(context: Context, kind: str, text: str, row: Row) -> bool:
+    """Return whether a message is as a form wanted it."""
+    if kind == "react":
+        return text == next(
+            (each["emoji"] for each in row["reactions"] if _is_me(context, each["sender"])), ""
+        )
+    return kind == "delete" or row["content"] == text
 
 
 async def _forward(work: Work, view: View, chat: str, number: str, form: Form) -> Answer:
@@ -147,7 +162,8 @@ async def _forward(work: Work, view: View, chat: str, number: str, form: Form) -
         if not to:
             raise WaError("usage", "say to whom it goes", "a name, an alias or a number")
         body = Forward(to=[to])
-        (row,), _ = await send(work, lambda context: found(context, chat, number), body, form.key, "web")
+        key = f"{form.key} {to}"
+        (row,), _ = await send(work, lambda context: found(context, chat, number), body, key, "web")
     except WaError as error:
         return await _again(work, view, chat, number, form, error)
     return render.moved(view, f"/chats/{render.in_path(row['to_jid'])}", row=row["id"])
