@@ -219,6 +219,16 @@ def prepared(store: Store, clock: FakeClock, kind: str, chat: str, message_id: s
     return change
 
 
+def test_our_message_in_a_group_is_edited_here_too_whatever_address_we_had_there(
+    run, say, store, clock
+) -> None:
+    with store.write():
+        members = ((ACCOUNT.jid, "member"), (REEM_JID, "admin"))
+        apply_event(store, GroupInfo(GROUP, "Walks", members), clock())
+    say(OWN, "Helo", chat=GROUP, sender="100000000000777@lid", is_from_me=True)
+    assert run("edit", "Walks", "last", "Hello", "--json").json["content"] == "Hello"
+
+
 def test_the_key_says_whose_message_it_is(store, clock, say) -> None:
     with store.write():
         members = ((ACCOUNT.jid, "admin"), (REEM_JID, "member"), (LID, "member"))

@@ -80,7 +80,8 @@ def _record(kind: str, store: Store, args: Row, answer: Accepted, now: datetime)
         if is_newest and found and found["edited_at"]:
             at = max(at, math.ceil(from_iso(found["edited_at"]).timestamp()))
         text, details = _said(store, found, args["text"]) if found else (args["text"], None)
-        event = Edited(chat, message_id, text, at, me, is_from_me=True, details=details)
+        by = None if found else me  # it is ours: that was looked at before it was done
+        event = Edited(chat, message_id, text, at, by, is_from_me=True, details=details)
     else:
         event = Deleted(chat, message_id, at, is_from_me=True)
     place = log.newest(store)
