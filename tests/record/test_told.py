@@ -19,6 +19,7 @@ from wa.whatsapp.events import (
     Deleted,
     Edited,
     Event,
+    GroupInfo,
     History,
     HistoryChat,
     JidMapped,
@@ -44,6 +45,9 @@ def put(store: Store) -> Callable[..., None]:
             pass
 
     return record
+
+
+WALKS = "1203630000000000001@g.us"
 
 
 def says(message_id: str, text: str = "see you at ten", **fields: Any) -> MessageReceived:
@@ -187,7 +191,9 @@ def test_the_lines_for_people_and_for_programs(store, put, wa):
         keep_account(store, ACCOUNT, NOW)
     put(says("A"), says("B", "gone"), reaction("A"), edit("A", "see you at eleven"),
         reaction("B", "❤", by=ACCOUNT.jid), Deleted(REEM_JID, "B", AT + 30, REEM_JID),
-        reaction("A", "", 40), reaction("unknown"))  # fmt: skip
+        reaction("A", "", 40), reaction("unknown"),
+        GroupInfo(WALKS, "Walks", ((REEM_JID, "member"), (ADAM_JID, "admin"))),
+        says("G", "in the group", chat_jid=WALKS), Deleted(WALKS, "G", AT + 30, ADAM_JID))  # fmt: skip
     listened = wa("listen", "--since", "0", "--for", "1s", now=FakeClock())
     lines = [line.partition("] ")[2] for line in listened.out.splitlines()]
     assert lines == [
@@ -199,6 +205,8 @@ def test_the_lines_for_people_and_for_programs(store, put, wa):
         "Reem deleted a message",
         "Reem took back a reaction to: see you at eleven",
         "Reem reacted 👍 to: a message",
+        "Walks · Reem: (deleted)",
+        "Walks · Reem: a message was deleted",
     ]
     rows = wa("listen", "--since", "0", "--for", "1s", "--json", now=FakeClock()).out.splitlines()
     assert len(rows) == len(lines)

@@ -9,7 +9,7 @@ from typing import Any
 from wa.cli.context import App
 from wa.cli.terminal import cut, hanging
 from wa.errors import WaError
-from wa.jids import show_jid
+from wa.jids import is_group, show_jid
 from wa.people.said import said
 from wa.record import messages
 from wa.record.messages import EDIT, moment
@@ -133,7 +133,8 @@ def _quote(app: App, row: Mapping[str, Any]) -> str:
 
 def change_line(app: App, row: Mapping[str, Any]) -> str:
     """Return a reaction to a message, its edit or its deletion as one line."""
-    names = f"{one_line(names_of(row))}{': you' if row['is_from_me'] else ''}"
+    author = one_line(names_of(row))
+    names = f"{author}: you" if row["is_from_me"] else author
     text = body(app, row) if row["row_id"] else "a message"
     if row["event"] == "reaction":
         from wa.record.search import snippet
@@ -143,6 +144,8 @@ def change_line(app: App, row: Mapping[str, Any]) -> str:
         at, said = shown_time(app, row["timestamp"]), f"{did}: {about}"
     elif row["event"] == "deleted":
         at, said = app.out.time(from_iso(row["deleted_at"])), "deleted a message"
+        if is_group(row["chat_jid"]):  # an admin may have done it
+            names, said = f"{author}:", "a message was deleted"
     elif row["unavailable"] == EDIT:
         at = app.out.time(from_iso(row["edited_at"]))
         said = "edited a message: only the phone can show the new text"
