@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
-from conftest import ADAM_JID, REEM, REEM_JID
+from conftest import ADAM_JID, REEM, REEM_JID, own, wait_for
 from web_client import serving
 
 from wa.connection import requests
@@ -78,7 +79,7 @@ def test_every_way_of_a_program_is_counted_and_one_too_many_is_refused(api, wa, 
         assert api("POST", "/api/v1/messages", now, x_wa_hook=wrong).status == 400, wrong
 
 
-def test_reactions_of_a_program_count_too_and_those_of_a_hook_that_proposes_are_refused(wa, store):
+def test_reactions_of_a_program_count_too_and_those_of_a_hook_that_proposes_are_refused(wa, store, home):
     for name, more in (("bot", ()), ("careful", ("--draft",))):
         assert wa("hooks", "add", name, "--exec", "true", *more).code == 0
     with store.write():
@@ -92,6 +93,21 @@ def test_reactions_of_a_program_count_too_and_those_of_a_hook_that_proposes_are_
     for _ in range(MOST[0][0] - 1):
         number = requests.put_once(store, "react", args, system_now(), system_now(), hook_id=1)
         requests.end(store, number, "done", {})
+    done = threading.Event()
+    owner = threading.Thread(target=own, args=(system_now, done.is_set))
+    owner.start()
+    try:
+        with serving() as api:
+            wait_for(lambda: api("GET", "/api/v1/status").json["connection"] == "connected")
+            for hook, code in (("2:5", "wrong-state"), ("1:5", None), ("1:5", "rate-limit-exceeded")):
+                reply = api("POST", "/api/v1/messages/A1/react", {"emoji": "👍"}, x_wa_hook=hook)
+                assert (reply.code if reply.status >= 300 else None) == code
+    finally:
+        done.set()
+        owner.join()
+    with store.write():
+        store.execute("DELETE FROM requests WHERE id = (SELECT max(id) FROM requests)")
+    assert wa("hooks", "resume", "bot").code == 0
     assert [react("1:5"), react("1:5"), react("2:5")] == ["done", "rate-limit-exceeded", "wrong-state"]
     assert table.get(store, "bot")["status"] == "resting"
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from wa.connection import requests
 from wa.connection.actions import asking
 from wa.connection.actions.action import LOOK
 from wa.connection.actions.asking import Wish
-from wa.connection.context import Context
+from wa.connection.context import Context, HookRun
 from wa.connection.programs.work import Act, Work
 from wa.connection.status import line_of
 from wa.errors import WaError
@@ -39,8 +40,9 @@ async def act(
     show: Callable[[Context, Row, Row], Row],
     check: Callable[[Context, Row], None] = lambda context, args: None,
     key: str | None = None,
+    hook: HookRun | None = None,
 ) -> Done:
-    """Let the owner of the connection do an action, once for a key.
+    """Let the owner of the connection do an action, once for a key; `hook` is the run of a program that asks.
 
     `find` returns the arguments; `show` takes them and the result, and returns the row; `check` raises
     WaError if that may not be done now, and is not asked about what the key has begun before. Raise as
@@ -55,7 +57,7 @@ async def act(
         if is_new:
             check(context, args)
             _expect_line(context)
-        begun.append(asking.begin(context, kind, args, key))
+        begun.append(asking.begin(replace(context, hook=hook or context.hook), kind, args, key))
         return args, is_new
 
     def is_over(context: Context) -> bool:

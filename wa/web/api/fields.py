@@ -87,11 +87,16 @@ def reply(given: Answer) -> Response:
     return Response(given.body, given.status, dict(given.headers), given.kind)
 
 
+def run_of(hook: str | None) -> HookRun | None:
+    """Return the run of a hook's program that makes a request, if one does."""
+    return None if hook is None else HookRun.parse(hook)
+
+
 def as_hook(act: Act[T], hook: str | None) -> Act[T]:
     """Return the work of a request, for the hook whose program makes it, if one does."""
     if hook is None:
         return act
-    return lambda context: act(replace(context, hook=HookRun.parse(hook)))
+    return lambda context: act(replace(context, hook=run_of(hook)))
 
 
 async def read(work: Work, act: Act[Answer]) -> Response:

@@ -23,7 +23,7 @@ from wa.store.database import Row
 from wa.web import access
 from wa.web.answers import Answer, answer, listed
 from wa.web.api import fields
-from wa.web.api.fields import Body, Cursor, Key, Limit, Words
+from wa.web.api.fields import Body, Cursor, Hook, Key, Limit, Words
 
 _Who = Annotated[Words, Field(description="Names or aliases, phone numbers, or JIDs of people.")]
 _CHANGES = {
@@ -66,7 +66,7 @@ class Join(Body):
 
 
 async def manage(
-    work: Work, kind: str, want: Callable[[Context], Wanted], key: str | None = None
+    work: Work, kind: str, want: Callable[[Context], Wanted], hook: str | None, key: str | None = None
 ) -> tuple[Row, bool]:
     """Let something be done with a group or a person. Return its row, and whether the key is a new one."""
     wanted: list[Wanted] = []
@@ -78,7 +78,7 @@ async def manage(
     def show(context: Context, args: Row, result: Row) -> Row:
         return wanted[0].answer(context, result)
 
-    done = await acting.act(work, kind, find, show, key=key)
+    done = await acting.act(work, kind, find, show, key=key, hook=fields.run_of(hook))
     return done.row, done.is_new
 
 
@@ -111,12 +111,12 @@ def add_to(paths: FastAPI, work: Work) -> None:
             status_code=200,
             operation_id=f"groups_{kind}_people",  # `groups_add` is that a group is made
         )
-        async def change(group: str, body: People) -> Response:
+        async def change(group: str, body: People, hook: Hook = None) -> Response:
             def want(context: Context) -> Wanted:
                 people = _people(context, body.who)
                 return managing.change_members(context, kind, _group(context, group), people)
 
-            row, _ = await manage(work, f"group-{kind}", want)
+            row, _ = await manage(work, f"group-{kind}", want, hook)
             return fields.reply(answer(_checked(kind, row)))
 
     of_members("add")
@@ -140,47 +140,50 @@ def _add_groups(paths: FastAPI, work: Work) -> None:
         return await fields.read(work, act)
 
     @paths.post("/api/v1/groups", summary="Make a group", status_code=201)
-    async def create(body: Create, key: Key = None) -> Response:
+    async def create(body: Create, key: Key = None, hook: Hook = None) -> Response:
         chosen = fields.key_of(key, None)
         row, is_new = await manage(
             work,
             "group-create",
             lambda context: managing.create(context, body.name, _people(context, body.who)),
+            hook,
             chosen,
         )
         return fields.reply(answer(row, 201 if is_new else 200, Idempotency_Key=chosen))
 
     @paths.patch("/api/v1/groups/{group}", summary="Give a group another name")
-    async def rename(group: str, body: Rename) -> Response:
+    async def rename(group: str, body: Rename, hook: Hook = None) -> Response:
         row, _ = await manage(
             work,
             "group-rename",
             lambda context: managing.rename(context, _group(context, group), body.name),
+            hook,
         )
         return fields.reply(answer(row))
 
     @paths.post("/api/v1/groups/{group}/leave", summary="Leave a group", status_code=200)
-    async def leave(group: str) -> Response:
+    async def leave(group: str, hook: Hook = None) -> Response:
         row, _ = await manage(
-            work, "group-leave", lambda context: managing.leave(context, _group(context, group))
+            work, "group-leave", lambda context: managing.leave(context, _group(context, group)), hook
         )
         return fields.reply(answer(row))
 
     @paths.post(
         "/api/v1/groups/{group}/invite", summary="The link by which anybody can join a group", status_code=200
     )
-    async def invite(group: str, body: Invite | None = None) -> Response:
+    async def invite(group: str, body: Invite | None = None, hook: Hook = None) -> Response:
         renew = bool(body and body.renew)
         row, _ = await manage(
             work,
             "group-renew" if renew else "group-invite",
             lambda context: managing.invite(context, _group(context, group), is_new=renew),
+            hook,
         )
         return fields.reply(answer(row))
 
     @paths.post("/api/v1/groups/join", summary="Join a group by the link of an invitation", status_code=200)
-    async def join(body: Join) -> Response:
-        row, _ = await manage(work, "group-join", lambda context: managing.join(context, body.link))
+    async def join(body: Join, hook: Hook = None) -> Response:
+        row, _ = await manage(work, "group-join", lambda context: managing.join(context, body.link), hook)
         return fields.reply(answer(row))
 
 
@@ -201,21 +204,22 @@ def _add_blocked(paths: FastAPI, work: Work) -> None:
         is_blocked = any(each["jid"] == jid for each in await blocked())
         return fields.reply(answer({"jid": jid, "name": name, "is_blocked": is_blocked}))
 
-    async def change(who: str, *, is_blocked: bool) -> Response:
+    async def change(who: str, hook: str | None, *, is_blocked: bool) -> Response:
         row, _ = await manage(
             work,
             "block" if is_blocked else "unblock",
             lambda context: managing.block(context, _person(context, who)[0], is_blocked=is_blocked),
+            hook,
         )
         return fields.reply(answer(row))
 
     @paths.put("/api/v1/blocked/{who}", summary="Block a person")
-    async def block(who: str) -> Response:
-        return await change(who, is_blocked=True)
+    async def block(who: str, hook: Hook = None) -> Response:
+        return await change(who, hook, is_blocked=True)
 
     @paths.delete("/api/v1/blocked/{who}", summary="Unblock a person")
-    async def unblock(who: str) -> Response:
-        return await change(who, is_blocked=False)
+    async def unblock(who: str, hook: Hook = None) -> Response:
+        return await change(who, hook, is_blocked=False)
 
 
 def _person(context: Context, who: str) -> tuple[str, str | None]:

@@ -17,7 +17,7 @@ from wa.record.changing import anywhere, which
 from wa.store.database import Row
 from wa.web.answers import Answer, answer
 from wa.web.api import fields
-from wa.web.api.fields import Body, Key, Text
+from wa.web.api.fields import Body, Hook, Key, Text
 
 Chat = Annotated[
     str | None,
@@ -44,7 +44,9 @@ def named(context: Context, text: str, chat: str | None) -> Row:
     return which.find(context.store, asked.chat(context, chat).jid, text)
 
 
-async def change(work: Work, kind: str, text: str, key: str | None, found: Act[Row]) -> tuple[Row, bool]:
+async def change(
+    work: Work, kind: str, text: str, key: str | None, found: Act[Row], hook: str | None = None
+) -> tuple[Row, bool]:
     """Let a message be changed once for a key, `kind` being `react`, `edit` or `delete`.
 
     Return its row, and whether the key is a new one.
@@ -60,15 +62,17 @@ async def change(work: Work, kind: str, text: str, key: str | None, found: Act[R
     def show(context: Context, args: Row, result: Row) -> Row:
         return shown(context, args)
 
-    done = await acting.act(work, kind, find, show, check, key)
+    done = await acting.act(work, kind, find, show, check, key, fields.run_of(hook))
     return done.row, done.is_new
 
 
 def add_to(paths: FastAPI, work: Work) -> None:
     """Add the endpoints under /messages/{message}."""
 
-    async def changed(kind: str, word: str, chat: str | None, text: str, key: str | None) -> Response:
-        row, _ = await change(work, kind, text, key, lambda context: named(context, word, chat))
+    async def changed(
+        kind: str, word: str, chat: str | None, text: str, key: str | None, hook: str | None
+    ) -> Response:
+        row, _ = await change(work, kind, text, key, lambda context: named(context, word, chat), hook)
         return fields.reply(answer(row))
 
     @paths.get("/api/v1/messages/{message}", summary="One message, with its reactions, receipts and votes")
@@ -80,13 +84,17 @@ def add_to(paths: FastAPI, work: Work) -> None:
         return await fields.read(work, act)
 
     @paths.post("/api/v1/messages/{message}/react", summary="React to it with an emoji", status_code=200)
-    async def react(message: str, body: React, chat: Chat = None, key: Key = None) -> Response:
-        return await changed("react", message, chat, body.emoji, key)
+    async def react(
+        message: str, body: React, chat: Chat = None, key: Key = None, hook: Hook = None
+    ) -> Response:
+        return await changed("react", message, chat, body.emoji, key, hook)
 
     @paths.post("/api/v1/messages/{message}/edit", summary="Give one of ours another text", status_code=200)
-    async def edit(message: str, body: Edit, chat: Chat = None, key: Key = None) -> Response:
-        return await changed("edit", message, chat, body.text, key)
+    async def edit(
+        message: str, body: Edit, chat: Chat = None, key: Key = None, hook: Hook = None
+    ) -> Response:
+        return await changed("edit", message, chat, body.text, key, hook)
 
     @paths.post("/api/v1/messages/{message}/delete", summary="Delete it for everyone", status_code=200)
-    async def delete(message: str, chat: Chat = None, key: Key = None) -> Response:
-        return await changed("delete", message, chat, "", key)
+    async def delete(message: str, chat: Chat = None, key: Key = None, hook: Hook = None) -> Response:
+        return await changed("delete", message, chat, "", key, hook)
