@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from contextlib import closing
 
-import pytest
 from conftest import wait_for
 
 pytest_plugins = ["linked_fixture"]
@@ -134,17 +132,3 @@ def test_a_group_is_joined_by_its_invitation_and_lost_by_removal(device, listene
     wait_for(lambda: not listed(device, group)["left_at"], what="the group")
     device.ok("send", "choir", "Hi")
     assert adam.texts() == ["Hi"]
-
-
-@pytest.mark.parametrize(
-    ("status", "code"), [(403, "wrong-state"), (404, "not-found"), (503, "unknown-outcome")]
-)
-def test_what_the_server_refuses_is_told(device, listener, adam, reem, town, status, code):
-    group = town.group("Refusals", reem, adam)
-    wait_for(lambda: [row for row in device.json("groups") if row["id"] == group], what="the group")
-    reem.fault(
-        iq={"space": "w:g2", "tag": "subject", "how": "refuse", "code": status, "count": 1, "done": False}
-    )
-    done = device.run("groups", "rename", group, "New", "--json")
-    assert json.loads(done.err)["error"]["code"] == code
-    assert town.group_state(group)["subject"] == "Refusals"

@@ -194,7 +194,8 @@ def doubt_groups(store: Store) -> None:
 
 def are_in_doubt(store: Store) -> bool:
     """Return whether the stored groups are in doubt, by what is noted or what a dead process had begun."""
-    return store.state().get("groups_at") == "" or bool(in_status(store, "doing"))
+    begun = (row["kind"].startswith("group-") for row in in_status(store, "doing"))
+    return store.state().get("groups_at") == "" or any(begun)
 
 
 def groups_are_stale(store: Store, now: datetime) -> bool:

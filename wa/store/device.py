@@ -24,6 +24,12 @@ def own_jid(store: Store) -> str | None:
     return (last_account(store) or {}).get("jid")
 
 
+def own_jids(store: Store) -> set[str]:
+    """Return all addresses of the account linked now or last; none before the first linking."""
+    account = last_account(store) or {}
+    return {account[each] for each in ("jid", "lid") if account.get(each)}
+
+
 def keep_account(store: Store, jid: str, lid: str | None, push_name: str | None, now: datetime) -> None:
     """Store the account that connected just now; the caller holds the transaction."""
     store.execute(

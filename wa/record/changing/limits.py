@@ -12,9 +12,9 @@ from wa.errors import WaError
 from wa.jids import is_group, is_person_or_group
 from wa.record import chats, messages
 from wa.record.groups import members
-from wa.record.names import canonical, shown_as
+from wa.record.names import shown_as
 from wa.store.database import Row, Store
-from wa.store.device import last_account
+from wa.store.device import own_jids
 from wa.times import format_duration
 
 EDIT_WITHIN, DELETE_WITHIN = timedelta(minutes=15), timedelta(hours=48)
@@ -70,12 +70,7 @@ def _check_any(store: Store, row: Row, done: str) -> None:
 
 
 def _is_admin(store: Store, chat: str) -> bool:
-    return is_group(chat) and any(chats.is_admin(store, chat, jid) for jid in _own_jids(store))
-
-
-def _own_jids(store: Store) -> set[str]:
-    account = last_account(store) or {}
-    return {canonical(store, jid) for jid in (account.get("jid"), account.get("lid")) if jid}
+    return is_group(chat) and any(chats.is_admin(store, chat, jid) for jid in own_jids(store))
 
 
 def _check_age(row: Row, now: datetime, most: timedelta, done: str) -> None:

@@ -15,7 +15,7 @@ from wa.record.groups import members
 from wa.record.groups.outcomes import ALREADY, NO_MEMBER
 from wa.record.names import shown_as
 from wa.store.database import Store
-from wa.store.device import last_account
+from wa.store.device import own_jids
 
 LONGEST_NAME = 100
 """The most characters of a group's name."""
@@ -61,7 +61,7 @@ def checked_people(store: Store, people: Sequence[str]) -> list[str]:
 
 def others_than_us(store: Store, people: Sequence[str], me: str | None) -> list[str]:
     """Return the people without ourselves; `usage` if nobody is left."""
-    others = [jid for jid in people if jid not in {me, *_ourselves(store)}]
+    others = [jid for jid in people if jid not in {me, *own_jids(store)}]
     if not others:
         raise WaError("usage", "nobody but you is named", "you are in a group that you make; name others")
     return others
@@ -72,7 +72,7 @@ def check_group(store: Store, kind: str, group: str) -> None:
     members.check_in(store, group)
     name = shown_as(store, group)
     needs_admin = kind in ("remove", "promote", "demote", "renew")
-    if needs_admin and "member" in {members.role(store, group, jid) for jid in _ourselves(store)}:
+    if needs_admin and "member" in {members.role(store, group, jid) for jid in own_jids(store)}:
         raise WaError("wrong-state", f"only an admin of {name} can do that, and you are none", _AGAIN)
 
 
@@ -83,7 +83,7 @@ def sort_out(
 
     `wrong-state` if nobody is left, or if we remove ourselves.
     """
-    if kind == "remove" and not _ourselves(store).isdisjoint(people):
+    if kind == "remove" and not own_jids(store).isdisjoint(people):
         raise WaError("wrong-state", "you cannot remove yourself from a group", "`wa groups leave` does that")
     are_known = bool(chats.members(store, group))
     needless = {}
@@ -103,8 +103,3 @@ def sort_out(
         reasons = "; ".join(f"{shown_as(store, jid)} {why}" for jid, (_, why) in needless.items())
         raise WaError("wrong-state", reasons, _AGAIN)
     return asked, needless
-
-
-def _ourselves(store: Store) -> set[str]:
-    account = last_account(store) or {}
-    return {account[each] for each in ("jid", "lid") if account.get(each)}

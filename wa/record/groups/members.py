@@ -12,7 +12,7 @@ from wa.errors import WaError
 from wa.record import chats
 from wa.record.names import canonical, shown_as
 from wa.store.database import Store
-from wa.store.device import last_account
+from wa.store.device import own_jids
 
 
 def role(store: Store, group: str, member: str) -> str | None:
@@ -45,7 +45,7 @@ def replace(store: Store, group: str, members: Iterable[tuple[str, str]], now: d
     for member, role in after.items():
         since = before.get(member, joined)
         store.insert("group_members", {"chat_jid": group, "member_jid": member, "role": role, "since": since})
-    if after and (me := _ourselves(store)):
+    if after and (me := own_jids(store)):
         chats.note_left(store, group, now, is_in=not me.isdisjoint(after))
     return set(before) != set(after)
 
@@ -65,17 +65,11 @@ def _set_role(store: Store, group: str, member: str, role: str | None, since: in
 
 def note(store: Store, group: str, members: Iterable[tuple[str, str | None]], at: datetime) -> None:
     """Store changes of a group's members as (JID, role); the role is None for somebody who left."""
-    me = _ourselves(store)
+    me = own_jids(store)
     for member, new_role in members:
         _set_role(store, group, member, new_role, int(at.timestamp()))
         if canonical(store, member) in me:
             chats.note_left(store, group, at, is_in=new_role is not None)
-
-
-def _ourselves(store: Store) -> set[str]:
-    """Return our own addresses; none before the first linking."""
-    account = last_account(store) or {}
-    return {account[each] for each in ("jid", "lid") if account.get(each)}
 
 
 def rename(store: Store, lid: str, pn: str) -> None:
