@@ -356,6 +356,28 @@ def test_we_see_what_our_other_device_sends(scene, other):
     assert content_of(scene.baileys.message(sent))[1]["text"] == "from my other device"
 
 
+def test_what_our_other_device_does_with_messages_is_recorded_as_ours(scene, other):
+    came = scene.comes({"text": "from Adam"})["key"]["id"]
+    sent = other.say(scene.adam.pn, "before")
+    scene.printed(sent)
+    theirs = {"remoteJid": scene.adam.lid, "fromMe": False, "id": came}
+    ours = {"remoteJid": scene.adam.lid, "fromMe": True, "id": sent}
+    other.send(scene.adam.pn, {"react": {"text": "🎉", "key": theirs}})
+    other.send(scene.adam.pn, {"text": "after", "edit": ours})
+    wait_for(lambda: scene.row(sent)["content"] == "after", what="the edit")
+    reacted = [(each["sender"], each["emoji"]) for each in scene.row(came)["reactions"]]
+    assert reacted == [(scene.reem.pn, "🎉")]
+    other.send(scene.adam.pn, {"delete": ours})
+    wait_for(lambda: scene.row(sent)["deleted_at"], what="the deletion")
+    scene.device.ok("react", scene.adam.number, came, "👍")
+
+    def seen():
+        found = [each for each in other.updates("messages.reaction") if each["key"]["id"] == came]
+        return [each["reaction"]["text"] for each in found]
+
+    wait_for(lambda: "👍" in seen(), what="our reaction, there")
+
+
 def test_we_see_what_our_other_device_sends_to_a_group(scene, other):
     skip_without_groups(scene)
     jid = scene.relay.group("Both devices", scene.reem, scene.adam)
