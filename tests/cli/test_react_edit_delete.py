@@ -208,7 +208,20 @@ def test_an_edit_keeps_whom_it_mentions_and_the_chat_s_timer(store, clock, say) 
     assert made.timer.seconds == 86400
     made = prepared(store, clock, "edit", GROUP, OWN, f"only @{LID.partition('@')[0]}")
     assert (made.text, made.details) == (f"only @{REEM}", {"mentions": [REEM_JID]})
-    assert prepared(store, clock, "edit", GROUP, OWN, "nobody").details is None
+    assert prepared(store, clock, "edit", GROUP, OWN, "nobody").details == {"mentions": []}
+
+
+def test_an_edit_mentions_others_and_no_longer_whom_it_does_not_name(run, say, changes) -> None:
+    run("contacts", "add", "Adam Sample", ADAM)
+    say(OWN, f"Ask @{REEM}", is_from_me=True, details={"mentions": [REEM_JID]})
+    assert run("edit", REEM, "last", "Ask @adam", "--mention", "adam").code == 0
+    [row] = run("read", REEM, "--json").json
+    assert (row["content"], row["details"]["mentions"]) == (f"Ask @{ADAM}", [f"{ADAM}@s.whatsapp.net"])
+    assert changes() == [("edit", OWN, f"Ask @{ADAM}")]
+    assert run("edit", REEM, "last", f"Ask @{REEM} and @{ADAM}", "--mention", REEM).code == 0
+    assert run("read", REEM, "--json").json[0]["details"]["mentions"] == [f"{ADAM}@s.whatsapp.net", REEM_JID]
+    assert run("edit", REEM, "last", "nobody").code == 0
+    assert run("read", REEM, "--json").json[0]["details"]["mentions"] == []
 
 
 def prepared(store: Store, clock: FakeClock, kind: str, chat: str, message_id: str, text: str = "") -> Change:

@@ -240,10 +240,15 @@ def test_a_locked_store_lets_nothing_begin_or_says_that_it_may_be_done(
     is_over("done", accepted=1)
 
 
-@pytest.mark.parametrize("error", [FULL, LOCKED])
 @pytest.mark.parametrize(
-    ("where", "name"),
-    [(requests, "claim"), (send, "mark_wire"), (requests, "end"), (outcomes, "newest_mark")],
+    ("where", "name", "error"),
+    [
+        (requests, "claim", FULL),
+        (outcomes, "newest_mark", LOCKED),
+        (send, "mark_wire", FULL),
+        (send, "mark_wire", LOCKED),
+        (requests, "end", FULL),
+    ],
 )
 @pytest.mark.usefixtures("short")
 def test_a_commit_that_fails_for_a_while_does_nothing_twice(

@@ -91,6 +91,12 @@ _CHAT = typer.Argument(
     autocompletion=lambda ctx, incomplete: complete_contact(ctx, incomplete),
 )
 Chat = Annotated[str, _CHAT]
+Mentions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mention", metavar="WHO", help="Whom @WHO in the text means; else added to it; may be repeated."
+    ),
+]
 Message = Annotated[
     str,
     typer.Argument(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from wa.cli.context import App
-from wa.cli.options import Chat, Json, Message, app_of, chat_of, read_text
+from wa.cli.options import Chat, Json, Mentions, Message, app_of, chat_of, read_text, recipient
 from wa.cli.show import body, sender_of
 from wa.jids import is_group, show_jid
 from wa.texts import one_line
@@ -42,16 +42,23 @@ def edit(
     chat: Chat,
     message: Message,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The new text; with -, standard input.")],
+    mention: Mentions = None,
     as_json: Json = False,
 ) -> None:
     """Replace the text of a message of yours.
 
     It must be a text, and at most 15 minutes old: after that WhatsApp takes the
-    edit, and people's apps ignore it.
+    edit, and people's apps ignore it. Whom the old text mentions, and the new one
+    as `@447700900123` too, stays mentioned.
 
     Example: wa edit nadia last "See you at eleven"
     """
-    _change(app_of(ctx), "edit", chat, message, read_text(text), "edited")
+    from wa.queue.kinds import mentions
+
+    app = app_of(ctx)
+    people = {word: recipient(app, word) for word in mention or ()}
+    said, mentioned = mentions.put(read_text(text), people)
+    _change(app, "edit", chat, message, said, "edited", mentioned)
 
 
 @commands.command()
@@ -66,12 +73,14 @@ def delete(ctx: typer.Context, chat: Chat, message: Message, as_json: Json = Fal
     _change(app_of(ctx), "delete", chat, message, "", "deleted")
 
 
-def _change(app: App, kind: str, chat: str, msg: str, text: str, done: str) -> None:
+def _change(
+    app: App, kind: str, chat: str, msg: str, text: str, done: str, mentions: Sequence[str] = ()
+) -> None:
     """Let a message be changed, and print what was `done` with it."""
     from wa.connection.actions import message
 
     app.context.require_account()
-    before, after = message.change(app.context, kind, chat_of(app, chat).jid, msg, text, kind)
+    before, after = message.change(app.context, kind, chat_of(app, chat).jid, msg, text, mentions)
     app.out.success(after, f"{done} {_named(before)}: {_beginning(app, after if kind == 'edit' else before)}")
 
 

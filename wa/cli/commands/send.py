@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from wa.cli.context import App
-from wa.cli.options import Draft, Files, Json, MaybeTo, Wait, app_of, recipient
+from wa.cli.options import Draft, Files, Json, MaybeTo, Mentions, Wait, app_of, recipient
 from wa.cli.queue_rows import DryRun, Set, Template, Words, outcome_line, with_series
 from wa.cli.show import note_what_keeps
 from wa.errors import WaError
@@ -44,10 +44,7 @@ def send(
     template: Template = None,
     set_: Set = None,
     dry_run: DryRun = False,
-    mention: Annotated[
-        list[str] | None,
-        typer.Option(metavar="WHO", help="Whom @WHO in the text means; else added to it; may be repeated."),
-    ] = None,
+    mention: Mentions = None,
     view_once: Annotated[
         bool, typer.Option("--view-once", help="The recipient can look at the picture or video once.")
     ] = False,

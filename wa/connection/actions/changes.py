@@ -1,6 +1,7 @@
 """Changing a message for everyone: a reaction, another text, a deletion.
 
-The arguments of each are `chat` (a JID) and `message_id`, and `text`: the emoji, or the new text.
+The arguments of each are `chat` (a JID) and `message_id`, and `text`: the emoji, or the new text; of an edit
+also `mentions`, the JIDs of those whom it mentions and the old text did not.
 """
 
 from __future__ import annotations
@@ -47,16 +48,16 @@ def _prepare(kind: str, store: Store, args: Row, secret: bytes, now: datetime) -
     key = Key(found["chat_jid"], found["message_id"], found["sender"], bool(found["is_from_me"]))
     seconds, set_at = chats.ephemeral(store, found["chat_jid"])
     timer = Timer(seconds, set_at) if seconds else None
-    text, details = _said(store, found, args["text"]) if kind == "edit" else (args["text"], None)
+    text, details = _said(store, found, args) if kind == "edit" else (args["text"], None)
     return Change(kind, key, secret, text, details, timer, int(now.timestamp() * 1000))
 
 
-def _said(store: Store, found: Row, text: str) -> tuple[str, dict[str, Any] | None]:
-    """Return the new text of a message and its `details`: whom it mentioned, and still does."""
-    before = json.loads(found["details"] or "{}").get("mentions", ())
-    text = with_numbers(store, text, before)
-    people = [jid for jid in map(partial(canonical, store), before) if is_named(text, jid)]
-    return text, {"mentions": people} if people else None
+def _said(store: Store, found: Row | None, args: Row) -> tuple[str, dict[str, Any] | None]:
+    """Return the new text of a message and its `details`: whom it mentions now, or did and still does."""
+    before = json.loads((found or {}).get("details") or "{}").get("mentions", ())
+    text, named = with_numbers(store, args["text"], before), [*before, *args.get("mentions", ())]
+    people = [jid for jid in dict.fromkeys(canonical(store, jid) for jid in named) if is_named(text, jid)]
+    return text, {"mentions": people} if named else None
 
 
 def _call(transport: Transport, change: Change) -> Accepted:
@@ -79,7 +80,7 @@ def _record(kind: str, store: Store, args: Row, answer: Accepted, now: datetime)
     elif kind == "edit":
         if is_newest and found and found["edited_at"]:
             at = max(at, math.ceil(from_iso(found["edited_at"]).timestamp()))
-        text, details = _said(store, found, args["text"]) if found else (args["text"], None)
+        text, details = _said(store, found, args)
         by = None if found else me  # it is ours: that was looked at before it was done
         event = Edited(chat, message_id, text, at, by, is_from_me=True, details=details)
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wa.connection.actions import asking, changes
 from wa.connection.context import Context
 from wa.record import messages, responses
@@ -10,16 +12,20 @@ from wa.record.names import canonical
 from wa.store.database import Row
 
 
-def change(context: Context, kind: str, chat: str, msg: str, text: str, command: str) -> tuple[Row, Row]:
+def change(
+    context: Context, kind: str, chat: str, msg: str, text: str, mentions: Sequence[str] = ()
+) -> tuple[Row, Row]:
     """Do an action of `changes` with the message of a chat that `msg` means.
 
-    `kind` is `react`, `edit` or `delete`, `text` the emoji or the new text. `command` becomes the owner of
-    the connection if there is none. Return the message before and after, as `shown` does. Raise WaError, as
-    `arguments` and `asking.act` do.
+    `kind` is `react`, `edit` or `delete`, and the command that becomes the owner of the connection if there
+    is none; `text` is the emoji or the new text, `mentions` the JIDs of those whom it mentions. Return the
+    message before and after, as `shown` does. Raise WaError, as `arguments` and `asking.act` do.
     """
     args = arguments(context, kind, chat, msg, text)
+    if mentions:
+        args["mentions"] = [*mentions]
     before = shown(context, args)
-    if asking.act(context, kind, args, command).get("unrecorded"):
+    if asking.act(context, kind, args, kind).get("unrecorded"):
         context.note("it is done, and could not be recorded here: see the log of the process that did it")
     return before, shown(context, args)
 
