@@ -413,6 +413,8 @@ def test_a_home_may_be_linked_to_another_account(fresh, town, person, old_friend
     assert [event["event"] for event in events] == ["qr", "paired", "caught-up"]
     found = fresh.json("status")
     assert (found["sending"], found["queue"]) == ("on", {"pending": 1})
+    group = town.group("Family", person, old_friend)
+    assert [row["left_at"] for row in fresh.json("groups")] == [None]
 
     fresh.ok("unlink")
     other = town.person("Other", history=past(old_friend))
@@ -421,6 +423,7 @@ def test_a_home_may_be_linked_to_another_account(fresh, town, person, old_friend
     found = fresh.json("status")
     assert (found["account"]["jid"], found["sending"]) == (other.pn, "paused")
     assert found["queue"] == {"pending": 1}
+    assert [(row["id"], bool(row["left_at"])) for row in fresh.json("groups")] == [(group, True)]
     done = fresh.run("send", person.number, "Hello", "--wait", "1")
     assert done.code == 6
     assert "wa resume" in done.err

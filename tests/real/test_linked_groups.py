@@ -38,16 +38,19 @@ def refused(device, *args):
 
 
 def test_a_group_is_made_and_changed_and_each_person_told_apart(device, listener, newcomer, reem, town):
-    adam, eve, zoe = (newcomer(name) for name in ("Adam", "Eve", "Zoe"))
+    adam, eve, zoe, omar, nadia = (newcomer(name) for name in ("Adam", "Eve", "Zoe", "Omar", "Nadia"))
     zoe.privacy(groupadd="contacts")
-    people = [adam.number, eve.number, zoe.number, "447700900555"]
+    omar.block(reem)
+    people = [adam.number, eve.number, nadia.number, zoe.number, omar.number, "447700900555"]
     made = device.json("groups", "create", "Garden party", *people)
     assert results(made) == [
-        (adam.number, True, None), (eve.number, True, None),
-        (zoe.number, False, 403), (people[3], False, 404),
+        (adam.number, True, None), (eve.number, True, None), (nadia.number, True, None),
+        (zoe.number, False, 403), (omar.number, False, 401), (people[5], False, 404),
     ]  # fmt: skip
-    assert roles(made) == {reem.number: "superadmin", adam.number: "member", eve.number: "member"}
+    members = {adam.number: "member", eve.number: "member", nadia.number: "member"}
+    assert roles(made) == {reem.number: "superadmin", **members}
     group = made["id"]
+    town.group_change(group, nadia, "remove", nadia)
     device.ok("send", "garden party", "Hello all")
     assert [adam.texts(), eve.texts()] == [["Hello all"], ["Hello all"]]
     device.ok("groups", "rename", "garden", "Summer party")
@@ -55,9 +58,11 @@ def test_a_group_is_made_and_changed_and_each_person_told_apart(device, listener
     assert town.group_state(group)["admins"] == [reem.number, adam.number]
     assert results(device.json("groups", "demote", group, adam.number)) == [(adam.number, True, None)]
     assert results(device.json("groups", "remove", group, eve.number)) == [(eve.number, True, None)]
-    done = device.run("groups", "add", "summer party", zoe.number, adam.number)
-    said = f"+{zoe.number}\tcan be added by invitation only\n+{adam.number}\tis in the group already\n"
-    assert (done.code, done.out) == (5, said)
+    done = device.run("groups", "add", "summer party", zoe.number, omar.number, nadia.number, adam.number)
+    why = ["can be added by invitation only", "has blocked you", "left the group a short while ago"]
+    why = dict(zip((zoe, omar, nadia, adam), [*why, "is in the group already"], strict=True))
+    assert done.out == "".join(f"+{who.number}\t{text}\n" for who, text in why.items())
+    assert (done.code, "the link that `wa groups invite` prints" in done.err) == (5, True)
     link = device.ok("groups", "invite", group).strip()
     assert link == f"https://chat.whatsapp.com/{town.group_state(group)['code']}"
     assert device.ok("groups", "invite", group, "--renew").strip() != link
@@ -65,14 +70,14 @@ def test_a_group_is_made_and_changed_and_each_person_told_apart(device, listener
     assert roles(listed(device, group)) == {reem.number: "superadmin", adam.number: "member"}
     device.ok("groups", "leave", group)
     assert town.group_state(group)["members"] == [adam.number]
-    expected = ["Created the group: Garden party", "Named the group: Summer party"]
+    expected = ["Created the group: Garden party", f"Left: @{nadia.number}", "Named the group: Summer party"]
     expected += [f"{what}: @{who.number}" for what, who in (
         ("Made an admin", adam), ("No longer an admin", adam), ("Removed", eve),
     )]  # fmt: skip
-    wait_for(lambda: len(notices(device, group)) == 7, what="the notices")
+    wait_for(lambda: len(notices(device, group)) == 8, what="the notices")
     assert notices(device, group) == [*expected, "Reset the invite link", f"Left: @{reem.number}"]
     events = [each for each in listener.messages if each["chat_jid"] == group]
-    assert len({each["id"] for each in events}) == len(events) == 8
+    assert len({each["id"] for each in events}) == len(events) == 9
 
 
 def test_what_the_cut_line_leaves_unknown_is_done_once_and_seen_at_the_next_look(

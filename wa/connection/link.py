@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from wa.connection import apply
+from wa.connection import apply, requests
 from wa.connection.context import Context
 from wa.connection.hold import stop_signals
 from wa.connection.incoming.events import keep_account
@@ -171,6 +171,7 @@ def _keep_account(store: Store, event: dict[str, Any], context: Context) -> bool
     with store.write():
         history.begin_anew(store)
         keep_account(store, Account(event["jid"], event["lid"], event["push_name"]), context.now())
+        requests.doubt_groups(store)
     if is_other:
         pacing.pause(store, context.now())
     return is_other
