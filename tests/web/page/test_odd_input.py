@@ -5,9 +5,13 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
-from conftest import REEM
+from conftest import REEM, REEM_JID
 from web_client import serving
 from web_page import Browser
+
+from wa.connection.context import system_now
+from wa.connection.incoming.events import apply_event
+from wa.whatsapp.events import MessageReceived
 
 FAR = "2030-12-24 10:00"
 FEW = ["", "9" * 30, "a~b", '\x00\u202e"><', "²"]
@@ -21,7 +25,9 @@ MORE = [
 @pytest.mark.parametrize(
     "odd", [pytest.param(FEW, id="few"), pytest.param(MORE, id="more", marks=pytest.mark.soak)]
 )
-def test_odd_texts_are_answered(odd, wa):
+def test_odd_texts_are_answered(odd, wa, store):
+    with store.write():
+        apply_event(store, MessageReceived(REEM_JID, "A1", REEM_JID, 1_700_000_000, "Hi"), system_now())
     wa("contacts", "add", "Reem", REEM, "--tag", "family")
     wa("template", "add", "greeting", "Hi {x}")
     row = wa("schedule", "add", "Reem", "x", "--at", FAR, "--every", "week", "--json").json
@@ -29,7 +35,7 @@ def test_odd_texts_are_answered(odd, wa):
     edit, series, chat = f"/queue/{row['id']}/edit", f"/series/{row['series_id']}", f"/chats/{REEM}"
     paths = (
         "/queue/{}/now", "/queue/{}/edit", "/queue/all/{}", "/chats/{}", "/chats/{}/newer", "/chats/{}/one",
-        "/contacts/{}", "/jobs/{}", "/series/{}", "/static/{}",
+        "/contacts/{}", "/jobs/{}", "/series/{}", "/static/{}", f"{chat}/message/{{}}", "/chats/{}/message/1",
     )  # fmt: skip
     queries = {
         "/": "said id", "/schedule": "to copy template at every count q text", "/queue/all/sent": "after",
@@ -52,6 +58,7 @@ def test_odd_texts_are_answered(odd, wa):
         },
         "/contacts/new": {"name": "New", "phone": "", "key": ""},
         chat: {"text": "hi", "reply_to": "", "key": "c", "do": "answer"},
+        f"{chat}/message/1": {"do": "react", "emoji": "word", "text": "x", "q": "", "to": "", "key": "m"},
         f"/jobs/{job}": {"do": "pause"},
         "/line": {"do": "resume", "back": "/"},
         "/theme": {"theme": "dark", "back": "/"},
@@ -69,4 +76,5 @@ def test_odd_texts_are_answered(odd, wa):
             for path, fields in forms.items():
                 for name in fields:
                     page = browser.send(path, list({**fields, name: text}.items()))
-                    assert page.status < 500, (path, name, text, page.text)
+                    is_nobody = page.status == 503 and "nothing is running" in page.text.lower()
+                    assert page.status < 500 or is_nobody, (path, name, text, page.text)
