@@ -865,6 +865,8 @@ def test_contacts_are_completed(wa, shell):
     assert sorted(complete(shell, "send", "R")) == ["Rami", "Reem"]
     assert complete(shell, "schedule", "add", "Ad") == ["Adam"]
     assert complete(shell, "read", "Ree") == ["Reem"]
+    assert complete(shell, "send", "Adam", "--mention", "Re") == ["Reem"]
+    assert complete(shell, "send", "Adam", "--contact", "Ree") == ["Reem"]
     assert complete(shell, "send", "Zo") == []
 
 

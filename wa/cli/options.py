@@ -94,7 +94,10 @@ Chat = Annotated[str, _CHAT]
 Mentions = Annotated[
     list[str] | None,
     typer.Option(
-        "--mention", metavar="WHO", help="Whom @WHO in the text means; else added to it; may be repeated."
+        "--mention",
+        metavar="WHO",
+        help="Whom @WHO in the text means; else added to it; may be repeated.",
+        autocompletion=lambda ctx, incomplete: complete_contact(ctx, incomplete),
     ),
 ]
 Message = Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from wa.cli.completion import complete_contact
 from wa.cli.context import App
 from wa.cli.options import Draft, Files, Json, MaybeTo, Mentions, Wait, app_of, recipient
 from wa.cli.queue_rows import DryRun, Set, Template, Words, outcome_line, with_series
@@ -74,6 +75,7 @@ def send(
         typer.Option(
             metavar="NAME",
             help="Send name and numbers of a contact; may be repeated.",
+            autocompletion=lambda ctx, incomplete: complete_contact(ctx, incomplete),
             rich_help_panel=_INSTEAD,
         ),
     ] = None,
