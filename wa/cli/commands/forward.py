@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from wa.cli.completion import complete_contact
-from wa.cli.options import Chat, Draft, Json, Wait, app_of, chat_of, recipient
+from wa.cli.options import Chat, Draft, Json, Message, Wait, app_of, chat_of, recipient
 from wa.cli.queue_rows import outcome_line, with_series
 from wa.cli.show import note_what_keeps, who
 from wa.errors import ExitStatus, WaError
@@ -23,9 +23,7 @@ commands = typer.Typer()
 def forward(
     ctx: typer.Context,
     chat: Chat,
-    message: Annotated[
-        str, typer.Argument(metavar="MSG", help="Its id, the beginning of it, or last, last:3 …")
-    ],
+    message: Message,
     to: Annotated[
         list[str],
         typer.Argument(

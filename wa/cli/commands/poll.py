@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from wa.cli.context import App
-from wa.cli.options import Chat, Json, app_of, chat_of
+from wa.cli.options import Chat, Json, Message, app_of, chat_of
 from wa.errors import WaError
 from wa.record import messages, polls
 from wa.record.names import shown_as
@@ -25,9 +25,7 @@ commands = typer.Typer()
 def poll(
     ctx: typer.Context,
     chat: Chat,
-    message: Annotated[
-        str, typer.Argument(metavar="MSG", help="Its id, the beginning of it, or last, last:3 …")
-    ],
+    message: Message,
     as_json: Json = False,
 ) -> None:
     """Show a poll: who voted for what.
