@@ -205,6 +205,16 @@ def test_limits_are_looked_at_again_at_the_claim(store) -> None:
     assert requests.status(store, number) == "failed"
 
 
+def test_what_cannot_be_prepared_fails_and_the_owner_goes_on(store, server) -> None:
+    store.execute("UPDATE messages SET details = '[1]'")
+    args = {"chat": REEM_JID, "message_id": "OWN", "text": "Hi"}
+    last = requests.put(store, "edit", [args], system_now() + requests.LONGEST_WAIT)
+    own(system_now, lambda: not requests.are_open(store, "edit", last))
+    ((_, error),) = requests.results(store, "edit", last)
+    assert error
+    assert (error.code, list(server.changes())) == ("internal", [])
+
+
 def test_a_change_of_a_dead_process_without_a_mark_is_not_done(store) -> None:
     args = {"chat": REEM_JID, "message_id": "OWN", "text": ""}
     (number,) = requests.put(store, "delete", [args], system_now() + requests.LONGEST_WAIT)

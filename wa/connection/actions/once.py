@@ -129,12 +129,22 @@ def _claim(store: Store, settings: Settings, row: Row, action: Action, clock: Ca
                 raise WaError("network-error", "nobody could do it in time", "nothing was changed; try again")
             expect_allowed(store, settings, now)
             prepared = action.prepare(store, requests.arguments(row), secret, now)
-        except WaError as error:
-            requests.end(store, row["id"], "failed", _told(error))
+        except sqlite3.Error:  # the store cannot be read or written now
+            raise
+        except Exception as error:
+            requests.end(store, row["id"], "failed", _told(_fault_of(error)))
             return None
         store.set_state("acted_at", to_iso(now))
         requests.claim(store, row["id"], now, secret, outcomes.newest_mark(store))
         return prepared
+
+
+def _fault_of(error: Exception) -> WaError:
+    """Return the error to tell. A fault of ours, or of what is stored, must not end the owner."""
+    if isinstance(error, WaError):
+        return error
+    log.error("an action could not be prepared", exc_info=error)
+    return WaError("internal", f"{type(error).__name__}: {error}", "nothing was changed")
 
 
 def expect_allowed(store: Store, settings: Settings, now: datetime) -> None:
