@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from conftest import ADAM, REEM, REEM_JID, own
@@ -233,6 +234,16 @@ def test_votes_of_three_one_changed_one_taken_back(wa, hear):
     screen = wa("poll", CHAT, poll, terminal=(80, 24)).out
     assert ["Soup", "1", "33%", "███", "Adam"] in [line.split() for line in screen.splitlines()]
     assert all(len(line) <= 80 + 8 for line in screen.splitlines())
+
+
+def test_what_a_poll_asks_cannot_write_on_the_terminal(wa, put):
+    odd = "Lunch?\x1b]0;title\x07\u202e\nPizza\t9"
+    about = {"poll": {"question": odd, "options": [odd, "Soup"]}}
+    put(f"{odd}\n{odd}\nSoup", "poll", about)
+    for terminal in (None, (80, 24)):
+        shown = wa("poll", REEM, "last", terminal=terminal).out
+        assert not set("\x1b\x07\u202e") & set(re.sub("\x1b\\[[0-9]*m", "", shown))
+        assert "Lunch?]0;title Pizza 9" in shown
 
 
 def test_a_poll_without_votes_and_what_is_no_poll(wa, put):

@@ -120,6 +120,7 @@ class Output:
         """Print a heading, in bold on a terminal."""
         from wa.cli.terminal import strong
 
+        text = one_line(text)
         self._put((strong(text) if self._is_bold else text) + "\n")
 
     def time(self, moment: datetime | None, *, seconds: bool = False) -> str:
