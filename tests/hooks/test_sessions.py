@@ -15,7 +15,8 @@ from conftest import ADAM_JID, REEM, REEM_JID, FakeClock, delivered, wait_for
 from wa.connection.incoming.events import apply_event, keep_account
 from wa.errors import WaError
 from wa.hooks import sessions, table
-from wa.queue import rows, states
+from wa.people.recipients import Recipient
+from wa.queue import outcomes, rows, states
 from wa.record.events import log
 from wa.store.database import Store
 from wa.store.rewrites import join_chats
@@ -186,6 +187,27 @@ def test_a_reply_joins_when_it_is_sent(store, wa):
     found = say(store, hook, "three", NOW + timedelta(seconds=3), "C")
     assert talk(found) == [("user", "one"), ("user", "two"), ("assistant", "an answer"), ("user", "three")]
     assert rows.get(store, row_id)["status"] == "sent"
+
+
+def test_a_reply_that_we_edit_or_delete_follows_too(store):
+    hook = hook_of(store)
+    say(store, hook, "one", NOW, "A")
+    at = NOW + timedelta(seconds=1)
+    with store.write():
+        for number in ("R1", "R2", "R3"):
+            row = rows.enqueue(
+                store, Recipient(REEM_JID, REEM, None), number, at, at, grace=timedelta(hours=1)
+            )
+            rows.change(store, row["id"], at, hook_id=hook["id"])
+            outcomes.mark_sent(store, row["id"], at, number, acknowledged=int(at.timestamp()))
+        apply_event(store, Edited(REEM_JID, "R1", "R1, edited", int(at.timestamp()), is_from_me=True), at)
+        apply_event(store, Deleted(REEM_JID, "R2", int(at.timestamp()), is_from_me=True), at)
+    found = say(store, hook, "two", at + timedelta(seconds=1), "B")
+    replies = [("assistant", "R1, edited"), ("assistant", "R3")]
+    assert talk(found) == [("user", "one"), *replies, ("user", "two")]
+    with store.write():
+        apply_event(store, Deleted(REEM_JID, "R3", int(at.timestamp()), is_from_me=True), at)
+    assert "R3" not in store.value("SELECT context FROM chat_sessions")
 
 
 def test_it_is_cut_to_its_newest_entries_and_bytes(store):

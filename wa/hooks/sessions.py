@@ -95,7 +95,8 @@ def say(store: Store, hook: Row, message: Row, now: datetime, zone: ZoneInfo) ->
             "session_id": number, **key, "context": [], "created_at": at,
             "expires_at": to_iso(mode.end(now, zone)), "last_activity": at, "replies_to": at,
         }  # fmt: skip
-    context, is_gone = _current(store, row) + _replies(store, row), bool(message["deleted_at"])
+    context = _current(store, {**row, "context": row["context"] + _replies(store, row)})
+    is_gone = bool(message["deleted_at"])
     if not is_gone and all(each.get("id") != message["message_id"] for each in context):  # it may come again
         context.append({"role": "user", "content": message["content"] or "", "id": message["message_id"]})
     row |= {"context": _cut(context), "last_activity": to_iso(now), "replies_to": to_iso(now)}
@@ -149,11 +150,11 @@ def _current(store: Store, row: Row) -> list[Any]:
 def _replies(store: Store, row: Row) -> list[Any]:
     """Return our replies that were sent since the session was last read, in order."""
     found = store.rows(
-        "SELECT message FROM scheduled_messages WHERE hook_id = :hook AND to_jid = :chat_jid"
+        "SELECT message, message_id FROM scheduled_messages WHERE hook_id = :hook AND to_jid = :chat_jid"
         " AND created_at >= :created_at AND status = 'sent' AND sent_at > :replies_to ORDER BY sent_at",
         {name: row[name] for name in ("hook", "chat_jid", "created_at", "replies_to")},
     )
-    return [{"role": "assistant", "content": each["message"]} for each in found]
+    return [{"role": "assistant", "content": each["message"], "id": each["message_id"]} for each in found]
 
 
 def _cut(context: list[Any]) -> list[Any]:
