@@ -140,6 +140,20 @@ class Killing:
                 assert not is_there, "a receipt settles what was accepted"
         return statuses
 
+    def read_all(self):
+        """Let Adam read all that he got, for a kill may have lost a receipt, and record his receipts."""
+        ids = [each["id"] for each in self.adam.inbox() if "kind" in each]
+        process = self.home.start("listen")
+        wait_for(lambda: self.home.is_connected, what="a connection")
+        if ids:
+            self.adam.receipt(self.home.us, ids, "read")
+        recorded = "SELECT count(DISTINCT message_id) FROM receipts WHERE kind = 'read'"
+        wait_for(lambda: self.home.value(recorded) == len(ids), what="Adam's receipts")
+        settled = "SELECT message_id FROM receipts"
+        is_open = f"SELECT count(*) FROM requests WHERE status = 'unknown' AND message_id IN ({settled})"
+        wait_for(lambda: not self.home.value(is_open), what="the end of what a receipt settles")
+        self.home.stop(process)
+
     def accepted(self):
         """Return how many messages phones got that change a target, by target."""
         found = Counter()
@@ -170,6 +184,7 @@ def kill_again_and_again(lived_in, tell, seed, rounds):
     for number, (point, by_listener) in enumerate(rounds):
         killing.round(number, point, killing.chance.choice([*FAULTS]), by_listener=by_listener)
     killing.listen_until_recorded()
+    killing.read_all()
     statuses = killing.check()
     lived_in.relay.take_undecrypted()  # whoever was killed cannot answer the request for it
     tell(seed=seed, kills=killing.kills, rounds=len(rounds), statuses=statuses)
