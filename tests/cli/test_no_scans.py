@@ -17,7 +17,7 @@ from wa.store.database import Store
 BIG = (
     "messages", "scheduled_messages", "receipts", "wire", "events", "chats", "contacts", "contact_phones",
     "contact_cards", "push_names", "jid_aliases", "group_members", "reactions", "job_recipients",
-    "sync_checkpoints", "hook_deliveries", "series", "pruned", "spent",
+    "sync_checkpoints", "hook_deliveries", "series", "pruned", "spent", "requests",
 )  # fmt: skip
 PART = (
     "messages_made_up", "messages_unread", "messages_unavailable", "queue_due", "queue_now", "queue_waited",
@@ -40,6 +40,7 @@ ALLOWED = {
     "SELECT status, count(*) FROM scheduled_messages": "`status` counts all rows by an index: 5 ms",
     "FROM (SELECT id AS row FROM scheduled_messages": "`schedule list --status all` prints all rows",
     "SELECT 1 FROM pruned LIMIT 1": "it looks at one row",
+    "SELECT id FROM requests ORDER BY id LIMIT": "it looks at the oldest rows alone",
     "SELECT chat_jid, timestamp FROM messages ORDER BY": "`history status` looks for gaps in all chats",
     "FROM chats h LEFT JOIN sync_checkpoints": "`history status` prints all chats",
     "count(*) FROM": "`db stats` and `doctor` count and check everything",
@@ -103,6 +104,10 @@ send {phone} hi --no-wait
 loopback say {phone} hello
 run-scheduler --once
 read {phone} --seen
+send {phone} hi
+react {phone} last 👍
+edit {phone} last "hi again"
+delete {phone} last
 export {phone}
 download {phone} all
 hooks add bot --exec cat

@@ -146,7 +146,8 @@ def status_of(context: Context) -> Status:
 
 def _unknown_changes(store: Store, now: datetime) -> int:
     """Return the number of reactions, edits and the like that may have been done in the last day."""
-    sql = "SELECT count(*) FROM requests WHERE status = 'unknown' AND claimed_at > ?"
+    open_ones = "requests INDEXED BY requests_open WHERE status IN ('pending', 'doing', 'unknown')"
+    sql = f"SELECT count(*) FROM {open_ones} AND status = 'unknown' AND claimed_at > ?"
     return int(store.value(sql, [to_iso(now - timedelta(days=1))]))
 
 

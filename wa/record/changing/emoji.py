@@ -27,7 +27,7 @@ _AS_TEXT = "\ufe0e"
 
 @cache
 def _form() -> re.Pattern[str]:
-    tags = "[\U000e0020-\U000e007e]+\U000e007f"
+    tags = "[\U000e0020-\U000e007e]{1,30}\U000e007f"
     picture = f"[{_OLD}{_PICTURES}](?:[\U0001f3fb-\U0001f3ff]{_STYLE}?|{_STYLE}|{_AS_TEXT})?(?:{tags})?"
     flag = "[\U0001f1e6-\U0001f1ff]{2}"
     return re.compile(f"{flag}|[0-9#*]{_STYLE}?{_KEY}|{picture}(?:{_JOINER}{picture}){{0,9}}")
