@@ -41,6 +41,14 @@ _NOT_KEPT = (b"cache-control", b"no-store")
 log = logging.getLogger("wa.web")
 
 
+def _cut_off(method: str, body: Body) -> Refused:
+    """Return the error for a request that the end of the server cuts off. Without its body, nothing began."""
+    if method in access.SAFE_METHODS or not body.is_read:
+        return Refused(503, "in-use", "the server ends", "try again")
+    hint = "look before you ask again, or ask with the same Idempotency-Key"
+    return Refused(409, "unknown-outcome", "the server ends, and this may have been done", hint)
+
+
 class Guard:
     """The rules of `access`, applied to each request before the application sees it."""
 
@@ -79,7 +87,7 @@ class Guard:
             await respond(send_marked, pages.failed(body.headers, scope["path"], error))
         except asyncio.CancelledError:  # the server ends, and has waited long enough
             if not begun:
-                await respond(send_marked, failed(Refused(503, "in-use", "the server ends", "try again")))
+                await respond(send_marked, failed(_cut_off(scope["method"], body)))
         except Exception as error:
             log.info("a request failed", exc_info=True)
             if begun:
