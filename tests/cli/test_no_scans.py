@@ -6,10 +6,12 @@ import re
 import shlex
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 from bench import heavy
 
+from wa.connection.actions import once
 from wa.connection.context import system_now
 from wa.people import contacts
 from wa.store.database import Store
@@ -22,7 +24,7 @@ BIG = (
 PART = (
     "messages_made_up", "messages_unread", "messages_unavailable", "queue_due", "queue_now", "queue_waited",
     "queue_held", "queue_job_stalls", "events_open", "chats_groups", "sync_open", "series_open",
-    "contacts_without_phone", "chats_set_apart",
+    "contacts_without_phone", "chats_set_apart", "requests_open",
 )  # fmt: skip
 """Indexes of a small part of their table: what waits, is open, or is a group."""
 ALLOWED = {
@@ -43,7 +45,9 @@ ALLOWED = {
     "SELECT id FROM requests ORDER BY id LIMIT": "it looks at the oldest rows alone",
     "SELECT chat_jid, timestamp FROM messages ORDER BY": "`history status` looks for gaps in all chats",
     "FROM chats h LEFT JOIN sync_checkpoints": "`history status` prints all chats",
-    "count(*) FROM": "`db stats` and `doctor` count and check everything",
+    "SELECT count(*) FROM messages m WHERE (content": "`db check` looks at everything",
+    "AS is_low FROM (SELECT chat_jid": "`db check` looks at everything",
+    "FROM requests ORDER BY id LIMIT": "it reads the oldest 500",
     "SELECT chat_jid, count(*) AS n FROM messages": "`db stats` counts the messages of each chat",
 }
 """The beginning, or another part, of a statement that may read a whole table, and why."""
@@ -103,6 +107,16 @@ jobs add --title t --to {name} --part hi --at "in 3 days"
 send {phone} hi --no-wait
 loopback say {phone} hello
 run-scheduler --once
+send {phone} now
+react {phone} last 👍
+edit {phone} last "hi there"
+forward {phone} last {name} {group}
+delete {phone} last
+groups create Trip {phone}
+groups add Trip 447700900999
+groups leave Trip
+block {phone}
+block
 read {phone} --seen
 send {phone} hi
 react {phone} last 👍
@@ -141,7 +155,12 @@ class Traced(sqlite3.Connection):
 
 
 def scanned(sql, plan):
-    """Return the steps of a plan that read a whole big table, and do not stop early in an index."""
+    """Return the steps of a plan that read a whole big table, and do not stop early in an index.
+
+    `db stats` and `doctor` may count the rows of a table.
+    """
+    if re.fullmatch(r"SELECT count\(\*\) FROM \w+", sql):
+        return
     tables = {}
     for name, alias in re.findall(rf"\b({'|'.join(BIG)})\b(?:\s+(?:AS\s+)?(\w+))?", sql):
         tables |= {name: name, alias: name}
@@ -166,6 +185,7 @@ def lived_in(home, monkeypatch):
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *args, **kw: connect(*args, factory=Traced, **kw))
     monkeypatch.setattr(Traced, "plans", {})
+    monkeypatch.setattr(once, "SPACING", timedelta())
     return words
 
 

@@ -354,6 +354,7 @@ def test_a_lost_answer_is_unknown_and_the_next_look_says_what_is_so(wa, ok, fami
         "SELECT status FROM requests WHERE kind IN ('group-create', 'group-leave') ORDER BY id"
     )
     assert [row["status"] for row in kinds] == ["done", "unknown", "unknown"]
+    assert ok("status")["unknown_changes"] == 2
 
 
 def test_a_refusal_makes_the_next_look_ask(wa, ok, family, server):
