@@ -15,6 +15,7 @@ from conftest import FakeClock
 from for_each import for_each
 
 from wa import settings
+from wa.cli.options import SENDING
 from wa.errors import EXIT_OF_CODE, ExitStatus
 from wa.whatsapp.loopback.faults import FAULTS
 
@@ -194,6 +195,11 @@ def test_the_readme_has_the_exit_codes():
     assert [int(row[0]) for row in rows] == [status.value for status in ExitStatus]
     listed = {code: int(row[0]) for row in rows for code in re.findall(r"`([a-z-]+)`", row[2])}
     assert listed == {code: status.value for code, status in EXIT_OF_CODE.items()}
+
+
+def test_the_exit_codes_name_the_commands_that_sigterm_does_not_end_with_0():
+    sentence = EXIT_CODES.split("SIGTERM ends ")[1].split(" with 130")[0]
+    assert tuple(re.findall("`(.+?)`", sentence)) == SENDING
 
 
 def test_the_page_of_exit_codes_has_the_same():
