@@ -112,6 +112,20 @@ def test_reactions_of_a_program_count_too_and_those_of_a_hook_that_proposes_are_
     assert table.get(store, "bot")["status"] == "resting"
 
 
+def test_what_a_program_does_with_groups_and_blocked_people_counts_together(wa, store):
+    assert wa("hooks", "add", "bot", "--exec", "true").code == 0
+    for kind, args in [("block", {"jid": REEM_JID}), ("group-leave", {"group_jid": "1@g.us"})] * 5:
+        number = requests.put_once(store, kind, args, system_now(), system_now(), hook_id=1)
+        requests.end(store, number, "done", {})
+    assert wa("react", "me", "last", "👍", "--json", WA_HOOK="1:5").error["code"] == "not-found"
+    done = wa("block", REEM, "--json", WA_HOOK="1:5")
+    assert (done.error["code"], done.error["message"]) == (
+        "rate-limit-exceeded",
+        "the hook rests: it changed groups or blocked people 10 times within 10 minutes: it may be talking to"
+        " another program",
+    )
+
+
 def test_what_a_hook_that_proposes_sends_is_a_draft(api, wa, store, home):
     assert wa("hooks", "add", "shy", "--exec", "true", "--draft").code == 0
     now, later = {"to": REEM, "text": "Hi"}, ["schedule", "add", REEM, "Hi", "--at", FAR]

@@ -140,16 +140,21 @@ def counting(
 
 
 def too_many(store: Store, hook_id: int, chat: str, now: datetime) -> str | None:
-    """Return why a hook may not send one more message to a chat now; None if it may."""
+    """Return why a hook may not send one more message to a chat now; None if it may.
+
+    An empty text for `chat` counts what the hook does with groups and blocked people.
+    """
     sql = (
         "SELECT (SELECT count(*) FROM scheduled_messages"
         " WHERE hook_id = :hook AND to_jid = :chat AND created_at > :since)"
         " + (SELECT count(*) FROM (SELECT args, expires_at FROM requests ORDER BY id DESC LIMIT :newest)"
-        " WHERE args ->> '$.hook' = :hook AND args ->> '$.chat' = :chat AND expires_at > :since)"
+        " WHERE args ->> '$.hook' = :hook AND coalesce(args ->> '$.chat', '') = :chat"
+        " AND expires_at > :since)"
     )
     for most, span in MOST:
         params = {"hook": hook_id, "chat": chat, "since": to_iso(now - span), "newest": _NEWEST}
         if store.value(sql, params) >= most:
             shown = "10 minutes" if span < timedelta(days=1) else "a day"
-            return f"it sent {most} messages to one chat within {shown}: it may be talking to another program"
+            what = "sent {} messages to one chat" if chat else "changed groups or blocked people {} times"
+            return f"it {what.format(most)} within {shown}: it may be talking to another program"
     return None
