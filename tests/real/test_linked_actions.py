@@ -158,6 +158,20 @@ def test_an_admin_deletes_what_we_wrote_and_a_member_cannot(device, listener, ad
     assert [each["why"] for each in reem.ignored()] == ["only admins of a group may delete what others wrote"]
 
 
+def test_nobody_edits_what_another_wrote(device, listener, adam, reem, town):
+    zoe = town.person("Zoe")
+    group = town.group("Forgers", adam, reem, zoe)
+    hers, ours = zoe.send(group, "hers"), reem.send(group, "ours")
+    for each in (hers, ours):
+        adam.edit(group, each, "forged")
+    zoe.delete(group, ours)
+    adam.send(group, "after it")
+    wait_for(lambda: device.chat(group)[-1:] and device.chat(group)[-1]["content"] == "after it", what="it")
+    rows = {row["message_id"]: (row["content"], row["edited_at"]) for row in device.chat(group)}
+    assert (rows[hers], rows[ours]) == (("hers", None), ("ours", None))
+    assert [each["id"] for each in reem.ignored() if each["chat"] == group]
+
+
 def test_wa_says_to_nobody_that_it_is_online_or_has_read(device, listener, adam, reem):
     device.alone()
     before = len(reem.said("receipt"))
