@@ -111,6 +111,7 @@ def killed(spawn: Spawn, point: str, *args: str) -> Process:
 
 def kill_the_owner(spawn: Spawn, chat: Chat, point: str) -> Result:
     """Ask a listener for a change, which is killed at a point. Return how the command ends."""
+    settle(chat)  # else what a killed command has left would kill the listener before it is asked
     listener = killed(spawn, point, "listen")
     wait_for(lambda: is_owned(chat.home), what="a listener")
     done = spawn(*chat.next(), "--json").finish()
