@@ -188,7 +188,7 @@ def test_a_place(timed):
 
 def test_one_card_and_several(device, timed):
     device.ok("contacts", "add", "Nadia Sample", "447700900456")
-    device.ok("contacts", "add", "Zoë", "447700900789")
+    device.ok("contacts", "add", "Zoë END:VCARD", "447700900789")
     _, kind, part = timed("--contact", "nadia")
     assert (kind, part["displayName"]) == ("contactMessage", "Nadia Sample")
     assert part["vcard"].splitlines() == [
@@ -197,7 +197,10 @@ def test_one_card_and_several(device, timed):
     ]  # fmt: skip
     _, kind, part = timed("--contact", "nadia", "--contact", "zoë")
     assert (kind, part["displayName"]) == ("contactsArrayMessage", "2 contacts")
-    assert [each["displayName"] for each in part["contacts"]] == ["Nadia Sample", "Zoë"]
+    assert [each["displayName"] for each in part["contacts"]] == ["Nadia Sample", "Zoë END:VCARD"]
+    assert part["contacts"][1]["vcard"].splitlines()[-2:] == [
+        "TEL;waid=447700900789:+447700900789", "END:VCARD",
+    ]  # fmt: skip
     assert all(each["vcard"].count("BEGIN:VCARD") == 1 for each in part["contacts"])
 
 

@@ -13,7 +13,8 @@ from wa.media import stickers
 from wa.media.vcard import Card, read_cards
 from wa.whatsapp.transport import NotSent, Outgoing
 
-_CARD = re.compile(rb"BEGIN:VCARD\r?\n.*?END:VCARD\s*?(?:\r?\n|\Z)", re.DOTALL | re.IGNORECASE)
+_CARD = re.compile(rb"(?ims)^[^\w\n]*(BEGIN:VCARD\r?\n.*?^END:VCARD)\s*?(?:\r?\n|\Z)")
+"""A card, perhaps behind a mark of Unicode; a name in it may have these words too."""
 
 
 def _poll(proto: Any, message: Outgoing) -> Any:
