@@ -22,6 +22,8 @@ REPEATABLE = ("mark-read", "groups", "blocked", "download", "fetch-history")
 """The kinds of requests that `answers` answers: what they ask for may be done again."""
 LONGEST_WAIT = timedelta(seconds=60)
 """The time for which a request that is done once waits to be begun."""
+_FARTHEST = LONGEST_WAIT + timedelta(seconds=1)
+"""The farthest that its end may lie ahead, by a clock that is put right in small steps."""
 GROUPS_EVERY, UNKNOWN_GROUP_EVERY = timedelta(days=1), timedelta(minutes=10)
 
 
@@ -115,7 +117,7 @@ def withdraw_expired(store: Store, now: datetime) -> None:
     Those that it moved too far ahead are withdrawn too: they would keep all others waiting.
     """
     sql = f"SELECT id, kind FROM {_OPEN} 'pending' AND NOT (expires_at > :now AND expires_at <= :most)"
-    for row in store.rows(sql, {"now": to_iso(now), "most": to_iso(now + LONGEST_WAIT)}):
+    for row in store.rows(sql, {"now": to_iso(now), "most": to_iso(now + _FARTHEST)}):
         if not is_repeatable(row):
             withdraw(store, row["id"])
 
@@ -139,7 +141,7 @@ def is_repeatable(row: Row) -> bool:
 
 def is_in_time(row: Row, now: datetime) -> bool:
     """Return whether a request that is done once has not expired; when the clock was set back, it has."""
-    return now < from_iso(row["expires_at"]) <= now + LONGEST_WAIT
+    return now < from_iso(row["expires_at"]) <= now + _FARTHEST
 
 
 def claim(store: Store, number: int, now: datetime, secret: bytes, wire_after: int) -> None:
