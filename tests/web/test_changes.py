@@ -192,6 +192,8 @@ def test_a_server_that_is_too_busy_to_look_withdraws_it_or_says_that_it_may_be_d
 
     if pool == "_readers":
         store.set_state("acted_at", to_iso(system_now()))  # so that it waits for its turn
+    else:
+        wa("loopback", "fault", "ack-delay", "0.5")  # so that it is not over before the server is busy
     with owned(api):
         try:
             reply = asyncio.run(crowded())
