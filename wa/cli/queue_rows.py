@@ -14,7 +14,7 @@ import typer
 from wa.cli.completion import complete_template, or_none
 from wa.cli.context import App
 from wa.cli.options import read_text
-from wa.cli.show import when_due, who
+from wa.cli.show import note_what_keeps, when_due, who
 from wa.errors import WaError
 from wa.people.recipients import Recipient
 from wa.queue import rows as queue
@@ -59,7 +59,6 @@ Ids = Annotated[
         metavar="ID…", help="The ids, their beginnings, or the parts after _.", autocompletion=complete_id
     ),
 ]
-
 
 _CALLED = {"poll": "the poll ", "location": "the place "}
 """What a message without a text and a file is called."""
@@ -156,6 +155,30 @@ def outcome_line(app: App, row: Mapping[str, Any], was_sent: bool) -> str:
         return f"{row['status']} {what}{row['id']} for {who(row)}: `wa schedule {verb}` lets it go out"
     due = f", due {when_due(app, row)}" if from_iso(row["scheduled_at"]) > app.now() else ""
     return f"queued {what}{row['id']} for {who(row)}{due}"
+
+
+class Told:
+    """Tells of each of the `most` messages that a command sends; with --json, of all in one array."""
+
+    def __init__(self, app: App, most: int) -> None:
+        self._app, self._most, self._rows = app, most, list[Row]()
+
+    def __call__(self, row: Mapping[str, Any], was_sent: bool) -> None:
+        """Print what became of a message, by its row; `was_sent` if an earlier command had sent it."""
+        app, done = self._app, outcome_line(self._app, row, was_sent)
+        self._rows.append(with_series(app, row))
+        with app.out.even_unheard(done):
+            if self._most == 1:
+                app.out.result(self._rows[0], done)
+                return
+            app.out.line(done)
+            if len(self._rows) == self._most and app.json:
+                app.out.table(self._rows, [], lambda row: [], "")
+
+    def note_what_keeps(self) -> None:
+        """Say what keeps the last message from going out, if it waits."""
+        if self._rows and (row := self._rows[-1])["status"] == "pending":
+            note_what_keeps(self._app, row, scheduled=from_iso(row["scheduled_at"]) > self._app.now())
 
 
 def mark(row: Mapping[str, Any], before: str = "") -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from wa.cli.completion import complete_contact
 from wa.cli.options import Chat, Draft, Json, Message, Wait, app_of, chat_of, recipient
-from wa.cli.queue_rows import outcome_line, with_series
-from wa.cli.show import note_what_keeps, who
+from wa.cli.queue_rows import Told
+from wa.cli.show import who
 from wa.errors import ExitStatus, WaError
-from wa.times import from_iso
 
 _OF_ONE = (ExitStatus.NOT_SENT, ExitStatus.NOT_FOUND)
 """Exit codes of errors that concern one recipient, and not the next one."""
@@ -64,21 +62,7 @@ def forward(
             "usage", "one key cannot stand for several messages", "forward to each with a key of its own"
         )
     part = forwarding.part_of(app.context, found.jid, message_id)
-    rows: list[Mapping[str, Any]] = []
-    errors: list[WaError] = []
-
-    def tell(row: Mapping[str, Any], was_sent: bool) -> None:
-        row = with_series(app, row)
-        rows.append(row)
-        done = outcome_line(app, row, was_sent)
-        if len(people) == 1:
-            app.out.success(row, done)
-            return
-        with app.out.even_unheard(done):
-            app.out.line(done)
-            if len(rows) == len(people) and app.json:
-                app.out.table(rows, [], lambda row: [], "")
-
+    tell, errors = Told(app, len(people)), list[WaError]()
     for person in people:
         try:
             send_parts(app.context, person, [part], key, None if no_wait else wait, tell, draft=draft)
@@ -87,8 +71,7 @@ def forward(
                 raise
             name = who({"contact_name": person.name, "to_jid": person.jid})
             errors.append(WaError(error.code, f"to {name}: {error.message}", error.hint))
-    if rows and rows[-1]["status"] == "pending":
-        note_what_keeps(app, rows[-1], scheduled=from_iso(rows[-1]["scheduled_at"]) > app.now())
+    tell.note_what_keeps()
     if errors:
         for each in errors[1:]:
             app.out.note(f"error: {each.message}")

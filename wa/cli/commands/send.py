@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from wa.cli.completion import complete_contact
 from wa.cli.context import App
 from wa.cli.options import Draft, Files, Json, MaybeTo, Mentions, Wait, app_of, recipient
-from wa.cli.queue_rows import DryRun, Set, Template, Words, outcome_line, with_series
-from wa.cli.show import note_what_keeps
+from wa.cli.queue_rows import DryRun, Set, Template, Told, Words
 from wa.errors import WaError
-from wa.times import from_iso
 
 _INSTEAD = "Instead of a text"
 commands = typer.Typer()
@@ -141,23 +138,9 @@ def send(
         parts = [part_of(app.home, made, quoted)]
     else:
         parts = wish.marked(parts_of(app.home, said, file or [], quoted_id=quoted, key=key), mentioned)
-    rows = []
-
-    def tell(row: Mapping[str, Any], was_sent: bool) -> None:
-        row = with_series(app, row)
-        rows.append(row)
-        done = outcome_line(app, row, was_sent)
-        if len(parts) == 1:
-            app.out.success(row, done)
-            return
-        with app.out.even_unheard(done):
-            app.out.line(done)
-            if len(rows) == len(parts) and app.json:
-                app.out.table(rows, [], lambda row: [], "")
-
+    tell = Told(app, len(parts))
     send_parts(app.context, person, parts, key, None if no_wait else wait, tell, draft=draft)
-    if rows[-1]["status"] == "pending":
-        note_what_keeps(app, rows[-1], scheduled=from_iso(rows[-1]["scheduled_at"]) > app.now())
+    tell.note_what_keeps()
     return None
 
 
