@@ -215,6 +215,15 @@ def test_what_cannot_be_prepared_fails_and_the_owner_goes_on(store, server) -> N
     assert (error.code, list(server.changes())) == ("internal", [])
 
 
+def test_an_action_of_a_newer_version_is_refused_and_the_owner_goes_on(store, server) -> None:
+    last = requests.put(store, "unheard-of", [{}, {}], system_now() + requests.LONGEST_WAIT)
+    with store.write():
+        requests.claim(store, last[0], system_now(), b"secret", 0)
+    own(system_now, lambda: not requests.are_open(store, "unheard-of", last))
+    codes = [error and error.code for _, error in requests.results(store, "unheard-of", last)]
+    assert codes == ["unknown-outcome", "newer-version"]
+
+
 def test_a_change_of_a_dead_process_without_a_mark_is_not_done(store) -> None:
     args = {"chat": REEM_JID, "message_id": "OWN", "text": ""}
     (number,) = requests.put(store, "delete", [args], system_now() + requests.LONGEST_WAIT)

@@ -101,9 +101,9 @@ class Answerer:
 
     def _act(self, row: Row) -> None:
         """Claim an action, do it, and leave the recording of its outcome in `_unrecorded`."""
-        from wa.connection.actions.table import ACTIONS
+        from wa.connection.actions import table
 
-        store, action = self._store, ACTIONS[row["kind"]]
+        store, action = self._store, table.of(row["kind"])
         claimed = _claim(store, self._settings, row, action, self._now)
         if claimed is None:
             return
@@ -161,7 +161,7 @@ def expect_allowed(store: Store, settings: Settings, now: datetime) -> None:
 
 def _record(store: Store, number: int, answer: Any, now: datetime) -> None:
     """Record that an action is done."""
-    from wa.connection.actions.table import ACTIONS
+    from wa.connection.actions import table
 
     row = requests.get(store, number)
     with store.write():
@@ -170,7 +170,7 @@ def _record(store: Store, number: int, answer: Any, now: datetime) -> None:
                 if isinstance(answer, Proved) and _is_outdone(store, row):
                     result: Row = {}
                 else:
-                    result = ACTIONS[row["kind"]].record(store, requests.arguments(row), answer, now)
+                    result = table.of(row["kind"]).record(store, requests.arguments(row), answer, now)
         except sqlite3.OperationalError:  # the store cannot be written now
             raise
         except Exception:  # a bug of ours must not make anybody do it a second time
@@ -187,10 +187,10 @@ def settle(
 
     `ask` is for evidence, before the transaction, for that may take about a second.
     """
-    from wa.connection.actions.table import ACTIONS
+    from wa.connection.actions import table
 
     row = requests.get(store, number)
-    action = ACTIONS[row["kind"]]
+    action = table.of(row["kind"])
     if isinstance(error, NotSent) or (isinstance(error, Refused) and error.status < 500):
         with store.write():
             requests.end(store, number, "failed", _told(_refused(store, action, error, now)))
