@@ -50,12 +50,12 @@ def _record(store: Store, args: Row, answer: GroupAnswer, now: datetime) -> Row:
 
 
 def _changes(store: Store, args: Row, answer: GroupAnswer, now: datetime) -> list[Event]:
-    """Return what was done, as the events that WhatsApp sends of it to others."""
+    """Return what was done, as the events that WhatsApp sends of it to others; none for a new group.
+
+    Of that the answer has all.
+    """
     kind, group, at = args["kind"], answer.group_jid, int(now.timestamp())
     me, refused = own_jid(store) or "", dict(answer.refused)
-    if kind == "create" and not answer.events:
-        people = ((jid, "member") for jid in args["people"] if jid not in refused)
-        return [GroupInfo(group, args["name"], ((me, "superadmin"), *people))]
     if kind == "rename":
         return [GroupInfo(group, args["name"])]
     if kind == "leave":
