@@ -9,7 +9,9 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+import spooled
 import webp
+from conftest import wait_for
 from media_samples import picture
 
 pytest_plugins = ["linked_fixture"]
@@ -33,10 +35,20 @@ GROUPS = {
 
 
 @pytest.fixture(params=["a listener", "the command"])
-def owner(request, device):
-    """Who holds the connection."""
-    device.listening() if request.param == "a listener" else device.alone()
-    return request.param
+def owner(request, device, reem):
+    """Return a function that makes this the holder of the connection, once all that has come is recorded."""
+
+    def hold():
+        device.listening()
+        wait_for(lambda: not any(each["pending"] for each in reem.devices().values()), what="the notices")
+        wait_for(lambda: not spooled.waiting(device.home), what="an empty spool")
+        if request.param == "the command":
+            device.alone()
+
+    hold()
+    yield hold
+    with closing(sqlite3.connect(device.home.store, timeout=30)) as db, db:
+        db.execute("DELETE FROM state WHERE key LIKE 'brake%'")  # as after a rest
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +121,7 @@ def test_each_change_of_a_group(device, owner, friend, reem, newcomer, town, kin
     group = town.group(f"{kind} {adam.number}", reem, adam, friend)
     if kind == "demote":
         town.group_change(group, reem, "promote", adam)
+    owner()
     device.ok("groups", "--refresh")
     more = {"create": [adam.number], "rename": ["New"], "add": [zoe.number], "renew": ["--renew"]}
     more |= {"invite": [], "leave": []}
@@ -122,7 +135,7 @@ def test_each_change_of_a_group(device, owner, friend, reem, newcomer, town, kin
     fails(device, args, "rate-limit-exceeded")
     assert (town.group_state(group), name in town.groups().values()) == (state, False)
     with closing(sqlite3.connect(device.home.store, timeout=30)) as db, db:
-        db.execute("DELETE FROM state WHERE key LIKE 'brake%'")  # as after the rest
+        db.execute("DELETE FROM state WHERE key LIKE 'brake%'")  # as after a rest
     device.json(*args)
     after = town.group_state(group)
     assert {
@@ -156,6 +169,7 @@ def test_each_change_of_the_blocked(device, owner, friend, reem, newcomer, kind)
     adam = newcomer("Adam")
     if kind == "unblock":
         reem.block(adam)
+        owner()
     reem.fault(
         iq={"space": "blocklist", "tag": "item", "how": "refuse", "code": 400, "count": 1, "done": False}
     )
