@@ -246,6 +246,8 @@ def test_bad_input_is_refused_before_anybody_is_asked(api, wa, store):
     ):
         reply = api("POST", path, body)
         assert (reply.status, reply.code) == (status, code), path
+    empty = api("POST", f"{PATH}/AB2/react", {"emoji": "👍"}, idempotency_key="")
+    assert (empty.status, empty.code) == (400, "usage")
     assert api("GET", f"{PATH}/AB1?chat={ADAM}").json["content"] == "Three"
     assert store.value("SELECT count(*) FROM requests") == 0
     assert store.value("SELECT count(*) FROM scheduled_messages") == 0

@@ -60,8 +60,10 @@ def put_once(
 def with_key(store: Store, key: str | None, kind: str, args: Row, now: datetime) -> int | None:
     """Return the id of the request that a key has made; None if there is none, or it changed nothing.
 
-    Raise WaError `usage` for a key that was used for something else.
+    Raise WaError `usage` for a key that was used for something else, and for an empty one.
     """
+    if key == "":
+        raise WaError("usage", "the key is empty", "leave it out, or give it a text of your own")
     found = store.row("SELECT * FROM requests WHERE key = ?", [key]) if key is not None else None
     if found is None:
         return None
