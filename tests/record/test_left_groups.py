@@ -61,6 +61,18 @@ def test_a_list_of_our_groups_tells_which_ones_we_have_left(store: Store, put: P
     assert [chats.has_left(store, group) for group in (GROUP, OTHER)] == [True, False]
 
 
+def test_we_are_in_a_listed_group_of_which_only_some_members_are_told(store: Store, put: Put) -> None:
+    put(GroupInfo(GROUP, "Town", WITHOUT_US))
+    assert chats.has_left(store, GROUP)
+    put(GroupInfo(GROUP, "Town", WITHOUT_US), GroupsListed((GROUP,)))
+    assert not chats.has_left(store, GROUP)
+
+
+def test_a_group_that_we_left_after_our_groups_were_asked_for_is_left(store: Store, put: Put) -> None:
+    put(GroupInfo(GROUP, "Family", ALL), GroupChanged(GROUP, ((ME, None),), AT + 5), GroupsListed((GROUP,)))
+    assert chats.has_left(store, GROUP)
+
+
 def test_a_group_that_changed_after_our_groups_were_asked_for_is_not_left(store: Store, put: Put) -> None:
     put(GroupInfo(GROUP, "Family", ALL), GroupsListed(()))
     assert not chats.has_left(store, GROUP)

@@ -282,13 +282,15 @@ def note_left(store: Store, group: str, at: datetime, *, is_in: bool) -> None:
     )
 
 
-def leave_others(store: Store, groups: Iterable[str], asked_at: datetime) -> None:
-    """Note that we have left all groups but these, as WhatsApp said when it was asked.
+def note_joined(store: Store, groups: Iterable[str], asked_at: datetime) -> None:
+    """Note that we are in these groups and have left all others, as WhatsApp said when it was asked.
 
-    Groups that have changed since then are left as they are.
+    Groups that have changed since then are left as they are. The list counts more than the members of a
+    group: of a large one, WhatsApp may tell us only a part.
     """
+    is_listed = "id IN (SELECT value FROM json_each(:groups))"
     store.execute(
-        "UPDATE chats SET left_at = :at WHERE is_group AND left_at IS NULL AND updated_at < :at"
-        " AND id NOT IN (SELECT value FROM json_each(:groups))",
+        f"UPDATE chats SET left_at = CASE WHEN {is_listed} THEN NULL ELSE coalesce(left_at, :at) END"
+        " WHERE is_group AND CASE WHEN left_at IS NULL THEN updated_at < :at ELSE left_at <= :at END",
         {"groups": json.dumps(list(groups)), "at": to_iso(asked_at)},
     )

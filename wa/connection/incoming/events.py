@@ -103,7 +103,7 @@ def _record(store: Store, event: Event, now: datetime, source: str) -> None:
     elif isinstance(event, GroupInfo):
         _group(store, event, now)
     elif isinstance(event, GroupsListed):
-        chats.leave_others(store, event.jids, now)
+        chats.note_joined(store, event.jids, now)
     elif isinstance(event, EphemeralSet):
         chats.ensure(store, chat := canonical(store, event.chat_jid), now)
         chats.set_ephemeral(store, chat, event.seconds, event.timestamp)
