@@ -206,7 +206,7 @@ def _wait_for_the_sender(context: Context, word: str, sending_ids: Callable[[], 
             raise WaError(
                 "unknown-outcome",
                 f"{word}, but still being sent: {', '.join(sending)}",
-                "what is not on its way yet stays; `wa schedule list` shows how these end",
+                "what is not on its way yet stays; `wa schedule list` and `wa status` show how these end",
             )
         time.sleep(LOOK_SECONDS)
 
