@@ -76,15 +76,18 @@ def test_a_reaction_an_edit_and_a_deletion_are_accepted_once_and_then_stored(run
     assert "Are you coming? 👍" in shown
     assert "Yes,\n    at ten (edited)" in shown
     assert run("react", REEM, HELLO.lower(), "").out.startswith("took back your reaction to a message from")
+    run("react", REEM, OWN, "🎉")
     row = run("delete", REEM, OWN[:5], "--json").json
     [kept] = [each for each in run("read", REEM, "--json").json if each["message_id"] == OWN]
     assert row == kept
     assert (row["content"], row["is_from_me"], bool(row["deleted_at"])) == (None, True, True)
+    assert row["reactions"] == [], "phones show none of a deleted message"
 
     assert changes() == [
         ("react", HELLO, "👍"),
         ("edit", OWN, "Yes,\nat ten"),
         ("react", HELLO, ""),
+        ("react", OWN, "🎉"),
         ("delete", OWN, ""),
     ]
     assert [row["kind"] for row in run("loopback", "changes", "--json").json] == [
