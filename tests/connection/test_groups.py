@@ -440,3 +440,11 @@ def test_a_group_of_whom_only_the_number_is_known_can_be_changed(ok, wa, server)
     assert [row["name"] for row in ok("groups", "--refresh")] == [None]
     assert ok("groups", "rename", "1203630000000000001@g.us", "Now named")["name"] == "Now named"
     assert json.loads(wa("groups", "--json").out)[0]["name"] == "Now named"
+
+
+def test_while_the_whole_list_of_members_has_not_come_whatsapp_decides_who_is_one(ok, store, family, server):
+    with store.write():  # somebody joined, and the list of the others is still to come
+        store.delete("group_members", "chat_jid = ? AND member_jid != ?", [family, ADAM_JID])
+    row = ok("groups", "remove", family, REEM)
+    assert results(row) == [(REEM_JID, True, None, None)]
+    assert REEM_JID not in there(server, family)

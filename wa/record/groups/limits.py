@@ -85,7 +85,8 @@ def sort_out(
     """
     if kind == "remove" and not own_jids(store).isdisjoint(people):
         raise WaError("wrong-state", "you cannot remove yourself from a group", "`wa groups leave` does that")
-    are_known = bool(chats.members(store, group))
+    # A list that lacks ourselves is none: somebody was added or left, and the whole list did not come yet.
+    are_known = not own_jids(store).isdisjoint(chats.members(store, group))
     needless = {}
     for jid in people:
         role = members.role(store, group, jid)
