@@ -17,6 +17,7 @@ from wa.connection.incoming.events import apply_event
 from wa.record import polls
 from wa.store.database import Store
 from wa.store.paths import Home
+from wa.times import to_iso
 from wa.whatsapp.events import MessageReceived, Voted
 
 NADIA = "15550100"
@@ -313,6 +314,9 @@ def screens(site):
         "jobs", "add", "--title", "Party", "--tag", "family", "--part", "Come", "--at", "in 2 hours", "--json"
     )
     number = site.wa("contacts", "show", "sister", "--json")["id"]
+    # What other tests have queued has gone out: the number of messages sent stands beside a button.
+    wait_for(lambda: all(row["scheduled_at"] > to_iso(system_now()) for row in rows(site, "pending")))
+    wait_for(lambda: not rows(site, "sending"))
     return [
         "/", "/schedule", "/schedule?template=greeting&q=sister&at=never&rule=x", f"/queue/{row['id']}/edit",
         "/queue/all/sent", "/queue/all/cancelled", "/chats", "/chats?q=book", f"/chats/{REEM_JID}",
