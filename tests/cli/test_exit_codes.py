@@ -601,7 +601,7 @@ def test_a_store_from_a_newer_version_is_newer_version(wa, fails, store):
 # ── With the real library ─────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("as_json", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_a_link_that_nobody_scans_is_pairing_failed(relay, spawn, memory_path, as_json):
     environment = {**relay.environment(), "WA_TRANSPORT": "neonize", "WA_HOME": str(memory_path / "home")}
     flags = ["--json"] if as_json else []

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from babel import Locale, localedata
 from babel.dates import format_date, parse_pattern
 
@@ -129,6 +130,7 @@ def test_files_of_all_languages_are_read_or_refused_and_none_is_read_wrongly() -
     assert right > 1000
 
 
+@pytest.mark.soak
 def test_the_words_of_the_cldr_are_up_to_date() -> None:
     script = ROOT / "docs" / "cldr_words.py"
     done = subprocess.run([sys.executable, str(script), "--check"], cwd=ROOT)

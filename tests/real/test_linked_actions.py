@@ -101,7 +101,14 @@ def test_an_admin_deletes_what_another_wrote(device, listener, adam, reem, town)
     assert shows((adam, reem), again, deleted="")
 
 
-@pytest.mark.parametrize("args", [("react", "👍"), ("edit", "after"), ("delete",)], ids=lambda args: args[0])
+REFUSED = [
+    pytest.param(("react", "👍"), id="react"),
+    pytest.param(("edit", "after"), id="edit", marks=pytest.mark.soak),
+    pytest.param(("delete",), id="delete", marks=pytest.mark.soak),
+]
+
+
+@pytest.mark.parametrize("args", REFUSED)
 def test_a_change_that_the_server_refuses_is_told_and_changes_nothing(device, listener, newcomer, reem, args):
     kind, *words = args
     adam = newcomer("Adam", receipts=[])  # a receipt would change the record too
