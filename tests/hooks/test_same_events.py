@@ -57,7 +57,7 @@ def test_everybody_is_told_the_same_and_hooks_nothing_that_wa_did(wa, spawn, sto
             ("delete", "", sent),
         ):
             args = {"chat": REEM_JID, "message_id": message_id, "text": text}
-            asking.act(app.context, kind, args, None)
+            asking.act(app.context, kind, args, kind)
         app.close()
         wa("loopback", "say", REEM, "The end")
         lines = wait_for(lambda: ended(log.after(store, 0, types=TYPES.split(","))))

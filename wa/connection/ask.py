@@ -79,12 +79,11 @@ def mark_read(context: Context, chat: str, up_to: int) -> None:
 
 
 def ask_each(
-    context: Context, kind: str, arguments: Sequence[dict[str, Any]], command: str | None, seconds: float
+    context: Context, kind: str, arguments: Sequence[dict[str, Any]], command: str, seconds: float
 ) -> list[Result]:
     """Let the owner do several requests, or become the owner for `command` and do them.
 
-    With None for `command`, another process must be the owner. Return the result of each, which may take
-    `seconds`. Raise WaError when the connection ends for good.
+    Return the result of each, which may take `seconds`. Raise WaError when the connection ends for good.
     """
     store = context.store
     numbers = requests.put(
@@ -98,10 +97,7 @@ def ask_each(
     def over(owner: Owner | None) -> bool:
         return not requests.are_open(store, kind, numbers) or time.monotonic() > deadline
 
-    if command is not None:
-        serve(context, command, Scope.WAITED, over)
-    while command is None and not over(None):
-        time.sleep(LOOK_SECONDS)
+    serve(context, command, Scope.WAITED, over)
     return requests.results(store, kind, numbers)
 
 

@@ -29,7 +29,7 @@ def open_store(home: Home, *, anew: bool = False, any_thread: bool = False) -> S
     the process that holds the connection, `corrupt` and `storage-error`: also instead of making a store
     where there was one. `anew` makes one all the same, for a backup to be restored into.
     """
-    try:
+    with _explained(home):
         if not home.store.exists():
             _make(home, anew=anew)
         found = home.store.stat()
@@ -38,20 +38,25 @@ def open_store(home: Home, *, anew: bool = False, any_thread: bool = False) -> S
         if found.st_mode & 0o077:
             home.store.chmod(0o600)
         store = Store(home, any_thread=any_thread)
-    except OSError as error:
-        raise storage_error(error, home.store) from error
-    except sqlite3.Error as error:
-        raise explain(error, home) from error
-    try:
+    with _explained(home, store):
         if not _is_current(store):
             _migrate(store)
-    except sqlite3.Error as error:
-        store.close()
-        raise explain(error, home) from error
-    except BaseException:
-        store.close()
-        raise
     return store
+
+
+@contextmanager
+def _explained(home: Home, opened: Store | None = None) -> Iterator[None]:
+    """Turn errors of SQLite, and of the system until a store is `opened`, into WaErrors; then close that."""
+    try:
+        yield
+    except BaseException as error:
+        if opened is not None:
+            opened.close()
+        elif isinstance(error, OSError):
+            raise storage_error(error, home.store) from error
+        if isinstance(error, sqlite3.Error):
+            raise explain(error, home) from error
+        raise
 
 
 def open_store_for(home: Home, transport: str, *, any_thread: bool = False) -> Store:
@@ -102,28 +107,19 @@ def look_at_store_for(home: Home, transport: str, *, any_thread: bool = False) -
     Raise WaError as `open_store_for` does, `not-authorized` when there is none, and `usage` for one that
     must be upgraded first.
     """
-    try:
+    with _explained(home):
         if not home.store.exists():
             _check_that_none_is_missing(home)
             raise no_home(home)
         if not home.store.stat().st_size:
             raise emptied(home.store)
         store = ReadOnlyStore(home, any_thread=any_thread)
-    except OSError as error:
-        raise storage_error(error, home.store) from error
-    except sqlite3.Error as error:
-        raise explain(error, home) from error
-    try:
+    with _explained(home, store):
         if not _is_current(store):
             what = f"{home.store}, which an older version wrote, must be upgraded first"
             raise read_only_error(what, "any command without --read-only and WA_READ_ONLY upgrades it")
-        return _of_transport(store, transport)
-    except sqlite3.Error as error:
-        store.close()
-        raise explain(error, home) from error
-    except BaseException:
-        store.close()
-        raise
+        _of_transport(store, transport)
+    return store
 
 
 def bind_store(store: Store, transport: str) -> None:

@@ -24,7 +24,7 @@ def _no_other_words(refusal: Refused) -> WaError | None:
 
 
 class Action(Value):
-    """How one kind of request is done. Its arguments are those of `ask.act`, as they came through JSON."""
+    """How one kind of request is done. Its arguments are those of `asking.act`, as they came through JSON."""
 
     prepare: Callable[[Store, Row, bytes, datetime], Any]
     """Takes store, arguments, the attempt's secret and the time, in the transaction of the claim. It returns

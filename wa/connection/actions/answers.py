@@ -34,16 +34,18 @@ AT_ONCE = 50
 
 def answer(store: Store, transport: Transport, now: datetime, row: Row) -> None:
     """Do a request, and record its result."""
+    status = "failed"
     try:
-        result, status = _HANDLERS[row["kind"]](store, transport, now, **json.loads(row["args"])), "done"
+        result = _HANDLERS[row["kind"]](store, transport, now, **json.loads(row["args"]))
+        status = "done"
     except Expired as error:
-        result, status = {"code": "not-found", "message": str(error)}, "failed"
+        result = {"code": "not-found", "message": str(error)}
     except TooLarge as error:
-        result, status = {"code": "usage", "message": str(error)}, "failed"
+        result = {"code": "usage", "message": str(error)}
     except (SendError, DownloadFailed) as error:
-        result, status = {"code": "network-error", "message": str(error)}, "failed"
+        result = {"code": "network-error", "message": str(error)}
     except WaError as error:
-        result, status = {"code": error.code, "message": error.message}, "failed"
+        result = {"code": error.code, "message": error.message}
     with store.write():
         requests.end(store, row["id"], status, result)
 

@@ -9,7 +9,7 @@ from wa.connection import requests
 from wa.connection.actions import once
 from wa.connection.actions.action import LOOK
 from wa.connection.context import Context
-from wa.connection.hold import LOOK_SECONDS, serve, stop_signals
+from wa.connection.hold import serve, stop_signals
 from wa.errors import Terminated, WaError
 from wa.queue.send import Scope
 from wa.store.database import Row
@@ -22,20 +22,18 @@ END_SECONDS = 4.0
 """Seconds for which a command that ends waits for a locked store, to withdraw its action."""
 
 
-def act(context: Context, kind: str, args: Row, command: str | None) -> Row:
+def act(context: Context, kind: str, args: Row, command: str) -> Row:
     """Let the owner do an action (`actions.table`) once, or become the owner for `command` and do it.
 
-    With None for `command`, another process must be the owner. Return the action's result. Raise WaError: for
-    `unknown-outcome` it may have been done, for every other code nothing was changed, and will not be.
+    Return the action's result. Raise WaError: for `unknown-outcome` it may have been done, for every other
+    code nothing was changed, and will not be.
     """
     held = list[BaseException]()
     with stop_signals(held.append):  # to the end: a signal in between would leave what may still be done
         wish, fault = begin(context, kind, args), None
         try:
-            if command is not None and not held:
+            if not held:
                 serve(context, command, Scope.WAITED, lambda owner: bool(held) or wish.over(context))
-            while command is None and not held and not wish.over(context):  # the owner may change meanwhile
-                time.sleep(LOOK_SECONDS)
         except BaseException as error:
             fault = error
         return wish.end(context, fault or (held[0] if held else None))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
+from wa.connection.actions.forward import download_of, file_here, not_fetched
 from wa.connection.ask import DOWNLOAD_SECONDS
 from wa.connection.context import Context
 from wa.connection.programs import acting, asked, sending
 from wa.connection.programs.work import Act, Work
 from wa.errors import WaError
-from wa.media.outgoing import LIMITS
-from wa.media.received import inside
 from wa.people.recipients import Recipient
 from wa.queue.kinds import forward
 from wa.record import messages
@@ -27,17 +25,16 @@ def missing(context: Context, found: Act[Row], to: Sequence[str]) -> int | None:
     _people(context, to)
     row = _message(context, found)
     forward.check(row)
-    is_here = row["message_type"] not in forward.WITH_FILE or _path(context, row) is not None
+    is_here = row["message_type"] not in forward.WITH_FILE or file_here(context, row) is not None
     return None if is_here else int(row["id"])
 
 
 async def fetch(work: Work, number: int) -> None:
     """Let the owner of the connection download the file of a message. Raise WaError."""
     try:
-        await acting.ask(work, "download", {"number": number, "most": LIMITS["document"]}, DOWNLOAD_SECONDS)
+        await acting.ask(work, "download", download_of(number), DOWNLOAD_SECONDS)
     except WaError as error:
-        hint = "nothing was forwarded; the phone may still have it"
-        raise WaError(error.code, f"its file could not be fetched: {error.message}", hint) from None
+        raise not_fetched(error) from None
 
 
 def queue(
@@ -50,7 +47,7 @@ def queue(
     """
     row, people = _message(context, found), _people(context, to)
     has_file = row["message_type"] in forward.WITH_FILE
-    path = _path(context, row) if has_file else None
+    path = file_here(context, row) if has_file else None
     if has_file and path is None:
         raise WaError("not-found", "its file is not here any more", "nothing was forwarded; try again")
     part = forward.part_of(context.home, row, path)
@@ -76,7 +73,3 @@ def _message(context: Context, found: Act[Row]) -> Row:
     about = messages.about(context.store, row["chat_jid"], row["message_id"])
     assert about is not None  # noqa: S101
     return about
-
-
-def _path(context: Context, row: Row) -> Path | None:
-    return inside(context.home, row["media_path"]) if row["media_path"] else None
