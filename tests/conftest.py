@@ -280,10 +280,17 @@ def wait_for(condition: Callable[[], Any], timeout: float = 30, what: str = "the
 
 
 def is_owned(home: Home) -> bool:
-    """Return whether a process holds the connection and is connected."""
+    """Return whether a process holds the connection; it may still be connecting."""
     from wa.store.locks import lock_holder
 
     return bool(lock_holder(home.session_lock))
+
+
+def is_connected(home: Home) -> bool:
+    """Return whether a process holds the connection and is connected."""
+    from wa.store.locks import lock_holder
+
+    return (lock_holder(home.session_lock) or {}).get("connection") == "connected"
 
 
 def own(clock: Callable[[], datetime], until: Callable[[], Any], scope: Scope = Scope.ALL) -> None:
@@ -322,6 +329,7 @@ __all__ = [
     "Process",
     "Result",
     "delivered",
+    "is_connected",
     "is_owned",
     "own",
     "pytest_collection_modifyitems",

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import spooled
 import zstandard
-from conftest import REEM, REEM_JID, delivered, is_owned, own, wait_for
+from conftest import REEM, REEM_JID, delivered, is_connected, own, wait_for
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
@@ -548,7 +548,7 @@ def test_a_store_is_not_replaced_while_listen_has_the_connection(home, store, wa
     put(store, "since", due=5)
     process = spawn("listen")
     wait_for(
-        lambda: is_owned(home) and "groups_at" in store.state()
+        lambda: is_connected(home) and "groups_at" in store.state()
     )  # wait until it has written all of its first rows
     before = dump(home.store)
     error = refused(wa("backup", "restore", name, "--json"), 7, "in-use")

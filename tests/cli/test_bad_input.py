@@ -10,7 +10,7 @@ import time
 from datetime import datetime
 
 import pytest
-from conftest import ADAM, ADAM_JID, REEM, REEM_JID, WA, is_owned, wait_for
+from conftest import ADAM, ADAM_JID, REEM, REEM_JID, WA, is_connected, wait_for
 
 from wa.errors import EXIT_OF_CODE
 from wa.store.open import open_store
@@ -513,7 +513,7 @@ def test_a_home_whose_path_is_too_long_for_a_socket_works(wa, spawn, tmp_path):
     assert wa("send", REEM, "First", **env).code == 0
     started = time.monotonic()
     listener = spawn("listen", **env)
-    wait_for(lambda: is_owned(Home(deep)))
+    wait_for(lambda: is_connected(Home(deep)))
     slowness = time.monotonic() - started
     for text in ("Second", "Third"):
         row = wa("send", REEM, text, "--wait", "30", "--json", **env)

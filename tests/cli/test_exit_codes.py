@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import pytest
 import typer
-from conftest import ADAM, REEM, FakeClock, is_owned, wait_for
+from conftest import ADAM, REEM, FakeClock, is_connected, is_owned, wait_for
 
 from wa.cli import main as cli
 from wa.connection import ask, deliver
@@ -533,7 +533,7 @@ def test_the_scheduler_beside_an_owner_that_does_not_send_is_in_use(
     monkeypatch.setattr(deliver, "CONNECT_SECONDS", 0.3)
     wa("schedule", "add", REEM, "Later", "--at", "in 1 second")
     process = spawn("listen", "--no-send")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     message, _ = fails("in-use", "run-scheduler", "--once", now=later(seconds=5))
     assert str(process.pid) in message
     assert [row["status"] for row in rows()] == ["pending"]
@@ -700,7 +700,7 @@ def ends_at_once(process):
 
 def test_a_standby_ends_with_0_too(spawn, home):
     first = spawn("listen")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     second = spawn("run-scheduler")
     line = second.popen.stderr.readline()
     assert "standing by" in line

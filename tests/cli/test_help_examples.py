@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import Result, is_owned, wait_for
+from conftest import Result, is_connected, wait_for
 
 from wa.connection.context import system_now
 from wa.queue import rows
@@ -155,7 +155,7 @@ def test_an_example_works_when_it_is_pasted(paste, spawn, home, path, line):
         if path == "wa serve":
             assert process.popen.stdout.readline().startswith("serving on http://127.0.0.1:")
         else:
-            wait_for(lambda: is_owned(home), what="the connection")
+            wait_for(lambda: is_connected(home), what="the connection")
         process.signal(signal.SIGTERM)
         assert process.finish().code == 0
         return

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import is_owned, wait_for
+from conftest import is_connected, wait_for
 from web_client import SECRET
 
 from wa.connection.context import system_now
@@ -233,7 +233,7 @@ def test_each_of_all_commands_looks_or_is_refused_and_no_file_changes(wa, spawn,
 def test_it_looks_beside_a_listener_which_goes_on(wa, spawn, home, lived_in):
     assert wa("resume").code == 0  # a copied home sends nothing before
     listener = spawn("listen", "--json")
-    wait_for(lambda: is_owned(home) and wa("status", "--json").json["connection"] == "connected")
+    wait_for(lambda: is_connected(home) and wa("status", "--json").json["connection"] == "connected")
     wa("loopback", "say", "sister", "And on Sunday?")
     wait_for(lambda: "And on Sunday?" in wa("read", "sister", **READ_ONLY).out)
     looks, changes = all_lines(home.path, lived_in)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered, is_owned, wait_for
+from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered, is_connected, is_owned, wait_for
 
 from wa.connection import deliver, owner
 from wa.connection.context import system_now
@@ -668,7 +668,7 @@ def test_once_ends_with_the_error_that_ends_the_connection_and_keeps_the_queue(
 def test_once_beside_a_listener_waits_while_the_listener_sends(wa, home, spawn, store):
     wa("loopback", "fault", "ack-delay", "0.5")
     listener = spawn("listen")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     before = wait_for(lambda: connection(home))
     row_id = add_due(store)
     result = wa("run-scheduler", "--once")
@@ -684,7 +684,7 @@ def test_once_beside_a_listener_reports_an_outcome_that_became_unknown_there(wa,
     for name, value in (("ack-timeout", "1.5"), ("ack-lost", "on"), ("receipts", "off")):
         wa("loopback", "fault", name, value)
     spawn("listen")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     row_id = add_due(store)
     assert wa("run-scheduler", "--once").code == 6
     assert status_of(store, row_id) == "unknown"
@@ -753,7 +753,7 @@ def test_a_clock_set_back_does_not_lengthen_the_brake_where_only_short_commands_
 
 def test_run_scheduler_sends_on_time_and_stays(wa, home, spawn, store):
     scheduler = spawn("run-scheduler")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     row_id = wa("schedule", "add", REEM, "Hello", "--at", "in 1 second", "--json").json["id"]
     wait_for(lambda: status_of(store, row_id) == "sent")
     assert scheduler.popen.poll() is None
@@ -772,7 +772,7 @@ def test_run_scheduler_sends_on_time_and_stays(wa, home, spawn, store):
 
 def test_run_scheduler_learns_of_changes_without_being_restarted(wa, home, spawn, store):
     spawn("run-scheduler")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     first = wa("schedule", "add", REEM, "first", "--at", "in 1 hour", "--json").json["id"]
     second = wa("schedule", "add", REEM, "second", "--at", "in 2 hours", "--json").json["id"]
     assert wa("schedule", "edit", second, "--at", "in 1 second").code == 0

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from conftest import REEM, REEM_JID, FakeClock, Result, is_owned, own, wait_for
+from conftest import REEM, REEM_JID, FakeClock, Result, is_connected, is_owned, own, wait_for
 from locking import locked
 
 from wa.connection import ask, requests
@@ -319,7 +319,7 @@ def test_a_clock_that_was_set_back_delays_a_change_by_a_second_at_most(wa, store
 
 def test_pause_waits_for_what_is_begun(wa, spawn, home, store, server, is_over) -> None:
     listener = spawn("listen")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     server.set_fault("ack-delay", "0.5")
     command = spawn(*REACT)
     wait_for(lambda: list(server.changes()))

@@ -6,7 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import ADAM_JID, REEM, REEM_JID, delivered, is_owned, wait_for
+from conftest import ADAM_JID, REEM, REEM_JID, delivered, is_connected, wait_for
 
 from wa.connection import deliver
 from wa.connection.ask import fetch, pause, refresh_groups
@@ -69,7 +69,7 @@ def test_threads_with_contexts_of_their_own_send_beside_a_listener(home, store, 
             own_store.close()
 
     spawn("listen")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(send_in_thread, range(8))) == ["sent"] * 8
     assert sorted(delivered(home)) == [f"Hello {number}" for number in range(8)]

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from conftest import REEM, delivered, is_owned, wait_for
+from conftest import REEM, delivered, is_connected, is_owned, wait_for
 from impatient import impatient
 from locking import let_pass, locked
 
@@ -18,7 +18,7 @@ def listener(home, spawn):
 
     def start(program=None):
         process = spawn("listen", "--json", program=program)
-        wait_for(lambda: is_owned(home) and home.spool.exists())
+        wait_for(lambda: is_connected(home) and home.spool.exists())
         return process
 
     return start

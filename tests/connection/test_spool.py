@@ -11,7 +11,7 @@ import sys
 
 import pytest
 import spooled
-from conftest import HELPERS, REEM, REEM_JID, is_owned, wait_for
+from conftest import HELPERS, REEM, REEM_JID, is_connected, wait_for
 from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -229,7 +229,7 @@ def test_an_event_that_arrives_before_the_file_is_begun_anew_is_not_lost(home):
 
 def test_a_spool_that_is_removed_under_its_owner_ends_it(home, wa, spawn):
     process = spawn("listen", "--json")
-    wait_for(lambda: is_owned(home) and home.spool.exists())
+    wait_for(lambda: is_connected(home) and home.spool.exists())
     home.spool.unlink()
     ended = process.finish(10)
     assert (ended.code, ended.error["code"]) == (7, "storage-error")

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 
 import pytest
-from conftest import REEM, delivered, is_owned, wait_for
+from conftest import REEM, delivered, is_connected, wait_for
 from receiver import receiving
 
 from wa.connection.context import system_now
@@ -42,7 +42,7 @@ def kill_owners(home, store, wa, spawn, seed, rounds, each):
         lines = [{"from": person, "text": f"{round_}.{n}"} for n, person in enumerate(people)]
         assert wa("loopback", "say", "-", stdin="\n".join(map(json.dumps, lines))).code == 0
         process = spawn("run-scheduler", WA_SEND_SPACING="0")
-        wait_for(lambda: is_owned(home))
+        wait_for(lambda: is_connected(home))
         try:
             process.popen.wait(timeout=chance.uniform(0.0, 0.4))
         except subprocess.TimeoutExpired:
@@ -72,7 +72,7 @@ def test_a_program_replies_at_most_once_and_every_event_reaches_it(home, store, 
     assert wa("hooks", "add", "bot", *options).code == 0
     kill_owners(home, store, wa, spawn, seed, rounds, each)
     last = spawn("run-scheduler", WA_SEND_SPACING="0")
-    wait_for(lambda: is_owned(home))  # all may be done before it starts
+    wait_for(lambda: is_connected(home))  # all may be done before it starts
 
     def all_done():
         done = store.value("SELECT count(*) FROM hook_deliveries WHERE status IN ('done', 'failed')")

@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered, is_owned, wait_for
+from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered, is_connected, wait_for
 from receiver import receiving
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
@@ -565,7 +565,7 @@ def test_a_listener_has_a_hook_of_its_own_while_it_runs(wa, spawn, contact, home
     path = tmp_path / "bot.py"
     path.write_text(ECHO, encoding="utf-8")
     owner = spawn("run-scheduler", WA_SEND_SPACING="0")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     beside = spawn("listen", "--exec", f"{sys.executable} {path}")
     wait_for(lambda: [row["name"] for row in table.listing(store)] == [f"listen {beside.pid}"])
     wa("loopback", "say", REEM, "good morning")
@@ -588,7 +588,7 @@ def test_no_send_withholds_what_is_scheduled_and_no_reply(wa, spawn, contact, ho
     path.write_text(ECHO, encoding="utf-8")
     wa("schedule", "add", REEM, "scheduled", "--at", "in 1 second")
     spawn("listen", "--exec", f"{sys.executable} {path}", "--no-send")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     wait_for(lambda: wa("schedule", "list", "--json").json[0]["scheduled_at"] < to_iso(system_now()))
     wa("loopback", "say", REEM, "hello")
     wait_for(lambda: delivered(home) == ["you said hello"])

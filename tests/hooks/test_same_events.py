@@ -6,7 +6,7 @@ import json
 import os
 import signal
 
-from conftest import REEM, REEM_JID, is_owned, wait_for
+from conftest import REEM, REEM_JID, is_connected, wait_for
 from receiver import receiving
 
 from wa.cli.context import App
@@ -45,7 +45,7 @@ def test_everybody_is_told_the_same_and_hooks_nothing_that_wa_did(wa, spawn, sto
         for name, to in (("program", program), ("address", ["--webhook", receiver.url])):
             assert wa("hooks", "add", name, *to, "--events", TYPES, "--own").code == 0
         listener = spawn("listen", "--json", WA_SEND_SPACING="0")
-        wait_for(lambda: is_owned(home))
+        wait_for(lambda: is_connected(home))
         wa("loopback", "say", "-", stdin="\n".join(map(json.dumps, lines)))
         wait_for(lambda: store.value("SELECT 1 FROM receipts WHERE message_id = 'B1'"))
         wa("send", REEM, "By wa")

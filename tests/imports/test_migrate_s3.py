@@ -28,7 +28,7 @@ from conftest import (
     Process,
     Result,
     delivered,
-    is_owned,
+    is_connected,
     wait_for,
 )
 
@@ -1646,7 +1646,7 @@ def test_a_migration_beside_a_listener_loses_no_message(
 ) -> None:
     legacy_data.write_all(folder, 20, 6_000)
     listener = spawn("listen", "--json")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     process = spawn("migrate-s3", "--from", str(folder), "--json")
     server = Loopback(home)
     spoken = 0

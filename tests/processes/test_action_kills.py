@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import REEM, REEM_JID, Process, Result, is_owned, own, wait_for
+from conftest import REEM, REEM_JID, Process, Result, is_connected, own, wait_for
 
 from wa.connection import requests
 from wa.connection.context import system_now
@@ -114,7 +114,7 @@ def kill_the_owner(spawn: Spawn, chat: Chat, point: str) -> Result:
     settle(chat)  # else what a killed command has left would kill the listener before it is asked
     listener = killed(spawn, point, "listen")
     # It may be killed before it is asked: when it records the receipt of a change of unknown outcome.
-    wait_for(lambda: is_owned(chat.home) or listener.popen.poll() is not None, what="a listener")
+    wait_for(lambda: is_connected(chat.home) or listener.popen.poll() is not None, what="a listener")
     done = spawn(*chat.next(), "--json").finish()
     assert listener.finish().code == -signal.SIGKILL
     return done

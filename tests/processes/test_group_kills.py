@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ADAM_JID, REEM, Process, Result, is_owned, own, wait_for
+from conftest import ADAM_JID, REEM, Process, Result, is_connected, own, wait_for
 
 from wa.connection import requests
 from wa.connection.context import system_now
@@ -44,7 +44,7 @@ class Groups:
         """Ask a listener, which is killed at a point. Return how the command ends."""
         self.store.set_state("acted_at", None)
         listener = self._spawn(point, "1", "listen", program=[sys.executable, KILL_POINTS])
-        wait_for(lambda: is_owned(self.home), what="a listener")
+        wait_for(lambda: is_connected(self.home), what="a listener")
         done = self._spawn(*args, "--json").finish()
         assert listener.finish().code == -signal.SIGKILL
         return done

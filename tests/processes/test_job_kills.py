@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import is_owned, wait_for
+from conftest import is_connected, wait_for
 from job_checks import Reader, parts_received
 
 from wa.connection.context import system_now
@@ -47,9 +47,9 @@ def disturb(chance, shell, spawn, wa, home, job_id):
         )
     else:
         process = spawn("run-scheduler")
-        wait_for(lambda: is_owned(home) or process.popen.poll() is not None, what="the connection")
+        wait_for(lambda: is_connected(home) or process.popen.poll() is not None, what="the connection")
     if chance.random() < 0.4:
-        wait_for(lambda: is_owned(home) or process.popen.poll() is not None, what="the connection")
+        wait_for(lambda: is_connected(home) or process.popen.poll() is not None, what="the connection")
         paused = wa("jobs", "pause", job_id)
         if paused.code == 0:
             before = count(home)

@@ -6,7 +6,7 @@ import random
 import time
 
 import pytest
-from conftest import REEM, is_owned, wait_for
+from conftest import REEM, is_connected, wait_for
 from job_checks import wrong_columns
 
 from wa.connection import ask
@@ -45,7 +45,7 @@ def race(home, spawn, wa, rounds, seed):
     store = open_store(home)
     context = Context(home, settings, store)
     process = spawn("run-scheduler")
-    wait_for(lambda: is_owned(home), what="the connection")
+    wait_for(lambda: is_connected(home), what="the connection")
     wa("loopback", "fault", "ack-delay", "0.004")
     held = 0
     for number in range(rounds):
@@ -97,7 +97,7 @@ def test_a_job_is_paused_and_resumed_from_other_processes(home, spawn, shell, wa
     job_id = made.json["id"]
     assert shell("jobs", "pause", job_id).code == 0
     process = spawn("run-scheduler")
-    wait_for(lambda: is_owned(home), what="the connection")
+    wait_for(lambda: is_connected(home), what="the connection")
     assert table.head(store, job_id)["status"] == "paused"
     assert shell("jobs", "resume", job_id).code == 0
     wait_for(lambda: table.head(store, job_id)["status"] == "completed", what="the end of the job")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import spooled
-from conftest import REEM, is_owned, wait_for
+from conftest import REEM, is_connected, is_owned, wait_for
 from told_checks import assert_all_told
 
 from wa.connection.context import system_now
@@ -55,7 +55,7 @@ def kill_after(process, seconds):
 def killed_at_random(home, spawn, seconds):
     """Kill a scheduler a while after it has taken the connection."""
     process = spawn("run-scheduler", WA_SEND_SPACING="0.02")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     kill_after(process, seconds)
     return process.popen.returncode
 

@@ -11,7 +11,7 @@ import threading
 from contextlib import suppress
 
 import pytest
-from conftest import REEM, WA, delivered, is_owned, wait_for
+from conftest import REEM, WA, delivered, is_connected, is_owned, wait_for
 from fork_server import Forked
 
 from wa.cli.streams import Unwaiting
@@ -74,7 +74,7 @@ def has_recorded(store, number):
 def test_a_scheduler_whose_notes_nobody_reads_sends_records_and_ends(wa, home, store, start, unread, options):
     outlet, inlet = unread()
     process = start(*options, "run-scheduler", stdout=subprocess.DEVNULL, stderr=inlet)
-    wait_for(lambda: is_owned(home), what="the connection")
+    wait_for(lambda: is_connected(home), what="the connection")
     for text in ("one", "two", "three"):
         send_one_more(wa, home, text)
     say(wa, ["and you?"])
@@ -98,7 +98,7 @@ def test_a_scheduler_whose_notes_nobody_reads_sends_records_and_ends(wa, home, s
 def test_a_signal_ends_a_process_whose_output_nobody_reads(wa, home, start, unread, command, how):
     (_, stdout), (_, stderr) = unread(), unread()
     process = start(*command, stdout=stdout, stderr=stderr)
-    wait_for(lambda: is_owned(home), what="the connection")
+    wait_for(lambda: is_connected(home), what="the connection")
     say(wa, ["Hello"])
     send_one_more(wa, home, "Good morning")
 
@@ -112,7 +112,7 @@ def test_a_listener_that_nobody_reads_sends_records_and_loses_no_line(wa, home, 
     outlet, inlet = os.pipe()
     process = start("listen", "--json", stdout=inlet, stderr=unread()[1])
     os.close(inlet)
-    wait_for(lambda: is_owned(home), what="the connection")
+    wait_for(lambda: is_connected(home), what="the connection")
     texts = [f"{number} {REMARK}" for number in range(300)]  # more than a pipe holds
     say(wa, texts[:200])
     wait_for(has_recorded(store, 200), what="the record")

@@ -6,7 +6,7 @@ import random
 from datetime import timedelta
 
 import pytest
-from conftest import REEM, REEM_JID, delivered, is_owned, wait_for
+from conftest import REEM, REEM_JID, delivered, is_connected, wait_for
 
 from wa.connection.context import system_now
 from wa.people.recipients import Recipient
@@ -24,7 +24,7 @@ TO = Recipient(REEM_JID, REEM, None)
 def scheduler(home, spawn):
     """A connected run-scheduler in a process of its own."""
     process = spawn("run-scheduler")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     return process
 
 

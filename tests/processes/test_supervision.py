@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REEM, WA, Result, is_owned, wait_for
+from conftest import REEM, WA, Result, is_connected, is_owned, wait_for
 from crontab import unescaped_by_cron
 from npm import npm_folder
 from web_client import SECRET
@@ -180,7 +180,7 @@ def config(wa: Callable[..., Result], tmp_path: Path) -> str:
 
 def test_pm2_restarts_a_killed_process_and_scheduled_messages_go_out_once(wa, home, pm2, config):
     pm2("start", config)
-    wait_for(lambda: is_owned(home), what="a scheduler")
+    wait_for(lambda: is_connected(home), what="a scheduler")
     before = pm2.pid()
     wait_for(lambda: (lock_holder(home.session_lock) or {}).get("pid") == before, what="its name in the lock")
     assert wa("schedule", "add", REEM, "Later", "--at", "in 2 seconds").code == 0
@@ -200,7 +200,7 @@ def test_pm2_restarts_a_killed_process_and_scheduled_messages_go_out_once(wa, ho
 def test_pm2_stops_a_process_cleanly_while_it_sends(wa, home, pm2, config):
     wa("loopback", "fault", "ack-delay", "4")  # PM2 takes a second or two to stop a process
     pm2("start", config)
-    wait_for(lambda: is_owned(home), what="a scheduler")
+    wait_for(lambda: is_connected(home), what="a scheduler")
     pid = pm2.pid()
     for each in range(3):
         assert wa("schedule", "add", REEM, f"message {each}", "--at", "in 0 seconds").code == 0
@@ -265,7 +265,7 @@ def test_pm2_makes_backups_with_awkward_paths(spawn, tmp_path, pm2):
     path.write_text(made.out.replace('"17 * * * *"', '"* * * * * *"'), encoding="utf-8")
     assert path.read_text(encoding="utf-8") != made.out
     pm2("start", str(path))
-    wait_for(lambda: is_owned(Home(home)), what="a scheduler")
+    wait_for(lambda: is_connected(Home(home)), what="a scheduler")
     wait_for(lambda: len(list((home / "backups").glob("whatsapp_*.zst"))) >= 2, what="two backups")
     assert spawn("schedule", "add", REEM, "Hello", "--at", "in 0 seconds", **settings).finish().code == 0
 

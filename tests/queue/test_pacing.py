@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_owned, own, wait_for
+from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_connected, own, wait_for
 
 from wa.connection import ask, owner
 from wa.connection.context import system_now
@@ -358,7 +358,7 @@ def test_a_pause_outlives_the_processes(wa, home, shell):
 def test_pause_waits_for_the_row_being_sent(wa, home, spawn, store):
     wa("loopback", "fault", "ack-delay", "1")
     spawn("listen")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     row_id = wa("send", REEM, "Hello", "--no-wait", "--json").json["id"]
     wait_for(lambda: status_of(store, row_id) == "sending")
     result = wa("pause")
@@ -377,7 +377,7 @@ def test_pause_names_the_rows_still_being_sent_when_it_gives_up(wa, home, spawn,
     monkeypatch.setattr(ask, "PAUSE_SECONDS", 0.2)
     wa("loopback", "fault", "ack-delay", "60")
     spawn("listen")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     row_id = wa("send", REEM, "Hello", "--no-wait", "--json").json["id"]
     other = wa("schedule", "add", REEM, "Later", "--at", "in 1 hour", "--json").json["id"]
     wait_for(lambda: status_of(store, row_id) == "sending")

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import ADAM, REEM, REEM_JID, delivered, is_owned, wait_for
+from conftest import ADAM, REEM, REEM_JID, delivered, is_connected, wait_for
 
 from wa.connection.context import system_now
 from wa.people.recipients import Recipient
@@ -199,7 +199,7 @@ def test_a_running_owner_sends_nothing_from_a_store_that_was_replaced(home, stor
 def test_a_row_that_was_being_sent_when_the_home_was_copied_is_not_sent_by_the_copy(wa, three, spawn):
     wa("loopback", "fault", "ack-delay", "3")
     sender = spawn("run-scheduler")
-    wait_for(lambda: is_owned(three) and "sending" in statuses(wa, three))
+    wait_for(lambda: is_connected(three) and "sending" in statuses(wa, three))
     copy = copied(three, "cp -a")
     sender.kill()
     wa("loopback", "reset")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_owned, own, wait_for
+from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_connected, is_owned, own, wait_for
 
 from wa.cli.context import App
 from wa.connection import apply, deliver, owner
@@ -1254,7 +1254,7 @@ def test_listen_no_send_withholds_only_scheduled_rows(wa, home, spawn, store):
     held = add(store, app.now() - HOUR, "scheduled and due")
     add(store, app.now() - HOUR, "queued", immediate=True)
     spawn("listen", "--no-send")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     assert wa("send", ADAM, "mine").code == 0
     wait_for(lambda: schedule.counts(store).get("sent") == 2)
     assert sorted(delivered(home)) == ["mine", "queued"]

@@ -266,8 +266,10 @@ def test_marking_as_read_in_a_group_tells_each_sender(device, listener, family):
         wait_for(lambda each=each, sent=sent: sent in receipts(each, "read"), what="the receipt")
 
 
-def test_no_message_goes_to_a_group_that_we_have_left(device, listener, family, reem, town):
+def test_no_message_goes_to_a_group_that_has_removed_us_unheard(device, family, reem, town):
+    """Nothing was connected when we were removed, so the command queues its message before it can know."""
     jid, adam, _ = family
+    device.alone()
     town.group_change(jid, adam, "remove", reem)
     done = device.run("send", jid, "am I still here?", "--json")
     assert done.out == ""

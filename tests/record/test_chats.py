@@ -8,7 +8,7 @@ import time
 
 import pytest
 import spooled
-from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, is_owned, own, wait_for
+from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, is_connected, is_owned, own, wait_for
 from query_plans import plans
 
 from wa.connection import apply, spool
@@ -776,7 +776,7 @@ def test_history_does_not_count_as_unread(store):
 
 def test_a_listener_beside_another_prints_the_same(spawn, server, home, store):
     first = spawn("listen", "--json")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     second = spawn("listen", "--json")
     assert "standing by" in second.popen.stderr.readline()
     server.say([{"from": REEM_JID, "text": f"{number}"} for number in range(20)], NOW)
@@ -788,7 +788,7 @@ def test_a_listener_beside_another_prints_the_same(spawn, server, home, store):
 def test_a_standby_takes_over_within_two_seconds_of_a_kill(spawn, server, home, store):
     started = time.monotonic()
     first = spawn("listen", "--json")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     slowness = time.monotonic() - started
     second = spawn("listen", "--json")
     assert "standing by" in second.popen.stderr.readline()
@@ -813,7 +813,7 @@ def test_status_says_which_process_holds_the_connection(spawn, home, wa):
 def test_a_join_under_way_in_the_listener_leaves_readers_undisturbed(spawn, server, home, store, wa):
     """Messages come under a hidden id, then the mapping, while another process reads."""
     spawn("listen")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     said = [{"from": LID, "text": f"message {number}", "id": f"M{number}"} for number in range(300)]
     server.say([*said, {"from": LID, "phone": REEM, "text": "mapped", "id": "LAST"}], NOW)
     wait_for(lambda: [row["id"] for row in chats.listing(store, 9)] == [REEM_JID])

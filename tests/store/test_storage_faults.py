@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ADAM, REEM, REEM_JID, TESTS, WA, Result, delivered, is_owned, wait_for
+from conftest import ADAM, REEM, REEM_JID, TESTS, WA, Result, delivered, is_connected, wait_for
 from impatient import impatient
 from locking import locked
 
@@ -309,7 +309,7 @@ def test_a_connection_is_let_go_while_nothing_can_be_written_and_nothing_is_lost
     """
     home = Home(disk.path / "home")
     process = spawn("run-scheduler", program=impatient(60.0, let_go=1.0))
-    wait_for(lambda: is_owned(home) and home.spool.exists())
+    wait_for(lambda: is_connected(home) and home.spool.exists())
     server = Loopback(home)
     with contextlib.ExitStack() as held:
         if is_locked:
@@ -500,7 +500,7 @@ def test_a_new_home_is_closed_to_other_users(shell, tmp_path):
 
 def test_all_files_are_for_their_owner_only(shell, spawn, home):
     spawn("listen")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     assert shell("send", REEM, "Hello").code == 0
     found = modes(home)
     wanted = {"wa.db", "wa.db-wal", "wa.db-shm", "loopback.db", "session.lock", "migrate.lock", "wa.sock"}
@@ -647,7 +647,7 @@ def test_a_stale_or_removed_lock_file_stops_no_command(wa, home):
 
 def test_a_lock_file_removed_under_its_holder_costs_no_message(wa, spawn, home):
     listener = spawn("listen")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))  # whoever connects last ends the other's connection
     home.session_lock.unlink()
     sent = wa("send", REEM, "Hello")
     assert sent.code == 0, sent.err
@@ -698,7 +698,7 @@ def test_a_lock_held_in_this_process_is_not_taken_twice(home):
 @pytest.mark.timeout(100)
 def test_without_the_wake_up_socket_a_message_is_sent_later(wa, spawn, home):
     spawn("listen")
-    wait_for(lambda: is_owned(home) and home.socket.exists())
+    wait_for(lambda: is_connected(home) and home.socket.exists())
     assert wa("send", REEM, "One").code == 0
     home.socket.unlink()
     result = wa("send", REEM, "Two", "--wait", "30")

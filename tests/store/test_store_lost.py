@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 
 import pytest
-from conftest import REEM, is_owned, wait_for
+from conftest import REEM, is_connected, wait_for
 
 from wa.backup import snapshot
 from wa.errors import WaError
@@ -49,7 +49,7 @@ def stored(wa):
 def test_a_store_that_is_lost_ends_its_owner_within_seconds(home, wa, spawn, tmp_path, how, command):
     wa("loopback", "say", REEM, "before")
     process = spawn(command, "--json") if command == "listen" else spawn(command)
-    wait_for(lambda: is_owned(home) and stored(wa) == ["before"])
+    wait_for(lambda: is_connected(home) and stored(wa) == ["before"])
     with sqlite3.connect(home.store) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
@@ -95,7 +95,7 @@ def test_a_database_without_a_table_is_an_emptied_store_where_there_are_backups(
 def test_a_lost_store_is_told_while_its_owner_is_about_to_end(home, wa, spawn, tmp_path, how, code):
     wa("contacts", "add", "Reem", REEM)
     process = spawn("listen")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     lose(home, how, tmp_path)
     found = wa("backup", "--json").error["code"]
     assert found == code
@@ -107,7 +107,7 @@ def test_a_lost_store_is_told_while_its_owner_is_about_to_end(home, wa, spawn, t
 
 def test_a_store_that_is_put_back_is_whole(home, wa, spawn, tmp_path):
     process = spawn("listen")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     wa("loopback", "say", REEM, "before")
     wait_for(lambda: stored(wa) == ["before"])
     lose(home, "moved", tmp_path)
@@ -120,7 +120,7 @@ def test_a_store_that_is_put_back_is_whole(home, wa, spawn, tmp_path):
 
 def test_what_arrives_while_the_store_is_gone_is_recorded_once_it_is_back(home, wa, spawn, tmp_path):
     process = spawn("listen")
-    wait_for(lambda: is_owned(home))
+    wait_for(lambda: is_connected(home))
     lose(home, "moved", tmp_path)
     for number in range(5):
         wa("loopback", "say", REEM, f"line {number}")
