@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
-from wa.connection.context import Context
+from conftest import own, wait_for
+
+from wa.connection.context import Context, system_now
 from wa.connection.hold import serve, stop_signals
 from wa.queue.send import Scope
 from wa.settings import parse_settings
+from wa.store.locks import lock_holder
 
 
 def test_a_second_signal_in_the_midst_of_the_first_is_left_alone():
@@ -31,3 +35,19 @@ def test_a_time_that_is_over_before_the_first_look_still_prints_what_there_is(ho
     context = Context(home, parse_settings(os.environ, lambda: "UTC"), store)
     serve(context, "listen", Scope.ALL, until=lambda owner: True, tick=looks.append)
     assert looks == [None]
+
+
+def test_a_sender_that_is_woken_for_its_end_before_it_sleeps_ends(home, store, monkeypatch):
+    """It has looked whether it is to end, and clears what would wake it only then."""
+    clear, is_about_to_sleep = threading.Event.clear, threading.Event()
+
+    def clear_late(event):
+        clear(event)
+        if threading.current_thread().name == "sender" and not is_about_to_sleep.is_set():
+            is_about_to_sleep.set()
+            wait_for(event.is_set)
+            clear(event)
+
+    monkeypatch.setattr(threading.Event, "clear", clear_late)
+    own(system_now, is_about_to_sleep.is_set)
+    assert lock_holder(home.session_lock) is None

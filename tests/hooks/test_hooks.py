@@ -485,6 +485,23 @@ def test_what_was_deleted_before_it_was_heard_is_counted(wa, spawn, receiver, st
     assert "deleted before it could hear of them: 3 events" in wa("hooks", "show", "web").out
 
 
+@pytest.mark.parametrize("after", ["oldest", "newest"])
+def test_what_is_told_while_a_hook_looks_at_an_empty_log_was_not_deleted(store, bot, monkeypatch, after):
+    hook, look = table.get(store, bot()), getattr(log, after)
+
+    def look_before(store):
+        found = look(store)
+        monkeypatch.setattr(log, after, look)
+        put(store, "Hello")
+        return found
+
+    monkeypatch.setattr(log, after, look_before)
+    backlog = Backlog(hook)
+    backlog.fill(store, NOW)
+    assert ([each.numbers for each in backlog.known.values()], backlog.read_to) == ([[1]], 1)
+    assert table.get(store, "bot")["missed"] == 0
+
+
 def test_outcomes_are_kept_for_a_week_and_failures_until_they_are_tried(store, wa, bot):
     hook = table.get(store, bot())
     old = system_now() - timedelta(days=8)

@@ -51,6 +51,7 @@ def test_a_group_is_made_and_changed_and_each_person_told_apart(device, listener
     assert roles(made) == {reem.number: "superadmin", **members}
     group = made["id"]
     town.group_change(group, nadia, "remove", nadia)
+    wait_for(lambda: nadia.number not in roles(listed(device, group)), what="the news that she left")
     device.ok("send", "garden party", "Hello all")
     assert [adam.texts(), eve.texts()] == [["Hello all"], ["Hello all"]]
     device.ok("groups", "rename", "garden", "Summer party")

@@ -328,8 +328,8 @@ class Owner:
     def _wait_for_work(self, store: Store) -> Claim | None:
         """Sleep until a row is due or the sender is woken. Return the claimed row, or None."""
         self._send_work.clear()
-        seconds: float | None = None
-        if self.connected and not self._stopping.is_set():
+        seconds = 0.0 if self._stopping.is_set() else None  # what was cleared may have told it to end
+        if self.connected and seconds is None:
             seconds = send.seconds_to_next(store, self._now(), self._settings, self._scope)
             if seconds == 0:
                 return send.claim(store, self._now(), self._settings, self._scope)

@@ -90,8 +90,8 @@ class Backlog:
 
     def read_on(self, store: Store) -> bool:
         """Read the next lines of the log. Return whether there may be more."""
-        hook, oldest = self._hook, events.oldest(store)
-        newest = events.newest(store)
+        hook, newest = self._hook, events.newest(store)
+        oldest = events.oldest(store)  # afterwards: what comes in between was not deleted
         first = newest + 1 if oldest is None else oldest
         if first > self.read_to + 1 and not self.known:
             with store.write():
