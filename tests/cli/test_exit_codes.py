@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -23,6 +24,7 @@ from wa.record import chats
 from wa.store.database import Store
 from wa.store.locks import FileLock
 from wa.whatsapp.loopback.connection import LoopbackTransport
+from wa.whatsapp.loopback.server import Loopback
 from wa.whatsapp.transport import Handlers
 
 pytestmark = pytest.mark.console_script
@@ -571,11 +573,12 @@ def test_a_home_that_cannot_be_made_is_storage_error(fails, tmp_path):
 
 
 @pytest.mark.parametrize("line", ["not JSON", "[1]", '{"text": "nobody says it"}', '{"from": ', '"x"'])
-def test_one_bad_json_line_refuses_all_lines(wa, fails, line):
+def test_one_bad_json_line_refuses_all_lines(fails, home, line):
     said = f'{{"from": "{REEM}", "text": "fine"}}\n{line}\n'
     message, _ = fails("bad-data", "loopback", "say", "-", stdin=said)
     assert "line 2" in message
-    assert wa("listen", "--for", "1s").out == ""
+    with closing(Loopback(home)) as server:
+        assert list(server.incoming(0)) == []
 
 
 def test_a_damaged_store_is_corrupt(fails, home):

@@ -240,8 +240,15 @@ def in_background(act, when):
     return thread
 
 
-@pytest.mark.parametrize("is_retry", [False, True])
-@pytest.mark.parametrize("lasts", [True, False])
+@pytest.mark.parametrize(
+    ("lasts", "is_retry"),
+    [
+        (True, False),
+        (False, True),
+        pytest.param(True, True, marks=pytest.mark.soak),
+        pytest.param(False, False, marks=pytest.mark.soak),
+    ],
+)
 def test_a_lock_during_the_wait_ends_it_with_the_truth(wa, home, store, foreign, truth, lasts, is_retry):
     command = ("send", REEM, "Hello")
     if is_retry:
@@ -300,7 +307,7 @@ def test_a_signal_under_a_lock_ends_with_the_id_of_what_may_go_out(
     truth(result, 6)
 
 
-@pytest.mark.parametrize("is_interrupted", [True, False])
+@pytest.mark.parametrize("is_interrupted", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_a_send_does_not_wait_for_a_lock_that_is_never_given_back(wa, home, spawn, is_interrupted):
     wa("loopback", "fault", "offline", "on")
     process = spawn("send", REEM, "Hello", "--wait", "60" if is_interrupted else "1")
@@ -544,7 +551,16 @@ def test_a_retried_row_answers_a_repeat_of_its_first_command(wa, home):
     assert delivered(home) == ["Hello"]
 
 
-@pytest.mark.parametrize("status", ["new", *KEY_CODES])
+@pytest.mark.parametrize(
+    "status",
+    [
+        "new",
+        *(
+            pytest.param(each, marks=[] if each in ("sent", "unknown") else pytest.mark.soak)
+            for each in KEY_CODES
+        ),
+    ],
+)
 def test_twelve_processes_with_one_key_end_with_the_code_of_its_state(wa, home, store, spawn, status):
     if status != "new":
         keyed_row(wa, store, status)

@@ -98,7 +98,9 @@ def interrupted(home: Home, copy: Home, after: int) -> tuple[int, int, int]:
     return number, max(HEADER + moved * FRAME, synced if salt == now and is_synced else HEADER), end
 
 
-@pytest.mark.parametrize("after", [1, 5, 13])
+@pytest.mark.parametrize(
+    "after", [pytest.param(1, marks=pytest.mark.soak), 5, pytest.param(13, marks=pytest.mark.soak)]
+)
 def test_a_power_cut_takes_back_nothing_that_was_durable_and_no_message(
     store: Store, tmp_path: Path, after: int
 ) -> None:

@@ -1427,7 +1427,9 @@ def test_bytes_that_are_not_utf8_damage_their_record_alone(
     assert numbers_in(store, file) == {0, 1, 2, 3}
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(
+    "file", [pytest.param(each, marks=pytest.mark.soak) for each in FILES[:-1]] + ["chats"]
+)
 def test_a_string_of_ten_megabytes_damages_its_record_alone(
     migrate: Migrate, store: Store, file: str
 ) -> None:

@@ -854,7 +854,14 @@ def test_a_card_of_a_group_has_no_number(take: Any, lines: list[str]) -> None:
     assert [each["phone"] for each in found.people if each["name"] == "Friends"] in ([], [None])
 
 
-@pytest.mark.parametrize("where", ["NOTE", "X-BLOB", "PHOTO;ENCODING=b;TYPE=JPEG"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "NOTE",
+        pytest.param("X-BLOB", marks=pytest.mark.soak),
+        pytest.param("PHOTO;ENCODING=b;TYPE=JPEG", marks=pytest.mark.soak),
+    ],
+)
 def test_an_enormous_line_does_not_stop_the_import(take: Any, where: str) -> None:
     found = take(card("FN:Reem", f"{where}:{'QUJD' * 1_500_000}", f"TEL:{REEM_TEL}") + ADAM_CARD)
     assert found.names == ["Adam", "Reem"]
@@ -1035,7 +1042,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
-@pytest.mark.parametrize("folded", [True, False])
+@pytest.mark.parametrize("folded", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_an_import_of_many_pictures_needs_little_memory(spawn: Any, tmp_path: Path, folded: bool) -> None:
     picture = "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UH" * 1400
     if folded:

@@ -140,7 +140,9 @@ def prove(wa: Callable[..., Result], chat: Chat) -> None:
     own(system_now, lambda: not requests.in_status(chat.store, "unknown"))
 
 
-@pytest.mark.parametrize("point", OWNERS)
+@pytest.mark.parametrize(
+    "point", [OWNERS[0], *(pytest.param(each, marks=pytest.mark.soak) for each in OWNERS[1:-1]), OWNERS[-1]]
+)
 def test_a_command_is_told_what_became_of_its_change_when_the_listener_is_killed(spawn, wa, chat, point):
     wa("loopback", "fault", "receipts", "on" if point == "acknowledged action" else "off")
     made = chat("react")

@@ -289,7 +289,7 @@ def waiting_here(home):
     return {name for (name,) in found if (home.backups / name).exists()}
 
 
-@pytest.mark.parametrize("ending", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("ending", ["SIGTERM", pytest.param("SIGINT", marks=pytest.mark.soak)])
 def test_a_backup_ended_by_a_signal_leaves_no_half_made_file(
     home, store, spawn, shell, s3_env, tmp_path, ending
 ):
@@ -310,7 +310,14 @@ def test_a_backup_ended_by_a_signal_leaves_no_half_made_file(
     assert local(home) == remote(home, s3_env)
 
 
-@pytest.mark.parametrize("stage", ["call take", "os.rename", "http.client.send"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "call take",
+        pytest.param("os.rename", marks=pytest.mark.soak),
+        pytest.param("http.client.send", marks=pytest.mark.soak),
+    ],
+)
 def test_two_backups_and_a_prune_at_once_survive_the_kill_of_one(home, store, spawn, s3_env, tmp_path, stage):
     fill(store, 0, 20)
     happened = events(spawn, tmp_path, "backup")
@@ -384,6 +391,7 @@ def prune_and_kill(home, spawn, bucket, tmp_path, choose):
     assert no_part_is_left(home)
 
 
+@pytest.mark.soak
 def test_a_killed_prune_removes_no_backup_that_the_rule_keeps(home, store, spawn, s3_env, tmp_path):
     prune_and_kill(home, spawn, s3_env, tmp_path, lambda happened: spread(7, len(happened), 7))
 

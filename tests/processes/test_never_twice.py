@@ -94,7 +94,7 @@ def send_the_receipts(wa, store):
     assert wa("run-scheduler", "--once").code == 0
 
 
-@pytest.mark.parametrize("receipts", ["on", "off"])
+@pytest.mark.parametrize("receipts", [pytest.param("on", marks=pytest.mark.soak), "off"])
 def test_a_scheduler_killed_at_every_point_sends_300_messages_once_each(
     home, store, wa, spawn, shell, receipts
 ):

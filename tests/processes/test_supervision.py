@@ -255,6 +255,7 @@ def test_the_pm2_file_has_the_needed_settings(config):
     assert app["script"] == WA
 
 
+@pytest.mark.soak
 def test_pm2_makes_backups_with_awkward_paths(spawn, tmp_path, pm2):
     program, home = awkward_program(tmp_path), tmp_path / f"home {AWKWARD}"
     settings = {"WA_HOME": str(home)}
@@ -294,6 +295,7 @@ def answers(port: int, path: str = "/api/v1/status", secret: str = SECRET) -> in
         connection.close()
 
 
+@pytest.mark.soak
 def test_pm2_keeps_the_api_beside_the_scheduler(spawn, tmp_path, pm2):
     program, home, port = awkward_program(tmp_path), tmp_path / f"home {AWKWARD}", free_port()
     home.mkdir(mode=0o700)

@@ -237,6 +237,7 @@ def test_the_first_code_is_replaced_after_a_minute(fresh):
     assert time.monotonic() - begin > 55
 
 
+@pytest.mark.soak
 def test_linking_ends_when_nobody_scans_the_code_in_time(fresh):
     done = fresh.run("link", "--timeout", "8")
     assert done.code == 3
@@ -277,7 +278,13 @@ def test_linking_to_a_silent_server_is_network_error(fresh, silence):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGKILL, -9), (signal.SIGHUP, -1)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 0, marks=pytest.mark.soak),
+        (signal.SIGKILL, -9),
+        pytest.param(signal.SIGHUP, -1, marks=pytest.mark.soak),
+    ],
 )
 def test_a_signal_to_the_command_ends_its_child_too(fresh, number, code):
     command, _ = show_code(fresh)
@@ -395,6 +402,7 @@ def test_a_home_with_an_empty_session_is_not_linked(fresh, person):
     fresh.link(person)
 
 
+@pytest.mark.soak
 def test_a_home_may_be_linked_to_another_account(fresh, town, person, old_friend):
     fresh.link(person)
     fresh.ok("schedule", "add", person.number, "for later", "--at", "in 2 hours", note="will send it")

@@ -389,7 +389,9 @@ def test_run_scheduler_once_sends_a_due_message(alone, adam):
 # ── Output in a pipe ──────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("with_listener", [True, False], ids=["beside a listener", "alone"])
+@pytest.mark.parametrize(
+    "with_listener", [True, pytest.param(False, marks=pytest.mark.soak)], ids=["beside a listener", "alone"]
+)
 def test_every_command_prints_data_on_stdout_and_nothing_else(device, adam, with_listener):
     if with_listener:
         device.listening()

@@ -31,7 +31,7 @@ def shows(people, message_id, **expected):
     return all(each[name] == value for each in found for name, value in expected.items())
 
 
-@pytest.mark.parametrize("owner", ["a listener", "the command"])
+@pytest.mark.parametrize("owner", ["a listener", pytest.param("the command", marks=pytest.mark.soak)])
 def test_a_message_is_changed_by_us_on_every_phone_and_here(device, adam, reem, owner):
     device.listening() if owner == "a listener" else device.alone()
     chat, both = adam.number, (adam, reem)

@@ -40,9 +40,9 @@ def reached(town, row):
 @pytest.mark.parametrize(
     ("forms", "lie", "asked"),
     [
-        pytest.param(["pn", "lid"], False, 0, id="the hash agrees"),
+        pytest.param(["pn", "lid"], False, 0, id="the hash agrees", marks=pytest.mark.soak),
         pytest.param(["pn", "lid"], True, 1, id="the hash disagrees"),
-        pytest.param(["update"], False, 1, id="only an update is said"),
+        pytest.param(["update"], False, 1, id="only an update is said", marks=pytest.mark.soak),
     ],
 )
 def test_a_new_device_gets_the_next_message(device, listener, town, reem, adam, link, forms, lie, asked):

@@ -294,6 +294,7 @@ def test_a_listener_that_is_replaced_ends_and_its_account_stays(alone, adam, ree
     assert adam.texts() == ["mine again"]
 
 
+@pytest.mark.soak
 def test_a_ban_is_remembered(own, adam, sara):
     nobody = "nothing is running that will send it"
     own.json("schedule", "add", adam.number, "patiently", "--at", "in 1 second", note=nobody)

@@ -92,6 +92,7 @@ def test_a_file_arrives_unchanged(device, listener, adam, put, kind):
     assert len(received(adam)) == 1
 
 
+@pytest.mark.soak
 def test_the_library_without_its_unused_parts_sends_and_receives(device, listener, adam, reem, put):
     """A text and a file in between many messages, all of the one listener."""
     ids = adam.send_many(reem, [f"line {number}" for number in range(1000)])
@@ -563,7 +564,9 @@ def test_a_downloaded_file_can_be_sent_on(device, listener, adam, newcomer, reem
     assert [each["sha256"] for each in received(sara)] == [digest(data)]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 0), pytest.param(signal.SIGINT, 130, marks=pytest.mark.soak)]
+)
 def test_an_interrupted_download_can_be_repeated(device, listener, adam, reem, silence, number, code):
     data = comes(listener, adam, reem, "image")
     device.alone()

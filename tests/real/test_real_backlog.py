@@ -199,7 +199,8 @@ def begin_past(home, program=None):
     return process
 
 
-@pytest.mark.parametrize("total", [1500, pytest.param(5000, marks=pytest.mark.soak)], ids=["small", "full"])
+@pytest.mark.soak
+@pytest.mark.parametrize("total", [1500, 5000], ids=["small", "full"])
 def test_a_history_whose_recording_is_killed_three_times_is_complete(
     relay, lived_in, memory_path, tell, total
 ):

@@ -35,7 +35,7 @@ def recorded(home):
 
 
 @pytest.mark.parametrize("seconds", [2.5, pytest.param(61, marks=SOAK)])
-@pytest.mark.parametrize("end", ["none", "kill", "stop"])
+@pytest.mark.parametrize("end", [pytest.param("none", marks=SOAK), "kill", pytest.param("stop", marks=SOAK)])
 def test_messages_that_arrive_while_the_store_is_locked_are_recorded(lived_in, adam, seconds, end):
     process = listening(lived_in)
     adam.send(lived_in.us, "before")

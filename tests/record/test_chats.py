@@ -667,7 +667,9 @@ def _count(sql, changed):
         changed[-1] += 1
 
 
-@pytest.mark.parametrize("batches", [1, 4, 10])
+@pytest.mark.parametrize(
+    "batches", [pytest.param(1, marks=pytest.mark.soak), 4, pytest.param(10, marks=pytest.mark.soak)]
+)
 def test_a_join_that_was_killed_is_finished_by_the_next_run(store, split, batches):
     for _ in range(batches):
         merge_chats.move_some(store, LID, REEM_JID, NOW)

@@ -128,7 +128,7 @@ def refused_json(result):
 
 
 @as_root
-@pytest.mark.parametrize("leave_kb", [300, 900])
+@pytest.mark.parametrize("leave_kb", [300, pytest.param(900, marks=pytest.mark.soak)])
 def test_a_prune_on_a_full_disk_removes_nothing_that_is_in_no_archive(wa, disk, leave_kb):
     """With room for some of it the archive is begun; with room for the archive, perhaps not for the store."""
     home, dice = Home(disk.path / "home"), random.Random(1)
@@ -301,7 +301,7 @@ def test_a_listener_on_a_full_disk_ends_and_loses_no_event(wa, spawn, disk, tmp_
 
 
 @as_root
-@pytest.mark.parametrize("is_locked", [False, True])
+@pytest.mark.parametrize("is_locked", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_a_connection_is_let_go_while_nothing_can_be_written_and_nothing_is_lost(disk, wa, spawn, is_locked):
     """The room set aside for the spool lasts for a while; then events wait in memory, and on the server.
 
@@ -551,7 +551,7 @@ def test_a_store_of_garbage_is_reported_and_not_touched(wa, home, content):
     assert home.store.read_bytes() == content
 
 
-@pytest.mark.parametrize("keep", [0.5, 0.1, 50])
+@pytest.mark.parametrize("keep", [0.5, pytest.param(0.1, marks=pytest.mark.soak), 50])
 def test_a_truncated_store_is_reported(wa, used, keep):
     size = used.store.stat().st_size
     os.truncate(used.store, keep if keep > 1 else int(size * keep))
@@ -564,7 +564,9 @@ def test_a_truncated_store_is_reported(wa, used, keep):
             refused(result, 8, "wa.db")
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(each, marks=pytest.mark.soak) for each in range(2, 6))]
+)
 def test_flipped_bytes_are_reported_as_a_damaged_store_and_never_as_an_internal_error(wa, used, seed):
     rng = random.Random(seed)
     with sqlite3.connect(used.store) as db:
