@@ -105,7 +105,7 @@ def read_back(lines: list[str], name: str) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.parametrize(("every", "least"), [pytest.param(1, 1000, marks=pytest.mark.soak), (4, 100)])
+@pytest.mark.parametrize(("every", "least"), [pytest.param(1, 1000, marks=pytest.mark.soak), (4, 200)])
 def test_files_of_all_languages_are_read_or_refused_and_none_is_read_wrongly(every: int, least: int) -> None:
     seen: set[tuple[str, ...]] = set()
     wrong, refused, right = [], [], 0
@@ -126,7 +126,7 @@ def test_files_of_all_languages_are_read_or_refused_and_none_is_read_wrongly(eve
                 wrong.append((name, lines, found))
     assert not wrong, wrong[:5]
     # Their words for the halves of the day have digits in them, and signs.
-    assert {name.split()[0] for name, *_ in refused} <= {"blo", "tok"}, refused
+    assert {name.partition("_")[0].split()[0] for name, *_ in refused} <= {"blo", "tok"}, refused
     assert all(name in why for name, _, why in refused)
     assert right > least
 
