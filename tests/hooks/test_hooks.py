@@ -22,7 +22,10 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from wa.connection.context import system_now
 from wa.connection.incoming.events import apply_event
 from wa.hooks import deliveries, replies, table, webhook
+from wa.hooks.serving import runner
+from wa.hooks.serving import worker as worker_module
 from wa.hooks.serving.backlog import Backlog, Known, is_due
+from wa.hooks.serving.worker import Worker
 from wa.record.events import log
 from wa.settings import parse_settings
 from wa.store.database import BATCH
@@ -500,6 +503,57 @@ def test_what_is_told_while_a_hook_looks_at_an_empty_log_was_not_deleted(store, 
     backlog.fill(store, NOW)
     assert ([each.numbers for each in backlog.known.values()], backlog.read_to) == ([[1]], 1)
     assert table.get(store, "bot")["missed"] == 0
+
+
+def test_what_a_hook_reads_on_while_it_is_asked_whether_it_is_done_is_not_done(store, bot):
+    """The end of the connection is told last, and the process ends once all hooks are done."""
+    backlog = Backlog(table.get(store, bot()))
+    put(store, "Hello")
+
+    class Read(dict):
+        def values(self):
+            found = list(super().values())
+            backlog.fill(store, NOW)
+            return found
+
+    backlog.known = Read()
+    assert not backlog.is_empty_up_to(log.newest(store))
+
+
+def test_a_hook_that_its_own_outcome_pauses_hears_no_more_before_anybody_else_looks(
+    home, store, wa, receiver
+):
+    wa("hooks", "add", "web", "--webhook", receiver.url)
+    put(store, "one", "two")
+    receiver.answer = lambda event: 410
+    worker = Worker(home, SETTINGS, system_now, table.get(store, "web"))
+    worker._step(store)
+    wait_for(lambda: worker._results)
+    worker._step(store)
+    assert (table.get(store, "web")["status"], worker._backlog.running()) == ("paused", 0)
+    assert [row["status"] for row in deliveries.recent(store, 1, 10)] == ["failed"]
+
+
+def test_a_hook_whose_worker_died_is_served_though_the_store_does_not_change(
+    home, store, wa, bot, monkeypatch
+):
+    """The hook hears of what was told before, and of nothing more that would be a change."""
+    bot()
+    put(store, "Hello")
+    opened, failed = runner.Store, []
+
+    def fail_at_first(*args, **options):
+        if (name := threading.current_thread().name) not in failed:
+            failed.append(name)
+            raise sqlite3.OperationalError("unable to open database file")
+        return opened(*args, **options)
+
+    for module in (runner, worker_module):
+        monkeypatch.setattr(module, "Store", fail_at_first)
+    monkeypatch.setattr(runner, "WATCH_SECONDS", 0.05)
+    with runner.Runner(home, SETTINGS, system_now):
+        settled(wa, 1)
+    assert failed == ["hooks", "hook bot"]
 
 
 def test_outcomes_are_kept_for_a_week_and_failures_until_they_are_tried(store, wa, bot):

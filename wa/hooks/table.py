@@ -79,6 +79,12 @@ def get(store: Store, name: str) -> Row:
     return _shown(row)
 
 
+def status(store: Store, hook_id: int) -> str | None:
+    """Return `active`, `paused` or `resting`; None for a hook that was removed."""
+    found: str | None = store.value("SELECT status FROM hooks WHERE id = ?", [hook_id])
+    return found
+
+
 def listing(store: Store) -> list[Row]:
     """Return all hooks by name."""
     return [_shown(row) for row in store.rows("SELECT * FROM hooks ORDER BY name")]

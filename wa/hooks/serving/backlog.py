@@ -58,8 +58,10 @@ class Backlog:
 
     def is_empty_up_to(self, newest: int) -> bool:
         """Return whether all events up to a place are handed over, or are to be handed over later."""
-        left = any(each.is_running or each.not_before is None for each in list(self.known.values()))
-        return self.read_to >= newest and not left
+        if self.read_to < newest:
+            return False
+        # Afterwards: what was read in between is known by now.
+        return not any(each.is_running or each.not_before is None for each in list(self.known.values()))
 
     def running(self) -> int:
         """Return how many are being handed over."""

@@ -78,15 +78,13 @@ class Runner:
 
     def _watch(self) -> None:
         """Have the workers look whenever the store has changed; begin and end them as hooks come and go."""
-        try:
-            store = Store(self._home, busy_seconds=BUSY_SECONDS)
-        except (OSError, sqlite3.Error):
-            return
+        store: Store | None = None
         seen, pruned, is_synced = -1, -PRUNE_SECONDS, False
         try:
             while not self._ending.is_set():
                 asked = self._asked
                 try:
+                    store = store or Store(self._home, busy_seconds=BUSY_SECONDS)
                     if time.monotonic() - pruned > PRUNE_SECONDS:
                         deliveries.prune(store, self._now())
                         sessions.prune(store, self._now())
@@ -95,17 +93,19 @@ class Runner:
                         table.remove_left(store)
                         alert.sync(store, self._settings, self._now())
                         is_synced = True
-                    if (version := store.version()) != seen:
+                    are_alive = all(worker.is_alive for worker in self._workers.values())
+                    if (version := store.version()) != seen or not are_alive:
                         self._follow(store)
                         seen = version
                     self._newest = events.newest(store)
-                except sqlite3.Error as error:  # of a damaged store, the owner tells
+                except (OSError, sqlite3.Error) as error:  # of a damaged store, the owner tells
                     log.info("the hooks cannot be read: %s", error)
                 self._done = asked
                 self._work.wait(WATCH_SECONDS)
                 self._work.clear()
         finally:
-            store.close()
+            if store is not None:
+                store.close()
 
     def _are_idle(self) -> bool:
         """Return whether all events are handed over that could be."""

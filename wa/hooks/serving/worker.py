@@ -58,11 +58,15 @@ class Worker:
     def follow(self, hook: Row) -> bool:
         """Look at the log soon. Return False if another worker has to: the hook was edited, or this died."""
         is_edited = any(self.hook[name] != hook[name] for name in hook if name not in _MOVING)
-        if is_edited or not self._thread.is_alive():
+        if is_edited or not self.is_alive:
             return False
-        self.hook["status"] = hook["status"]
         self._work.set()
         return True
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it works, and has not died."""
+        return self._thread.is_alive()
 
     def is_done_up_to(self, newest: int) -> bool:
         """Return whether all events up to a place are handed over, or are to be handed over later."""
@@ -106,6 +110,8 @@ class Worker:
             number, result = self._results[0]
             self._settle(store, number, result)
             self._results.popleft()
+        # From the store, and not from `follow`: what was settled just now may have stopped the hook.
+        self.hook["status"] = table.status(store, self.hook["id"])
         if self.hook["status"] != "active" or self._ending.is_set():
             return
         now = self._now()
