@@ -58,6 +58,12 @@ def of_chat(session, person):
     return rows(session, query, person.lid).get(person.lid)
 
 
+def in_step_with(session, person, chat, *expected):
+    """Wait until the library has the person's app state, and muted until, pinned and archived of a chat."""
+    in_step(session, person)  # a version is stored before what came with it
+    wait_for(lambda: of_chat(session, chat) == expected, what=f"{expected} of the chat")
+
+
 def pin(person, on=True):
     """Return the setting that a chat is pinned."""
     return ["pin_v1", person.lid], {"pinAction": {"pinned": on}}
@@ -72,6 +78,7 @@ def set_by_phone(person, kind, jid):
 def test_a_contact_saved_on_the_phone_has_that_name_here(device, listener, adam, reem):
     reem.set(contacts={adam.number: "Adam Ali"})
     in_step(device.home.session, reem)
+    wait_for(lambda: name_of(device.home.session, adam) == "Adam Ali", what="the name in the address book")
     adam.send(reem, "Who am I?")
     device.alone()
     device.listening()
@@ -86,16 +93,14 @@ def test_settings_of_a_chat_come_from_the_phone_and_go_again(device, listener, t
     )
     reem.write_settings("regular_low", (["markChatAsRead", adam.lid], read))
     reem.write_settings("regular_high", (["mute", adam.lid], muted))
-    in_step(device.home.session, reem)
-    assert of_chat(device.home.session, adam) == (1_900_000_000, 1, 1)
+    in_step_with(device.home.session, reem, adam, 1_900_000_000, 1, 1)
     device.alone()
     device.listening()
     (listed,) = wait_for(lambda: device.json("chats", "--archived", "--pinned", "--muted"), what="the chat")
     assert (listed["id"] in (adam.pn, adam.lid), listed["muted_until"]) == (True, 1_900_000_000)
     reem.write_settings("regular_low", pin(adam, on=False))
     reem.write_settings("regular_low", (["markChatAsRead", adam.lid], None))
-    in_step(device.home.session, reem)
-    assert of_chat(device.home.session, adam) == (1_900_000_000, 0, 1)
+    in_step_with(device.home.session, reem, adam, 1_900_000_000, 0, 1)
     wait_for(lambda: not device.json("chats", "--pinned"), what="the next look at the library's database")
     assert device.json("chats", "--archived")
     assert device.json("send", adam.number, "and we go on")["status"] == "sent"
@@ -107,8 +112,7 @@ def test_a_device_that_was_away_catches_up(device, listener, adam, reem):
     for number in range(2 * PATCHES_AT_ONCE + 1):
         reem.write_settings("regular_low", pin(adam, on=number % 2 == 0))
     device.listening()
-    in_step(device.home.session, reem)
-    assert of_chat(device.home.session, adam)[1] == 1
+    in_step_with(device.home.session, reem, adam, 0, 1, 0)
 
 
 def test_a_new_device_begins_with_a_snapshot_and_later_patches(clients, town, newcomer, memory_path):
@@ -139,8 +143,7 @@ def test_what_one_device_sets_reaches_the_phone_and_the_other_device(
     device, listener, town, tablet, adam, reem
 ):
     tablet.call("chatModify", {"pin": True}, adam.lid)
-    in_step(device.home.session, reem)
-    assert of_chat(device.home.session, adam) == (0, 1, 0)
+    in_step_with(device.home.session, reem, adam, 0, 1, 0)
     assert set_by_phone(reem, "pin_v1", adam.lid) == {"pinAction": {"pinned": True}}
     tablet.call("addOrEditContact", adam.pn, {"fullName": "Adam of the Tablet", "firstName": "Adam"})
     in_step(device.home.session, reem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import wait_for
+from impatient import patient_with_recipients
 
 pytest_plugins = ["linked_fixture"]
 
@@ -73,6 +74,7 @@ def test_a_notice_by_number_alone_is_missed_by_the_library(device, listener, tow
 
 def test_a_device_linked_while_we_were_away_gets_the_next_message(device, listener, reem, adam, link):
     device.json("send", adam.number, "to your phone")
+    notices_taken(reem)
     device.alone()
     desktop = link(adam)
     assert [each["pending"] for each in reem.devices().values()] == [2]
@@ -147,13 +149,17 @@ def test_without_a_listener_a_person_who_reinstalled_reads_the_next_message(devi
     assert wait_for(lambda: read(adam, row), what="the message to be read")["text"] == "to your new phone"
 
 
-def test_a_message_to_a_phone_that_is_off_is_said_to_be_sent_before_the_wait_for_its_answer(device, newcomer):
+def test_a_message_to_a_phone_that_is_off_is_said_to_be_sent_before_the_wait_for_its_answer(
+    device, newcomer, reem
+):
     device.alone()
-    sending = device.start("send", newcomer("Zoe", receipts=[]).number, "when you are back", "--json")
-    assert sending.event(lambda row: row["status"] == "sent")
+    zoe, program = newcomer("Zoe", receipts=[]), patient_with_recipients(60)
+    sending = device.start("send", zoe.number, "when you are back", "--json", program=program)
+    row = sending.event(lambda row: row["status"] == "sent")
     assert sending.popen.poll() is None
     assert device.is_held
-    assert sending.finish().code == 0
+    zoe.receipt(reem, [row["message_id"]], "delivered")
+    assert sending.finish(30).code == 0
 
 
 @pytest.mark.parametrize("with_listener", [True, False], ids=["with a listener", "without one"])

@@ -77,8 +77,9 @@ def test_a_group_is_made_and_changed_and_each_person_told_apart(device, listener
     )]  # fmt: skip
     wait_for(lambda: len(notices(device, group)) == 8, what="the notices")
     assert notices(device, group) == [*expected, "Reset the invite link", f"Left: @{reem.number}"]
-    events = [each for each in listener.messages if each["chat_jid"] == group]
-    assert len({each["id"] for each in events}) == len(events) == 9
+    ids = lambda: [each["id"] for each in listener.messages if each["chat_jid"] == group]  # noqa: E731
+    wait_for(lambda: len(ids()) >= 9, what="the lines of the listener")
+    assert len({*ids()}) == len(ids()) == 9
 
 
 def test_what_the_cut_line_leaves_unknown_is_done_once_and_seen_at_the_next_look(

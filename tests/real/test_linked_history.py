@@ -15,20 +15,17 @@ import pytest
 from conftest import WA, wait_for
 from fork_server import Forked
 from impatient import impatient_with_phone
-from linked import DAY, Command, past
+from linked import DAY, past
 
 pytest_plugins = ["linked_fixture"]
-SOON = 0.5
+SOON, LONG = 0.5, 3
+"""Seconds after which a slow phone answers, and for which a command waits for a phone that does answer."""
 
 
 def fetch(device, chat, *args, phone=None):
     """Start `wa history fetch`, which waits `phone` seconds for each answer, or as long as it does."""
-    words = ["history", "fetch", chat, *args]
-    if phone is None:
-        return device.start(*words)
-    command = Command([*impatient_with_phone(phone), *words], device.environment(), device.home.path.parent)
-    device._started.append(command)
-    return command
+    program = None if phone is None else impatient_with_phone(phone)
+    return device.start("history", "fetch", chat, *args, program=program)
 
 
 def stored(device, sql, *params):
@@ -49,6 +46,19 @@ def asked(device, chat):
     rows = stored(device, "SELECT args FROM requests WHERE kind = 'fetch-history' ORDER BY id")
     found = [json.loads(args) for (args,) in rows]
     return [each for each in found if each["chat_jid"] == chat]
+
+
+@pytest.fixture
+def begin(device, friend, reem):
+    """Start `wa history fetch` with a friend; return it once the phone was asked."""
+
+    def start(*args):
+        before = len(requests_of(reem))
+        command = fetch(device, friend.number, *args)
+        wait_for(lambda: len(requests_of(reem)) > before, what="the request")
+        return command
+
+    return start
 
 
 def requests_of(person):
@@ -92,14 +102,10 @@ def test_the_phone_answers_part_by_part_beside_a_listener_and_alone(device, frie
 
 
 def test_a_phone_that_falls_silent_interrupts_and_the_same_command_goes_on(device, friend, reem):
-    reem.fault(answer_delay={"seconds": SOON, "count": 1})
-    before = len(requests_of(reem))
-    command = fetch(device, friend.number, "--max", "100", "--json", phone=2 * SOON)
-    wait_for(lambda: len(requests_of(reem)) > before, what="the first request")
-    reem.fault(no_answer={"count": 1})
-    done = command.finish()
+    reem.fault(no_answer={"skip": 1, "count": 1})
+    done = fetch(device, friend.number, "--max", "100", "--json", phone=LONG).finish()
     assert (done.code, done.error["code"], done.out) == (7, "network-error", "")
-    assert "has not answered within 1 seconds" in done.error["message"]
+    assert f"has not answered within {LONG} seconds" in done.error["message"]
     assert "50 older messages came before that" in done.error["message"]
     assert checkpoint(device, friend.pn) == ("interrupted", 51)
     assert fetch(device, friend.number, "--json").finish().json["received"] == 50
@@ -107,7 +113,7 @@ def test_a_phone_that_falls_silent_interrupts_and_the_same_command_goes_on(devic
 
 
 def test_a_late_answer_is_recorded_and_the_next_command_goes_on_behind_it(device, friend, reem):
-    reem.fault(answer_delay={"seconds": 3 * SOON, "count": 1})
+    reem.fault(answer_delay={"seconds": LONG, "count": 1})
     assert fetch(device, friend.number, phone=SOON).finish().code == 7
     wait_for(lambda: checkpoint(device, friend.pn) == ("interrupted", 51), what="the late answer")
     assert fetch(device, friend.number, "--json").finish().json["added"] == 50
@@ -115,11 +121,9 @@ def test_a_late_answer_is_recorded_and_the_next_command_goes_on_behind_it(device
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
-def test_a_signal_cancels_and_the_same_command_resumes(device, friend, reem, number):
+def test_a_signal_cancels_and_the_same_command_resumes(device, begin, friend, reem, number):
     reem.fault(no_answer={"count": 1})
-    command = fetch(device, friend.number)
-    wait_for(lambda: asked(device, friend.pn), what="the request")
-    done = command.stop(number)
+    done = begin().stop(number)
     assert (done.code, done.out) == (130 if number == signal.SIGINT else 0, "")
     assert checkpoint(device, friend.pn) == ("cancelled", 1)
     assert fetch(device, friend.number, "--json").finish().json["received"] == 50
@@ -142,11 +146,9 @@ def test_a_terminal_shows_how_far_it_is(device, friend, reem):
     assert "50/70" in shown.decode()
 
 
-def test_a_killed_command_leaves_nothing_in_the_way(device, friend, reem):
+def test_a_killed_command_leaves_nothing_in_the_way(device, begin, friend, reem):
     reem.fault(answer_delay={"seconds": SOON, "count": 1})
-    command = fetch(device, friend.number)
-    wait_for(lambda: asked(device, friend.pn), what="the request")
-    command.kill()
+    begin().kill()
     wait_for(lambda: checkpoint(device, friend.pn)[1] == 51, what="the answer to nobody")
     assert fetch(device, friend.number, "--json").finish().json["added"] == 50
     assert checkpoint(device, friend.pn) == ("completed", 101)

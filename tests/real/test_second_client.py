@@ -183,7 +183,7 @@ def test_what_wa_does_with_a_message_is_seen_by_baileys(scene):
     device.ok("react", chat, sent, "👍")
     device.ok("edit", chat, sent, "after")
     device.ok("delete", chat, sent)
-    wait_for(lambda: len(seen()[1]) == 2, what="an edit and a deletion")
+    wait_for(lambda: seen()[0] and len(seen()[1]) == 2, what="a reaction, an edit and a deletion")
     reactions, (edit, deletion) = seen()
     assert (reactions, "after" in edit, deletion) == (["👍"], True, "None")
 

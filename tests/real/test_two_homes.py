@@ -209,7 +209,7 @@ def test_in_a_chat_of_two_each_change_is_seen_by_the_other_and_on_both_phones(fo
         one.does(kind, chat, sent, one.person, *words)
     for phone in (one.person, other.person):
         wait_for(lambda phone=phone: phone.shows(sent)["text"] == "for you", what="the edit")
-        assert phone.shows(sent)["reactions"] == {}
+        wait_for(lambda phone=phone: phone.shows(sent)["reactions"] == {}, what="the end of the reaction")
     one.does("delete", chat, sent, one.person)
     for phone in (one.person, other.person):
         wait_for(lambda phone=phone: phone.shows(sent)["deleted"] == one.person.number, what="the end")

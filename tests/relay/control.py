@@ -167,6 +167,7 @@ class Api(AccountApi):
     async def do_fault(self, number: str, **faults: Any) -> Answer:
         """Set faults of an account; null clears one; {"count": n} in a fault limits how often it strikes.
 
+        {"skip": n} lets it strike only after so many times at which it would have.
         ack_error={"code": 479}: refuse a message with <ack error=…>, and do not deliver it
         ack_delay={"seconds": 3}: deliver, and acknowledge late
         never_ack={}: deliver, and never acknowledge

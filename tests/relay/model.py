@@ -142,8 +142,14 @@ class Account:
         return JID(str(10**14 + int.from_bytes(digest, "big") % (9 * 10**14)), LID)
 
     def take_fault(self, name: str) -> dict[str, Any] | None:
-        """Return a fault that is set, and count it down; without a count it stays until it is cleared."""
+        """Return a fault that is set, and count it down; without a count it stays until it is cleared.
+
+        With a `skip`, it does not strike so many times before.
+        """
         fault = self.faults.get(name)
+        if fault is not None and fault.get("skip"):
+            fault["skip"] -= 1
+            return None
         if fault is not None and "count" in fault:
             fault["count"] -= 1
             if fault["count"] <= 0:

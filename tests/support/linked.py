@@ -129,10 +129,16 @@ class Device:
         return {**there, **home, "WA_SEND_SPACING": "0", **settings}
 
     def start(
-        self, *args: str, stdin: str = "", options: dict[str, Any] | None = None, **env: str
+        self,
+        *args: str,
+        stdin: str = "",
+        options: dict[str, Any] | None = None,
+        program: list[str] | None = None,
+        **env: str,
     ) -> Command:
-        """Start `wa ARGS`."""
-        made = Command([WA, *args], self.environment(**env), self._folder, stdin, **(options or {}))
+        """Start `wa ARGS`; `program` names another one to start."""
+        words, env = [*(program or [WA]), *args], self.environment(**env)
+        made = Command(words, env, self._folder, stdin, **(options or {}))
         self._started.append(made)
         return made
 

@@ -8,6 +8,8 @@ import json
 import os
 import re
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import pytest
+from conftest import Process
 from npm import npm_folder
 from web_client import SECRET
 
@@ -73,6 +76,18 @@ class Site:
         process = self.running.pop(command)
         process.terminate()
         process.communicate()
+
+    @contextmanager
+    def held(self, command: str) -> Iterator[None]:
+        """Let a process stand still during the block, while it does not write."""
+        process = self.running[command]
+        with contextlib.closing(sqlite3.connect(self.home / "wa.db", 30, isolation_level=None)) as store:
+            store.execute("BEGIN IMMEDIATE")
+            Process(process).suspend()
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     def wa(self, *args: str, stdin: str = "") -> Any:
         """Run a command on the home; return its JSON, if it prints any."""
