@@ -251,6 +251,16 @@ def test_what_a_program_did_not_take_is_kept_and_tried_again_on_request(
     wait_for(lambda: store.row("SELECT message, status FROM scheduled_messages") == reply)
 
 
+@pytest.mark.parametrize("change", [["edit", "bot", "--draft"], ["pause", "bot"], ["remove", "bot"]])
+def test_nothing_is_handed_over_by_a_hook_as_it_was_before_a_change(wa, bot, contact, home, store, change):
+    """A process learns of a change a second later, and of a new message at once."""
+    worker = Worker(home, SETTINGS, system_now, table.get(store, bot()))
+    assert wa("hooks", *change).code == 0
+    put(store, "hello")
+    worker._step(store)
+    assert store.value("SELECT count(*) FROM hook_deliveries") == 0
+
+
 def test_a_paused_hook_hears_of_all_when_it_goes_on(wa, spawn, bot, contact, home, store):
     bot()
     wa("hooks", "pause", "bot")

@@ -57,8 +57,7 @@ class Worker:
 
     def follow(self, hook: Row) -> bool:
         """Look at the log soon. Return False if another worker has to: the hook was edited, or this died."""
-        is_edited = any(self.hook[name] != hook[name] for name in hook if name not in _MOVING)
-        if is_edited or not self.is_alive:
+        if self._is_edited(hook) or not self.is_alive:
             return False
         self._work.set()
         return True
@@ -118,9 +117,17 @@ class Worker:
         self._backlog.fill(store, now)
         room = (AT_ONCE if self.hook["exec"] else 1) - self._backlog.running()
         for number, known in self._backlog.due(now):
-            if room <= 0:
+            if room <= 0 or not self._is_to_go_on(store):
                 return
             room -= self._begin(store, number, known)
+
+    def _is_edited(self, hook: Row) -> bool:
+        return any(self.hook[name] != hook[name] for name in hook if name not in _MOVING)
+
+    def _is_to_go_on(self, store: Store) -> bool:
+        """Return whether the hook is there, active and not edited; the runner learns that a moment later."""
+        found = next((row for row in table.listing(store) if row["id"] == self.hook["id"]), None)
+        return found is not None and found["status"] == "active" and not self._is_edited(found)
 
     def _begin(self, store: Store, number: int, known: Known) -> bool:
         """Begin to hand over an event, on a thread of its own. Return whether that was begun."""
