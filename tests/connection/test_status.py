@@ -16,7 +16,7 @@ from wa.connection.context import system_now
 from wa.connection.status import line_of
 from wa.queue import attention, rows
 from wa.store import files
-from wa.store.locks import FileLock, Heartbeat, last_holder, lock_holder
+from wa.store.locks import FileLock, Heartbeat, lock_holder, look
 from wa.times import to_iso
 
 NOBODY = "nothing is running that will send it"
@@ -121,8 +121,8 @@ def test_a_process_that_is_really_stopped_and_goes_on_is_seen(wa, home, spawn: C
 def test_a_killed_owner_and_when_it_was_last_there(wa, home, spawn):
     listener = spawn("listen")
     wait_for(lambda: wa("status", "--json").json["connection"] == "connected")
-    beat = (lock_holder(home.session_lock) or {})["heartbeat"]
     listener.kill()
+    beat = look(home.session_lock)[1]["heartbeat"]
     found = wa("status", "--json").json
     assert (found["connection"], found["connection_since"]) == ("none", beat)
     assert found["connection_reason"] == f"`wa listen` (pid {listener.pid}) was killed"
@@ -138,7 +138,7 @@ def test_a_reader_never_meets_half_of_what_the_owner_writes(home, clock, held):
 
 
 def test_a_home_without_any_owner_so_far(home, clock):
-    assert last_holder(home.session_lock) == {}
+    assert look(home.session_lock) == (None, {})
     line = line_of(home, clock())
     assert (line.state, line.since, line.reason) == ("none", None, None)
 

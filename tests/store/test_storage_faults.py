@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import ADAM, REEM, REEM_JID, TESTS, WA, Result, delivered, is_connected, wait_for
@@ -24,6 +25,7 @@ from locking import locked
 from wa.connection import deliver
 from wa.connection.context import system_now
 from wa.connection.incoming import recorder
+from wa.store import locks
 from wa.store.locks import FileLock
 from wa.store.paths import Home
 from wa.store.wake import WakeSocket, wake_owner
@@ -695,6 +697,47 @@ def test_a_lock_held_in_this_process_is_not_taken_twice(home):
     first.release()
     assert second.acquire()
     second.release()
+
+
+def test_a_lock_that_another_process_only_looks_at_is_taken(home, monkeypatch):
+    """A migration or a link would be refused because somebody asked for the status."""
+    home.prepare()
+    with home.session_lock.open("w") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        over = SimpleNamespace(sleep=lambda seconds: fcntl.flock(looking, fcntl.LOCK_UN))
+        monkeypatch.setattr(locks, "time", over)
+        lock = FileLock(home.session_lock)
+        assert lock.acquire()
+        lock.release()
+
+
+def test_a_lock_that_was_just_taken_says_nothing_of_its_last_holder(home, wa):
+    """`wa status` would tell to kill a process that has ended, and whose number another one may have."""
+    home.prepare()
+    first, second = FileLock(home.session_lock), FileLock(home.session_lock)
+    assert first.acquire()
+    first.release({"pid": 1, "command": "listen", "heartbeat": "2026-11-20T12:00:00.000Z"})
+    assert second.acquire()
+    assert locks.look(home.session_lock) == ({}, {})
+    assert wa("status", "--json").json["connection"] == "connecting"
+    second.release()
+
+
+def test_what_the_last_holder_left_is_read_while_nobody_can_take_the_lock(home, monkeypatch):
+    """A process that starts at that moment would be said to be killed."""
+    home.prepare()
+    lock = FileLock(home.session_lock)
+    assert lock.acquire()
+    lock.release({"pid": 1})
+    read = os.pread
+
+    def read_under_the_lock(fd, *place):
+        with home.session_lock.open() as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return read(fd, *place)
+
+    monkeypatch.setattr(os, "pread", read_under_the_lock)
+    assert locks.look(home.session_lock) == (None, {"pid": 1})
 
 
 @pytest.mark.timeout(100)

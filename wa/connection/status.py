@@ -15,7 +15,7 @@ from wa.queue.jobs import table as jobs
 from wa.record import messages
 from wa.store.database import Row, Store
 from wa.store.device import linked_account
-from wa.store.locks import describe_holder, last_holder, lock_holder
+from wa.store.locks import describe_holder, look
 from wa.store.paths import Home
 from wa.times import format_duration, from_iso, to_iso
 from wa.values import Value
@@ -68,9 +68,8 @@ def _restart(owner: dict[str, Any]) -> str:
 
 def line_of(home: Home, now: datetime) -> Line:
     """Return the state of the line at `now`."""
-    owner = lock_holder(home.session_lock)
+    owner, last = look(home.session_lock)
     if owner is None:
-        last = last_holder(home.session_lock)
         if last.get("error"):
             reason = f"{describe_holder(last)} ended: {last['error']}"
             error = (last.get("code") or "internal", last.get("hint"))

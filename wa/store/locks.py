@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Any
 
 from wa.errors import WaError
 from wa.store.files import storage_error
+
+LOOKS, LOOK_SECONDS = 100, 0.005
+"""How often a lock is tried that others only look at, and the seconds between two tries."""
 
 
 class FileLock:
@@ -30,15 +34,15 @@ class FileLock:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise storage_error(error, self._path) from error
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
+        if not _is_taken(fd, wait=wait):
             os.close(fd)
             return False
         if not self._still_there(fd):  # another program removed the file: a lock on it guards nothing
             os.close(fd)
             return self.acquire(wait=wait)
         self._fd = fd
+        with suppress(OSError):  # what the holder before left is not true of this one
+            os.pwrite(fd, b" " * os.fstat(fd).st_size, 0)
         return True
 
     def _still_there(self, fd: int) -> bool:
@@ -63,7 +67,7 @@ class FileLock:
         os.pwrite(self._fd, text, 0)
 
     def release(self, last: dict[str, Any] | None = None) -> None:
-        """Release the lock; the file stays, with `last` as JSON for `last_holder`, or empty."""
+        """Release the lock; the file stays, with `last` as JSON for `look`, or empty."""
         if self._fd is not None:
             if last is None:
                 os.ftruncate(self._fd, 0)
@@ -139,32 +143,47 @@ def describe_holder(holder: dict[str, Any]) -> str:
     return f"`wa {holder['command']}` (pid {holder.get('pid')})"
 
 
-def lock_holder(path: Path) -> dict[str, Any] | None:
-    """Return the data that the holder of a lock wrote into its file; None when no process holds it.
+def _is_taken(fd: int, *, wait: bool) -> bool:
+    """Take a lock for this process alone. Return False when another one has it, or looks for too long."""
+    for _ in range(LOOKS):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            return True
+        except BlockingIOError:
+            pass
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        fcntl.flock(fd, fcntl.LOCK_UN)  # nobody has it alone: `lock_holder` looks, for an instant
+        time.sleep(LOOK_SECONDS)
+    return False
 
-    This takes the lock, shared, for an instant: a process that wants the lock just then has to try again
-    a moment later.
+
+def lock_holder(path: Path) -> dict[str, Any] | None:
+    """Return the data that the holder of a lock wrote into its file; None when no process holds it."""
+    return look(path)[0]
+
+
+def look(path: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Return the data of a lock's holder, or None when there is none, and what the last one left, or {}.
+
+    This takes the lock, shared, for an instant; `acquire` tries again then.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return None
+        return None, {}
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return None
-    except BlockingIOError:
-        written = os.pread(fd, 16384, 0)
+        is_held = False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            is_held = True
+        found = _read(os.pread(fd, 16384, 0))  # with the lock: nobody takes it meanwhile
     finally:
         os.close(fd)
-    return _read(written)
-
-
-def last_holder(path: Path) -> dict[str, Any]:
-    """Return what the last holder of a lock left in its file; {} if that is nothing."""
-    try:
-        return _read(path.read_bytes()[:16384])
-    except OSError:
-        return {}
+    return (found, {}) if is_held else (None, found)
 
 
 def _read(written: bytes) -> dict[str, Any]:
