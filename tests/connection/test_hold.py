@@ -10,9 +10,11 @@ from conftest import own, wait_for
 
 from wa.connection.context import Context, system_now
 from wa.connection.hold import serve, stop_signals
+from wa.connection.owner import LET_GO_SECONDS, Owner
 from wa.queue.send import Scope
 from wa.settings import parse_settings
-from wa.store.locks import lock_holder
+from wa.store.locks import FileLock, lock_holder
+from wa.whatsapp.signals import CaughtUp, Disconnected
 
 
 def test_a_second_signal_in_the_midst_of_the_first_is_left_alone():
@@ -51,3 +53,26 @@ def test_a_sender_that_is_woken_for_its_end_before_it_sleeps_ends(home, store, m
     monkeypatch.setattr(threading.Event, "clear", clear_late)
     own(system_now, is_about_to_sleep.is_set)
     assert lock_holder(home.session_lock) is None
+
+
+def test_a_signal_while_the_signals_of_a_closed_line_are_dropped_ends_nothing(home, store):
+    """The transport has threads of its own, and tells what it has to tell at any moment."""
+    context = Context(home, parse_settings(os.environ, lambda: "UTC"), store)
+    lock = FileLock(home.session_lock)
+    assert lock.acquire()
+    owner = Owner(home, context.settings, context.transport, system_now, lock, "listen", Scope.ALL)
+
+    class Told:
+        @property
+        def __class__(self):
+            owner._notify(CaughtUp())
+            return Told
+
+    try:
+        owner._signals.extend([Told(), Disconnected("the line dropped")])
+        owner._recorder.seconds_unwritten = lambda: LET_GO_SECONDS + 1
+        owner._watch_files()
+        assert not any(isinstance(each, Disconnected) for each in list(owner._signals))
+    finally:
+        owner.stop()
+        owner._finish()

@@ -237,7 +237,7 @@ class Owner:
         lets_go = self._recorder.seconds_unwritten() > LET_GO_SECONDS
         if lets_go and not self._is_let_go:
             self._transport.disconnect()
-            for told in [each for each in self._signals if isinstance(each, OF_THE_LINE)]:
+            for told in [each for each in self._signals.copy() if isinstance(each, OF_THE_LINE)]:
                 self._signals.remove(told)  # by the line that is closed now: it no longer holds
             self._disconnected(f"what arrives cannot be stored: {self._recorder.spool.trouble}")
         self._is_let_go = lets_go
