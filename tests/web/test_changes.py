@@ -205,6 +205,40 @@ def test_a_server_that_is_too_busy_to_look_withdraws_it_or_says_that_it_may_be_d
     assert (reply.status, reply.code, done_with(home)) == expected
 
 
+def test_what_is_cut_off_late_in_its_work_is_not_said_to_have_waited_in_vain(api, monkeypatch):
+    """The answer to one that waited too long for its turn is that nothing was done."""
+    monkeypatch.setattr("wa.connection.programs.work.TURN_SECONDS", 0)
+    begun, free = threading.Event(), threading.Event()
+    pool = api.work._writer
+
+    class Waiting:
+        get, _put = pool._waiting.get, pool._waiting.put
+
+        def put(self, item):
+            self._put(item)
+            if item is not None:
+                assert begun.wait(30)
+
+    monkeypatch.setattr(pool, "_waiting", Waiting())
+
+    def work(context):
+        begun.set()
+        free.wait(30)
+
+    async def cut_off():
+        asking = asyncio.ensure_future(api.work.write(work))
+        while not begun.is_set():
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asking
+
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(cut_off())
+    finally:
+        free.set()
+
+
 def test_a_server_that_is_too_busy_to_look_does_not_say_that_a_message_was_refused(
     api, wa, store, monkeypatch
 ):

@@ -56,12 +56,17 @@ class Pool:
         future: Future[T] = Future()
         self._waiting.put((future, act))
         # No wait_for: up to Python 3.11 it forgets that it is cancelled when the work is done at that moment.
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(TURN_SECONDS, future.cancel)  # it cancels what has not begun
+        is_late: list[bool] = []
+
+        def refuse() -> None:
+            if future.cancel():  # it has not begun
+                is_late.append(True)
+
+        timer = asyncio.get_running_loop().call_later(TURN_SECONDS, refuse)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
-            if timer.when() > loop.time():
+            if not is_late:  # the server ends, and this may be half done
                 raise
             hint = "nothing was done; try again"
             raise WaError("in-use", "too many requests wait for the store", hint) from None
