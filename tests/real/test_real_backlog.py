@@ -118,7 +118,7 @@ def test_every_message_of_people_known_only_by_hidden_id_is_recorded(lived_in):
     lived_in.link_quickly()
     sent = [each for person in people for each in person.send_many(lived_in.us, map(str, range(80)))]
     process = lived_in.start("listen")
-    lived_in.wait_until_recorded(30)
+    lived_in.wait_until_recorded()
     lived_in.stop(process)
     assert recorded(lived_in) == sent
 

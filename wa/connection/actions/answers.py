@@ -12,6 +12,7 @@ from wa.connection.incoming.events import apply_event
 from wa.errors import WaError
 from wa.media import received
 from wa.record import messages, reads, write
+from wa.record.groups import members
 from wa.record.retention import ledger
 from wa.record.search import with_file
 from wa.store.database import Row, Store
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 50
 """The most older messages that the phone is asked for at once."""
+MOST_LOOKS = 3
+"""The most times that the list of our groups is asked for while their members change."""
 
 
 def answer(store: Store, transport: Transport, now: datetime, row: Row) -> None:
@@ -84,13 +87,19 @@ def _fetch_history(
     return {"count": count}
 
 
-def _groups(store: Store, transport: Transport, now: datetime) -> Row:
-    events = transport.groups()
+def _groups(store: Store, transport: Transport, now: datetime, looks: int = MOST_LOOKS) -> Row:
+    """Record our groups as WhatsApp lists them.
+
+    The list is asked for again if a change was recorded meanwhile, for it may be older than that.
+    """
+    before, events = members.changes(store), transport.groups()
     with store.write():
-        for event in events:
-            apply_event(store, event, now)
-        store.set_state("groups_at", to_iso(now))
-    return {}
+        is_newest = looks == 1 or members.changes(store) == before
+        if is_newest:
+            for event in events:
+                apply_event(store, event, now)
+            store.set_state("groups_at", to_iso(now))
+    return {} if is_newest else _groups(store, transport, now, looks - 1)
 
 
 def _blocked(store: Store, transport: Transport, now: datetime) -> Row:

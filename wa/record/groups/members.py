@@ -14,12 +14,24 @@ from wa.record.names import canonical, shown_as
 from wa.store.database import Store
 from wa.store.device import own_jids
 
+_CHANGES = "group_changes"
+"""The key in the table `state` of what `changes` returns."""
+
 
 def role(store: Store, group: str, member: str) -> str | None:
     """Return the role of a member of a group, None for somebody who is no member as far as is known."""
     sql = "SELECT role FROM group_members WHERE chat_jid = ? AND member_jid = ?"
     found: str | None = store.value(sql, [group, member])
     return found
+
+
+def changes(store: Store) -> int:
+    """Return a number that grows with each change of the members of a group."""
+    return int(store.value("SELECT value FROM state WHERE key = ?", [_CHANGES]) or 0)
+
+
+def _count_change(store: Store) -> None:
+    store.set_state(_CHANGES, changes(store) + 1)
 
 
 def check_in(store: Store, group: str) -> None:
@@ -47,7 +59,10 @@ def replace(store: Store, group: str, members: Iterable[tuple[str, str]], now: d
         store.insert("group_members", {"chat_jid": group, "member_jid": member, "role": role, "since": since})
     if after and (me := own_jids(store)):
         chats.note_left(store, group, now, is_in=not me.isdisjoint(after))
-    return set(before) != set(after)
+    is_changed = set(before) != set(after)
+    if is_changed:
+        _count_change(store)
+    return is_changed
 
 
 def _set_role(store: Store, group: str, member: str, role: str | None, since: int) -> None:
@@ -66,6 +81,7 @@ def _set_role(store: Store, group: str, member: str, role: str | None, since: in
 def note(store: Store, group: str, members: Iterable[tuple[str, str | None]], at: datetime) -> None:
     """Store changes of a group's members as (JID, role); the role is None for somebody who left."""
     me = own_jids(store)
+    _count_change(store)
     for member, new_role in members:
         _set_role(store, group, member, new_role, int(at.timestamp()))
         if canonical(store, member) in me:
