@@ -241,6 +241,20 @@ def test_after_a_success_the_next_brake_is_a_short_one(store, clock):
     assert until(store, clock()) == clock() + 15 * MINUTE
 
 
+def test_a_brake_that_is_released_while_the_clock_is_looked_at_does_not_come_back(store, clock, monkeypatch):
+    with store.write():
+        pacing.brake(store, clock() + HOUR)
+    look = pacing._is_a_job_ahead
+
+    def look_and_release(here, now):
+        pacing.release_brake(here)
+        return look(here, now) or True
+
+    monkeypatch.setattr(pacing, "_is_a_job_ahead", look_and_release)
+    pacing.rebase(store, clock())
+    assert "brake" not in store.state()
+
+
 def test_the_brake_is_shown_and_lifts_by_itself(wa, home, clock):
     wa("loopback", "fault", "refuse", "429")
     queued = wa("send", REEM, "Queued", "--no-wait", "--json", now=clock).json["id"]

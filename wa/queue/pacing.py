@@ -90,14 +90,12 @@ def word(block: Block | None) -> str:
 def rebase(store: Store, now: datetime) -> None:
     """Count stored moments that lie in the future as now, so that a clock set back stops nothing."""
     rows.recent(store, 1)  # a damaged queue is an error also when no row of it is looked for
-    state = store.state()
-    ahead = [key for key in ("pacing", "brake") if key in state and from_iso(state[key]["at"]) > now]
     is_a_job_ahead = _is_a_job_ahead(store, now)
-    if not ahead and not is_a_job_ahead and not rows.any_from_the_future(store, now):
+    if not _ahead(store, now) and not is_a_job_ahead and not rows.any_from_the_future(store, now):
         return
     with store.write():
-        for key in ahead:
-            store.set_state(key, {**state[key], "at": to_iso(now)})
+        for key, known in _ahead(store, now).items():  # looked at again: a brake may have come, or gone
+            store.set_state(key, {**known, "at": to_iso(now)})
         series = queued.series_from_the_future(store, now)
         rows.revive_from_the_future(store, now)
         if series:
@@ -108,6 +106,14 @@ def rebase(store: Store, now: datetime) -> None:
             from wa.queue.jobs import restore as jobs
 
             jobs.rewind(store, now)
+
+
+def _ahead(store: Store, now: datetime) -> dict[str, Any]:
+    """Return what is stored of the spacing and the brake, by key, if its moment lies in the future."""
+    state = store.state()
+    return {
+        key: state[key] for key in ("pacing", "brake") if key in state and from_iso(state[key]["at"]) > now
+    }
 
 
 def _is_a_job_ahead(store: Store, now: datetime) -> bool:
