@@ -547,9 +547,9 @@ def test_a_store_is_not_replaced_while_listen_has_the_connection(home, store, wa
     name = make(wa)
     put(store, "since", due=5)
     process = spawn("listen")
-    wait_for(
-        lambda: is_connected(home) and "groups_at" in store.state()
-    )  # wait until it has written all of its first rows
+    told = "SELECT 1 FROM events WHERE type = 'connection'"
+    # wait until it has written all of its first rows
+    wait_for(lambda: is_connected(home) and "groups_at" in store.state() and store.value(told))
     before = dump(home.store)
     error = refused(wa("backup", "restore", name, "--json"), 7, "in-use")
     assert "listen" in error["message"]
