@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sqlite3
+from contextlib import closing, suppress
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
@@ -19,10 +21,11 @@ from wa.connection.incoming.events import apply_event
 from wa.hooks import table as hooks
 from wa.record import merge_chats, messages, write
 from wa.record.events import log
-from wa.record.retention import daily, ledger
+from wa.record.retention import daily, files, ledger
 from wa.record.retention.prune import Pruning
 from wa.record.retention.restore import Restoring
 from wa.store.condition import check
+from wa.store.database import Store
 from wa.store.locks import FileLock
 from wa.times import to_iso
 from wa.whatsapp.events import Deleted, Edited, MessageReceived, Reacted, ReceiptReceived, Voted
@@ -310,6 +313,32 @@ def test_only_one_chat_only_without_an_archive_and_with_its_files(wa, store, clo
     assert stored_ids(store) == ["M5"]
     stays = next(row for row in wa("chats", "--json").json if row["id"] == REEM_JID)
     assert stays["last_message_time"] == OLD + 4
+
+
+def test_a_file_is_not_removed_under_a_message_that_takes_it_meanwhile(store, monkeypatch):
+    """Somebody sends the same file again, which is kept once."""
+    record(store, said(1))
+    path = store.home.path / "media/a.jpg"
+    path.parent.mkdir()
+    path.write_bytes(b"x")
+    with store.write():
+        write.attach_files(store, [(1, "media/a.jpg", "image")])
+    look = files._is_needed
+
+    def look_and_send(here, name):
+        found = look(here, name)
+        row = {"id": "a", "to_jid": REEM_JID, "message": "", "scheduled_at": to_iso(NOW), "media_path": name}
+        with (
+            suppress(sqlite3.OperationalError),  # it waits until the file is removed, and then makes it anew
+            closing(Store(store.home, busy_seconds=0)) as other,
+            other.write(),
+        ):
+            other.insert("scheduled_messages", {**row, "created_at": to_iso(NOW), "status": "pending"})
+        return found
+
+    monkeypatch.setattr(files, "_is_needed", look_and_send)
+    prune(store, with_files=True)
+    assert path.exists() == bool(store.value("SELECT count(*) FROM scheduled_messages"))
 
 
 # ── What does not come back ─────────────────────────────────────────────────────────────────────────

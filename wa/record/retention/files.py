@@ -41,16 +41,17 @@ def remove_noted(store: Store, removed: Removed) -> None:
     if not paths:
         return
     for path in paths:
-        if _is_needed(store, path):
-            continue
-        media, file = store.home.media.resolve(), store.home.path / path
-        if media not in file.resolve().parents or file.is_symlink():  # it would not be ours
-            continue
-        with suppress(OSError):
-            size = file.stat().st_size
-            file.unlink()
-            removed.count += 1
-            removed.size += size
+        with store.write(durable=False):  # nobody takes the file for a row meanwhile
+            if _is_needed(store, path):
+                continue
+            media, file = store.home.media.resolve(), store.home.path / path
+            if media not in file.resolve().parents or file.is_symlink():  # it would not be ours
+                continue
+            with suppress(OSError):
+                size = file.stat().st_size
+                file.unlink()
+                removed.count += 1
+                removed.size += size
     with store.write(durable=False):
         store.set_state(_KEY, None)
 
