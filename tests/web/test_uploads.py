@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -21,7 +22,7 @@ from test_serve import Server
 from web_client import SECRET, serving
 
 from wa.connection.context import system_now
-from wa.media.uploads import receiving
+from wa.media.uploads import left_behind, receiving
 from wa.queue.attention import sweep_uploads
 from wa.store.files import free_bytes
 from wa.web.api import body as bodies
@@ -358,6 +359,35 @@ def test_a_kill_at_the_commit_leaves_the_file_with_its_row_alone(home, store):
         sweep_uploads(store)
         assert len(kept(home)) == 2
     assert len(kept(home)) == 1
+
+
+def test_servers_that_start_together_sweep_together(home, store):
+    folder = home.media / "upload"
+    folder.mkdir(parents=True)
+    for name in ("a", "b"):
+        (folder / f".wa-{name}.part").write_bytes(b"text")
+    for _ in left_behind(home):
+        for path in folder.iterdir():  # by the other server
+            path.unlink()
+    assert kept(home) == []
+
+
+def test_an_upload_that_a_server_sweeps_away_before_it_has_its_lock_begins_anew(home, store, monkeypatch):
+    flock = fcntl.flock
+
+    def sweep_and_lock(file, how):
+        if how == fcntl.LOCK_EX:
+            monkeypatch.setattr(fcntl, "flock", flock)
+            sweep_uploads(store)
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", sweep_and_lock)
+    with receiving(home, 10) as upload:
+        upload.write(b"text")
+        upload.end("a.txt")
+        with store.write():
+            upload.keep()
+    assert [name[-4:] for name in kept(home)] == [".txt"]
 
 
 # ── /media/ID ───────────────────────────────────────────────────────────────────────────────────────

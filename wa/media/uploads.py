@@ -17,7 +17,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -119,19 +119,31 @@ def receiving(home: Home, size: int) -> Iterator[Upload]:
     with explained(folder):
         make_folder(folder)
         need_room(folder, size, "an upload")
-        opened = part_file(folder)
-        part = opened.__enter__()
+        opened, part = _begun(folder)
     try:
-        fcntl.flock(part, fcntl.LOCK_EX)
         yield Upload(home, part)
     finally:
         opened.__exit__(None, None, None)
 
 
+def _begun(folder: Path) -> tuple[AbstractContextManager[BinaryIO], BinaryIO]:
+    """Return a new file in a directory, with a lock on it, and the context that it is in."""
+    while True:
+        opened = part_file(folder)
+        part = opened.__enter__()
+        fcntl.flock(part, fcntl.LOCK_EX)
+        if os.fstat(part.fileno()).st_nlink:
+            return opened, part
+        opened.__exit__(None, None, None)  # `left_behind` had it before its lock
+
+
 def left_behind(home: Home) -> Iterator[tuple[Path, Path | None]]:
-    """Yield the files that killed processes left, each with the name that `keep` gave it, if it did."""
-    for path in _folder_of(home).glob(".wa-*.part"):
-        with path.open("rb") as file:
+    """Yield the files that killed processes left, each with the name that `keep` gave it, if it did.
+
+    Remove a file before you take the next one: until then it has a lock.
+    """
+    for path in list(_folder_of(home).glob(".wa-*.part")):
+        with suppress(FileNotFoundError), path.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:  # it is being written

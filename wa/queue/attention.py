@@ -62,7 +62,7 @@ def sweep_uploads(store: Store) -> None:
     """Remove what a killed server left of uploads: half a file, or a whole one without a row."""
     from wa.media import uploads
 
-    for left, kept in list(uploads.left_behind(store.home)):
+    for left, kept in uploads.left_behind(store.home):
         if kept is not None:
             with store.write():  # no other process gives an upload this name meanwhile
                 made = datetime.fromtimestamp(kept.stat().st_mtime, timezone.utc)
