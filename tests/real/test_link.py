@@ -188,7 +188,7 @@ def test_a_device_is_linked_by_a_code_that_is_typed_into_the_phone(fresh, person
 
 
 def test_a_wrong_code_links_no_device(fresh, person):
-    command = fresh.start("link", "--phone", person.number, "--json", "--timeout", "5")
+    command = fresh.start("link", "--phone", person.number, "--json", "--timeout", "8")
     code = command.event(lambda event: event["event"] == "code")["code"]
     assert not person.enter(code[:-1] + ("2" if code[-1] == "1" else "1"))
     done = command.finish()

@@ -22,7 +22,7 @@ from relay.trust import client_environment
 TESTS = Path(__file__).parent.parent
 FIRST_NUMBER = 447_700_900_000
 STARTS_WITHIN = 30.0
-ENDS_WITHIN = 10.0
+ENDS_WITHIN = 30.0
 ANSWERED_WITHIN = 10.0
 """The seconds in which a client answers a phone that could not decrypt a message."""
 __all__ = ["TESTS", "Client", "Person", "Relay"]

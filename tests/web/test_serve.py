@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -121,21 +120,21 @@ def test_sigterm_ends_it_with_requests_of_every_kind_open(serve, home):
 
 
 def test_a_locked_store_does_not_keep_it(serve, store):
-    status = []
-    body = {"to": REEM, "text": "Hi", "at": "2030-12-24 10:00"}
+    body = json.dumps({"to": REEM, "text": "Hi", "at": "2030-12-24 10:00"})
+    head = {"X-API-Secret": SECRET, "Idempotency-Key": "k", "Content-Type": "application/json"}
     with store.write():
         server = serve()
-        asked = threading.Thread(
-            target=lambda: status.append(server.ask("POST", "/api/v1/schedule", body, Idempotency_Key="k")[0])
-        )
-        asked.start()
+        asked = http.client.HTTPConnection(server.host, server.port, timeout=20)
+        asked.request("POST", "/api/v1/schedule", body, head)  # in the server's hands before what follows
         wait_for(lambda: server.ask("GET", "/api/v1/schedule")[0] == 200)  # reading goes on meanwhile
         began = time.monotonic()
         server.process.signal(signal.SIGTERM)
         assert server.process.finish().code == 0
         assert time.monotonic() - began < 5 + server.started_in
-    asked.join()
-    assert status == [409]  # `unknown-outcome`: it does not wait to see whether the row is still made
+    with contextlib.closing(
+        asked
+    ):  # `unknown-outcome`: it does not wait to see whether the row is still made
+        assert asked.getresponse().status == 409
 
 
 def test_ctrl_c_ends_it_with_130_and_json_tells_the_address(serve):
