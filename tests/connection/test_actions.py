@@ -75,8 +75,7 @@ def is_over(store: Store, server: Loopback) -> Callable[..., None]:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request waits for half a second instead of a minute; the store's lock ends patience sooner too."""
-    monkeypatch.setattr(requests, "LONGEST_WAIT", timedelta(seconds=0.5))
+    """The store's lock ends patience sooner."""
     monkeypatch.setattr(asking, "END_SECONDS", 0.3)
     monkeypatch.setattr(asking, "PROOF_SECONDS", 0.2)
     monkeypatch.setitem(Store.__init__.__kwdefaults__ or {}, "busy_seconds", 0.3)
@@ -149,14 +148,16 @@ def test_a_signal_once_it_is_begun_says_that_it_may_be_done(wa, spawn, store, se
 
 
 @pytest.mark.usefixtures("short")
-def test_what_is_not_begun_in_time_is_withdrawn_and_never_done(wa, spawn, home, is_over) -> None:
+def test_what_is_not_begun_in_time_is_withdrawn_and_never_done(wa, spawn, home, is_over, monkeypatch) -> None:
+    monkeypatch.setattr(requests, "LONGEST_WAIT", timedelta(seconds=0.5))
     wa("loopback", "fault", "offline", "on")
     alone = wa(*REACT, "--json")
     assert (alone.code, alone.error["code"]) == (7, "network-error")
     wa("loopback", "reset")
     listener = spawn("listen")
-    wait_for(lambda: b'"connected"' in home.session_lock.read_bytes())
-    listener.suspend()
+    wait_for(lambda: is_connected(home))
+    with locked(home):  # not while the listener has the lock itself
+        listener.suspend()
     beside = wa(*REACT, "--json")
     assert (beside.code, beside.error["code"]) == (7, "network-error")
     listener.signal(signal.SIGCONT)

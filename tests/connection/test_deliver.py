@@ -6,8 +6,10 @@ import os
 import signal
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from conftest import REEM, FakeClock, delivered, is_owned, wait_for
@@ -584,8 +586,14 @@ def uploading(wa, home, tmp_path, monkeypatch):
     return ["send", REEM, "--file", str(tmp_path / "slow.pdf"), "--json"]
 
 
-def test_a_wait_that_ends_during_an_upload_withdraws_the_row(wa, home, queued, uploading):
-    result = wa(*uploading, "--wait", "0.5")
+def test_a_wait_that_ends_during_an_upload_withdraws_the_row(wa, home, queued, uploading, monkeypatch):
+    def an_hour_later_once_it_uploads():
+        with closing(Store(home)) as store:
+            return time.monotonic() + 3600 * bool(rows.sending_ids(store))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deliver, "time", SimpleNamespace(monotonic=an_hour_later_once_it_uploads))
+        result = wa(*uploading, "--wait", "60")
     assert (result.code, result.error["code"]) == (7, "network-error")
     assert "its file was not uploaded in time" in result.error["message"]
     wa("loopback", "reset")

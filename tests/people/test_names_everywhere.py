@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import spooled
-from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered
+from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock, delivered, wait_for
 from vcard_cases import Wa
 
 from wa.store.database import Store
@@ -250,7 +250,7 @@ def test_a_hidden_id_mapped_later_has_the_name_of_its_number(do: Any, put: Put) 
 def test_a_hidden_id_from_loopback_has_the_name_of_its_number(wa: Wa, do: Any, server: Loopback) -> None:
     do("contacts", "add", NAME, REEM, "--alias", "Sister")
     server.say([{"from": LID, "phone": REEM, "text": "hello", "group": "Family", "id": "A"}], NOW)
-    shown = wa("listen", "--for", "1s").out
+    shown = wait_for(lambda: wa("listen", "--for", "1s").out)
     assert NAME in shown
     assert LID not in shown
     assert NAME in [each["name"] for each in do("groups")[0]["members"]]

@@ -198,6 +198,7 @@ def test_a_flapping_connection_and_three_killed_owners_send_each_message_once(ho
     server.close()
     wait_for(lambda: schedule.counts(store) == {"sent": 200}, 90, "200 sent")
     for process in processes:
+        assert process.popen.stderr.readline()  # before its first note it may not know of signals yet
         process.popen.terminate()
     assert [process.finish().code for process in processes] == [0, 0, 0]
     assert_each_once(home, store, texts)

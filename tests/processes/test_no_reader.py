@@ -11,10 +11,11 @@ import threading
 from contextlib import suppress
 
 import pytest
-from conftest import REEM, WA, delivered, is_connected, is_owned, wait_for
+from conftest import REEM, WA, delivered, is_connected, is_owned, own, wait_for
 from fork_server import Forked
 
 from wa.cli.streams import Unwaiting
+from wa.connection.context import system_now
 
 REMARK = "a" * 600
 
@@ -81,13 +82,14 @@ def test_a_scheduler_whose_notes_nobody_reads_sends_records_and_ends(wa, home, s
     wait_for(has_recorded(store, 4), what="the record")
 
     os.set_blocking(outlet, False)
+    read = b""
     with suppress(BlockingIOError):
-        while os.read(outlet, 65536):
-            pass
+        while more := os.read(outlet, 65536):  # notes may come already
+            read += more
     send_one_more(wa, home, "four")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
-    told = os.read(outlet, 65536).decode()
+    assert process.wait(60) == 0
+    told = (read + os.read(outlet, 65536)).lstrip(b".").decode()
     assert told.startswith("… ")
     assert "lines missing here: nobody read them\n" in told
     assert "missing" not in told.split("\n", 1)[1]
@@ -145,10 +147,12 @@ def test_a_listener_that_nobody_reads_sends_records_and_loses_no_line(wa, home, 
 
 def test_a_listener_that_stops_by_itself_waits_for_its_slow_reader(wa, home, store, start):
     say(wa, [f"{number} {REMARK}" for number in range(300)])
+    own(system_now, has_recorded(store, 300))
     outlet, inlet = os.pipe()
-    process = start("listen", "--json", "--for", "1s", stdout=inlet, stderr=subprocess.DEVNULL)
+    words = ["listen", "--json", "--since", "0", "--for", "1s"]
+    process = start(*words, stdout=inlet, stderr=subprocess.DEVNULL)
     os.close(inlet)
-    wait_for(has_recorded(store, 300), what="the record")
+    wait_for(lambda: is_owned(home), what="its begin")
     wait_for(lambda: not is_owned(home), what="its end")
 
     with open(outlet, "rb") as pipe:

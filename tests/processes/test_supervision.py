@@ -70,7 +70,7 @@ def awkward_program(folder: Path) -> str:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-@pytest.mark.parametrize("delay", ["1", "60"], ids=["in hand", "hanging"])
+@pytest.mark.parametrize("delay", ["2", "60"], ids=["in hand", "hanging"])
 def test_a_signal_ends_a_command_within_five_seconds_and_leaves_no_row_open(
     wa, spawn, home, number, code, delay
 ):
@@ -79,7 +79,7 @@ def test_a_signal_ends_a_command_within_five_seconds_and_leaves_no_row_open(
         assert wa("schedule", "add", REEM, f"message {each}", "--at", "in 0 seconds").code == 0
     started = time.monotonic()
     process = spawn("run-scheduler")
-    wait_for(lambda: delivered(wa), what="a message in hand")
+    begun = len(wait_for(lambda: delivered(wa), what="a message in hand"))
     began = time.monotonic()
     process.signal(number)
     result = process.finish()
@@ -87,7 +87,7 @@ def test_a_signal_ends_a_command_within_five_seconds_and_leaves_no_row_open(
     assert result.code == code, result.err
     assert "Traceback" not in result.err
     assert rows(wa, "sending") == []
-    assert len(delivered(wa)) == len(rows(wa, "sent")) + len(rows(wa, "unknown")) == 1
+    assert len(delivered(wa)) == len(rows(wa, "sent")) + len(rows(wa, "unknown")) == begun
     assert not is_owned(home)
 
 
@@ -198,12 +198,13 @@ def test_pm2_restarts_a_killed_process_and_scheduled_messages_go_out_once(wa, ho
 
 
 def test_pm2_stops_a_process_cleanly_while_it_sends(wa, home, pm2, config):
-    wa("loopback", "fault", "ack-delay", "4")  # PM2 takes a second or two to stop a process
+    wa("loopback", "fault", "ack-delay", "2")  # less than the time for what is in hand
     pm2("start", config)
     wait_for(lambda: is_connected(home), what="a scheduler")
     pid = pm2.pid()
-    for each in range(3):
-        assert wa("schedule", "add", REEM, f"message {each}", "--at", "in 0 seconds").code == 0
+    texts = [f"message {each}" for each in range(8)]  # PM2 may take many seconds to stop a process
+    for text in texts:
+        assert wa("schedule", "add", REEM, text, "--at", "in 0 seconds").code == 0
     wait_for(lambda: delivered(wa), what="a message in hand")
     began = time.monotonic()
     pm2("stop", "wa-scheduler")
@@ -213,8 +214,9 @@ def test_pm2_stops_a_process_cleanly_while_it_sends(wa, home, pm2, config):
     assert ended - began < 5 + 1 + (time.monotonic() - ended)  # plus the time that PM2 itself takes
     assert rows(wa, "sending") == []
     assert rows(wa, "unknown") == []
-    assert delivered(wa) == rows(wa, "sent") == ["message 0"]
-    assert rows(wa, "pending") == ["message 1", "message 2"]
+    gone = delivered(wa)
+    assert gone == texts[: len(gone)] == sorted(rows(wa, "sent"))
+    assert sorted(rows(wa, "pending")) == texts[len(gone) :]
 
 
 def test_pm2_does_not_restart_a_process_that_ended_for_good(wa, tmp_path, pm2):
@@ -262,8 +264,8 @@ def test_pm2_makes_backups_with_awkward_paths(spawn, tmp_path, pm2):
     made = spawn("service", "pm2", "--backup", program=[program], **settings).finish()
     assert made.code == 0, made.err
     path = tmp_path / "ecosystem.config.js"
-    # every second instead of every hour
-    path.write_text(made.out.replace('"17 * * * *"', '"* * * * * *"'), encoding="utf-8")
+    # every five seconds instead of every hour; PM2 ends the run before
+    path.write_text(made.out.replace('"17 * * * *"', '"*/5 * * * * *"'), encoding="utf-8")
     assert path.read_text(encoding="utf-8") != made.out
     pm2("start", str(path))
     wait_for(lambda: is_connected(Home(home)), what="a scheduler")

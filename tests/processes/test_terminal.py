@@ -13,10 +13,11 @@ import subprocess
 import termios
 import time
 import unicodedata
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
-from conftest import ADAM, REEM, REEM_JID, WA, Result, wait_for
+from conftest import ADAM, REEM, REEM_JID, WA, Result, own
 from fork_server import Forked
 
 from wa.connection.context import system_now
@@ -140,12 +141,13 @@ def say(home):
 
 
 @pytest.fixture
-def record(wa, say):
+def record(home, say):
     """Deliver messages to us, and record them."""
 
     def put(*lines):
         say(*lines)
-        wait_for(lambda: wa("listen", "--for", "1s").out)
+        with closing(Loopback(home)) as server:
+            own(system_now, lambda: not server.incoming(0))
 
     return put
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import ADAM, REEM, REEM_JID, TESTS, WA, Result, delivered, is_connected, wait_for
+from conftest import ADAM, REEM, REEM_JID, TESTS, WA, Result, delivered, is_connected, own, wait_for
 from impatient import impatient
 from locking import locked
 
@@ -656,7 +656,7 @@ def test_a_lock_file_removed_under_its_holder_costs_no_message(wa, spawn, home):
     sent = wa("send", REEM, "Hello")
     assert sent.code == 0, sent.err
     wa("loopback", "say", REEM, "Anybody there?")
-    wa("listen", "--for", "1s")
+    own(system_now, lambda: "Anybody there?" in wa("read", REEM).out)
     if listener.popen.poll() is None:
         listener.popen.terminate()
     result = listener.finish()

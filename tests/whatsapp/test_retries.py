@@ -43,15 +43,15 @@ def retries(monkeypatch):
 
 
 def is_awaited(retries):
-    """Return whether a connection that ends now would stay open."""
-    thread = threading.Thread(target=retries.wait, args=[lambda: not is_over.is_set()])
-    is_over = threading.Event()
-    thread.start()
-    thread.join(0.1)
-    stays = thread.is_alive()
-    is_over.set()
-    thread.join()
-    return stays
+    """Return whether a connection that ends now would stay open: then it is looked at again."""
+    looks = []
+
+    def is_up():
+        looks.append(retries)
+        return len(looks) == 1
+
+    retries.wait(is_up)
+    return len(looks) > 1
 
 
 def test_a_message_is_awaited_until_it_is_delivered(retries):
@@ -119,14 +119,15 @@ def test_requests_without_end_keep_a_connection_open_for_a_limited_time(monkeypa
             time.sleep(0.01)
 
     asking = threading.Thread(target=ask)
+    waiting = threading.Thread(target=retries.wait, args=[lambda: not is_over.is_set()])
     asking.start()
+    waiting.start()
     try:
-        began = time.monotonic()
-        retries.wait(lambda: True)
-        assert time.monotonic() - began < 1
+        wait_for(lambda: not waiting.is_alive(), what="the end of the wait")
     finally:
         is_over.set()
         asking.join()
+        waiting.join()
 
 
 def test_a_line_that_goes_down_ends_the_wait(retries):
