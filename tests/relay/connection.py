@@ -20,7 +20,10 @@ HEADER = b"WA\x06"
 """The begin of a connection; the version of the client's token dictionary is the byte behind it."""
 ROUTED = b"ED\0\1"
 """The begin of a connection that was told where to go: behind it are 3 bytes of length and that."""
-LINGER = 1.0
+LINGER, LINGER_LAST = 1.0, 10.0
+"""Seconds for which a connection stays open after a goodbye, and after one that is the client's last."""
+AGAIN = ("500", "503")
+"""The reasons of a failed login after which clients connect again when the server has closed."""
 STALL_POLL = 0.1
 
 
@@ -121,7 +124,8 @@ class Connection:
         """End the connection: with a last stanza (`goodbye`), or as a failing network does.
 
         After a goodbye it lingers: whatsmeow handles stanzas on a queue that it abandons when the socket
-        closes, so a <stream:error> with the close right behind it can be lost.
+        closes, so a <stream:error> with the close right behind it can be lost. A client that will not come
+        back closes by itself, and has more time for that: on a busy machine it may read both at once.
         """
         if goodbye is None:
             self.closing = True
@@ -129,7 +133,8 @@ class Connection:
             return
         await self.send(goodbye)
         self.closing = True
-        self.hub.later(LINGER, self.socket.close())
+        comes_back = goodbye.child("conflict") is None and goodbye.text("reason") in ("", *AGAIN)
+        self.hub.later(LINGER if comes_back else LINGER_LAST, self.socket.close())
 
     def __str__(self) -> str:
         return str(self.device.pn) if self.device else "unpaired"
