@@ -566,6 +566,29 @@ def test_a_hook_whose_worker_died_is_served_though_the_store_does_not_change(
     assert failed == ["hooks", "hook bot"]
 
 
+def test_a_hook_that_was_edited_has_no_worker_that_begins_after_the_end(home, store, wa, bot, monkeypatch):
+    """The watcher still waits for the program of before, which takes its time to end."""
+    bot()
+    waits, goes_on, join = threading.Event(), threading.Event(), Worker.join
+
+    def wait_and_join(worker, seconds):
+        if threading.current_thread().name == "hooks":
+            waits.set()
+            goes_on.wait(2)
+        else:
+            goes_on.set()
+        join(worker, seconds)
+
+    monkeypatch.setattr(Worker, "join", wait_and_join)
+    with runner.Runner(home, SETTINGS, system_now) as hooks:
+        wait_for(lambda: hooks._workers)
+        assert wa("hooks", "edit", "bot", "--timeout", "9s").code == 0
+        hooks.look()
+        assert waits.wait(30)
+    wait_for(lambda: not hooks._thread.is_alive())
+    assert not any(worker.is_alive for worker in hooks._workers.values())
+
+
 def test_outcomes_are_kept_for_a_week_and_failures_until_they_are_tried(store, wa, bot):
     hook = table.get(store, bot())
     old = system_now() - timedelta(days=8)

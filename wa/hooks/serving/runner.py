@@ -69,11 +69,12 @@ class Runner:
                 time.sleep(SEEN_EVERY)
         self._ending.set()
         self._work.set()
-        self._thread.join(BUSY_SECONDS)
-        for worker in self._workers.values():
+        for worker in list(self._workers.values()):
             worker.stop()
         deadline = time.monotonic() + program.TERM_SECONDS + 1
+        self._thread.join(program.TERM_SECONDS + 1)  # it may wait for a worker, and begin another one
         for worker in self._workers.values():
+            worker.stop()
             worker.join(max(0.0, deadline - time.monotonic()))
 
     def _watch(self) -> None:
@@ -130,5 +131,7 @@ class Runner:
             if worker is not None:
                 worker.stop()
                 worker.join(program.TERM_SECONDS + 1)
+            if self._ending.is_set():
+                return
             self._workers[number] = Worker(self._home, self._settings, self._now, row)
             self._workers[number].start()
