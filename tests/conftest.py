@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -168,6 +169,15 @@ def wa(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
         return Result(int(code), out.getvalue(), err.getvalue())
 
     return run
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port of 127.0.0.1 for a server that has to be told one: nobody else is given it meanwhile."""
+    with socket.socket() as kept:  # bound, and it does not listen
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
 
 
 class Process:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -78,11 +77,8 @@ def test_the_programs_answer(tmp_path, number, text, answer):
     assert ran.stdout == answer
 
 
-def test_the_receiver_takes_what_is_signed_and_nothing_else(tmp_path):
+def test_the_receiver_takes_what_is_signed_and_nothing_else(port):
     secret = table.new_secret()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     command = [sys.executable, "-c", PROGRAMS[3], str(port)]
     environment = {"SECRET": secret, "PATH": ""}
     with subprocess.Popen(

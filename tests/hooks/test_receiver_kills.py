@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -47,14 +46,11 @@ def assert_place(store, name):
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.soak)])
-def test_every_event_arrives_in_order(home, store, tmp_path, monkeypatch, kills):
+def test_every_event_arrives_in_order(home, store, tmp_path, monkeypatch, port, kills):
     monkeypatch.setattr(worker, "AGAIN_FIRST", timedelta(seconds=0.05))
     monkeypatch.setattr(worker, "AGAIN_MOST", timedelta(seconds=0.2))
     chance, heard = random.Random(kills), tmp_path / "heard"  # noqa: S311
     heard.touch()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     table.add(store, "web", {"webhook": f"http://127.0.0.1:{port}/"}, system_now())
     command = [sys.executable, "-c", RECEIVER, str(port), str(heard)]
     people = [f"4477009000{number:02}@s.whatsapp.net" for number in range(4)]

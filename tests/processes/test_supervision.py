@@ -10,7 +10,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import tempfile
@@ -279,12 +278,6 @@ def test_pm2_makes_backups_with_awkward_paths(spawn, tmp_path, pm2):
     assert pm2.app()["pm2_env"]["restart_time"] == 0
 
 
-def free_port() -> int:
-    """Return a port that was free a moment ago; `wa service` prints one, which may not be."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 def answers(port: int, path: str = "/api/v1/status", secret: str = SECRET) -> int:
     """Return the status of an answer of the HTTP API, 0 without an answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -298,8 +291,8 @@ def answers(port: int, path: str = "/api/v1/status", secret: str = SECRET) -> in
 
 
 @pytest.mark.soak
-def test_pm2_keeps_the_api_beside_the_scheduler(spawn, tmp_path, pm2):
-    program, home, port = awkward_program(tmp_path), tmp_path / f"home {AWKWARD}", free_port()
+def test_pm2_keeps_the_api_beside_the_scheduler(spawn, tmp_path, pm2, port):
+    program, home = awkward_program(tmp_path), tmp_path / f"home {AWKWARD}"
     home.mkdir(mode=0o700)
     (home / ".env").write_text(f"WA_TRANSPORT=loopback\nAPI_SECRET={SECRET}\n")
     made = spawn("service", "pm2", "--serve", program=[program], WA_HOME=str(home)).finish()
@@ -378,8 +371,8 @@ def test_the_crontab_lines_work_with_home_alone_in_the_environment(wa, spawn, tm
     assert "cron.log" not in check["message"]
 
 
-def test_the_crontab_line_of_the_api_works(wa, spawn, tmp_path):
-    home, port = tmp_path / f"home {AWKWARD}", free_port()
+def test_the_crontab_line_of_the_api_works(wa, spawn, tmp_path, port):
+    home = tmp_path / f"home {AWKWARD}"
     home.mkdir(mode=0o700)
     (home / ".env").write_text("WA_TRANSPORT=loopback\n")
     made = spawn(
