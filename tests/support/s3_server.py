@@ -27,6 +27,8 @@ import pytest
 READY_WITHIN = 30.0
 GRPC = 10_000
 """Each port of SeaweedFS also opens the one that many above it."""
+FIRST_PORT, SHARE, SHARES = 11_000, 1_000, 11
+"""The ports below those that the system hands out by itself, in shares for the processes of a run."""
 PORTS = ("master.port", "volume.port", "filer.port", "s3.port", "admin.port", "metricsPort")
 OPTIONS = (
     "-ip=127.0.0.1",
@@ -101,12 +103,16 @@ class Bucket:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that are free, as are the ports GRPC above them."""
+    """Return ports that are free, as are the ports GRPC above them.
+
+    Each process of a run has ports of its own, for a server takes its port a while later.
+    """
     found: list[int] = []
     chance = random.Random(os.urandom(8))
+    first = FIRST_PORT + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % SHARES * SHARE
     with ExitStack() as held:
         while len(found) < count:
-            port = chance.randrange(11_000, 22_000)  # below the ports that the system hands out by itself
+            port = chance.randrange(first, first + SHARE)
             try:
                 for each in (port, port + GRPC):
                     taken = held.enter_context(socket.socket())
@@ -234,9 +240,11 @@ def dropping_line(s3: S3Server) -> Iterator[Callable[[int], str]]:
 
 
 @pytest.fixture
-def closed_port() -> int:
-    """A port that no process listens on."""
-    return free_ports(1)[0]
+def closed_port() -> Iterator[int]:
+    """A port that no process listens on, and none can take."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 @pytest.fixture
