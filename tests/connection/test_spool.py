@@ -21,6 +21,7 @@ from wa.connection.context import system_now
 from wa.connection.incoming import file
 from wa.connection.incoming.file import DAMAGED, SpoolFile
 from wa.connection.spool import Spool
+from wa.store.locks import FileLock
 from wa.times import to_iso
 from wa.whatsapp.loopback.connection import LoopbackTransport
 
@@ -119,6 +120,24 @@ def test_a_record_that_is_cut_off_is_left_out_and_reported(home, store, wa, miss
     assert wa("status", "--json").json["spool"] == 1
     found = {check["name"]: check for check in json.loads(wa("doctor", "--json").out)}
     assert not found["records"]["ok"]
+
+
+def test_an_owner_that_begins_to_append_during_a_look_is_no_damage(home, store, monkeypatch):
+    put(home, range(2))
+    lock, look = FileLock(home.session_lock), file.damage
+
+    def append_and_look(path, *place):
+        assert lock.acquire()
+        monkeypatch.setattr(file, "damage", look)
+        os.truncate(path, len(path.read_bytes().rstrip(b"\0")) - 3)
+        found = look(path, *place)
+        assert found
+        return found
+
+    monkeypatch.setattr(file, "damage", append_and_look)
+    assert spool.damage(store) == 0
+    lock.release()
+    assert spool.damage(store) > 0
 
 
 def test_a_record_that_a_kill_cut_off_in_the_room_set_aside_is_left_out_and_reported(home, store):

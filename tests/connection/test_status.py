@@ -7,6 +7,7 @@ import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +50,13 @@ def held(home, clock) -> Iterator[Callable[..., Heartbeat]]:
 
     yield hold
     lock.release()
+
+
+def test_a_file_that_goes_while_the_home_is_looked_through_is_no_fault(home, check, monkeypatch):
+    """As the journal of the library's database does, many times a day."""
+    look = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: iter([*look(path), path / "session.db-journal"]))
+    assert check("home")["ok"]
 
 
 # ── The line ──────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
@@ -133,8 +134,9 @@ def _home(subject: Subject) -> str:
 
 def _open_to_others(subject: Subject) -> Iterator[str]:
     for path in (subject.home.path, *subject.home.path.iterdir()):
-        if stat.S_IMODE(path.lstat().st_mode) & 0o077 and not path.is_symlink():
-            yield path.name
+        with suppress(FileNotFoundError):  # a journal, or a file that is being written, is gone by now
+            if stat.S_IMODE(path.lstat().st_mode) & 0o077 and not path.is_symlink():
+                yield path.name
 
 
 def _settings(subject: Subject) -> dict[str, Any]:

@@ -137,9 +137,14 @@ def oldest(store: Store) -> datetime | None:
 
 def damage(store: Store) -> int:
     """Return how many bytes of the files cannot be read, and wait to be set aside by the next owner."""
-    if lock_holder(store.home.session_lock) is not None:  # it may be in the middle of an append
+    if _is_appended_to(store) or not (found := sum(file.damage(*each) for each in _files(store))):
         return 0
-    return sum(file.damage(*each) for each in _files(store))
+    return 0 if _is_appended_to(store) else found
+
+
+def _is_appended_to(store: Store) -> bool:
+    """Return whether there is an owner, which may be in the middle of an append."""
+    return lock_holder(store.home.session_lock) is not None
 
 
 def _files(store: Store) -> list[tuple[Path, str | None, int]]:
