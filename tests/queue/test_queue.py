@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +17,7 @@ from wa.cli.context import App
 from wa.connection import apply, deliver, owner
 from wa.errors import WaError
 from wa.people.recipients import Recipient
-from wa.queue import outcomes, pacing, send, states, waiting
+from wa.queue import compose, outcomes, pacing, send, states, waiting
 from wa.queue import rows as schedule
 from wa.queue.compose import new_time
 from wa.queue.rows import STATUSES
@@ -1267,6 +1269,27 @@ def test_a_queued_row_that_was_given_a_time_is_a_scheduled_one(wa, store, clock)
     clock.advance(hours=2)
     assert take(store, clock(), scope=Scope.UNSCHEDULED) is None
     assert take(store, clock(), scope=Scope.ALL) is not None
+
+
+def test_of_two_edits_at_a_time_each_is_of_the_whole_row(wa, store, clock, monkeypatch):
+    """The time that one gives is read in the zone that the other gives, or the other moves that time."""
+    typed = ("schedule", "add", REEM, "Hello", "--at", "2026-11-25 09:00", "--tz", "Europe/London")
+    row_id = wa(*typed, "--json", now=clock).json["id"]
+    given, look = parse_settings({"WA_TRANSPORT": "loopback", "WA_TZ": "UTC"}, lambda: "UTC"), compose.zone_of
+
+    def look_and_edit(row, settings):
+        monkeypatch.setattr(compose, "zone_of", look)
+        with (
+            suppress(sqlite3.OperationalError),  # it waits
+            closing(Store(store.home, busy_seconds=0)) as other,
+        ):
+            compose.edit(other, given, row_id, clock(), tz="Asia/Tokyo")
+        return look(row, settings)
+
+    monkeypatch.setattr(compose, "zone_of", look_and_edit)
+    compose.edit(store, given, row_id, clock(), at="2026-11-25 10:00")
+    row = store.row("SELECT * FROM scheduled_messages")
+    assert row["local_at"] == schedule.local_at(from_iso(row["scheduled_at"]), row["timezone"])
 
 
 def test_a_row_settled_while_evidence_was_looked_for_stays_settled(store, clock):

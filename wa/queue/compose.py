@@ -198,43 +198,44 @@ def edit(
     the zone of the one before for that of the settings. Raise as `states.edit` does, and WaError `usage` if
     nothing is to change.
     """
-    row = rows.get(store, row_id)
-    changes: Row = {}
-    if text is not None:
-        checks.check_text(text)
-        changes.update(edited.with_text(store, row, text))
-    zone = zone_of(row, settings)
-    if to is not None:
-        check_recipient(to.jid)
-        changes.update(to_jid=to.jid, to_phone=to.phone, contact_name=to.name)
-        changes.update(contact_id=recipients.contact_of(store, to), error_code=None, error_message=None)
-        before = _recipient_of(row)
-        is_theirs = row["timezone"] and row["timezone"] == recipients.timezone_of(store, before)
-        if is_theirs and to.jid != canonical(store, before.jid):
-            zone = settings.zone
-            changes["timezone"] = str(zone)
-    if tz is not None:
-        zone = zone_for(store, to or _recipient_of(row), tz, zone)
-        changes.update(timezone=str(zone), zone_of_contact=tz == "contact")
-    if at is not None:
-        when = read_at(at, now, zone, of_contact=tz == "contact")
-        if when.zone.key != zone.key:
-            changes.update(timezone=str(when.zone), zone_of_contact=False)
-        changes.update(new_time(row, when.moment, settings.grace))
-    elif tz is not None:
-        wall = from_iso(row["scheduled_at"]).astimezone(zone_of(row, settings)).replace(tzinfo=None)
-        moment = resolve_wall(wall, zone)
-        if moment <= now:
-            raise WaError(
-                "usage", f"that is {describe(moment, zone, now)}, which has passed", "give --at too"
-            )
-        changes.update(new_time(row, moment, settings.grace))
-    if not changes:
-        raise WaError("usage", "there is nothing to change", "give --text, --at, --tz or --to")
-    if "scheduled_at" in changes or "timezone" in changes:
-        after = {**row, **changes}
-        changes["local_at"] = rows.local_at(from_iso(after["scheduled_at"]), after["timezone"])
-    row = states.edit(store, row_id, now, changes)
+    with store.write():  # the row must still be what the changes are made of
+        row = rows.get(store, row_id)
+        changes: Row = {}
+        if text is not None:
+            checks.check_text(text)
+            changes.update(edited.with_text(store, row, text))
+        zone = zone_of(row, settings)
+        if to is not None:
+            check_recipient(to.jid)
+            changes.update(to_jid=to.jid, to_phone=to.phone, contact_name=to.name)
+            changes.update(contact_id=recipients.contact_of(store, to), error_code=None, error_message=None)
+            before = _recipient_of(row)
+            is_theirs = row["timezone"] and row["timezone"] == recipients.timezone_of(store, before)
+            if is_theirs and to.jid != canonical(store, before.jid):
+                zone = settings.zone
+                changes["timezone"] = str(zone)
+        if tz is not None:
+            zone = zone_for(store, to or _recipient_of(row), tz, zone)
+            changes.update(timezone=str(zone), zone_of_contact=tz == "contact")
+        if at is not None:
+            when = read_at(at, now, zone, of_contact=tz == "contact")
+            if when.zone.key != zone.key:
+                changes.update(timezone=str(when.zone), zone_of_contact=False)
+            changes.update(new_time(row, when.moment, settings.grace))
+        elif tz is not None:
+            wall = from_iso(row["scheduled_at"]).astimezone(zone_of(row, settings)).replace(tzinfo=None)
+            moment = resolve_wall(wall, zone)
+            if moment <= now:
+                raise WaError(
+                    "usage", f"that is {describe(moment, zone, now)}, which has passed", "give --at too"
+                )
+            changes.update(new_time(row, moment, settings.grace))
+        if not changes:
+            raise WaError("usage", "there is nothing to change", "give --text, --at, --tz or --to")
+        if "scheduled_at" in changes or "timezone" in changes:
+            after = {**row, **changes}
+            changes["local_at"] = rows.local_at(from_iso(after["scheduled_at"]), after["timezone"])
+        row = states.edit(store, row_id, now, changes)
     wake_owner(store.home.socket)
     return row
 
