@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -289,6 +290,11 @@ def wait_for(condition: Callable[[], Any], timeout: float = 30, what: str = "the
     return value
 
 
+def over_once(when: Callable[[], Any]) -> SimpleNamespace:
+    """Return a `time` for a module whose command waits: it is an hour later once `when()` is true."""
+    return SimpleNamespace(monotonic=lambda: time.monotonic() + 3600 * bool(when()))
+
+
 def is_owned(home: Home) -> bool:
     """Return whether a process holds the connection; it may still be connecting."""
     from wa.store.locks import lock_holder
@@ -341,6 +347,7 @@ __all__ = [
     "delivered",
     "is_connected",
     "is_owned",
+    "over_once",
     "own",
     "pytest_collection_modifyitems",
     "pytest_xdist_make_scheduler",

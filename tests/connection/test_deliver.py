@@ -6,13 +6,11 @@ import os
 import signal
 import sqlite3
 import threading
-import time
 from contextlib import closing
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
-from conftest import REEM, FakeClock, delivered, is_owned, wait_for
+from conftest import REEM, FakeClock, delivered, is_owned, over_once, wait_for
 from locking import locked
 
 from wa.cli.output import Output
@@ -587,12 +585,12 @@ def uploading(wa, home, tmp_path, monkeypatch):
 
 
 def test_a_wait_that_ends_during_an_upload_withdraws_the_row(wa, home, queued, uploading, monkeypatch):
-    def an_hour_later_once_it_uploads():
+    def is_uploading():
         with closing(Store(home)) as store:
-            return time.monotonic() + 3600 * bool(rows.sending_ids(store))
+            return rows.sending_ids(store)
 
     with monkeypatch.context() as patch:
-        patch.setattr(deliver, "time", SimpleNamespace(monotonic=an_hour_later_once_it_uploads))
+        patch.setattr(deliver, "time", over_once(is_uploading))
         result = wa(*uploading, "--wait", "60")
     assert (result.code, result.error["code"]) == (7, "network-error")
     assert "its file was not uploaded in time" in result.error["message"]

@@ -11,7 +11,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import ADAM, REEM, REEM_JID, FakeClock, delivered, is_connected, is_owned, own, wait_for
+from conftest import (
+    ADAM,
+    REEM,
+    REEM_JID,
+    FakeClock,
+    delivered,
+    is_connected,
+    is_owned,
+    over_once,
+    own,
+    wait_for,
+)
 
 from wa.cli.context import App
 from wa.connection import apply, deliver, owner
@@ -741,7 +752,9 @@ def test_a_row_still_sending_when_the_wait_ends_is_an_unknown_outcome(wa, home, 
     monkeypatch.setattr(owner, "FINISH_SECONDS", 0.2)
     wa("loopback", "fault", "ack-delay", "20")
     wa("loopback", "fault", "receipts", "off")
-    result = wa("send", REEM, "Hello", "--wait", "0.3", "--json")
+    with monkeypatch.context() as patch:
+        patch.setattr(deliver, "time", over_once(lambda: delivered(home)))
+        result = wa("send", REEM, "Hello", "--wait", "60", "--json")
     assert result.code == 6
     assert result.error["code"] == "unknown-outcome"
     [row] = wa("schedule", "list", "--json").json
