@@ -6,11 +6,13 @@ import os
 import signal
 import threading
 
-from conftest import own, wait_for
+import pytest
+from conftest import is_connected, own, wait_for
 
 from wa.connection.context import Context, system_now
 from wa.connection.hold import serve, stop_signals
 from wa.connection.owner import LET_GO_SECONDS, Owner
+from wa.errors import Terminated
 from wa.queue.send import Scope
 from wa.settings import parse_settings
 from wa.store.locks import FileLock, lock_holder
@@ -29,6 +31,24 @@ def test_a_second_signal_in_the_midst_of_the_first_is_left_alone():
     with stop_signals(stop):
         os.kill(os.getpid(), signal.SIGINT)
     assert [type(error) for error in told] == [KeyboardInterrupt]
+
+
+@pytest.mark.timeout(30)
+def test_a_signal_while_the_main_thread_ends_by_itself_ends_it_too(home, store, monkeypatch):
+    """The handler asks for the end while the lock of that request is held; it would wait for it for ever."""
+    is_over: list[bool] = []
+    notify = threading.Condition.notify_all
+
+    def notify_under_a_signal(condition):
+        if is_over and threading.current_thread() is threading.main_thread():
+            is_over.clear()
+            os.kill(os.getpid(), signal.SIGTERM)
+        notify(condition)
+
+    monkeypatch.setattr(threading.Condition, "notify_all", notify_under_a_signal)
+    with pytest.raises(Terminated):
+        own(system_now, lambda: is_connected(home) and (is_over.append(True) or is_over))
+    assert lock_holder(home.session_lock) is None
 
 
 def test_a_time_that_is_over_before_the_first_look_still_prints_what_there_is(home, store):

@@ -15,6 +15,7 @@ from wa.connection.context import Context
 from wa.errors import Terminated
 from wa.queue.send import Scope
 from wa.store.locks import FileLock
+from wa.store.wake import Stop
 
 if TYPE_CHECKING:
     from wa.connection.owner import Owner
@@ -81,7 +82,7 @@ def serve(
     transport, lock = context.transport, FileLock(context.home.session_lock)
     hooks, keeper = _hooks(context, command), _keeper(context, command)
     asked: list[BaseException] = []
-    stopped = threading.Event()
+    stopped = Stop()
     owner: Owner | None = None
     hear = [] if heard is None else [heard]
 

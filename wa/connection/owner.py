@@ -29,7 +29,7 @@ from wa.store.device import forget_account
 from wa.store.locks import FileLock, Heartbeat
 from wa.store.open import explain, fault_of
 from wa.store.paths import Home
-from wa.store.wake import WakeSocket
+from wa.store.wake import Stop, WakeSocket
 from wa.times import describe, to_iso
 from wa.whatsapp.errors import banned, end_of_connection, unmarked
 from wa.whatsapp.signals import OF_THE_LINE, Banned, CaughtUp, Connected, Disconnected, LoggedOut, Signal
@@ -91,7 +91,7 @@ class Owner:
         self._signals: deque[Signal] = deque()
         self._connect_at: float | None = 0.0
         self.trouble: str | None = None
-        self._stopping, self._cut, self._held = (threading.Event() for _ in range(3))
+        self._stopping, self._cut, self._held = Stop(), threading.Event(), threading.Event()
         self._is_let_go, self._failed_connects = False, 0
         self._error: BaseException | None = None
         self._send_work, self._request_work = threading.Event(), threading.Event()

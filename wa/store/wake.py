@@ -1,14 +1,26 @@
-"""The sockets on which other processes wake the owner of the connection, and the stand-in's listener."""
+"""What ends a wait: sockets on which other processes wake the owner of the connection, and an event."""
 
 from __future__ import annotations
 
 import select
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import socket
+
+
+class Stop(threading.Event):
+    """An event that a signal handler of the main thread may set while that thread sets it or waits for it.
+
+    The lock of a plain event would never come free then.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cond = threading.Condition(threading.RLock())
 
 
 class WakeSocket:
