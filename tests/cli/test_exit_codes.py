@@ -604,11 +604,32 @@ def test_a_store_from_a_newer_version_is_newer_version(wa, fails, store):
 # ── With the real library ─────────────────────────────────────────────────────────────────────────
 
 
+UNTIL_IT_SHOWS_A_CODE = """
+import time, types
+from wa.cli import main
+from wa.cli.commands.link import _Screen
+from wa.connection import pairing
+
+show, shown = _Screen.show, []
+
+
+def show_and_note(screen, event):
+    show(screen, event)
+    shown.append(event)
+
+
+_Screen.show = show_and_note
+pairing.time = types.SimpleNamespace(monotonic=lambda: time.monotonic() + 3600 * bool(shown))
+main.main()
+"""
+"""`wa`, but the time for linking is over once a code is shown."""
+
+
 @pytest.mark.parametrize("as_json", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_a_link_that_nobody_scans_is_pairing_failed(relay, spawn, memory_path, as_json):
     environment = {**relay.environment(), "WA_TRANSPORT": "neonize", "WA_HOME": str(memory_path / "home")}
-    flags = ["--json"] if as_json else []
-    result = spawn("link", "--timeout", "8", *flags, **environment).finish(timeout=30)
+    flags, program = ["--json"] if as_json else [], [sys.executable, "-c", UNTIL_IT_SHOWS_A_CODE]
+    result = spawn("link", "--timeout", "50", *flags, program=program, **environment).finish()
     assert "2@" in result.out or "█" in result.out
     told(replace(result, out=""), "pairing-failed", as_json=as_json, talk=True)
 
