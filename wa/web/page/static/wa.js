@@ -152,7 +152,8 @@ function onQueue(row) {
   later("line", () => refresh(document.getElementById("line")));
   if (!row.id) return;
   const shown = document.getElementById("m-" + row.id), job = document.getElementById("progress");
-  if (shown && shown.dataset.s !== row.status) {
+  if (shown?.querySelector(".htmx-request")) later(shown.id, () => onQueue(row));  // the answer to a button says more
+  else if (shown && shown.dataset.s !== row.status) {
     shown.dataset.s = row.status;
     refresh(shown);
   } else if (job && job.dataset.job === row.job_id) later("job", () => refresh(job));
