@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from dealing import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 from fork_server import Forked, end_all
+from hypothesis import HealthCheck, settings
 
 from wa.cli import main as cli
 from wa.cli.context import App
@@ -43,6 +44,15 @@ REEM = "447700900123"
 REEM_JID = "447700900123@s.whatsapp.net"
 ADAM = "447700900456"
 ADAM_JID = "447700900456@s.whatsapp.net"
+
+# How long an example takes is the machine's. Only the soak draws others each time.
+settings.register_profile(
+    "tests",
+    deadline=None,
+    derandomize=os.environ.get("EXAMPLES") != "all",
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("tests")
 
 
 @dataclass

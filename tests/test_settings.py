@@ -18,7 +18,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 KOLKATA = ZoneInfo("Asia/Kolkata")
 LORD_HOWE = ZoneInfo("Australia/Lord_Howe")
 
-law = settings(derandomize=True, deadline=None, database=None)
+law = settings(database=None)
 zones = st.sampled_from((LONDON, NEW_YORK, KOLKATA, LORD_HOWE))
 moments = st.datetimes(
     datetime(2025, 1, 1),  # noqa: DTZ001

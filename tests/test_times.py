@@ -748,7 +748,7 @@ def test_a_text_that_is_not_a_time_zone_is_refused(name: str) -> None:
     assert "Europe/London" in (caught.value.hint or "")
 
 
-law = settings(derandomize=True, deadline=None, database=None)
+law = settings(database=None)
 zones = st.sampled_from(ZONES)
 naive_moments = st.datetimes(datetime(2025, 1, 1), datetime(2035, 1, 1))  # noqa: DTZ001
 moments = st.datetimes(datetime(2025, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001

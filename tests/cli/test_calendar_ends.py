@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import REEM, FakeClock
 from examples import examples
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 NUMBERS = st.one_of(
@@ -27,9 +27,7 @@ DISTANCES = st.builds(
     st.sampled_from(["in {}", "{} ago"]),
 )
 ZONES = st.sampled_from(["Europe/London", "Pacific/Kiritimati", "Etc/GMT+12", "Africa/Monrovia"])
-CHEAP = settings(
-    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+CHEAP = settings(max_examples=examples(60))
 
 
 @CHEAP

@@ -13,7 +13,7 @@ import pytest
 import spooled
 from conftest import ADAM_JID, REEM, REEM_JID, FakeClock, wait_for
 from examples import examples
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wa.connection import apply, spool
@@ -617,12 +617,7 @@ EVENTS = [
 ]
 
 
-@settings(
-    max_examples=examples(60),
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=examples(60))
 @given(st.lists(st.integers(0, len(EVENTS) - 1), max_size=60), st.integers(1, 9), st.booleans())
 def test_any_order_and_number_of_events_stores_each_message_once(home, home_at, order, batch, all_of_them):
     """Each message is in its chat once, is found once, and the number of unread messages is right."""

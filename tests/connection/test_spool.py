@@ -13,7 +13,7 @@ import pytest
 import spooled
 from conftest import HELPERS, REEM, REEM_JID, is_connected, own, wait_for
 from examples import examples
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wa.connection import spool
@@ -71,9 +71,7 @@ def read(path):
 # ── What is appended is read ──────────────────────────────────────────────────────────────────────
 
 
-@settings(
-    max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(30))
 @given(
     st.lists(st.tuples(st.text(max_size=20), st.binary(max_size=300) | st.just(b"\0" * 200)), max_size=20),
     st.integers(1, 5),

@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from conftest import ADAM_JID, REEM, REEM_JID, wait_for
 from examples import examples
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wa.errors import WaError
@@ -339,9 +339,7 @@ def test_a_newer_text_is_taken_over(put: Put, take: Take, store: Store) -> None:
     assert [each["content"] for each in search.search(store, "hello", search.Filter(), 10)] == ["hello"]
 
 
-@settings(
-    max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(40))
 @given(
     st.lists(
         st.tuples(st.integers(0, 4), st.sampled_from("ab"), st.sampled_from(["Reem", "Lea"])), max_size=25
@@ -1012,9 +1010,7 @@ def test_a_missing_file_a_folder_and_a_device_are_refused(put: Put, take: Take, 
         assert caught.value.code == "storage-error"
 
 
-@settings(
-    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(150))
 @given(st.integers(0, 10_000), st.integers(1, 40), st.randoms())
 def test_a_damaged_zip_never_breaks_the_import(
     pack: Put, put: Put, take: Take, start: int, size: int, chance: random.Random

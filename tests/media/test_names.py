@@ -87,7 +87,7 @@ odd_text = st.text(
 
 
 @given(odd_text, odd_text, st.sampled_from(["", ".jpg", ".bin", "/x", "..", odd_text]))
-@settings(max_examples=examples(500), deadline=None)
+@settings(max_examples=examples(500))
 def test_every_name_is_safe(tmp_path_factory, name, fallback, extension):
     made = names.safe_name(name, fallback, str(extension))
     assert 0 < len(made.encode()) <= 120

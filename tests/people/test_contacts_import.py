@@ -18,7 +18,7 @@ import pytest
 import vobject
 from conftest import ADAM, REEM, FakeClock
 from examples import examples
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from vcard_cases import (
     ADAM_TEL,
@@ -168,10 +168,7 @@ def add_all(wa: Wa, store_path: Path, book: list[dict[str, Any]]) -> None:
 
 thorough = settings(
     max_examples=examples(45),
-    deadline=None,
-    derandomize=True,
     phases=[Phase.explicit, Phase.generate],  # an example is a few people, and small as it is
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import REEM, REEM_JID, FakeClock, delivered
 from examples import examples
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -491,11 +491,8 @@ distances = st.integers(-120, 3 * 24 * 60).map(lambda count: timedelta(minutes=c
 graces = st.integers(1, 2 * 24 * 60).map(lambda count: timedelta(minutes=count))
 fine = st.integers(0, 59_999).map(lambda count: timedelta(milliseconds=count))
 exhaustive = hypothesis_settings(
-    derandomize=True,
     database=None,
-    deadline=None,
     max_examples=examples(150),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import ADAM, ADAM_JID, REEM, REEM_JID, FakeClock
 from examples import examples
 from for_each import for_each
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wa.connection import apply
@@ -468,12 +468,7 @@ def brute_force(store, query, limit):
     return hits[:limit]
 
 
-@settings(
-    max_examples=examples(120),
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=examples(120))
 @given(
     texts=st.lists(
         st.one_of(TEXTS, st.text(max_size=8).filter(lambda text: text.isprintable())), max_size=12
@@ -508,13 +503,13 @@ def test_every_search_plan_finds_what_reading_every_message_finds(
         store.close()
 
 
-@settings(max_examples=examples(300), deadline=None, derandomize=True)
+@settings(max_examples=examples(300))
 @given(st.text(max_size=20))
 def test_folding_twice_is_folding_once(text):
     assert fold(fold(text)) == fold(text)
 
 
-@settings(max_examples=examples(300), deadline=None, derandomize=True)
+@settings(max_examples=examples(300))
 @given(
     st.text(ALPHABET, max_size=10), st.text(ALPHABET, min_size=1, max_size=6), st.text(ALPHABET, max_size=10)
 )

@@ -10,15 +10,13 @@ from contextlib import contextmanager
 
 import pytest
 from examples import examples
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from PIL import Image
 
 from wa.errors import WaError
 
 MB = 1024 * 1024
-bad_files = settings(
-    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+bad_files = settings(max_examples=examples(150))
 
 
 def picture(form="JPEG", size=(320, 200), mode="RGB", orientation=None, **options):
