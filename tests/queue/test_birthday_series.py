@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from conftest import ADAM, REEM, delivered
 
+from wa.queue import birthdays
+
 pytest_plugins = ["series_fixture"]
 
 ZOE = "12025550123"
@@ -328,6 +330,22 @@ def test_who_was_greeted_under_one_number_is_not_greeted_under_the_other(
     go("2026-11-20T13:00")
     assert delivered(home) == ["Happy birthday, R.!"]
     assert [row[:2] for row in open_rows(store)] == [(REEM, "2027-11-20")]
+
+
+def test_contacts_that_become_one_while_series_are_made_have_one(
+    do: Any, ask: Any, store: Any, monkeypatch: Any
+) -> None:
+    do("add", "R. Haddad", ADAM, "--birthday", "15 Jan")
+    do("add", "Reem", REEM, "--birthday", "15 Jan")
+    bind = birthdays.bind_store
+
+    def merge_and_bind(*args: Any) -> None:
+        do("merge", "Reem", "R. Haddad")
+        bind(*args)
+
+    monkeypatch.setattr(birthdays, "bind_store", merge_and_bind)
+    ask()
+    assert [row[0] for row in open_rows(store)] == [REEM]
 
 
 def test_an_import_that_merges_contacts_leaves_one_series(

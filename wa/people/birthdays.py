@@ -20,6 +20,11 @@ def with_birthday(store: Store, tag: str | None = None) -> Iterator[Row]:
             yield row
 
 
+def birthday_of(store: Store, number: int) -> Row | None:
+    """Return a contact as `with_birthday` does; None if it was removed, or has no birthday."""
+    return next(read(store, "WHERE c.id = ? AND c.birthday IS NOT NULL", [number]), None)
+
+
 def upcoming(store: Store, today: date, days: int) -> list[Row]:
     """Return the contacts whose birthday is within so many days from today on, the next ones first.
 

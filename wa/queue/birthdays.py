@@ -13,7 +13,7 @@ from itertools import islice
 
 from wa.errors import WaError
 from wa.people.birthday_texts import stored
-from wa.people.birthdays import with_birthday
+from wa.people.birthdays import birthday_of, with_birthday
 from wa.people.recipients import Recipient, resolve
 from wa.queue import rows, states
 from wa.queue.series import change, create, occurrences, queued, table
@@ -72,7 +72,9 @@ def schedule(
     left = iter(people)
     while batch := list(islice(left, _BATCH)):
         with store.write():
-            told += [wish.carry_out(each) for each in batch]
+            # Read again: they may have been changed, or merged, since they were listed.
+            known = [birthday_of(store, each["id"]) for each in batch]
+            told += [wish.carry_out(each) for each in known if each is not None]
     wake_owner(store.home.socket)
     return sorted(told, key=_in_order)
 
