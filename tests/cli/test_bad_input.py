@@ -520,7 +520,7 @@ def test_a_home_whose_path_is_too_long_for_a_socket_works(wa, spawn, tmp_path):
         assert row.code == 0, row.err
         taken = datetime.fromisoformat(row.json["sent_at"].rstrip("Z"))
         made = datetime.fromisoformat(row.json["created_at"].rstrip("Z"))
-        assert (taken - made).total_seconds() < 1.5 + slowness
+        assert (taken - made).total_seconds() < 5 + slowness  # it looks every second, and beats every ten
     wa("loopback", "say", REEM, "An answer", **env)
     wait_for(lambda: wa("search", "answer", "--json", **env).json)
     assert listener.popen.poll() is None

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import wait_for
+from conftest import over_once, wait_for
 
 from wa.errors import WaError
 from wa.hooks import program
@@ -91,9 +91,10 @@ def test_a_program_that_takes_too_long_is_ended_with_what_it_started(script, tmp
     )
     began = time.monotonic()
     monkeypatch.setattr(program, "TERM_SECONDS", 0.2)
-    result = run(command, 1.0)
+    monkeypatch.setattr(program, "time", over_once(lambda: pid.exists() and pid.read_text()))
+    result = run(command, 100.0)
     assert (result.error, result.again) == ("it took too long", False)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 50
     number = int(pid.read_text())
     wait_for(lambda: not _is_alive(number), what="the end of what the program started")
 
@@ -114,7 +115,7 @@ def test_what_it_started_and_left_behind_does_not_keep_it(script):
     )
     began = time.monotonic()
     assert run(command) == program.Result("answer\n")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 50
 
 
 def test_a_program_that_ends_its_own_group_ends_alone(script):
