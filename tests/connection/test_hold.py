@@ -12,7 +12,7 @@ from conftest import is_connected, own, wait_for
 from wa.connection.context import Context, system_now
 from wa.connection.hold import serve, stop_signals
 from wa.connection.owner import LET_GO_SECONDS, Owner
-from wa.errors import Terminated
+from wa.errors import Terminated, WaError
 from wa.queue.send import Scope
 from wa.settings import parse_settings
 from wa.store.locks import FileLock, lock_holder
@@ -96,3 +96,11 @@ def test_a_signal_while_the_signals_of_a_closed_line_are_dropped_ends_nothing(ho
     finally:
         owner.stop()
         owner._finish()
+
+
+def test_a_process_that_cannot_hold_the_connection_does_not_keep_the_lock(home, store):
+    """A command that only tried to refresh the groups goes on, and would wait for itself."""
+    home.spool.mkdir()
+    with pytest.raises(WaError, match="spool"):
+        own(system_now, lambda: False)
+    assert lock_holder(home.session_lock) is None

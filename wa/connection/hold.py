@@ -100,7 +100,13 @@ def serve(
     with stop_signals(stop), _Teller(tick, stop, stopped) as teller:
         while not stopped.is_set() and not until(None):
             if lock.acquire():
-                owner = Owner(context.home, context.settings, transport, context.now, lock, command, scope)
+                try:
+                    owner = Owner(
+                        context.home, context.settings, transport, context.now, lock, command, scope
+                    )
+                except BaseException:
+                    lock.release()  # this process may try again, and would wait for itself
+                    raise
                 with hooks as runner, keeper:
                     if runner is not None:
                         hear.append(runner.look)
