@@ -183,6 +183,8 @@ class Hub:
 
     def note_misdirected(self, device: Device, stanza: Node, why: str) -> None:
         """Note a stanza of a client that was acknowledged, although it fits nobody."""
+        if self.accounts.get(device.account.number) is not device.account:
+            return  # all was forgotten while it was being acknowledged
         self.misdirected.append({"from": str(device.lid), "why": why, "stanza": str(stanza)})
 
     def note_ignored(self, account: Account, sender: Account, record: dict[str, Any], why: str) -> None:

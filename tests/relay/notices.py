@@ -40,7 +40,7 @@ def devices_changed(hub: Hub, device: Device, action: str) -> None:
 
 async def send_dirty(device: Device) -> None:
     """Tell a connected device what has changed since it looked; it says so when it has seen it."""
-    for kind, at in device.dirty.items():
+    for kind, at in list(device.dirty.items()):  # the device may clean one meanwhile
         if device.conn:
             changed = node("dirty", {"type": kind, "timestamp": at})
             await device.conn.send(node("ib", {"from": SERVER}, changed))

@@ -28,10 +28,14 @@ async def activate(hub: Hub, device: Device) -> None:
     for number, stanza in enumerate(backlog):
         await conn.send(Node(stanza.tag, stanza.attrs | {"offline": str(number)}, stanza.content))
     await conn.send(node("ib", {"from": SERVER}, node("offline", {"count": len(backlog)})))
+    sent = {id(stanza): stanza for stanza in backlog}
+    while late := [each for each in device.pending.values() if id(each) not in sent]:
+        for stanza in late:  # it came while others were being written, and nothing later may overtake it
+            sent[id(stanza)] = stanza
+            await conn.send(stanza)
+    if device.conn is not conn:
+        return
     device.active = True
-    sent = {id(stanza) for stanza in backlog}
-    for stanza in [each for each in device.pending.values() if id(each) not in sent]:
-        await conn.send(stanza)  # the stanza came while the backlog was being written
     if not device.greeted and device.bundle:
         device.greeted = True
         phones.greet(hub, device)

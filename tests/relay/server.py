@@ -169,7 +169,7 @@ class Server:
         if group:
             who = {"from": to, "participant": device.lid.bare}
             people = [each for each in group.members if each is not me]
-        for each in (device for person in people for device in person.devices.values()):
+        for each in [device for person in people for device in person.devices.values()]:
             if each.conn and each.active:
                 await each.conn.send(Node("chatstate", who, stanza.content))
 
