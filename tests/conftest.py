@@ -301,8 +301,18 @@ def wait_for(condition: Callable[[], Any], timeout: float = 30, what: str = "the
 
 
 def over_once(when: Callable[[], Any]) -> SimpleNamespace:
-    """Return a `time` for a module whose command waits: it is an hour later once `when()` is true."""
-    return SimpleNamespace(monotonic=lambda: time.monotonic() + 3600 * bool(when()))
+    """Return a `time` for a module that waits. Once `when()` is true, it is an hour later.
+
+    The first look is the begin of the wait, whatever is true by then.
+    """
+    looks = 0
+
+    def monotonic() -> float:
+        nonlocal looks
+        looks += 1
+        return time.monotonic() + (3600 if looks > 1 and when() else 0)
+
+    return SimpleNamespace(monotonic=monotonic)
 
 
 def is_owned(home: Home) -> bool:
