@@ -36,6 +36,13 @@ def tablet(device, reem, start_baileys):
     return made
 
 
+@pytest.fixture(autouse=True)
+def asked_again(town):
+    """Take the errors with which Baileys acknowledges what it could not decrypt and asks for again."""
+    yield
+    town.take_unhandled('error="500"')
+
+
 def in_step(session: Path, person):
     """Wait until the library with this database has verified what the phone has of app state."""
     wanted = {name: each["version"] for name, each in person.settings().items() if each["version"]}

@@ -121,7 +121,7 @@ def test_a_message_under_a_wrong_id_reaches_nobody_until_the_client_repeats_it(
     reem.fault(mangle={"how": how, "count": 1})
     done = device.run("send", adam.number, f"lost: {how}", "--wait", "1", "--json")
     assert (done.code, done.error["code"]) == (6, "unknown-outcome")
-    assert len(town.take_rejected()) == 1
+    assert len(wait_for(town.take_rejected, what="the refusal, if the wait was over before")) == 1
     assert adam.texts() == ["before"]
     reem.drop()
     wait_for(lambda: device.queue(f"lost: {how}")["status"] == "sent")
@@ -135,7 +135,7 @@ def test_a_message_that_is_never_acknowledged_is_unknown_and_the_relay_names_it(
     reem.fault(never_ack={"count": 1})
     done = device.run("send", adam.number, "no word of it", "--wait", "1", "--json")
     assert (done.code, done.error["code"]) == (6, "unknown-outcome")
-    assert adam.texts() == ["no word of it"]
+    wait_for(lambda: adam.texts() == ["no word of it"], what="the message, if the wait was over before")
     listener.kill()
     device.listening().wait(lambda: device.queue("no word of it")["status"] == "unknown", "the outcome")
     assert [adam.inbox()[0]["id"]] == town.unacknowledged
