@@ -49,10 +49,10 @@ def only(tmp_path: Path) -> Callable[..., str]:
     """Make a folder with a `wa` that runs the named steps and skips all others; return the PATH to use.
 
     A step is the first word, or the first two, such as "send" and "contacts add". While the scheduled message
-    is not sent, the demo waits for it, for half a minute at most.
+    is not sent, the demo waits for it, for half a minute at most; with `sent`, until there is that file.
     """
 
-    def make(*steps: str, fails: str = "", is_sent: bool = True) -> str:
+    def make(*steps: str, fails: str = "", is_sent: bool = True, sent: Path = Path("/")) -> str:
         folder = tmp_path / "bin"
         folder.mkdir()
         passes = "".join(f'"{step}" | ' for step in steps)
@@ -61,7 +61,7 @@ def only(tmp_path: Path) -> Callable[..., str]:
             f'case "$1" in {passes}"-") exec {WA} "$@" ;; esac\n'
             f'case "$1 $2" in {passes}"-") exec {WA} "$@" ;; esac\n'
             f'case "$1 $2" in "schedule list") echo "{"come on Monday" if is_sent else ""}" ;; esac\n'
-            f'case "$1 $2" in "jobs list") echo "{"completed" if is_sent else ""}" ;; esac\n'
+            f'case "$1 $2" in "jobs list") [ -e {sent} ] && echo "{"completed" if is_sent else ""}" ;; esac\n'
             'case "$1" in run-scheduler) exec sleep 60 ;; esac\n'
         )
         (folder / "wa").chmod(0o755)
@@ -200,12 +200,13 @@ def test_a_step_that_fails_fails_the_demo(start, only, tmp_path, command, others
 
 
 def test_a_reader_that_goes_away_leaves_nothing_behind(start, only, tmp_path):
-    popen = start(only("run-scheduler", is_sent=False))
+    popen = start(only("run-scheduler", sent=tmp_path / "sent"))
     for line in popen.stdout:
         if line.startswith("$ wa run-scheduler"):
             break
     popen.stdout.close()
     popen.stdout = None  # communicate() must not look for it
+    (tmp_path / "sent").touch()  # it has more to say
     popen.wait(timeout=120)
     assert popen.returncode != 0
     assert_nothing_left(popen, tmp_path)
