@@ -54,8 +54,9 @@ $(WEB): $(INSTALLED)
 demo-web: $(WEB)  ## the web page on the stand-in, with somebody who writes, until Ctrl-C
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo_web.sh
 
+# Many tests wait for half of their time: seven processes keep two cores busy.
 test: $(READY)  ## all tests but the long ones
-	@$(BIN)/python -m pytest -q -n 5
+	@$(BIN)/python -m pytest -q -n 7
 
 lint: $(READY)  ## ruff and codespell
 	$(BIN)/ruff check .

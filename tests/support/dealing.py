@@ -16,7 +16,7 @@ LONGEST_FIRST = {
     "test_linked_ends": True,
     "test_in_a_browser": True,
     "test_link": True,
-    "test_neonize_transport": False,
+    "test_neonize_transport": True,
     "test_backup": True,
     "test_second_client": True,
     "test_account": True,
