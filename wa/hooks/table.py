@@ -79,10 +79,10 @@ def get(store: Store, name: str) -> Row:
     return _shown(row)
 
 
-def status(store: Store, hook_id: int) -> str | None:
-    """Return `active`, `paused` or `resting`; None for a hook that was removed."""
-    found: str | None = store.value("SELECT status FROM hooks WHERE id = ?", [hook_id])
-    return found
+def by_id(store: Store, hook_id: int) -> Row | None:
+    """Return a hook by its id; None if it was removed."""
+    row = store.row("SELECT * FROM hooks WHERE id = ?", [hook_id])
+    return None if row is None else _shown(row)
 
 
 def listing(store: Store) -> list[Row]:

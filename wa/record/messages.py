@@ -130,11 +130,12 @@ def conversation(
 
 def with_reactions(store: Store, rows: list[Row]) -> list[Row]:
     """Add to messages the reactions to each; those to a deleted one are not shown, as on the phone."""
-    where = "WHERE chat_jid = ? AND message_id = ? AND emoji != ''"
+    sql = (
+        "SELECT sender, emoji, timestamp FROM reactions WHERE chat_jid = ? AND message_id = ? AND emoji != ''"
+    )
     for row in rows:
         key = [row["chat_jid"], row["message_id"]]
-        found = store.rows(f"SELECT sender, emoji, timestamp FROM reactions {where}", key)
-        row["reactions"] = [] if row["deleted_at"] else found
+        row["reactions"] = [] if row["deleted_at"] else store.rows(sql, key)
     return rows
 
 

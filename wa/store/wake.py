@@ -1,4 +1,4 @@
-"""What ends a wait: sockets on which other processes wake the owner of the connection, and an event."""
+"""Ways to end a wait: a socket that other processes write to, and an event that a signal handler may set."""
 
 from __future__ import annotations
 

@@ -109,24 +109,26 @@ class Worker:
             number, result = self._results[0]
             self._settle(store, number, result)
             self._results.popleft()
-        # From the store, and not from `follow`: what was settled just now may have stopped the hook.
-        self.hook["status"] = table.status(store, self.hook["id"])
-        if self.hook["status"] != "active" or self._ending.is_set():
+        if not self._look(store) or self._ending.is_set():
             return
         now = self._now()
         self._backlog.fill(store, now)
         room = (AT_ONCE if self.hook["exec"] else 1) - self._backlog.running()
         for number, known in self._backlog.due(now):
-            if room <= 0 or not self._is_to_go_on(store):
+            if room <= 0 or not self._look(store):
                 return
             room -= self._begin(store, number, known)
 
     def _is_edited(self, hook: Row) -> bool:
         return any(self.hook[name] != hook[name] for name in hook if name not in _MOVING)
 
-    def _is_to_go_on(self, store: Store) -> bool:
-        """Return whether the hook is there, active and not edited; the runner learns that a moment later."""
-        found = next((row for row in table.listing(store) if row["id"] == self.hook["id"]), None)
+    def _look(self, store: Store) -> bool:
+        """Note the hook's status. Return whether the hook is there, active and not edited.
+
+        The runner learns these a moment later, and what was settled just now may have stopped the hook.
+        """
+        found = table.by_id(store, self.hook["id"])
+        self.hook["status"] = found["status"] if found else None
         return found is not None and found["status"] == "active" and not self._is_edited(found)
 
     def _begin(self, store: Store, number: int, known: Known) -> bool:

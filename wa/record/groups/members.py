@@ -27,7 +27,7 @@ def role(store: Store, group: str, member: str) -> str | None:
 
 def changes(store: Store) -> int:
     """Return a number that grows with each change of the members of a group."""
-    return int(store.value("SELECT value FROM state WHERE key = ?", [_CHANGES]) or 0)
+    return int(store.state().get(_CHANGES, 0))
 
 
 def _count_change(store: Store) -> None:
