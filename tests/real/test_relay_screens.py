@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
+
 import pytest
 from google.protobuf.json_format import ParseDict
-from relay import groups, labels, members, outgoing, phone_actions, profile_queries, screen
+from relay import groups, labels, members, model, outgoing, phone_actions, profile_queries, screen
 from relay.hub import Hub
 from relay.model import Account
 from relay.trust import prepare
@@ -51,7 +54,10 @@ class Town:
 
 
 @pytest.fixture
-def town(town_hall):
+def town(town_hall, monkeypatch):
+    """The town at one moment: an age in whole seconds stays what it is."""
+    moment = time.time()
+    monkeypatch.setattr(model, "time", SimpleNamespace(time=lambda: moment))
     return Town(town_hall)
 
 
